@@ -1,0 +1,1 @@
+"""The nouns of the house. Imports numpy and the standard library only."""

@@ -1,0 +1,159 @@
+"""History as a trainer and a model see it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from assay.kernel.arrays import BoolArray, FloatArray, IntArray
+from assay.kernel.bars import Bars
+from assay.kernel.errors import DataError
+from assay.kernel.labels import Labels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """One instrument's stretch of history, aligned row by row.
+
+    bars:     the candles, ``n`` rows.
+    features: ``(n, k)`` float64, row t knows bars <= t; ``(n, 0)`` for trainers that read bars only.
+    names:    the ``k`` feature names, in column order.
+    labels:   what came after; None where nothing is to be learnt (deciding).
+    """
+
+    bars: Bars
+    features: FloatArray
+    names: tuple[str, ...] = ()
+    labels: Labels | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.bars)
+        if self.features.shape != (n, len(self.names)):
+            raise DataError(
+                f"{self.bars.instrument}: features have shape {self.features.shape}, "
+                f"bars and names say {(n, len(self.names))}",
+                code="DATA_FEATURES",
+            )
+        if self.labels is not None and len(self.labels) != n:
+            raise DataError(f"{self.bars.instrument}: {len(self.labels)} labels for {n} bars", code="DATA_SCHEMA")
+
+    @classmethod
+    def of_bars(cls, bars: Bars) -> "Window":
+        """A window that holds candles only."""
+        return cls(bars, np.empty((len(bars), 0)))
+
+    def __len__(self) -> int:
+        return len(self.bars)
+
+    def __getitem__(self, rows: slice) -> "Window":
+        """A stretch of rows, as views; labels that end beyond it are taken away."""
+        labels = None if self.labels is None else self.labels[rows]
+        return Window(self.bars[rows], self.features[rows], self.names, labels)
+
+    def unlabelled(self) -> "Window":
+        """The same window without its labels: all that a model may see when it decides."""
+        return replace(self, labels=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One window per instrument, by symbol; a panel of one is the usual case.
+
+    Windows keep their own rows: instruments may begin, end and pause at different times. `times` is the shared clock.
+    """
+
+    windows: Mapping[str, Window]
+
+    def __post_init__(self) -> None:
+        if not self.windows:
+            raise DataError("a panel needs at least one window", code="DATA_EMPTY")
+
+    @classmethod
+    def of(cls, *windows: Window) -> "Panel":
+        """A panel of these windows, by the symbols of their bars."""
+        return cls({w.bars.instrument.symbol: w for w in windows})
+
+    def __iter__(self) -> Iterator[tuple[str, Window]]:
+        return iter(self.windows.items())
+
+    def __getitem__(self, symbol: str) -> Window:
+        return self.windows[symbol]
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    @property
+    def one(self) -> Window:
+        """The only window of a panel of one."""
+        (window,) = self.windows.values()
+        return window
+
+    @cached_property
+    def times(self) -> IntArray:
+        """``(m,)`` int64 ms: the instants at which any instrument decides, increasing, each once."""
+        return np.unique(np.concatenate([w.bars.known_at for w in self.windows.values()]))
+
+    @cached_property
+    def known_at(self) -> IntArray:
+        """``(m,)`` int64 ms, beside `times`: when every label decided at that instant is known."""
+        latest = self.times.copy()
+        for window in self.windows.values():
+            if window.labels is not None:
+                at = np.searchsorted(self.times, window.bars.known_at)
+                np.maximum.at(latest, at, window.labels.known_at)
+        return latest
+
+    def learning(self, rows: IntArray) -> "Panel":
+        """What a trainer gets: history up to the last of these positions of `times`, labels only on these positions.
+
+        Everything after that instant is cut away; rows in between that must not be learnt from keep their candles and
+        features, for sequences, but have no label.
+        """
+        chosen = np.zeros(len(self.times), np.bool_)
+        chosen[rows] = True
+        last = self.times[rows[-1]]
+        parts = {s: _learning(w, self._mask(w, chosen), last) for s, w in self.windows.items()}
+        return Panel({s: w for s, w in parts.items() if len(w)})
+
+    def deciding(self, rows: IntArray, *, lookback: int) -> "Panel":
+        """What a model gets: the first to the last of these positions, `lookback` rows of history before, no labels."""
+        first, last = self.times[rows[0]], self.times[rows[-1]]
+        parts = {}
+        for symbol, window in self.windows.items():
+            start, stop = span(window, first, last)
+            if stop > start:
+                parts[symbol] = window[max(0, start - lookback) : stop].unlabelled()
+        return Panel(parts)
+
+    def _mask(self, window: Window, chosen: BoolArray) -> BoolArray:
+        picked: BoolArray = chosen[np.searchsorted(self.times, window.bars.known_at)]
+        return picked
+
+
+def span(window: Window, first: int, last: int) -> tuple[int, int]:
+    """Rows ``[start, stop)`` of a window decided from instant `first` to instant `last`, both included (ms)."""
+    known = window.bars.known_at
+    return int(np.searchsorted(known, first)), int(np.searchsorted(known, last, side="right"))
+
+
+def _learning(window: Window, mask: BoolArray, last: int) -> Window:
+    _, stop = span(window, 0, last)
+    labels = None if window.labels is None else window.labels.only(mask)
+    cut = replace(window, labels=None)[:stop]
+    # Labels of the chosen rows are known before the test decides, even where they end after the last chosen row.
+    kept = (
+        None
+        if labels is None
+        else Labels(
+            labels.y[:stop],
+            labels.known_at[:stop],
+            labels.end[:stop],
+            labels.name,
+            labels.horizon,
+            labels.classes,
+            labels.side,
+            labels.dropped,
+        )
+    )
+    return replace(cut, labels=kept)

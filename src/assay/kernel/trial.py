@@ -1,0 +1,47 @@
+"""One configuration that was scored on a market."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trial:
+    """A scored configuration, as the ledger counts it.
+
+    market_key:  ``exchange|symbol|timeframe``; of a panel the sorted keys joined by ``+``.
+    learner:     ``ensemble``, ``lstm``, ``ppo`` or ``rules``.
+    strategy:    the rule's or recipe's name.
+    params:      everything that tells this configuration from another one.
+    returns:     ``(n,)`` net out-of-sample return per bar, the bars that it was scored on; empty when it failed.
+    metrics:     fractions, per bar unless the name says annual; undefined is NaN.
+    window:      ``(first, last)`` int ms of the out-of-sample span; None when it failed.
+    n_configs:   configurations that this entry stands for (a sweep counts many).
+    """
+
+    market_key: str
+    learner: str
+    strategy: str
+    params: Mapping[str, Any]
+    returns: FloatArray
+    metrics: Mapping[str, float]
+    objective: str = "sharpe"
+    score: float = float("nan")
+    total_trades: int = 0
+    window: tuple[int, int] | None = None
+    state: Literal["complete", "pruned", "failed"] = "complete"
+    tuning_method: Literal["none", "grid", "random", "bayesian", "sweep", "manual"] = "none"
+    seed: int = 0
+    data_digest: str = ""
+    duration_seconds: float = 0.0
+    n_configs: int = 1
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_obs(self) -> int:
+        """Return observations that the score rests on."""
+        return int(np.isfinite(self.returns).sum())

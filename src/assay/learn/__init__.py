@@ -1,0 +1,1 @@
+"""Four trainers, strangers to each other."""

@@ -1,0 +1,1 @@
+"""Where candles are kept."""

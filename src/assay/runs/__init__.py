@@ -1,0 +1,1 @@
+"""Each piece of work as data: a spec and one function."""

@@ -1,0 +1,1 @@
+"""Decisions to fills to trades to equity to metrics."""

@@ -1,0 +1,1 @@
+"""What comes after t. Never imported by features."""

@@ -1,0 +1,1 @@
+"""Contract tests and fakes, for our backends and for other people's."""

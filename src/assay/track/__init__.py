@@ -1,0 +1,1 @@
+"""The record: what ran, on what, and what came of it."""

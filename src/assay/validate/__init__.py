@@ -1,0 +1,1 @@
+"""Folds, the one loop, statistics and the verdict."""
