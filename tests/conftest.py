@@ -1,0 +1,30 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _data_folder() -> Path | None:
+    named = os.environ.get("ASSAY_TEST_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    return folder if folder.is_dir() else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect, and thereby count, what needs real candles that are not there."""
+    if _data_folder() is not None:
+        return
+    without = [item for item in items if item.get_closest_marker("market_data")]
+    if without:
+        items[:] = [item for item in items if not item.get_closest_marker("market_data")]
+        config.hook.pytest_deselected(items=without)
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """The folder of real candles; only tests marked ``market_data`` may ask for it."""
+    folder = _data_folder()
+    assert folder is not None, "mark this test with market_data"
+    return folder
