@@ -35,9 +35,8 @@ class Fold:
         wrong = conflicts(self.train, self.test, self.decided_at, self.known_at)
         if wrong.any():
             row = int(self.train[np.argmax(wrong)])
-            meets = (self.decided_at[self.test] <= self.known_at[row]) & (
-                self.known_at[self.test] >= self.decided_at[row]
-            )
+            begins, ends = self.decided_at[self.test], self.known_at[self.test]
+            meets = (begins <= self.known_at[row]) & (ends >= self.decided_at[row])
             other = int(self.test[np.argmax(meets)])
             raise LeakError(
                 f"train row {row} is decided at {self.decided_at[row]} and known at {self.known_at[row]}, "

@@ -1,0 +1,1 @@
+"""Soft-voting ensemble of random forest, XGBoost and LightGBM, each also alone."""

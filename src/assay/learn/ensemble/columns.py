@@ -1,0 +1,101 @@
+"""Columns as the members see them: screened, selected, imputed, scaled; every number from the fitted rows only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.features.importance import screen
+from assay.kernel.arrays import FloatArray
+from assay.kernel.errors import DataError
+from assay.learn.ensemble.params import EnsembleParams
+from assay.learn.ensemble.samples import Samples
+
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Fitted columns.
+
+    names:   all columns in the order they arrive.   kept: positions of those that are used.
+    fill, centre, spread: ``(len(kept),)``: value for a missing one, and the scale.
+    dropped: reason by name for the columns that are not used.
+    """
+
+    names: tuple[str, ...]
+    kept: tuple[int, ...]
+    fill: FloatArray
+    centre: FloatArray
+    spread: FloatArray
+    dropped: Mapping[str, str]
+
+    def apply(self, x: FloatArray | Matrix) -> Matrix:
+        """``(m, k)`` raw columns to ``(m, len(kept))`` float32: missing values filled, then scaled."""
+        out = x[:, list(self.kept)].astype(np.float32)
+        np.copyto(out, self.fill.astype(np.float32), where=~np.isfinite(out))
+        out -= self.centre.astype(np.float32)
+        out /= self.spread.astype(np.float32)
+        return out
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able; `from_dict` gives an equal object back."""
+        return {
+            "names": list(self.names),
+            "kept": list(self.kept),
+            "fill": self.fill.tolist(),
+            "centre": self.centre.tolist(),
+            "spread": self.spread.tolist(),
+            "dropped": dict(self.dropped),
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Columns":
+        """The inverse of `as_dict`."""
+        fill, centre, spread = (np.asarray(document[k], np.float64) for k in ("fill", "centre", "spread"))
+        return cls(tuple(document["names"]), tuple(document["kept"]), fill, centre, spread, dict(document["dropped"]))
+
+
+def fit_columns(samples: Samples, names: tuple[str, ...], params: EnsembleParams, *, seed: int) -> Columns:
+    """Screen, select, and measure fill and scale, all on these samples.
+
+    Raises DataError ``DATA_DEGENERATE`` when no column is left, LeakError ``LEAK_SUSPECT`` from the screen.
+    """
+    screened = screen(samples.x.astype(np.float64), names, samples.y.astype(np.float64))
+    kept, dropped = tuple(screened.kept), dict(screened.dropped)
+    if params.max_features is not None and len(kept) > params.max_features:
+        kept = _by_gain(samples, kept, params.max_features, seed)
+        dropped |= {names[i]: "not among max_features by gain" for i in screened.kept if i not in kept}
+    if not kept:
+        raise DataError(
+            f"no usable feature is left of {len(names)}: "
+            + "; ".join(f"{name}: {why}" for name, why in list(dropped.items())[:5]),
+            code="DATA_DEGENERATE",
+        )
+    chosen = samples.x[:, list(kept)].astype(np.float64)
+    chosen[~np.isfinite(chosen)] = np.nan
+    fill = np.nanmedian(chosen, axis=0)
+    centre, spread = _scale(chosen, params.scale)
+    return Columns(names, kept, fill, centre, spread, dropped)
+
+
+def _scale(x: FloatArray, how: str) -> tuple[FloatArray, FloatArray]:
+    k = x.shape[1]
+    if how == "none":
+        return np.zeros(k), np.ones(k)
+    if how == "robust":
+        low, centre, high = np.nanquantile(x, [0.25, 0.5, 0.75], axis=0)
+        spread = (high - low) / 1.349  # quartile range of a normal distribution
+    else:
+        centre, spread = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
+    return centre, np.where(spread > 0, spread, 1.0)
+
+
+def _by_gain(samples: Samples, kept: tuple[int, ...], count: int, seed: int) -> tuple[int, ...]:
+    """The `count` columns with the highest total gain of a quick LightGBM; ties by position."""
+    from assay.learn.ensemble.members import quick_gain
+
+    gain = quick_gain(samples.x[:, list(kept)], samples.y, samples.weight, seed=seed)
+    best = np.argsort(-gain, kind="stable")[:count]
+    return tuple(sorted(kept[i] for i in best))

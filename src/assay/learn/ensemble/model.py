@@ -1,0 +1,159 @@
+"""A fitted ensemble: forecasts, sizes, writes itself, reads itself back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.decisions import Decisions
+from assay.kernel.errors import ArtifactError, DataError
+from assay.kernel.panel import Panel, Window
+from assay.kernel.spec import SizingChoice, canonical
+from assay.learn.ensemble.calibrate import Calibration
+from assay.learn.ensemble.columns import Columns
+from assay.learn.ensemble.members import READS, Member
+from assay.learn.sizing import Sizing, sizing
+
+_FILE = "ensemble.json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EnsembleModel:
+    """Weighted vote of the members, calibrated, sized. Implements `assay.kernel.contracts.Model`.
+
+    classes: the values of the target, increasing.   side: +1 if the largest class speaks for being long.
+    short:   may it sell short.   votes: weight by member, sums to 1.
+    """
+
+    members: Mapping[str, Member]
+    votes: Mapping[str, float]
+    columns: Columns
+    calibration: Calibration
+    classes: tuple[float, ...]
+    side: int
+    short: bool
+    sizing: Sizing
+    sizing_name: str
+
+    @property
+    def lookback(self) -> int:
+        """Rows of candles that the sizing needs; what the features need is the feature table's to say."""
+        return self.sizing.lookback
+
+    def forecast(self, panel: Panel) -> dict[str, FloatArray]:
+        """Probabilities by symbol, ``(n, n_classes)`` in the order of `classes`; NaN where a row has no feature at all.
+
+        Raises DataError ``DATA_FEATURES`` naming missing and extra columns; another order is put right by name.
+        """
+        return {symbol: self._forecast(window) for symbol, window in panel}
+
+    def decide(self, panel: Panel) -> dict[str, Decisions]:
+        """See `Model`."""
+        return {
+            symbol: self._decide(window, probabilities)
+            for (symbol, window), probabilities in zip(panel, self.forecast(panel).values(), strict=True)
+        }
+
+    def score(self, probabilities: FloatArray) -> FloatArray:
+        """``(n,)`` in [-1, 1]: what speaks for long less what speaks for short.
+
+        Signed classes: probability of the positive less that of the negative ones. A yes-or-no target: twice the
+        probability of yes, less 1.
+        """
+        classes = np.asarray(self.classes)
+        if classes.min() < 0:
+            return self.side * (probabilities @ np.sign(classes))
+        return self.side * (2.0 * probabilities[:, -1] - 1.0)
+
+    def decisions(self, probabilities: FloatArray, window: Window) -> Decisions:
+        """Decisions of one instrument from its forecast."""
+        return self._decide(window, probabilities)
+
+    def importance(self) -> dict[str, float]:
+        """Share of each used column in the members' gain, weighted by their votes; 0 for the columns left out."""
+        total = sum((self.votes[n] * m.importance() for n, m in self.members.items()), np.zeros(len(self.columns.kept)))
+        out = dict.fromkeys(self.columns.names, 0.0)
+        return out | {self.columns.names[i]: float(v) for i, v in zip(self.columns.kept, total, strict=True)}
+
+    def save(self, folder: Path) -> None:
+        """Write ``ensemble.json`` and one file a member (LightGBM text, XGBoost UBJ, skops)."""
+        for member in self.members.values():
+            member.write(folder)
+        document = {
+            "format_version": 1,
+            "members": sorted(self.members),
+            "votes": dict(self.votes),
+            "columns": self.columns.as_dict(),
+            "calibration": self.calibration.as_dict(),
+            "classes": list(self.classes),
+            "side": self.side,
+            "short": self.short,
+            "sizing": {"name": self.sizing_name, "params": asdict(self.sizing)},  # type: ignore[call-overload]
+        }
+        (folder / _FILE).write_text(canonical(document) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "EnsembleModel":
+        """Read what `save` wrote; it decides alike, bit for bit.
+
+        Raises ArtifactError ``ARTIFACT_CORRUPT``, ``ARTIFACT_VERSION``, ``ARTIFACT_FORBIDDEN_TYPE``.
+        """
+        document = _document(folder / _FILE)
+        try:
+            columns = Columns.from_dict(document["columns"])
+            classes = tuple(float(c) for c in document["classes"])
+            choice = SizingChoice(name=document["sizing"]["name"], params=document["sizing"]["params"])
+            members = {
+                name: READS[name](folder, columns=len(columns.kept), n_classes=len(classes))
+                for name in document["members"]
+            }
+            return cls(
+                members, document["votes"], columns, Calibration.from_dict(document["calibration"]), classes,
+                int(document["side"]), bool(document["short"]), sizing(choice), choice.name,
+            )  # fmt: skip
+        except (KeyError, TypeError, IndexError, FileNotFoundError) as error:
+            raise ArtifactError(f"{_FILE} is damaged: {error!r}", code="ARTIFACT_CORRUPT") from error
+
+    def _forecast(self, window: Window) -> FloatArray:
+        x = window.features[:, _order(window.names, self.columns.names, str(window.bars.instrument))]
+        prepared = self.columns.apply(x)
+        votes = sum(
+            (self.votes[name] * member.vote(prepared) for name, member in self.members.items()),
+            np.zeros((len(x), len(self.classes))),
+        )
+        out = self.calibration.apply(votes)
+        out[~np.isfinite(x).any(axis=1)] = np.nan
+        return out
+
+    def _decide(self, window: Window, probabilities: FloatArray) -> Decisions:
+        made = self.sizing.decide(self.score(probabilities), window.bars, short=self.short)
+        made.target[: self.lookback] = 0.0
+        return made
+
+
+def _order(have: tuple[str, ...], want: tuple[str, ...], where: str) -> list[int] | slice:
+    if have == want:
+        return slice(None)
+    missing, extra = sorted(set(want) - set(have)), sorted(set(have) - set(want))
+    if missing or extra:
+        raise DataError(
+            f"{where}: features do not match the model: missing {missing[:8] or 'none'}, extra {extra[:8] or 'none'}",
+            code="DATA_FEATURES",
+            missing=missing,
+            extra=extra,
+        )
+    return [have.index(name) for name in want]
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path.name} cannot be read: {error}", code="ARTIFACT_CORRUPT") from error
+    if not isinstance(document, dict) or document.get("format_version") != 1:
+        raise ArtifactError(f"{path.name} is not of format version 1", code="ARTIFACT_VERSION")
+    return document

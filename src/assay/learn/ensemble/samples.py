@@ -1,0 +1,99 @@
+"""Rows to learn from, pooled over the instruments of a panel, and the inner split that stops and calibrates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.kernel.arrays import BoolArray, FloatArray, IntArray
+from assay.kernel.errors import DataError
+from assay.kernel.panel import Panel, Window
+from assay.targets.uniqueness import uniqueness
+
+_ROW_QUALITY = 0.9  # least share of finite features for a row to be learnt from
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """``m`` labelled rows, by decision time.
+
+    x: ``(m, k)`` float32.   y: ``(m,)`` int64 index into the classes.   weight: ``(m,)`` of mean 1.
+    decided_at, known_at: ``(m,)`` int64 ms.
+    """
+
+    x: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    y: IntArray
+    weight: FloatArray
+    decided_at: IntArray
+    known_at: IntArray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, rows: BoolArray | IntArray) -> "Samples":
+        return Samples(self.x[rows], self.y[rows], self.weight[rows], self.decided_at[rows], self.known_at[rows])
+
+
+def gather(panel: Panel, classes: tuple[float, ...], *, weigh: bool) -> Samples:
+    """Every row of the panel with a label and with at least 90 % of its features, oldest first.
+
+    Raises DataError ``DATA_TOO_FEW`` when none is left.
+    """
+    parts = [_of_window(window, classes, weigh) for _, window in panel]
+    decided = np.concatenate([p.decided_at for p in parts])
+    if not decided.size:
+        raise DataError(
+            "no row to learn from: every row lacks its label or more than 10 % of its features (warm-up)",
+            code="DATA_TOO_FEW",
+        )
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(decided, kind="stable")
+    return Samples(
+        np.concatenate([p.x for p in parts])[order],
+        np.concatenate([p.y for p in parts])[order],
+        np.concatenate([p.weight for p in parts])[order],
+        decided[order],
+        np.concatenate([p.known_at for p in parts])[order],
+    )
+
+
+def _of_window(window: Window, classes: tuple[float, ...], weigh: bool) -> Samples:
+    labels = window.labels
+    if labels is None:
+        raise DataError(f"{window.bars.instrument}: a trainer needs labels", code="DATA_SCHEMA")
+    rows = np.flatnonzero(np.isfinite(labels.y))
+    finite = np.isfinite(window.features[rows]).mean(axis=1) if window.names else np.ones(rows.size)
+    rows = rows[finite > _ROW_QUALITY]
+    kept = np.zeros(len(window), np.bool_)
+    kept[rows] = True
+    weight = uniqueness(labels.only(kept))[rows] if weigh and rows.size else np.ones(rows.size)
+    with np.errstate(over="ignore"):
+        x = window.features[rows].astype(np.float32)
+    return Samples(
+        x,
+        np.searchsorted(np.asarray(classes), labels.y[rows]).astype(np.int64),
+        weight,
+        window.bars.known_at[rows],
+        labels.known_at[rows],
+    )
+
+
+def inner_split(samples: Samples, share: float) -> tuple[Samples, Samples]:
+    """The older rows to fit, the newest `share` of them to validate; rows that the validation could know of are purged.
+
+    A row is fitted only if its label is known before the first validation row decides.
+    """
+    first = samples.decided_at[min(len(samples) - 1, int(len(samples) * (1 - share)))]
+    return samples[samples.known_at < first], samples[samples.decided_at >= first]
+
+
+def demand_classes(samples: Samples, classes: tuple[float, ...], *, what: str) -> None:
+    """Raise DataError ``DATA_DEGENERATE`` with the counts unless at least two classes occur."""
+    counts = np.bincount(samples.y, minlength=len(classes))
+    if (counts > 0).sum() < 2:
+        shown = ", ".join(f"{c:g}: {n}" for c, n in zip(classes, counts, strict=True))
+        raise DataError(
+            f"the {what} rows hold one class only ({shown}); a longer train window or another target gives both",
+            code="DATA_DEGENERATE",
+            counts=[int(n) for n in counts],
+        )

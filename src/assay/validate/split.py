@@ -1,0 +1,204 @@
+"""Plans of folds. The gap between train and test comes from the labels' own intervals, never from a count of rows.
+
+Source of purge and embargo: López de Prado 2018, *Advances in Financial Machine Learning*, ch. 7.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from assay.kernel.arrays import BoolArray, IntArray
+from assay.kernel.errors import ConfigError
+from assay.kernel.fold import Fold, conflicts
+
+__all__ = ["DAY_MS", "Days", "Fold", "Plan", "PurgedKFold", "WalkForward"]
+
+DAY_MS = 86_400_000
+
+
+class Plan(Protocol):
+    """Anything that cuts history into folds."""
+
+    def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
+        """Folds over the rows ``0..n-1``, each checked against leaks as it is built.
+
+        known_at, decided_at: ``(n,)`` int64 of one unit; ``decided_at=None`` is ``arange(n)``, else non-decreasing.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WalkForward:
+    """Train on the past, test on the next rows, move on.
+
+    train:     rows to learn from (the first fold's, if `expanding`), >= 1.
+    test:      rows to be judged on, >= 1; a shorter last run is left out.
+    step:      rows between the starts of two tests, at least `test` (the default), so that no row is judged twice.
+    expanding: keep all earlier rows instead of the last `train`.
+    embargo:   rows left out between the last row that may be learnt from and the test, on top of the labels' intervals.
+
+    Raises ConfigError ``CONFIG_FOLDS`` with the arithmetic.
+    """
+
+    train: int
+    test: int
+    step: int | None = None
+    expanding: bool = False
+    embargo: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("train", self.train, 1), ("test", self.test, 1), ("embargo", self.embargo, 0)):
+            _at_least(name, value, least)
+        if self.step is not None:
+            _at_least("step", self.step, self.test)
+        if self.embargo >= self.test:
+            raise ConfigError(
+                f"embargo of {self.embargo} rows is not shorter than a test fold of {self.test}", code="CONFIG_FOLDS"
+            )
+
+    def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
+        """Oldest fold first; the first test begins at the smallest row with `train` rows known before it."""
+        decided = _decided(known_at, decided_at)
+        n = len(decided)
+        start = self._first(known_at, decided)
+        if start is None or start + self.test > n:
+            raise ConfigError(self._too_short(n, start), code="CONFIG_FOLDS", rows=n, train=self.train, test=self.test)
+        while start + self.test <= n:
+            known = self._known(known_at, decided, start)
+            train = known if self.expanding else known[-self.train :]
+            yield Fold(train, np.arange(start, start + self.test), decided, known_at)
+            start += self.step or self.test
+
+    def _known(self, known_at: IntArray, decided: IntArray, start: int) -> IntArray:
+        """Rows before `start` whose label is known before `start` decides, less the embargo."""
+        before = max(0, start - self.embargo)
+        return np.flatnonzero(known_at[:before] < decided[start])
+
+    def _first(self, known_at: IntArray, decided: IntArray) -> int | None:
+        """Smallest start with enough known rows: the count never falls as the start moves on, so it is bisected."""
+        low, high = self.train, len(decided)
+        while low < high:
+            middle = (low + high) // 2
+            if self._known(known_at, decided, middle).size >= self.train:
+                high = middle
+            else:
+                low = middle + 1
+        return low if low < len(decided) else None
+
+    def _too_short(self, n: int, start: int | None) -> str:
+        asked = f"{self.train} train rows and {self.test} test rows"
+        if start is None:
+            return (
+                f"{n} rows hold no fold of {asked}: labels and embargo leave fewer than {self.train} rows to learn from"
+            )
+        return f"{n} rows hold no fold of {asked}: the first test begins at row {start} and {n - start} rows are left"
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """`WalkForward` by days: windows are cut by time, so gaps in the data do not stretch them.
+
+    train, test: days, > 0.   gap: least days between the last decision learnt from and the first one judged.
+    expanding:   keep all earlier rows.
+    """
+
+    train: float
+    test: float
+    gap: float = 0.0
+    expanding: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.train > 0 and self.test > 0 and self.gap >= 0):
+            raise ConfigError(
+                f"days need train > 0, test > 0 and gap >= 0, got {self.train}/{self.test}/{self.gap}",
+                code="CONFIG_FOLDS",
+            )
+
+    def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
+        """Oldest fold first. `decided_at` in ms is needed; windows without test rows are left out."""
+        if decided_at is None:
+            raise ConfigError("folds by days need decision times in ms", code="CONFIG_FOLDS")
+        decided = _decided(known_at, decided_at)
+        train, test, gap = (round(x * DAY_MS) for x in (self.train, self.test, self.gap))
+        origin, last = int(decided[0]), int(decided[-1])
+        start, built = origin + train + gap, 0
+        while start + test <= last + 1:
+            rows = np.flatnonzero((decided >= start) & (decided < start + test))
+            begin = origin if self.expanding else start - gap - train
+            learn = np.flatnonzero((decided >= begin) & (decided < start - gap) & (known_at < start))
+            if rows.size and learn.size:
+                yield Fold(learn, rows, decided, known_at)
+                built += 1
+            start += test
+        if not built:
+            have = (last - origin) / DAY_MS
+            raise ConfigError(
+                f"{have:.1f} days hold no fold of {self.train:g} train + {self.gap:g} gap + {self.test:g} test days",
+                code="CONFIG_FOLDS",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PurgedKFold:
+    """Each of `n_folds` groups of neighbouring rows is the test once; conflicting rows leave the train set.
+
+    embargo: rows that are left out after each test run, counted from the first row decided after the run's labels are
+    known. Raises ConfigError ``CONFIG_FOLDS`` when a train set is emptied.
+    """
+
+    n_folds: int
+    embargo: int = 0
+
+    def __post_init__(self) -> None:
+        _at_least("n_folds", self.n_folds, 2)
+        _at_least("embargo", self.embargo, 0)
+
+    def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
+        """Folds in the order of their test groups."""
+        decided = _decided(known_at, decided_at)
+        n = len(decided)
+        if self.n_folds > n:
+            raise ConfigError(f"{self.n_folds} folds of {n} rows", code="CONFIG_FOLDS")
+        for test in np.array_split(np.arange(n), self.n_folds):
+            train = purged(test, decided, known_at, embargo=self.embargo)
+            if not train.size:
+                raise ConfigError(
+                    f"purge and embargo of {self.embargo} rows leave no train row: {n} rows, "
+                    f"test rows {test[0]}..{test[-1]}",
+                    code="CONFIG_FOLDS",
+                )
+            yield Fold(train, test, decided, known_at)
+
+
+def purged(test: IntArray, decided_at: IntArray, known_at: IntArray, *, embargo: int) -> IntArray:
+    """Rows that may be learnt from beside a test set: not in it, not in conflict with it, not under its embargo."""
+    n = len(decided_at)
+    allowed: BoolArray = np.ones(n, np.bool_)
+    allowed[test] = False
+    rest = np.flatnonzero(allowed)
+    allowed[rest[conflicts(rest, test, decided_at, known_at)]] = False
+    for run in np.split(test, np.flatnonzero(np.diff(test) > 1) + 1):
+        after = int(np.searchsorted(decided_at, known_at[run].max(), side="right"))
+        allowed[after : after + embargo] = False
+    return np.flatnonzero(allowed)
+
+
+def _decided(known_at: IntArray, decided_at: IntArray | None) -> IntArray:
+    decided = np.arange(len(known_at), dtype=np.int64) if decided_at is None else decided_at
+    if len(decided) != len(known_at) or not len(decided):
+        raise ConfigError(f"{len(decided)} decision times for {len(known_at)} labels", code="CONFIG_FOLDS")
+    if np.any(np.diff(decided) < 0):
+        raise ConfigError("decided_at must not decrease", code="CONFIG_FOLDS")
+    if np.any(known_at < decided):
+        row = int(np.argmax(known_at < decided))
+        raise ConfigError(
+            f"row {row} is known at {known_at[row]}, before it is decided at {decided[row]}", code="CONFIG_FOLDS"
+        )
+    return decided
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ConfigError(f"{name} is {value!r}, must be an integer >= {least}", code="CONFIG_FOLDS", field=name)

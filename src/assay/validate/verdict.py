@@ -1,0 +1,178 @@
+"""The judge's last word: GOLD, UNPROVEN or PYRITE, with a reason for every check.
+
+`judge` is pure. What it cannot know is UNKNOWN and keeps a record from GOLD; only a failed check makes it PYRITE.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, isfinite, nan, sqrt
+from typing import Literal
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.validate.statistics import Moments, bars_for_confidence, expected_max_sharpe, moments
+from assay.validate.statistics import probabilistic_sharpe_ratio as psr
+
+State = Literal["PASS", "FAIL", "UNKNOWN"]
+Word = Literal["GOLD", "UNPROVEN", "PYRITE"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a record can be judged by.
+
+    returns:          ``(n,)`` net, per bar, stitched out-of-sample folds, each bar once.
+    n_trades:         closed trades.
+    n_trials:         configurations that the market's ledger counts, this one included.
+    effective_trials: of their returns; `n_trials` where returns are missing.
+    ledger_complete:  no scored configuration without a row.
+    audit_passed:     of the causality audit; None: not audited.
+    stressed_returns: ``(n,)`` the same decisions with every cost multiplied by `Thresholds.cost_factor`.
+    regimes:          ``(n,)`` int label a bar, negative is none; None: not known.
+    """
+
+    returns: FloatArray
+    bars_per_year: float
+    n_trades: int
+    n_trials: int
+    effective_trials: float
+    ledger_complete: bool
+    stressed_returns: FloatArray
+    audit_passed: bool | None = None
+    regimes: IntArray | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Where the checks draw their lines."""
+
+    confidence: float = 0.95
+    min_trades: int = 30
+    min_bars: int = 250
+    cost_factor: float = 2.0
+    min_regime_bars: int = 100
+    min_regime_share: float = 2 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One check: what it found (`value`) against what it asks (`threshold`); NaN where there is no number."""
+
+    check: str
+    state: State
+    text: str
+    value: float = nan
+    threshold: float = nan
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The word, the highest lifecycle stage it allows, every check, and the bars that would decide an UNPROVEN one."""
+
+    word: Word
+    stage: str
+    reasons: tuple[Reason, ...]
+    bars_needed: int | None
+
+    def reason(self, check: str) -> Reason:
+        """The reason of one check by its name."""
+        return next(r for r in self.reasons if r.check == check)
+
+
+_STAGE: dict[Word, str] = {"GOLD": "VALIDATION", "UNPROVEN": "DISCOVERY", "PYRITE": "PAPER"}
+
+
+def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
+    """Judge a record. GOLD: all checks PASS. PYRITE: any FAIL. UNPROVEN: else."""
+    limits = thresholds or Thresholds()
+    m = moments(evidence.returns)
+    sample = _sample(evidence, limits)
+    enough = sample.state == "PASS"
+    checks: tuple[Callable[[], Reason], ...] = (
+        lambda: _audit(evidence),
+        lambda: _ledger(evidence),
+        lambda: sample,
+        lambda: _edge(evidence, m, limits, enough=enough),
+        lambda: _cost(evidence, limits, enough=enough),
+        lambda: _regimes(evidence, limits),
+    )
+    reasons = tuple(check() for check in checks)
+    states = {r.state for r in reasons}
+    word: Word = "PYRITE" if "FAIL" in states else "GOLD" if states == {"PASS"} else "UNPROVEN"
+    return Verdict(word, _STAGE[word], reasons, _bars_needed(evidence, m, limits, reasons))
+
+
+def _audit(evidence: Evidence) -> Reason:
+    if evidence.audit_passed is None:
+        return Reason("audit", "UNKNOWN", "the causality audit was not run")
+    if evidence.audit_passed:
+        return Reason("audit", "PASS", "no decision depends on a later bar")
+    return Reason("audit", "FAIL", "a decision depends on a later bar")
+
+
+def _ledger(evidence: Evidence) -> Reason:
+    if evidence.ledger_complete:
+        return Reason("ledger", "PASS", f"every trial is counted: {evidence.n_trials}", evidence.n_trials)
+    return Reason("ledger", "UNKNOWN", "some scored configurations have no row, so trials cannot be counted")
+
+
+def _sample(evidence: Evidence, limits: Thresholds) -> Reason:
+    n, trades = evidence.returns.size, evidence.n_trades
+    text = f"{n:,} bars (needs {limits.min_bars}) and {trades:,} trades (needs {limits.min_trades})"
+    enough = n >= limits.min_bars and trades >= limits.min_trades
+    return Reason("sample", "PASS" if enough else "UNKNOWN", text, trades, limits.min_trades)
+
+
+def _edge(evidence: Evidence, m: Moments, limits: Thresholds, *, enough: bool) -> Reason:
+    if not isfinite(m.sharpe):
+        return Reason("edge", "FAIL" if enough else "UNKNOWN", "the Sharpe ratio is undefined: returns do not vary")
+    luck = expected_max_sharpe(evidence.effective_trials, 1 / (m.n - 1))
+    confidence = psr(m.sharpe, m.n, m.skew, m.kurtosis, luck)
+    text = (
+        f"Sharpe {m.sharpe:.4f} a bar ({m.sharpe * sqrt(evidence.bars_per_year):.2f} a year), "
+        f"{evidence.effective_trials:g} trials would show {luck:.4f} by luck; deflated probability {confidence:.3f}"
+    )
+    if confidence >= limits.confidence:
+        return Reason("edge", "PASS", text, confidence, limits.confidence)
+    failed = enough and m.sharpe <= luck
+    return Reason("edge", "FAIL" if failed else "UNKNOWN", text, confidence, limits.confidence)
+
+
+def _cost(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
+    sharpe = moments(evidence.stressed_returns).sharpe
+    text = f"with {limits.cost_factor:g} times the costs the Sharpe ratio is {sharpe:.4f} a bar"
+    if sharpe > 0:
+        return Reason("cost", "PASS", text, sharpe, 0.0)
+    return Reason("cost", "FAIL" if enough else "UNKNOWN", text, sharpe, 0.0)
+
+
+def _regimes(evidence: Evidence, limits: Thresholds) -> Reason:
+    if evidence.regimes is None:
+        return Reason("regimes", "UNKNOWN", "no regime labels")
+    means = [
+        float(evidence.returns[evidence.regimes == label].mean())
+        for label in np.unique(evidence.regimes[evidence.regimes >= 0])
+        if (evidence.regimes == label).sum() >= limits.min_regime_bars
+    ]
+    if len(means) < 2:
+        text = f"{len(means)} regimes have {limits.min_regime_bars} bars, two are needed"
+        return Reason("regimes", "UNKNOWN", text, len(means), 2)
+    share = sum(mean > 0 for mean in means) / len(means)
+    text = f"earns in {sum(mean > 0 for mean in means)} of {len(means)} regimes"
+    return Reason(
+        "regimes", "PASS" if share >= limits.min_regime_share else "UNKNOWN", text, share, limits.min_regime_share
+    )
+
+
+def _bars_needed(evidence: Evidence, m: Moments, limits: Thresholds, reasons: tuple[Reason, ...]) -> int | None:
+    """More bars at this rate until `edge` and `sample` pass; None where no number of bars would do."""
+    state = {r.check: r.state for r in reasons}
+    if state["edge"] == state["sample"] == "PASS":
+        return 0
+    n = evidence.returns.size
+    whole = bars_for_confidence(m.sharpe, m.skew, m.kurtosis, evidence.effective_trials, limits.confidence)
+    if not isfinite(whole) or not evidence.n_trades:
+        return None
+    for_trades = ceil(max(0, limits.min_trades - evidence.n_trades) * n / evidence.n_trades)
+    return max(ceil(whole) - n, for_trades, limits.min_bars - n, 0)
