@@ -1,0 +1,206 @@
+"""The bar-by-bar loops over `step`: one instrument alone, and several on one account."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from assay.kernel.arrays import BoolArray, FloatArray, IntArray
+from assay.simulate.step import (
+    CASH,
+    CLOSED,
+    END_OF_DATA,
+    LEDGER_WIDTH,
+    QUANTITY,
+    SHORTFALL,
+    SL,
+    TRADES_PER_STEP,
+    leave,
+    step,
+)
+
+_FIRST_ROOM = 256
+
+
+@njit(cache=True, error_model="numpy")
+def _roomy(ledger: FloatArray, closed: float, more: int) -> FloatArray:
+    """The ledger, or a longer copy, with room for so many more trades."""
+    if closed + more <= len(ledger):
+        return ledger
+    wider = np.empty((2 * len(ledger) + more, LEDGER_WIDTH))
+    wider[: len(ledger)] = ledger
+    return wider
+
+
+@njit(cache=True, error_model="numpy")
+def _settle(account: FloatArray, now: float) -> float:
+    """Equity that ends a bar: never below 0, the rest is written off."""
+    if now >= 0.0:
+        return now
+    account[SHORTFALL] -= now
+    account[CASH] = 0.0
+    return 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def alone(
+    account: FloatArray,
+    position: FloatArray,
+    costs: FloatArray,
+    start: int,
+    prices: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    volume: FloatArray,
+    funding: FloatArray,
+    decided: tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int32]],
+    out: tuple[FloatArray, FloatArray, FloatArray, BoolArray],
+) -> FloatArray:
+    """Rows ``start..n-1`` of one instrument into `out` (equity, returns, position, exposed); gives the ledger back.
+
+    volume and funding may be empty: unknown, and none. Row `start` trades nothing.
+    """
+    opens, highs, lows, closes = prices
+    target, stop, take, hold = decided
+    equity, returns, share, exposed = out
+    ledger = np.empty((_FIRST_ROOM, LEDGER_WIDTH))
+    n = len(closes)
+    before = account[CASH]
+    for t in range(start, n):
+        at = t - start
+        if at > 0:
+            ledger = _roomy(ledger, account[CLOSED], TRADES_PER_STEP + 1)
+            exposed[at] = step(
+                account,
+                position,
+                ledger,
+                costs,
+                account[CASH] + position[QUANTITY] * opens[t],
+                t,
+                0,
+                opens[t],
+                highs[t],
+                lows[t],
+                closes[t],
+                volume[t] if len(volume) > 0 else np.nan,
+                funding[at] if len(funding) > 0 else 0.0,
+                target[t - 1],
+                stop[t - 1],
+                take[t - 1],
+                hold[t - 1],
+            )
+        now = account[CASH] + position[QUANTITY] * closes[t]
+        if position[QUANTITY] != 0.0 and (t == n - 1 or now <= 0.0):
+            reason = SL if now <= 0.0 else END_OF_DATA
+            seen = volume[t] if len(volume) > 0 else np.nan
+            leave(account, position, ledger, costs, now, t, 0, closes[t], seen, reason)
+            now = account[CASH]
+        now = _settle(account, now)
+        equity[at] = now
+        returns[at] = now / before - 1.0 if before > 0.0 else 0.0
+        share[at] = position[QUANTITY] * closes[t] / now if now > 0.0 else 0.0
+        before = now
+    return ledger[: int(account[CLOSED])]
+
+
+@njit(cache=True, error_model="numpy")
+def together(
+    account: FloatArray,
+    positions: FloatArray,
+    costs: FloatArray,
+    index: IntArray,
+    own_row: IntArray,
+    prices: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    volume: FloatArray,
+    funding: FloatArray,
+    decided: tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int32]],
+    out: tuple[FloatArray, FloatArray, FloatArray, BoolArray],
+) -> FloatArray:
+    """Several instruments on one account; gives the ledger back.
+
+    index:   ``(m, k)`` place of instrument j's bar at time i in the flat columns, -1 where it has none.
+    own_row: flat, the row of each bar in its own ``Bars``.
+    prices, volume, funding: flat columns of the judged bars, instrument after instrument.
+    decided: flat, beside each bar the decision of the row before; none for an instrument's first bar.
+    out:     equity, returns ``(m,)``, position ``(m, k)``, exposed ``(m,)``.
+    """
+    opens, highs, lows, closes = prices
+    target, stop, take, hold = decided
+    m, k = index.shape
+    ledger = np.empty((_FIRST_ROOM, LEDGER_WIDTH))
+    seen = np.full(k, -1, np.int64)
+    before = account[CASH]
+    for i in range(m):
+        ledger = _roomy(ledger, account[CLOSED], k * (TRADES_PER_STEP + 1))
+        at_open = account[CASH]
+        for j in range(k):
+            if positions[j, QUANTITY] != 0.0:
+                price = opens[index[i, j]] if index[i, j] >= 0 else closes[seen[j]]
+                at_open += positions[j, QUANTITY] * price
+        out[3][i] = False
+        for j in range(k):
+            b = index[i, j]
+            if b < 0:
+                out[3][i] |= positions[j, QUANTITY] != 0.0
+                continue
+            seen[j] = b
+            out[3][i] |= step(
+                account,
+                positions[j],
+                ledger,
+                costs,
+                at_open,
+                own_row[b],
+                j,
+                opens[b],
+                highs[b],
+                lows[b],
+                closes[b],
+                volume[b],
+                funding[b],
+                target[b],
+                stop[b],
+                take[b],
+                hold[b],
+            )
+        now = _marked(account, positions, closes, seen)
+        _close_ended(account, positions, ledger, costs, now, index, i, own_row, closes, volume, seen)
+        now = _settle(account, _marked(account, positions, closes, seen))
+        out[0][i] = now
+        out[1][i] = now / before - 1.0 if before > 0.0 else 0.0
+        for j in range(k):
+            held = positions[j, QUANTITY]
+            out[2][i, j] = held * closes[seen[j]] / now if held != 0.0 and now > 0.0 else 0.0
+        before = now
+    return ledger[: int(account[CLOSED])]
+
+
+@njit(cache=True, error_model="numpy")
+def _marked(account: FloatArray, positions: FloatArray, closes: FloatArray, seen: IntArray) -> float:
+    equity = account[CASH]
+    for j in range(len(seen)):
+        if positions[j, QUANTITY] != 0.0:
+            equity += positions[j, QUANTITY] * closes[seen[j]]
+    return equity
+
+
+@njit(cache=True, error_model="numpy")
+def _close_ended(
+    account: FloatArray,
+    positions: FloatArray,
+    ledger: FloatArray,
+    costs: FloatArray,
+    equity: float,
+    index: IntArray,
+    i: int,
+    own_row: IntArray,
+    closes: FloatArray,
+    volume: FloatArray,
+    seen: IntArray,
+) -> None:
+    """Close what has no further bar; on a ruined account, everything."""
+    for j in range(len(seen)):
+        if positions[j, QUANTITY] == 0.0:
+            continue
+        b = seen[j]
+        last = b + 1 == len(closes) or own_row[b + 1] <= own_row[b]
+        if equity <= 0.0 or last:
+            reason = SL if equity <= 0.0 else END_OF_DATA
+            leave(account, positions[j], ledger, costs, equity, own_row[b], j, closes[b], volume[b], reason)

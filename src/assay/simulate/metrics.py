@@ -1,0 +1,205 @@
+"""A record as numbers with names."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.simulate import performance
+from assay.simulate.montecarlo import final_return_quantile
+from assay.simulate.record import Record
+from assay.simulate.step import EXIT_REASONS
+
+DAY_MS = 86_400_000
+CAPITAL = 10_000.0
+
+# name in the export: (name here, factor)
+EXPORT_NAMES: Mapping[str, tuple[str, float]] = {
+    "net_profit_pct": ("net_profit", 100.0),
+    "gross_win_rate": ("gross_win_rate", 1.0),
+    "profit_factor": ("profit_factor", 1.0),
+    "sharpe_ratio": ("sharpe_annual", 1.0),
+    "sortino_ratio": ("sortino_annual", 1.0),
+    "calmar_ratio": ("calmar", 1.0),
+    "max_drawdown_pct": ("max_drawdown", 100.0),
+    "avg_drawdown_pct": ("avg_drawdown", 100.0),
+    "total_trades": ("total_trades", 1.0),
+    "winning_trades": ("winning_trades", 1.0),
+    "losing_trades": ("losing_trades", 1.0),
+    "avg_win_pct": ("avg_win", 100.0),
+    "avg_loss_pct": ("avg_loss", 100.0),
+    "largest_win_pct": ("largest_win", 100.0),
+    "largest_loss_pct": ("largest_loss", 100.0),
+    "avg_holding_periods": ("avg_holding_bars", 1.0),
+    "expectancy": ("expectancy", 1.0),
+}
+
+
+def metrics(record: Record, *, bars_per_year: float, capital: float = CAPITAL, seed: int = 0) -> dict[str, float]:
+    """Every number of a record that needs no other trial: fractions; undefined is NaN.
+
+    bars_per_year: of the market (``Bars.bars_per_year``), for what is called annual. capital: quote currency behind
+    var_95, cvar_95 and monte_carlo_var (positive: loss). seed: of the resampling.
+    fees and slippage are sums over the starting equity, turnover is traded notional over equity, both sides, summed.
+    Cost: O(n), and up to a second of resampling on long records.
+    """
+    return (
+        of_returns(record.returns, bars_per_year=bars_per_year)
+        | of_account(record, bars_per_year=bars_per_year)
+        | of_risk(record, capital=capital, seed=seed)
+        | of_trades(record)
+    )
+
+
+def export(values: Mapping[str, float]) -> dict[str, float]:
+    """The 17 original names of `EXPORT_NAMES`; those that end in ``_pct`` in percent."""
+    return {name: values[ours] * factor for name, (ours, factor) in EXPORT_NAMES.items()}
+
+
+def of_returns(returns: FloatArray, *, bars_per_year: float) -> dict[str, float]:
+    """What per-bar returns ``(n,)`` alone can say."""
+    m = performance.moments(returns)
+    root = math.sqrt(bars_per_year)
+    return {
+        "net_profit": float(np.prod(1.0 + returns) - 1.0),
+        "sharpe": m.sharpe,
+        "sharpe_annual": m.sharpe * root,
+        "lifetime_sharpe_ratio": m.sharpe * root,
+        "sortino": performance.sortino_ratio(returns),
+        "sortino_annual": performance.sortino_ratio(returns, periods_per_year=bars_per_year),
+        "annual_return": performance.annual_return(returns, periods_per_year=bars_per_year),
+        "annual_volatility": m.std * root,
+        "calmar": performance.calmar_ratio(returns, periods_per_year=bars_per_year),
+        "max_drawdown": performance.max_drawdown(returns),
+        "avg_drawdown": _mean_episode(performance.drawdowns(returns)),
+        "ulcer_index": performance.ulcer_index(returns),
+        "omega": performance.omega_ratio(returns),
+        "skew": m.skew,
+        "kurtosis": m.kurtosis,
+    }
+
+
+def of_account(record: Record, *, bars_per_year: float) -> dict[str, float]:
+    """Costs, exposure and what needs the clock."""
+    recent = record.timestamp > record.timestamp[-1] - 30 * DAY_MS
+    return {
+        "exposure": float(record.exposed.mean()),
+        "turnover": record.turnover,
+        "fees": record.fees / record.initial,
+        "slippage": record.slippage / record.initial,
+        "funding": record.funding / record.initial,
+        "borrow": record.borrow / record.initial,
+        "zero_volume_fills": float(record.zero_volume_fills),
+        "buy_and_hold": record.buy_and_hold,
+        "drawdown_duration": _longest_drawdown(record),
+        "rolling_30d_sharpe": performance.sharpe_ratio(record.returns[recent], periods_per_year=bars_per_year),
+        "n_obs": float(len(record)),
+    }
+
+
+def of_risk(record: Record, *, capital: float, seed: int) -> dict[str, float]:
+    """Losses in quote currency on `capital`: 95 % value at risk of a UTC day, the mean beyond it, and of the whole run.
+
+    The last is minus the 5 % quantile of the final return over 1,000 stationary-bootstrap resamples.
+    """
+    daily = daily_returns(record.timestamp, record.equity, record.initial)
+    low = np.quantile(daily, 0.05)
+    return {
+        "var_95": float(-low * capital),
+        "cvar_95": float(-daily[daily <= low].mean() * capital),
+        "monte_carlo_var": -final_return_quantile(record.returns, 0.05, seed=seed) * capital,
+    }
+
+
+def of_trades(record: Record) -> dict[str, float]:
+    """What the closed trades say; a win has pnl > 0, a loss pnl < 0."""
+    trades = record.trades
+    gain = trades.return_net
+    wins, losses = trades.pnl > 0, trades.pnl < 0
+    rate = performance.win_rate(trades.pnl)
+    won, lost = _if_any(np.mean, gain[wins]), _if_any(np.mean, gain[losses])
+    counts = np.bincount(trades.exit_reason, minlength=len(EXIT_REASONS))
+    return {
+        "total_trades": float(len(trades)),
+        "winning_trades": float(wins.sum()),
+        "losing_trades": float(losses.sum()),
+        "gross_win_rate": performance.win_rate(trades.pnl_gross),
+        "win_rate": rate,
+        "profit_factor": performance.profit_factor(trades.pnl),
+        "avg_win": won,
+        "avg_loss": lost,
+        "largest_win": _if_any(np.max, gain[wins]),
+        "largest_loss": _if_any(np.min, gain[losses]),
+        "avg_holding_bars": _if_any(np.mean, trades.bars_held),
+        "expectancy": performance.expectancy(gain),
+        "expectancy_ratio": performance.expectancy_ratio(gain),
+        "sharpe_trade": performance.sharpe_ratio(gain),
+        "p_value_single": _single_p_value(gain),
+        "kelly_fraction": kelly_fraction(rate, won, lost),
+        "longest_losing_streak": float(_longest_run(losses)),
+        "trade_clustering": _clustering(record),
+    } | {f"exit_{name.lower()}": float(count) for name, count in zip(EXIT_REASONS, counts, strict=True)}
+
+
+def daily_returns(timestamp: IntArray, equity: FloatArray, initial: float) -> FloatArray:
+    """``(days,)`` returns by the UTC day in which a bar opens; days without a bar do not exist, after ruin 0."""
+    last = np.flatnonzero(np.diff(timestamp // DAY_MS, append=np.iinfo(np.int64).max))
+    ends = np.concatenate([[initial], equity[last]])
+    alive = ends[:-1] > 0
+    return np.divide(ends[1:], ends[:-1], out=np.ones(len(last)), where=alive) - 1.0
+
+
+def kelly_fraction(win_rate: float, avg_win: float, avg_loss: float) -> float:
+    """``max(0, w - (1 - w) * abs(avg_loss) / avg_win)`` (Kelly 1956); NaN without wins or without losses."""
+    edge = win_rate - (1.0 - win_rate) * abs(avg_loss) / avg_win
+    return max(0.0, edge) if np.isfinite(edge) else float("nan")
+
+
+def _if_any(measure: Callable[[FloatArray | IntArray], np.floating], values: FloatArray | IntArray) -> float:
+    return float(measure(values)) if len(values) else float("nan")
+
+
+def _mean_episode(depth: FloatArray) -> float:
+    """Mean of the lowest point of each stretch below the maximum; NaN where there is none."""
+    under = depth < 0
+    begins = np.flatnonzero(under & ~np.concatenate([[False], under[:-1]]))
+    if not len(begins):
+        return float("nan")
+    # a stretch's minimum is not changed by the zeros that follow it up to the next one
+    return float(np.minimum.reduceat(depth, begins).mean())
+
+
+def _longest_drawdown(record: Record) -> float:
+    """Days from a maximum to the first close that reaches it again, or to the end; 0 without a drawdown."""
+    depth = performance.drawdowns(record.returns)
+    clock = np.concatenate([record.timestamp[:1], record.timestamp + record.bar_ms])
+    at_top = np.flatnonzero(depth >= 0)
+    spans = np.diff(clock[np.append(at_top, len(clock) - 1)])
+    under = np.diff(np.append(at_top, len(clock))) > 1
+    return float(spans[under].max() / DAY_MS) if under.any() else 0.0
+
+
+def _longest_run(flags: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> int:
+    breaks = np.flatnonzero(np.concatenate([[True], ~flags, [True]]))
+    return int(np.diff(breaks).max() - 1)
+
+
+def _single_p_value(gain: FloatArray) -> float:
+    """One-sided t-test that the mean trade return is > 0: one trial's view."""
+    from scipy.special import stdtr
+
+    if len(gain) < 2:
+        return float("nan")
+    return float(stdtr(len(gain) - 1, -performance.sharpe_ratio(gain) * np.sqrt(len(gain))))
+
+
+def _clustering(record: Record) -> float:
+    """``max(0, 1 - 1 / F)``, F the variance (ddof 1) over the mean of entries in 20 equal time slices."""
+    entries = record.trades.entry_time
+    if len(entries) < 20:
+        return float("nan")
+    span = record.timestamp[-1] + record.bar_ms - record.timestamp[0]
+    counts = np.bincount((entries - record.timestamp[0]) * 20 // span, minlength=20)
+    dispersion = counts.var(ddof=1) / counts.mean()
+    return float(max(0.0, 1.0 - 1.0 / dispersion)) if dispersion > 0 else 0.0
