@@ -1,0 +1,115 @@
+"""Content-addressed folders: written whole or not at all, read only after their hash was checked."""
+
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from assay.kernel.errors import ArtifactError, StoreError, shown
+
+BYTES = "bytes"
+_STAGING = ".staging"
+
+
+class Blobs:
+    """Blobs under one folder, each ``<sha256>/``. A crash leaves at most a folder in ``.staging``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes; returns their SHA-256. The same bytes again change nothing."""
+        name = hashlib.sha256(data).hexdigest()
+        if not (self.folder / name).is_dir():
+            with self.staging() as stage:
+                (stage / BYTES).write_bytes(data)
+                self.settle(stage, name)
+        return name
+
+    def get(self, name: str) -> bytes:
+        """The bytes of `put`. ArtifactError ``ARTIFACT_GONE``; ``ARTIFACT_CORRUPT`` names both hashes."""
+        path = self.path(name) / BYTES
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise gone(name) from None
+        check_bytes(path, data, name)
+        return data
+
+    def path(self, name: str) -> Path:
+        """The folder of a blob. ArtifactError ``ARTIFACT_GONE`` when there is none."""
+        if len(name) != 64 or not all(c in "0123456789abcdef" for c in name):
+            raise ArtifactError(f"{shown(name)} is no SHA-256 in hex", code="ARTIFACT_MANIFEST")
+        folder = self.folder / name
+        if not folder.is_dir():
+            raise gone(name)
+        return folder
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """An empty folder on the same filesystem, gone afterwards unless it was settled."""
+        stage = self.folder / _STAGING / uuid.uuid4().hex
+        with disk(self.folder):
+            stage.mkdir(parents=True)
+            try:
+                yield stage
+            finally:
+                shutil.rmtree(stage, ignore_errors=True)
+
+    def settle(self, stage: Path, name: str) -> Path:
+        """Give a staged folder its name for good: files and folder synced, renamed, parent synced."""
+        for path in sorted(stage.rglob("*")):
+            sync(path)
+        sync(stage)
+        final = self.folder / name
+        try:
+            stage.rename(final)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        sync(self.folder)
+        return final
+
+
+@contextmanager
+def disk(where: Path) -> Iterator[None]:
+    """Turn a full, read-only or failing disk into StoreError ``STORE_FULL``, ``STORE_READ_ONLY``, ``STORE_IO``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(f"{where}: the disk is full", code="STORE_FULL", hint="Free some space.") from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise StoreError(f"{where} may not be written: {error.strerror}", code="STORE_READ_ONLY") from error
+        raise StoreError(f"{where}: {error.strerror or error}", code="STORE_IO") from error
+
+
+def sync(path: Path) -> None:
+    """Have the disk hold what was written to a file or folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def check_bytes(path: Path, data: bytes, expected: str) -> None:
+    """ArtifactError ``ARTIFACT_CORRUPT`` with both hashes unless the bytes hash to `expected`."""
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise ArtifactError(
+            f"{path} is damaged: its bytes hash to {found}, expected {expected}",
+            code="ARTIFACT_CORRUPT",
+            hint="Restore the file from a backup, or train again.",
+            found=found,
+            expected=expected,
+        )
+
+
+def gone(name: str) -> ArtifactError:
+    """``ARTIFACT_GONE`` for a blob that is not there."""
+    return ArtifactError(f"artifact {name} is not in the store", code="ARTIFACT_GONE", artifact=name)

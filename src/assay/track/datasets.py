@@ -1,0 +1,144 @@
+"""What a run learnt from and was judged on."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from assay.kernel.errors import StoreError, shown
+from assay.track.database import Database
+from assay.track.rows import Row, rows, scalar
+from assay.track.schema.runs import DATASETS, EXPERIMENT_DATASETS
+
+_LOG = logging.getLogger(__name__)
+_KNOWN = (
+    "exchange",
+    "symbol",
+    "timeframe",
+    "data_path",
+    "data_hash",
+    "num_samples",
+    "start_date",
+    "end_date",
+    "feature_columns",
+    "target_columns",
+)
+
+
+class Datasets:
+    """Datasets, each kept once; a change of content under the same name is a new revision."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        name: str,
+        version: str = "",
+        split_type: str = "",
+        *,
+        dataset_type: str = "timeseries",
+        exchange: str | None = None,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+        data_path: str | None = None,
+        data_hash: str | None = None,
+        num_samples: int | None = None,
+        start_date: str | date | None = None,
+        end_date: str | date | None = None,
+        feature_columns: Sequence[str] = (),
+        target_columns: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """The id of this dataset, new or known.
+
+        Known is one of the same name, version and split with an equal `data_hash`; or, where a hash is missing on
+        either side, without a contradiction in what both know; then what it did not know is filled in. Otherwise a new
+        row with revision + 1 is made, and a WARN says so if there was an older one.
+        """
+        given: Row = {
+            "exchange": exchange,
+            "symbol": symbol,
+            "timeframe": timeframe,
+            "data_path": data_path,
+            "data_hash": data_hash,
+            "num_samples": scalar(num_samples),
+            "start_date": _text(start_date),
+            "end_date": _text(end_date),
+            "feature_columns": list(feature_columns),
+            "target_columns": list(target_columns),
+        }
+        if given["start_date"] and given["end_date"] and given["start_date"] > given["end_date"]:
+            raise StoreError(
+                f"dataset {shown(name)} starts {given['start_date']}, after its end {given['end_date']}",
+                code="STORE_VALUE",
+            )
+        key = {"name": name, "version": version, "split_type": split_type}
+        with self._database.write() as connection:
+            older = self._revisions(connection, key)
+            for row in older:
+                if _same(row, given):
+                    _fill(connection, row, given)
+                    return int(row["id"])
+            revision = older[0]["revision"] + 1 if older else 1
+            if older:
+                _LOG.warning("dataset %s changed: revision %d beside the older ones", shown(name), revision)
+            values = (
+                key | given | {"revision": revision, "dataset_type": dataset_type, "metadata": dict(metadata or {})}
+            )
+            return int(connection.execute(sa.insert(DATASETS).values(values).returning(DATASETS.c.id)).scalar_one())
+
+    def link(self, run: int, dataset_id: int, usage_type: str) -> None:
+        """Say that the run used the dataset as ``train``, ``val``, ``test`` or another word. Twice is once.
+
+        StoreError ``STORE_NOT_FOUND`` for an unknown run or dataset.
+        """
+        values = {"experiment_id": run, "dataset_id": dataset_id, "usage_type": usage_type}
+        from sqlalchemy.dialects.sqlite import insert
+
+        with self._database.write() as connection:
+            connection.execute(insert(EXPERIMENT_DATASETS).values(values).on_conflict_do_nothing())
+
+    def of_run(self, run: int) -> list[Row]:
+        """The run's datasets with their ``usage_type``, by usage and id."""
+        x = EXPERIMENT_DATASETS.c
+        query = (
+            sa.select(DATASETS, x.usage_type)
+            .join(EXPERIMENT_DATASETS, x.dataset_id == DATASETS.c.id)
+            .where(x.experiment_id == run)
+            .order_by(x.usage_type, DATASETS.c.id)
+        )
+        with self._database.read() as connection:
+            return rows(connection.execute(query))
+
+    def get(self, name: str, version: str = "", split_type: str = "") -> Row | None:
+        """The highest revision, or None."""
+        with self._database.read() as connection:
+            found = self._revisions(connection, {"name": name, "version": version, "split_type": split_type})
+        return found[0] if found else None
+
+    def _revisions(self, connection: sa.Connection, key: Row) -> list[Row]:
+        query = sa.select(DATASETS).filter_by(**key).order_by(DATASETS.c.revision.desc())
+        return rows(connection.execute(query))
+
+
+def _same(row: Row, given: Row) -> bool:
+    if row["data_hash"] is not None and given["data_hash"] is not None:
+        return bool(row["data_hash"] == given["data_hash"])
+    return all(_unknown(row[k]) or _unknown(given[k]) or row[k] == given[k] for k in _KNOWN)
+
+
+def _fill(connection: sa.Connection, row: Row, given: Row) -> None:
+    fresh = {k: given[k] for k in _KNOWN if _unknown(row[k]) and not _unknown(given[k])}
+    if fresh:
+        connection.execute(sa.update(DATASETS).where(DATASETS.c.id == row["id"]).values(fresh))
+
+
+def _unknown(value: object) -> bool:
+    return value is None or value == []
+
+
+def _text(value: str | date | None) -> str | None:
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,179 @@
+"""The trial ledger: every configuration that was ever scored on a market, in a chain that shows any change."""
+
+import hashlib
+from typing import Any
+
+import sqlalchemy as sa
+
+from assay.kernel.clock import now_ms
+from assay.kernel.errors import StoreError
+from assay.kernel.trial import Trial
+from assay.track.blobs.store import Blobs
+from assay.track.canonical import canonical, decode, sha256_of
+from assay.track.database import Database
+from assay.track.instants import instant, instant_text
+from assay.track.rows import Row, finite_or_none, rows
+from assay.track.schema.ledger import TRIALS
+
+FIRST = "0" * 64
+_OUTSIDE = frozenset({"id", "prev_hash", "row_hash"})
+_MOMENTS = ("sharpe", "sharpe_annual", "skew", "kurtosis", "win_rate", "max_drawdown", "net_return")
+_PARTS_OF_CONFIG = ("features", "target", "costs")
+
+
+class Ledger:
+    """The trials table, append-only; one chain for each market key."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, trial: Trial, experiment_id: int | None = None, *, blobs: Blobs | None = None) -> int:
+        """Count a trial and return its number in the market's chain, from 1; on disk when it returns.
+
+        The identical configuration, data, window and seed again is no new look: the number that it has is returned and
+        nothing is appended. With `blobs`, the per-bar returns are kept there under ``returns_sha256``.
+        """
+        row = _described(trial) | {"experiment_id": experiment_id}
+        returns = trial.returns.astype("<f8").tobytes()
+        if blobs is not None and len(trial.returns):
+            row["returns_sha256"] = blobs.put(returns)
+        with self._database.write() as connection:
+            known = _identical(connection, row)
+            if known is not None:
+                return known
+            seq, before = _last(connection, trial.market_key)
+            row |= {"seq": seq + 1, "created_at": instant(now_ms()), "prev_hash": before}
+            row["row_hash"] = row_hash(row)
+            connection.execute(sa.insert(TRIALS).values(row))
+            return seq + 1
+
+    def count(self, market_key: str) -> int:
+        """Configurations that were scored on this market: the sum of ``n_configs``, in every state."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(TRIALS.c.n_configs), 0)).where(TRIALS.c.market_key == market_key)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def read(self, market_key: str | None = None, *, experiment_id: int | None = None) -> list[Row]:
+        """Rows by chain and number."""
+        query = sa.select(TRIALS).order_by(TRIALS.c.market_key, TRIALS.c.seq)
+        query = query if market_key is None else query.where(TRIALS.c.market_key == market_key)
+        query = query if experiment_id is None else query.where(TRIALS.c.experiment_id == experiment_id)
+        with self._database.read() as connection:
+            return rows(connection.execute(query))
+
+    def check(self) -> int:
+        """Walk every chain and return how many rows hold; StoreError ``STORE_LEDGER`` names the first that does not.
+
+        A row cut from the end of a chain leaves no broken link; it shows by the ids that the table has given out.
+        """
+        held, last = 0, {"market_key": "", "seq": 0, "row_hash": FIRST}
+        with self._database.read() as connection:
+            query = sa.select(TRIALS).order_by(TRIALS.c.market_key, TRIALS.c.seq)
+            for found in connection.execute(query).mappings():
+                row = dict(found)
+                if row["market_key"] != last["market_key"]:
+                    last = {"market_key": row["market_key"], "seq": 0, "row_hash": FIRST}
+                _check_link(row, last)
+                held, last = held + 1, row
+            _check_end(connection)
+        return held
+
+
+def config_hash(trial: Trial) -> str:
+    """SHA-256 over learner, strategy, parameters, features, target and costs (the last three from ``trial.extra``)."""
+    parts = {name: trial.extra.get(name) for name in _PARTS_OF_CONFIG}
+    return sha256_of(parts | {"learner": trial.learner, "strategy": trial.strategy, "params": dict(trial.params)})
+
+
+def row_hash(row: Row) -> str:
+    """``sha256(prev_hash + "\\n" + body)``, body the canonical JSON of all columns but id, prev_hash and row_hash."""
+    body: dict[str, Any] = {}
+    for column in TRIALS.columns:
+        if column.name not in _OUTSIDE:
+            value = row.get(column.name)
+            is_time = column.name in ("window_start", "window_end", "created_at")
+            body[column.name] = instant_text(value) if is_time and value is not None else value
+    return hashlib.sha256(f"{row['prev_hash']}\n{canonical(body)}".encode()).hexdigest()
+
+
+def _described(trial: Trial) -> Row:
+    exchange, symbol, rest = trial.market_key.split("|")[:3]
+    first, last = trial.window if trial.window is not None else (None, None)
+    returns = trial.returns.astype("<f8").tobytes()
+    row: Row = {
+        "market_key": trial.market_key,
+        "learner": trial.learner,
+        "strategy_name": trial.strategy,
+        "exchange": exchange,
+        "symbol": symbol,
+        "timeframe": rest.split("+")[0],
+        "tuning_method": trial.tuning_method,
+        "params": decode(canonical(dict(trial.params))),
+        "config_hash": config_hash(trial),
+        "data_digest": trial.data_digest or None,
+        "returns_sha256": hashlib.sha256(returns).hexdigest() if len(trial.returns) else None,
+        "window_start": None if first is None else instant(int(first)),
+        "window_end": None if last is None else instant(int(last)),
+        "state": trial.state,
+        "objective": trial.objective,
+        "score": _real(trial.score, "score"),
+        "n_obs": int(trial.n_obs),
+        "total_trades": int(trial.total_trades),
+        "seed": int(trial.seed),
+        "metrics": decode(canonical(dict(trial.metrics))),
+        "duration_seconds": _real(trial.duration_seconds, "duration_seconds"),
+        "n_configs": int(trial.n_configs),
+        "block_sha256": trial.extra.get("block_sha256"),
+    }
+    return row | {name: _real(trial.metrics.get(name), name) for name in _MOMENTS}
+
+
+def _real(value: object, what: str) -> float | None:
+    found = finite_or_none(value, what)
+    return None if found is None else found + 0.0  # the database knows one zero
+
+
+def _identical(connection: sa.Connection, row: Row) -> int | None:
+    t = TRIALS.c
+    same = [t[k].is_not_distinct_from(row[k]) for k in ("data_digest", "window_start", "window_end", "seed")]
+    query = sa.select(t.seq).where(t.market_key == row["market_key"], t.config_hash == row["config_hash"], *same)
+    found = connection.execute(query.order_by(t.seq).limit(1)).scalar()
+    return None if found is None else int(found)
+
+
+def _last(connection: sa.Connection, market_key: str) -> tuple[int, str]:
+    t = TRIALS.c
+    query = sa.select(t.seq, t.row_hash).where(t.market_key == market_key).order_by(t.seq.desc()).limit(1)
+    found = connection.execute(query).first()
+    return (0, FIRST) if found is None else (int(found.seq), str(found.row_hash))
+
+
+def _check_link(row: Row, last: Row) -> None:
+    wrong = ""
+    if row["seq"] != last["seq"] + 1:
+        wrong = f"follows number {last['seq']}"
+    elif row["prev_hash"] != last["row_hash"]:
+        wrong = "does not point to the row before it"
+    elif row_hash(row) != row["row_hash"]:
+        wrong = "has been changed"
+    if wrong:
+        raise _broken(row["market_key"], row["seq"], wrong)
+
+
+def _check_end(connection: sa.Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    given = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'trials'").scalar() or 0
+    highest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(TRIALS.c.id), 0))).scalar_one()
+    if given != highest:
+        raise _broken("?", highest, f"is the last row, but {given} were written")
+
+
+def _broken(market_key: str, seq: int, wrong: str) -> StoreError:
+    return StoreError(
+        f"trial ledger: {market_key} number {seq} {wrong}",
+        code="STORE_LEDGER",
+        hint="The ledger was changed outside Assay; restore a backup.",
+        market_key=market_key,
+        seq=seq,
+    )

@@ -1,0 +1,97 @@
+"""Metric points."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from assay.kernel.clock import now_ms
+from assay.kernel.errors import StoreError, shown
+from assay.track.database import Database
+from assay.track.instants import instant
+from assay.track.rows import Row, nan_for_null, number, rows
+from assay.track.schema.runs import METRICS
+
+_NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+class Metrics:
+    """Named numbers of a run. NaN and infinities are kept as what they are and are never a number in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def log(
+        self,
+        run: int,
+        values: Mapping[str, object],
+        *,
+        step: int | None = None,
+        episode: int | None = None,
+        epoch: int | None = None,
+        split: str = "train",
+        phase: str = "training",
+        model_id: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """One point for each name, with one timestamp: all or nothing.
+
+        StoreError ``STORE_VALUE`` for a value that is no number or a name that is not 1 to 200 printable characters,
+        ``STORE_NOT_FOUND`` for an unknown run.
+        """
+        shared = {
+            "experiment_id": run,
+            "step": step,
+            "episode": episode,
+            "epoch": epoch,
+            "split": split,
+            "phase": phase,
+            "model_id": model_id,
+            "metadata": None if metadata is None else dict(metadata),
+            "timestamp": instant(now_ms()),
+        }
+        self.log_points([shared | _point(name, value) for name, value in values.items()])
+
+    def log_distribution(self, run: int, name: str, value_json: object, **place: Any) -> None:
+        """A point that is a JSON-able object (or JSON text), type ``distribution``, value 0; `place` as in `log`."""
+        decoded = json.loads(value_json) if isinstance(value_json, str) else value_json
+        shared = {"experiment_id": run, "metric_type": "distribution", "value_json": decoded}
+        self.log_points([shared | _point(name, 0.0) | {"timestamp": instant(now_ms())} | place])
+
+    def log_points(self, points: Sequence[Row]) -> None:
+        """Finished rows of the metrics table, in one transaction; all must have the same columns."""
+        if points:
+            with self._database.write() as connection:
+                connection.execute(sa.insert(METRICS), points)
+
+    def read(self, run: int, *, name: str | None = None, split: str | None = None) -> list[Row]:
+        """Points by step, episode, epoch, id; ``value`` is NaN, inf or -inf where it was, never None."""
+        m = METRICS.c
+        query = sa.select(METRICS).where(m.experiment_id == run)
+        query = query if name is None else query.where(m.metric_name == name)
+        query = query if split is None else query.where(m.split == split)
+        with self._database.read() as connection:
+            found = rows(connection.execute(query.order_by(m.step, m.episode, m.epoch, m.id)))
+        return [nan_for_null(_restored(row), ["value"]) for row in found]
+
+    def last(self, run: int, *, split: str | None = None) -> dict[str, float]:
+        """The last value of each metric, by the order of `read`; names sorted."""
+        found = {row["metric_name"]: row["value"] for row in self.read(run, split=split)}
+        return dict(sorted(found.items()))
+
+
+def _point(name: object, value: object) -> Row:
+    if not (isinstance(name, str) and 1 <= len(name) <= 200 and name.isprintable()):
+        raise StoreError(f"metric name {shown(name)} is not 1 to 200 printable characters", code="STORE_VALUE")
+    found = number(value, f"metric {shown(name)}")
+    if math.isfinite(found):
+        return {"metric_name": name, "value": found, "non_finite": None}
+    kind = "nan" if math.isnan(found) else "inf" if found > 0 else "-inf"
+    return {"metric_name": name, "value": None, "non_finite": kind}
+
+
+def _restored(row: Row) -> Row:
+    kind = row["non_finite"]
+    return row if kind is None else row | {"value": _NON_FINITE[kind]}

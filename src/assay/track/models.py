@@ -1,0 +1,100 @@
+"""Models: rows that point to files."""
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from assay.kernel.clock import now_ms
+from assay.kernel.errors import StoreError, shown
+from assay.kernel.instrument import slug
+from assay.track.database import Database
+from assay.track.instants import instant
+from assay.track.rows import Row, finite_or_none, known_fields, nan_for_null, not_found, rows
+from assay.track.schema.models import MODELS
+
+_METRICS = ("train_metric", "val_metric", "test_metric")
+
+
+class Models:
+    """The models table. Undefined metrics are NULL there and NaN here."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, run: int, checkpoint_path: str, *, created_at: int | None = None, **fields: Any) -> Row:
+        """A new row, returned as stored. `created_at` in UTC ms, now when not given.
+
+        fields: further columns of the table by name. ``name``, ``version`` and ``model_id`` are made when not given;
+        ``is_best`` takes the mark from the run's other models; a non-finite train, val or test metric is NULL, and an
+        ``is_best`` with one is StoreError ``STORE_VALUE``.
+        """
+        made = instant(now_ms() if created_at is None else created_at)
+        values = known_fields(fields, MODELS) | {"experiment_id": run, "checkpoint_path": checkpoint_path}
+        for name in _METRICS:
+            if values.get(name) is not None:
+                values[name] = _metric(values, name)
+        with self._database.write() as connection:
+            values.setdefault("name", f"{values.get('architecture_type') or 'model'}_exp{run}_{_next(connection, run)}")
+            values.setdefault("version", str(_versions(connection, values["name"]) + 1))
+            values.setdefault("model_id", model_id(values, made))
+            if values.get("is_best"):
+                _clear_best(connection, run)
+            row = connection.execute(sa.insert(MODELS).values(values | {"created_at": made}).returning(MODELS))
+            return nan_for_null(rows(row)[0], _METRICS)
+
+    def mark_best(self, model: int) -> None:
+        """Make it the run's only best model."""
+        with self._database.write() as connection:
+            row = self._row(connection, model)
+            _clear_best(connection, row["experiment_id"])
+            connection.execute(sa.update(MODELS).where(MODELS.c.id == row["id"]).values(is_best=True))
+
+    def get(self, model: int | str) -> Row:
+        """The row by id or model_id. StoreError ``STORE_NOT_FOUND``."""
+        with self._database.read() as connection:
+            return nan_for_null(self._row(connection, model), _METRICS)
+
+    def recent(self, run: int | None = None, *, limit: int = 50) -> list[Row]:
+        """Rows, newest first, those without files hidden."""
+        query = sa.select(MODELS).where(MODELS.c.deleted_at.is_(None)).order_by(MODELS.c.id.desc()).limit(limit)
+        query = query if run is None else query.where(MODELS.c.experiment_id == run)
+        with self._database.read() as connection:
+            return [nan_for_null(row, _METRICS) for row in rows(connection.execute(query))]
+
+    def _row(self, connection: sa.Connection, asked: int | str) -> Row:
+        wanted = MODELS.c.model_id == asked if isinstance(asked, str) else MODELS.c.id == int(asked)
+        found = rows(connection.execute(sa.select(MODELS).where(wanted)))
+        if not found:
+            count = connection.execute(sa.select(sa.func.count()).select_from(MODELS)).scalar_one()
+            raise not_found("model", asked, f"the record holds {count} models")
+        return found[0]
+
+
+def model_id(values: Row, made: datetime) -> str:
+    """``{strategy}_{slug}_{YYYYMMDD}_{HHMMSS}_{8 hex}``; the hex begins the content hash, or is random without one."""
+    strategy = values.get("strategy_type") or values.get("architecture_type") or "model"
+    tail = (values.get("content_sha256") or secrets.token_hex(4))[:8]
+    return f"{strategy}_{slug(values.get('symbol') or 'any')}_{made:%Y%m%d_%H%M%S}_{tail}"
+
+
+def _metric(values: Row, name: str) -> float | None:
+    found = finite_or_none(values[name], name)
+    if found is None and values.get("is_best"):
+        raise StoreError(f"{name} is {shown(values[name])}; a best model has a finite one", code="STORE_VALUE")
+    return found
+
+
+def _clear_best(connection: sa.Connection, run: int) -> None:
+    connection.execute(sa.update(MODELS).where(MODELS.c.experiment_id == run, MODELS.c.is_best).values(is_best=False))
+
+
+def _next(connection: sa.Connection, run: int) -> int:
+    query = sa.select(sa.func.count()).select_from(MODELS).where(MODELS.c.experiment_id == run)
+    return int(connection.execute(query).scalar_one()) + 1
+
+
+def _versions(connection: sa.Connection, name: str) -> int:
+    query = sa.select(sa.func.count()).select_from(MODELS).where(MODELS.c.name == name)
+    return int(connection.execute(query).scalar_one())

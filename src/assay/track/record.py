@@ -1,0 +1,74 @@
+"""The record: one object for all that a run leaves behind."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from assay.track.artifacts import Artifacts
+from assay.track.database import BUSY_SECONDS, Database, database_path
+from assay.track.datasets import Datasets
+from assay.track.experiments import Experiments
+from assay.track.hyperparameters import Hyperparameters
+from assay.track.ledger import Ledger
+from assay.track.metrics import Metrics
+from assay.track.models import Models
+from assay.track.trades import Trades
+
+
+class Record:
+    """An open record, by topic. Threads may share it, processes may not (``STORE_FORKED``).
+
+    All rows that come out are plain dicts with the table's column names: JSON decoded, times aware UTC datetimes.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.experiments = Experiments(database)
+        self.hyperparameters = Hyperparameters(database)
+        self.metrics = Metrics(database)
+        self.datasets = Datasets(database)
+        self.artifacts = Artifacts(database)
+        self.models = Models(database)
+        self.trades = Trades(database)
+        self.ledger = Ledger(database)
+
+    @property
+    def schema_version(self) -> str:
+        """Version of the tables in the database."""
+        return self.database.schema_version
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Everything that is written inside is one transaction: all of it, or nothing if the block raises."""
+        with self.database.write():
+            yield
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.database.close()
+
+    def __enter__(self) -> "Record":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_record(url: str | os.PathLike[str], *, busy_seconds: float = BUSY_SECONDS, check: bool = False) -> Record:
+    """Open the record at ``sqlite:///path`` or a plain path, laying it when the file is not there.
+
+    Safe when two processes do it at once. Runs of dead processes are marked ``crashed``. ``check=True`` reads the whole
+    file first (``STORE_CORRUPT``).
+
+    Raises ConfigError ``CONFIG_RECORD_URL``; StoreError ``STORE_OPEN STORE_CORRUPT STORE_BUSY STORE_FULL
+    STORE_READ_ONLY STORE_SCHEMA_NEWER STORE_SCHEMA_FOREIGN``.
+    """
+    database = Database(database_path(url), busy_seconds=busy_seconds)
+    if check:
+        database.quick_check()
+    record = Record(database)
+    record.experiments.sweep()
+    return record

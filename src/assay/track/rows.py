@@ -1,0 +1,58 @@
+"""Rows as plain dicts, and numbers at the record's door."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from assay.kernel.errors import StoreError, shown
+
+Row = dict[str, Any]
+
+
+def rows(result: sa.CursorResult[Any]) -> list[Row]:
+    """All rows, keyed by column name."""
+    return [dict(row) for row in result.mappings()]
+
+
+def nan_for_null(row: Row, names: Iterable[str]) -> Row:
+    """The row with NaN where one of these columns is NULL: undefined numbers compare and print as numbers."""
+    return row | {name: math.nan for name in names if row[name] is None}
+
+
+def number(value: object, what: str) -> float:
+    """A float from a number of Python or numpy, or a 0-d tensor; anything else is StoreError ``STORE_VALUE``."""
+    if not isinstance(value, str | bytes) and hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        value = value.item()
+    if isinstance(value, bool | int | float):
+        try:
+            return float(value)
+        except OverflowError:
+            pass
+    raise StoreError(f"{what} is {shown(value)} ({type(value).__name__}), not a number", code="STORE_VALUE", field=what)
+
+
+def finite_or_none(value: object, what: str) -> float | None:
+    """`number`, with None for None, NaN and infinities: in the record undefined is NULL."""
+    found = math.nan if value is None else number(value, what)
+    return found if math.isfinite(found) else None
+
+
+def scalar(value: object) -> object:
+    """A numpy scalar as Python's; everything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def not_found(kind: str, asked: object, known: str) -> StoreError:
+    """``STORE_NOT_FOUND`` that says what there is instead."""
+    return StoreError(f"there is no {kind} {shown(asked)}; {known}", code="STORE_NOT_FOUND", asked=shown(asked))
+
+
+def known_fields(given: Mapping[str, object], table: sa.Table) -> Row:
+    """The given columns with numpy scalars unwrapped; an unknown one is StoreError ``STORE_VALUE``."""
+    unknown = sorted(set(given) - set(table.columns.keys()))
+    if unknown:
+        raise StoreError(f"{table.name} has no column {', '.join(unknown)}", code="STORE_VALUE")
+    return {name: scalar(value) for name, value in given.items()}

@@ -1,0 +1,27 @@
+"""The DDL that the table definitions mean, as text: what a migration step freezes and what tests compare with."""
+
+from typing import Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.mock import MockConnection
+
+from assay.track.schema import configurations, ledger, models, runs, service
+from assay.track.schema.columns import RECORD
+from assay.track.schema.guards import guards
+
+TOPICS = (runs, models, ledger, configurations, service)
+_DIALECTS: dict[str, Any] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
+
+
+def statements(dialect: str) -> list[str]:
+    """Every CREATE and ALTER of the current tables, with their guards and the 64 job slots, in order of creation."""
+    written: list[str] = []
+    engine = MockConnection(_DIALECTS[dialect](), lambda ddl, *a, **k: written.append(_text(ddl, dialect)))
+    RECORD.create_all(engine, checkfirst=False)
+    slots = ", ".join(f"({slot})" for slot in range(64))
+    return [*written, *guards(dialect), f"INSERT INTO job_slots (slot_no) VALUES {slots}"]
+
+
+def _text(ddl: Any, dialect: str) -> str:
+    lines = str(ddl.compile(dialect=_DIALECTS[dialect]())).strip().splitlines()
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,59 @@
+"""Finding the runs whose process died without a word."""
+
+import threading
+import time
+
+import sqlalchemy as sa
+
+from assay.kernel.clock import now_ms
+from assay.track.database import Database
+from assay.track.instants import instant
+from assay.track.owner import is_gone
+from assay.track.schema.runs import EXPERIMENTS
+
+EVERY_SECONDS = 15.0
+
+
+class Sweep:
+    """Marks ``running`` runs of dead processes ``crashed``, their end their last heartbeat."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def when_due(self) -> None:
+        """`now`, at most once in 15 s."""
+        with self._lock:
+            if time.monotonic() < self._next:
+                return
+            self._next = time.monotonic() + EVERY_SECONDS
+        self.now()
+
+    def now(self) -> list[int]:
+        """Ids of the runs that it marked. Looks without a lock first: mostly there is nothing to do."""
+        with self._database.read() as connection:
+            suspects = _crashed(connection)
+        if not suspects:
+            return []
+        with self._database.write() as connection:
+            found = _crashed(connection)
+            for run, end in found:
+                connection.execute(
+                    sa.update(EXPERIMENTS)
+                    .where(EXPERIMENTS.c.id == run)
+                    .values(status="crashed", end_time=instant(end), updated_at=instant(now_ms()))
+                )
+        return [run for run, _ in found]
+
+
+def _crashed(connection: sa.Connection) -> list[tuple[int, int]]:
+    """Ids and last heartbeats (ms) of the running runs whose owner is gone."""
+    e = EXPERIMENTS.c
+    query = sa.select(e.id, e.owner, sa.func.coalesce(e.heartbeat_at, e.start_time, type_=e.start_time.type))
+    found = []
+    for run, owner, beat in connection.execute(query.where(e.status == "running")):
+        last = round(beat.timestamp() * 1000)
+        if is_gone(owner, last):
+            found.append((int(run), last))
+    return found

@@ -1,0 +1,36 @@
+"""Closed trades of a run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from assay.track.database import Database
+from assay.track.rows import Row, known_fields, rows
+from assay.track.schema.ledger import TRADES
+
+
+class Trades:
+    """The trades table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, run: int, trades: Sequence[Mapping[str, Any]], **shared: Any) -> int:
+        """Write many trades in one transaction; returns how many.
+
+        trades: the table's columns by name; times in UTC ms, aware datetimes or ISO text. `shared` holds columns that
+        are the same in all of them (``strategy_name exchange symbol timeframe fold``). Every trade has the same keys.
+        StoreError ``STORE_VALUE`` for a price, side, reason or time that the table refuses.
+        """
+        values = [known_fields(trade, TRADES) | shared | {"experiment_id": run} for trade in trades]
+        if values:
+            with self._database.write() as connection:
+                connection.execute(sa.insert(TRADES), values)
+        return len(values)
+
+    def read(self, run: int) -> list[Row]:
+        """The run's trades in the order in which they were written."""
+        query = sa.select(TRADES).where(TRADES.c.experiment_id == run).order_by(TRADES.c.id)
+        with self._database.read() as connection:
+            return rows(connection.execute(query))
