@@ -125,9 +125,12 @@ class DuckDbStore:
             if db is None:
                 raise StoreError(f"the candle store {self.path} has no candles yet", code="STORE_NOT_FOUND")
             try:
-                return db.sql(statement).to_arrow_table()
+                answer = db.sql(statement)
+                if answer is not None:
+                    return answer.to_arrow_table()
             except duckdb.Error as failure:
                 raise ConfigError(f"the statement failed: {shown(str(failure))}", code="CONFIG_FIELD") from failure
+        raise ConfigError(f"the statement {shown(statement)} has no answer; write a SELECT", code="CONFIG_FIELD")
 
     @contextmanager
     def _reading(self, **config: str) -> "Iterator[duckdb.DuckDBPyConnection | None]":

@@ -28,19 +28,17 @@ def prepare(db: "duckdb.DuckDBPyConnection", path: Path, base_timeframe: str) ->
     if not has_schema(db, path):
         db.execute(schema.TABLES)
     view = schema.BASE_VIEW.format(timeframe=base_timeframe)
-    there = db.execute("SELECT sql FROM duckdb_views() WHERE view_name = 'market_data'").fetchone()
-    if there is None or f"'{base_timeframe}'" not in there[0]:
+    there = db.execute("SELECT sql FROM duckdb_views() WHERE view_name = 'market_data'").fetchall()
+    if not there or f"'{base_timeframe}'" not in there[0][0]:
         db.execute(view)
 
 
 def has_schema(db: "duckdb.DuckDBPyConnection", path: Path) -> bool:
     """Whether our tables are there. Raises StoreError ``STORE_SCHEMA_NEWER``."""
-    found = db.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'assay_store'").fetchone()
-    if not found or not found[0]:
+    if not db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'assay_store'").fetchall():
         return False
-    row = db.execute("SELECT max(version) FROM assay_store").fetchone()
-    version = row[0] if row else None
-    if version is not None and version > schema.VERSION:
+    (version,) = db.execute("SELECT max(version) FROM assay_store").fetchall()[0]
+    if version > schema.VERSION:
         raise StoreError(
             f"the candle store {path} has schema version {version}, this Assay knows {schema.VERSION}",
             code="STORE_SCHEMA_NEWER",

@@ -30,6 +30,7 @@ def alone(path: Path, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
         fallback_to_soft=False,
     )
     try:
+        _beside(path, ".lock").touch()  # filelock waits where the folder refuses; we say so at once
         lock.acquire()
     except Timeout as late:
         raise busy(path, holder(path), wait_seconds) from late
