@@ -1,1 +1,33 @@
-"""What is known at t."""
+"""What is known at t: functions of bars with a declared lookback. Loads Numba and TA-Lib on first use only."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from assay.features.columns import Feature as Feature
+    from assay.features.columns import feature as feature
+    from assay.features.study import Study as Study
+    from assay.features.tables import Table as Table
+    from assay.features.tables import named as named
+    from assay.features.tables import set_digest as set_digest
+    from assay.features.tables import table as table
+
+_HOMES = {
+    "Feature": "columns",
+    "feature": "columns",
+    "Study": "study",
+    "Table": "tables",
+    "named": "tables",
+    "set_digest": "tables",
+    "table": "tables",
+}
+__all__ = ["Feature", "Study", "Table", "feature", "named", "set_digest", "table"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

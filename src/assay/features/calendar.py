@@ -1,0 +1,96 @@
+"""What the calendar says of a bar's open, UTC."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+
+from assay.features.columns import Feature, Unit, add
+from assay.features.study import Study
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.timeframe import DAY_MS
+
+_FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
+Say = Callable[[Study], FloatArray]
+
+
+@njit(**_FAST)
+def _dates(timestamp: IntArray) -> FloatArray:
+    """``(4, n)``: weekday (0 Monday), day of month, ISO week, minute of day.
+
+    Civil dates by Hinnant's algorithm (2013, "chrono-Compatible Low-Level Date Algorithms"), once a day of data.
+    """
+    out = np.empty((4, len(timestamp)))
+    last = np.int64(-(2**62))
+    weekday = day = week = 0
+    for t in range(len(timestamp)):
+        date = timestamp[t] // 86_400_000
+        if date != last:
+            last = date
+            weekday = (date + 3) % 7
+            day = _civil(date)[2]
+            thursday = date - weekday + 3  # a week belongs to the year that holds its Thursday
+            week = (thursday - _new_year(_civil(thursday)[0])) // 7 + 1
+        out[0, t] = weekday
+        out[1, t] = day
+        out[2, t] = week
+        out[3, t] = (timestamp[t] - date * 86_400_000) // 60_000
+    return out
+
+
+@njit(**_FAST)
+def _civil(date: int) -> tuple[int, int, int]:
+    """Year, month and day of a day number since 1970-01-01."""
+    z = date + 719_468
+    era = z // 146_097
+    of_era = z - era * 146_097
+    year_of_era = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted = (5 * of_year + 2) // 153
+    day = of_year - (153 * shifted + 2) // 5 + 1
+    month = shifted + 3 if shifted < 10 else shifted - 9
+    return year_of_era + era * 400 + (month <= 2), month, day
+
+
+@njit(**_FAST)
+def _new_year(year: int) -> int:
+    """Day number of the first of January."""
+    before = year - 1
+    return before * 365 + before // 4 - before // 100 + before // 400 - 719_162
+
+
+def dates(study: Study) -> FloatArray:
+    """``(4, n)``: weekday (0 Monday), day of month, ISO week, minute of day."""
+    return study.once("dates", lambda: _dates(study.bars.timestamp))
+
+
+def _flag(mask: np.ndarray) -> FloatArray:
+    return mask.astype(np.float64)
+
+
+def _circle(wave: Callable[[FloatArray], FloatArray], row: int, period: float) -> Say:
+    return lambda study: wave(dates(study)[row] * (2.0 * np.pi / period))
+
+
+_MINUTES = float(DAY_MS // 60_000)
+_COLUMNS: dict[str, tuple[Unit, Say]] = {
+    "day_of_week": ("count", lambda s: dates(s)[0]),
+    "day_of_month": ("count", lambda s: dates(s)[1]),
+    "week_of_month": ("count", lambda s: (dates(s)[1] - 1) // 7 + 1),
+    "week_of_year": ("count", lambda s: dates(s)[2]),
+    "is_monday": ("flag", lambda s: _flag(dates(s)[0] == 0)),
+    "is_friday": ("flag", lambda s: _flag(dates(s)[0] == 4)),
+    "is_weekend": ("flag", lambda s: _flag(dates(s)[0] >= 5)),
+    "is_month_start": ("flag", lambda s: _flag(dates(s)[1] <= 7)),
+    "is_month_end": ("flag", lambda s: _flag(dates(s)[1] >= 24)),
+    "hour_utc": ("count", lambda s: dates(s)[3] // 60),
+    "minute": ("count", lambda s: dates(s)[3] % 60),
+    "quarter_hour": ("count", lambda s: dates(s)[3] % 60 // 15),
+    # The wave of the hour goes by minutes, so that a 5m bar at 10:55 lies next to 11:00.
+    "hour_sin": ("unit", _circle(np.sin, 3, _MINUTES)),
+    "hour_cos": ("unit", _circle(np.cos, 3, _MINUTES)),
+    "dow_sin": ("unit", _circle(np.sin, 0, 7.0)),
+    "dow_cos": ("unit", _circle(np.cos, 0, 7.0)),
+}
+for _name, (_unit, _say) in _COLUMNS.items():
+    add(Feature(_name, "calendar", 0, _unit, _say))

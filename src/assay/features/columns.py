@@ -1,0 +1,194 @@
+"""What a feature is, and the book in which all of them stand."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.errors import ConfigError, LeakError, shown
+from assay.kernel.names import did_you_mean
+
+if TYPE_CHECKING:
+    from assay.features.study import Study
+
+Compute = Callable[["Study"], FloatArray]
+Clock = Literal["own", "higher", "next"]
+Unit = Literal["quote", "ratio", "percent", "unit", "hundred", "z", "count", "flag", "category", "base", "log", "other"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_.]{0,79}")
+_LAG = re.compile(r"(.+)_lag_([1-9]\d{0,5})")
+_FORBIDDEN = re.compile(r"(?:future|target|base)_")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feature:
+    """One column: a function of bars that knows nothing after row t.
+
+    lookback: rows strictly before t that row t reads, counted on `clock`; rows before it are NaN in every table.
+    unit:     ``quote`` is a price; ``percent``, ``hundred`` (0..100), ``unit`` (0..1), ``base`` (volume) …
+    windowed: True if row t is an exact function of its lookback; False for a recursion whose forgotten rest is < 1e-6.
+    needs:    what must be there: ``volume``, ``higher``, ``next``, ``lower``, ``column:NAME``, ``joined:NAME``.
+    level:    a ``quote`` column that stands for a price (relative form X/close - 1), not for a difference (X/close).
+    clock:    the bars that `lookback` counts: own, of the higher, or of the next higher timeframe.
+    compute:  gives ``(n,)`` float64 for a `Study`; what it says before `lookback` does not matter.
+    """
+
+    name: str
+    group: str
+    lookback: int
+    unit: Unit
+    compute: Compute
+    windowed: bool = True
+    needs: tuple[str, ...] = ()
+    level: bool = True
+    clock: Clock = "own"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    """Columns that differ by whole numbers in their name, such as ``return_{}``."""
+
+    template: str
+    build: Callable[..., Feature]
+
+    def match(self, name: str) -> Feature | None:
+        """The column of that name, None if it is no member."""
+        pattern = re.escape(self.template).replace(r"\{\}", r"([1-9]\d{0,4})")
+        found = re.fullmatch(pattern, name)
+        return replace(self.build(*map(int, found.groups())), name=name) if found else None
+
+
+_BOOK: dict[str, Feature] = {}
+_FAMILIES: list[Family] = []
+
+
+def add(entry: Feature) -> Feature:
+    """Enter a column. Raises ConfigError ``CONFIG_FEATURE`` for a bad name, ``CONFIG_FEATURE_DUPLICATE`` for a taken one."""
+    if not _NAME.fullmatch(entry.name) or _FORBIDDEN.match(entry.name) or _LAG.fullmatch(entry.name):
+        raise ConfigError(
+            f"feature name {shown(entry.name)} will not do: small letters, digits and '_', not beginning with "
+            "future_, target_ or base_, not ending with _lag_K",
+            code="CONFIG_FEATURE",
+        )
+    if entry.lookback < 0:
+        raise ConfigError(f"feature {entry.name}: lookback is {entry.lookback}, must be >= 0", code="CONFIG_FEATURE")
+    if entry.name in _BOOK:
+        raise ConfigError(f"feature {entry.name} is there already", code="CONFIG_FEATURE_DUPLICATE")
+    _BOOK[entry.name] = entry
+    return entry
+
+
+def feature(
+    *,
+    lookback: int,
+    unit: Unit,
+    name: str = "",
+    group: str = "own",
+    windowed: bool = True,
+    needs: tuple[str, ...] = (),
+    level: bool = True,
+    clock: Clock = "own",
+) -> Callable[[Compute], Compute]:
+    """Make a function of a `Study` a column of every table that names it; the name is the function's unless given.
+
+    >>> @feature(lookback=1, unit="ratio")
+    ... def doctest_open_jump(study):
+    ...     return study.bars.open / study.column("close_lag_1") - 1
+
+    Check it with ``assay.testing.features.check``: that it sees no future is a promise, not a consequence.
+    Raises ConfigError ``CONFIG_FEATURE`` or ``CONFIG_FEATURE_DUPLICATE``.
+    """
+
+    def enter(compute: Compute) -> Compute:
+        own = name or getattr(compute, "__name__", "")
+        add(Feature(own, group, lookback, unit, compute, windowed, needs, level, clock))
+        return compute
+
+    return enter
+
+
+def family(template: str, build: Callable[..., Feature], names: Mapping[str, tuple[int, ...]]) -> None:
+    """Enter the named members; any other member is built when it is asked for."""
+    for name, numbers in names.items():
+        add(replace(build(*numbers), name=name))
+    _FAMILIES.append(Family(template, build))
+
+
+def forget(name: str) -> None:
+    """Take a column of one's own out of the book again, for tests and notebooks."""
+    _BOOK.pop(name, None)
+
+
+def book() -> Mapping[str, Feature]:
+    """All columns that have a name of their own, in the order of their entry."""
+    _load()
+    return _BOOK
+
+
+def find(name: str) -> Feature:
+    """The column of that name: in the book, a member of a family, a pattern column, a lag, or a relative form.
+
+    Raises LeakError ``LEAK_COLUMN`` for ``future_*``, ``target_*`` and pattern columns that are for y only; ConfigError
+    ``CONFIG_FEATURE`` with the nearest names.
+    """
+    _load()
+    if _FORBIDDEN.match(name):
+        raise LeakError(
+            f"column {shown(name)} speaks of what a model has to find out and may not be a feature",
+            code="LEAK_COLUMN",
+            hint="Take it out of the feature list; a pattern column's lags (w20_s2.0_high_breakout_lag_20) may stay.",
+            column=name[:64],
+        )
+    found = _seek(name)
+    if found is None:
+        near = did_you_mean(name, _BOOK)
+        raise ConfigError(f"feature {shown(name)} is unknown; {near}".rstrip("; "), code="CONFIG_FEATURE", hint=near)
+    return found
+
+
+def _seek(name: str) -> Feature | None:
+    if name in _BOOK:
+        return _BOOK[name]
+    from assay.features.patterns import pattern_feature
+
+    for member in (*(f.match(name) for f in _FAMILIES), pattern_feature(name)):
+        if member is not None:
+            return member
+    lag = _LAG.fullmatch(name)
+    if lag is not None:
+        base = None if _FORBIDDEN.match(lag[1]) else _seek(lag[1])
+        return None if base is None else _lagged(name, base, int(lag[2]))
+    if name.endswith("_rel"):
+        base = _seek(name.removesuffix("_rel"))
+        return None if base is None or base.unit != "quote" else relative(base)
+    return None
+
+
+def _lagged(name: str, base: Feature, k: int) -> Feature:
+    from assay.features import kernels
+
+    if base.clock != "own":
+        raise ConfigError(f"feature {name}: {base.name} moves with a higher timeframe, it has no lag in rows")
+    return replace(
+        base, name=name, lookback=base.lookback + k, compute=lambda study: kernels.later(study.column(base.name), k)
+    )
+
+
+def relative(base: Feature) -> Feature:
+    """The scale-free form of a ``quote`` column: X/close - 1 for a price level, X/close for a difference."""
+    from assay.features import kernels
+
+    form = kernels.relative if base.level else kernels.ratio
+    return replace(
+        base,
+        name=f"{base.name}_rel",
+        unit="ratio",
+        compute=lambda study: form(study.column(base.name), study.bars.close),
+    )
+
+
+def _load() -> None:
+    from assay.features import groups
+
+    groups.load()

@@ -1,0 +1,11 @@
+"""All files that enter columns, in the order in which the book lists them."""
+
+from importlib import import_module
+
+GROUPS = ("price", "technical", "volume", "calendar", "sessions", "fibonacci", "external")
+
+
+def load() -> None:
+    """Import every group once."""
+    for group in GROUPS:
+        import_module(f"assay.features.{group}")

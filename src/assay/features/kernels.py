@@ -1,0 +1,232 @@
+"""Windowed sums, moments and extremes in O(n), without a subtraction that could cancel.
+
+A window of w rows that ends at t is the tail of one block of w rows and the head of the next. Tails and heads are
+accumulated apart and merged (van Herk 1992; moments: Chan, Golub & LeVeque 1983). So a result depends on the rows of its
+window only, a NaN spoils exactly the windows that see it, a constant window has a spread of exactly 0, and prices of 1e5
+with a range of 1e-4 lose nothing. All give ``(n,)`` float64, NaN in the first w-1 rows.
+"""
+
+import numpy as np
+from numba import njit
+
+from assay.kernel.arrays import FloatArray
+
+_FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+@njit(**_FAST)
+def over(a: float, b: float) -> float:
+    """a / b, NaN where b is 0."""
+    return np.nan if b == 0.0 else a / b
+
+
+@njit(**_FAST)
+def mean(x: FloatArray, w: int) -> FloatArray:
+    """Mean of the last w rows."""
+    n = len(x)
+    out = np.full(n, np.nan)
+    tail = np.zeros(w)
+    for start in range(0, n, w):
+        head = 0.0
+        for j in range(min(w, n - start)):
+            t = start + j
+            head += x[t]
+            if t >= w - 1:
+                out[t] = (head + (tail[j + 1] if j + 1 < w else 0.0)) / w
+        total = 0.0
+        for j in range(min(w, n - start) - 1, -1, -1):
+            total += x[start + j]
+            tail[j] = total
+    return out
+
+
+@njit(**_FAST)
+def moments(x: FloatArray, w: int) -> tuple[FloatArray, FloatArray]:
+    """Mean and sum of squared deviations of the last w rows."""
+    n = len(x)
+    center = np.full(n, np.nan)
+    spread = np.full(n, np.nan)
+    tail_mean = np.zeros(w + 1)
+    tail_m2 = np.zeros(w + 1)
+    part = np.empty(w + 1)
+    for k in range(w + 1):
+        part[k] = 1.0 / max(k, 1)
+    for start in range(0, n, w):
+        mu = 0.0
+        m2 = 0.0
+        rows = min(w, n - start)
+        for j in range(rows):
+            t = start + j
+            step = x[t] - mu
+            mu += step * part[j + 1]
+            m2 += step * (x[t] - mu)
+            if t >= w - 1:
+                rest = w - j - 1
+                gap = tail_mean[j + 1] - mu
+                share = rest * part[w]
+                if rest == 0:
+                    center[t] = mu
+                    spread[t] = m2
+                else:
+                    center[t] = mu + gap * share
+                    spread[t] = m2 + tail_m2[j + 1] + gap * gap * share * (j + 1)
+        mu = 0.0
+        m2 = 0.0
+        for j in range(rows - 1, -1, -1):
+            step = x[start + j] - mu
+            mu += step * part[rows - j]
+            m2 += step * (x[start + j] - mu)
+            tail_mean[j] = mu
+            tail_m2[j] = m2
+    return center, spread
+
+
+@njit(**_FAST)
+def deviation(x: FloatArray, w: int, ddof: int) -> FloatArray:
+    """Standard deviation of the last w rows, divisor w - ddof."""
+    _, spread = moments(x, w)
+    for t in range(len(x)):
+        spread[t] = np.sqrt(spread[t] / (w - ddof))
+    return spread
+
+
+@njit(**_FAST)
+def zscore(x: FloatArray, w: int) -> FloatArray:
+    """(x - mean) / std (ddof 1) over the last w rows, this one included; NaN where they are all equal."""
+    center, spread = moments(x, w)
+    for t in range(len(x)):
+        spread[t] = over(x[t] - center[t], np.sqrt(spread[t] / (w - 1)))
+    return spread
+
+
+@njit(**_FAST)
+def highest(x: FloatArray, w: int) -> FloatArray:
+    """Largest of the last w rows; x is finite."""
+    n = len(x)
+    out = np.full(n, np.nan)
+    tail = np.full(w + 1, -np.inf)
+    for start in range(0, n, w):
+        rows = min(w, n - start)
+        head = -np.inf
+        for j in range(rows):
+            head = max(head, x[start + j])
+            if start + j >= w - 1:
+                out[start + j] = max(head, tail[j + 1])
+        best = -np.inf
+        for j in range(rows - 1, -1, -1):
+            best = max(best, x[start + j])
+            tail[j] = best
+    return out
+
+
+@njit(**_FAST)
+def lowest(x: FloatArray, w: int) -> FloatArray:
+    """Smallest of the last w rows; x is finite."""
+    n = len(x)
+    out = np.full(n, np.nan)
+    tail = np.full(w + 1, np.inf)
+    for start in range(0, n, w):
+        rows = min(w, n - start)
+        head = np.inf
+        for j in range(rows):
+            head = min(head, x[start + j])
+            if start + j >= w - 1:
+                out[start + j] = min(head, tail[j + 1])
+        best = np.inf
+        for j in range(rows - 1, -1, -1):
+            best = min(best, x[start + j])
+            tail[j] = best
+    return out
+
+
+@njit(**_FAST)
+def still(high: FloatArray, low: FloatArray) -> np.ndarray:
+    """``(n,)`` int64: how many bars in a row, up to t, lie on one single price."""
+    out = np.zeros(len(high), np.int64)
+    for t in range(len(high)):
+        if high[t] == low[t]:
+            out[t] = out[t - 1] + 1 if t > 0 and out[t - 1] > 0 and high[t] == high[t - 1] else 1
+    return out
+
+
+@njit(**_FAST)
+def blank_still(x: FloatArray, run: np.ndarray, w: int) -> FloatArray:
+    """x with NaN where the last w bars lie on one price."""
+    out = x.copy()
+    for t in range(len(x)):
+        if run[t] >= w:
+            out[t] = np.nan
+    return out
+
+
+@njit(**_FAST)
+def later(x: FloatArray, k: int) -> FloatArray:
+    """x moved k rows down; the first k rows are NaN."""
+    out = np.full(len(x), np.nan)
+    out[k:] = x[: max(len(x) - k, 0)]
+    return out
+
+
+@njit(**_FAST)
+def change(x: FloatArray, k: int, factor: float) -> FloatArray:
+    """(x / x[-k] - 1) * factor."""
+    out = np.full(len(x), np.nan)
+    for t in range(k, len(x)):
+        out[t] = over(x[t] - x[t - k], x[t - k]) * factor
+    return out
+
+
+@njit(**_FAST)
+def log_change(x: FloatArray, k: int) -> FloatArray:
+    """log(x / x[-k])."""
+    out = np.full(len(x), np.nan)
+    for t in range(k, len(x)):
+        out[t] = np.log(over(x[t], x[t - k]))
+    return out
+
+
+@njit(**_FAST)
+def ratio(a: FloatArray, b: FloatArray) -> FloatArray:
+    """a / b, NaN where b is 0."""
+    out = np.empty(len(a))
+    for t in range(len(a)):
+        out[t] = over(a[t], b[t])
+    return out
+
+
+@njit(**_FAST)
+def relative(level: FloatArray, close: FloatArray) -> FloatArray:
+    """level / close - 1."""
+    out = np.empty(len(level))
+    for t in range(len(level)):
+        out[t] = over(level[t] - close[t], close[t])
+    return out
+
+
+@njit(**_FAST)
+def prior_ratio(x: FloatArray, w: int) -> FloatArray:
+    """x over the mean of the w rows before it."""
+    out = np.full(len(x), np.nan)
+    before = mean(x, w)
+    for t in range(w, len(x)):
+        out[t] = over(x[t], before[t - 1])
+    return out
+
+
+@njit(**_FAST)
+def place(matrix: FloatArray, at: np.ndarray, block: FloatArray, blank: np.ndarray) -> None:
+    """Write the rows of block ``(m, n)`` as the columns `at` of the matrix, NaN in each one's first `blank` rows."""
+    m, n = block.shape
+    for t in range(n):
+        for q in range(m):
+            matrix[t, at[q]] = block[q, t] if t >= blank[q] else np.nan
+
+
+@njit(**_FAST)
+def missing(matrix: FloatArray) -> np.ndarray:
+    """``(n,)`` int64: values in each row that are not finite."""
+    out = np.zeros(matrix.shape[0], np.int64)
+    for t in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            out[t] += not np.isfinite(matrix[t, j])
+    return out
