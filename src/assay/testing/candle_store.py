@@ -26,7 +26,7 @@ def candles(
     """`n` valid bars without gaps, from bar number `first` on; equal bar numbers of a seed have equal values."""
     random = np.random.default_rng(seed).lognormal(4.0, 0.01, (first + n, 2))[first:]
     low, high = random.min(axis=1), random.max(axis=1)
-    traded = np.arange(first, first + n) % 7 + 0.5 if volume is None else volume
+    traded = np.arange(first, first + n, dtype=np.float64) % 7 + 0.5 if volume is None else volume
     timestamp = np.arange(first, first + n, dtype=np.int64) * HOUR_MS
     return Bars(instrument, timestamp, random[:, 0].copy(), high, low, random[:, 1].copy(), traded, columns)
 
