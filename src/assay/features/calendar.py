@@ -3,18 +3,17 @@
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 from assay.features.columns import Feature, Unit, add
+from assay.features.kernels import compiled
 from assay.features.study import Study
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.timeframe import DAY_MS
 
-_FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
 Say = Callable[[Study], FloatArray]
 
 
-@njit(**_FAST)
+@compiled
 def _dates(timestamp: IntArray) -> FloatArray:
     """``(4, n)``: weekday (0 Monday), day of month, ISO week, minute of day.
 
@@ -38,7 +37,7 @@ def _dates(timestamp: IntArray) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def _civil(date: int) -> tuple[int, int, int]:
     """Year, month and day of a day number since 1970-01-01."""
     z = date + 719_468
@@ -52,7 +51,7 @@ def _civil(date: int) -> tuple[int, int, int]:
     return year_of_era + era * 400 + (month <= 2), month, day
 
 
-@njit(**_FAST)
+@compiled
 def _new_year(year: int) -> int:
     """Day number of the first of January."""
     before = year - 1

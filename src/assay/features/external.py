@@ -3,15 +3,13 @@
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 from assay.features import kernels
 from assay.features.columns import Feature, add, feature
+from assay.features.kernels import compiled
 from assay.features.study import Study
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Joined
-
-_FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
 def _stored(name: str) -> Callable[[Study], FloatArray]:
@@ -71,7 +69,7 @@ for _name, (_source, _of) in _SERIES.items():
     add(Feature(_name, _group, 0, "other", _latest(_source, _of), needs=(f"joined:{_source}",)))
 
 
-@njit(**_FAST)
+@compiled
 def _around(now: IntArray, published: IntArray, due: IntArray, impact: FloatArray) -> FloatArray:
     """``(3, n)``: minutes to the next event known of, its impact, minutes since the last one; NaN where there is none."""
     out = np.full((3, len(now)), np.nan)

@@ -11,16 +11,16 @@ from numba import njit
 
 from assay.kernel.arrays import FloatArray
 
-_FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
+compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
-@njit(**_FAST)
+@compiled
 def over(a: float, b: float) -> float:
     """a / b, NaN where b is 0."""
     return np.nan if b == 0.0 else a / b
 
 
-@njit(**_FAST)
+@compiled
 def mean(x: FloatArray, w: int) -> FloatArray:
     """Mean of the last w rows."""
     n = len(x)
@@ -40,7 +40,7 @@ def mean(x: FloatArray, w: int) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def moments(x: FloatArray, w: int) -> tuple[FloatArray, FloatArray]:
     """Mean and sum of squared deviations of the last w rows."""
     n = len(x)
@@ -81,7 +81,7 @@ def moments(x: FloatArray, w: int) -> tuple[FloatArray, FloatArray]:
     return center, spread
 
 
-@njit(**_FAST)
+@compiled
 def deviation(x: FloatArray, w: int, ddof: int) -> FloatArray:
     """Standard deviation of the last w rows, divisor w - ddof."""
     _, spread = moments(x, w)
@@ -90,7 +90,7 @@ def deviation(x: FloatArray, w: int, ddof: int) -> FloatArray:
     return spread
 
 
-@njit(**_FAST)
+@compiled
 def zscore(x: FloatArray, w: int) -> FloatArray:
     """(x - mean) / std (ddof 1) over the last w rows, this one included; NaN where they are all equal."""
     center, spread = moments(x, w)
@@ -99,7 +99,7 @@ def zscore(x: FloatArray, w: int) -> FloatArray:
     return spread
 
 
-@njit(**_FAST)
+@compiled
 def highest(x: FloatArray, w: int) -> FloatArray:
     """Largest of the last w rows; x is finite."""
     n = len(x)
@@ -119,7 +119,7 @@ def highest(x: FloatArray, w: int) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def lowest(x: FloatArray, w: int) -> FloatArray:
     """Smallest of the last w rows; x is finite."""
     n = len(x)
@@ -139,7 +139,7 @@ def lowest(x: FloatArray, w: int) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def still(high: FloatArray, low: FloatArray) -> np.ndarray:
     """``(n,)`` int64: how many bars in a row, up to t, lie on one single price."""
     out = np.zeros(len(high), np.int64)
@@ -149,7 +149,7 @@ def still(high: FloatArray, low: FloatArray) -> np.ndarray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def blank_still(x: FloatArray, run: np.ndarray, w: int) -> FloatArray:
     """x with NaN where the last w bars lie on one price."""
     out = x.copy()
@@ -159,7 +159,7 @@ def blank_still(x: FloatArray, run: np.ndarray, w: int) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def later(x: FloatArray, k: int) -> FloatArray:
     """x moved k rows down; the first k rows are NaN."""
     out = np.full(len(x), np.nan)
@@ -167,7 +167,7 @@ def later(x: FloatArray, k: int) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def change(x: FloatArray, k: int, factor: float) -> FloatArray:
     """(x / x[-k] - 1) * factor."""
     out = np.full(len(x), np.nan)
@@ -176,7 +176,7 @@ def change(x: FloatArray, k: int, factor: float) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def log_change(x: FloatArray, k: int) -> FloatArray:
     """log(x / x[-k])."""
     out = np.full(len(x), np.nan)
@@ -185,7 +185,7 @@ def log_change(x: FloatArray, k: int) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def ratio(a: FloatArray, b: FloatArray) -> FloatArray:
     """a / b, NaN where b is 0."""
     out = np.empty(len(a))
@@ -194,7 +194,7 @@ def ratio(a: FloatArray, b: FloatArray) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def relative(level: FloatArray, close: FloatArray) -> FloatArray:
     """level / close - 1."""
     out = np.empty(len(level))
@@ -203,7 +203,7 @@ def relative(level: FloatArray, close: FloatArray) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def prior_ratio(x: FloatArray, w: int) -> FloatArray:
     """x over the mean of the w rows before it."""
     out = np.full(len(x), np.nan)
@@ -213,7 +213,7 @@ def prior_ratio(x: FloatArray, w: int) -> FloatArray:
     return out
 
 
-@njit(**_FAST)
+@compiled
 def place(matrix: FloatArray, at: np.ndarray, block: FloatArray, blank: np.ndarray) -> None:
     """Write the rows of block ``(m, n)`` as the columns `at` of the matrix, NaN in each one's first `blank` rows."""
     m, n = block.shape
@@ -222,7 +222,7 @@ def place(matrix: FloatArray, at: np.ndarray, block: FloatArray, blank: np.ndarr
             matrix[t, at[q]] = block[q, t] if t >= blank[q] else np.nan
 
 
-@njit(**_FAST)
+@compiled
 def missing(matrix: FloatArray) -> np.ndarray:
     """``(n,)`` int64: values in each row that are not finite."""
     out = np.zeros(matrix.shape[0], np.int64)

@@ -1,15 +1,12 @@
 """Kernels of single indicators; all give ``(n,)`` float64, NaN before their window is full."""
 
 import numpy as np
-from numba import njit
 
-from assay.features.kernels import mean, over
+from assay.features.kernels import compiled, mean, over
 from assay.kernel.arrays import FloatArray
 
-_FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
 
-
-@njit(**_FAST)
+@compiled
 def money_flow(high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray, w: int) -> FloatArray:
     """Money flow index over w changes of the typical price (Quong & Soudack 1989); NaN where no money flowed."""
     n = len(close)
@@ -34,7 +31,7 @@ def money_flow(high: FloatArray, low: FloatArray, close: FloatArray, volume: Flo
     return up
 
 
-@njit(**_FAST)
+@compiled
 def slope_t(y: FloatArray, w: int) -> FloatArray:
     """t-value of the slope of the least-squares line through the last w values; NaN where the line fits exactly."""
     n = len(y)

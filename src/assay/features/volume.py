@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from assay.features import kernels
-from assay.features.columns import Feature, Unit, family, feature
+from assay.features.columns import feature
 from assay.features.study import Study
 from assay.kernel.arrays import FloatArray
 
