@@ -21,9 +21,7 @@ from assay.simulate.inputs import (
     prices,
     volume_column,
 )
-from assay.simulate.loop import alone, together
-from assay.simulate.record import Record, Trades
-from assay.simulate.step import (
+from assay.simulate.layout import (
     BORROW,
     FEES,
     FUNDING,
@@ -35,6 +33,8 @@ from assay.simulate.step import (
     new_account,
     new_positions,
 )
+from assay.simulate.loop import alone, together
+from assay.simulate.record import Record, Trades
 
 _NONE: FloatArray = np.empty(0)
 

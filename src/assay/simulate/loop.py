@@ -5,18 +5,23 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.simulate.step import (
+from assay.simulate.fills import leave
+from assay.simulate.layout import (
+    ACTED,
+    BORROW_SHARE,
     CASH,
     CLOSED,
     END_OF_DATA,
+    EXPIRY,
     LEDGER_WIDTH,
     QUANTITY,
     SHORTFALL,
     SL,
+    STOP,
+    TAKE,
     TRADES_PER_STEP,
-    leave,
-    step,
 )
+from assay.simulate.step import quiet, step
 
 _FIRST_ROOM = 256
 
@@ -33,9 +38,7 @@ def _roomy(ledger: FloatArray, closed: float, more: int) -> FloatArray:
 
 @njit(cache=True, error_model="numpy")
 def _settle(account: FloatArray, now: float) -> float:
-    """Equity that ends a bar: never below 0, the rest is written off."""
-    if now >= 0.0:
-        return now
+    """Write off what an account owes; its equity from now on."""
     account[SHORTFALL] -= now
     account[CASH] = 0.0
     return 0.0
@@ -65,8 +68,28 @@ def alone(
     before = account[CASH]
     for t in range(start, n):
         at = t - start
-        if at > 0:
-            ledger = _roomy(ledger, account[CLOSED], TRADES_PER_STEP + 1)
+        paid = funding[at] if len(funding) > 0 else 0.0
+        seen = volume[t] if len(volume) > 0 else np.nan
+        if at > 0 and quiet(
+            position[QUANTITY],
+            position[STOP],
+            position[TAKE],
+            position[EXPIRY],
+            position[ACTED],
+            costs[BORROW_SHARE],
+            t,
+            highs[t],
+            lows[t],
+            paid,
+            target[t - 1],
+            stop[t - 1],
+            take[t - 1],
+            hold[t - 1],
+        ):
+            exposed[at] = position[QUANTITY] != 0.0
+        elif at > 0:
+            if account[CLOSED] + TRADES_PER_STEP + 1 > len(ledger):
+                ledger = _roomy(ledger, account[CLOSED], TRADES_PER_STEP + 1)
             exposed[at] = step(
                 account,
                 position,
@@ -79,8 +102,8 @@ def alone(
                 highs[t],
                 lows[t],
                 closes[t],
-                volume[t] if len(volume) > 0 else np.nan,
-                funding[at] if len(funding) > 0 else 0.0,
+                seen,
+                paid,
                 target[t - 1],
                 stop[t - 1],
                 take[t - 1],
@@ -89,10 +112,10 @@ def alone(
         now = account[CASH] + position[QUANTITY] * closes[t]
         if position[QUANTITY] != 0.0 and (t == n - 1 or now <= 0.0):
             reason = SL if now <= 0.0 else END_OF_DATA
-            seen = volume[t] if len(volume) > 0 else np.nan
             leave(account, position, ledger, costs, now, t, 0, closes[t], seen, reason)
             now = account[CASH]
-        now = _settle(account, now)
+        if now < 0.0:
+            now = _settle(account, now)
         equity[at] = now
         returns[at] = now / before - 1.0 if before > 0.0 else 0.0
         share[at] = position[QUANTITY] * closes[t] / now if now > 0.0 else 0.0
@@ -162,7 +185,9 @@ def together(
             )
         now = _marked(account, positions, closes, seen)
         _close_ended(account, positions, ledger, costs, now, index, i, own_row, closes, volume, seen)
-        now = _settle(account, _marked(account, positions, closes, seen))
+        now = _marked(account, positions, closes, seen)
+        if now < 0.0:
+            now = _settle(account, now)
         out[0][i] = now
         out[1][i] = now / before - 1.0 if before > 0.0 else 0.0
         for j in range(k):

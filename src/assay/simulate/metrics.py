@@ -7,9 +7,9 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.simulate import performance
+from assay.simulate.layout import EXIT_REASONS
 from assay.simulate.montecarlo import final_return_quantile
 from assay.simulate.record import Record
-from assay.simulate.step import EXIT_REASONS
 
 DAY_MS = 86_400_000
 CAPITAL = 10_000.0

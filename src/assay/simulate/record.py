@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.simulate.step import (
+from assay.simulate.layout import (
     EXIT_REASONS,
     L_BORROW,
     L_ENTRY,
