@@ -25,8 +25,10 @@ class Report(Protocol):
 class Model(Protocol):
     """Turns history into decisions."""
 
-    lookback: int
-    """Rows of history needed before the first decision."""
+    @property
+    def lookback(self) -> int:
+        """Rows of history needed before the first decision."""
+        ...
 
     def decide(self, panel: Panel) -> Mapping[str, Decisions]:
         """Decisions by symbol, one row for each row of that symbol's window.

@@ -3,47 +3,24 @@
 γ3 is skew, γ4 kurtosis, ``v = 1 - γ3·SR + (γ4 - 1)/4·SR²``. Undefined is NaN, never an infinity and never 0 instead.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.stats import norm
 
-from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError
-from assay.simulate.performance import sharpe_ratio
+from assay.simulate.performance import Moments, moments
+
+__all__ = [
+    "Moments",
+    "bars_for_confidence",
+    "deflated_sharpe_ratio",
+    "expected_max_sharpe",
+    "moments",
+    "probabilistic_sharpe_ratio",
+]
 
 _EULER = 0.5772156649015329
-
-
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """Count, mean, std (ddof 1), per-bar Sharpe ratio, skew and non-excess kurtosis (biased, ddof 0) of returns."""
-
-    n: int
-    mean: float
-    std: float
-    sharpe: float
-    skew: float
-    kurtosis: float
-
-
-def moments(returns: FloatArray) -> Moments:
-    """Moments of ``(n,)`` simple returns; NaN where undefined (fewer than two bars, zero range, a NaN in the input)."""
-    n = int(returns.size)
-    if n < 2 or not np.isfinite(returns).all() or np.ptp(returns) == 0:
-        mean = float(returns.mean()) if n and np.isfinite(returns).all() else np.nan
-        return Moments(n, mean, np.nan, np.nan, np.nan, np.nan)
-    centred = returns - returns.mean()
-    variance = float((centred**2).mean())
-    return Moments(
-        n,
-        float(returns.mean()),
-        float(returns.std(ddof=1)),
-        float(sharpe_ratio(returns)),
-        float((centred**3).mean() / variance**1.5),
-        float((centred**4).mean() / variance**2),
-    )
 
 
 def probabilistic_sharpe_ratio(sharpe: Any, n: Any, skew: Any, kurtosis: Any, benchmark: Any = 0.0) -> Any:
@@ -63,7 +40,8 @@ def expected_max_sharpe(n_trials: Any, variance: Any) -> Any:
     """``√variance · E[max_N]``: the best per-bar Sharpe ratio that N worthless trials show by luck.
 
     ``E[max_N] = max(0, (1 - γ)Φ⁻¹(1 - 1/N) + γΦ⁻¹(1 - 1/(N·e)))``; N = 1 gives 0, N may be a fraction.
-    Raises ConfigError for N < 1. Source: Bailey & López de Prado 2014, "The Deflated Sharpe Ratio", J. Portfolio Management 40(5).
+    Raises ConfigError for N < 1.
+    Source: Bailey & López de Prado 2014, "The Deflated Sharpe Ratio", J. Portfolio Management 40(5).
     """
     trials, variance = np.asarray(n_trials, np.float64), np.asarray(variance, np.float64)
     if np.any(trials < 1):

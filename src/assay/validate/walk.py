@@ -33,12 +33,14 @@ class Tested:
     """One instrument in one test fold.
 
     rows:      ``[start, stop)`` of the instrument's window in the whole panel.
+    start:     history rows that stood before them when they were traded; the record's trade rows count these too.
     decisions: one row for each of these rows.
     record:    what trading them gave, simulated alone: flat at the start, closed at the end.
     forecast:  ``(stop - start, n_classes)`` probabilities, or None for a model that acts.
     """
 
     rows: tuple[int, int]
+    start: int
     decisions: Decisions
     record: Record
     forecast: FloatArray | None
@@ -142,6 +144,7 @@ def judge_model(model: Model, panel: Panel, fold: Fold, costs: Costs) -> dict[st
         forecast = forecasts.get(symbol)
         tested[symbol] = Tested(
             (whole, whole + stop - start),
+            start,
             decided[symbol][start:stop],
             record,
             None if forecast is None else forecast[start:stop],

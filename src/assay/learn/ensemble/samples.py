@@ -7,7 +7,7 @@ import numpy as np
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.errors import DataError
 from assay.kernel.panel import Panel, Window
-from assay.targets.uniqueness import uniqueness
+from assay.targets import uniqueness
 
 _ROW_QUALITY = 0.9  # least share of finite features for a row to be learnt from
 

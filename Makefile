@@ -1,0 +1,52 @@
+# Two commands matter: `make demo` and `make test`. Each sets up all that it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check unit docs bench setup clean
+
+demo: $(VENV)/.core  ## set up and run the main job on three small markets
+	$(BIN)/assay demo
+
+test: check unit docs  ## everything that CI runs
+
+check: $(READY)  ## style, types, layers, doctests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest --doctest-modules src/assay --import-mode=importlib
+
+unit: $(READY) chromium  ## the tests
+	$(BIN)/pytest -n 2 --durations=10
+
+docs: $(READY)  ## examples and every code block of README and docs, as a reader would run them
+	$(BIN)/pytest docs_and_examples
+
+bench: $(READY)  ## ours beside peers; prints one JSON line a figure
+	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+setup: $(READY)
+
+$(VENV)/.core: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] < (3, 14), "Assay needs Python 3.11 to 3.13"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(READY): $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@ $(VENV)/.core
+
+.PHONY: chromium
+chromium:  ## the browser that the report is looked at with
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else \
+		echo "the tests need Chromium: apt-get install chromium (or put one named chromium on the PATH)"; exit 1; \
+	fi
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,110 @@
+"""What every command shares: where the home is, how a result is printed, how an error ends the process."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.kernel.errors import AssayError, ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from assay.runs.context import Context
+
+Home = Annotated[Path | None, typer.Option("--home", help="Folder of everything Assay keeps. [ASSAY_HOME or .assay]")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+Exchange = Annotated[str, typer.Option("--exchange", "-e", help="Exchange, e.g. binance.")]
+Symbol = Annotated[str, typer.Option("--symbol", "-s", help="Symbol as ccxt spells it, e.g. BTC/USDT.")]
+Timeframe = Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar, e.g. 1h.")]
+
+Document = Mapping[str, Any]
+INTERRUPTED = 130
+# Typer carries its own copy of click and shows only the leaf of the errors for a wrong command line.
+_USAGE: Any = typer.BadParameter.__base__
+
+
+def main(command: Callable[..., Any], arguments: list[str]) -> int:
+    """Run a command line; the exit code. People's text goes to stderr, with ``--json`` the error document to stdout."""
+    as_json = "--json" in arguments
+    try:
+        code = command(args=arguments, prog_name="assay", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except AssayError as error:
+        return fail(error, as_json=as_json)
+    except _USAGE as error:
+        if not arguments:
+            return 2
+        text = error.format_message()
+        return fail(ConfigError(text, code="CONFIG_FIELD", hint="assay --help lists the commands."), as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return fail(ConfigError("stopped by Ctrl-C", code="STOPPED"), as_json=as_json, exit_code=INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> int:
+    """Say what is wrong; the exit code."""
+    if as_json:
+        document = {"code": error.code, "message": error.message, "hint": error.hint, "facts": error.facts}
+        sys.stdout.write(json.dumps({"error": document}, default=str) + "\n")
+    sys.stderr.write(f"error {error.code}: {error.message}\n")
+    if error.hint and error.hint not in error.message:
+        sys.stderr.write(f"  {error.hint}\n")
+    return error.exit_code if exit_code is None else exit_code
+
+
+def say(document: Document | list[Document], people: Callable[["Console"], None], *, as_json: bool) -> None:
+    """Print a result: the document as JSON on stdout, or for people on stdout as well."""
+    if as_json:
+        sys.stdout.write(json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")
+        return
+    from rich.console import Console
+
+    people(Console(soft_wrap=False))
+
+
+@contextmanager
+def opened(home: Path | None, *, working: bool = False) -> Iterator["Context"]:
+    """The context of a command; with `working` a progress bar with the time left on stderr, if that is a terminal."""
+    from assay.app import context
+
+    if not working or not sys.stderr.isatty():
+        yield _warned(context(home=home))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=1.0)
+        spoken = [0.0]
+
+        def listen(share: float, stage: str) -> None:
+            now = time.monotonic()
+            if now - spoken[0] > 0.1 or share >= 1:
+                spoken[0] = now
+                bar.update(task, completed=share, description=stage)
+
+        yield _warned(context(home=home, listener=listen))
+        bar.update(task, completed=1.0, description="done")
+
+
+def _warned(found: "tuple[Context, tuple[str, ...]]") -> "Context":
+    opened_context, warnings = found
+    for warning in warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    return opened_context
+
+
+def number(value: Any, digits: int = 3, *, percent: bool = False) -> str:
+    """A number for a terminal; undefined is a dash."""
+    if value is None or value != value:
+        return "–"
+    return f"{value:.{max(digits - 2, 0)}%}" if percent else f"{value:,.{digits}f}"

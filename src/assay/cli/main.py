@@ -1,0 +1,47 @@
+"""`assay`: a thin door. Each command parses, calls and prints; what it calls is imported when it is called."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from assay.cli import data, demo, features, runs, train
+from assay.cli.door import main
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Train trading models and tell which of them are worth money.",
+)
+app.command("demo")(demo.demo)
+app.command("import")(data.import_files)
+app.command("collect")(data.collect)
+app.add_typer(data.app, name="data")
+app.add_typer(features.app, name="features")
+app.command("train")(train.train)
+app.add_typer(runs.app, name="runs")
+app.command("report")(runs.report)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import assay
+
+        sys.stdout.write(f"assay {assay.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train trading models and tell which of them are worth money."""
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    sys.exit(main(typer.main.get_command(app), sys.argv[1:]))

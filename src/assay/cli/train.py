@@ -1,0 +1,96 @@
+"""`assay train`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.door import Document, Home, Json, number, opened, say
+from assay.kernel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_SPEC_KEYS = ("target", "folds", "sizing", "costs", "filter")
+
+
+def train(
+    learner: Annotated[str, typer.Argument(help="ensemble; with --spec it may be left out.")] = "",
+    exchange: Annotated[str | None, typer.Option("--exchange", "-e", help="Exchange, e.g. binance.")] = None,
+    symbol: Annotated[list[str] | None, typer.Option("--symbol", "-s", help="Symbol; several make one model.")] = None,
+    timeframe: Annotated[str | None, typer.Option("--timeframe", "-t", help="Length of a bar, e.g. 1h.")] = None,
+    features: Annotated[str | None, typer.Option(help="Feature set. [core72]")] = None,
+    target: Annotated[str | None, typer.Option(help="Target. [profitable, 24 bars, long and short]")] = None,
+    train_bars: Annotated[int | None, typer.Option(help="Bars to learn from in each fold. [a third]")] = None,
+    test_bars: Annotated[
+        int | None, typer.Option(help="Bars to be judged on in each fold. [so that there are 8]")
+    ] = None,
+    bars: Annotated[int | None, typer.Option(help="Only the newest N bars. [all]")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value: a trainer's parameter, or costs.fee, sizing.enter, target.horizon …"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random generator. [42]")] = None,
+    spec: Annotated[Path | None, typer.Option(help="TOML or JSON file with the whole spec.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train even if this spec already ran on these data.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model, judge it walk-forward after costs, and remember all of it."""
+    from assay.runs.specs import build_spec
+
+    flags: dict[str, Any] = {
+        "learner": learner or None,
+        "exchange": exchange,
+        "symbols": symbol or None,
+        "timeframe": timeframe,
+        "features": features,
+        "bars": bars,
+        "seed": seed,
+        "target.name": target,
+        "folds.train_bars": train_bars,
+        "folds.test_bars": test_bars,
+    }
+    chosen = build_spec(spec, {k: v for k, v in flags.items() if v is not None}, _settings(setting or []))
+    from assay.runs.train import train as run
+
+    with opened(home, working=True) as context:
+        result = run(chosen, context, force=force)
+    say(result.document, lambda console: _people(console, result.document, existing=result.existing), as_json=as_json)
+
+
+def _settings(pairs: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise ConfigError(f"--set {pair!r} is not key=value", code="CONFIG_FIELD")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def _people(console: "Console", document: Document, *, existing: bool) -> None:
+    from rich.table import Table
+
+    verdict, metrics = document["verdict"], document["metrics"]
+    if existing:
+        console.print(f"This spec already ran on these data: run {document['experiment_id']}. --force trains again.")
+    console.print(f"[bold]{document['name']}[/bold]   run {document['experiment_id']} ({document['run_id']})")
+    console.print(f"[bold]{document['verdict_word']}[/bold]: {document['advice']}")
+    for reason in verdict["reasons"]:
+        console.print(f"  {reason['state']:<8}{reason['check']:<9}{reason['text']}", highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("fold", "test from", "test to", "trades", "net", "Sharpe/yr", "AUC"):
+        table.add_column(column, justify="left" if column.startswith("test") else "right")
+    for fold in document["folds"]:
+        m = fold["metrics"]
+        table.add_row(
+            str(fold["number"]), fold["test_from"][:10], fold["test_to"][:10], number(m.get("total_trades"), 0),
+            number(m.get("net_profit"), percent=True), number(m.get("sharpe_annual"), 2), number(m.get("auc")),
+        )  # fmt: skip
+    table.add_row(
+        "all", "", "", number(metrics["total_trades"], 0), number(metrics["net_profit"], percent=True),
+        number(metrics["sharpe_annual"], 2), number(metrics.get("auc")),
+    )  # fmt: skip
+    console.print(table)
+    console.print(f"assay report {document['experiment_id']} writes the page with all of it.")

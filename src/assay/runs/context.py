@@ -1,0 +1,77 @@
+"""What the outside world hands to a piece of work. Built once per process, in `assay.app`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from assay.kernel.trial import Trial
+from assay.market.stores.contract import CandleStore
+from assay.market.stores.open import open_candles
+from assay.track.record import Record, open_record
+
+Listener = Callable[[float, str], None]
+
+
+def _nobody(share: float, stage: str) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """Open stores of one home. Stores open when they are first asked for, so that ``--help`` opens none.
+
+    home:      folder of everything that is kept.   workers: folds fitted side by side.
+    listener:  hears (share done in 0..1, stage); may raise to cancel.
+    """
+
+    home: Path
+    record_url: str
+    candles_url: str
+    base_timeframe: str = "1h"
+    workers: int = 1
+    listener: Listener = field(default=_nobody)
+
+    @cached_property
+    def candles(self) -> CandleStore:
+        """The candle store."""
+        return open_candles(self.candles_url, base_timeframe=self.base_timeframe)
+
+    @cached_property
+    def record(self) -> Record:
+        """The record; runs of dead processes are marked crashed as it opens."""
+        return open_record(self.record_url)
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of the immutable candle snapshots."""
+        return self.home / "snapshots"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of content-addressed files."""
+        return self.home / "artifacts"
+
+    @property
+    def models(self) -> Path:
+        """Folder of the published model files."""
+        return self.home / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The report of a run: progress to the listener, trials to the ledger."""
+
+    context: Context
+    experiment_id: int
+    stage: str
+    begins: float = 0.0
+    ends: float = 1.0
+
+    def progress(self, share_done: float, metrics: Mapping[str, float]) -> None:
+        """See `assay.kernel.contracts.Report`."""
+        self.context.listener(self.begins + (self.ends - self.begins) * share_done, self.stage)
+
+    def trial(self, trial: Trial) -> int:
+        """See `assay.kernel.contracts.Report`."""
+        return self.context.record.ledger.append(trial, experiment_id=self.experiment_id)

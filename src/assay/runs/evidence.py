@@ -1,0 +1,178 @@
+"""What a training leaves behind, as files that anybody can open: one JSON document and four Parquet tables.
+
+======================  ================================================================================================
+``run.json``            spec, metrics, folds, importance, verdict, quality, costs, versions: see `document` below
+``account.parquet``     one row a judged bar of all instruments together: timestamp, return, equity, stressed_return
+``bars.parquet``        one row a judged bar of each instrument: symbol, timestamp, fold, return, equity, position
+``decisions.parquet``   symbol, timestamp, fold, target, stop, take, hold, y, and ``p_<class>`` for models that forecast
+``trades.parquet``      closed trades, columns of the record's table ``trades``
+======================  ================================================================================================
+
+Times are int64 ms (bar opens), everything else is a fraction or quote currency as the record says.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assay.kernel.labels import Labels
+from assay.kernel.spec import canonical
+from assay.runs.history import History
+from assay.runs.judged import Judged
+from assay.simulate.record import Record
+from assay.simulate.step import EXIT_REASONS
+from assay.validate.walk import Outcome, Tested
+
+TABLES = ("account", "bars", "decisions", "trades")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunEvidence:
+    """The files of one run, opened. `document` is ``run.json``; the tables are as the module says."""
+
+    document: Mapping[str, Any]
+    account: pl.DataFrame
+    bars: pl.DataFrame
+    decisions: pl.DataFrame
+    trades: pl.DataFrame
+
+    @property
+    def tables(self) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        """The four tables in the order of `TABLES`."""
+        return self.account, self.bars, self.decisions, self.trades
+
+    def write(self, folder: Path) -> None:
+        """Write all five files; equal evidence gives equal JSON and equal tables."""
+        (folder / "run.json").write_text(canonical(jsonable(dict(self.document))) + "\n", encoding="utf-8")
+        for name in TABLES:
+            getattr(self, name).write_parquet(folder / f"{name}.parquet", compression="zstd")
+
+    @classmethod
+    def read(cls, folder: Path) -> "RunEvidence":
+        """Inverse of `write`; undefined numbers come back as None."""
+        document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return cls(document, *(pl.read_parquet(folder / f"{name}.parquet") for name in TABLES))
+
+
+def tables(
+    found: Judged, outcomes: Sequence[Outcome], past: History
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The four tables of a walk, in the order of `TABLES`."""
+    kept = [o for o in outcomes if not o.left_out]
+    decided = [_decided(s, t, o.number, past) for o in kept for s, t in o.tested.items()]
+    bars = [_bars(s, r, kept) for s, r in found.records.items()]
+    trades = [_trades(r, b) for r, b in zip(found.records.values(), bars, strict=True)]
+    return _account(found), pl.concat(bars), pl.concat(decided, how="diagonal"), pl.concat(trades)
+
+
+def importance(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """``{fold, shares: {feature: share of gain}}`` for each fold whose model can say."""
+    found = []
+    for outcome in outcomes:
+        shares = getattr(outcome.model, "importance", None)
+        if shares is not None:
+            found.append({"fold": outcome.number, "shares": shares()})
+    return found
+
+
+def labels_summary(labels: Labels) -> dict[str, Any]:
+    """Name, horizon, rows, class shares and what was dropped, for the report."""
+    known = labels.y[np.isfinite(labels.y)]
+    shares = {f"{c:g}": float((known == c).mean()) for c in labels.classes} if known.size else {}
+    return {
+        "name": labels.name,
+        "horizon": labels.horizon,
+        "labelled": int(known.size),
+        "shares": shares,
+        "dropped": dict(labels.dropped),
+        "classes": list(labels.classes),
+        "side": labels.side,
+    }
+
+
+def _account(found: Judged) -> pl.DataFrame:
+    whole = found.whole
+    return pl.DataFrame(
+        {
+            "timestamp": whole.timestamp,
+            "return": whole.returns,
+            "equity": whole.equity,
+            "stressed_return": found.stressed,
+        }
+    )
+
+
+def _bars(symbol: str, record: Record, outcomes: Sequence[Outcome]) -> pl.DataFrame:
+    parts = [(o.number, len(o.tested[symbol].record)) for o in outcomes if symbol in o.tested]
+    return pl.DataFrame(
+        {
+            "symbol": np.repeat(symbol, len(record)),
+            "timestamp": record.timestamp,
+            "fold": np.repeat([n for n, _ in parts], [k for _, k in parts]).astype(np.int32),
+            "return": record.returns,
+            "equity": record.equity,
+            "position": record.position,
+        }
+    )
+
+
+def _decided(symbol: str, tested: Tested, fold: int, past: History) -> pl.DataFrame:
+    window = past.panel[symbol]
+    rows = slice(*tested.rows)
+    d = tested.decisions
+    columns: dict[str, Any] = {
+        "symbol": np.repeat(symbol, len(d)),
+        "timestamp": window.bars.timestamp[rows],
+        "fold": np.full(len(d), fold, np.int32),
+        "target": d.target,
+        "stop": d.stop,
+        "take": d.take,
+        "hold": d.hold,
+    }
+    if window.labels is not None:
+        columns["y"] = window.labels.y[rows]
+        if tested.forecast is not None:
+            columns |= {f"p_{c:g}": tested.forecast[:, j] for j, c in enumerate(window.labels.classes)}
+    return pl.DataFrame(columns)
+
+
+def _trades(record: Record, bars: pl.DataFrame) -> pl.DataFrame:
+    t = record.trades
+    at = np.searchsorted(bars["timestamp"].to_numpy(), t.entry_time)
+    return pl.DataFrame(
+        {
+            "symbol": np.asarray(t.symbols)[t.symbol] if len(t) else np.empty(0, np.str_),
+            "fold": bars["fold"].to_numpy()[at] if len(t) else np.empty(0, np.int32),
+            "side": np.where(t.side > 0, "LONG", "SHORT") if len(t) else np.empty(0, np.str_),
+            "entry_time": t.entry_time,
+            "exit_time": t.exit_time,
+            "entry_price": t.entry_price,
+            "exit_price": t.exit_price,
+            "quantity": t.quantity,
+            "pnl": t.pnl,
+            "fees": t.fees,
+            "slippage_cost": t.slippage_cost,
+            "return_gross": t.return_gross,
+            "return_net": t.return_net,
+            "bars_held": t.bars_held,
+            "exit_reason": np.asarray(EXIT_REASONS)[t.exit_reason] if len(t) else np.empty(0, np.str_),
+        }
+    )
+
+
+def jsonable(value: Any) -> Any:
+    """NaN and infinities as None, numpy scalars as Python's, tuples as lists: what JSON can say."""
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value

@@ -1,0 +1,84 @@
+"""From stored candles to the panel that a trainer learns from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.features import Table, table
+from assay.kernel.bars import Bars
+from assay.kernel.errors import DataError
+from assay.kernel.panel import Panel, Window
+from assay.kernel.spec import TrainSpec
+from assay.targets import label, parse
+
+LEAST_ROWS = 100  # usable rows below which nothing is trained
+_FLAT = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """A panel without warm-up rows, and what it was made of.
+
+    bars:     all stored candles, by symbol; `panel` windows are these from row `warm_up` on.
+    warm_up:  rows at the start of each window that the features need.
+    absent:   reason by name for the features that the data cannot give.
+    horizon:  most bars that a label looks ahead.
+    """
+
+    panel: Panel
+    bars: Mapping[str, Bars]
+    warm_up: int
+    absent: Mapping[str, str]
+    horizon: int
+
+
+def history(spec: TrainSpec, bars: Sequence[Bars]) -> History:
+    """Features and labels for every instrument of a spec.
+
+    A feature that one instrument lacks is left out for all, and named. Raises DataError ``DATA_TOO_FEW`` with the
+    arithmetic, ``DATA_FLAT``; and what `features.table` and `targets` raise.
+    """
+    target = parse(spec.target.name, spec.target.params)
+    for each in bars:
+        _refuse_flat(each)
+    tables = [table(each, spec.features) for each in bars]
+    names = tuple(n for n in tables[0].names if all(n in t.names for t in tables))
+    warm_up = max(t.lookback for t in tables)
+    windows = []
+    for each, features in zip(bars, tables, strict=True):
+        labels = label(each, target, costs=spec.costs)
+        _refuse_few(each, warm_up, labels.horizon)
+        windows.append(Window(each, _columns(features, names), names, labels)[warm_up:])
+    absent = {n: why for t in tables for n, why in t.absent.items()}
+    horizon = max(w.labels.horizon for w in windows if w.labels is not None)
+    return History(Panel.of(*windows), {b.instrument.symbol: b for b in bars}, warm_up, absent, horizon)
+
+
+def _columns(features: Table, names: tuple[str, ...]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    if features.names == names:
+        return features.values
+    return np.ascontiguousarray(features.values[:, [features.names.index(n) for n in names]])
+
+
+def _refuse_few(bars: Bars, warm_up: int, horizon: int) -> None:
+    usable = len(bars) - warm_up - horizon - 1
+    if usable < LEAST_ROWS:
+        raise DataError(
+            f"{bars.instrument}: {max(usable, 0)} usable rows, {LEAST_ROWS} needed: {len(bars)} bars less {warm_up} of "
+            f"warm-up less {horizon + 1} whose label is not known yet",
+            code="DATA_TOO_FEW",
+            hint="Import more history, or choose a feature set with a shorter warm-up (mini5 needs 9 bars).",
+            have=usable,
+            need=LEAST_ROWS,
+        )
+
+
+def _refuse_flat(bars: Bars) -> None:
+    share = float((bars.high == bars.low).mean()) if len(bars) else 0.0
+    if share > _FLAT:
+        raise DataError(
+            f"{bars.instrument}: {share:.0%} of the bars are flat (high = low), at most {_FLAT:.0%} may be",
+            code="DATA_FLAT",
+            share=share,
+        )

@@ -1,0 +1,209 @@
+"""What a training reads from the stores, and how all that it leaves behind gets into them."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from assay.features import set_digest
+from assay.kernel.bars import Bars
+from assay.kernel.clock import now_ms
+from assay.kernel.contracts import Model
+from assay.kernel.spec import TrainSpec
+from assay.runs.code import code_digest
+from assay.runs.context import Context
+from assay.runs.evidence import RunEvidence
+from assay.runs.history import History
+from assay.track.blobs.manifest import ModelFacts
+from assay.track.blobs.store import Blobs
+from assay.track.environment import capture
+from assay.track.experiments import Run
+from assay.track.publish import publish, write_files
+from assay.track.snapshots import snapshot
+
+EVIDENCE = "evidence"
+_STRATEGY = {"ensemble": "ensemble", "lstm": "lstm", "ppo": "rl"}
+
+
+def candles(spec: TrainSpec, context: Context) -> list[Bars]:
+    """The stored bars of every instrument, filtered as the spec says."""
+    found = [context.candles.read(i, newest=spec.bars) for i in spec.instruments]
+    if spec.filter is None:
+        return found
+    from assay.kernel.parse import parse
+    from assay.market.filter import DataFilter, apply
+
+    config = parse(DataFilter, spec.filter, path="filter")
+    return [apply(bars, config).bars for bars in found]
+
+
+def data_digest(bars: Sequence[Bars], spec: TrainSpec) -> str:
+    """SHA-256 over the digests of all candles and of the feature set's definition."""
+    parts = [*sorted(b.digest() for b in bars), set_digest(spec.features)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def existing(spec: TrainSpec, digest: str, context: Context) -> dict[str, Any] | None:
+    """The document of the completed run of this spec on these data with this code, or None."""
+    row = context.record.experiments.find_completed(spec.hash, digest)
+    if row is None or row["metadata"].get("code_digest") != code_digest():
+        return None
+    return document_of(row["id"], context)
+
+
+def document_of(run: int, context: Context) -> dict[str, Any] | None:
+    """``run.json`` of a completed training; None for a run that left none."""
+    evidence = evidence_of(run, context)
+    return None if evidence is None else dict(evidence.document)
+
+
+def evidence_of(run: int, context: Context) -> RunEvidence | None:
+    """The evidence that a run left, or None. Raises ArtifactError ``ARTIFACT_GONE`` if its files are not there."""
+    for artifact in context.record.artifacts.read(run):
+        if artifact["artifact_type"] == EVIDENCE:
+            return RunEvidence.read(Blobs(context.artifacts).path(artifact["metadata"]["blob"]))
+    return None
+
+
+@contextmanager
+def running(spec: TrainSpec, digest: str, bars: Sequence[Bars], context: Context) -> Iterator[Run]:
+    """A run in the record, with snapshots of its candles, kept alive by a heartbeat and ended as the block ends."""
+    record = context.record
+    run = record.experiments.start(
+        f"{spec.learner} {' '.join(spec.symbols)} {spec.timeframe}"[:200],
+        "supervised",
+        spec=spec.as_dict(),
+        spec_hash=spec.hash,
+        data_digest=digest,
+        seed=spec.seed,
+        tags=[spec.learner, *spec.symbols],
+        metadata={"code_digest": code_digest(), "model_type": spec.learner},
+        **capture(threads={"fit": 1, "folds": context.workers}),
+    )
+    with record.experiments.running(run):
+        for each in bars:
+            _dataset(each, run, context)
+        yield run
+
+
+def finish(
+    spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunEvidence, past: History
+) -> dict[str, Any]:
+    """Publish the model and write everything about the run; the document, with the model's id in it.
+
+    Files first, each whole or not at all; then one transaction with every row and the run's end. A crash before it
+    leaves files that no row points to.
+    """
+    record, blobs = context.record, Blobs(context.artifacts)
+    written = _model_files(spec, context, model, evidence, past)
+    with record.together():
+        rows = publish(record, run.id, written, **_model_columns(spec, evidence))
+        ids = {row["symbol"]: row["model_id"] for row in rows}
+        document = dict(evidence.document) | {"model_id": next(iter(ids.values())), "model_ids": ids}
+        blob = _settled(RunEvidence(document, *evidence.tables), blobs)
+        record.artifacts.add(run.id, EVIDENCE, blobs.path(blob) / "run.json", name="evidence", metadata={"blob": blob})
+        record.hyperparameters.log(run.id, _flat(spec.as_dict()))
+        _metrics(run, document, context)
+        _trades(run, spec, evidence, context)
+        record.experiments.finish(run)
+    return document
+
+
+def _dataset(bars: Bars, run: Run, context: Context) -> None:
+    digest, path = snapshot(bars, context.snapshots)
+    instrument = bars.instrument
+    dataset = context.record.datasets.add(
+        instrument.key,
+        exchange=instrument.exchange,
+        symbol=instrument.symbol,
+        timeframe=instrument.timeframe,
+        data_path=str(path),
+        data_hash=digest,
+        num_samples=len(bars),
+        metadata={"first": int(bars.timestamp[0]), "last": int(bars.timestamp[-1])},
+    )
+    context.record.datasets.link(run.id, dataset, "train")
+
+
+def _model_files(spec: TrainSpec, context: Context, model: Model, evidence: RunEvidence, past: History) -> list[Any]:
+    blobs = Blobs(context.artifacts)
+    captured = dict(capture()["environment"]["distributions"])
+    window = next(iter(past.panel.windows.values()))
+    with blobs.staging() as parts:
+        model.save(parts)
+        return [
+            write_files(
+                parts,
+                ModelFacts(
+                    strategy_type=_STRATEGY.get(spec.learner, spec.learner),
+                    exchange=spec.exchange,
+                    symbol=symbol,
+                    timeframe=spec.timeframe,
+                    features=window.names,
+                    lookback=past.warm_up + model.lookback,
+                    spec_hash=spec.hash,
+                    data_digest=evidence.document["data_digest"],
+                    created_at=now_ms(),
+                    target=None if window.labels is None else window.labels.name,
+                    versions={
+                        n: captured[n] for n in ("lightgbm", "xgboost-cpu", "scikit-learn", "skops") if n in captured
+                    },
+                ),
+                artifacts=blobs,
+                models=context.models,
+            )
+            for symbol in past.panel.windows
+        ]
+
+
+def _model_columns(spec: TrainSpec, evidence: RunEvidence) -> dict[str, Any]:
+    document = evidence.document
+    return {
+        "architecture_type": spec.learner,
+        "hyperparameters": spec.as_dict()["params"],
+        "performance_metrics": document["metrics"],
+        "val_metric": document["metrics"].get("sharpe_annual"),
+        "lifecycle_stage": document["verdict"]["stage"],
+        "verdict": document["verdict"],
+        "format": "ensemble-parts" if spec.learner == "ensemble" else None,
+    }
+
+
+def _settled(evidence: RunEvidence, blobs: Blobs) -> str:
+    """Keep the evidence's files under the hash of their hashes."""
+    with blobs.staging() as stage:
+        evidence.write(stage)
+        sha = hashlib.sha256()
+        for path in sorted(stage.iterdir()):
+            sha.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        blobs.settle(stage, sha.hexdigest())
+    return sha.hexdigest()
+
+
+def _metrics(run: Run, document: Mapping[str, Any], context: Context) -> None:
+    log = context.record.metrics.log
+    log(run.id, _numbers(document["metrics"]), split="test", phase="evaluation")
+    for fold in document["folds"]:
+        log(run.id, _numbers(fold["metrics"]), step=fold["number"], split="fold", phase="evaluation")
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float("nan") if value is None else float(value) for name, value in values.items()}
+
+
+def _trades(run: Run, spec: TrainSpec, evidence: RunEvidence, context: Context) -> None:
+    shared = {"strategy_name": spec.learner, "exchange": spec.exchange, "timeframe": spec.timeframe}
+    context.record.trades.add(run.id, evidence.trades.to_dicts(), **shared)
+
+
+def _flat(document: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Dotted names for a nested table; lists as JSON text."""
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        name = f"{path}{key}"
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{name}.")
+        else:
+            found[name] = json.dumps(value) if isinstance(value, list) else value
+    return found

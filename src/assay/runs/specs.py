@@ -1,0 +1,118 @@
+"""From a file, flags and ``key=value`` settings to a checked spec."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from assay.kernel.costs import Costs
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.names import did_you_mean
+from assay.kernel.parse import parse
+from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.runs.trainers import parameter_names
+
+_LARGEST = 1024 * 1024
+_PARTS = ("target", "folds", "sizing", "costs", "filter", "params")
+_OWN = {"target": {"name"}, "sizing": {"name"}}  # fields beside the free `params` of these parts
+
+
+def build_spec(path: Path | None, flags: Mapping[str, Any], settings: Mapping[str, str]) -> TrainSpec:
+    """The spec of a training: file first, flags over it, settings over both.
+
+    flags:    dotted paths of the spec with values of the right type.
+    settings: texts, read as TOML values (``0.1``, ``true``, ``[1, 2]``), else taken as text. A path with a dot
+              addresses a part of the spec (``costs.fee``, ``target.horizon``), a bare name the trainer's parameter.
+
+    Raises ConfigError naming the file, path or key, and the nearest known name.
+    """
+    document = {} if path is None else read_document(path)
+    for name, value in flags.items():
+        _put(document, name, value)
+    document.setdefault("learner", "ensemble")
+    for name, text in settings.items():
+        _put(document, _address(name, str(document["learner"])), _value(text))
+    missing = [f"--{n}" for n, key in _NEEDED.items() if key not in document]
+    if missing:
+        raise ConfigError(
+            f"a training needs {', '.join(missing)} (or a spec file that names them)", code="CONFIG_FIELD"
+        )
+    return parse(TrainSpec, document)
+
+
+_NEEDED = {"exchange": "exchange", "symbol": "symbols", "timeframe": "timeframe"}
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A TOML or JSON file as a plain dict. Raises ConfigError ``CONFIG_PATH``, ``CONFIG_TOO_LARGE``, ``CONFIG_JSON``."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ConfigError(
+                f"spec {shown(str(path))} is larger than 1 MiB (size)", code="CONFIG_TOO_LARGE", field="spec"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"spec {shown(str(path))}: {error.strerror}", code="CONFIG_PATH", field="spec") from error
+    try:
+        text = data.decode("utf-8-sig")
+        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except RecursionError as error:
+        raise ConfigError(f"spec {shown(str(path))} is nested too deep (depth)", code="CONFIG_TOO_LARGE") from error
+    except ValueError as error:
+        raise ConfigError(
+            f"spec {shown(str(path))} cannot be read: {error}", code="CONFIG_JSON", field="spec"
+        ) from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"spec {shown(str(path))} must hold one table", code="CONFIG_JSON", field="spec")
+    return document
+
+
+def _address(name: str, learner: str) -> str:
+    """Where a setting goes: ``target.horizon`` is ``target.params.horizon``, a bare name ``params.name``."""
+    part, dot, key = name.partition(".")
+    if not dot:
+        known = parameter_names(learner)
+        top = {f.name for f in fields(TrainSpec)} - set(_PARTS)
+        if name in top:
+            return name
+        if name not in known:
+            near = did_you_mean(name, [*known, *top, *_dotted()])
+            raise ConfigError(
+                f"unknown parameter {shown(name)} of {learner}; {near or 'known: ' + ', '.join(known)}",
+                code="CONFIG_PARAMETER",
+                hint=near,
+                field=name[:64],
+            )
+        return f"params.{name}"
+    if part not in _PARTS:
+        near = did_you_mean(name, _dotted()) or f"parts are {', '.join(_PARTS)}"
+        raise ConfigError(f"unknown setting {shown(name)}; {near}", code="CONFIG_FIELD", hint=near, field=name[:64])
+    if part in _OWN and key not in _OWN[part] and not key.startswith("params."):
+        return f"{part}.params.{key}"
+    return name
+
+
+def _dotted() -> list[str]:
+    return [f"{part}.{f.name}" for part, kind in (("costs", Costs), ("folds", FoldPlan)) for f in fields(kind)]
+
+
+def _put(document: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = name.split(".")
+    for parent in parents:
+        inner = document.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{name}: {parent} is {shown(inner)}, not a table", code="CONFIG_FIELD", field=name[:64])
+        document = inner
+    document[last] = value
+
+
+def _value(text: str) -> Any:
+    """A setting's text as a TOML value; what is none is text. ``none`` is null."""
+    if text == "none":
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

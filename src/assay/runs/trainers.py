@@ -1,0 +1,44 @@
+"""From a spec's learner to its trainer. Each is imported when asked for: no run loads another's libraries."""
+
+from assay.kernel.contracts import Trainer
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.names import did_you_mean
+from assay.kernel.spec import TrainSpec
+
+LEARNERS = ("ensemble",)
+
+
+def trainer_of(spec: TrainSpec) -> Trainer:
+    """The trainer that a spec names, with its parameters checked.
+
+    Raises ConfigError ``CONFIG_LEARNER``, ``CONFIG_PARAMETER``.
+    """
+    if spec.learner == "ensemble":
+        from assay.learn.ensemble.params import ensemble_params
+        from assay.learn.ensemble.trainer import EnsembleTrainer
+        from assay.learn.sizing import sizing
+
+        sizing(spec.sizing)
+        return EnsembleTrainer(ensemble_params(spec.params), spec.sizing, may_short(spec))
+    near = did_you_mean(spec.learner, LEARNERS)
+    raise ConfigError(
+        f"learner {shown(spec.learner)} is unknown; {near or 'Assay has ' + ', '.join(LEARNERS)}",
+        code="CONFIG_LEARNER",
+        hint=near,
+    )
+
+
+def may_short(spec: TrainSpec) -> bool:
+    """What the spec says, or whether every symbol is a derivative (it names a settle currency after a colon)."""
+    return spec.short if spec.short is not None else all(":" in symbol for symbol in spec.symbols)
+
+
+def parameter_names(learner: str) -> tuple[str, ...]:
+    """Names of a learner's own parameters; empty for an unknown learner, which `trainer_of` refuses."""
+    if learner == "ensemble":
+        from dataclasses import fields
+
+        from assay.learn.ensemble.params import EnsembleParams
+
+        return tuple(f.name for f in fields(EnsembleParams))
+    return ()

@@ -1,0 +1,62 @@
+"""What the environment says. The only reader of it; imported by `app` alone."""
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from assay.kernel.errors import ConfigError, shown
+
+_PREFIX = "ASSAY_"
+
+
+class Settings(BaseSettings):
+    """Settings of a process, from variables that begin with ``ASSAY_``.
+
+    home:       folder of everything that Assay keeps; made when first written to.
+    record_url: where runs are remembered; default ``ml_experiments.db`` in the home.
+    workers:    folds that are fitted side by side; default the machine's cores.
+    timeframe:  the timeframe that the view ``market_data`` shows.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
+
+    home: Path = Path(".assay")
+    record_url: str | None = None
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    timeframe: str = "1h"
+
+    @property
+    def record(self) -> str:
+        """URL or path of the record."""
+        return self.record_url or str(self.home / "ml_experiments.db")
+
+    @property
+    def candles(self) -> str:
+        """URL of the candle store."""
+        return f"duckdb:///{(self.home / 'candles.duckdb').absolute()}"
+
+
+def load(*, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
+    """The settings, and a warning for each variable that looks misspelt.
+
+    home: overrides ``ASSAY_HOME``. Raises ConfigError ``CONFIG_FIELD`` naming the variable, its value and its range.
+    """
+    try:
+        settings = Settings() if home is None else Settings(home=home)
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = _PREFIX + str(first["loc"][0]).upper()
+        raise ConfigError(
+            f"{variable} is {shown(str(first['input']))}: {first['msg']}", code="CONFIG_FIELD", field=variable
+        ) from error
+    known = [_PREFIX + name.upper() for name in Settings.model_fields] + ["ASSAY_TEST_DATA"]
+    return settings, tuple(_misspelt(known))
+
+
+def _misspelt(known: list[str]) -> list[str]:
+    unknown = sorted(v for v in os.environ if v.startswith(_PREFIX) and v not in known)
+    near = {v: get_close_matches(v, known, n=1) for v in unknown}
+    return [f"{v} is unknown" + (f"; did you mean {n[0]}?" if n else "") for v, n in near.items()]
