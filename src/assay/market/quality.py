@@ -1,0 +1,161 @@
+"""What the candles of one instrument are worth: holes, duplicates, dead bars, breaks."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.arrays import BoolArray, IntArray
+from assay.kernel.bars import Bars
+from assay.kernel.clock import iso
+from assay.market import breaks
+from assay.market.breaks import Event
+from assay.market.duplicates import Duplicates
+from assay.market.quarantine import SetAside
+
+FLAT_RUN = 20  # equal closes in a row from which on it is said
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A hole: the last bar before it, the first after it (ISO), and the bars missing on an unbroken grid."""
+
+    after: str
+    before: str
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Bars of one kind: how many, the first (ISO, empty if none), the longest row of them and where that begins."""
+
+    count: int = 0
+    first: str = ""
+    longest: int = 0
+    longest_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning for people; `code` is the catalogue's word, or a plain one where it has none."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The report on one series of bars.
+
+    gaps:          every hole, against an unbroken 24x7 grid: nights and weekends count.
+    zero_volume:   bars with volume 0. flat: open, high, low and close are equal. equal_closes: close as the one before.
+    null_volume:   bars without a volume; equal to `bars` where the market has none.
+    jumps, splits, spikes, odd_prices, volume_units: see `assay.market.breaks`; empty where prices are not positive.
+    duplicates, unsorted, set_aside, open_until: what the door saw; nothing for bars that were already stored.
+    """
+
+    instrument: str
+    bars: int
+    first: str
+    last: str
+    gaps: tuple[Gap, ...] = ()
+    zero_volume: Run = field(default_factory=Run)
+    flat: Run = field(default_factory=Run)
+    equal_closes: Run = field(default_factory=Run)
+    null_volume: int = 0
+    jumps: tuple[Event, ...] = ()
+    splits: tuple[Event, ...] = ()
+    spikes: tuple[Event, ...] = ()
+    odd_prices: tuple[Event, ...] = ()
+    volume_units: tuple[Event, ...] = ()
+    duplicates: Duplicates = field(default_factory=Duplicates)
+    unsorted: int = 0
+    set_aside: tuple[SetAside, ...] = ()
+    open_until: str = ""
+    warnings: tuple[Notice, ...] = ()
+
+    @property
+    def missing_bars(self) -> int:
+        """Bars missing in all holes."""
+        return sum(gap.missing for gap in self.gaps)
+
+    @property
+    def longest_gap(self) -> int:
+        """Bars missing in the longest hole."""
+        return max((gap.missing for gap in self.gaps), default=0)
+
+    @property
+    def flat_share(self) -> float:
+        """Share of bars whose close equals the one before; training refuses more than half."""
+        return self.equal_closes.count / self.bars if self.bars else float("nan")
+
+    @property
+    def quarantined(self) -> dict[str, int]:
+        """Rows that were set aside, counted by code."""
+        codes = [row.code for row in self.set_aside]
+        return {code: codes.count(code) for code in dict.fromkeys(codes)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as JSON-able values; NaN is None."""
+        sums = {"missing_bars": self.missing_bars, "longest_gap": self.longest_gap, "holes": len(self.gaps)}
+        shares = {"quarantined": self.quarantined, "flat_share": self.flat_share if self.bars else None}
+        plain: dict[str, Any] = _plain({**asdict(self), **sums, **shares})
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def examine(bars: Bars) -> Quality:
+    """The report on stored bars, warnings included. O(n); 1M bars take about half a second."""
+    n = len(bars)
+    times = bars.timestamp
+    volume = bars.volume
+    flat = (bars.high == bars.low) & (bars.open == bars.close) & (bars.high == bars.close)
+    positive = n > 1 and min(a.min() for a in (bars.open, bars.high, bars.low, bars.close)) > 0
+    return Quality(
+        instrument=str(bars.instrument),
+        bars=n,
+        first=iso(int(times[0])) if n else "",
+        last=iso(int(times[-1])) if n else "",
+        gaps=_gaps(bars),
+        zero_volume=_run(times, np.zeros(n, np.bool_) if volume is None else volume == 0),
+        flat=_run(times, flat),
+        equal_closes=_run(times, np.r_[False, bars.close[1:] == bars.close[:-1]][:n], one_more=True),
+        null_volume=n if volume is None else int(np.isnan(volume).sum()),
+        jumps=tuple(breaks.jumps(bars)) if positive else (),
+        splits=tuple(breaks.splits(bars)) if positive else (),
+        spikes=tuple(breaks.spikes(bars)) if positive else (),
+        odd_prices=tuple(breaks.odd_prices(bars)) if positive else (),
+        volume_units=tuple(breaks.volume_units(bars)) if positive else (),
+    )
+
+
+def _gaps(bars: Bars) -> tuple[Gap, ...]:
+    if len(bars) < 2:
+        return ()
+    times, bar = bars.timestamp, bars.instrument.bar
+    if bar.name == "1M":
+        months = times.astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
+        missing = np.diff(months) - 1
+    else:
+        missing = np.diff(times) // bar.ms - 1
+    return tuple(
+        Gap(iso(int(times[at])), iso(int(times[at + 1])), int(missing[at])) for at in np.flatnonzero(missing > 0)
+    )
+
+
+def _run(times: IntArray, mask: BoolArray, *, one_more: bool = False) -> Run:
+    """`one_more`: the mask compares with the bar before, so that a row of k marks stands for k + 1 bars."""
+    if not mask.any():
+        return Run()
+    edges = np.flatnonzero(np.diff(np.r_[False, mask, False]))
+    starts, lengths = edges[::2], edges[1::2] - edges[::2]
+    at = int(np.argmax(lengths))
+    first, longest = int(starts[0]) - one_more, int(starts[at]) - one_more
+    return Run(int(mask.sum()), iso(int(times[first])), int(lengths[at]) + one_more, iso(int(times[longest])))
