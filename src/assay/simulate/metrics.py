@@ -171,7 +171,7 @@ def _mean_episode(depth: FloatArray) -> float:
 
 
 def _longest_drawdown(record: Record) -> float:
-    """Days from a maximum to the first close that reaches it again, or to the end; 0 without a drawdown."""
+    """Days from the last close at a maximum to the first that reaches it again, or to the end; 0 without a drawdown."""
     depth = performance.drawdowns(record.returns)
     clock = np.concatenate([record.timestamp[:1], record.timestamp + record.bar_ms])
     at_top = np.flatnonzero(depth >= 0)
