@@ -19,6 +19,7 @@ Unit = Literal["quote", "ratio", "percent", "unit", "hundred", "z", "count", "fl
 _NAME = re.compile(r"[a-z][a-z0-9_.]{0,79}")
 _LAG = re.compile(r"(.+)_lag_([1-9]\d{0,5})")
 _FORBIDDEN = re.compile(r"(?:future|target|base)_")
+_SHORT = {"rsi": "rsi_14", "return": "return_1", "spread": "avg_spread"}  # names that lags go by
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +32,7 @@ class Feature:
     needs:    what must be there: ``volume``, ``higher``, ``next``, ``lower``, ``column:NAME``, ``joined:NAME``.
     level:    a ``quote`` column that stands for a price (relative form X/close - 1), not for a difference (X/close).
     clock:    the bars that `lookback` counts: own, of the higher, or of the next higher timeframe.
+    delay:    own rows on top of it, of a lag.
     compute:  gives ``(n,)`` float64 for a `Study`; what it says before `lookback` does not matter.
     """
 
@@ -43,6 +45,7 @@ class Feature:
     needs: tuple[str, ...] = ()
     level: bool = True
     clock: Clock = "own"
+    delay: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,7 +160,7 @@ def _seek(name: str) -> Feature | None:
             return member
     lag = _LAG.fullmatch(name)
     if lag is not None:
-        base = None if _FORBIDDEN.match(lag[1]) else _seek(lag[1])
+        base = None if _FORBIDDEN.match(lag[1]) else _seek(_SHORT.get(lag[1], lag[1]))
         return None if base is None else _lagged(name, base, int(lag[2]))
     if name.endswith("_rel"):
         base = _seek(name.removesuffix("_rel"))
@@ -168,11 +171,7 @@ def _seek(name: str) -> Feature | None:
 def _lagged(name: str, base: Feature, k: int) -> Feature:
     from assay.features import kernels
 
-    if base.clock != "own":
-        raise ConfigError(f"feature {name}: {base.name} moves with a higher timeframe, it has no lag in rows")
-    return replace(
-        base, name=name, lookback=base.lookback + k, compute=lambda study: kernels.later(study.column(base.name), k)
-    )
+    return replace(base, name=name, delay=base.delay + k, compute=lambda s: kernels.later(s.column(base.name), k))
 
 
 def relative(base: Feature) -> Feature:

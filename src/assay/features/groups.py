@@ -2,7 +2,10 @@
 
 from importlib import import_module
 
-GROUPS = ("price", "technical", "volume", "calendar", "sessions", "fibonacci", "external")
+GROUPS = (
+    "price", "volatility", "technical", "volume", "candles", "calendar", "sessions", "fibonacci", "rolling", "higher",
+    "interactions", "external", "regime", "classic",
+)  # fmt: skip
 
 
 def load() -> None:

@@ -50,7 +50,7 @@ class Study:
 
     def rows(self, feature: Feature) -> int:
         """A feature's lookback in rows of these bars."""
-        return feature.lookback * self.per(feature.clock)
+        return feature.lookback * self.per(feature.clock) + feature.delay
 
     def per(self, clock: str) -> int:
         """Own bars in a bar of that clock; 1 where the timeframe map ends."""

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from assay.features.columns import feature
+from assay.features import kernels
+from assay.features.columns import Feature, family, feature
 from assay.features.study import Study
 from assay.kernel.arrays import FloatArray
 
@@ -25,3 +26,63 @@ def _volume(study: Study) -> FloatArray:
 def log_volume(study: Study) -> FloatArray:
     """log(1 + volume)."""
     return np.log1p(volume_of(study))
+
+
+def _prior(w: int) -> Feature:
+    return Feature("", "volume", w, "ratio", lambda s: kernels.prior_ratio(volume_of(s), w), needs=NEEDS)
+
+
+def _zscore(w: int) -> Feature:
+    return Feature("", "volume", w - 1, "z", lambda s: kernels.zscore(volume_of(s), w), needs=NEEDS)
+
+
+def _dollar(w: int) -> Feature:
+    return Feature("", "volume", w, "ratio", lambda s: kernels.prior_ratio(volume_of(s) * s.bars.close, w), needs=NEEDS)
+
+
+def _amihud(w: int) -> Feature:
+    """Amihud 2002."""
+
+    def values(study: Study) -> FloatArray:
+        moved = np.abs(kernels.change(study.bars.close, 1, 1e6))
+        return kernels.mean(kernels.ratio(moved, volume_of(study) * study.bars.close), w)
+
+    return Feature("", "volume", w, "other", values, needs=NEEDS)
+
+
+def _vwap(w: int) -> Feature:
+    def values(study: Study) -> FloatArray:
+        bars, volume = study.bars, volume_of(study)
+        typical = (bars.high + bars.low + bars.close) / 3.0
+        price = kernels.ratio(kernels.mean(typical * volume, w), kernels.mean(volume, w))
+        return kernels.relative(bars.close, price)
+
+    return Feature("", "volume", w - 1, "ratio", values, needs=NEEDS)
+
+
+def _obv(w: int) -> Feature:
+    def values(study: Study) -> FloatArray:
+        signed = np.sign(kernels.change(study.bars.close, 1, 1.0)) * volume_of(study)
+        return kernels.zscore(kernels.mean(signed, w), w)
+
+    return Feature("", "volume", 2 * w - 1, "z", values, needs=NEEDS)
+
+
+def _money(w: int) -> Feature:
+    def values(study: Study) -> FloatArray:
+        bars, volume = study.bars, volume_of(study)
+        span = bars.high - bars.low
+        place = ((bars.close - bars.low) - (bars.high - bars.close)) / np.where(span > 0, span, 1.0)
+        flow = np.where(span > 0, place, 0.0) * volume
+        return kernels.ratio(kernels.mean(flow, w), kernels.mean(volume, w))
+
+    return Feature("", "volume", w - 1, "unit", values, needs=NEEDS)
+
+
+family("volume_ratio_{}", _prior, {"volume_ratio_20": (20,)})
+family("volume_z_{}", _zscore, {"volume_z_20": (20,)})
+family("dollar_volume_ratio_{}", _dollar, {"dollar_volume_ratio_20": (20,)})
+family("amihud_{}", _amihud, {"amihud_20": (20,)})
+family("vwap_dist_{}", _vwap, {"vwap_dist_20": (20,)})
+family("obv_z_{}", _obv, {"obv_z_50": (50,)})
+family("cmf_{}", _money, {"cmf_20": (20,)})
