@@ -34,7 +34,9 @@ def speaking(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except sa.exc.DBAPIError as error:
+    except sa.exc.StatementError as error:
+        if isinstance(error.orig, StoreError):  # a column's type refused the value before the database saw it
+            raise error.orig from None
         told = store_error(error.orig, where)
         if told is None:
             raise

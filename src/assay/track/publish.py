@@ -1,0 +1,106 @@
+"""From a folder of model parts to a model that others may load: files first, then one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from assay.kernel.instrument import slug
+from assay.track.artifacts import file_sha256
+from assay.track.blobs.envelope import Envelope, written
+from assay.track.blobs.manifest import (
+    ModelFacts,
+    content_sha256,
+    manifest_bytes,
+    read_parts,
+    settle_parts,
+)
+from assay.track.blobs.store import Blobs, disk, sync
+from assay.track.record import Record
+from assay.track.rows import Row
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A model whose files are on disk and that no row points to yet; without one they are orphans."""
+
+    facts: ModelFacts
+    manifest_sha256: str
+    content_sha256: str
+    file: Path
+    relative: str
+    envelope_sha256: str
+    bytes: int
+
+
+def write_files(parts: Path, facts: ModelFacts, *, artifacts: Blobs, models: Path) -> Written:
+    """Write the canonical blob and the documented file ``{strategy}/{slug}/model_YYYYMMDD_HHMMSS.pkl`` under `models`.
+
+    Each is staged, synced and renamed; the second file of a second is ``_2``. StoreError ``STORE_FULL`` and its
+    siblings; ArtifactError ``ARTIFACT_MANIFEST`` for parts that are no plain files.
+    """
+    with disk(parts):
+        data = read_parts(parts)
+    name = settle_parts(artifacts, data, manifest_bytes(data, facts))
+    stamp = f"{datetime.fromtimestamp(facts.created_at // 1000, UTC):%Y%m%d_%H%M%S}"
+    envelope = written(Envelope(facts.strategy_type, facts.symbol, stamp, data))
+    with disk(models):
+        file = _settle_envelope(models / slug(facts.strategy_type) / slug(facts.symbol), stamp, envelope)
+        return Written(
+            facts,
+            name,
+            content_sha256(data),
+            file,
+            file.relative_to(models).as_posix(),
+            file_sha256(file),
+            sum(len(part) for part in data.values()),
+        )
+
+
+def publish(record: Record, run: int, models: Sequence[Written], **fields: Any) -> list[Row]:
+    """Make written models known: their rows, in one transaction, in the order given; the rows are returned.
+
+    fields: further columns of the models table that hold for all of them, such as ``val_metric`` or ``audit_status``.
+    """
+    rows = []
+    with record.together():
+        for model in models:
+            facts = model.facts
+            metadata = {**(fields.get("metadata") or {}), "envelope_sha256": model.envelope_sha256}
+            described = {
+                "strategy_type": facts.strategy_type,
+                "exchange": facts.exchange,
+                "symbol": facts.symbol,
+                "timeframe": facts.timeframe,
+                "manifest_sha256": model.manifest_sha256,
+                "content_sha256": model.content_sha256,
+                "checkpoint_size_mb": model.bytes / _MIB,
+                "integrity": "verified",
+            }
+            columns = fields | described | {"metadata": metadata, "created_at": facts.created_at}
+            rows.append(record.models.add(run, model.relative, **columns))
+    return rows
+
+
+def _settle_envelope(folder: Path, stamp: str, data: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = folder / f".{stamp}.{datetime.now(UTC).timestamp():.6f}.staging"
+    try:
+        with stage.open("xb") as file:
+            file.write(data)
+        sync(stage)
+        number = 1
+        while True:
+            final = folder / (f"model_{stamp}.pkl" if number == 1 else f"model_{stamp}_{number}.pkl")
+            try:
+                final.hardlink_to(stage)  # fails where the name is taken, unlike a rename
+                break
+            except FileExistsError:
+                number += 1
+    finally:
+        stage.unlink(missing_ok=True)
+    sync(folder)
+    return final

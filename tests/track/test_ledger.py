@@ -1,0 +1,165 @@
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assay.kernel.errors import StoreError
+from assay.testing.record import MARKET, a_trial
+from assay.track.blobs.store import Blobs
+from assay.track.canonical import canonical
+from assay.track.record import Record, open_record
+from assay.track.schema.ledger import TRIALS
+
+
+def unguarded(record: Record, *statements: str) -> None:
+    """What an attacker with the file could do."""
+    with record.database.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER trials_no_update")
+        connection.exec_driver_sql("DROP TRIGGER trials_no_delete")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def filled(record: Record, rows: int = 5) -> None:
+    run = record.experiments.start("a", "rules").id
+    for seed in range(rows):
+        record.ledger.append(a_trial(seed=seed), run)
+
+
+def test_the_chain_by_hand(record: Record) -> None:
+    record.ledger.append(a_trial())
+    record.ledger.append(a_trial(seed=8))
+    first, second = record.ledger.read(MARKET)
+    assert (first["seq"], second["seq"]) == (1, 2)
+    assert (first["prev_hash"], second["prev_hash"]) == ("0" * 64, first["row_hash"])
+    times = ("window_start", "window_end", "created_at")
+    body = {k: v for k, v in first.items() if k not in ("id", "prev_hash", "row_hash")}
+    body |= {k: f"{body[k]:%Y-%m-%dT%H:%M:%S}.{body[k].microsecond // 1000:03d}Z" for k in times}
+    assert first["row_hash"] == hashlib.sha256(f"{'0' * 64}\n{canonical(body)}".encode()).hexdigest()
+    assert (first["exchange"], first["symbol"], first["timeframe"]) == ("binance", "BTC/USDT", "1h")
+    assert (first["sharpe"], first["skew"], first["n_obs"], first["params"]) == (0.1, None, 3, {"fast": 3, "slow": 2.5})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"params": {"fast": 4}}, {"data_digest": "e" * 64}, {"data_digest": ""}, {"window": (0, 1)}, {"window": None},
+     {"seed": 1}, {"strategy": "other"}, {"extra": {"target": "up"}}],
+    ids=str,
+)  # fmt: skip
+def test_only_the_identical_trial_is_counted_once(record: Record, changed: dict[str, Any]) -> None:
+    assert record.ledger.append(a_trial()) == 1
+    assert record.ledger.append(a_trial(score=9.0, params={"slow": 2.5, "fast": 3})) == 1
+    assert record.ledger.append(a_trial(**changed)) == 2
+    assert record.ledger.append(a_trial(**changed)) == 2
+    assert record.ledger.count(MARKET) == 2
+
+
+def test_chains_are_apart(record: Record) -> None:
+    panel = "binance|BTC/USDT|1h+binance|ETH/USDT|1h"
+    assert [record.ledger.append(a_trial(market_key=key)) for key in (MARKET, panel, MARKET)] == [1, 1, 1]
+    assert record.ledger.append(a_trial(n_configs=12, seed=1)) == 2
+    assert (record.ledger.count(MARKET), record.ledger.count(panel), record.ledger.count("x|Y/Z|1h")) == (13, 1, 0)
+    assert record.ledger.read(panel)[0]["symbol"] == "BTC/USDT"
+    assert record.ledger.check() == 3
+
+
+def test_a_failed_trial_counts(record: Record) -> None:
+    failed = a_trial(state="failed", returns=np.empty(0), window=None, metrics={}, score=math.nan)
+    assert record.ledger.append(failed) == 1
+    (row,) = record.ledger.read(MARKET)
+    assert (row["score"], row["returns_sha256"], row["n_obs"]) == (None, None, 0)
+    assert record.ledger.count(MARKET) == record.ledger.check() == 1
+
+
+def test_returns_are_kept_in_the_blobs(record: Record, tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path / "artifacts")
+    record.ledger.append(a_trial(), blobs=blobs)
+    (row,) = record.ledger.read(MARKET)
+    assert np.array_equal(np.frombuffer(blobs.get(row["returns_sha256"]), "<f8"), a_trial().returns)
+
+
+CHANGES = {
+    "text": "'tampered'", "int": "12345", "real": "0.123456789", "json": "'{\"tampered\":1}'", "hash": f"'{'f' * 64}'",
+    "ts": "'2031-01-01T00:00:00.000Z'",
+}  # fmt: skip
+WORDS = {"tuning_method": "'grid'", "state": "'pruned'", "experiment_id": "NULL"}
+KINDS = {"params": "json", "metrics": "json", "window_start": "ts", "window_end": "ts", "created_at": "ts"}
+
+
+def change_to(column: str) -> str:
+    if column in WORDS:
+        return WORDS[column]
+    if column in KINDS:
+        return CHANGES[KINDS[column]]
+    if column.endswith(("hash", "digest", "sha256")):
+        return CHANGES["hash"]
+    kind = str(TRIALS.c[column].type).split("(")[0]
+    return CHANGES[{"TEXT": "text", "BIGINT": "int", "DOUBLE": "real", "DOUBLE PRECISION": "real"}[kind]]
+
+
+@pytest.mark.parametrize("column", [c.name for c in TRIALS.columns if c.name != "id"])
+def test_a_change_of_any_column_is_found(record: Record, column: str) -> None:
+    filled(record)
+    assert record.ledger.check() == 5
+    unguarded(record, f"UPDATE trials SET {column} = {change_to(column)} WHERE seq = 3")
+    with pytest.raises(StoreError) as told:
+        record.ledger.check()
+    assert told.value.code == "STORE_LEDGER"
+    if column not in ("seq", "market_key", "row_hash"):
+        assert (told.value.facts["market_key"], told.value.facts["seq"]) == (MARKET, 3)
+
+
+@pytest.mark.parametrize("row", [1, 3, 5])
+def test_a_missing_row_is_found(record: Record, row: int) -> None:
+    filled(record)
+    unguarded(record, f"DELETE FROM trials WHERE seq = {row}")
+    with pytest.raises(StoreError):
+        record.ledger.check()
+
+
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80, deadline=None)
+@given(
+    st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), VALUES, max_size=4),
+    st.floats(),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["sharpe", "kurtosis", "other"]),
+)
+def test_every_row_that_is_written_holds(
+    record: Record, params: dict[str, Any], score: float, seed: int, name: str
+) -> None:
+    record.ledger.append(a_trial(params=params, score=score, seed=seed, metrics={name: score}, duration_seconds=0.1))
+    assert record.ledger.check() >= 1
+
+
+def test_two_processes_append_to_one_chain(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = """
+import sys
+from assay.testing.record import a_trial
+from assay.track.record import open_record
+record = open_record(sys.argv[1])
+for seed in range(25):
+    record.ledger.append(a_trial(seed=seed + 100 * int(sys.argv[2])))
+"""
+    path = tmp_path / "r.db"
+    open_record(path).close()
+    started = [subprocess.Popen([sys.executable, "-c", code, str(path), str(k)]) for k in range(2)]
+    assert [process.wait(60) for process in started] == [0, 0]
+    with open_record(path) as record:
+        assert record.ledger.check() == record.ledger.count(MARKET) == 50

@@ -1,0 +1,129 @@
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from assay.kernel.errors import StoreError
+from assay.testing.record import CHECKS
+from assay.track.database import Database
+from assay.track.record import Record, open_record
+from assay.track.schema import migrate
+from assay.track.schema.columns import RECORD
+from assay.track.schema.frozen import statements
+from assay.track.schema.guards import views
+
+VERSIONS = Path(migrate.__file__).parent / "versions"
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_the_frozen_step_is_what_the_tables_say(dialect: str) -> None:
+    frozen = (VERSIONS / "0001_record" / f"{dialect}.sql").read_text()
+    # The order of the checks inside a table, and of indexes, is nobody's promise.
+    told = [sorted(line.rstrip(",") for line in s.splitlines()) for s in frozen.rstrip("\n").split("\n;\n")]
+    assert sorted(told) == sorted(sorted(line.rstrip(",") for line in s.splitlines()) for s in statements(dialect))
+
+
+def test_head_is_the_last_migration() -> None:
+    assert max(path.stem.split("_")[0] for path in VERSIONS.glob("*.py")) == migrate.HEAD
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_contract(record: Record, check: object) -> None:
+    check(record)  # type: ignore[operator]
+
+
+def test_every_table_and_view_answers(record: Record, run: int) -> None:
+    names = [*RECORD.tables, *(name for name, _ in views("sqlite"))]
+    assert len(names) == 21 + 17
+    with record.database.read() as connection:
+        for name in names:
+            connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 3").fetchall()
+        columns = connection.exec_driver_sql("SELECT * FROM trained_configurations").keys()
+        assert len(list(columns)) == 83
+        slots = connection.exec_driver_sql("SELECT COUNT(*), MIN(slot_no), MAX(slot_no) FROM job_slots").one()
+    assert tuple(slots) == (64, 0, 63)
+
+
+REFUSED = {
+    "infinity": "INSERT INTO metrics (experiment_id, metric_name, value) VALUES (1, 'a', 9e999)",
+    "nan without a word": "INSERT INTO metrics (experiment_id, metric_name, value) VALUES (1, 'a', NULL)",
+    "metric without a run": "INSERT INTO metrics (experiment_id, metric_name, value) VALUES (99, 'a', 1)",
+    "json": "UPDATE experiments SET metadata = '{' WHERE id = 1",
+    "short time": "UPDATE experiments SET end_time = '2026-01-01T00:00:00Z' WHERE id = 1",
+    "end before start": "UPDATE experiments SET end_time = '1999-01-01T00:00:00.000Z' WHERE id = 1",
+    "hash": "UPDATE experiments SET spec_hash = 'abc' WHERE id = 1",
+    "status": "UPDATE experiments SET status = 'done' WHERE id = 1",
+    "bool": "UPDATE experiments SET git_dirty = 2 WHERE id = 1",
+    "running job without owner": "INSERT INTO jobs (job_id, spec, spec_hash, status) VALUES "
+    "('j', '{}', printf('%064d', 0), 'running')",
+    "generated status": "INSERT INTO trained_configurations (status) VALUES ('MATURE')",
+    "view": "DELETE FROM experiment_summary",
+    "a run with models": "DELETE FROM experiments WHERE id = 1",
+    "second best": "INSERT INTO models (model_id, experiment_id, name, checkpoint_path, is_best) "
+    "VALUES ('y', 1, 'n', 'p', TRUE)",
+}
+
+
+@pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
+def test_the_tables_refuse(record: Record, run: int, statement: str) -> None:
+    record.models.add(run, "p", is_best=True)
+    with pytest.raises((StoreError, OperationalError)), record.database.write() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_a_newer_record_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    with open_record(path) as record, record.database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0999'")
+    with pytest.raises(StoreError, match=f"0999.*{migrate.HEAD}") as told:
+        open_record(path)
+    assert (told.value.code, told.value.exit_code) == ("STORE_SCHEMA_NEWER", 78)
+
+
+def test_a_stranger_database_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE episodes (id INTEGER)")
+    engine.dispose()
+    with pytest.raises(StoreError, match="episodes") as told:
+        open_record(path)
+    assert told.value.code == "STORE_SCHEMA_FOREIGN"
+
+
+def test_a_killed_upgrade_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(connection: sa.Connection) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "r.db"
+    monkeypatch.setattr("assay.track.schema.guards.create_views", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Database(path)
+    monkeypatch.undo()
+    assert Database(path).schema_version == migrate.HEAD
+
+
+def test_first_use_by_four_processes_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "r.db"
+    code = "import sys; from assay.track.record import open_record as o; o(sys.argv[1]).experiments.start('x', 'rules')"
+    started = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(4)]
+    assert [process.wait(60) for process in started] == [0] * 4
+    with open_record(path) as record:
+        assert len(record.experiments.recent()) == 4
+        record.database.quick_check()
+
+
+def test_pragmas(record: Record) -> None:
+    with record.database.read() as connection:
+        asked = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("foreign_keys", "synchronous")
+        }
+    assert asked == {"foreign_keys": 1, "synchronous": 2}
+
+
+def test_null_metric_of_a_model_is_nan(record: Record, run: int) -> None:
+    assert math.isnan(record.models.get(record.models.add(run, "p")["id"])["val_metric"])
