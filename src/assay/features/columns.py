@@ -67,7 +67,7 @@ _FAMILIES: list[Family] = []
 
 
 def add(entry: Feature) -> Feature:
-    """Enter a column. Raises ConfigError ``CONFIG_FEATURE`` for a bad name, ``CONFIG_FEATURE_DUPLICATE`` for a taken one."""
+    """Enter a column. ConfigError ``CONFIG_FEATURE`` for a bad name, ``CONFIG_FEATURE_DUPLICATE`` for a taken one."""
     if not _NAME.fullmatch(entry.name) or _FORBIDDEN.match(entry.name) or _LAG.fullmatch(entry.name):
         raise ConfigError(
             f"feature name {shown(entry.name)} will not do: small letters, digits and '_', not beginning with "

@@ -28,7 +28,7 @@ def volatility_spread_ratio(study: Study) -> FloatArray:
 
 
 def as_of(series: Joined, known_at: IntArray, values: FloatArray) -> FloatArray:
-    """``(n,)``: of `values`, one a row of the series, the newest that is known at each instant; NaN before the first."""
+    """``(n,)``: of `values`, one a row of the series, the newest known at each instant; NaN before the first."""
     row = np.searchsorted(series.known_at, known_at, side="right") - 1
     if not len(values):
         return np.full(len(known_at), np.nan)
@@ -71,7 +71,7 @@ for _name, (_source, _of) in _SERIES.items():
 
 @compiled
 def _around(now: IntArray, published: IntArray, due: IntArray, impact: FloatArray) -> FloatArray:
-    """``(3, n)``: minutes to the next event known of, its impact, minutes since the last one; NaN where there is none."""
+    """``(3, n)``: minutes to the next event known of, its impact, minutes since the last one; else NaN."""
     out = np.full((3, len(now)), np.nan)
     times = np.empty(len(due), np.int64)  # of the events known so far, ordered; first `known` entries count
     weights = np.empty(len(due))

@@ -38,7 +38,7 @@ class Buckets:
 
 @compiled
 def _gathered(bucket: IntArray, high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
-    """``(3, m)``: highest high, lowest low and last close of each bucket number 0..m-1; negative numbers are left out."""
+    """``(3, m)``: highest high, lowest low and last close of each bucket 0..m-1; negative numbers are left out."""
     m = bucket[-1] + 1 if len(bucket) else 0
     out = np.empty((3, max(m, 0)))
     out[0] = -np.inf

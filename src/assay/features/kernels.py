@@ -1,9 +1,9 @@
 """Windowed sums, moments and extremes in O(n), without a subtraction that could cancel.
 
 A window of w rows that ends at t is the tail of one block of w rows and the head of the next. Tails and heads are
-accumulated apart and merged (van Herk 1992; moments: Chan, Golub & LeVeque 1983). So a result depends on the rows of its
-window only, a NaN spoils exactly the windows that see it, a constant window has a spread of exactly 0, and prices of 1e5
-with a range of 1e-4 lose nothing. All give ``(n,)`` float64, NaN in the first w-1 rows.
+accumulated apart and merged (van Herk 1992; moments: Chan, Golub & LeVeque 1983). So a result depends on the rows of
+its window only, a NaN spoils exactly the windows that see it, a constant window has a spread of exactly 0, and prices
+of 1e5 with a range of 1e-4 lose nothing. All give ``(n,)`` float64, NaN in the first w-1 rows.
 """
 
 import numpy as np

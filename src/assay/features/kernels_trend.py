@@ -131,7 +131,7 @@ def true_range(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArr
 
 @compiled
 def finite_ema(x: FloatArray, span: int, rows: int) -> FloatArray:
-    """Mean of the last `rows` values with weights q^k, q = 1 - 2/(span + 1). Rounding is forgotten as the weights are."""
+    """Mean of the last `rows` values with weights q^k, q = 1 - 2/(span + 1); rounding is forgotten alike."""
     n = len(x)
     out = np.full(n, np.nan)
     q = 1.0 - 2.0 / (span + 1.0)

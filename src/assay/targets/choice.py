@@ -10,7 +10,10 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.labels import Labels
 from assay.kernel.names import did_you_mean
+from assay.targets.barriers import MetaLabel, TripleBarrier
 from assay.targets.forward import Direction, ForwardReturn, Profitable
+from assay.targets.pattern import Pattern
+from assay.targets.trend import TrendScan
 
 
 class Target(Protocol):
@@ -36,7 +39,15 @@ class Choice(Protocol):
 
 
 TARGETS: Mapping[str, type] = types.MappingProxyType(
-    {"forward_return": ForwardReturn, "direction": Direction, "profitable": Profitable}
+    {
+        "forward_return": ForwardReturn,
+        "direction": Direction,
+        "profitable": Profitable,
+        "triple_barrier": TripleBarrier,
+        "meta_label": MetaLabel,
+        "trend_scan": TrendScan,
+        "pattern": Pattern,
+    }
 )
 HORIZON = 24
 """Bars that `profitable` looks ahead where nobody says: the default of ``assay train``."""

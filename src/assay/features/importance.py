@@ -1,0 +1,146 @@
+"""Which columns are worth a model's while. Here: the screen, the first and cheapest step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from scipy.stats import rankdata
+
+from assay.features.patterns import parse_name
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.errors import DataError, LeakError, shown
+
+_ROWS = 20_000  # for the rank correlation, evenly spaced
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Columns that a fold's train rows leave over.
+
+    kept:    their positions, increasing.
+    dropped: name -> reason, with the value that decided.
+    """
+
+    kept: tuple[int, ...]
+    dropped: Mapping[str, str]
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        """The kept columns of ``(n, k)``, as a copy."""
+        return np.ascontiguousarray(x[:, self.kept])
+
+
+def screen(
+    x: FloatArray,
+    names: Sequence[str],
+    y: FloatArray | None = None,
+    *,
+    warm_up: int = 0,
+    most_nan: float = 0.2,
+    most_frequent: float = 0.995,
+    most_like_y: float = 0.95,
+) -> Screen:
+    """Drop constant and near-constant columns and those with many NaN, by the rows given and no others.
+
+    x: ``(n, k)``, rows of the train fold; y: ``(n,)`` its labels, NaN where there is none; warm_up: first rows that do
+    not count. A column's most frequent value counts among its finite rows.
+    Raises LeakError ``LEAK_COLUMN`` for names that speak of the future, ``LEAK_SUSPECT`` for a column whose rank
+    correlation with y exceeds `most_like_y` in modulus; DataError ``DATA_SCHEMA`` for shapes, ``DATA_DEGENERATE`` if
+    nothing is left. Cost: O(n k).
+    """
+    if x.ndim != 2 or x.shape[1] != len(names) or (y is not None and len(y) != len(x)):
+        raise DataError(f"x has shape {x.shape} for {len(names)} names", code="DATA_SCHEMA")
+    _refuse_names(names)
+    rows = np.ascontiguousarray(x[warm_up:])
+    finite, first_same = _counts(rows)
+    dropped: dict[str, str] = {}
+    for j, name in enumerate(names):
+        reason = _reason(rows, j, finite[j], first_same[j], most_nan, most_frequent)
+        if reason:
+            dropped[name] = reason
+    kept = tuple(j for j, name in enumerate(names) if name not in dropped)
+    if not kept:
+        raise DataError(
+            f"no column of {len(names)} is left: " + "; ".join(f"{n} {r}" for n, r in list(dropped.items())[:3]),
+            code="DATA_DEGENERATE",
+        )
+    if y is not None:
+        _refuse_answers(rows, names, kept, y[warm_up:], most_like_y)
+    return Screen(kept, dropped)
+
+
+def _refuse_names(names: Sequence[str]) -> None:
+    for name in names:
+        pattern = parse_name(name)
+        if name.startswith(("future_", "target_", "base_")) or (pattern is not None and not pattern.lag):
+            raise LeakError(
+                f"column {shown(name)} speaks of what a model has to find out and may not be a feature",
+                code="LEAK_COLUMN",
+                column=name[:64],
+            )
+
+
+@njit(cache=True, nogil=True)
+def _counts(x: FloatArray) -> tuple[IntArray, IntArray]:
+    """By column: finite values, and how many of them equal the winner of a majority vote (Boyer & Moore 1981)."""
+    n, k = x.shape
+    finite = np.zeros(k, np.int64)
+    vote = np.zeros(k)
+    lead = np.zeros(k, np.int64)
+    for i in range(n):
+        for j in range(k):
+            v = x[i, j]
+            if not np.isfinite(v):
+                continue
+            finite[j] += 1
+            if lead[j] == 0:
+                vote[j] = v
+            lead[j] += 1 if v == vote[j] else -1
+    same = np.zeros(k, np.int64)
+    for i in range(n):
+        for j in range(k):
+            same[j] += x[i, j] == vote[j]
+    return finite, same
+
+
+def _reason(x: FloatArray, j: int, finite: int, same: int, most_nan: float, most_frequent: float) -> str:
+    n = len(x)
+    if n == 0 or finite == 0:
+        return "has no finite value"
+    if same == finite:
+        return f"constant ({x[np.argmax(np.isfinite(x[:, j])), j]:g})"
+    if 1 - finite / n > most_nan:
+        return f"NaN share {1 - finite / n:.3f} > {most_nan:g}"
+    if same / finite > most_frequent:
+        return f"near-constant (one value in {same / finite:.4f} of rows > {most_frequent:g})"
+    return ""
+
+
+def _refuse_answers(x: FloatArray, names: Sequence[str], kept: tuple[int, ...], y: FloatArray, limit: float) -> None:
+    labelled = np.flatnonzero(np.isfinite(y))
+    if len(labelled) > _ROWS:
+        labelled = labelled[np.linspace(0, len(labelled) - 1, _ROWS).astype(np.int64)]
+    answers, sample = y[labelled], x[labelled]
+    whole = _ranked(answers)
+    for j in kept:
+        there = np.isfinite(sample[:, j])
+        if there.sum() < 10:
+            continue
+        against = whole if there.all() else _ranked(answers[there])
+        rho = float(_ranked(sample[there, j]) @ against)
+        if abs(rho) > limit:
+            raise LeakError(
+                f"column {shown(names[j])} and the target have a rank correlation of {rho:.3f} > {limit:g}: "
+                "no honest feature knows that much",
+                code="LEAK_SUSPECT",
+                hint="Look for a shift or a join that lets the future in.",
+                column=names[j][:64],
+                rho=rho,
+            )
+
+
+def _ranked(values: FloatArray) -> FloatArray:
+    """Ranks, centred and of length 1; zeros where all are equal."""
+    ranks = rankdata(values) - (len(values) + 1) / 2
+    size = float(np.sqrt(ranks @ ranks))
+    return np.asarray(ranks / size if size > 0 else ranks)
