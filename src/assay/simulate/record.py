@@ -1,6 +1,6 @@
 """What a simulation leaves behind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,10 @@ class Trades:
 
     def __len__(self) -> int:
         return len(self.pnl)
+
+    def only(self, chosen: BoolArray) -> "Trades":
+        """The trades of a ``(k,)`` mask."""
+        return replace(self, **{f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "symbols"})
 
     @property
     def reasons(self) -> tuple[str, ...]:
