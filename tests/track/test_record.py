@@ -345,3 +345,12 @@ def test_threads_share_a_record(record: Record, run: int) -> None:
         thread.join()
     assert record.metrics.last(run) == {f"m{k}": 19.0 for k in range(4)}
     assert len(record.metrics.read(run)) == 80
+
+
+def test_a_distribution_is_decoded(record: Record, run: int) -> None:
+    record.metrics.log_distribution(run, "actions", '{"buy": 0.5, "sell": NaN}', episode=3, split="test")
+    (row,) = record.metrics.read(run, name="actions", split="test")
+    assert (row["metric_type"], row["value"], row["episode"]) == ("distribution", 0.0, 3)
+    assert row["value_json"] == {"buy": 0.5, "sell": None}
+    with coded("STORE_VALUE"):
+        record.metrics.log_distribution(run, "actions", "{")

@@ -99,6 +99,11 @@ def check_all_or_nothing(record: Record) -> None:
         record.trades.add(run, [a_trade()])
         record.trades.add(run, [a_trade(entry_price=-1.0)])
     assert record.trades.read(run) == []
+    with record.together():
+        record.metrics.log(run, {"kept": 1.0})
+        _refused("STORE_VALUE", lambda: record.trades.add(run, [a_trade(), a_trade(quantity=0.0)]))
+    assert record.trades.read(run) == []
+    assert record.metrics.last(run) == {"kept": 1.0}
 
 
 CHECKS = (check_metrics, check_ledger, check_one_best, check_all_or_nothing)

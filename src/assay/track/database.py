@@ -53,12 +53,14 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """One transaction, locked from its start: all of it is on disk afterwards, or nothing is.
 
-        A `write` inside a `write` of the same thread joins it. Waits up to `busy_seconds` for other processes.
+        A `write` inside a `write` of the same thread joins it; when it fails, it alone is undone unless the error goes
+        on. Waits up to `busy_seconds` for other processes.
         """
         self._check_owner()
         with self._writing, speaking(str(self.path)):
             if self._open is not None:
-                yield self._open
+                with self._open.begin_nested():
+                    yield self._open
                 return
             with self._engine.execution_options(begin="IMMEDIATE").connect() as connection, connection.begin():
                 self._open = connection

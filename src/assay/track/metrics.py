@@ -1,6 +1,5 @@
 """Metric points."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError, shown
+from assay.track.canonical import decode
 from assay.track.database import Database
 from assay.track.instants import instant
 from assay.track.rows import Row, nan_for_null, number, rows
@@ -56,7 +56,7 @@ class Metrics:
 
     def log_distribution(self, run: int, name: str, value_json: object, **place: Any) -> None:
         """A point that is a JSON-able object (or JSON text), type ``distribution``, value 0; `place` as in `log`."""
-        decoded = json.loads(value_json) if isinstance(value_json, str) else value_json
+        decoded = _decoded(value_json) if isinstance(value_json, str) else value_json
         shared = {"experiment_id": run, "metric_type": "distribution", "value_json": decoded}
         self.log_points([shared | _point(name, 0.0) | {"timestamp": instant(now_ms())} | place])
 
@@ -80,6 +80,13 @@ class Metrics:
         """The last value of each metric, by the order of `read`; names sorted."""
         found = {row["metric_name"]: row["value"] for row in self.read(run, split=split)}
         return dict(sorted(found.items()))
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return decode(text)
+    except ValueError as error:
+        raise StoreError(f"value_json is no JSON: {error}", code="STORE_VALUE") from None
 
 
 def _point(name: object, value: object) -> Row:

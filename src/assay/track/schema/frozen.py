@@ -23,5 +23,10 @@ def statements(dialect: str) -> list[str]:
 
 
 def _text(ddl: Any, dialect: str) -> str:
-    lines = str(ddl.compile(dialect=_DIALECTS[dialect]())).strip().splitlines()
+    text = str(ddl.compile(dialect=_DIALECTS[dialect]())).strip()
+    if dialect == "postgresql":  # a hypertable's key holds its time
+        text = text.replace(
+            "CONSTRAINT pk_metrics PRIMARY KEY (id)", "CONSTRAINT pk_metrics PRIMARY KEY (id, timestamp)"
+        )
+    lines = text.splitlines()
     return "\n".join(line.rstrip() for line in lines)
