@@ -81,8 +81,8 @@ def _timed(rows: Rows, instrument: Instrument, now: int, unit: str | None, fault
     """Rows with times in milliseconds, without the candle that is still open; when that one closes."""
     before = len(faults.found)
     rows = replace(rows, timestamp=milliseconds(rows.timestamp, rows.number, unit, faults))
-    if len(faults.found) > before:  # times mean nothing: judge the values alone, on a grid that cannot be wrong
-        return replace(rows, timestamp=instrument.bar.ms * np.arange(len(rows), dtype=np.int64)), ""
+    if len(faults.found) > before:  # distinct and sorted, so that the values alone are judged
+        return replace(rows, timestamp=np.arange(len(rows), dtype=np.int64), timed=False), ""
     future = rows.timestamp > now
     if future.any():
         _tell_future(rows, future, now, faults)

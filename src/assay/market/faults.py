@@ -58,6 +58,13 @@ class Faults:
         facts = {"source": self.source, **first.facts, "faults": told}
         raise DataError(text, code=first.code, hint=" ".join(hints), **facts)
 
+    def adopt(self, error: DataError) -> None:
+        """Take over the faults of an error that `refuse` raised elsewhere, or the error itself as one."""
+        told = error.facts.get("faults")
+        for fault in told if isinstance(told, list) else [{"code": error.code, "text": error.message}]:
+            facts = {key: value for key, value in fault.items() if key not in ("code", "text")}
+            self.found.append(Fault(fault["code"], fault["text"], error.hint, facts))
+
 
 def _rank(code: str) -> int:
     return _IMPORTANCE.index(code) if code in _IMPORTANCE else len(_IMPORTANCE)

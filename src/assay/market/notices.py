@@ -88,7 +88,7 @@ def _gaps(q: Quality) -> Iterable[tuple[str, str]]:
     if not q.gaps:
         return
     largest = sorted(q.gaps, key=lambda gap: -gap.missing)
-    told = [f"{gap.missing} bars missing after {gap.after} before {gap.before}" for gap in largest]
+    told = [f"{gap.missing} missing from {gap.first} to {gap.last}" for gap in largest]
     bar = Timeframe(q.instrument.rsplit(" ", 1)[1])
     yield (
         "gap",

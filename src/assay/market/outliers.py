@@ -20,7 +20,8 @@ def outliers(rows: Rows) -> BoolArray:
     such rows counts when normal rows stand on both sides of it; at either end of the data, where no return can be
     seen, only from 1000 times on. A shift that lasts (split, crash) moves the median with it and is left alone.
     A low alone that falls out is left to the report (`breaks.odd_prices`): markets print such lows (Coinbase BTC-USD,
-    2017-04-15, 0.06), and a wrong unit moves highs and closes too. Fewer than three rows, or prices that are not positive, tell nothing.
+    2017-04-15, 0.06), and a wrong unit moves other prices too.
+    Fewer than three rows, or prices that are not positive, tell nothing.
     """
     n = len(rows)
     stack = np.stack([rows.values[name] for name in PRICES])

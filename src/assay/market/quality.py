@@ -18,11 +18,13 @@ FLAT_RUN = 20  # equal closes in a row from which on it is said
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A hole: the last bar before it, the first after it (ISO), and the bars missing on an unbroken grid."""
+    """A hole: the bars on either side of it, the bars missing on an unbroken grid, the first and last of those (ISO)."""
 
     after: str
     before: str
     missing: int
+    first: str
+    last: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def examine(bars: Bars) -> Quality:
         bars=n,
         first=iso(int(times[0])) if n else "",
         last=iso(int(times[-1])) if n else "",
-        gaps=_gaps(bars),
+        gaps=gaps(bars),
         zero_volume=_run(times, np.zeros(n, np.bool_) if volume is None else volume == 0),
         flat=_run(times, flat),
         equal_closes=_run(times, np.r_[False, bars.close[1:] == bars.close[:-1]][:n], one_more=True),
@@ -136,7 +138,8 @@ def examine(bars: Bars) -> Quality:
     )
 
 
-def _gaps(bars: Bars) -> tuple[Gap, ...]:
+def gaps(bars: Bars) -> tuple[Gap, ...]:
+    """Every hole against an unbroken 24x7 grid, months by the calendar. O(n)."""
     if len(bars) < 2:
         return ()
     times, bar = bars.timestamp, bars.instrument.bar
@@ -145,8 +148,12 @@ def _gaps(bars: Bars) -> tuple[Gap, ...]:
         missing = np.diff(months) - 1
     else:
         missing = np.diff(times) // bar.ms - 1
+    places = np.flatnonzero(missing > 0)
+    first, last = bar.close(times[places]), bar.floor(times[places + 1] - 1)
+    columns = (times[places], times[places + 1], missing[places], first, last)
     return tuple(
-        Gap(iso(int(times[at])), iso(int(times[at + 1])), int(missing[at])) for at in np.flatnonzero(missing > 0)
+        Gap(iso(after), iso(before), count, iso(start), iso(end))
+        for after, before, count, start, end in zip(*(column.tolist() for column in columns), strict=True)
     )
 
 

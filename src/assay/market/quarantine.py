@@ -33,12 +33,12 @@ def broken(rows: Rows, instrument: Instrument, *, negative: bool) -> list[tuple[
     """``(code, mask, teller)`` for each kind of row that is wrong by itself, most telling first."""
     stack = np.stack([rows.values[name] for name in PRICES])
     opened, high, low, close = stack
-    nan = ~np.isfinite(stack).all(axis=0)
+    nan: BoolArray = np.asarray(~np.isfinite(stack).all(axis=0))
     with np.errstate(invalid="ignore"):
-        price = ~nan & (stack <= 0).any(axis=0) if not negative else np.zeros(len(rows), bool)
+        price: BoolArray = np.asarray(~nan & (stack <= 0).any(axis=0) & (not negative))
         shape = ~nan & ~price & ((high < np.maximum(opened, close)) | (low > np.minimum(opened, close)) | (high < low))
         volume = (rows.values["volume"] < 0) | np.isinf(rows.values["volume"])
-    grid = instrument.bar.floor(rows.timestamp) != rows.timestamp
+    grid = (instrument.bar.floor(rows.timestamp) != rows.timestamp) & rows.timed
 
     def off_grid(_: Rows, at: int) -> str:
         return f"opens at {iso(int(rows.timestamp[at]))[11:]}, which is not on the {instrument.timeframe} grid"
@@ -73,7 +73,8 @@ def set_aside(rows: Rows, code: str, mask: BoolArray, tell: Teller, total: int, 
 
 
 def _told(rows: Rows, at: int, tell: Teller) -> str:
-    return f"row {rows.number[at]} at {iso(int(rows.timestamp[at]))}: {tell(rows, at)}"
+    when = f" at {iso(int(rows.timestamp[at]))}" if rows.timed else ""
+    return f"row {rows.number[at]}{when}: {tell(rows, at)}"
 
 
 def _values(rows: Rows, at: int) -> dict[str, float | None]:

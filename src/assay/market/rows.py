@@ -34,11 +34,13 @@ class Rows:
     number:    ``(n,)`` int64 place in the source, the first data row is 1.
     timestamp: ``(n,)`` int64, UTC milliseconds of the bar's open.
     values:    ``(n,)`` float64 by name: open, high, low, close, volume and further columns; NaN where missing.
+    timed:     False once the times have turned out to mean nothing; then only values are judged.
     """
 
     number: IntArray
     timestamp: IntArray
     values: Mapping[str, FloatArray]
+    timed: bool = True
 
     def __len__(self) -> int:
         return len(self.timestamp)
@@ -52,8 +54,8 @@ class Rows:
         """These rows as bars; times must increase and prices be finite."""
         flat = {name: np.ascontiguousarray(column) for name, column in self.values.items()}
         volume = flat.pop("volume") + 0.0  # -0.0 becomes 0.0
-        prices = {name: flat.pop(name) for name in PRICES}
-        return Bars(instrument, self.timestamp, **prices, volume=volume if with_volume else None, columns=flat)
+        opened, high, low, close = (flat.pop(name) for name in PRICES)
+        return Bars(instrument, self.timestamp, opened, high, low, close, volume if with_volume else None, flat)
 
 
 def rows_of(table: pl.DataFrame, faults: Faults) -> Rows:

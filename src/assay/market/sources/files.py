@@ -1,0 +1,240 @@
+"""Candles and funding payments from CSV and Parquet files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from assay.kernel import clock
+from assay.kernel.bars import PRICES, Joined
+from assay.kernel.errors import DataError, shown
+from assay.kernel.instrument import Instrument, check_exchange, check_symbol
+from assay.market import join
+from assay.market.door import Admitted, admit
+from assay.market.duplicates import check_choice
+from assay.market.faults import Faults
+from assay.market.quality import Notice
+from assay.market.rows import EXTRA
+from assay.market.sources import cells, header, parquet
+from assay.market.sources.archive import regular, unpacked
+from assay.market.sources.csv_text import columns_of_text
+from assay.market.sources.header import CANDLE, NAMES, Header
+from assay.market.units import check_unit
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSeries:
+    """A joined series with the market that it belongs to; `name` is the key in ``Bars.joined``."""
+
+    name: str
+    exchange: str
+    symbol: str
+    series: Joined
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file held: candles by instrument in order of appearance, or series."""
+
+    candles: tuple[Admitted, ...] = ()
+    series: tuple[NamedSeries, ...] = ()
+
+    @property
+    def one(self) -> Admitted:
+        """The only instrument's candles; ``DATA_CONFLICT`` if there are others."""
+        if len(self.candles) != 1:
+            named = ", ".join(str(c.bars.instrument) for c in self.candles[:5])
+            raise DataError(f"the file holds {len(self.candles)} instruments, not one: {named}", code="DATA_CONFLICT")
+        return self.candles[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What the caller said about the file."""
+
+    named: dict[str, str | None]
+    unit: str | None
+    tz: str | None
+    on_conflict: str
+    negative: bool
+    now_ms: int
+
+
+def read_file(
+    path: str | Path,
+    *,
+    exchange: str | None = None,
+    symbol: str | None = None,
+    timeframe: str | None = None,
+    time_unit: str | None = None,
+    tz: str | None = None,
+    on_conflict: str = "refuse",
+    allow_negative_price: bool = False,
+    now_ms: int | None = None,
+) -> Contents:
+    """Read a CSV (plain, gzip, or alone in a zip) or Parquet file of candles, or of funding payments.
+
+    Exchange, symbol and timeframe come from the file's columns, or from the arguments where it has none; where it has
+    both they must agree, and `symbol` picks one of several. Column names are taken without regard to case, with common
+    synonyms (`header`) where only one fits; unknown columns are ignored and named in the report. A file with
+    `funding_rate` and no prices gives a series, known at its payment time (or at its `known_at`).
+
+    time_unit: ``s``, ``ms``, ``us`` or ``ns`` of integer times. tz: IANA zone of times without an offset.
+    Errors: those of `door.admit`, and ``DATA_PATH``, ``DATA_ARCHIVE``, ``DATA_PARQUET``, ``DATA_CSV``,
+    ``DATA_SCHEMA``, ``DATA_NUMBER``, ``DATA_TZ``; ``CONFIG_*`` for wrong arguments. Nothing is written.
+    Memory: about four times the unpacked file.
+    """
+    check_unit(time_unit)
+    cells.check_zone(tz)
+    check_choice(on_conflict)
+    now = clock.now_ms() if now_ms is None else now_ms
+    named = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
+    choice = _Choice(named, time_unit, tz, on_conflict, allow_negative_price, now)
+    where = Path(path)
+    source = shown(where.name)[1:-1] or "file"
+    regular(where, source)
+    faults = Faults(source)
+    table, head = _table(where, source, faults)
+    if "funding_rate" in head.found and not any(price in head.found for price in PRICES):
+        return Contents(series=tuple(_series(table, head, choice, faults)))
+    return Contents(candles=tuple(_candles(table, head, choice, faults)))
+
+
+def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Header]:
+    """The known columns under their known names."""
+    if not path.stat().st_size:
+        raise DataError(f"{source}: 0 rows, the file is empty", code="DATA_EMPTY", rows=0)
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == parquet.MAGIC or path.suffix.lower() in (".parquet", ".pq")
+    if is_parquet:
+        columns = parquet.names(path, source)
+    else:
+        text = columns_of_text(unpacked(path, source), source)
+        columns = text.columns
+    head = header.matched(columns, faults)
+    funding = "funding_rate" in head.found and not any(price in head.found for price in PRICES)
+    header.demand(head, ("timestamp",) if funding else CANDLE, columns, faults)
+    faults.refuse()
+    table = parquet.table(path, list(head.found.values()), source) if is_parquet else text
+    return table.select(pl.col(actual).alias(name) for name, actual in head.found.items()), head
+
+
+def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[Admitted]:
+    times, notes = cells.instants(table["timestamp"], choice.unit, choice.tz, faults)
+    names = [name for name in (*PRICES, "volume", *EXTRA) if name in table.columns]
+    values = [cells.numbers(table[name], name, faults).alias(name) for name in names]
+    parts = list(_instruments(table, choice.named, faults))
+    faults.refuse()
+    if times is None:  # a fault was added, refuse() has raised; told to the type checker
+        raise DataError(f"{faults.source}: timestamps cannot be read", code="DATA_TIME")
+    if head.ignored:
+        listed = ", ".join(shown(name) for name in head.ignored[:10])
+        notes.append(Notice("ignored", f"{len(head.ignored)} columns are not known and were ignored: {listed}"))
+    whole = pl.DataFrame([pl.Series("timestamp", times), *values]).with_row_index("row", offset=1)
+    results: list[Admitted] = []
+    for instrument, mask in parts:
+        own = whole if mask is None else whole.filter(mask)
+        _admit(own, instrument, choice, faults, notes, results)
+    faults.refuse()
+    yield from results
+
+
+def _admit(
+    own: pl.DataFrame,
+    instrument: Instrument,
+    choice: _Choice,
+    faults: Faults,
+    notes: list[Notice],
+    results: list[Admitted],
+) -> None:
+    """Admit one instrument; its faults join those of the others."""
+    try:
+        results.append(
+            admit(
+                own,
+                instrument,
+                now_ms=choice.now_ms,
+                time_unit="ms",  # already brought to milliseconds
+                on_conflict=choice.on_conflict,
+                allow_negative_price=choice.negative,
+                source=faults.source,
+                notes=notes,
+            )
+        )
+    except DataError as wrong:
+        faults.adopt(wrong)
+
+
+def _instruments(
+    table: pl.DataFrame, named: dict[str, str | None], faults: Faults
+) -> Iterator[tuple[Instrument, pl.Series | None]]:
+    """Each instrument with the mask of its rows; None is all rows."""
+    labels = _labels(table, named, faults)
+    if labels is None:
+        return
+    groups = labels.unique(maintain_order=True)
+    chosen = [row for row in groups.iter_rows(named=True) if _agrees(row, named)]
+    if not chosen:
+        has = "; ".join(" ".join(str(v) for v in row) for row in groups.rows()[:5])
+        said = ", ".join(f"--{k} {v}" for k, v in named.items() if v)
+        faults.add("DATA_CONFLICT", f"the file's columns say {has}, the options say {said}")
+    for row in chosen:
+        instrument = Instrument(row["exchange"], row["symbol"], row["timeframe"])
+        alone = len(groups) == 1
+        yield (
+            instrument,
+            None
+            if alone
+            else labels.select((pl.col(k) == row[k]).alias(k) for k in NAMES).select(
+                pl.all_horizontal(NAMES).alias("mask")
+            )["mask"],
+        )
+
+
+def _agrees(row: dict[str, str], named: dict[str, str | None]) -> bool:
+    return all(value is None or row[name] == value for name, value in named.items() if name in row)
+
+
+def _labels(
+    table: pl.DataFrame, named: dict[str, str | None], faults: Faults, names: tuple[str, ...] = NAMES
+) -> pl.DataFrame | None:
+    """The names of each row, from the columns, else from the arguments; None after a fault."""
+    before = len(faults.found)
+    columns: list[pl.Series] = []
+    for name in names:
+        if name not in table.columns:
+            value = named[name]
+            if value is None:
+                text = f"{name} is in no column of the file; add the column or give --{name}"
+                faults.add("DATA_SCHEMA", text, missing=[name])
+            columns.append(pl.repeat(value, len(table), dtype=pl.String, eager=True).alias(name))
+            continue
+        column = table[name].cast(pl.String)
+        if column.null_count():
+            at = int(column.is_null().arg_max() or 0)
+            faults.add("DATA_SCHEMA", f"row {at + 1}: {name} is missing ({column.null_count()} rows)", row=at + 1)
+        columns.append(column)
+    return pl.DataFrame(columns) if len(faults.found) == before else None
+
+
+def _series(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[NamedSeries]:
+    """Funding payments by exchange and symbol; a payment is known when it is made, unless `known_at` says later."""
+    at, _ = cells.instants(table["timestamp"], choice.unit, choice.tz, faults)
+    known = at
+    if "known_at" in table.columns:
+        known, _ = cells.instants(table["known_at"], choice.unit, choice.tz, faults)
+    rates = cells.numbers(table["funding_rate"], "funding_rate", faults)
+    labels = _labels(table, choice.named, faults, ("exchange", "symbol"))
+    faults.refuse()
+    if at is None or known is None or labels is None:
+        raise DataError(f"{faults.source}: the series cannot be read", code="DATA_TIME")
+    whole = pl.DataFrame([pl.Series("at", at), pl.Series("known", known), rates.alias("rate"), *labels])
+    for (exchange, symbol), own in whole.group_by(["exchange", "symbol"], maintain_order=True):
+        check_exchange(str(exchange))
+        check_symbol(str(symbol))
+        if not _agrees({"exchange": str(exchange), "symbol": str(symbol)}, choice.named):
+            continue
+        arrays = (own[name].to_numpy() for name in ("at", "known", "rate"))
+        series = join.series(*arrays, now_ms=choice.now_ms, source=faults.source)
+        yield NamedSeries("funding_rate", str(exchange), str(symbol), series)
