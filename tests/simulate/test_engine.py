@@ -5,8 +5,10 @@ import pytest
 
 from assay.kernel.bars import Joined
 from assay.kernel.costs import Costs
+from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError, DataError
 from assay.simulate.engine import run
+from assay.simulate.loop import alone
 from tests.simulate.candles import FREE, HOUR, candles, decide, flat_candles
 
 near = lambda value: pytest.approx(value, rel=1e-12)  # noqa: E731
@@ -270,3 +272,12 @@ class TestAccount:
         with pytest.raises(DataError, match="row 1") as raised:
             run(flat_candles(10, 0, 10), decide(3), FREE)
         assert raised.value.code == "DATA_PRICE"
+
+    def test_read_only_and_strided_arrays_are_the_same_to_the_compiler(self):
+        bars = flat_candles(10, 11, 12)
+        before = run(bars, decide(3, r0=1.0), FREE)
+        compiled = len(alone.signatures)
+        bars.close.flags.writeable = False
+        matrix = np.column_stack([decide(3, r0=1.0).target, np.ones(3)])
+        again = run(bars, Decisions.weights(matrix[:, 0]), FREE)
+        assert list(again.equity) == list(before.equity) and len(alone.signatures) == compiled

@@ -15,6 +15,7 @@ from assay.simulate.inputs import (
     check,
     check_names,
     decided,
+    fixed,
     funding_columns,
     funding_paid,
     joined,
@@ -65,10 +66,10 @@ def run(bars: Bars, decisions: Decisions, costs: Costs, *, start: int = 0, equit
         position[0],
         cost_vector(costs, bars.instrument.bar.ms),
         start,
-        (bars.open, bars.high, bars.low, bars.close),
-        _NONE if bars.volume is None else bars.volume,
-        funding_paid(bars, start) if costs.funding else _NONE,
-        (decisions.target, decisions.stop, decisions.take, decisions.hold),
+        (fixed(bars.open), fixed(bars.high), fixed(bars.low), fixed(bars.close)),
+        fixed(_NONE if bars.volume is None else bars.volume),
+        fixed(funding_paid(bars, start) if costs.funding else _NONE),
+        (fixed(decisions.target), fixed(decisions.stop), fixed(decisions.take), fixed(decisions.hold, np.int32)),
         out,
     )
     trades = Trades.of_ledger(ledger, (bars.instrument.symbol,), (bars.timestamp,))

@@ -1,7 +1,7 @@
 """What the loops read, made from bars and decisions and checked on the way."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,16 @@ def check(bars: Bars, decisions: Decisions, start: int, equity: float) -> None:
             code="DATA_PRICE",
             row=row,
         )
+
+
+def fixed(values: NDArray[Any], kind: type[np.generic] = np.float64) -> NDArray[Any]:
+    """A read-only, contiguous view (a copy only where the values are neither), so that the loop is compiled once.
+
+    Arrays from a data frame are often read-only and columns of a matrix strided: each is a type of its own to Numba.
+    """
+    view = np.ascontiguousarray(values, kind).view()
+    view.flags.writeable = False
+    return view
 
 
 def check_names(bars: Mapping[str, Bars], decisions: Mapping[str, Decisions]) -> None:
