@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,7 +60,7 @@ def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> i
     return error.exit_code if exit_code is None else exit_code
 
 
-def say(document: Document | list[Document], people: Callable[["Console"], None], *, as_json: bool) -> None:
+def say(document: Document | Sequence[Document], people: Callable[["Console"], object], *, as_json: bool) -> None:
     """Print a result: the document as JSON on stdout, or for people on stdout as well."""
     if as_json:
         sys.stdout.write(json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")

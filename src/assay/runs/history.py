@@ -75,10 +75,10 @@ def _refuse_few(bars: Bars, warm_up: int, horizon: int) -> None:
 
 
 def _refuse_flat(bars: Bars) -> None:
-    share = float((bars.high == bars.low).mean()) if len(bars) else 0.0
+    share = float((np.diff(bars.close) == 0).mean()) if len(bars) > 1 else 0.0
     if share > _FLAT:
         raise DataError(
-            f"{bars.instrument}: {share:.0%} of the bars are flat (high = low), at most {_FLAT:.0%} may be",
+            f"{bars.instrument}: {share:.0%} of the bars close where the one before did, at most {_FLAT:.0%} may be",
             code="DATA_FLAT",
             share=share,
         )

@@ -46,7 +46,7 @@ _NEEDED = {"exchange": "exchange", "symbol": "symbols", "timeframe": "timeframe"
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """A TOML or JSON file as a plain dict. Raises ConfigError ``CONFIG_PATH``, ``CONFIG_TOO_LARGE``, ``CONFIG_JSON``."""
+    """A TOML or JSON file as a dict. Raises ConfigError ``CONFIG_PATH``, ``CONFIG_TOO_LARGE``, ``CONFIG_JSON``."""
     try:
         if path.stat().st_size > _LARGEST:
             raise ConfigError(

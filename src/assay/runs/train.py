@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.features import table
 from assay.kernel.arrays import IntArray
 from assay.kernel.clock import iso, now_ms
 from assay.kernel.contracts import Model, Trainer
@@ -83,17 +84,14 @@ def _has_label(panel: Panel) -> IntArray:
     return found
 
 
-def _regimes(past: History, found: Judged) -> IntArray | None:
-    """``(n,)`` regime of each judged bar of the first instrument's market; -1 where there is none."""
-    from assay.features.regime import regime_labels
-
-    symbol = next(iter(found.records))
-    bars = past.bars[symbol]
-    labels = regime_labels(bars)
-    codes = np.where(np.isfinite(labels), labels, -1).astype(np.int64)
-    at = np.searchsorted(bars.timestamp, found.whole.timestamp)
-    known = (at < len(bars)) & (bars.timestamp[np.minimum(at, len(bars) - 1)] == found.whole.timestamp)
-    return np.where(known, codes[np.minimum(at, len(bars) - 1)], -1)
+def _regimes(past: History, found: Judged) -> IntArray:
+    """``(n,)`` regime of each judged bar (first instrument): 0 sideways, 1 bull, 2 bear, 3 volatile, -1 none."""
+    bars = past.bars[next(iter(found.records))]
+    trend, volatile = table(bars, ["regime_trend", "regime_volatile"]).values.T
+    label = np.where(volatile == 1, 3, np.where(trend < 0, 2, trend))
+    codes = np.where(np.isfinite(label), label, -1).astype(np.int64)
+    at = np.minimum(np.searchsorted(bars.timestamp, found.whole.timestamp), len(bars) - 1)
+    return np.where(bars.timestamp[at] == found.whole.timestamp, codes[at], -1)
 
 
 def _trial(spec: TrainSpec, found: Judged, digest: str, seconds: float) -> Trial:

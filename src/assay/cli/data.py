@@ -1,0 +1,163 @@
+"""`assay import`, `assay collect` and `assay data`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.door import Exchange, Home, Json, Symbol, Timeframe, number, opened, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(no_args_is_help=True, help="The candles that are stored.")
+
+
+def import_files(
+    files: Annotated[list[Path], typer.Argument(help="CSV or Parquet files; .gz and .zip too.")],
+    exchange: Annotated[str | None, typer.Option("--exchange", "-e", help="Where the file does not say it.")] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Where the file does not say it.")] = None,
+    timeframe: Annotated[str | None, typer.Option("--timeframe", "-t", help="Where the file does not say it.")] = None,
+    time_unit: Annotated[str | None, typer.Option(help="Unit of integer times: s, ms, us or ns.")] = None,
+    tz: Annotated[str | None, typer.Option(help="Zone of times without one, e.g. America/New_York.")] = None,
+    on_conflict: Annotated[str, typer.Option(help="Rows of one time that differ: refuse, first or last.")] = "refuse",
+    allow_negative_price: Annotated[bool, typer.Option(help="Accept prices of 0 and below.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Import candles (or funding payments); each row is checked at the door."""
+    from assay.runs.ingest import import_file
+
+    done: list[dict[str, Any]] = []
+    with opened(home, working=True) as context:
+        for file in files:
+            done += import_file(
+                file, context, exchange=exchange, symbol=symbol, timeframe=timeframe, time_unit=time_unit, tz=tz,
+                on_conflict=on_conflict, allow_negative_price=allow_negative_price,
+            )  # fmt: skip
+    say(done[0] if len(done) == 1 else {"imports": done}, lambda c: [_imported(c, d) for d in done], as_json=as_json)
+
+
+def collect(
+    exchange: Exchange,
+    symbol: Symbol,
+    timeframe: Timeframe,
+    since: Annotated[str, typer.Option(help="First bar: a date, or a time with its zone.")],
+    until: Annotated[str | None, typer.Option(help="Bars before this. [now]")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Collect closed bars from an exchange; goes on where the last collection ended."""
+    from assay.kernel.instrument import Instrument
+    from assay.runs.ingest import collect_candles
+
+    with opened(home, working=True) as context:
+        found = collect_candles(Instrument(exchange, symbol, timeframe), context, since=since, until=until)
+    say(found, lambda console: _collected(console, found), as_json=as_json)
+
+
+@app.command("list")
+def list_data(home: Home = None, as_json: Json = False) -> None:
+    """Instruments that are stored."""
+    from assay.runs.ingest import holdings
+
+    with opened(home) as context:
+        rows = holdings(context)
+    say({"instruments": rows}, lambda console: _holdings(console, rows), as_json=as_json)
+
+
+@app.command()
+def show(
+    exchange: Exchange,
+    symbol: Symbol,
+    timeframe: Timeframe,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="How many bars.")] = 10,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """The newest stored bars."""
+    from assay.kernel.instrument import Instrument
+    from assay.runs import ingest
+
+    with opened(home) as context:
+        found = ingest.show(Instrument(exchange, symbol, timeframe), context, last=last)
+    say(found, lambda console: _candles(console, found), as_json=as_json)
+
+
+@app.command()
+def check(exchange: Exchange, symbol: Symbol, timeframe: Timeframe, home: Home = None, as_json: Json = False) -> None:
+    """Quality of stored bars: gaps, dead bars, jumps, splits, changes of the volume's unit."""
+    from assay.kernel.instrument import Instrument
+    from assay.runs import ingest
+
+    with opened(home) as context:
+        found = ingest.check(Instrument(exchange, symbol, timeframe), context)
+    say(found, lambda console: _quality(console, found), as_json=as_json)
+
+
+def _imported(console: "Console", found: dict[str, Any]) -> None:
+    if "series" in found:
+        console.print(
+            f"{found['exchange']} {found['symbol']} {found['series']}: "
+            f"{found['values']:,} values, {found['inserted']:,} new"
+        )
+        return
+    console.print(
+        f"{found['inserted']:,} bars new, {found['revised']:,} revised, {found['unchanged']:,} already there",
+        highlight=False,
+    )
+    _quality(console, found)
+
+
+def _collected(console: "Console", found: dict[str, Any]) -> None:
+    console.print(f"{found['inserted']:,} bars new, {found['revised']:,} revised, {found['requests']} requests")
+    if found["quality"] is not None:
+        _quality(console, found)
+    for warning in found["warnings"]:
+        console.print(f"  warning: {warning}", markup=False)
+
+
+def _holdings(console: "Console", rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    if not rows:
+        console.print("Nothing is stored yet. assay import FILE brings candles in.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("exchange", "symbol", "timeframe", "bars", "from", "to"):
+        table.add_column(column, justify="right" if column == "bars" else "left")
+    for row in rows:
+        span = (row["from"][:16].replace("T", " "), row["to"][:16].replace("T", " "))
+        table.add_row(row["exchange"], row["symbol"], row["timeframe"], f"{row['bars']:,}", *span)
+    console.print(table)
+
+
+def _candles(console: "Console", found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("time", "open", "high", "low", "close", "volume"):
+        table.add_column(column, justify="left" if column == "time" else "right")
+    for row in found["candles"]:
+        prices = (f"{row[name]:g}" for name in ("open", "high", "low", "close"))
+        table.add_row(row["time"][:16].replace("T", " "), *prices, number(row["volume"]))
+    console.print(table)
+
+
+def _quality(console: "Console", found: dict[str, Any]) -> None:
+    q = found["quality"]
+    console.print(
+        f"{found['exchange']} {found['symbol']} {found['timeframe']}: {q['bars']:,} bars, {q['first'][:16]} to "
+        f"{q['last'][:16]}",
+        highlight=False,
+    )
+    console.print(
+        f"  {q['holes']:,} gaps ({q['missing_bars']:,} bars, longest {q['longest_gap']}), "
+        f"{q['zero_volume']['count']:,} without volume, {q['flat']['count']:,} flat, {len(q['jumps'])} jumps, "
+        f"{len(q['splits'])} split suspects, {len(q['volume_units'])} volume-unit changes",
+        highlight=False,
+    )
+    for code, count in q["quarantined"].items():
+        console.print(f"  set aside: {count} rows {code}", highlight=False)
+    for warning in q["warnings"]:
+        console.print(f"  {warning['code']}: {warning['text']}", markup=False, highlight=False)

@@ -1,0 +1,86 @@
+"""`assay runs` and `assay report`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.door import Home, Json, number, opened, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(no_args_is_help=True, help="What ran, and what came of it.")
+Run = Annotated[str, typer.Argument(help="Integer id or run_id of a run.")]
+
+
+@app.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option(help="Most rows.")] = 20,
+    status: Annotated[str | None, typer.Option(help="running, completed, failed, stopped or crashed.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Runs, newest first."""
+    from assay.runs.listing import runs
+
+    with opened(home) as context:
+        rows = runs(context, limit=limit, status=status)
+    say(rows, lambda console: _table(console, rows), as_json=as_json)
+
+
+@app.command()
+def show(run: Run, home: Home = None, as_json: Json = False) -> None:
+    """One run: what was asked, on what, and what came of it."""
+    from assay.runs.listing import run_document
+
+    with opened(home) as context:
+        document = run_document(run, context)
+    say(document, lambda console: _one(console, document), as_json=as_json)
+
+
+def report(
+    run: Run,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [reports/run_<id>.html]")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Write a run's page: one HTML file that opens offline."""
+    from assay.runs.reports import write
+
+    with opened(home) as context:
+        path = write(run, context, to=out)
+    say({"report": str(path)}, lambda console: console.print(str(path), soft_wrap=True), as_json=as_json)
+
+
+def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    if not rows:
+        console.print("No run yet. assay demo makes three.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "name", "status", "started", "verdict", "Sharpe/yr", "net", "trades"):
+        table.add_column(column, justify="right" if column in ("id", "Sharpe/yr", "net", "trades") else "left")
+    for row in rows:
+        m = row["metrics"]
+        table.add_row(
+            str(row["experiment_id"]), row["name"], row["status"], row["start_time"][:16].replace("T", " "),
+            row["verdict_word"] or "–", number(m.get("sharpe_annual"), 2),
+            number(m.get("net_profit"), percent=True), number(m.get("total_trades"), 0),
+        )  # fmt: skip
+    console.print(table)
+
+
+def _one(console: "Console", document: dict[str, Any]) -> None:
+    console.print(f"[bold]{document['name']}[/bold]   {document['status']}   run {document['experiment_id']}")
+    console.print(f"run_id {document['run_id']}   model {document.get('model_id') or '–'}", soft_wrap=True)
+    console.print(f"started {document['start_time']}   seconds {number(document.get('seconds'), 1)}")
+    if document.get("notes"):
+        console.print(document["notes"], markup=False)
+    if "verdict" in document:
+        console.print(f"[bold]{document['verdict_word']}[/bold]: {document['advice']}")
+        for reason in document["verdict"]["reasons"]:
+            console.print(f"  {reason['state']:<8}{reason['check']:<9}{reason['text']}", highlight=False)
+        for name, value in sorted(document["metrics"].items()):
+            console.print(f"  {name:<24}{number(value, 4)}", highlight=False)

@@ -1,0 +1,141 @@
+"""Candles into the store: from files and from exchanges. Each ingest is a run in the record."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from assay.kernel.clock import from_iso, iso
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.instrument import Instrument
+from assay.market.door import Admitted
+from assay.market.quality import examine
+from assay.market.sources.collect import Progress, collect
+from assay.market.sources.exchange import ExchangeClient, open_exchange
+from assay.market.sources.files import NamedSeries, read_file
+from assay.market.stores.contract import Upserted
+from assay.runs.code import code_digest
+from assay.runs.context import Context
+
+
+def import_file(path: Path, context: Context, **options: Any) -> list[dict[str, Any]]:
+    """Read a file, check every row at the door, and store what passes: a document for each instrument or series.
+
+    options: as `assay.market.sources.files.read_file`. The file is read and checked whole before anything is stored, so
+    a refused file changes nothing. Importing again changes nothing.
+    """
+    contents = read_file(path, **options)
+    done: list[dict[str, Any]] = []
+    with _ingest(f"import {path.name}"[:200], {"file": path.name} | options, context):
+        parts = len(contents.candles) + len(contents.series)
+        for admitted in contents.candles:
+            stored = context.candles.upsert(admitted.bars, source=path.name)
+            done.append(_candles(path, admitted, stored))
+            context.listener(len(done) / parts, path.name)
+        for series in contents.series:
+            added = context.candles.put_series(series.exchange, series.symbol, series.name, series.series)
+            done.append(_series(path, series, added))
+            context.listener(len(done) / parts, path.name)
+    return done
+
+
+def collect_candles(
+    instrument: Instrument,
+    context: Context,
+    *,
+    since: str,
+    until: str | None = None,
+    client: ExchangeClient | None = None,
+) -> dict[str, Any]:
+    """Collect closed bars from an exchange into the store; goes on where an earlier collection ended.
+
+    since, until: ISO times, or dates (UTC midnight). client: the exchange; by default ccxt's of that name.
+    """
+    start, end = _instant("since", since), None if until is None else _instant("until", until)
+    source = open_exchange(instrument.exchange) if client is None else client
+
+    def hear(progress: Progress) -> None:
+        context.listener(progress.share, f"{instrument} up to {iso(progress.position)[:16]}")
+
+    spec = asdict(instrument) | {"since": since, "until": until}
+    with _ingest(f"collect {instrument}", spec, context):
+        found = collect(source, instrument, since=start, until=end, store=context.candles, report=hear)
+    return {
+        **asdict(instrument),
+        "bars": 0 if found.quality is None else found.quality.bars,
+        **asdict(found.upserted),
+        "requests": found.requests,
+        "history_from": None if found.history_from is None else iso(found.history_from),
+        "active": found.active,
+        "warnings": list(found.warnings),
+        "quality": None if found.quality is None else found.quality.as_dict(),
+    }
+
+
+def holdings(context: Context) -> list[dict[str, Any]]:
+    """What the candle store has: exchange, symbol, timeframe, bars, first and last bar open (ISO)."""
+    return [
+        {**asdict(h.instrument), "bars": h.bars, "from": iso(h.first), "to": iso(h.last)}
+        for h in context.candles.instruments()
+    ]
+
+
+def check(instrument: Instrument, context: Context) -> dict[str, Any]:
+    """The quality report of stored candles. Raises DataError ``DATA_NOT_FOUND`` naming what is near."""
+    bars = context.candles.read(instrument)
+    return {**asdict(instrument), "digest": bars.digest(), "quality": examine(bars).as_dict()}
+
+
+def show(instrument: Instrument, context: Context, *, last: int) -> dict[str, Any]:
+    """The newest stored candles, oldest first, with the names of the series that are joined to them."""
+    bars = context.candles.read(instrument, newest=last)
+    volume = [None] * len(bars) if bars.volume is None else [None if v != v else float(v) for v in bars.volume]
+    rows = zip(bars.timestamp, bars.open, bars.high, bars.low, bars.close, volume, strict=True)
+    return {
+        **asdict(instrument),
+        "candles": [
+            {"time": iso(int(t)), "open": float(o), "high": float(h), "low": float(low), "close": float(c), "volume": v}
+            for t, o, h, low, c, v in rows
+        ],
+        "joined": sorted(bars.joined),
+    }
+
+
+@contextmanager
+def _ingest(name: str, spec: Mapping[str, Any], context: Context) -> Iterator[None]:
+    experiments = context.record.experiments
+    run = experiments.start(name, "ingest", spec=dict(spec), metadata={"code_digest": code_digest()})
+    with experiments.running(run):
+        yield
+
+
+def _candles(path: Path, admitted: Admitted, stored: Upserted) -> dict[str, Any]:
+    quality = admitted.quality.as_dict()
+    kept = {"bars": len(admitted.bars), "from": quality["first"], "to": quality["last"]}
+    return {"file": str(path), **asdict(admitted.bars.instrument), **kept, **asdict(stored), "quality": quality}
+
+
+def _series(path: Path, named: NamedSeries, added: int) -> dict[str, Any]:
+    times = named.series.value_time
+    return {
+        "file": str(path),
+        "exchange": named.exchange,
+        "symbol": named.symbol,
+        "series": named.name,
+        "values": len(times),
+        "inserted": added,
+        "from": iso(int(times[0])) if len(times) else None,
+        "to": iso(int(times[-1])) if len(times) else None,
+    }
+
+
+def _instant(name: str, text: str) -> int:
+    try:
+        return from_iso(text if "T" in text or " " in text else f"{text}T00:00:00Z")
+    except ValueError as error:
+        raise ConfigError(
+            f"{name} is {shown(text)}; write a date (2024-01-01) or a time with its zone (2024-01-01T12:00:00Z)",
+            code="CONFIG_FIELD",
+            field=name,
+        ) from error

@@ -1,0 +1,58 @@
+"""Runs as they are shown: rows of the record, and for completed trainings what they left behind."""
+
+from typing import Any
+
+from assay.runs import keep
+from assay.runs.context import Context
+from assay.runs.evidence import jsonable
+
+
+def runs(context: Context, *, limit: int, status: str | None = None) -> list[dict[str, Any]]:
+    """Runs, newest first: id, name, status, times, spec hash, verdict word and test metrics (undefined is None)."""
+    found = context.record.experiments.recent(limit, status=status)
+    return [_row(row, context) for row in found]
+
+
+def run_document(run: int | str, context: Context) -> dict[str, Any]:
+    """One run: its row, and ``run.json`` of a completed training beside it. StoreError ``STORE_NOT_FOUND``."""
+    row = context.record.experiments.get(run)
+    document = keep.document_of(row["id"], context) or {}
+    shown = {
+        "status": row["status"],
+        "start_time": _iso(row["start_time"]),
+        "end_time": _iso(row["end_time"]),
+        "notes": row["notes"],
+        "git_commit": row["git_commit"],
+        "environment": row["environment"],
+        "seed": row["random_seed"],
+    }
+    return _identity(row) | document | shown
+
+
+def _row(row: dict[str, Any], context: Context) -> dict[str, Any]:
+    models = context.record.models.recent(row["id"], limit=1)
+    verdict = (models[0]["verdict"] or {}) if models else {}
+    return _identity(row) | {
+        "status": row["status"],
+        "start_time": _iso(row["start_time"]),
+        "end_time": _iso(row["end_time"]),
+        "seconds": row["duration_seconds"],
+        "verdict_word": verdict.get("word"),
+        "model_id": models[0]["model_id"] if models else None,
+        "metrics": jsonable(context.record.metrics.last(row["id"], split="test")),
+    }
+
+
+def _identity(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run_id": row["run_id"],
+        "experiment_id": row["id"],
+        "name": row["name"],
+        "spec": row["spec"],
+        "spec_hash": row["spec_hash"],
+        "data_digest": row["data_digest"],
+    }
+
+
+def _iso(moment: Any) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
