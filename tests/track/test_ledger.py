@@ -76,6 +76,11 @@ def test_a_failed_trial_counts(record: Record) -> None:
     assert record.ledger.count(MARKET) == record.ledger.check() == 1
 
 
+def test_minus_zero_holds(record: Record) -> None:
+    record.ledger.append(a_trial(score=-0.0, metrics={"sharpe": -0.0}))
+    assert record.ledger.check() == 1
+
+
 def test_returns_are_kept_in_the_blobs(record: Record, tmp_path: Path) -> None:
     blobs = Blobs(tmp_path / "artifacts")
     record.ledger.append(a_trial(), blobs=blobs)

@@ -86,6 +86,7 @@ def test_recent_runs_are_filtered_and_newest_first(record: Record) -> None:
     record.experiments.finish(ids[0])
     found = record.experiments.recent
     assert [row["id"] for row in found()] == ids[::-1]
+    assert found()[0].keys() == record.experiments.get(ids[0]).keys() - {"environment"}
     assert [row["id"] for row in found(1)] == [ids[2]]
     assert [row["id"] for row in found(experiment_type="a")] == [ids[2], ids[0]]
     assert [row["id"] for row in found(status="completed")] == [ids[0]]
@@ -312,6 +313,17 @@ def test_a_locked_record_is_busy(tmp_path: Path) -> None:
         other.execute("ROLLBACK")
         other.close()
         record.experiments.start("a", "rules")
+
+
+def test_a_write_holds_the_lock_from_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    with open_record(path) as first, open_record(path, busy_seconds=0.05) as second:
+        with first.together():
+            with coded("STORE_BUSY"):
+                second.experiments.start("b", "rules")
+            assert second.experiments.recent() == []
+            first.experiments.start("a", "rules")
+        assert [row["name"] for row in second.experiments.recent()] == ["a"]
 
 
 def test_a_full_or_read_only_disk(tmp_path: Path) -> None:

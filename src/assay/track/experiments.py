@@ -170,14 +170,17 @@ class Experiments:
         tags: Sequence[str] = (),
         offset: int = 0,
     ) -> list[Row]:
-        """Rows, newest first, deleted ones hidden; all of `tags` must be there. 1 <= limit <= 10,000."""
+        """Rows without the long ``environment``, newest first, deleted ones hidden.
+
+        All of `tags` must be there. 1 <= limit <= 10,000.
+        """
         if not (1 <= limit <= LIST_MOST and offset >= 0):
             raise StoreError(f"limit is {limit}, must be in 1..{LIST_MOST}; offset >= 0", code="STORE_VALUE")
         if status is not None and status not in STATUSES:
             raise StoreError(f"status is {shown(status)}, one of {', '.join(STATUSES)}", code="STORE_VALUE")
         self._sweep.when_due()
         e = EXPERIMENTS.c
-        query = sa.select(EXPERIMENTS).where(e.deleted_at.is_(None))
+        query = sa.select(*(c for c in e if c is not e.environment)).where(e.deleted_at.is_(None))
         if status is not None:
             query = query.where(e.status == status)
         if experiment_type is not None:
