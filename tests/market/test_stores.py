@@ -2,13 +2,15 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
 import numpy as np
+import polars as pl
 import pytest
 
-from assay.kernel.bars import PRICES
+from assay.kernel.bars import PRICES, Bars
 from assay.kernel.errors import ConfigError, StoreError
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
@@ -231,6 +233,39 @@ def test_a_store_in_use_names_the_holder(path: Path, code: str) -> None:
             assert (failure.value.code, failure.value.http_status) == ("STORE_BUSY", 503)
         child.communicate("")
     assert len(store.read(BTC)) == 5
+
+
+def test_threads_share_a_store(path: Path) -> None:
+    store = DuckDbStore(path)
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda i: store.upsert(candles(60, first=50 * i), source="a"), range(8)))
+    assert sum(d.inserted for d in done) == 410
+    assert store.read(BTC).digest() == candles(410).digest()
+
+
+def test_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = DuckDbStore(path)
+    store.upsert(candles(3), source="a")
+
+    def fail(*_: object, **__: object) -> None:
+        raise duckdb.IOException("IO Error: Could not write file: No space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(StoreError, match="no room left") as failure:
+        patched.setattr("assay.market.stores.duckdb_rows.write", fail)
+        store.upsert(candles(9), source="a")
+    assert failure.value.code == "STORE_FULL"
+    assert len(store.read(BTC)) == 3
+
+
+@pytest.mark.market_data
+def test_two_files_of_one_market_agree(market_data: Path, path: Path) -> None:
+    store = DuckDbStore(path)
+    done = []
+    for name in ("binance_BTC-USDT_1h", "multitf_binance_BTC-USDT_1h_2024"):
+        table = pl.read_parquet(market_data / f"{name}.parquet")
+        columns = [np.ascontiguousarray(table[column].to_numpy()) for column in (*PRICES, "volume")]
+        done.append(store.upsert(Bars(BTC, table["timestamp"].to_numpy(), *columns), source=name))
+    assert [(d.inserted, d.revised, d.unchanged) for d in done] == [(58_419, 0, 0), (5_980 - 2_679, 0, 2_679)]
 
 
 def test_the_lock_is_free_after_its_block(path: Path) -> None:

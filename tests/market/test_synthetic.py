@@ -79,6 +79,13 @@ def test_candles_are_always_valid(seed: int, ic: float, timeframe: str, n: int) 
     assert (bars.close / bars.open - 1 >= FLOOR - 1e-12).all()
 
 
+def test_a_market_begins_in_the_middle_of_its_life() -> None:
+    starts = [synthetic_truth(bars=1, seed=seed) for seed in range(400)]
+    wild = np.mean([t.regime[0] for t in starts])
+    assert abs(wild - 0.2) < 4 * np.sqrt(0.2 * 0.8 / 400)
+    assert abs(np.mean([t.before for t in starts])) < 0.3
+
+
 def test_same_seed_same_bytes() -> None:
     one = synthetic(bars=500, seed=7, ic=0.1)
     assert synthetic(bars=500, seed=7, ic=0.1).digest() == one.digest()

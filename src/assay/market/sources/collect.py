@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from assay.kernel.bars import Bars
 from assay.kernel.clock import iso, now_ms
-from assay.kernel.errors import ConfigError
+from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import Timeframe
 from assay.market.door import Admitted, admit
@@ -153,14 +154,14 @@ class _Walk:
     def result(self, active: bool | None) -> Collected:
         """The account of the walk."""
         warnings, quality, history_from = [], None, None
-        held = {h.instrument: h for h in self.store.instruments()}.get(self.instrument)
-        if held is None:
+        stored, earlier = _stored(self.store, self.instrument, self.span)
+        if stored is None:
             warnings.append(f"{self.instrument}: no candles between {iso(self.span.start)} and {iso(self.span.end)}")
         else:
-            quality = examine(self.store.read(self.instrument, start=self.span.start, end=self.span.end))
-            if held.first > self.span.start:
-                history_from = held.first
-                warnings.append(f"{self.instrument}: history not available before {iso(held.first)}")
+            quality = examine(stored)
+            if not earlier and stored.timestamp[0] > self.span.start:
+                history_from = int(stored.timestamp[0])
+                warnings.append(f"{self.instrument}: history not available before {iso(history_from)}")
         if active is False:
             warnings.append(f"{self.instrument}: delisted; its history guards a universe against survivorship bias")
         warnings += [f"{self.instrument}: {row.code}: {row.text}, set aside" for row in self.set_aside]
@@ -174,6 +175,18 @@ class _Walk:
             active,
             tuple(warnings),
         )
+
+
+def _stored(store: CandleStore, instrument: Instrument, span: Span) -> tuple[Bars | None, bool]:
+    """The stored bars of a stretch, None without any; and whether there are earlier ones."""
+    try:
+        bars = store.read(instrument, start=span.start, end=span.end)
+    except DataError as failure:
+        if failure.code != "DATA_NOT_FOUND":
+            raise
+        return None, False
+    earlier = len(store.read(instrument, end=span.start, newest=1)) > 0
+    return bars if len(bars) else None, earlier
 
 
 def _silent(_: Progress) -> None:

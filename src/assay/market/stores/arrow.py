@@ -72,7 +72,7 @@ def _same(text: str, n: int) -> pa.DictionaryArray:
 def _nullable(values: FloatArray | None, n: int) -> pa.Array:
     if values is None:
         return pa.nulls(n, pa.float64())
-    return pa.array(values + 0.0, pa.float64(), mask=np.isnan(values))
+    return pa.array(values, pa.float64(), mask=np.isnan(values))
 
 
 def _extra(columns: Mapping[str, FloatArray], n: int) -> pa.Array:
@@ -81,7 +81,7 @@ def _extra(columns: Mapping[str, FloatArray], n: int) -> pa.Array:
     if not columns:
         return pa.nulls(n, kind)
     names = sorted(columns)
-    values = np.column_stack([columns[name] + 0.0 for name in names])
+    values = np.column_stack([columns[name] for name in names])
     known = ~np.isnan(values)
     offsets = np.concatenate([[0], np.cumsum(known.sum(axis=1))]).astype(np.int32)
     keys = pa.DictionaryArray.from_arrays(np.nonzero(known)[1].astype(np.int32), pa.array(names, pa.string()))

@@ -75,9 +75,8 @@ class DuckDbStore:
     ) -> Bars:
         """See `CandleStore.read`."""
         with self._reading() as db:
-            held = [] if db is None else rows.holdings(db)
-            if db is None or instrument not in {h.instrument for h in held}:
-                raise not_found(instrument, held)
+            if db is None or not rows.holds(db, instrument):
+                raise not_found(instrument, [] if db is None else rows.holdings(db))
             bars = rows.read_rows(db, rows.CANDLES, instrument, start, end, newest)
             return tidy(bars, rows.series(db, instrument.exchange, instrument.symbol))
 
@@ -89,9 +88,10 @@ class DuckDbStore:
     def digest(self, instrument: Instrument | None = None) -> str:
         """See `CandleStore.digest`."""
         with self._reading() as db:
-            held = [] if db is None else rows.holdings(db)
-            wanted = [h.instrument for h in held if instrument in (None, h.instrument)]
-            return digest_of([tidy(rows.read_rows(db, rows.CANDLES, one)) for one in wanted if db is not None])
+            if db is None:
+                return digest_of([])
+            named = [h.instrument for h in rows.holdings(db)] if instrument is None else [instrument]
+            return digest_of([tidy(rows.read_rows(db, rows.CANDLES, one)) for one in named if rows.holds(db, one)])
 
     def revisions(self, instrument: Instrument) -> Bars | None:
         """See `CandleStore.revisions`."""

@@ -57,6 +57,11 @@ def holdings(db: "duckdb.DuckDBPyConnection") -> list[Holding]:
     return sorted(Holding(Instrument(*row[:3]), *row[3:]) for row in found)
 
 
+def holds(db: "duckdb.DuckDBPyConnection", instrument: Instrument) -> bool:
+    """Whether there is a bar of this instrument; quick however large the store is."""
+    return bool(db.execute(f"SELECT 1 FROM candles WHERE {schema.ONE} LIMIT 1", _key(instrument)).fetchall())
+
+
 def read_rows(
     db: "duckdb.DuckDBPyConnection",
     relation: str,
@@ -72,16 +77,15 @@ def read_rows(
         if bound is not None:
             where += f" AND timestamp {test} ${name}"
             params[name] = bound
-    last = "" if newest is None else " LIMIT $newest"
-    if newest is not None:
-        params["newest"] = max(newest, 0)
     names = [
         row[0]
         for row in db.execute(
-            f"SELECT DISTINCT unnest(map_keys(extra)) AS name FROM {relation} WHERE {schema.ONE} ORDER BY name",
-            _key(instrument),
+            f"SELECT DISTINCT unnest(map_keys(extra)) AS name FROM {relation} WHERE {where} ORDER BY name", params
         ).fetchall()
     ]
+    last = "" if newest is None else " LIMIT $newest"
+    if newest is not None:
+        params["newest"] = max(newest, 0)
     extra = "".join(f", extra[{_text(name)}] AS {_identifier(name)}" for name in names)
     table = db.sql(
         "SELECT * FROM (SELECT timestamp, open, high, low, close, volume, quote_volume, trade_count"
