@@ -1,0 +1,1 @@
+"""The chapters of the page, one a file: numbers in, parts out."""

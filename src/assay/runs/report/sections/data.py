@@ -1,0 +1,112 @@
+"""The candles, the labels, and everything that is needed to make the run again."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from assay.runs.evidence import RunEvidence, jsonable
+from assay.runs.report.parts import Code, Note, Part, Section, table
+from assay.runs.report.wording import NONE, count, general, percent
+
+_MOST = 12  # rows of one kind of finding that are listed
+
+
+def quality(evidence: RunEvidence) -> Section:
+    """Counts, warnings and findings of each symbol's candles, and its labels."""
+    lead = "Holes are counted against an unbroken grid around the clock: a market's nights and weekends count too."
+    document = evidence.document
+    parts: list[Part] = [_counts(document["quality"])]
+    for symbol, each in document["quality"].items():
+        parts += _warnings(symbol, each)
+    for symbol, each in document["quality"].items():
+        for name, found in each.items():
+            if name != "warnings" and isinstance(found, list) and found and isinstance(found[0], Mapping):
+                parts.append(_findings(symbol, name, found))
+    if document["labels"]:
+        parts.append(_labels(document["labels"]))
+    return Section("quality", "Data quality", lead, tuple(parts))
+
+
+def made_of(evidence: RunEvidence) -> Section:
+    """The full spec, digests and versions."""
+    document = evidence.document
+    names = (
+        "run_id",
+        "experiment_id",
+        "model_id",
+        "spec_hash",
+        "data_digest",
+        "code_digest",
+        "warm_up",
+        "bars_per_year",
+    )
+    facts = [(_words(name), general(document[name])) for name in names]
+    facts.append(("Seconds", general(document["seconds"])))
+    facts += [(f"Snapshot of {s}", str(digest)) for s, digest in document["snapshots"].items()]
+    facts += [(_words(k), _inline(v)) for k, v in sorted(document["environment"].items())]
+    spec = json.dumps(jsonable(document["spec"]), indent=2, sort_keys=True, ensure_ascii=False)
+    parts = (
+        Code("Specification", spec),
+        table("Identity and environment", ("What", "Value"), facts, words=True),
+    )
+    return Section("spec", "Full specification", "The same spec, candles and code give the same run again.", parts)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_inline(v)}" for k, v in value.items()) or NONE
+    if isinstance(value, list | tuple):
+        return ", ".join(_inline(v) for v in value) or NONE
+    text = general(value)
+    return text[:16].replace("T", " ") if len(text) == 24 and text[10] == "T" and text.endswith("Z") else text or NONE
+
+
+def _counts(found: Mapping[str, Mapping[str, Any]]) -> Part:
+    """One row a measure, one column a symbol: plain values, sizes of lists, counts of runs."""
+    names = list(dict.fromkeys(name for each in found.values() for name in each if name != "instrument"))
+    rows = [(_words(name), *(_measure(each.get(name)) for each in found.values())) for name in names]
+    return table("Candles", ("", *found), rows, caption="Of all stored candles of the run, not only the judged ones.")
+
+
+def _measure(value: Any) -> str:
+    if isinstance(value, list):
+        return count(len(value))
+    if isinstance(value, Mapping):
+        if "count" in value:
+            longest = value.get("longest")
+            return count(value["count"]) + (f" (longest row {count(longest)})" if longest else "")
+        return ", ".join(f"{_words(k).lower()} {_measure(v)}" for k, v in value.items()) or "0"
+    if value == "":
+        return NONE
+    if isinstance(value, float) and 0 < value < 1:
+        return percent(value, 2)
+    return _inline(value)
+
+
+def _warnings(symbol: str, each: Mapping[str, Any]) -> list[Part]:
+    return [Note(f"{symbol}: {w['text'] if isinstance(w, Mapping) else w}") for w in each.get("warnings", [])]
+
+
+def _findings(symbol: str, name: str, found: list[Mapping[str, Any]]) -> Part:
+    """The first rows of one kind of finding, the largest holes first."""
+    if name == "gaps":
+        found = sorted(found, key=lambda g: -g["missing"])
+    head = tuple(found[0])
+    rows = [[_inline(row.get(k)) for k in head] for row in found[:_MOST]]
+    which = "largest" if name == "gaps" else "first"
+    more = f"The {which} {_MOST} of {len(found):,}." if len(found) > _MOST else ""
+    return table(f"{symbol}: {_words(name).lower()}", [_words(k) for k in head], rows, caption=more, words=True)
+
+
+def _labels(found: Mapping[str, Mapping[str, Any]]) -> Part:
+    rows = []
+    for symbol, each in found.items():
+        shares = ", ".join(f"{c}: {percent(s)}" for c, s in each["shares"].items()) or NONE
+        dropped = ", ".join(f"{why} {count(k)}" for why, k in each["dropped"].items()) or "none"
+        rows.append((symbol, each["name"], f"{count(each['horizon'])} bars", count(each["labelled"]), shares, dropped))
+    head = ("Symbol", "Target", "Horizon", "Labelled rows", "Share of each class", "Rows without a label")
+    return table("Labels", head, rows, words=True)

@@ -1,0 +1,210 @@
+"""Equity against buy and hold, drawdown below, months in a table."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.bars import Bars
+from assay.kernel.clock import from_iso
+from assay.runs.evidence import RunEvidence
+from assay.runs.report.parts import Cell, Key, Note, Part, Section, figure, table
+from assay.runs.report.scale import Scale, envelope, log_ticks, padded, ticks
+from assay.runs.report.svg import Canvas, area, line
+from assay.runs.report.wording import day, floats, percent, times
+
+_LOG = 4.0  # from this ratio of highest to lowest equity on, the axis is logarithmic
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """Growth of one unit, 1 before the first bar: the model, at stressed costs, and buy and hold on its own clock."""
+
+    time: IntArray
+    equity: FloatArray
+    stressed: FloatArray
+    drawdown: FloatArray
+    hold_time: IntArray
+    hold: FloatArray
+    holes: tuple[tuple[float, float], ...]
+
+    @property
+    def log(self) -> bool:
+        """Whether the axis should be logarithmic."""
+        every = np.concatenate([self.equity, self.hold])
+        return bool(every.min() > 0 and every.max() / every.min() > _LOG)
+
+
+def course(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Course | None:
+    """The curves of a run; None with fewer than two judged bars."""
+    time = times(evidence.account)
+    if len(time) < 2:
+        return None
+    equity = _grown(floats(evidence.account, "return"))
+    stressed = _grown(floats(evidence.account, "stressed_return"))
+    drawdown = equity / np.maximum.accumulate(np.maximum(equity, 1.0)) - 1.0
+    hold_time, hold = held(candles, evidence.document["spec"]["symbols"], int(time[0]), int(time[-1]))
+    holes = tuple(
+        (float(from_iso(f["test_from"])), float(from_iso(f["test_to"])))
+        for f in evidence.document["folds"]
+        if f["left_out"]
+    )
+    return Course(time, equity, stressed, drawdown, hold_time, hold, holes)
+
+
+def held(candles: Mapping[str, Bars], symbols: list[str], first: int, last: int) -> tuple[IntArray, FloatArray]:
+    """Mean growth of one unit put into each symbol's close at its first bar in ``[first, last]`` (ms)."""
+    parts = {}
+    for symbol in symbols:
+        if symbol in candles:
+            bars = candles[symbol]
+            rows = slice(*np.searchsorted(bars.timestamp, [first, last + 1]).tolist())
+            if rows.stop > rows.start:
+                parts[symbol] = (bars.timestamp[rows], bars.close[rows] / bars.close[rows.start])
+    if not parts:
+        return np.empty(0, np.int64), np.empty(0)
+    clock = np.unique(np.concatenate([t for t, _ in parts.values()]))
+    total = np.zeros(len(clock))
+    for t, grown in parts.values():
+        latest = np.searchsorted(t, clock, side="right") - 1
+        total += np.where(latest < 0, 1.0, grown[np.maximum(latest, 0)])
+    return clock, total / len(parts)
+
+
+def section(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Section:
+    """Equity, drawdown and months."""
+    lead = "Growth of one unit of equity over the judged bars, each traded by a model that had never seen it."
+    found = course(evidence, candles)
+    if found is None:
+        return Section("equity", "Equity", lead, (Note("Fewer than two judged bars: there is no curve to draw."),))
+    legend = [Key("s-model", "Model, after costs"), Key("s-stress", "Same decisions, doubled costs")]
+    if len(found.hold):
+        legend.append(Key("s-hold", "Buy and hold"))
+    if found.holes:
+        legend.append(Key("s-hole", "Fold left out"))
+    parts: list[Part] = [
+        figure("Equity and drawdown", lambda w: _draw(found, w), caption=_caption(evidence, found), legend=legend)
+    ]
+    months = _months(found)
+    if months is not None:
+        parts.append(months)
+    return Section("equity", "Equity against buy and hold", lead, tuple(parts))
+
+
+def _grown(returns: FloatArray) -> FloatArray:
+    kept = np.where(np.isfinite(returns), returns, 0.0)
+    grown: FloatArray = np.cumprod(1.0 + kept, dtype=np.float64)
+    return grown
+
+
+def _caption(evidence: RunEvidence, found: Course) -> str:
+    lost = int((~np.isfinite(floats(evidence.account, "return"))).sum())
+    axis = "Logarithmic axis. " if found.log else ""
+    many = (
+        "the mean of all symbols bought in equal parts" if len(evidence.document["spec"]["symbols"]) > 1 else "closes"
+    )
+    text = f"{axis}Buy and hold: {many}, from the first judged bar, no costs. Below: distance from the highest equity."
+    return text + (f" {lost:,} bars without a return are drawn flat." if lost else "")
+
+
+def _draw(found: Course, width: float) -> Canvas:
+    small = width < 500
+    left, right = (52.0, width - 6) if small else (64.0, width - 12)
+    top, split, bottom = (10.0, 236.0, 330.0) if small else (12.0, 316.0, 428.0)
+    x = Scale(float(found.time[0]), float(found.time[-1]), left, right)
+    y = _equity_scale(found, top, split - 18)
+    deep = Scale(min(float(found.drawdown.min()), -0.001), 0.0, bottom, split + 18)
+    last = (found.equity[-1] - 1, found.drawdown.min())
+    canvas = Canvas(
+        width,
+        bottom + 30,
+        f"Equity ended at {percent(last[0], 1, sign=True)}, deepest drawdown {percent(last[1])}",
+        hover=_hover(found, x, int(right - left) // 4),
+    )
+    for begin, end in found.holes:
+        a, b = x.at(max(begin, x.low)), x.at(min(end, x.high))
+        if b > a:
+            canvas.add("rect", "hole", x=a, y=top, width=b - a, height=bottom - top)
+    marks = (log_ticks if y.log else ticks)(y.low, y.high, 5)
+    canvas.rows(y, [(t, percent(t - 1, _decimals(y), sign=True)) for t in marks], left, right)
+    canvas.rows(deep, [(t, percent(t, _decimals(deep))) for t in ticks(deep.low, 0, 2)], left, right)
+    canvas.clock(x, bottom)
+    if y.low < 1 < y.high:
+        canvas.add("line", "zero", x1=left, x2=right, y1=y.at(1.0), y2=y.at(1.0))
+    _curves(canvas, found, x, y, deep)
+    return canvas
+
+
+def _curves(canvas: Canvas, found: Course, x: Scale, y: Scale, deep: Scale) -> None:
+    buckets = int(x.stop - x.start)
+    for css, time, values in (
+        ("hold", found.hold_time, found.hold),
+        ("stress", found.time, found.stressed),
+        ("model", found.time, found.equity),
+    ):
+        t, v = envelope(time, np.maximum(values, y.low), buckets)
+        canvas.path(line(x(t), y(v)), f"line {css}")
+    t, v = envelope(found.time, found.drawdown, buckets)
+    canvas.path(area(x(t), deep(v), deep.at(0.0)), "drawdown")
+
+
+def _equity_scale(found: Course, top: float, bottom: float) -> Scale:
+    every = np.concatenate([found.equity, found.hold, found.stressed])
+    if found.log:
+        main = np.concatenate([found.equity, found.hold])
+        low = max(float(every.min()), float(main.min()) / 4)  # doubled costs may fall to nothing
+        return Scale(low / 1.05, float(every.max()) * 1.05, bottom, top, log=True)
+    low, high = padded(every, share=0.04, include=1.0)
+    return Scale(max(low, 0.0), high, bottom, top)
+
+
+def _decimals(scale: Scale) -> int:
+    reach = abs(scale.high - scale.low)
+    return 0 if reach > 0.06 else 1 if reach > 0.01 else 2
+
+
+def _hover(found: Course, x: Scale, samples: int) -> str:
+    """``[[place, words], …]`` for the crosshair, as JSON."""
+    rows = np.unique(np.linspace(0, len(found.time) - 1, samples).astype(np.int64))
+    out = []
+    for r in rows.tolist():
+        words = f"{day(found.time[r])} · model {percent(found.equity[r] - 1, 1, sign=True)}"
+        if len(found.hold):
+            k = max(0, int(np.searchsorted(found.hold_time, found.time[r], side="right")) - 1)
+            words += f" · hold {percent(found.hold[k] - 1, 1, sign=True)}"
+        out.append([round(x.at(found.time[r]), 1), f"{words} · drawdown {percent(found.drawdown[r])}"])
+    return json.dumps(out, ensure_ascii=False, separators=(",", ":"))
+
+
+def _months(found: Course) -> Part | None:
+    """Return of each calendar month, or None when there are fewer than three."""
+    month = found.time.astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
+    last = np.flatnonzero(np.diff(month, append=month[-1] + 1))
+    if len(last) < 3:
+        return None
+    value = np.concatenate([[1.0], found.equity[last]])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gains = value[1:] / value[:-1] - 1.0
+    by_month = dict(zip(month[last].tolist(), gains.tolist(), strict=True))
+    most = max((abs(g) for g in by_month.values() if np.isfinite(g)), default=0.0) or 1.0
+    years = range(int(month[0]) // 12, int(month[-1]) // 12 + 1)
+    rows: list[list[str | Cell]] = []
+    for year in years:
+        mine = [by_month.get(year * 12 + m) for m in range(12)]
+        whole = float(np.prod([1 + g for g in mine if g is not None]) - 1)
+        rows.append([str(1970 + year), *(_month(g, most) for g in mine), Cell(percent(whole, 1, sign=True))])
+    return table(
+        "Return by month",
+        ("Year", *_MONTHS, "Year's sum"),
+        rows,
+        caption="Calendar months, UTC; compounded, after costs. The first and last month may be parts.",
+    )
+
+
+def _month(gain: float | None, most: float) -> Cell:
+    if gain is None:
+        return Cell("")
+    return Cell(percent(gain, 1, sign=True), gain / most if np.isfinite(gain) else 0.0)

@@ -1,0 +1,78 @@
+"""Which features the models of each fold leaned on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.runs.evidence import RunEvidence
+from assay.runs.report.parts import Note, Part, Section, figure, table
+from assay.runs.report.svg import Canvas
+from assay.runs.report.wording import number, percent
+
+_MOST = 20
+_LETTER = 6.9
+
+
+def section(evidence: RunEvidence) -> Section:
+    """Heat map of the largest shares; a note for models that cannot say."""
+    lead = "Share of a model's gain that it owes to a feature, on its own train rows; a fold's shares add up to 100 %."
+    found = evidence.document["importance"]
+    absent = evidence.document["absent"]
+    parts: list[Part] = []
+    if any(each["shares"] for each in found):
+        names, shares = strongest(found)
+        folds = [int(each["fold"]) + 1 for each in found]
+        total = len({name for each in found for name in each["shares"]})
+        caption = (
+            f"The {len(names)} strongest of {total} features by mean share. A feature that matters in one fold only is "
+            "likely an accident of that fold."
+        )
+        parts.append(figure("Feature importance per fold", lambda w: _draw(names, shares, folds, w), caption=caption))
+    else:
+        parts.append(Note("This kind of model does not say which features it leans on."))
+    if absent:
+        parts.append(table("Features left out", ("Feature", "Reason"), sorted(absent.items()), words=True))
+    return Section("importance", "Feature importance", lead, tuple(parts))
+
+
+def strongest(found: list[Mapping[str, Any]]) -> tuple[list[str], FloatArray]:
+    """Up to 20 names, largest mean share first (then by name), and ``(names, folds)`` shares, NaN where not used."""
+    names = sorted({name for each in found for name in each["shares"]})
+    shares = np.array([[number(each["shares"].get(name)) for each in found] for name in names])
+    mean = np.nan_to_num(shares).mean(axis=1)
+    order = sorted(range(len(names)), key=lambda i: (-mean[i], names[i]))[:_MOST]
+    return [names[i] for i in order], shares[order]
+
+
+def _draw(names: list[str], shares: FloatArray, folds: list[int], width: float) -> Canvas:
+    small = width < 500
+    letters = 16 if small else 34
+    left = min(max(len(n) for n in names), letters) * (_LETTER - (0.6 if small else 0.0)) + 14
+    mean_width = 40.0 if small else 56.0
+    row, top = 21.0, 24.0
+    cell = (width - left - mean_width - 6) / len(folds)
+    most = float(np.nanmax(shares)) if np.isfinite(shares).any() else 1.0
+    canvas = Canvas(width, top + row * len(names) + 6, f"Importance of {len(names)} features in {len(folds)} folds")
+    every = max(1, round((26 if small else 22) / cell))
+    for k, fold in enumerate(folds):
+        if k % every == 0:
+            canvas.text(left + cell * (k + 0.5), top - 9, str(fold), anchor="middle")
+    canvas.text(left - 8, top - 9, "fold", "unit", "end")
+    canvas.text(width - 4, top - 9, "mean", "unit", "end")
+    for i, name in enumerate(names):
+        y = top + row * i
+        canvas.text(left - 8, y + 14, _cut(name, letters), "tick", "end")
+        for k, share in enumerate(shares[i].tolist()):
+            tip = f"{name}, fold {folds[k]}: {percent(share, 2)}"
+            heat = str(round(0.05 + 0.95 * share / most, 3)) if np.isfinite(share) and most > 0 else "0.02"
+            gap = min(1.0, cell / 6)
+            places = {"x": left + cell * k + gap, "y": y + 1, "width": cell - 2 * gap, "height": row - 2}
+            canvas.add("rect", "heat", tip, **places, fill_opacity=heat)
+        canvas.text(width - 4, y + 14, percent(np.nan_to_num(shares[i]).mean(), 1), "tick", "end")
+    return canvas
+
+
+def _cut(name: str, letters: int) -> str:
+    return name if len(name) <= letters else name[: letters - 1] + "…"

@@ -1,0 +1,156 @@
+"""The head of the page: the word, the sentence, the checklist and the key numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assay.runs.evidence import RunEvidence
+from assay.runs.report.parts import Card, Cards, Section, Table, table
+from assay.runs.report.wording import METRICS, NONE, count, day_of, general, metric, number, percent, ratio
+
+_WORDS = {
+    "GOLD": "Every check passed: the record is hard to explain by luck.",
+    "UNPROVEN": "Nothing failed, but the record cannot yet be told from luck.",
+    "PYRITE": "At least one check failed: this glitters, but it is not gold.",
+}
+_CHECKS = {
+    "audit": "No look into the future",
+    "ledger": "Every trial is counted",
+    "sample": "Enough bars and trades",
+    "edge": "Better than luck",
+    "cost": "Survives higher costs",
+    "regimes": "Earns in several regimes",
+}
+_CARDS = ("net_profit", "sharpe_annual", "max_drawdown", "total_trades", "win_rate", "profit_factor", "exposure")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A line of the checklist."""
+
+    state: str
+    name: str
+    text: str
+    measured: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands above the first chart."""
+
+    name: str
+    market: str
+    facts: tuple[tuple[str, str], ...]
+    word: str
+    meaning: str
+    advice: str
+    stage: str
+    outlook: str
+    checks: tuple[Check, ...]
+    cards: Cards
+
+
+def head(evidence: RunEvidence) -> Head:
+    """The head of the page."""
+    document = evidence.document
+    verdict, spec = document["verdict"], document["spec"]
+    symbols = spec["symbols"]
+    shown = ", ".join(symbols[:4]) + (f" and {len(symbols) - 4} more" if len(symbols) > 4 else "")
+    return Head(
+        name=str(document["name"]),
+        market=f"{shown} on {spec['exchange']}, {spec['timeframe']} bars, {spec['learner']}",
+        facts=_facts(document),
+        word=verdict["word"],
+        meaning=_WORDS.get(verdict["word"], ""),
+        advice=document["advice"],
+        stage=verdict["stage"],
+        outlook=_outlook(verdict, number(document["bars_per_year"])),
+        checks=tuple(_check(r) for r in verdict["reasons"]),
+        cards=_cards(evidence),
+    )
+
+
+def numbers(evidence: RunEvidence) -> Section:
+    """Every metric in words, and by symbol where there are several."""
+    document = evidence.document
+    known = sorted(document["metrics"], key=lambda m: (m not in METRICS, list(METRICS).index(m) if m in METRICS else m))
+    rows = [metric(name, document["metrics"][name]) for name in known]
+    parts: list[Table] = []
+    if len(document["by_symbol"]) > 1:
+        parts.append(_by_symbol(document["by_symbol"]))
+    parts.append(table("All numbers", ("Number", "Value", "Meaning"), rows))
+    return Section(
+        "numbers", "All numbers", "Fractions are shown in percent; undefined numbers as a dash.", tuple(parts)
+    )
+
+
+def _by_symbol(by_symbol: Mapping[str, Mapping[str, Any]]) -> Table:
+    names = ("net_profit", "buy_and_hold", "sharpe_annual", "max_drawdown", "total_trades", "win_rate", "exposure")
+    rows = [(s, *(metric(n, values.get(n))[1] for n in names)) for s, values in by_symbol.items()]
+    return table(
+        "By symbol", ("Symbol", *(METRICS[n][0] for n in names)), rows, caption="Each on an account of its own."
+    )
+
+
+def _facts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    folds = document["folds"]
+    judged = [f for f in folds if not f["left_out"]]
+    span = f"{day_of(judged[0]['test_from'])} – {day_of(judged[-1]['test_to'])}" if judged else NONE
+    found = [
+        ("Judged", span),
+        ("Folds", f"{len(judged)} of {len(folds)}"),
+        ("Configurations tried on this market", count(document["n_trials"])),
+        ("Run", str(document["run_id"])),
+        ("Model", str(document["model_id"] or "none kept")),
+        ("Made", str(document["created"])[:16].replace("T", " ") + " UTC"),
+    ]
+    return tuple(found)
+
+
+def _check(reason: Mapping[str, Any]) -> Check:
+    value, threshold = reason["value"], reason["threshold"]
+    measured = ""
+    if value is not None and threshold is not None:
+        measured = f"{_short(value)} against {_short(threshold)}"
+    return Check(reason["state"], _CHECKS.get(reason["check"], reason["check"].capitalize()), reason["text"], measured)
+
+
+def _short(value: float) -> str:
+    return general(value) if isinstance(value, int) else count(value) if value == int(value) else ratio(value, 3)
+
+
+def _outlook(verdict: Mapping[str, Any], per_year: float) -> str:
+    needed = verdict["bars_needed"]
+    if verdict["word"] != "UNPROVEN":
+        return ""
+    if needed is None:
+        return "At this rate, no number of further bars would settle it."
+    if not needed:
+        return "The record is long enough; what is missing is a check, not more bars."
+    years = f", about {ratio(needed / per_year, 1)} years" if per_year > 0 else ""
+    return f"At this rate, {count(needed)} more judged bars{years} would settle it."
+
+
+def _cards(evidence: RunEvidence) -> Cards:
+    values = evidence.document["metrics"]
+    cards = [_card(name, values.get(name)) for name in _CARDS]
+    gap = number(values.get("net_profit")) - number(values.get("buy_and_hold"))
+    against = Card(
+        "Against buy and hold",
+        percent(gap, 1, sign=True),
+        f"buy and hold made {percent(values.get('buy_and_hold'), 1, sign=True)}",
+        "good" if gap > 0 else "bad" if gap < 0 else "",
+    )
+    return Cards((cards[0], against, *cards[1:]))
+
+
+def _card(name: str, value: Any) -> Card:
+    words, written, meaning = metric(name, value)
+    v = number(value)
+    mood = ""
+    if name in {"net_profit", "sharpe_annual"}:
+        mood = "good" if v > 0 else "bad" if v < 0 else ""
+        written = percent(value, 1, sign=True) if name == "net_profit" else written
+    elif name in {"win_rate", "exposure", "max_drawdown"}:
+        written = percent(value, 1)
+    return Card(words, written, meaning, mood)
