@@ -93,12 +93,12 @@ def _timed(rows: Rows, instrument: Instrument, now: int, unit: str | None, fault
 
 
 def _tell_future(rows: Rows, future: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], now: int, faults: Faults) -> None:
-    at = int(np.argmax(future))
+    at = int(np.argmax(rows.timestamp))  # the furthest tells most about the cause
     ahead = int(rows.timestamp[at]) - now
     faults.add(
         "DATA_FUTURE",
         f"row {rows.number[at]}: {iso(int(rows.timestamp[at]))} is {_length(ahead)} ahead of now, {iso(now)} "
-        f"({int(future.sum())} rows)",
+        f"({int(future.sum())} rows, the first is row {rows.number[int(np.argmax(future))]})",
         hint="Check the time zone (--tz) and the clock of this machine.",
         row=int(rows.number[at]),
         ahead_ms=ahead,

@@ -18,7 +18,7 @@ FLAT_RUN = 20  # equal closes in a row from which on it is said
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A hole: the bars on either side of it, the bars missing on an unbroken grid, the first and last of those (ISO)."""
+    """A hole: the bars on either side, how many are missing on an unbroken grid, first and last of those (ISO)."""
 
     after: str
     before: str
