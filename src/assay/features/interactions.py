@@ -6,7 +6,7 @@ from assay.features.study import Study
 from assay.kernel.arrays import FloatArray
 
 
-@feature(lookback=210, unit="other", group="interactions", windowed=False, needs=("volume",))
+@feature(lookback=210, unit="ratio", group="interactions", windowed=False, needs=("volume",))
 def rsi_volume_interaction(study: Study) -> FloatArray:
     """rsi_14 x volume_ratio_20."""
     return study.column("rsi_14") * study.column("volume_ratio_20")
@@ -24,7 +24,7 @@ def price_deviation_volume(study: Study) -> FloatArray:
     return study.column("dist_from_rolling_mean_20") * study.column("volume_ratio_20")
 
 
-@feature(lookback=420, unit="other", group="interactions", windowed=False)
+@feature(lookback=420, unit="ratio", group="interactions", windowed=False)
 def trend_strength_momentum(study: Study) -> FloatArray:
     """adx x roc_10."""
     return study.column("adx") * study.column("roc_10")

@@ -13,6 +13,7 @@ import numpy as np
 import assay
 from assay.features import kernels
 from assay.features.columns import Feature, find, relative
+from assay.features.patterns import refuse_twins
 from assay.features.sets import EXTRAS, SETS
 from assay.features.study import Study, above
 from assay.kernel.arrays import FloatArray, IntArray
@@ -80,6 +81,7 @@ def named(set: str | Sequence[str]) -> tuple[str, ...]:
         find(name)
         if name in names[:i]:
             raise ConfigError(f"feature {shown(name)} is named twice", code="CONFIG_FEATURE_DUPLICATE")
+    refuse_twins(names)
     return names
 
 

@@ -214,7 +214,7 @@ family(
 @feature(lookback=259, unit="percent", group="technical", windowed=False)
 def ppo(study: Study) -> FloatArray:
     """(EMA12 - EMA26) / EMA26 x 100."""
-    return talib.PPO(study.bars.close, 12, 26, talib.MA_Type.EMA)
+    return talib.PPO(study.bars.close, 12, 26, talib.MA_Type.EMA)  # type: ignore[attr-defined]
 
 
 @feature(lookback=28, unit="hundred", group="technical")

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
+from assay.features import kernels
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
@@ -33,16 +34,17 @@ def first_touch(
     """Which barrier each row meets in bars first..last: side (+1, -1, 0 vertical), the bar, and the price there.
 
     A bar that opens beyond a barrier is priced at its open; one that holds both meets the lower. Rows whose barriers
-    are NaN, or whose future ends before a touch, have side NaN and their own row. Cost: O(n h).
+    are NaN, or whose bars first..last are not all there, have side NaN and their own row: a label that exists only
+    because a barrier was met early would favour early touches. Cost: O(n h).
     """
     n = len(close)
     side = np.full(n, np.nan)
     end = np.arange(n)
     price = np.full(n, np.nan)
     for i in range(n):
-        if np.isnan(upper[i]) or np.isnan(lower[i]):
+        if last[i] >= n or np.isnan(upper[i]) or np.isnan(lower[i]):
             continue
-        for t in range(first[i], min(last[i], n - 1) + 1):
+        for t in range(first[i], last[i] + 1):
             if low[t] <= lower[i] or open[t] <= lower[i]:
                 side[i], end[i], price[i] = -1.0, t, min(open[t], lower[i])
                 break
@@ -56,10 +58,7 @@ def first_touch(
 
 def volatility(close: FloatArray, w: int) -> FloatArray:
     """``(n,)``: std (ddof 1) of the last w log returns; NaN before row w and where they are all equal."""
-    out = np.full(len(close), np.nan)
-    if len(close) > w:
-        steps = np.lib.stride_tricks.sliding_window_view(np.diff(np.log(close)), w)
-        out[w:] = steps.std(axis=1, ddof=1)
+    out = kernels.deviation(kernels.log_change(close, 1), w, 1)
     return np.where(out > 1e-15, out, np.nan)
 
 

@@ -115,7 +115,7 @@ def select(
 ) -> Selection:
     """Apply a ``target_config`` to stored columns of several symbols, rows sorted by (symbol, timestamp).
 
-    columns:  name -> ``(n,)``. symbols: ``n`` names, equal ones together. known_at: ``(n,)`` int64 ms, each bar's close.
+    columns:  name -> ``(n,)``. symbols: ``n`` names, equal ones together. known_at: ``(n,)`` int64 ms, bars' closes.
     No value crosses the border between symbols; the last ``target_lag`` rows of each have no y.
     Raises ConfigError ``CONFIG_TARGET_UNKNOWN`` (no such window and std_dev; lists the pairs there are),
     ``CONFIG_FEATURE_DUPLICATE``, ``CONFIG_PARAMETER``; LeakError ``LEAK_TARGET_LAG``; DataError ``DATA_ORDER``.
@@ -137,9 +137,8 @@ def select(
             y[f"target_{event}"][start:cut] = columns[name][start + target.target_lag : stop]
         known[start:cut] = known_at[start + target.target_lag : stop]
         dropped[symbol] = _dropped(np.array([v[start:stop] for v in y.values()]), target.target_lag)
-    known[np.any([np.isnan(v) for v in y.values()], axis=0)] = known_at[
-        np.any([np.isnan(v) for v in y.values()], axis=0)
-    ]
+    none = np.any([np.isnan(v) for v in y.values()], axis=0)
+    known[none] = known_at[none]
     x = tuple(name for name in columns if (p := parse_name(name)) is None or p.lag)
     return Selection(x, y, known, dropped)
 
