@@ -281,6 +281,13 @@ def test_faults_of_all_instruments_and_of_cells_are_told_together(tmp_path: Path
     error = refused(tmp_path, text(rows), "DATA_NUMBER", "open", "close")
     assert len(error.facts["faults"]) == 2  # type: ignore[arg-type]
     refused(tmp_path, text(["yesterday" + row[13:] for row in rows]), "DATA_TIME", "DATA_TIME", "DATA_NUMBER")
+    upside = [f"{START // 1000 + i * 3600},100,1,99,{'$' * (i == 7)}101,5" for i in range(9)]
+    error = refused(tmp_path, text(upside), "DATA_TIME_UNIT", "row 8: close", "DATA_OHLC.*8 of 9.*row 1: open 100")
+    assert [f["code"] for f in error.facts["faults"]] == [  # type: ignore[attr-defined]
+        "DATA_TIME_UNIT",
+        "DATA_NUMBER",
+        "DATA_OHLC",
+    ]
 
 
 def test_funding_is_a_series_on_its_own_clock(tmp_path: Path) -> None:

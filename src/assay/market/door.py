@@ -11,6 +11,7 @@ from assay.kernel import clock
 from assay.kernel.bars import Bars
 from assay.kernel.clock import iso
 from assay.kernel.instrument import Instrument
+from assay.kernel.timeframe import Timeframe
 from assay.market import outliers, quarantine
 from assay.market.duplicates import Duplicates, check_choice, collapsed
 from assay.market.faults import Faults
@@ -63,7 +64,7 @@ def admit(
         faults.add("DATA_EMPTY", f"0 rows for {instrument}", hint="A header alone is no data.")
         faults.refuse()
     timed, open_until = _timed(rows, instrument, clock.now_ms() if now_ms is None else now_ms, time_unit, faults)
-    sound, aside = _sound(timed, instrument, total, allow_negative_price, faults)
+    sound, aside = _sound(timed, instrument.bar, total, allow_negative_price, faults)
     unsorted = int((np.diff(sound.timestamp) < 0).sum())
     single, found = collapsed(sound.take(np.argsort(sound.timestamp, kind="stable")), on_conflict, faults)
     off = outliers.outliers(single)
@@ -75,6 +76,16 @@ def admit(
     admitted = _admitted(kept, instrument, found, aside, unsorted, open_until, notes)
     log.info("admitted %d of %d rows", len(kept), total, extra={"source": source, "instrument": str(instrument)})
     return admitted
+
+
+def judge_values(table: pl.DataFrame, *, allow_negative_price: bool, total: int, faults: Faults) -> None:
+    """Add the faults that the values of a table have whatever its times are: for a source that cannot read the times.
+
+    table: as for `admit`, without `timestamp`. total: rows that 0.1 % is reckoned of.
+    """
+    places = pl.int_range(pl.len(), dtype=pl.Int64).alias("timestamp")
+    rows = replace(rows_of(table.with_columns(places), Faults(faults.source)), timed=False)
+    _sound(rows, Timeframe("1m"), total, allow_negative_price, faults)
 
 
 def _timed(rows: Rows, instrument: Instrument, now: int, unit: str | None, faults: Faults) -> tuple[Rows, str]:
@@ -112,13 +123,11 @@ def _length(ms: int) -> str:
     return f"{ms / 1000:g} s"
 
 
-def _sound(
-    rows: Rows, instrument: Instrument, total: int, negative: bool, faults: Faults
-) -> tuple[Rows, list[SetAside]]:
+def _sound(rows: Rows, bar: Timeframe, total: int, negative: bool, faults: Faults) -> tuple[Rows, list[SetAside]]:
     """Rows that are right by themselves, and those that are not; each under its first code."""
     wrong = np.zeros(len(rows), np.bool_)
     aside: list[SetAside] = []
-    for code, mask, tell in quarantine.broken(rows, instrument, negative=negative):
+    for code, mask, tell in quarantine.broken(rows, bar, negative=negative):
         aside += quarantine.set_aside(rows, code, mask & ~wrong, tell, total, faults)
         wrong |= mask
     return rows.take(~wrong), aside

@@ -8,7 +8,7 @@ import numpy as np
 from assay.kernel.arrays import BoolArray
 from assay.kernel.bars import PRICES
 from assay.kernel.clock import iso
-from assay.kernel.instrument import Instrument
+from assay.kernel.timeframe import Timeframe
 from assay.market.faults import Faults
 from assay.market.rows import Rows
 
@@ -29,8 +29,8 @@ class SetAside:
 Teller = Callable[[Rows, int], str]
 
 
-def broken(rows: Rows, instrument: Instrument, *, negative: bool) -> list[tuple[str, BoolArray, Teller]]:
-    """``(code, mask, teller)`` for each kind of row that is wrong by itself, most telling first."""
+def broken(rows: Rows, bar: Timeframe, *, negative: bool) -> list[tuple[str, BoolArray, Teller]]:
+    """``(code, mask, teller)`` for each kind of row that is wrong by itself; untimed rows fit any grid."""
     stack = np.stack([rows.values[name] for name in PRICES])
     opened, high, low, close = stack
     nan: BoolArray = np.asarray(~np.isfinite(stack).all(axis=0))
@@ -38,10 +38,10 @@ def broken(rows: Rows, instrument: Instrument, *, negative: bool) -> list[tuple[
         price: BoolArray = np.asarray(~nan & (stack <= 0).any(axis=0) & (not negative))
         shape = ~nan & ~price & ((high < np.maximum(opened, close)) | (low > np.minimum(opened, close)) | (high < low))
         volume = (rows.values["volume"] < 0) | np.isinf(rows.values["volume"])
-    grid = (instrument.bar.floor(rows.timestamp) != rows.timestamp) & rows.timed
+    grid = (bar.floor(rows.timestamp) != rows.timestamp) & rows.timed
 
     def off_grid(_: Rows, at: int) -> str:
-        return f"opens at {iso(int(rows.timestamp[at]))[11:]}, which is not on the {instrument.timeframe} grid"
+        return f"opens at {iso(int(rows.timestamp[at]))[11:]}, which is not on the {bar} grid"
 
     return [
         ("DATA_NAN", nan, _nan),

@@ -22,16 +22,16 @@ _MOMENT = (
 )
 
 
-def numbers(column: pl.Series, name: str, faults: Faults) -> pl.Series:
-    """Float64 of a column of text or numbers; empty, ``nan`` and ``null`` are missing.
+def numbers(column: pl.Series, name: str, faults: Faults) -> tuple[pl.Series, pl.Series]:
+    """Float64 of a column of text or numbers, and which cells are none; empty, ``nan`` and ``null`` are missing.
 
     Text must be plain: digits, one point, an exponent. Anything else adds ``DATA_NUMBER`` with row and cell.
     """
     if column.dtype.is_numeric() or column.dtype == pl.Null:
-        return column.cast(pl.Float64)
+        return column.cast(pl.Float64).alias(name), pl.repeat(False, len(column), eager=True)
     if column.dtype != pl.String:
         faults.add("DATA_SCHEMA", f"column {name} holds {column.dtype}, must be numbers")
-        return pl.Series(name, [None] * len(column), dtype=pl.Float64)
+        return pl.repeat(None, len(column), dtype=pl.Float64, eager=True).alias(name), column.is_not_null()
     text = column.str.strip_chars(" ")
     low = text.str.to_lowercase()
     missing = text.is_null() | low.is_in(_NO_NUMBER)
@@ -45,7 +45,7 @@ def numbers(column: pl.Series, name: str, faults: Faults) -> pl.Series:
             row=at + 1,
             column=name,
         )
-    return text.set(~good | missing, None).cast(pl.Float64, strict=False)
+    return text.set(~good | missing, None).cast(pl.Float64, strict=False).alias(name), ~good
 
 
 def check_zone(tz: str | None) -> None:

@@ -11,7 +11,7 @@ from assay.kernel.bars import PRICES, Joined
 from assay.kernel.errors import DataError, shown
 from assay.kernel.instrument import Instrument, check_exchange, check_symbol
 from assay.market import join
-from assay.market.door import Admitted, admit
+from assay.market.door import Admitted, admit, judge_values
 from assay.market.duplicates import check_choice
 from assay.market.faults import Faults
 from assay.market.quality import Notice
@@ -123,15 +123,19 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
 def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[Admitted]:
     times, notes = cells.instants(table["timestamp"], choice.unit, choice.tz, faults)
     names = [name for name in (*PRICES, "volume", *EXTRA) if name in table.columns]
-    values = [cells.numbers(table[name], name, faults).alias(name) for name in names]
+    read = [cells.numbers(table[name], name, faults) for name in names]
+    whole = pl.DataFrame([series for series, _ in read]).with_row_index("row", offset=1)
     parts = list(_instruments(table, choice.named, faults))
-    faults.refuse()
-    if times is None:  # a fault was added, refuse() has raised; told to the type checker
-        raise DataError(f"{faults.source}: timestamps cannot be read", code="DATA_TIME")
+    if times is None or faults.found:
+        unread = pl.DataFrame([mask.alias(f"{i}") for i, (_, mask) in enumerate(read)])
+        legible = whole.filter(~unread.select(pl.any_horizontal(pl.all()).alias("any"))["any"])
+        judge_values(legible, allow_negative_price=choice.negative, total=len(whole), faults=faults)
+        faults.refuse()
+        return
+    whole = whole.with_columns(pl.Series("timestamp", times))
     if head.ignored:
         listed = ", ".join(shown(name) for name in head.ignored[:10])
         notes.append(Notice("ignored", f"{len(head.ignored)} columns are not known and were ignored: {listed}"))
-    whole = pl.DataFrame([pl.Series("timestamp", times), *values]).with_row_index("row", offset=1)
     results: list[Admitted] = []
     for instrument, mask in parts:
         own = whole if mask is None else whole.filter(mask)
@@ -224,7 +228,7 @@ def _series(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) 
     known = at
     if "known_at" in table.columns:
         known, _ = cells.instants(table["known_at"], choice.unit, choice.tz, faults)
-    rates = cells.numbers(table["funding_rate"], "funding_rate", faults)
+    rates, _ = cells.numbers(table["funding_rate"], "funding_rate", faults)
     labels = _labels(table, choice.named, faults, ("exchange", "symbol"))
     faults.refuse()
     if at is None or known is None or labels is None:
