@@ -151,6 +151,9 @@ class _Walk:
         self.began = True
         return following
 
+    def _minutes_held(self) -> bool:
+        return replace(self.instrument, timeframe="1m") in {h.instrument for h in self.store.instruments()}
+
     def result(self, active: bool | None) -> Collected:
         """The account of the walk."""
         warnings, quality, history_from = [], None, None
@@ -162,6 +165,8 @@ class _Walk:
             if not earlier and stored.timestamp[0] > self.span.start:
                 history_from = int(stored.timestamp[0])
                 warnings.append(f"{self.instrument}: history not available before {iso(history_from)}")
+        if self.instrument.timeframe == "1M" and self._minutes_held():
+            warnings.append(f"{self.instrument}: 1M is a calendar month; this market is stored in minutes (1m) as well")
         if active is False:
             warnings.append(f"{self.instrument}: delisted; its history guards a universe against survivorship bias")
         warnings += [f"{self.instrument}: {row.code}: {row.text}, set aside" for row in self.set_aside]
