@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check unit docs bench setup clean
+.PHONY: demo test check unit fast bench setup chromium clean
 
 demo: $(VENV)/.core  ## set up and run the main job on three small markets
 	$(BIN)/assay demo
 
-test: check unit docs  ## everything that CI runs
+test: check unit  ## everything that CI runs
 
 check: $(READY)  ## style, types, layers, doctests
 	$(BIN)/ruff check .
@@ -18,11 +18,11 @@ check: $(READY)  ## style, types, layers, doctests
 	$(BIN)/lint-imports
 	$(BIN)/pytest --doctest-modules src/assay --import-mode=importlib
 
-unit: $(READY) chromium  ## the tests
+unit: $(READY) chromium  ## the tests; examples and every code block of README and docs are among them
 	$(BIN)/pytest -n 2 --durations=10
 
-docs: $(READY)  ## examples and every code block of README and docs, as a reader would run them
-	$(BIN)/pytest docs_and_examples
+fast: $(READY)  ## the inner loop: what takes under two seconds
+	$(BIN)/pytest -n 2 -m "not slow and not browser"
 
 bench: $(READY)  ## ours beside peers; prints one JSON line a figure
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
@@ -39,7 +39,6 @@ $(READY): $(VENV)/.core
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@ $(VENV)/.core
 
-.PHONY: chromium
 chromium:  ## the browser that the report is looked at with
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

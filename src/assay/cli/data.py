@@ -35,7 +35,7 @@ def import_files(
                 file, context, exchange=exchange, symbol=symbol, timeframe=timeframe, time_unit=time_unit, tz=tz,
                 on_conflict=on_conflict, allow_negative_price=allow_negative_price,
             )  # fmt: skip
-    say(done[0] if len(done) == 1 else {"imports": done}, lambda c: [_imported(c, d) for d in done], as_json=as_json)
+    say(done[0] if len(done) == 1 else {"imports": done}, lambda c: _all_imported(c, done), as_json=as_json)
 
 
 def collect(
@@ -93,6 +93,11 @@ def check(exchange: Exchange, symbol: Symbol, timeframe: Timeframe, home: Home =
     with opened(home) as context:
         found = ingest.check(Instrument(exchange, symbol, timeframe), context)
     say(found, lambda console: _quality(console, found), as_json=as_json)
+
+
+def _all_imported(console: "Console", done: list[dict[str, Any]]) -> None:
+    for found in done:
+        _imported(console, found)
 
 
 def _imported(console: "Console", found: dict[str, Any]) -> None:

@@ -195,7 +195,7 @@ class LightGBM:
         import lightgbm
 
         p = learning.params
-        options = _lightgbm_options(learning.n_classes, integer(learning.seed, cls.name)) | {
+        options = lightgbm_options(learning.n_classes, integer(learning.seed, cls.name)) | {
             "learning_rate": p.learning_rate,
             "num_leaves": p.leaves,
             "max_depth": p.depth,
@@ -261,12 +261,13 @@ def quick_gain(x: Matrix, y: IntArray, weight: FloatArray, *, seed: int) -> Floa
     import lightgbm
 
     n_classes = int(y.max()) + 1
-    options = _lightgbm_options(max(2, n_classes), integer(seed, "quick_gain")) | {"num_leaves": 15}
+    options = lightgbm_options(max(2, n_classes), integer(seed, "quick_gain")) | {"num_leaves": 15}
     booster = lightgbm.train(options, lightgbm.Dataset(x, y, weight=weight, params=options), 50)
     return np.asarray(booster.feature_importance("gain"), np.float64)
 
 
-def _lightgbm_options(n_classes: int, seed: int) -> dict[str, object]:
+def lightgbm_options(n_classes: int, seed: int) -> dict[str, object]:
+    """LightGBM's options for reproducible bytes on one thread; shapes of trees are the caller's."""
     objective: dict[str, object] = (
         {"objective": "binary", "metric": "binary_logloss"}
         if n_classes == 2
