@@ -13,6 +13,7 @@ from assay.kernel.errors import DataError, shown
 LIMIT = 1 << 30
 RATIO = 100
 _CHUNK = 1 << 20
+_DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError, NotImplementedError, RuntimeError)
 _PACKED = {
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",
@@ -63,7 +64,7 @@ def unpacked(path: Path, source: str) -> bytes:
                 raise _refused(source, f"{kind} archives are not read; use gzip, zip with one CSV, or plain text")
             else:
                 return _plain(file, size, source)
-        except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, RuntimeError) as wrong:
+        except _DAMAGES as wrong:
             raise _refused(source, f"the archive is damaged or encrypted: {wrong}") from wrong
     if _kind(content[:4]) or content[:4] == b"PAR1" or content[257:262] == b"ustar":
         raise _refused(source, "the archive holds another archive or a binary file; one plain CSV is expected")

@@ -112,6 +112,8 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
     else:
         text = columns_of_text(unpacked(path, source), source)
         columns = text.columns
+        if not len(text):
+            raise DataError(f"{source}: 0 rows", code="DATA_EMPTY", rows=0)
     head = header.matched(columns, faults)
     funding = "funding_rate" in head.found and not any(price in head.found for price in PRICES)
     header.demand(head, ("timestamp",) if funding else CANDLE, columns, faults)

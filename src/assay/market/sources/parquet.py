@@ -32,7 +32,8 @@ def names(path: Path, source: str) -> list[str]:
         raise _refused(source, f"the footer has {length} bytes, more than 10,000 columns need")
     try:
         footer = parquet.read_metadata(path)
-    except (pa.ArrowException, OSError) as wrong:
+        found: list[str] = footer.schema.to_arrow_schema().names if footer.num_columns <= MAX_COLUMNS else []
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as wrong:
         raise _refused(source, f"the footer cannot be read: {wrong}") from wrong
     if footer.num_columns > MAX_COLUMNS:
         raise _refused(source, f"{footer.num_columns} columns, at most 10,000 are read")
@@ -40,18 +41,26 @@ def names(path: Path, source: str) -> list[str]:
         raise _refused(source, f"the footer says {footer.num_rows} rows, more than are read at once")
     if not footer.num_rows:
         raise DataError(f"{source}: 0 rows", code="DATA_EMPTY", rows=0)
-    found: list[str] = footer.schema.to_arrow_schema().names
     return found
 
 
 def table(path: Path, columns: Sequence[str], source: str) -> pl.DataFrame:
     """These columns of the file. ``DATA_PARQUET`` when their bytes are damaged."""
-    try:
-        with path.open("rb") as file:
-            return pl.read_parquet(file, columns=list(columns), use_pyarrow=False)
-    except (pl.exceptions.PolarsError, OSError) as wrong:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:  # Arrow answers damaged bytes with an error where polars panics
+        with parquet.ParquetFile(path) as file:
+            held = file.read(columns=list(columns))
+        held.validate(full=True)
+        bare = pa.table(dict(zip(held.column_names, held.columns, strict=True)))  # damaged metadata stays behind
+        read = pl.from_arrow(bare)
+    except (pa.ArrowException, OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as wrong:
         first = str(wrong).splitlines()[0][:200]
         raise _refused(source, f"the columns do not fit the footer, the file is damaged: {first}") from wrong
+    if not isinstance(read, pl.DataFrame):
+        raise _refused(source, "the file holds no table")
+    return read
 
 
 def _refused(source: str, text: str) -> DataError:
