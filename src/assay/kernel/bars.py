@@ -125,15 +125,15 @@ class Bars:
     def bars_per_year(self) -> float:
         """Bars that this market really has in a year, for annualising.
 
-        Around-the-clock markets: 365 days over the bar's length (8760 for hourly bars). Markets with sessions: the bars
-        counted over the years between first and last. NaN for fewer than two bars.
+        Around-the-clock markets: 365 days over the bar's length (8760 for hourly bars), 12 for months. Markets with
+        sessions: the bars counted over the years between first and last. NaN for fewer than two bars.
         """
         if len(self) < 2:
             return float("nan")
         span = float(self.timestamp[-1] - self.timestamp[0])
         grid = span / self.instrument.bar.ms + 1
         if len(self) / grid >= _FULL:
-            return _YEAR_MS / self.instrument.bar.ms
+            return 12.0 if self.instrument.timeframe == "1M" else _YEAR_MS / self.instrument.bar.ms
         return (len(self) - 1) / (span / (365.2425 * 86_400_000))
 
     def digest(self) -> str:

@@ -17,7 +17,7 @@ class Fold:
 
     Raises LeakError ``LEAK_FOLD`` if the label interval of any train row shares an instant with that of any test row
     (López de Prado 2018, *Advances in Financial Machine Learning*, 7.4.1, inclusive); ConfigError ``CONFIG_FOLDS`` for
-    empty, unordered or overlapping sets. Cost: O(n log n).
+    empty, unordered or overlapping sets and for a row known before it is decided. Cost: O(n log n).
     """
 
     train: IntArray
@@ -26,10 +26,16 @@ class Fold:
     known_at: IntArray
 
     def __post_init__(self) -> None:
-        _check_rows("train", self.train, len(self.decided_at))
-        _check_rows("test", self.test, len(self.decided_at))
         if len(self.decided_at) != len(self.known_at):
             raise ConfigError("decided_at and known_at need one length", code="CONFIG_FOLDS")
+        _check_rows("train", self.train, len(self.decided_at))
+        _check_rows("test", self.test, len(self.decided_at))
+        if np.any(self.known_at < self.decided_at):
+            row = int(np.argmax(self.known_at < self.decided_at))
+            raise ConfigError(
+                f"row {row} is known at {self.known_at[row]}, before it is decided at {self.decided_at[row]}",
+                code="CONFIG_FOLDS",
+            )
         if np.intersect1d(self.train, self.test).size:
             raise ConfigError("train and test share rows", code="CONFIG_FOLDS")
         wrong = conflicts(self.train, self.test, self.decided_at, self.known_at)

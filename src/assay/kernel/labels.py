@@ -39,7 +39,12 @@ class Labels:
         return len(self.y)
 
     def __getitem__(self, rows: slice) -> "Labels":
-        """A stretch of rows; a label whose end lies beyond the last row of the stretch is taken away."""
+        """A stretch of rows; a label whose end lies beyond the last row of the stretch is taken away.
+
+        Its `known_at` still says when it would have been known: `Window` puts that right, it has the bars.
+        """
+        if rows.step not in (None, 1):
+            raise IndexError("labels are cut in stretches, without a step")
         start, stop, _ = rows.indices(len(self))
         y, end = self.y[start:stop].copy(), self.end[start:stop] - start
         beyond = end >= stop - start
@@ -49,3 +54,15 @@ class Labels:
     def only(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> "Labels":
         """The same labels with ``y`` NaN outside the mask ``rows`` ``(n,)``."""
         return replace(self, y=np.where(rows, self.y, np.nan))
+
+    def settled(self, decided_at: IntArray) -> "Labels":
+        """Rows without a label are known at their own decision and end at themselves, so that they tell nothing.
+
+        decided_at: ``(n,)`` int64 ms. When a barrier would be touched is an answer too.
+        """
+        there = np.isfinite(self.y)
+        return replace(
+            self,
+            known_at=np.where(there, self.known_at, decided_at),
+            end=np.where(there, self.end, np.arange(len(self))),
+        )

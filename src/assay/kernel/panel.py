@@ -48,8 +48,9 @@ class Window:
 
     def __getitem__(self, rows: slice) -> "Window":
         """A stretch of rows, as views; labels that end beyond it are taken away."""
-        labels = None if self.labels is None else self.labels[rows]
-        return Window(self.bars[rows], self.features[rows], self.names, labels)
+        bars = self.bars[rows]
+        labels = None if self.labels is None else self.labels[rows].settled(bars.known_at)
+        return Window(bars, self.features[rows], self.names, labels)
 
     def unlabelled(self) -> "Window":
         """The same window without its labels: all that a model may see when it decides."""
@@ -71,8 +72,11 @@ class Panel:
 
     @classmethod
     def of(cls, *windows: Window) -> "Panel":
-        """A panel of these windows, by the symbols of their bars."""
-        return cls({w.bars.instrument.symbol: w for w in windows})
+        """A panel of these windows, by the symbols of their bars. Raises DataError ``DATA_CONFLICT`` for one twice."""
+        named = {w.bars.instrument.symbol: w for w in windows}
+        if len(named) < len(windows):
+            raise DataError("a panel holds one window a symbol, one came twice", code="DATA_CONFLICT")
+        return cls(named)
 
     def __iter__(self) -> Iterator[tuple[str, Window]]:
         return iter(self.windows.items())
@@ -139,21 +143,10 @@ def span(window: Window, first: int, last: int) -> tuple[int, int]:
 
 def _learning(window: Window, mask: BoolArray, last: int) -> Window:
     _, stop = span(window, 0, last)
-    labels = None if window.labels is None else window.labels.only(mask)
-    cut = replace(window, labels=None)[:stop]
+    cut = window.unlabelled()[:stop]
+    if window.labels is None:
+        return cut
     # Labels of the chosen rows are known before the test decides, even where they end after the last chosen row.
-    kept = (
-        None
-        if labels is None
-        else Labels(
-            labels.y[:stop],
-            labels.known_at[:stop],
-            labels.end[:stop],
-            labels.name,
-            labels.horizon,
-            labels.classes,
-            labels.side,
-            labels.dropped,
-        )
-    )
-    return replace(cut, labels=kept)
+    chosen = window.labels.only(mask)
+    kept = replace(chosen, y=chosen.y[:stop], known_at=chosen.known_at[:stop], end=chosen.end[:stop])
+    return replace(cut, labels=kept.settled(cut.bars.known_at))

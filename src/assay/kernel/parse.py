@@ -3,7 +3,7 @@
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from assay.kernel.errors import ConfigError, shown
@@ -61,7 +61,7 @@ def _value(hint: Any, value: Any, path: str, code: str) -> Any:
     if get_origin(hint) in (Mapping, dict) or get_origin(hint) is Mapping.__mro__[0]:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{path} must be a table, is {shown(value)}", code=code, field=path)
-        _finite(value, path, code)
+        _plain_document(value, path, code)
         return dict(value)
     return _choice(hint, value, path, code)
 
@@ -83,7 +83,8 @@ def _union(hint: Any, value: Any, path: str, code: str) -> Any:
 def _plain(hint: type, value: Any, path: str, code: str) -> Any:
     right = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value, right = float(value), True
+        value, right = _as_float(value), True
+    right = right and not (hint is str and not _is_text(value))
     if not right or (hint is float and not isfinite(value)):
         raise ConfigError(
             f"{path} must be {_WORDS[hint]}, is {shown(value)} ({type(value).__name__})", code=code, field=path
@@ -101,16 +102,36 @@ def _choice(hint: Any, value: Any, path: str, code: str) -> Any:
     return value
 
 
-def _finite(value: Any, path: str, code: str) -> None:
-    """Numbers in free tables must be finite, wherever they stand."""
-    if isinstance(value, float) and not isfinite(value):
-        raise ConfigError(f"{path} is {value}, must be finite", code=code, field=path)
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return inf
+
+
+def _is_text(value: str) -> bool:
+    """Whether UTF-8 can hold it: half a surrogate pair cannot be hashed or stored."""
+    return not any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def _plain_document(value: Any, path: str, code: str) -> None:
+    """What stands in free tables must be plain JSON: finite numbers, text, true, false, null, lists, tables."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            _finite(inner, f"{path}.{key}", code)
+            if not isinstance(key, str) or not _is_text(key):
+                raise ConfigError(f"{path} has key {shown(key)}, keys must be texts", code=code, field=path)
+            _plain_document(inner, f"{path}.{key}", code)
     elif isinstance(value, list | tuple):
         for i, inner in enumerate(value):
-            _finite(inner, f"{path}[{i}]", code)
+            _plain_document(inner, f"{path}[{i}]", code)
+    elif isinstance(value, float) and not isfinite(value):
+        raise ConfigError(f"{path} is {value}, must be finite", code=code, field=path)
+    elif not (value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and _is_text(value))):
+        raise ConfigError(
+            f"{path} is {shown(value)} ({type(value).__name__}), must be a number, a text, true, false or null",
+            code=code,
+            field=path,
+        )
 
 
 def _measure(document: Any) -> None:

@@ -15,8 +15,8 @@ _EDGE = 1e-15
 def forecast_quality(outcomes: Sequence[Outcome], panel: Panel) -> dict[str, float]:
     """Numbers of all labelled test rows; empty for models that do not forecast, NaN where undefined.
 
-    ``auc`` (one against rest, mean over classes, weighted by count), ``log_loss`` (nats), ``base_log_loss`` (of the test
-    rows' own class shares), ``brier`` (mean squared distance to the truth), ``accuracy``, ``forecast_rows``.
+    ``auc`` (one against rest, mean over classes, weighted by count), ``log_loss`` (nats), ``base_log_loss`` (of the
+    test rows' own class shares), ``brier`` (mean squared distance to the truth), ``accuracy``, ``forecast_rows``.
     """
     found = list(forecasts(outcomes, panel))
     if not found:
@@ -40,7 +40,7 @@ def forecast_quality(outcomes: Sequence[Outcome], panel: Panel) -> dict[str, flo
 
 
 def forecasts(outcomes: Sequence[Outcome], panel: Panel) -> Iterator[tuple[FloatArray, IntArray, tuple[float, ...]]]:
-    """For each fold and instrument: probabilities ``(m, c)``, class index ``(m,)`` and the classes, where y is known."""
+    """For each fold and instrument: probabilities ``(m, c)``, class index ``(m,)``, the classes, where y is known."""
     for outcome in outcomes:
         for symbol, tested in outcome.tested.items():
             labels = panel[symbol].labels

@@ -5,6 +5,7 @@ Source of purge and embargo: López de Prado 2018, *Advances in Financial Machin
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Protocol
 
 import numpy as np
@@ -53,9 +54,9 @@ class WalkForward:
             _at_least(name, value, least)
         if self.step is not None:
             _at_least("step", self.step, self.test)
-        if self.embargo >= self.test:
+        if self.embargo > self.test:
             raise ConfigError(
-                f"embargo of {self.embargo} rows is not shorter than a test fold of {self.test}", code="CONFIG_FOLDS"
+                f"embargo of {self.embargo} rows is longer than a test fold of {self.test}", code="CONFIG_FOLDS"
             )
 
     def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
@@ -110,34 +111,55 @@ class Days:
     expanding: bool = False
 
     def __post_init__(self) -> None:
-        if not (self.train > 0 and self.test > 0 and self.gap >= 0):
+        sound = all(isfinite(x) for x in (self.train, self.test, self.gap))
+        if not (sound and self.train > 0 and self.test > 0 and self.gap >= 0):
             raise ConfigError(
-                f"days need train > 0, test > 0 and gap >= 0, got {self.train}/{self.test}/{self.gap}",
+                f"days need finite train > 0, test > 0 and gap >= 0, got {self.train}/{self.test}/{self.gap}",
                 code="CONFIG_FOLDS",
             )
 
     def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
-        """Oldest fold first. `decided_at` in ms is needed; windows without test rows are left out."""
+        """Oldest fold first. `decided_at` in ms is needed; windows without test rows or without history are left out.
+
+        The last window counts if its last bar is there. Raises ConfigError ``CONFIG_FOLDS`` with the arithmetic, also
+        for windows shorter than a bar.
+        """
         if decided_at is None:
             raise ConfigError("folds by days need decision times in ms", code="CONFIG_FOLDS")
         decided = _decided(known_at, decided_at)
         train, test, gap = (round(x * DAY_MS) for x in (self.train, self.test, self.gap))
+        bar = _shortest_step(decided)
+        if min(train, test) < bar:
+            raise ConfigError(
+                f"{self.train:g} train and {self.test:g} test days: one is shorter than a bar of {bar / DAY_MS:g} days",
+                code="CONFIG_FOLDS",
+            )
         origin, last = int(decided[0]), int(decided[-1])
         start, built = origin + train + gap, 0
-        while start + test <= last + 1:
+        while start + test <= last + bar:
             rows = np.flatnonzero((decided >= start) & (decided < start + test))
             begin = origin if self.expanding else start - gap - train
-            learn = np.flatnonzero((decided >= begin) & (decided < start - gap) & (known_at < start))
-            if rows.size and learn.size:
-                yield Fold(learn, rows, decided, known_at)
+            window = np.flatnonzero((decided >= begin) & (decided < start - gap))
+            if rows.size and window.size:
+                yield Fold(self._known(window, known_at, start), rows, decided, known_at)
                 built += 1
             start += test
         if not built:
-            have = (last - origin) / DAY_MS
+            have = (last - origin + bar) / DAY_MS
             raise ConfigError(
                 f"{have:.1f} days hold no fold of {self.train:g} train + {self.gap:g} gap + {self.test:g} test days",
                 code="CONFIG_FOLDS",
             )
+
+    def _known(self, window: IntArray, known_at: IntArray, start: int) -> IntArray:
+        learn = window[known_at[window] < start]
+        if not learn.size:
+            raise ConfigError(
+                f"purge leaves no train row: the labels of all {window.size} rows in {self.train:g} train days are "
+                f"known only after the test begins, {self.gap:g} gap days later",
+                code="CONFIG_FOLDS",
+            )
+        return learn
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +205,12 @@ def purged(test: IntArray, decided_at: IntArray, known_at: IntArray, *, embargo:
         after = int(np.searchsorted(decided_at, known_at[run].max(), side="right"))
         allowed[after : after + embargo] = False
     return np.flatnonzero(allowed)
+
+
+def _shortest_step(decided: IntArray) -> int:
+    """The bar's length as far as decision times tell it; 1 where there is but one."""
+    steps = np.diff(np.unique(decided))
+    return int(steps.min()) if steps.size else 1
 
 
 def _decided(known_at: IntArray, decided_at: IntArray | None) -> IntArray:
