@@ -27,9 +27,11 @@ _HORIZON = 12
 _SHOWN_FEATURES = 26
 
 
-def market(n: int = 2_000, symbols: tuple[str, ...] = (SYMBOL,), timeframe: str = "1h") -> dict[str, Bars]:
+def market(
+    n: int = 2_000, symbols: tuple[str, ...] = (SYMBOL,), timeframe: str = "1h", ic: float = 0.12
+) -> dict[str, Bars]:
     """Candles with a planted edge."""
-    return {s: synthetic(bars=n, seed=5, ic=0.12, symbol=s, timeframe=timeframe) for s in symbols}
+    return {s: synthetic(bars=n, seed=5, ic=ic, symbol=s, timeframe=timeframe) for s in symbols}
 
 
 def labelled(bars: Bars) -> Labels:

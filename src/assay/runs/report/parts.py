@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from assay.runs.report.svg import Canvas
 
-WIDE, HALF, NARROW = 1000.0, 560.0, 350.0
+WIDE, HALF, NARROW = 1000.0, 480.0, 350.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows whose first cell names them; numbers stand right unless `words`."""
+    """Rows whose first cell names them; numbers stand right unless `words`; column `meaning` explains."""
 
     kind: ClassVar[str] = "table"
     title: str
@@ -52,6 +52,7 @@ class Table:
     caption: str = ""
     words: bool = False
     half: bool = False
+    meaning: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,8 @@ def table(
     caption: str = "",
     words: bool = False,
     half: bool = False,
+    meaning: int = 0,
 ) -> Table:
     """A table from plain texts and cells."""
     cells = tuple(tuple(c if isinstance(c, Cell) else Cell(c) for c in row) for row in rows)
-    return Table(title, tuple(head), cells, caption, words, half)
+    return Table(title, tuple(head), cells, caption, words, half, meaning)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ _MINUS = "−"
 
 def number(value: Any) -> float:
     """A document's number as float; null (and what is no number) is NaN."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
 
 
 def floats(frame: pl.DataFrame, name: str) -> FloatArray:
@@ -42,9 +43,7 @@ def percent(value: Any, decimals: int = 1, *, sign: bool = False) -> str:
     v = number(value)
     if not math.isfinite(v):
         return NONE
-    if abs(v) >= 100:
-        decimals = 0
-    return _signed(v * 100, f",.{decimals}f", sign) + _THIN + "%"
+    return (_large(v * 100, sign) if abs(v) >= 100 else _signed(v * 100, f",.{decimals}f", sign)) + _THIN + "%"
 
 
 def ratio(value: Any, decimals: int = 2, *, sign: bool = False) -> str:
@@ -62,6 +61,11 @@ def count(value: Any) -> str:
     return _signed(v, ",.0f", False) if math.isfinite(v) else NONE
 
 
+def bars_of(value: Any) -> str:
+    """A whole number of bars."""
+    return count(value) + (" bar" if number(value) == 1 else " bars")
+
+
 def days(value: Any) -> str:
     """Days."""
     v = number(value)
@@ -77,6 +81,15 @@ def money(value: Any) -> str:
 def price(value: float) -> str:
     """A price with six significant digits."""
     return _signed(value, ",.0f" if abs(value) >= 10_000 else ",.2f" if abs(value) >= 100 else ".5g", False)
+
+
+def _large(value: float, sign: bool) -> str:
+    """Three digits and a letter: k is 10^3, M 10^6, G 10^9; beyond that a power of ten."""
+    for power, letter in ((9, "G"), (6, "M"), (3, "k")):
+        scaled = value / 10.0**power
+        if 1 <= abs(scaled) < 1000:
+            return _signed(scaled, ".0f" if abs(scaled) >= 100 else ".3g", sign) + letter
+    return _signed(value, ".1e", sign)
 
 
 def _signed(value: float, form: str, sign: bool) -> str:

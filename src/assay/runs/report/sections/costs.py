@@ -33,9 +33,10 @@ def section(evidence: RunEvidence) -> Section:
         title = f"{percent(gross, 1, sign=True)} before costs, {percent(net, 1, sign=True)} after"
         caption = (
             "Before costs: the same fills without fees, slippage (spread and impact included), funding and borrowing. "
-            "Funding below zero was received. Accounts of several symbols are not compounded together here, so their "
-            "sum can differ from the net profit above."
+            "Funding below zero was received."
         )
+        if _symbols(evidence) > 1:
+            caption += " The account rebalances between symbols, this sum does not: it can differ from the net profit."
         parts.append(
             figure("From gross to net", lambda w: _draw(gross, paid, net, w, title), caption=caption, half=True)
         )
@@ -44,7 +45,7 @@ def section(evidence: RunEvidence) -> Section:
         parts.append(Note("No trade was made or its costs are undefined: nothing was paid that could be drawn."))
     costs = evidence.document["spec"]["costs"]
     rows = [(k.replace("_", " ").capitalize(), general(v), _UNITS.get(k, "")) for k, v in costs.items()]
-    parts.append(table("Assumed costs", ("Cost", "Value", "Meaning"), rows))
+    parts.append(table("Assumed costs", ("Cost", "Value", "Meaning"), rows, meaning=3))
     return Section("costs", "Costs", lead, tuple(parts))
 
 
@@ -54,8 +55,7 @@ def _net(evidence: RunEvidence) -> float:
     if not len(account):
         return float("nan")
     initial = floats(account, "equity")[0] / (1.0 + floats(account, "return")[0])
-    symbols = max(1, evidence.bars["symbol"].n_unique())
-    return float(floats(evidence.trades, "pnl").sum() / initial / symbols)
+    return float(floats(evidence.trades, "pnl").sum() / initial / _symbols(evidence))
 
 
 def _cards(evidence: RunEvidence, gross: float, paid: float) -> Cards:

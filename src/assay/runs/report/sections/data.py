@@ -6,9 +6,34 @@ from typing import Any
 
 from assay.runs.evidence import RunEvidence, jsonable
 from assay.runs.report.parts import Code, Note, Part, Section, table
-from assay.runs.report.wording import NONE, count, general, percent
+from assay.runs.report.wording import NONE, bars_of, count, general, percent
 
 _MOST = 12  # rows of one kind of finding that are listed
+_ELSEWHERE = {"instrument", "holes"}  # stands in the heading; is the size of ``gaps``
+_MEASURES = {
+    "bars": ("Bars", "stored, closed"),
+    "first": ("First bar", "opens, UTC"),
+    "last": ("Last bar", "opens, UTC"),
+    "gaps": ("Holes", "stretches without bars"),
+    "missing_bars": ("Missing bars", "in all holes"),
+    "longest_gap": ("Longest hole", "bars"),
+    "zero_volume": ("Without trade", "volume is 0"),
+    "flat": ("Flat bars", "open, high, low and close are equal"),
+    "equal_closes": ("Equal closes", "close as the one before"),
+    "flat_share": ("Share of equal closes", "training refuses more than half"),
+    "null_volume": ("Without volume", "volume is not known"),
+    "jumps": ("Jumps", "moves too large for the market"),
+    "splits": ("Splits", "look like unadjusted splits"),
+    "spikes": ("Spikes", "out and straight back"),
+    "odd_prices": ("Odd prices", "far outside their bar"),
+    "volume_units": ("Changes of volume unit", ""),
+    "duplicates": ("Duplicates", "at import"),
+    "unsorted": ("Unsorted rows", "at import"),
+    "set_aside": ("Rows set aside", "at import"),
+    "quarantined": ("Set aside by reason", "at import"),
+    "open_until": ("Open bar dropped", "at import"),
+    "warnings": ("Warnings", "shown below"),
+}
 
 
 def quality(evidence: RunEvidence) -> Section:
@@ -67,9 +92,18 @@ def _inline(value: Any) -> str:
 
 def _counts(found: Mapping[str, Mapping[str, Any]]) -> Part:
     """One row a measure, one column a symbol: plain values, sizes of lists, counts of runs."""
-    names = list(dict.fromkeys(name for each in found.values() for name in each if name != "instrument"))
-    rows = [(_words(name), *(_measure(each.get(name)) for each in found.values())) for name in names]
-    return table("Candles", ("", *found), rows, caption="Of all stored candles of the run, not only the judged ones.")
+    names = list(dict.fromkeys(name for each in found.values() for name in each if name not in _ELSEWHERE))
+    rows = [
+        (*_MEASURES.get(name, (_words(name), "")), *(_measure(each.get(name)) for each in found.values()))
+        for name in names
+    ]
+    return table(
+        "Candles",
+        ("Count", "Meaning", *found),
+        rows,
+        caption="Of all stored candles, not only the judged ones.",
+        meaning=2,
+    )
 
 
 def _measure(value: Any) -> str:
@@ -79,7 +113,7 @@ def _measure(value: Any) -> str:
         if "count" in value:
             longest = value.get("longest")
             return count(value["count"]) + (f" (longest row {count(longest)})" if longest else "")
-        return ", ".join(f"{_words(k).lower()} {_measure(v)}" for k, v in value.items()) or "0"
+        return ", ".join(f"{_words(k).lower()} {_measure(v)}" for k, v in value.items() if v) or "0"
     if value == "":
         return NONE
     if isinstance(value, float) and 0 < value < 1:
@@ -107,6 +141,6 @@ def _labels(found: Mapping[str, Mapping[str, Any]]) -> Part:
     for symbol, each in found.items():
         shares = ", ".join(f"{c}: {percent(s)}" for c, s in each["shares"].items()) or NONE
         dropped = ", ".join(f"{why} {count(k)}" for why, k in each["dropped"].items()) or "none"
-        rows.append((symbol, each["name"], f"{count(each['horizon'])} bars", count(each["labelled"]), shares, dropped))
+        rows.append((symbol, each["name"], bars_of(each["horizon"]), count(each["labelled"]), shares, dropped))
     head = ("Symbol", "Target", "Horizon", "Labelled rows", "Share of each class", "Rows without a label")
     return table("Labels", head, rows, words=True)

@@ -107,6 +107,8 @@ def _caption(evidence: RunEvidence, found: Course) -> str:
         "the mean of all symbols bought in equal parts" if len(evidence.document["spec"]["symbols"]) > 1 else "closes"
     )
     text = f"{axis}Buy and hold: {many}, from the first judged bar, no costs. Below: distance from the highest equity."
+    if found.holes:
+        text += " Buy and hold goes on through a fold that was left out, so it ends elsewhere than the key number."
     return text + (f" {lost:,} bars without a return are drawn flat." if lost else "")
 
 
@@ -198,7 +200,7 @@ def _months(found: Course) -> Part | None:
         rows.append([str(1970 + year), *(_month(g, most) for g in mine), Cell(percent(whole, 1, sign=True))])
     return table(
         "Return by month",
-        ("Year", *_MONTHS, "Year's sum"),
+        ("Year", *_MONTHS, "Whole year"),
         rows,
         caption="Calendar months, UTC; compounded, after costs. The first and last month may be parts.",
     )

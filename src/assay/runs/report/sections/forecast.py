@@ -13,6 +13,7 @@ from assay.runs.report.svg import Canvas, line
 from assay.runs.report.wording import count, floats, metric, percent, ratio
 
 _BINS = 10
+_FEW = 30  # rows below which a tenth is drawn pale and not joined by the line
 _Z = 1.959963984540054
 
 
@@ -81,14 +82,14 @@ def _reliable(p: FloatArray, hit: BoolArray, value: float) -> Part:
     )
     caption = (
         f"Forecasts of class {value:g} in tenths, {count(len(p))} rows. On the diagonal, what is said to come in 6 of "
-        f"10 cases does so. The class came in {percent(hit.mean())} of all rows."
+        f"10 cases does so. The class came in {percent(hit.mean())} of all rows. Pale: fewer than {_FEW} rows."
     )
     title = f"Reliability of class {value:g}"
     return figure(title, lambda w: _draw(found, w, title), caption=caption, legend=legend, half=True)
 
 
 def _draw(found: Reliability, width: float, title: str) -> Canvas:
-    left, right, top, split, bottom = 50.0, width - 12, 12.0, 260.0, 330.0
+    left, right, top, split, bottom = 50.0, width - 22, 12.0, 260.0, 330.0
     x = Scale(0.0, 1.0, left, right)
     y = Scale(0.0, 1.0, split, top)
     rows = Scale(0.0, float(found.rows.max()), bottom, split + 22)
@@ -98,13 +99,15 @@ def _draw(found: Reliability, width: float, title: str) -> Canvas:
     canvas.columns(x, marks, bottom)
     canvas.text((left + right) / 2, bottom + 41, "forecast probability", "unit", "middle")
     canvas.path(line(x(np.array([0.0, 1.0])), y(np.array([0.0, 1.0]))), "line ideal")
-    canvas.path(line(x(found.forecast), y(found.truth)), "line model")
+    sure = found.rows >= _FEW
+    canvas.path(line(x(found.forecast[sure]), y(found.truth[sure])), "line model")
     for k, n in enumerate(found.rows.tolist()):
         f, t = float(found.forecast[k]), float(found.truth[k])
         a = x.at(f)
         tip = f"said {percent(f)}, came {percent(t)} of {count(n)} rows"
-        canvas.add("line", "whisker", x1=a, x2=a, y1=y.at(found.low[k]), y2=y.at(found.high[k]))
-        canvas.add("circle", "dot", tip, cx=a, cy=y.at(t), r=4.5)
+        pale = "" if n >= _FEW else " pale"
+        canvas.add("line", f"whisker{pale}", x1=a, x2=a, y1=y.at(found.low[k]), y2=y.at(found.high[k]))
+        canvas.add("circle", f"dot{pale}", tip, cx=a, cy=y.at(t), r=4.5)
         h = rows.at(n)
         begin = x.at(min(int(f * _BINS), _BINS - 1) / _BINS)
         wide = (right - left) / _BINS
@@ -121,8 +124,8 @@ def _confusion(p: FloatArray, y: FloatArray, classes: FloatArray) -> Part:
     said = p.argmax(axis=1)
     rows: list[list[str | Cell]] = []
     for value in classes:
-        mine = np.bincount(said[y == value], minlength=len(classes))
-        total = int(mine.sum())
+        mine = np.bincount(said[y == value], minlength=len(classes)).tolist()
+        total = sum(mine)
         cells = [
             Cell(f"{count(k)} ({percent(k / total, 0)})" if total else "0", k / total if total else 0.0) for k in mine
         ]

@@ -10,7 +10,7 @@ from assay.runs.report.wording import METRICS, NONE, count, day_of, general, met
 
 _WORDS = {
     "GOLD": "Every check passed: the record is hard to explain by luck.",
-    "UNPROVEN": "Nothing failed, but the record cannot yet be told from luck.",
+    "UNPROVEN": "Nothing failed, but not every check could be passed yet.",
     "PYRITE": "At least one check failed: this glitters, but it is not gold.",
 }
 _CHECKS = {
@@ -78,7 +78,7 @@ def numbers(evidence: RunEvidence) -> Section:
     parts: list[Table] = []
     if len(document["by_symbol"]) > 1:
         parts.append(_by_symbol(document["by_symbol"]))
-    parts.append(table("All numbers", ("Number", "Value", "Meaning"), rows))
+    parts.append(table("All numbers", ("Number", "Value", "Meaning"), rows, meaning=3))
     return Section(
         "numbers", "All numbers", "Fractions are shown in percent; undefined numbers as a dash.", tuple(parts)
     )
@@ -99,7 +99,7 @@ def _facts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     found = [
         ("Judged", span),
         ("Folds", f"{len(judged)} of {len(folds)}"),
-        ("Configurations tried on this market", count(document["n_trials"])),
+        ("Trials on this market", count(document["n_trials"])),
         ("Run", str(document["run_id"])),
         ("Model", str(document["model_id"] or "none kept")),
         ("Made", str(document["created"])[:16].replace("T", " ") + " UTC"),
@@ -111,7 +111,7 @@ def _check(reason: Mapping[str, Any]) -> Check:
     value, threshold = reason["value"], reason["threshold"]
     measured = ""
     if value is not None and threshold is not None:
-        measured = f"{_short(value)} against {_short(threshold)}"
+        measured = f"Found {_short(value)}, asked for {_short(threshold)}."
     return Check(reason["state"], _CHECKS.get(reason["check"], reason["check"].capitalize()), reason["text"], measured)
 
 

@@ -29,8 +29,8 @@ def _bars(evidence: RunEvidence) -> Part:
     values = evidence.document["metrics"]
     caption = (
         f"{count(len(moved))} bars; the {percent(flat)} of bars whose return is exactly zero (flat) are left out. "
-        f"Of all bars: skew {ratio(values.get('skew'))} (normal 0), kurtosis {ratio(values.get('kurtosis'))} (normal 3): a "
-        "kurtosis above 3 means more extreme bars than the normal curve expects."
+        f"Of all: skew {ratio(values.get('skew'))} (normal 0), kurtosis {ratio(values.get('kurtosis'))} (normal 3); "
+        "above 3 means more extreme bars than the normal curve expects."
     )
     legend = (Key("s-bars", "Bars"), Key("s-normal", "Normal curve of equal mean and deviation"))
     return figure(

@@ -12,7 +12,7 @@ from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import NARROW, Cell, Key, Note, Part, Section, figure, table
 from assay.runs.report.scale import Scale, padded, spaced, ticks, time_ticks
 from assay.runs.report.svg import CHAR, Canvas, n
-from assay.runs.report.wording import count, floats, minute, percent, price, ratio, times
+from assay.runs.report.wording import bars_of, count, floats, minute, percent, price, ratio, times
 
 _SYMBOLS, _CANDLES = 4, 150
 _REASONS = {
@@ -78,7 +78,7 @@ def _stretch(trades: pl.DataFrame, bars: Bars, row: int, role: str) -> Stretch:
         f"The {role} trade: {trades['side'][row].lower()} from {minute(trades['entry_time'][row])} at "
         f"{price(trades['entry_price'][row])} to {minute(trades['exit_time'][row])} at "
         f"{price(trades['exit_price'][row])}, "
-        f"{percent(trades['return_net'][row], 2, sign=True)} after costs in {count(held)} bars; "
+        f"{percent(trades['return_net'][row], 2, sign=True)} after costs in {bars_of(held)}; "
         f"{_REASONS.get(trades['exit_reason'][row], trades['exit_reason'][row])}. "
         f"{count(len(kept))} trades in view, {bars.instrument.timeframe} bars, UTC."
     )
