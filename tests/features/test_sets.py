@@ -72,7 +72,12 @@ def test_quality_counts_missing_values() -> None:
         (["rsi14"], ConfigError, "CONFIG_FEATURE", "did you mean rsi_14"),
         (["rsi_14", "rsi_14"], ConfigError, "CONFIG_FEATURE_DUPLICATE", "twice"),
         (["close", "close_rel"], ConfigError, "CONFIG_FEATURE_DUPLICATE", "close_rel"),
-        (["w20_s2_high_breakout_lag_20", "w20_s2.0_high_breakout_lag_20"], ConfigError, "CONFIG_FEATURE_DUPLICATE", ""),
+        (
+            ["w20_s2_high_breakout_lag_20", "w20_s2.0_high_breakout_lag_20"],
+            ConfigError,
+            "CONFIG_FEATURE_DUPLICATE",
+            "say the same",
+        ),
         (["rsi_14_rel"], ConfigError, "CONFIG_FEATURE", "rsi_14_rel"),
         (["close_lag_0"], ConfigError, "CONFIG_FEATURE", "close_lag_0"),
         (["target_return_1h"], LeakError, "LEAK_COLUMN", "target_return_1h"),

@@ -51,33 +51,43 @@ def moments(x: FloatArray, w: int) -> tuple[FloatArray, FloatArray]:
     part = np.empty(w + 1)
     for k in range(w + 1):
         part[k] = 1.0 / max(k, 1)
+    tail_level = 0.0
     for start in range(0, n, w):
         mu = 0.0
         m2 = 0.0
         rows = min(w, n - start)
+        # Deviations from a value of the block itself keep their digits, however high the level.
+        level = 0.0
+        for j in range(rows):
+            if np.isfinite(x[start + j]):
+                level = x[start + j]
+                break
         for j in range(rows):
             t = start + j
-            step = x[t] - mu
+            value = x[t] - level
+            step = value - mu
             mu += step * part[j + 1]
-            m2 += step * (x[t] - mu)
+            m2 += step * (value - mu)
             if t >= w - 1:
                 rest = w - j - 1
-                gap = tail_mean[j + 1] - mu
+                gap = tail_level - level + (tail_mean[j + 1] - mu)
                 share = rest * part[w]
                 if rest == 0:
-                    center[t] = mu
+                    center[t] = level + mu
                     spread[t] = m2
                 else:
-                    center[t] = mu + gap * share
+                    center[t] = level + (mu + gap * share)
                     spread[t] = m2 + tail_m2[j + 1] + gap * gap * share * (j + 1)
         mu = 0.0
         m2 = 0.0
         for j in range(rows - 1, -1, -1):
-            step = x[start + j] - mu
+            value = x[start + j] - level
+            step = value - mu
             mu += step * part[rows - j]
-            m2 += step * (x[start + j] - mu)
+            m2 += step * (value - mu)
             tail_mean[j] = mu
             tail_m2[j] = m2
+        tail_level = level
     return center, spread
 
 
