@@ -183,7 +183,7 @@ def relative(base: Feature) -> Feature:
         base,
         name=f"{base.name}_rel",
         unit="ratio",
-        compute=lambda study: form(study.column(base.name), study.bars.close),
+        compute=lambda study: form(study.fresh(base), study.bars.close),  # read once: not worth keeping
     )
 
 

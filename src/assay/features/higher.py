@@ -11,6 +11,7 @@ from assay.features.columns import Clock, Feature, Unit, add, feature
 from assay.features.kernels import compiled
 from assay.features.study import Study, above
 from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.bars import Bars
 
 _SUPPORT = 20
 _SMA = 50
@@ -143,12 +144,13 @@ def is_all_tf_aligned(study: Study) -> FloatArray:
     return np.where(np.isnan(score), np.nan, (score == 1.0).astype(np.float64))
 
 
-def _inside(study: Study) -> tuple[IntArray, IntArray]:
-    """First row, and the one after the last, of the lower bars that open inside each own bar."""
-    if study.lower is None:
+def _lower(study: Study) -> tuple[Bars, IntArray, IntArray]:
+    """The lower bars, and of each own bar the first row inside it and the one after the last."""
+    lower = study.lower
+    if lower is None:
         raise TypeError("a column of lower bars must declare needs=('lower',)")
-    own, lower = study.bars, study.lower.timestamp
-    return np.searchsorted(lower, own.timestamp), np.searchsorted(lower, own.known_at)
+    own = study.bars
+    return lower, np.searchsorted(lower.timestamp, own.timestamp), np.searchsorted(lower.timestamp, own.known_at)
 
 
 @compiled
@@ -173,15 +175,15 @@ def _within(values: FloatArray, start: IntArray, stop: IntArray, spread: bool) -
 @feature(lookback=0, unit="ratio", group="multi-timeframe", needs=("lower",))
 def ltf_volatility(study: Study) -> FloatArray:
     """std (ddof 1) of the log returns between the lower bars inside the bar."""
-    start, stop = _inside(study)
-    assert study.lower is not None
+    lower, start, stop = _lower(study)
     # The first lower bar's return would reach out of this bar.
-    return _within(kernels.log_change(study.lower.close, 1), np.minimum(start + 1, stop), stop, True)
+    return _within(kernels.log_change(lower.close, 1), np.minimum(start + 1, stop), stop, True)
 
 
 @feature(lookback=0, unit="base", group="multi-timeframe", needs=("ltf_volume",))
 def ltf_volume(study: Study) -> FloatArray:
     """Mean volume of the lower bars inside the bar."""
-    start, stop = _inside(study)
-    assert study.lower is not None and study.lower.volume is not None
-    return _within(study.lower.volume, start, stop, False)
+    lower, start, stop = _lower(study)
+    if lower.volume is None:
+        raise TypeError("a column of lower volume must declare needs=('ltf_volume',)")
+    return _within(lower.volume, start, stop, False)

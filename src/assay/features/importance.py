@@ -11,6 +11,7 @@ from assay.features.patterns import parse_name
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import DataError, LeakError, shown
 
+Single = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 _ROWS = 20_000  # for the rank correlation, evenly spaced
 
 
@@ -31,7 +32,7 @@ class Screen:
 
 
 def screen(
-    x: FloatArray,
+    x: FloatArray | Single,
     names: Sequence[str],
     y: FloatArray | None = None,
     *,
@@ -42,7 +43,8 @@ def screen(
 ) -> Screen:
     """Drop constant and near-constant columns and those with many NaN, by the rows given and no others.
 
-    x: ``(n, k)``, rows of the train fold; y: ``(n,)`` its labels, NaN where there is none; warm_up: first rows that do
+    x: ``(n, k)``, double or single, rows of the train fold.
+    y: ``(n,)`` its labels, NaN where there is none; warm_up: first rows that do
     not count. A column's most frequent value counts among its finite rows.
     Raises LeakError ``LEAK_COLUMN`` for names that speak of the future, ``LEAK_SUSPECT`` for a column whose rank
     correlation with y exceeds `most_like_y` in modulus; DataError ``DATA_SCHEMA`` for shapes, ``DATA_DEGENERATE`` if
@@ -81,7 +83,7 @@ def _refuse_names(names: Sequence[str]) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _counts(x: FloatArray) -> tuple[IntArray, IntArray]:
+def _counts(x: FloatArray | Single) -> tuple[IntArray, IntArray]:
     """By column: finite values, and how many of them equal the winner of a majority vote (Boyer & Moore 1981)."""
     n, k = x.shape
     finite = np.zeros(k, np.int64)
@@ -103,7 +105,7 @@ def _counts(x: FloatArray) -> tuple[IntArray, IntArray]:
     return finite, same
 
 
-def _reason(x: FloatArray, j: int, finite: int, same: int, most_nan: float, most_frequent: float) -> str:
+def _reason(x: FloatArray | Single, j: int, finite: int, same: int, most_nan: float, most_frequent: float) -> str:
     n = len(x)
     if n == 0 or finite == 0:
         return "has no finite value"
@@ -116,7 +118,9 @@ def _reason(x: FloatArray, j: int, finite: int, same: int, most_nan: float, most
     return ""
 
 
-def _refuse_answers(x: FloatArray, names: Sequence[str], kept: tuple[int, ...], y: FloatArray, limit: float) -> None:
+def _refuse_answers(
+    x: FloatArray | Single, names: Sequence[str], kept: tuple[int, ...], y: FloatArray, limit: float
+) -> None:
     labelled = np.flatnonzero(np.isfinite(y))
     if len(labelled) > _ROWS:
         labelled = labelled[np.linspace(0, len(labelled) - 1, _ROWS).astype(np.int64)]
@@ -139,7 +143,7 @@ def _refuse_answers(x: FloatArray, names: Sequence[str], kept: tuple[int, ...], 
             )
 
 
-def _ranked(values: FloatArray) -> FloatArray:
+def _ranked(values: "FloatArray | np.ndarray[tuple[int], np.dtype[np.float32]]") -> FloatArray:
     """Ranks, centred and of length 1; zeros where all are equal."""
     ranks = rankdata(values) - (len(values) + 1) / 2
     size = float(np.sqrt(ranks @ ranks))
