@@ -7,15 +7,18 @@ from assay.kernel.errors import ConfigError, shown
 from assay.runs.context import Context, Listener
 from assay.settings import load
 
+_REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs")
+
 
 def context(*, home: Path | None = None, listener: Listener | None = None) -> tuple[Context, tuple[str, ...]]:
-    """A context over the home folder, and warnings about settings that look misspelt.
+    """A context over the home folder, and warnings: settings that look misspelt, a home on a network's disk.
 
     home: overrides ``ASSAY_HOME``; default ``.assay`` in the working folder. The folder is made if it is not there.
     Raises ConfigError ``CONFIG_FIELD`` naming folder and reason when it cannot be written to.
     """
     settings, warnings = load(home=home)
     _demand_writable(settings.home)
+    warnings += _far_away(settings.home)
     opened = Context(
         home=settings.home,
         record_url=settings.record,
@@ -30,14 +33,29 @@ def context(*, home: Path | None = None, listener: Listener | None = None) -> tu
 def _demand_writable(home: Path) -> None:
     try:
         home.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise _no_home(home, "is a file, not a folder") from None
     except OSError as error:
-        raise ConfigError(
-            f"home {shown(str(home))} cannot be made: {error.strerror}", code="CONFIG_FIELD", field="home"
-        ) from error
+        raise _no_home(home, f"cannot be made: {error.strerror}") from error
     if not os.access(home, os.W_OK | os.X_OK):
-        raise ConfigError(
-            f"home {shown(str(home))} is not writable for this user",
-            code="CONFIG_FIELD",
-            hint="Choose another folder with --home or ASSAY_HOME, or give yourself the right to write there.",
-            field="home",
-        )
+        raise _no_home(home, "is not writable for this user")
+
+
+def _no_home(home: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"home {shown(str(home))} {why}",
+        code="CONFIG_FIELD",
+        hint="Choose a folder that you may write to, with --home or ASSAY_HOME.",
+        field="home",
+    )
+
+
+def _far_away(home: Path) -> tuple[str, ...]:
+    """A warning when the folder lies on a network's disk: the locks of the stores are not reliable there."""
+    import psutil
+
+    mounts = {p.mountpoint: p.fstype for p in psutil.disk_partitions(all=True)}
+    kind = next((mounts[str(f)] for f in (home.resolve(), *home.resolve().parents) if str(f) in mounts), "")
+    if not kind.startswith(_REMOTE):
+        return ()
+    return (f"home {shown(str(home))} lies on {kind}, whose file locks are not reliable; a local disk is safe",)

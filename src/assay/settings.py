@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     timeframe:  the timeframe that the view ``market_data`` shows.
     """
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = Path(".assay")
     record_url: str | None = None

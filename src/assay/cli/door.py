@@ -1,6 +1,9 @@
 """What every command shares: where the home is, how a result is printed, how an error ends the process."""
 
+import io
 import json
+import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +32,24 @@ INTERRUPTED = 130
 _USAGE: Any = typer.BadParameter.__base__
 
 
+class _Warnings(logging.Handler):
+    """Log records as lines on stderr, with the values that they carry; a progress bar may stand below them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        own = vars(logging.makeLogRecord({}))
+        facts = ", ".join(f"{k} {v}" for k, v in vars(record).items() if k not in own and k != "message")
+        text = f"{record.levelname.lower()}: {record.getMessage()}" + (f" ({facts})" if facts else "")
+        sys.stderr.write(text.replace("\n", "\\n") + "\n")
+
+
+def tell_on_stderr() -> None:
+    """Warnings of the house as lines on stderr; what a terminal cannot show is escaped."""
+    logging.basicConfig(level=logging.WARNING, handlers=[_Warnings()])
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(command: Callable[..., Any], arguments: list[str]) -> int:
     """Run a command line; the exit code. People's text goes to stderr, with ``--json`` the error document to stdout."""
     as_json = "--json" in arguments
@@ -38,22 +59,34 @@ def main(command: Callable[..., Any], arguments: list[str]) -> int:
     except AssayError as error:
         return fail(error, as_json=as_json)
     except _USAGE as error:
-        if not arguments:
-            return 2
-        text = error.format_message()
-        return fail(ConfigError(text, code="CONFIG_FIELD", hint="assay --help lists the commands."), as_json=as_json)
+        return fail(_told(error), as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         return fail(ConfigError("stopped by Ctrl-C", code="STOPPED"), as_json=as_json, exit_code=INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
+        _forget_stdout()
         return 0
+
+
+def _told(error: Any) -> ConfigError:
+    """A wrong command line as an error like all others."""
+    command = "assay" if error.ctx is None else error.ctx.command_path
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return ConfigError(f"{command} needs a command\n\n{error.format_message()}")
+    return ConfigError(error.format_message(), hint=f"{command} --help shows what it takes.")
+
+
+def _forget_stdout() -> None:
+    """Whoever read our output has gone: the interpreter must not try to flush it as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> int:
     """Say what is wrong; the exit code."""
     if as_json:
-        document = {"code": error.code, "message": error.message, "hint": error.hint, "facts": error.facts}
-        sys.stdout.write(json.dumps({"error": document}, default=str) + "\n")
+        from assay.runs.evidence import jsonable
+
+        document = {"code": error.code, "message": error.message, "hint": error.hint, "facts": jsonable(error.facts)}
+        sys.stdout.write(json.dumps({"error": document}, default=str, allow_nan=False) + "\n")
     sys.stderr.write(f"error {error.code}: {error.message}\n")
     if error.hint and error.hint not in error.message:
         sys.stderr.write(f"  {error.hint}\n")
@@ -63,11 +96,13 @@ def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> i
 def say(document: Document | Sequence[Document], people: Callable[["Console"], object], *, as_json: bool) -> None:
     """Print a result: the document as JSON on stdout, or for people on stdout as well."""
     if as_json:
-        sys.stdout.write(json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
+        sys.stdout.flush()
         return
     from rich.console import Console
 
     people(Console(soft_wrap=False))
+    sys.stdout.flush()
 
 
 @contextmanager

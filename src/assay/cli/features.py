@@ -16,12 +16,14 @@ app = typer.Typer(no_args_is_help=True, help="What is known at each bar.")
 @app.command("list")
 def list_features(
     name: Annotated[str, typer.Argument(help="A set: mini5, classic12, core72 or full110.")] = "core72",
+    home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Columns of a feature set: group, unit, lookback in bars."""
     from assay.runs.featuring import describe
 
-    rows = describe(name)
+    with opened(home):
+        rows = describe(name)
     say({"set": name, "features": rows}, lambda console: _described(console, rows), as_json=as_json)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from assay.cli import data, demo, features, runs, train
-from assay.cli.door import main
+from assay.cli.door import main, tell_on_stderr
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,4 +44,5 @@ def root(
 
 def run() -> None:
     """Entry point of the console script."""
+    tell_on_stderr()
     sys.exit(main(typer.main.get_command(app), sys.argv[1:]))

@@ -1,7 +1,7 @@
 """`assay runs` and `assay report`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, help="What ran, and what came of it.")
+Status = Literal["running", "completed", "failed", "stopped", "crashed"]
 Run = Annotated[str, typer.Argument(help="Integer id or run_id of a run.")]
 
 
 @app.command("list")
 def list_runs(
-    limit: Annotated[int, typer.Option(help="Most rows.")] = 20,
-    status: Annotated[str | None, typer.Option(help="running, completed, failed, stopped or crashed.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most rows.")] = 20,
+    status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -55,17 +56,20 @@ def report(
 
 def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     if not rows:
         console.print("No run yet. assay demo makes three.")
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("id", "name", "status", "started", "verdict", "Sharpe/yr", "net", "trades"):
-        table.add_column(column, justify="right" if column in ("id", "Sharpe/yr", "net", "trades") else "left")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("id", "name", "status", "started", "verdict", "Sharpe", "net", "trades"):
+        right = column in ("id", "Sharpe", "net", "trades")
+        table.add_column(column, justify="right" if right else "left", no_wrap=column != "name")
     for row in rows:
         m = row["metrics"]
         table.add_row(
-            str(row["experiment_id"]), row["name"], row["status"], row["start_time"][:16].replace("T", " "),
+            str(row["experiment_id"]), Text(row["name"], no_wrap=True, overflow="ellipsis"), row["status"],
+            row["start_time"][5:16].replace("T", " "),
             row["verdict_word"] or "–", number(m.get("sharpe_annual"), 2),
             number(m.get("net_profit"), percent=True), number(m.get("total_trades"), 0),
         )  # fmt: skip
@@ -73,7 +77,7 @@ def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
 
 
 def _one(console: "Console", document: dict[str, Any]) -> None:
-    console.print(f"[bold]{document['name']}[/bold]   {document['status']}   run {document['experiment_id']}")
+    console.print(f"{document['name']}   {document['status']}   run {document['experiment_id']}", markup=False)
     console.print(f"run_id {document['run_id']}   model {document.get('model_id') or '–'}", soft_wrap=True)
     console.print(f"started {document['start_time']}   seconds {number(document.get('seconds'), 1)}")
     if document.get("notes"):

@@ -75,7 +75,7 @@ def _people(console: "Console", document: Document, *, existing: bool) -> None:
     verdict, metrics = document["verdict"], document["metrics"]
     if existing:
         console.print(f"This spec already ran on these data: run {document['experiment_id']}. --force trains again.")
-    console.print(f"[bold]{document['name']}[/bold]   run {document['experiment_id']} ({document['run_id']})")
+    console.print(f"{document['name']}   run {document['experiment_id']} ({document['run_id']})", markup=False)
     console.print(f"[bold]{document['verdict_word']}[/bold]: {document['advice']}")
     for reason in verdict["reasons"]:
         console.print(f"  {reason['state']:<8}{reason['check']:<9}{reason['text']}", highlight=False)

@@ -1,10 +1,16 @@
-"""Which code ran: a digest of Assay's own sources, with or without a repository around them."""
+"""Which code ran, and with what: Assay's own sources, with or without a repository around them, and its libraries."""
 
 import hashlib
+import os
+import platform
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import assay
+from assay.track.environment import distributions
+
+_DECIDING = ("assay", "lightgbm", "numba", "numpy", "scikit-learn", "scipy", "skops", "ta-lib", "xgboost-cpu")
 
 
 @cache
@@ -17,3 +23,19 @@ def code_digest() -> str:
             sha.update(path.relative_to(root).as_posix().encode() + b"\0")
             sha.update(hashlib.sha256(path.read_bytes()).digest())
     return sha.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that decide what a model gives, by the name of their distribution."""
+    return {name: version for name, version in distributions() if name in _DECIDING}
+
+
+def surroundings(*, workers: int) -> dict[str, Any]:
+    """Python, platform, cores, workers and the `versions` of the libraries: what a reader needs to run it again."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "workers": workers,
+        "libraries": versions(),
+    }

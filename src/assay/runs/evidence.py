@@ -1,7 +1,7 @@
 """What a training leaves behind, as files that anybody can open: one JSON document and four Parquet tables.
 
 ======================  ================================================================================================
-``run.json``            spec, metrics, folds, importance, verdict, quality, costs, versions: see `document` below
+``run.json``            spec, metrics, folds, importance, verdict, quality, labels, environment; `runs.train`
 ``account.parquet``     one row a judged bar of all instruments together: timestamp, return, equity, stressed_return
 ``bars.parquet``        one row a judged bar of each instrument: symbol, timestamp, fold, return, equity, position
 ``decisions.parquet``   symbol, timestamp, fold, target, stop, take, hold, y, and ``p_<class>`` for models that forecast

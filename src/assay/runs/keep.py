@@ -11,7 +11,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.clock import now_ms
 from assay.kernel.contracts import Model
 from assay.kernel.spec import TrainSpec
-from assay.runs.code import code_digest
+from assay.runs.code import code_digest, versions
 from assay.runs.context import Context
 from assay.runs.evidence import RunEvidence
 from assay.runs.history import History
@@ -128,7 +128,6 @@ def _dataset(bars: Bars, run: Run, context: Context) -> None:
 
 def _model_files(spec: TrainSpec, context: Context, model: Model, evidence: RunEvidence, past: History) -> list[Any]:
     blobs = Blobs(context.artifacts)
-    captured = dict(capture()["environment"]["distributions"])
     window = next(iter(past.panel.windows.values()))
     with blobs.staging() as parts:
         model.save(parts)
@@ -146,9 +145,7 @@ def _model_files(spec: TrainSpec, context: Context, model: Model, evidence: RunE
                     data_digest=evidence.document["data_digest"],
                     created_at=now_ms(),
                     target=None if window.labels is None else window.labels.name,
-                    versions={
-                        n: captured[n] for n in ("lightgbm", "xgboost-cpu", "scikit-learn", "skops") if n in captured
-                    },
+                    versions=versions(),
                 ),
                 artifacts=blobs,
                 models=context.models,

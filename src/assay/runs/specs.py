@@ -48,13 +48,12 @@ _NEEDED = {"exchange": "exchange", "symbol": "symbols", "timeframe": "timeframe"
 def read_document(path: Path) -> dict[str, Any]:
     """A TOML or JSON file as a dict. Raises ConfigError ``CONFIG_PATH``, ``CONFIG_TOO_LARGE``, ``CONFIG_JSON``."""
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ConfigError(
-                f"spec {shown(str(path))} is larger than 1 MiB (size)", code="CONFIG_TOO_LARGE", field="spec"
-            )
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)  # a pipe or a device has no size to ask for
     except OSError as error:
         raise ConfigError(f"spec {shown(str(path))}: {error.strerror}", code="CONFIG_PATH", field="spec") from error
+    if len(data) > _LARGEST:
+        raise ConfigError(f"spec {shown(str(path))} is larger than 1 MiB (size)", code="CONFIG_TOO_LARGE", field="spec")
     try:
         text = data.decode("utf-8-sig")
         document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)

@@ -16,7 +16,7 @@ from assay.kernel.seeds import integer
 from assay.kernel.spec import TrainSpec
 from assay.kernel.trial import Trial
 from assay.runs import keep
-from assay.runs.code import code_digest
+from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
 from assay.runs.evidence import RunEvidence, importance, jsonable, labels_summary, tables
 from assay.runs.history import History, history
@@ -62,6 +62,7 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
             "run_id": run.run_id,
             "experiment_id": run.id,
             "seconds": time.monotonic() - began,
+            "environment": surroundings(workers=context.workers),
         }
         evidence = RunEvidence(document, *tables(found, outcomes, past))
         return TrainResult(keep.finish(spec, context, run, model, evidence, past))
