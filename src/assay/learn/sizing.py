@@ -13,10 +13,13 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ConfigError
+from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.parse import parse
 from assay.kernel.spec import SizingChoice
+
+_CHUNK = 65_536
+_YEAR_MS = 365 * 86_400_000
 
 
 class Sizing(Protocol):
@@ -113,9 +116,7 @@ class VolatilityTarget:
     def decide(self, score: FloatArray, bars: Bars, *, short: bool) -> Decisions:
         """See `Sizing`; rows before `lookback` and rows without volatility are flat."""
         side = np.where(np.abs(score) >= self.enter, np.sign(score), 0.0)
-        bar_ms = bars.instrument.bar.ms
-        per_bar = self.annual * np.sqrt(bar_ms / (365 * 86_400_000))
-        share = np.clip(per_bar / _volatility(bars.close, self.window), 0.0, 1.0)
+        share = np.clip(self.annual / _annual_volatility(bars, self.window), 0.0, 1.0)
         wanted = _stepped(np.maximum(side, -1.0 if short else 0.0) * share, self.step)
         return Decisions.weights(_flat_without_score(wanted, score))
 
@@ -131,9 +132,10 @@ def sizing(choice: SizingChoice) -> Sizing:
     """The sizing rule that a spec names. Raises ConfigError ``CONFIG_PARAMETER`` naming the nearest rule or key."""
     if choice.name not in SIZINGS:
         raise ConfigError(
-            f"sizing.name {choice.name!r} is unknown; {did_you_mean(choice.name, SIZINGS) or 'known:'} "
-            f"{', '.join(SIZINGS)}",
+            f"sizing.name {shown(choice.name)} is unknown; "
+            f"{did_you_mean(choice.name, SIZINGS) or 'known: ' + ', '.join(SIZINGS)}",
             code="CONFIG_PARAMETER",
+            field="sizing.name",
         )
     return parse(SIZINGS[choice.name], choice.params, path="sizing.params", code="CONFIG_PARAMETER")
 
@@ -147,12 +149,19 @@ def _stepped(target: FloatArray, step: float) -> FloatArray:
     return np.where(np.isnan(target), 0.0, np.clip(np.fix(target / step + np.sign(target) * 1e-9) * step, -1.0, 1.0))
 
 
-def _volatility(close: FloatArray, window: int) -> FloatArray:
-    """Std (ddof 1) of the last `window` log returns, ``(n,)``; NaN before row `window` and where it is 0."""
-    out = np.full(close.size, np.nan)
-    if close.size > window:
-        moves = np.lib.stride_tricks.sliding_window_view(np.diff(np.log(close)), window)
-        out[window:] = moves.std(axis=1, ddof=1)
+def _annual_volatility(bars: Bars, window: int) -> FloatArray:
+    """Std (ddof 1) of the last `window` log returns, by the bars a year that these rows really had; fraction, ``(n,)``.
+
+    NaN before row `window` and where it is 0. From the rows of the window only, so that a cut history says the same.
+    """
+    out = np.full(len(bars), np.nan)
+    if len(bars) > window:
+        moves = np.lib.stride_tricks.sliding_window_view(np.diff(np.log(bars.close)), window)
+        for first in range(0, len(moves), _CHUNK):  # the deviation copies what it looks at
+            part = moves[first : first + _CHUNK]
+            out[window + first : window + first + len(part)] = part.std(axis=1, ddof=1)
+        years = (bars.timestamp[window:] - bars.timestamp[:-window]) / _YEAR_MS
+        out[window:] *= np.sqrt(window / years)
     return np.where(out > 0, out, np.nan)
 
 

@@ -42,6 +42,18 @@ class Calibration:
             return np.interp(vote, first, second)
         return 1.0 / (1.0 + np.exp(-(first[0] * _logit(vote) + second[0])))
 
+    def check(self, n_classes: int) -> None:
+        """Raise ValueError unless there is one sound curve a class."""
+        if self.kind not in ("sigmoid", "isotonic", "none") or len(self.curves) != (n_classes if self.curves else 0):
+            raise ValueError(f"calibration {self.kind!r} with {len(self.curves)} curves for {n_classes} classes")
+        for first, second in self.curves:
+            numbers = np.asarray([first, second], np.float64)
+            rising = self.kind == "sigmoid" or bool((np.diff(numbers) >= 0).all())
+            if not np.isfinite(numbers).all() or not rising or (self.kind == "sigmoid" and len(first) > 1):
+                raise ValueError("calibration: a curve is not one")
+        if self.kind != "none" and not self.curves:
+            raise ValueError("calibration without curves")
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; `from_dict` gives an equal object back."""
         return {"kind": self.kind, "curves": [[list(a), list(b)] for a, b in self.curves]}

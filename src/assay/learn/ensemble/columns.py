@@ -10,9 +10,7 @@ from assay.features.importance import screen
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import DataError
 from assay.learn.ensemble.params import EnsembleParams
-from assay.learn.ensemble.samples import Samples
-
-Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+from assay.learn.ensemble.samples import Matrix, Samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,10 +31,12 @@ class Columns:
 
     def apply(self, x: FloatArray | Matrix) -> Matrix:
         """``(m, k)`` raw columns to ``(m, len(kept))`` float32: missing values filled, then scaled."""
-        out = x[:, list(self.kept)].astype(np.float32)
-        np.copyto(out, self.fill.astype(np.float32), where=~np.isfinite(out))
-        out -= self.centre.astype(np.float32)
-        out /= self.spread.astype(np.float32)
+        out = np.empty((len(x), len(self.kept)), np.float32)
+        with np.errstate(over="ignore"):
+            for j, source in enumerate(self.kept):
+                column = x[:, source].astype(np.float64)
+                column[~np.isfinite(column)] = self.fill[j]
+                out[:, j] = (column - self.centre[j]) / self.spread[j]
         return out
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def fit_columns(samples: Samples, names: tuple[str, ...], params: EnsembleParams
 
     Raises DataError ``DATA_DEGENERATE`` when no column is left, LeakError ``LEAK_SUSPECT`` from the screen.
     """
-    screened = screen(samples.x.astype(np.float64), names, samples.y.astype(np.float64))
+    screened = screen(samples.x, names, samples.y.astype(np.float64))
     kept, dropped = tuple(screened.kept), dict(screened.dropped)
     if params.max_features is not None and len(kept) > params.max_features:
         kept = _by_gain(samples, kept, params.max_features, seed)
@@ -73,28 +73,27 @@ def fit_columns(samples: Samples, names: tuple[str, ...], params: EnsembleParams
             + "; ".join(f"{name}: {why}" for name, why in list(dropped.items())[:5]),
             code="DATA_DEGENERATE",
         )
-    chosen = samples.x[:, list(kept)].astype(np.float64)
-    chosen[~np.isfinite(chosen)] = np.nan
-    fill = np.nanmedian(chosen, axis=0)
-    centre, spread = _scale(chosen, params.scale)
+    fill, centre, spread = np.array([_measure(samples.x[:, j], params.scale) for j in kept]).T.copy()
     return Columns(names, kept, fill, centre, spread, dropped)
 
 
-def _scale(x: FloatArray, how: str) -> tuple[FloatArray, FloatArray]:
-    k = x.shape[1]
+def _measure(column: np.ndarray[tuple[int], np.dtype[np.float32]], how: str) -> tuple[float, float, float]:
+    """Fill (the median), centre and spread of one column's finite values."""
+    values = column[np.isfinite(column)].astype(np.float64)
+    fill = float(np.median(values))
     if how == "none":
-        return np.zeros(k), np.ones(k)
+        return fill, 0.0, 1.0
     if how == "robust":
-        low, centre, high = np.nanquantile(x, [0.25, 0.5, 0.75], axis=0)
+        low, centre, high = np.quantile(values, [0.25, 0.5, 0.75])
         spread = (high - low) / 1.349  # quartile range of a normal distribution
     else:
-        centre, spread = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
-    return centre, np.where(spread > 0, spread, 1.0)
+        centre, spread = values.mean(), values.std()
+    return fill, float(centre), float(spread) if spread > 0 else 1.0
 
 
 def _by_gain(samples: Samples, kept: tuple[int, ...], count: int, seed: int) -> tuple[int, ...]:
     """The `count` columns with the highest total gain of a quick LightGBM; ties by position."""
-    from assay.learn.ensemble.members import quick_gain
+    from assay.learn.ensemble.boosting import quick_gain
 
     gain = quick_gain(samples.x[:, list(kept)], samples.y, samples.weight, seed=seed)
     best = np.argsort(-gain, kind="stable")[:count]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.kernel.errors import ArtifactError
+from assay.learn.ensemble.trees import demand_tree
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
@@ -30,8 +31,8 @@ def write_forest(forest: "RandomForestClassifier", path: Path) -> None:
     path.write_bytes(_canonical(skops.io.dumps(forest)))
 
 
-def read_forest(path: Path, *, columns: int) -> "RandomForestClassifier":
-    """Read a forest over `columns` features.
+def read_forest(path: Path, *, columns: int, n_classes: int) -> "RandomForestClassifier":
+    """Read a forest over `columns` features that votes for classes in ``0..n_classes-1``.
 
     Raises ArtifactError: ``ARTIFACT_FORBIDDEN_TYPE`` (a type outside our list), ``ARTIFACT_TOO_LARGE``,
     ``ARTIFACT_CORRUPT`` (not a forest, or a tree that points outside itself).
@@ -49,34 +50,41 @@ def read_forest(path: Path, *, columns: int) -> "RandomForestClassifier":
         forest = skops.io.loads(data, trusted=list(TRUSTED))
     except UntrustedTypesFoundException as error:
         raise ArtifactError(f"{path.name}: {error}", code="ARTIFACT_FORBIDDEN_TYPE") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError) as error:
-        raise ArtifactError(f"{path.name} is not a forest: {error}", code="ARTIFACT_CORRUPT") from error
-    _check(forest, path.name, columns)
+    except ArtifactError:
+        raise
+    except Exception as error:  # a hostile zip raises whatever its parts meet; no part is used then
+        raise ArtifactError(f"{path.name} is not a forest: {error!r}"[:300], code="ARTIFACT_CORRUPT") from error
+    try:
+        _check(forest, path.name, columns, n_classes)
+    except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
+        raise ArtifactError(f"{path.name} is damaged: {error!r}"[:300], code="ARTIFACT_CORRUPT") from error
     return forest
 
 
-def _check(forest: Any, name: str, columns: int) -> None:
+def _check(forest: Any, name: str, columns: int, n_classes: int) -> None:
     from sklearn.ensemble import RandomForestClassifier
+    from sklearn.tree import DecisionTreeClassifier
+    from sklearn.tree._tree import Tree
 
     if not isinstance(forest, RandomForestClassifier) or getattr(forest, "n_features_in_", None) != columns:
         raise ArtifactError(f"{name} is no forest over {columns} features", code="ARTIFACT_CORRUPT")
+    classes = np.asarray(forest.classes_)
+    known = classes.dtype.kind == "i" and classes.size == forest.n_classes_ and (np.diff(classes) > 0).all()
+    if not (known and classes.size and classes[0] >= 0 and classes[-1] < n_classes and forest.n_outputs_ == 1):
+        raise ArtifactError(f"{name} votes for other classes", code="ARTIFACT_CORRUPT")
+    if not forest.estimators_:
+        raise ArtifactError(f"{name} holds no tree", code="ARTIFACT_CORRUPT")
     for number, member in enumerate(forest.estimators_):
-        tree = member.tree_
-        nodes = tree.node_count
-        left, right, feature = tree.children_left, tree.children_right, tree.feature
-        inner = left != -1
-        children = np.concatenate([left[inner], right[inner]])
-        own = np.arange(nodes)[inner]
-        sound = (
-            (inner == (right != -1)).all()
-            and ((children > 0) & (children < nodes)).all()
-            and (left[inner] > own).all()
-            and (right[inner] > own).all()
-            and ((feature[inner] >= 0) & (feature[inner] < columns)).all()
-            and np.isfinite(tree.value).all()
-        )
-        if not sound:
-            raise ArtifactError(f"{name}: tree {number} points outside itself", code="ARTIFACT_CORRUPT", tree=number)
+        tree: Any = member.tree_ if isinstance(member, DecisionTreeClassifier) else None
+        # node_count is believed by everything that reads the arrays, so it comes first.
+        if type(tree) is not Tree or tree.node_count != tree.capacity or tree.max_n_classes != classes.size:
+            raise ArtifactError(f"{name}: tree {number} is damaged", code="ARTIFACT_CORRUPT", tree=number)
+        if member.n_classes_ != classes.size or member.n_outputs_ != 1 or member.n_features_in_ != columns:
+            raise ArtifactError(f"{name}: tree {number} is of another forest", code="ARTIFACT_CORRUPT", tree=number)
+        demand_tree(
+            tree.children_left, tree.children_right, tree.feature, tree.value.sum(axis=(1, 2)), columns,
+            where=f"{name}: tree {number}",
+        )  # fmt: skip
 
 
 def _canonical(data: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ArtifactError, DataError
+from assay.kernel.errors import ArtifactError, DataError, shown
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import SizingChoice, canonical
 from assay.learn.ensemble.calibrate import Calibration
@@ -83,9 +84,10 @@ class EnsembleModel:
         """Write ``ensemble.json`` and one file a member (LightGBM text, XGBoost UBJ, skops)."""
         for member in self.members.values():
             member.write(folder)
-        document = {
+        document: dict[str, Any] = {
             "format_version": 1,
-            "members": sorted(self.members),
+            "files": {path.name: sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())},
+            "members": list(self.members),  # in the order in which their votes are summed
             "votes": dict(self.votes),
             "columns": self.columns.as_dict(),
             "calibration": self.calibration.as_dict(),
@@ -94,6 +96,7 @@ class EnsembleModel:
             "short": self.short,
             "sizing": {"name": self.sizing_name, "params": asdict(self.sizing)},  # type: ignore[call-overload]
         }
+        document["digest"] = _digest(document)
         (folder / _FILE).write_text(canonical(document) + "\n", encoding="utf-8")
 
     @classmethod
@@ -104,6 +107,7 @@ class EnsembleModel:
         """
         document = _document(folder / _FILE)
         try:
+            _demand_files(folder, document)
             columns = Columns.from_dict(document["columns"])
             classes = tuple(float(c) for c in document["classes"])
             choice = SizingChoice(name=document["sizing"]["name"], params=document["sizing"]["params"])
@@ -111,11 +115,12 @@ class EnsembleModel:
                 name: READS[name](folder, columns=len(columns.kept), n_classes=len(classes))
                 for name in document["members"]
             }
+            _demand_document(document, columns, members)
             return cls(
                 members, document["votes"], columns, Calibration.from_dict(document["calibration"]), classes,
                 int(document["side"]), bool(document["short"]), sizing(choice), choice.name,
             )  # fmt: skip
-        except (KeyError, TypeError, IndexError, FileNotFoundError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
             raise ArtifactError(f"{_FILE} is damaged: {error!r}", code="ARTIFACT_CORRUPT") from error
 
     def _forecast(self, window: Window) -> FloatArray:
@@ -152,8 +157,47 @@ def _order(have: tuple[str, ...], want: tuple[str, ...], where: str) -> list[int
 def _document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path.name} cannot be read: {error}", code="ARTIFACT_CORRUPT") from error
     if not isinstance(document, dict) or document.get("format_version") != 1:
         raise ArtifactError(f"{path.name} is not of format version 1", code="ARTIFACT_VERSION")
+    said = document.pop("digest", None)
+    if said != _digest(document):
+        raise ArtifactError(
+            f"{path.name} says it has hash {shown(said)}, it has {_digest(document)}", code="ARTIFACT_CORRUPT"
+        )
     return document
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    return sha256(canonical(document).encode()).hexdigest()
+
+
+def _demand_files(folder: Path, document: Mapping[str, Any]) -> None:
+    for name, said in document["files"].items():
+        found = sha256((folder / Path(name).name).read_bytes()).hexdigest()
+        if found != said:
+            raise ArtifactError(f"{name} has hash {found}, {_FILE} says {shown(said)}", code="ARTIFACT_CORRUPT")
+
+
+def _demand_document(document: Mapping[str, Any], columns: Columns, members: Mapping[str, Member]) -> None:
+    """Raise ValueError for a part that would fail, or mislead, only when the model decides."""
+    classes, votes = document["classes"], document["votes"]
+    numbers = np.stack([columns.fill, columns.centre, columns.spread])
+    kept = np.asarray(columns.kept)
+    sound = {
+        "columns": numbers.shape == (3, kept.size) and np.isfinite(numbers).all() and (columns.spread > 0).all(),
+        "kept": kept.size > 0 and kept.dtype.kind == "i" and kept.min() >= 0 and kept.max() < len(columns.names),
+        "classes": len(classes) >= 2 and bool((np.diff(classes) > 0).all()),
+        "votes": set(votes) == set(members) and np.isclose(sum(votes.values()), 1.0) and min(votes.values()) >= 0,
+        "side": document["side"] in (-1, 1),
+    }
+    wrong = [part for part, good in sound.items() if not good]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)} cannot be")
+    probe = columns.apply(np.zeros((1, len(columns.names))))
+    for name, member in members.items():
+        vote = member.vote(probe)
+        if vote.shape != (1, len(classes)) or not np.isclose(vote.sum(), 1.0, atol=1e-5):
+            raise ValueError(f"{name} does not vote for {len(classes)} classes")
+    Calibration.from_dict(document["calibration"]).check(len(classes))

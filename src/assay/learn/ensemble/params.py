@@ -1,13 +1,16 @@
 """What the ensemble can be told."""
 
+import logging
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from assay.kernel.errors import ConfigError
 from assay.kernel.names import did_you_mean
 from assay.kernel.parse import parse
 
+log = logging.getLogger(__name__)
 MEMBERS = ("random_forest", "xgboost", "lightgbm")
 _RANGES: dict[str, tuple[float, float]] = {
     "trees": (1, 10_000),
@@ -22,6 +25,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "patience": (1, 10_000),
     "validation_share": (0.05, 0.5),
     "max_features": (1, 100_000),
+    "num_threads": (1, 1024),
 }
 
 
@@ -40,6 +44,8 @@ class EnsembleParams:
     uniqueness:       weight labels by how little they overlap (López de Prado 2018, ch. 4).
     scale:            ``standard``, ``robust`` (median and quartiles) or ``none``.
     max_features:     keep the columns with the highest gain of a quick model; None keeps all that pass the screen.
+    num_threads:      that the forest is grown on; more than the machine has are cut. Changes no model.
+    device:           ``cpu``, or ``auto``, which is the CPU too; ``cuda`` is refused: these builds have none.
     """
 
     members: tuple[str, ...] = MEMBERS
@@ -60,9 +66,17 @@ class EnsembleParams:
     uniqueness: bool = True
     scale: Literal["standard", "robust", "none"] = "standard"
     max_features: int | None = None
+    num_threads: int = 1
+    device: Literal["cpu", "auto", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
         self._check_members()
+        if self.device == "cuda":
+            raise ConfigError(
+                "params.device is 'cuda', the ensemble runs on the CPU; must be 'cpu' or 'auto'",
+                code="CONFIG_PARAMETER",
+                field="device",
+            )
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -100,5 +114,27 @@ class EnsembleParams:
 
 
 def ensemble_params(document: Mapping[str, Any]) -> EnsembleParams:
-    """Checked parameters from a spec's ``params``. Raises ConfigError ``CONFIG_PARAMETER`` with field and range."""
-    return parse(EnsembleParams, document, path="params", code="CONFIG_PARAMETER")
+    """Checked parameters from a spec's ``params``. Raises ConfigError ``CONFIG_PARAMETER`` with field and range.
+
+    A `num_threads` above the machine's cores is cut to them, with a warning in the log.
+    """
+    try:
+        params = parse(EnsembleParams, document, path="params", code="CONFIG_PARAMETER")
+    except ConfigError as error:
+        raise _with_range(error) from error
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if params.num_threads <= cores:
+        return params
+    log.warning("params.num_threads is %d, this machine has %d: cut", params.num_threads, cores)
+    return replace(params, num_threads=cores)
+
+
+def _with_range(error: ConfigError) -> ConfigError:
+    """The same error with the range that would be right, where the field has one."""
+    field = str(error.facts.get("field", "")).removeprefix("params.")
+    if field not in _RANGES or " in [" in error.message:
+        return error
+    low, high = _RANGES[field]
+    return ConfigError(
+        f"{error.message}; must be in [{low:g}, {high:g}]", code=error.code, hint=error.hint, field=field
+    )

@@ -10,6 +10,9 @@ from assay.kernel.panel import Panel, Window
 from assay.targets import uniqueness
 
 _ROW_QUALITY = 0.9  # least share of finite features for a row to be learnt from
+_CHUNK = 8192
+
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +23,7 @@ class Samples:
     decided_at, known_at: ``(m,)`` int64 ms.
     """
 
-    x: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    x: Matrix
     y: IntArray
     weight: FloatArray
     decided_at: IntArray
@@ -61,21 +64,31 @@ def _of_window(window: Window, classes: tuple[float, ...], weigh: bool) -> Sampl
     labels = window.labels
     if labels is None:
         raise DataError(f"{window.bars.instrument}: a trainer needs labels", code="DATA_SCHEMA")
-    rows = np.flatnonzero(np.isfinite(labels.y))
-    finite = np.isfinite(window.features[rows]).mean(axis=1) if window.names else np.ones(rows.size)
-    rows = rows[finite > _ROW_QUALITY]
+    labelled = np.flatnonzero(np.isfinite(labels.y))
+    x, good = _single(window.features, labelled)
+    rows = labelled[good]
     kept = np.zeros(len(window), np.bool_)
     kept[rows] = True
     weight = uniqueness(labels.only(kept))[rows] if weigh and rows.size else np.ones(rows.size)
-    with np.errstate(over="ignore"):
-        x = window.features[rows].astype(np.float32)
     return Samples(
-        x,
+        x if good.all() else x[good],
         np.searchsorted(np.asarray(classes), labels.y[rows]).astype(np.int64),
         weight,
         window.bars.known_at[rows],
         labels.known_at[rows],
     )
+
+
+def _single(features: FloatArray, rows: IntArray) -> tuple[Matrix, BoolArray]:
+    """These rows in single precision, and which of them have enough finite features; never a whole double copy."""
+    x = np.empty((len(rows), features.shape[1]), np.float32)
+    good = np.ones(len(rows), np.bool_)
+    with np.errstate(over="ignore"):
+        for first in range(0, len(rows), _CHUNK):
+            part = features[rows[first : first + _CHUNK]]
+            x[first : first + _CHUNK] = part
+            good[first : first + _CHUNK] = np.isfinite(part).sum(axis=1) > _ROW_QUALITY * part.shape[1]
+    return x, good
 
 
 def inner_split(samples: Samples, share: float) -> tuple[Samples, Samples]:

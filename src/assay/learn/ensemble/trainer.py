@@ -11,7 +11,7 @@ from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
 from assay.learn.ensemble.calibrate import fit_calibration
-from assay.learn.ensemble.columns import fit_columns
+from assay.learn.ensemble.columns import Columns, fit_columns
 from assay.learn.ensemble.members import FITS, Learning, Member
 from assay.learn.ensemble.model import EnsembleModel
 from assay.learn.ensemble.params import EnsembleParams
@@ -38,7 +38,31 @@ class EnsembleTrainer:
         ``CONFIG_TARGET`` for a target without classes; LeakError ``LEAK_SUSPECT`` from the screen.
         """
         classes, side = _classes(train)
-        names = next(iter(train.windows.values())).names
+        names = _names(train)
+        columns, learning = self._prepare(train, names, classes, seed)
+        members = self._members(learning, report)
+        votes = sum(
+            (self.params.votes[n] * m.vote(learning.vx) for n, m in members.items()),
+            np.zeros((len(learning.vy), len(classes))),
+        )
+        model = EnsembleModel(
+            members=members,
+            votes=self.params.votes,
+            columns=columns,
+            calibration=fit_calibration(self.params.calibration, votes, learning.vy, learning.vplain),
+            classes=classes,
+            side=side,
+            short=self.short,
+            sizing=sizing(self.choice),
+            sizing_name=self.choice.name,
+        )
+        report.progress(1.0, {})
+        return model
+
+    def _prepare(
+        self, train: Panel, names: tuple[str, ...], classes: tuple[float, ...], seed: int
+    ) -> tuple[Columns, Learning]:
+        """Rows gathered, split, checked, screened and scaled; what was only a step on the way is let go on return."""
         samples = gather(train, classes, weigh=self.params.uniqueness)
         older, newest = inner_split(samples, self.params.validation_share)
         if not len(older):
@@ -50,36 +74,19 @@ class EnsembleTrainer:
         demand_classes(older, classes, what="train")
         demand_classes(newest, classes, what="validation")
         columns = fit_columns(older, names, self.params, seed=seed)
-        learning = Learning(
+        return columns, Learning(
             x=columns.apply(older.x),
             y=older.y,
             weight=_balanced(older, len(classes), on=self.params.balance),
             vx=columns.apply(newest.x),
             vy=newest.y,
             vweight=_balanced(newest, len(classes), on=self.params.balance),
+            vplain=newest.weight,
             n_classes=len(classes),
             params=self.params,
             seed=seed,
             tick=lambda: None,
         )
-        members = self._members(learning, report)
-        votes = sum(
-            (self.params.votes[n] * m.vote(learning.vx) for n, m in members.items()),
-            np.zeros((len(newest), len(classes))),
-        )
-        model = EnsembleModel(
-            members=members,
-            votes=self.params.votes,
-            columns=columns,
-            calibration=fit_calibration(self.params.calibration, votes, newest.y, newest.weight),
-            classes=classes,
-            side=side,
-            short=self.short,
-            sizing=sizing(self.choice),
-            sizing_name=self.choice.name,
-        )
-        report.progress(1.0, {})
-        return model
 
     def _members(self, learning: Learning, report: Report) -> dict[str, Member]:
         count = len(self.params.members)
@@ -102,7 +109,20 @@ def _classes(train: Panel) -> tuple[tuple[float, ...], int]:
             f"the ensemble learns classes, target {name} has none; use profitable, direction or a pattern",
             code="CONFIG_TARGET",
         )
+    if any((each.classes, each.side) != (labels[0].classes, labels[0].side) for each in labels):
+        raise ConfigError("one model needs one target for all symbols", code="CONFIG_TARGET")
     return labels[0].classes, labels[0].side
+
+
+def _names(train: Panel) -> tuple[str, ...]:
+    first, *others = (window for _, window in train)
+    for window in others:
+        if window.names != first.names:
+            raise DataError(
+                f"{window.bars.instrument} has other columns than {first.bars.instrument}, or in another order",
+                code="DATA_FEATURES",
+            )
+    return first.names
 
 
 def _balanced(samples: Samples, n_classes: int, *, on: bool) -> FloatArray:

@@ -1,0 +1,133 @@
+"""Whether a stored tree is a tree: libraries walk along its indices without asking.
+
+A file's hash says that nothing was damaged by chance. These checks are for a file that somebody made, hash and all.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.kernel.errors import ArtifactError
+
+_LEAF = -1
+
+
+def demand_tree(
+    left: NDArray[Any], right: NDArray[Any], feature: NDArray[Any], value: NDArray[Any], columns: int, *, where: str
+) -> None:
+    """Raise ArtifactError ``ARTIFACT_CORRUPT`` unless these arrays, one entry a node, make one binary tree.
+
+    left, right: children, later than their node, each node but the first once; -1 in both is a leaf.
+    feature:     column of an inner node, in ``0..columns-1``.   value: finite.
+    """
+    inner = np.asarray(left) != _LEAF
+    nodes = np.arange(len(inner))
+    children = np.concatenate([left[inner], right[inner]])
+    sound = (
+        len(left) == len(right) == len(feature) == len(value) > 0
+        and (inner == (np.asarray(right) != _LEAF)).all()
+        and np.array_equal(np.sort(children), nodes[1:])
+        and (left[inner] > nodes[inner]).all()
+        and (right[inner] > nodes[inner]).all()
+        and ((feature[inner] >= 0) & (feature[inner] < columns)).all()
+        and np.isfinite(value).all()
+    )
+    if not sound:
+        raise ArtifactError(f"{where} points outside itself or holds no number", code="ARTIFACT_CORRUPT")
+
+
+def demand_xgboost(document: Mapping[str, Any], columns: int, n_classes: int, *, name: str) -> None:
+    """Check every tree of an XGBoost model's JSON form. Raises ArtifactError ``ARTIFACT_CORRUPT``."""
+    try:
+        model = document["learner"]["gradient_booster"]["model"]
+        groups = set(model["tree_info"])
+        for number, tree in enumerate(model["trees"]):
+            left, right, feature = (
+                np.asarray(tree[k], np.int64) for k in ("left_children", "right_children", "split_indices")
+            )
+            value = np.asarray(tree["split_conditions"], np.float64)
+            demand_tree(left, right, feature, value, columns, where=f"{name}: tree {number}")
+            if tree["categories"] or any(tree["split_type"]):
+                raise ArtifactError(f"{name}: tree {number} splits by category", code="ARTIFACT_CORRUPT")
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        raise ArtifactError(f"{name} is damaged: {error!r}", code="ARTIFACT_CORRUPT") from error
+    if not groups <= set(range(1 if n_classes == 2 else n_classes)):
+        raise ArtifactError(f"{name}: trees of classes {sorted(groups)} for {n_classes}", code="ARTIFACT_CORRUPT")
+
+
+def checked_lightgbm(text: str, columns: int, n_classes: int, *, name: str) -> str:
+    """LightGBM's text as it may be parsed: every tree checked, without ``tree_sizes``, which would be jumped along.
+
+    Raises ArtifactError ``ARTIFACT_CORRUPT`` with the line.
+    """
+    head, *blocks = text.split("\nTree=")
+    found = _fields(head, 1, name)
+    width = 1 if n_classes == 2 else n_classes
+    for key, want in (("max_feature_idx", columns - 1), ("num_class", width), ("num_tree_per_iteration", width)):
+        if _whole(found, key) != want:
+            raise ArtifactError(f"{name}: {key} is not {want}", code="ARTIFACT_CORRUPT", field=key)
+    if any(len(found.get(key, "").split()) != columns for key in ("feature_names", "feature_infos")):
+        raise ArtifactError(f"{name}: not {columns} columns", code="ARTIFACT_CORRUPT")
+    line = head.count("\n") + 2
+    for number, block in enumerate(blocks):
+        body = block.split("\nend of trees")[0]
+        if body.split("\n", 1)[0] != str(number):
+            raise ArtifactError(f"{name}: tree {number} is missing, line {line}", code="ARTIFACT_CORRUPT", line=line)
+        _lightgbm_tree(_fields(body, line, name), columns, f"{name}: tree {number}, line {line},")
+        line += block.count("\n") + 1
+    if not blocks or len(blocks) % width:
+        raise ArtifactError(f"{name}: {len(blocks)} trees for {width} a round", code="ARTIFACT_CORRUPT")
+    kept = [row for row in head.split("\n") if not row.startswith("tree_sizes=")]
+    return "\nTree=".join(["\n".join(kept), *blocks])
+
+
+def _lightgbm_tree(found: Mapping[str, str], columns: int, where: str) -> None:
+    """Inner nodes count from 0, leaf k is written ``-k - 1``; both together, leaves behind, make the tree."""
+    leaves = _whole(found, "num_leaves")
+    value = _numbers(found, "leaf_value", where)
+    if len(value) != leaves or _whole(found, "num_cat") != 0 or _whole(found, "is_linear") != 0:
+        raise ArtifactError(f"{where} has not {leaves} plain leaves", code="ARTIFACT_CORRUPT")
+    inner = leaves - 1
+    if not inner:
+        return
+    left, right, feature = (
+        _numbers(found, key, where).astype(np.int64) for key in ("left_child", "right_child", "split_feature")
+    )
+    if not len(left) == len(right) == len(feature) == len(_numbers(found, "threshold", where)) == inner:
+        raise ArtifactError(f"{where} has not {inner} splits", code="ARTIFACT_CORRUPT")
+    none, zero = np.full(leaves, _LEAF), np.zeros(leaves, np.int64)
+    placed = [np.concatenate([np.where(side < 0, inner - 1 - side, side), none]) for side in (left, right)]
+    demand_tree(
+        placed[0], placed[1], np.concatenate([feature, zero]), np.concatenate([np.zeros(inner), value]), columns,
+        where=where,
+    )  # fmt: skip
+
+
+def _fields(text: str, line: int, name: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for at, row in enumerate(text.split("\n"), line):
+        key, equals, value = row.partition("=")
+        if not equals:
+            continue
+        if key in found:
+            raise ArtifactError(f"{name}: {key[:64]} stands twice, line {at}", code="ARTIFACT_CORRUPT", line=at)
+        found[key] = value
+    return found
+
+
+def _whole(found: Mapping[str, str], key: str) -> int:
+    text = found.get(key, "")
+    return int(text) if text.isdecimal() and len(text) < 10 else -1
+
+
+def _numbers(found: Mapping[str, str], key: str, where: str) -> NDArray[np.float64]:
+    words: Sequence[str] = found.get(key, "").split()
+    try:
+        numbers = np.asarray([float(word) for word in words])
+    except ValueError as error:
+        raise ArtifactError(f"{where} {key}: {error}", code="ARTIFACT_CORRUPT") from error
+    if not np.isfinite(numbers).all():
+        raise ArtifactError(f"{where} {key} holds no number", code="ARTIFACT_CORRUPT")
+    return numbers
