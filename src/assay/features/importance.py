@@ -53,7 +53,7 @@ def screen(
     if x.ndim != 2 or x.shape[1] != len(names) or (y is not None and len(y) != len(x)):
         raise DataError(f"x has shape {x.shape} for {len(names)} names", code="DATA_SCHEMA")
     _refuse_names(names)
-    rows = np.ascontiguousarray(x[warm_up:])
+    rows: FloatArray | Single = np.ascontiguousarray(x[warm_up:])  # type: ignore[assignment]  # keeps its dtype
     finite, first_same = _counts(rows)
     dropped: dict[str, str] = {}
     for j, name in enumerate(names):

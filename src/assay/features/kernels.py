@@ -41,6 +41,14 @@ def mean(x: FloatArray, w: int) -> FloatArray:
 
 
 @compiled
+def _first_finite(x: FloatArray, start: int, stop: int) -> float:
+    for t in range(start, stop):
+        if np.isfinite(x[t]):
+            return x[t]
+    return 0.0
+
+
+@compiled
 def moments(x: FloatArray, w: int) -> tuple[FloatArray, FloatArray]:
     """Mean and sum of squared deviations of the last w rows."""
     n = len(x)
@@ -57,11 +65,7 @@ def moments(x: FloatArray, w: int) -> tuple[FloatArray, FloatArray]:
         m2 = 0.0
         rows = min(w, n - start)
         # Deviations from a value of the block itself keep their digits, however high the level.
-        level = 0.0
-        for j in range(rows):
-            if np.isfinite(x[start + j]):
-                level = x[start + j]
-                break
+        level = _first_finite(x, start, start + rows)
         for j in range(rows):
             t = start + j
             value = x[t] - level
