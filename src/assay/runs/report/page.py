@@ -1,12 +1,16 @@
 """The page as a whole."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunEvidence
+from assay.kernel.spec import canonical
+from assay.runs.evidence import RunEvidence, jsonable
 from assay.runs.report.parts import Section
 from assay.runs.report.sections import costs, data, equity, folds, forecast, importance, overview, returns, trades
 
@@ -18,10 +22,9 @@ def render(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
     Equal evidence and candles give equal bytes. A missing key of the document is a KeyError. Cost: O(n log n), about a
     second for 100k judged bars; the page stays below 1 MB, for charts hold at most two points a pixel.
     """
+    plain = replace(evidence, document=_plain(evidence.document))
     return (
-        _templates()
-        .get_template("report.html.j2")
-        .render(head=overview.head(evidence), sections=sections(evidence, candles))
+        _templates().get_template("report.html.j2").render(head=overview.head(plain), sections=sections(plain, candles))
     )
 
 
@@ -40,6 +43,17 @@ def sections(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Section
         data.made_of(evidence),
     ]
     return [each for each in found if each is not None]
+
+
+def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document as it comes back from its file, symbols in the order of the spec: no order of keys shows."""
+    plain: dict[str, Any] = json.loads(canonical(jsonable(document)))
+    symbols = plain["spec"]["symbols"]
+    for part in ("by_symbol", "labels", "quality", "snapshots"):
+        found = plain[part]
+        order = [s for s in symbols if s in found] + [s for s in found if s not in symbols]
+        plain[part] = {s: found[s] for s in order}
+    return plain
 
 
 @cache

@@ -115,7 +115,7 @@ def spaced(marks: Sequence[tuple[float, str]], scale: Scale, char: float) -> lis
     for value, text in marks:
         half = len(text) * char / 2
         x = scale.at(value)
-        if x - half > edge and x + half <= scale.stop + half:
+        if x - half >= edge and x + half <= scale.stop + half:
             kept.append((value, text))
             edge = x + half + char
     return kept

@@ -78,8 +78,11 @@ def money(value: Any) -> str:
     return NONE if not math.isfinite(v) else _signed(v, ",.2f" if abs(v) < 100 else ",.0f", False)
 
 
-def price(value: float) -> str:
-    """A price with six significant digits."""
+def price(value: Any) -> str:
+    """A price with about six digits."""
+    value = number(value)
+    if not math.isfinite(value):
+        return NONE
     return _signed(value, ",.0f" if abs(value) >= 10_000 else ",.2f" if abs(value) >= 100 else ".5g", False)
 
 

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from assay.runs.evidence import RunEvidence, jsonable
+from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Code, Note, Part, Section, table
 from assay.runs.report.wording import NONE, bars_of, count, general, percent
 
 _MOST = 12  # rows of one kind of finding that are listed
 _ELSEWHERE = {"instrument", "holes"}  # stands in the heading; is the size of ``gaps``
+_COLUMNS = ("row", "time", "after", "before", "missing", "code", "text")  # of findings, in this order; others follow
 _MEASURES = {
     "bars": ("Bars", "stored, closed"),
     "first": ("First bar", "opens, UTC"),
@@ -69,7 +70,7 @@ def made_of(evidence: RunEvidence) -> Section:
     facts.append(("Seconds", general(document["seconds"])))
     facts += [(f"Snapshot of {s}", str(digest)) for s, digest in document["snapshots"].items()]
     facts += [(_words(k), _inline(v)) for k, v in sorted(document["environment"].items())]
-    spec = json.dumps(jsonable(document["spec"]), indent=2, sort_keys=True, ensure_ascii=False)
+    spec = json.dumps(document["spec"], indent=2, sort_keys=True, ensure_ascii=False)
     parts = (
         Code("Specification", spec),
         table("Identity and environment", ("What", "Value"), facts, words=True),
@@ -92,7 +93,7 @@ def _inline(value: Any) -> str:
 
 def _counts(found: Mapping[str, Mapping[str, Any]]) -> Part:
     """One row a measure, one column a symbol: plain values, sizes of lists, counts of runs."""
-    names = list(dict.fromkeys(name for each in found.values() for name in each if name not in _ELSEWHERE))
+    names = sorted({name for each in found.values() for name in each if name not in _ELSEWHERE}, key=_place)
     rows = [
         (*_MEASURES.get(name, (_words(name), "")), *(_measure(each.get(name)) for each in found.values()))
         for name in names
@@ -104,6 +105,11 @@ def _counts(found: Mapping[str, Mapping[str, Any]]) -> Part:
         caption="Of all stored candles, not only the judged ones.",
         meaning=2,
     )
+
+
+def _place(name: str) -> tuple[int, str]:
+    order = list(_MEASURES)
+    return (order.index(name) if name in order else len(order), name)
 
 
 def _measure(value: Any) -> str:
@@ -129,7 +135,7 @@ def _findings(symbol: str, name: str, found: list[Mapping[str, Any]]) -> Part:
     """The first rows of one kind of finding, the largest holes first."""
     if name == "gaps":
         found = sorted(found, key=lambda g: -g["missing"])
-    head = tuple(found[0])
+    head = sorted(found[0], key=lambda k: (_COLUMNS.index(k) if k in _COLUMNS else len(_COLUMNS), k))
     rows = [[_inline(row.get(k)) for k in head] for row in found[:_MOST]]
     which = "largest" if name == "gaps" else "first"
     more = f"The {which} {_MOST} of {len(found):,}." if len(found) > _MOST else ""

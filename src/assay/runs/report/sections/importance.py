@@ -11,7 +11,7 @@ from assay.runs.report.parts import Note, Part, Section, figure, table
 from assay.runs.report.svg import Canvas
 from assay.runs.report.wording import number, percent
 
-_MOST = 20
+_MOST, _FOLDS = 20, 60
 _LETTER = 6.9
 
 
@@ -29,6 +29,8 @@ def section(evidence: RunEvidence) -> Section:
             f"The {len(names)} strongest of {total} features by mean share. A feature that matters in one fold only is "
             "likely an accident of that fold."
         )
+        if len(folds) > _FOLDS:
+            caption += f" Drawn are the newest {_FOLDS} of {len(folds)} folds; the mean is of all."
         parts.append(figure("Feature importance per fold", lambda w: _draw(names, shares, folds, w), caption=caption))
     else:
         parts.append(Note("This kind of model does not say which features it leans on."))
@@ -52,9 +54,10 @@ def _draw(names: list[str], shares: FloatArray, folds: list[int], width: float) 
     left = min(max(len(n) for n in names), letters) * (_LETTER - (0.6 if small else 0.0)) + 14
     mean_width = 40.0 if small else 56.0
     row, top = 21.0, 24.0
-    cell = (width - left - mean_width - 6) / len(folds)
+    cell = (width - left - mean_width - 6) / min(len(folds), _FOLDS)
     most = float(np.nanmax(shares)) if np.isfinite(shares).any() else 1.0
     canvas = Canvas(width, top + row * len(names) + 6, f"Importance of {len(names)} features in {len(folds)} folds")
+    folds = folds[-_FOLDS:]
     every = max(1, round((26 if small else 22) / cell))
     for k, fold in enumerate(folds):
         if k % every == 0:
@@ -64,7 +67,7 @@ def _draw(names: list[str], shares: FloatArray, folds: list[int], width: float) 
     for i, name in enumerate(names):
         y = top + row * i
         canvas.text(left - 8, y + 14, _cut(name, letters), "tick", "end")
-        for k, share in enumerate(shares[i].tolist()):
+        for k, share in enumerate(shares[i, -_FOLDS:].tolist()):
             tip = f"{name}, fold {folds[k]}: {percent(share, 2)}"
             heat = str(round(0.05 + 0.95 * share / most, 3)) if np.isfinite(share) and most > 0 else "0.02"
             gap = min(1.0, cell / 6)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import NARROW, Cell, Key, Note, Part, Section, figure, table
 from assay.runs.report.scale import Scale, padded, spaced, ticks, time_ticks
 from assay.runs.report.svg import CHAR, Canvas, n
-from assay.runs.report.wording import bars_of, count, floats, minute, percent, price, ratio, times
+from assay.runs.report.wording import bars_of, count, floats, minute, number, percent, price, ratio, times
 
 _SYMBOLS, _CANDLES = 4, 150
 _REASONS = {
@@ -143,7 +144,7 @@ class _Place:
 
 def _clock(canvas: Canvas, place: _Place, rows: FloatArray, bottom: float) -> None:
     opens = rows[:, 0]
-    about = max(2, int((place.scale.stop - place.scale.start) / 110))
+    about = max(2, int((place.scale.stop - place.scale.start) / 80))
     marks = [
         (float(np.searchsorted(opens, ms)) + 0.5, words)
         for ms, words in time_ticks(float(opens[0]), float(opens[-1]), about)
@@ -173,11 +174,12 @@ def _mark(canvas: Canvas, place: _Place, y: Scale, trade: Mapping[str, float | i
     css = f"{side} focus" if focus else side
     begin, end = place.of(int(trade["entry_time"])), place.of(int(trade["exit_time"]))
     tip = (
-        f"{side}, in {minute(int(trade['entry_time']))} at {price(float(trade['entry_price']))}, out "
-        f"{minute(int(trade['exit_time']))} at {price(float(trade['exit_price']))}: "
+        f"{side}, in {minute(int(trade['entry_time']))} at {price(trade['entry_price'])}, out "
+        f"{minute(int(trade['exit_time']))} at {price(trade['exit_price'])}: "
         f"{percent(trade['return_net'], 2, sign=True)}"
     )
-    a, b = y.at(float(trade["entry_price"])), y.at(float(trade["exit_price"]))
+    a, b = y.at(number(trade["entry_price"])), y.at(number(trade["exit_price"]))
+    begin, end = (begin if isfinite(a) else None), (end if isfinite(b) else None)
     if begin is not None and end is not None:
         canvas.add("line", f"held {css}", tip, x1=begin, y1=a, x2=end, y2=b)
     if begin is not None:
