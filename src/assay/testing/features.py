@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from assay.features.columns import Feature
 from assay.features.study import Study
 from assay.features.tables import Table, table
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
@@ -185,7 +184,7 @@ def minds_no_gap(names: Names, bars: Bars) -> None:
     later[hole:] += 11 * bars.instrument.bar.ms
     whole, gapped = _table(names, bars), _table(names, replace(bars, timestamp=later))
     for i, feature in enumerate(whole.features):
-        if feature.group not in _CLOCKED and "multi-timeframe" not in feature.group and not _of_clock(feature):
+        if feature.group not in _CLOCKED and feature.name != "macd_session_interaction":
             assert _equal(whole.values[:, i], gapped.values[:, i]).all(), f"{feature.name}: changes with a gap in time"
 
 
@@ -231,11 +230,6 @@ def scaled(bars: Bars, price: float, volume: float) -> Bars:
         volume=None if bars.volume is None else bars.volume * volume,
         columns={n: c * price if n.endswith("_spread") else c for n, c in bars.columns.items()},
     )
-
-
-def _of_clock(feature: Feature) -> bool:
-    """Products that hold a column of the clock."""
-    return feature.name.startswith("macd_session_interaction")
 
 
 def _table(names: Names, bars: Bars, lower: Bars | None = None) -> Table:
