@@ -52,4 +52,5 @@ bars = synthetic(bars=4_000, seed=7, ic=0.2, symbol="GOLD/USDT:USDT")
 panel = Panel.of(Window.of_bars(bars))
 for outcome in walk(DayTrainer(), panel, WalkForward(1_200, 600), costs=Costs(), seed=1, report=Silent()):
     record = outcome.tested["GOLD/USDT:USDT"].record
-    print(f"fold {outcome.number}: net {record.equity[-1] - 1:+.1%} over {len(record)} bars, {len(record.trades)} trades")
+    net = record.equity[-1] - 1
+    print(f"fold {outcome.number}: net {net:+.1%} over {len(record)} bars, {len(record.trades)} trades")

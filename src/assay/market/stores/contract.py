@@ -140,7 +140,7 @@ def not_found(instrument: Instrument, held: Sequence[Holding]) -> DataError:
     return DataError(
         f"the store has no candles of {instrument}" + (f"; {near}" if near else f"; it has {len(held)} other series"),
         code="DATA_NOT_FOUND",
-        hint=f"bring them in: assay collect {instrument.exchange} {instrument.symbol} --timeframe "
+        hint=f"bring them in: assay collect --exchange {instrument.exchange} --symbol {instrument.symbol} --timeframe "
         f"{instrument.timeframe}, or assay import FILE",
         instrument=instrument.key,
     )
