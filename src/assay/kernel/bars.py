@@ -12,6 +12,7 @@ from assay.kernel.errors import DataError
 from assay.kernel.instrument import Instrument
 
 PRICES = ("open", "high", "low", "close")
+USABLE = "usable"  # column of 1 and 0: no signal and no training row where it is 0
 _YEAR_MS = 365 * 86_400_000
 _FULL = 0.9  # share of the unbroken grid from which on a market counts as open around the clock
 

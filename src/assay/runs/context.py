@@ -8,6 +8,7 @@ from pathlib import Path
 from assay.kernel.trial import Trial
 from assay.market.stores.contract import CandleStore
 from assay.market.stores.open import open_candles
+from assay.track.blobs.store import Blobs
 from assay.track.record import Record, open_record
 
 Listener = Callable[[float, str], None]
@@ -74,4 +75,5 @@ class Recording:
 
     def trial(self, trial: Trial) -> int:
         """See `assay.kernel.contracts.Report`."""
-        return self.context.record.ledger.append(trial, experiment_id=self.experiment_id)
+        blobs = Blobs(self.context.artifacts)
+        return self.context.record.ledger.append(trial, experiment_id=self.experiment_id, blobs=blobs)

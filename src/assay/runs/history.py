@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.features import Table, table
-from assay.kernel.bars import Bars
+from assay.kernel.bars import USABLE, Bars
 from assay.kernel.errors import DataError
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import TrainSpec
@@ -48,6 +48,8 @@ def history(spec: TrainSpec, bars: Sequence[Bars]) -> History:
     windows = []
     for each, features in zip(bars, tables, strict=True):
         labels = label(each, target, costs=spec.costs)
+        if USABLE in each.columns:
+            labels = labels.only(each.columns[USABLE] == 1)
         _refuse_few(each, warm_up, labels.horizon)
         windows.append(Window(each, _columns(features, names), names, labels)[warm_up:])
     absent = {n: why for t in tables for n, why in t.absent.items()}

@@ -4,12 +4,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from assay.features import set_digest
-from assay.kernel.bars import Bars
+from assay.kernel.arrays import BoolArray
+from assay.kernel.bars import USABLE, Bars
 from assay.kernel.clock import now_ms
 from assay.kernel.contracts import Model
+from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
 from assay.runs.code import code_digest, versions
 from assay.runs.context import Context
@@ -26,16 +31,23 @@ EVIDENCE = "evidence"
 _STRATEGY = {"ensemble": "ensemble", "lstm": "lstm", "ppo": "rl"}
 
 
-def candles(spec: TrainSpec, context: Context) -> list[Bars]:
-    """The stored bars of every instrument, filtered as the spec says."""
-    found = [context.candles.read(i, newest=spec.bars) for i in spec.instruments]
+def candles(spec: TrainSpec, context: Context) -> tuple[list[Bars], dict[str, Any]]:
+    """The stored bars of every instrument, and by symbol what the spec's filter did to them.
+
+    A filter that marks leaves a column ``usable`` (1 or 0) on the bars that it marked any of.
+    """
+    stored = [context.candles.read(i, newest=spec.bars) for i in spec.instruments]
     if spec.filter is None:
-        return found
-    from assay.kernel.parse import parse
+        return stored, {}
     from assay.market.filter import DataFilter, apply
 
     config = parse(DataFilter, spec.filter, path="filter")
-    return [apply(bars, config).bars for bars in found]
+    filtered = [apply(bars, config) for bars in stored]
+    return [_marked(f.bars, f.usable) for f in filtered], {f.bars.instrument.symbol: f.report for f in filtered}
+
+
+def _marked(bars: Bars, usable: BoolArray) -> Bars:
+    return bars if usable.all() else replace(bars, columns={**bars.columns, USABLE: usable.astype(np.float64)})
 
 
 def data_digest(bars: Sequence[Bars], spec: TrainSpec) -> str:

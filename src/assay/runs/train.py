@@ -43,7 +43,7 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
     """
     began = time.monotonic()
     trainer = trainer_of(spec)
-    bars = keep.candles(spec, context)
+    bars, filtered = keep.candles(spec, context)
     digest = keep.data_digest(bars, spec)
     if not force and (known := keep.existing(spec, digest, context)) is not None:
         return TrainResult(known, existing=True)
@@ -62,6 +62,7 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
             "run_id": run.run_id,
             "experiment_id": run.id,
             "seconds": time.monotonic() - began,
+            "filter": jsonable(filtered),
             "environment": surroundings(workers=context.workers),
         }
         evidence = RunEvidence(document, *tables(found, outcomes, past))

@@ -7,11 +7,14 @@ workers there are.
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
+import numpy as np
+
 from assay.kernel.arrays import FloatArray
+from assay.kernel.bars import USABLE, Bars
 from assay.kernel.contracts import Model, Report, Trainer
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
@@ -60,13 +63,19 @@ class Outcome:
 
 @dataclass
 class _Shares:
-    """Progress of folds that run side by side, told to one report; the share never falls."""
+    """Progress of folds that run side by side, told to one report; the share never falls.
+
+    Once the walk is over, whoever still fits is cancelled the next time it tells its progress.
+    """
 
     report: Report
     done: list[float]
+    over: bool = False
     lock: Lock = field(default_factory=Lock)
 
     def tell(self, number: int, share: float) -> None:
+        if self.over:
+            raise CancelledError
         with self.lock:
             self.done[number] = max(self.done[number], share)
             self.report.progress(min(1.0, sum(self.done) / len(self.done)), {})
@@ -112,6 +121,7 @@ def walk(
             yield outcome
         _refuse_many(left_out, len(folds))
     finally:
+        shares.over = True
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -139,17 +149,25 @@ def judge_model(model: Model, panel: Panel, fold: Fold, costs: Costs) -> dict[st
     tested = {}
     for symbol, window in view:
         start, stop = span(window, first, last)
-        record = run(window.bars, decided[symbol], costs, start=start)
+        decisions = _allowed(decided[symbol], window.bars)
+        record = run(window.bars, decisions, costs, start=start)
         whole, _ = span(panel[symbol], first, last)
         forecast = forecasts.get(symbol)
         tested[symbol] = Tested(
             (whole, whole + stop - start),
             start,
-            decided[symbol][start:stop],
+            decisions[start:stop],
             record,
             None if forecast is None else forecast[start:stop],
         )
     return tested
+
+
+def _allowed(decisions: Decisions, bars: Bars) -> Decisions:
+    """The decisions with "keep" on the bars that a data filter marked as unusable."""
+    if USABLE not in bars.columns:
+        return decisions
+    return replace(decisions, target=np.where(bars.columns[USABLE] == 1, decisions.target, np.nan))
 
 
 def _refuse_many(left_out: list[Outcome], folds: int) -> None:
