@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from assay.runs.report.scale import Scale, envelope, log_ticks, padded, spaced, ticks, time_ticks
 from assay.runs.report.sections.costs import section as costs
 from assay.runs.report.sections.equity import _months, course, held
+from assay.runs.report.sections.equity import section as equity
 from assay.runs.report.sections.forecast import reliability
 from assay.runs.report.sections.importance import strongest
 from assay.runs.report.sections.returns import bins
 from assay.runs.report.sections.trades import grouped, stretches
 from assay.runs.report.svg import area, line
-from assay.runs.report.wording import bars_of, count, days, general, metric, percent, price, ratio
+from assay.runs.report.wording import alike, bars_of, count, days, general, metric, percent, price, ratio
 from tests.runs.report_evidence import SYMBOL, evidence_of, market
 
 DAY = 86_400_000
@@ -32,6 +33,7 @@ def test_ticks_are_round() -> None:
     assert ticks(0, 1, 5) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
     assert ticks(-0.013, 0.012, 5) == [-0.01, -0.005, 0.0, 0.005, 0.01]
     assert log_ticks(0.9, 1100, 12) == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+    assert log_ticks(0.9, 1100, 5) == [1, 10, 100, 1000] and log_ticks(0.5, 120, 5) == [1, 3, 10, 30, 100]
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 12))
@@ -139,6 +141,17 @@ def test_drawdown_is_measured_from_the_start_too() -> None:
     assert found.drawdown[:4] == pytest.approx([-0.1, -0.1, 0.0, -0.2])
 
 
+def test_an_axis_of_large_growth_is_logarithmic_and_says_so() -> None:
+    candles = market(600)
+    evidence = evidence_of(candles)
+    grown = evidence.account.with_columns(pl.Series("return", np.full(len(evidence.account), 0.01)))
+    figure = equity(replace(evidence, account=grown), candles).parts[0]
+    assert figure.kind == "figure"
+    assert "×1<" in figure.wide and "×10<" in figure.wide and "Logarithmic axis" in figure.caption
+    plain = equity(evidence, candles).parts[0]
+    assert plain.kind == "figure" and "×1<" not in plain.wide and "Logarithmic" not in plain.caption
+
+
 def test_months_multiply_up_to_the_whole() -> None:
     candles = market(4_000)
     found = course(evidence_of(candles), candles)
@@ -202,5 +215,6 @@ def test_numbers_as_people_read_them() -> None:
     assert count(1234567) == "1,234,567" and count(np.int64(3)) == "3"
     assert ratio(-1.234) == "−1.23" and ratio(0.00012) == "0.00012"
     assert price(61234.5) == "61,234" and price(0.000123456) == "0.00012346"
+    assert alike([80.0, 82.5, 85.0]) == ["80.0", "82.5", "85.0"] and alike([1e5, 2e5]) == ["100,000", "200,000"]
     assert bars_of(1) == "1 bar" and bars_of(2) == "2 bars"
-    assert metric("exit_tp", 3.0) == ("Exit tp", "3", "")
+    assert metric("new_thing", 3.0) == ("New thing", "3", "")

@@ -66,13 +66,15 @@ def ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def log_ticks(low: float, high: float, about: int) -> list[float]:
-    """1-2-5 numbers inside ``[low, high]``; plain ticks where the range is less than a decade and a half."""
+    """1-2-5, 1-3 or 1 times powers of ten inside ``[low, high]``, about so many; plain ticks for a range below 30."""
     if high / low < 30:
         return [t for t in ticks(low, high, about) if t > 0]
-    found = [
-        m * 10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1) for m in (1, 2, 5)
-    ]
-    inside = [t for t in found if low <= t <= high]
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    inside: list[float] = []
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        inside = [t for e in powers for m in steps if low <= (t := float(f"{m}e{e}")) <= high]
+        if len(inside) <= about + 1:
+            return inside
     return inside[:: math.ceil(len(inside) / max(about, 1))]
 
 

@@ -1,7 +1,7 @@
 """Numbers and times as people read them."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from numbers import Real
 from typing import Any
@@ -95,6 +95,12 @@ def _large(value: float, sign: bool) -> str:
     return _signed(value, ".1e", sign)
 
 
+def alike(values: Sequence[float]) -> list[str]:
+    """Numbers of one axis, all with the fewest decimals that tell them apart exactly (at most 10)."""
+    decimals = next((d for d in range(10) if all(math.isclose(round(v, d), v, rel_tol=1e-9) for v in values)), 10)
+    return [_signed(v, f",.{decimals}f", False) for v in values]
+
+
 def _signed(value: float, form: str, sign: bool) -> str:
     text = format(abs(value), form)
     if not any(c in "123456789" for c in text):
@@ -185,6 +191,17 @@ METRICS: Mapping[str, tuple[str, Form, str]] = {
     "accuracy": ("Accuracy", _share, "likeliest class is right"),
     "forecast_rows": ("Judged forecasts", count, "rows whose label is known"),
     "kelly_fraction": ("Kelly fraction", _share, "of equity"),
+    "sortino": ("Sortino ratio a bar", lambda v: ratio(v, 4), "not annualised"),
+    "lifetime_sharpe_ratio": ("Sharpe ratio, whole life", ratio, "annualised"),
+    "sharpe_trade": ("Sharpe ratio of trades", lambda v: ratio(v, 3), "per trade"),
+    "expectancy_ratio": ("Expectancy ratio", lambda v: ratio(v, 3), "mean return of a trade over mean loss"),
+    "p_value_single": ("p-value, one trial", lambda v: ratio(v, 4), "t-test of trades; ignores all other trials"),
+    "trade_clustering": ("Clustering of trades", ratio, "0 spread evenly, 1 all at once"),
+    "exit_tp": ("Ended by take profit", count, "trades"),
+    "exit_sl": ("Ended by stop loss", count, "trades"),
+    "exit_max_hold": ("Ended by holding time", count, "trades"),
+    "exit_signal": ("Ended by the model", count, "trades"),
+    "exit_end_of_data": ("Ended by the fold's end", count, "trades"),
     "longest_losing_streak": ("Longest losing streak", count, "trades"),
 }
 

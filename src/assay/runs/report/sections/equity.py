@@ -102,7 +102,7 @@ def _grown(returns: FloatArray) -> FloatArray:
 
 def _caption(evidence: RunEvidence, found: Course) -> str:
     lost = int((~np.isfinite(floats(evidence.account, "return"))).sum())
-    axis = "Logarithmic axis. " if found.log else ""
+    axis = "Logarithmic axis, ×1 is the start; what falls below it is not drawn. " if found.log else ""
     many = (
         "the mean of all symbols bought in equal parts" if len(evidence.document["spec"]["symbols"]) > 1 else "closes"
     )
@@ -131,7 +131,8 @@ def _draw(found: Course, width: float) -> Canvas:
         if b > a:
             canvas.add("rect", "hole", x=a, y=top, width=b - a, height=bottom - top)
     marks = (log_ticks if y.log else ticks)(y.low, y.high, 5)
-    canvas.rows(y, [(t, percent(t - 1, _decimals(y), sign=True)) for t in marks], left, right)
+    words = [f"×{t:g}" if y.log else percent(t - 1, _decimals(y), sign=True) for t in marks]
+    canvas.rows(y, list(zip(marks, words, strict=True)), left, right)
     canvas.rows(deep, [(t, percent(t, _decimals(deep))) for t in ticks(deep.low, 0, 2)], left, right)
     canvas.clock(x, bottom)
     if y.low < 1 < y.high:
@@ -147,7 +148,7 @@ def _curves(canvas: Canvas, found: Course, x: Scale, y: Scale, deep: Scale) -> N
         ("stress", found.time, found.stressed),
         ("model", found.time, found.equity),
     ):
-        t, v = envelope(time, np.maximum(values, y.low), buckets)
+        t, v = envelope(time, np.where(values < y.low, np.nan, values), buckets)
         canvas.path(line(x(t), y(v)), f"line {css}")
     t, v = envelope(found.time, found.drawdown, buckets)
     canvas.path(area(x(t), deep(v), deep.at(0.0)), "drawdown")

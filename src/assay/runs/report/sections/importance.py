@@ -78,4 +78,6 @@ def _draw(names: list[str], shares: FloatArray, folds: list[int], width: float) 
 
 
 def _cut(name: str, letters: int) -> str:
-    return name if len(name) <= letters else name[: letters - 1] + "…"
+    # names of one family differ at their end
+    tail = letters // 2
+    return name if len(name) <= letters else name[: letters - tail - 1] + "…" + name[-tail:]

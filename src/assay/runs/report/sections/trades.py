@@ -13,7 +13,7 @@ from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import NARROW, Cell, Key, Note, Part, Section, figure, table
 from assay.runs.report.scale import Scale, padded, spaced, ticks, time_ticks
 from assay.runs.report.svg import CHAR, Canvas, n
-from assay.runs.report.wording import bars_of, count, floats, minute, number, percent, price, ratio, times
+from assay.runs.report.wording import alike, bars_of, count, floats, minute, number, percent, price, ratio, times
 
 _SYMBOLS, _CANDLES = 4, 150
 _REASONS = {
@@ -114,7 +114,8 @@ def _draw(stretch: Stretch, width: float, title: str) -> Canvas:
     place = _Place(stretch.bars, each, Scale(0.0, float(max(len(rows), 2)), left, right))
     y = Scale(*padded(np.concatenate([rows[:, 2], rows[:, 3]])), bottom, top)
     canvas = Canvas(width, bottom + 30, title)
-    canvas.rows(y, [(t, price(t)) for t in ticks(y.low, y.high, 5)], left, right, side="right")
+    marks = ticks(y.low, y.high, 5)
+    canvas.rows(y, list(zip(marks, alike(marks), strict=True)), left, right, side="right")
     _clock(canvas, place, rows, bottom)
     _candles(canvas, place, y, rows)
     if each > 1:
@@ -149,10 +150,11 @@ def _clock(canvas: Canvas, place: _Place, rows: FloatArray, bottom: float) -> No
         (float(np.searchsorted(opens, ms)) + 0.5, words)
         for ms, words in time_ticks(float(opens[0]), float(opens[-1]), about)
     ]
-    for at, words in spaced(marks, place.scale, CHAR):
+    inside = [(at, words) for at, words in marks if place.scale.at(at) >= len(words) * CHAR / 2]
+    for at, words in spaced(inside, place.scale, CHAR):
         x = place.scale.at(at)
         canvas.add("line", "grid", x1=x, x2=x, y1=bottom, y2=bottom + 5)
-        canvas.text(max(x, place.scale.start + len(words) * CHAR / 2), bottom + 19, words, anchor="middle")
+        canvas.text(x, bottom + 19, words, anchor="middle")
 
 
 def _candles(canvas: Canvas, place: _Place, y: Scale, rows: FloatArray) -> None:
