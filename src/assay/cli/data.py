@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Exchange, Home, Json, Symbol, Timeframe, number, opened, say
+from assay.cli.door import Exchange, Home, Json, Symbol, Timeframe, demand_within, number, opened, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,7 +71,7 @@ def show(
     exchange: Exchange,
     symbol: Symbol,
     timeframe: Timeframe,
-    last: Annotated[int, typer.Option(min=1, max=100_000, help="How many bars.")] = 10,
+    last: Annotated[int, typer.Option(help="How many bars, 1 to 100,000.")] = 10,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -79,6 +79,7 @@ def show(
     from assay.kernel.instrument import Instrument
     from assay.runs import ingest
 
+    demand_within("--last", last, 1, 100_000)
     with opened(home) as context:
         found = ingest.show(Instrument(exchange, symbol, timeframe), context, last=last)
     say(found, lambda console: _candles(console, found), as_json=as_json)

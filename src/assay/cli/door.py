@@ -138,6 +138,12 @@ def _warned(found: "tuple[Context, tuple[str, ...]]") -> "Context":
     return opened_context
 
 
+def demand_within(option: str, value: int, low: int, high: int) -> None:
+    """Raise ``CONFIG_FIELD`` with option, value and range."""
+    if not low <= value <= high:
+        raise ConfigError(f"{option} is {value}, must be in {low}..{high}", field=option)
+
+
 def number(value: Any, digits: int = 3, *, percent: bool = False) -> str:
     """A number for a terminal; undefined is a dash."""
     if value is None or value != value:

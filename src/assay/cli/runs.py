@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assay.cli.door import Home, Json, number, opened, say
+from assay.cli.door import Home, Json, demand_within, number, opened, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +17,7 @@ Run = Annotated[str, typer.Argument(help="Integer id or run_id of a run.")]
 
 @app.command("list")
 def list_runs(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most rows.")] = 20,
+    limit: Annotated[int, typer.Option(help="Most rows, 1 to 10,000.")] = 20,
     status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
     home: Home = None,
     as_json: Json = False,
@@ -25,6 +25,7 @@ def list_runs(
     """Runs, newest first."""
     from assay.runs.listing import runs
 
+    demand_within("--limit", limit, 1, 10_000)
     with opened(home) as context:
         rows = runs(context, limit=limit, status=status)
     say(rows, lambda console: _table(console, rows), as_json=as_json)
@@ -78,7 +79,8 @@ def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
 
 def _one(console: "Console", document: dict[str, Any]) -> None:
     console.print(f"{document['name']}   {document['status']}   run {document['experiment_id']}", markup=False)
-    console.print(f"run_id {document['run_id']}   model {document.get('model_id') or '–'}", soft_wrap=True)
+    console.print(f"run_id {document['run_id']}")
+    console.print(f"model {document.get('model_id') or '–'}", soft_wrap=True)
     console.print(f"started {document['start_time']}   seconds {number(document.get('seconds'), 1)}")
     if document.get("notes"):
         console.print(document["notes"], markup=False)

@@ -10,11 +10,19 @@ DEFAULT_FOLDS = 8
 
 
 def plan(folds: FoldPlan, panel: Panel, *, horizon: int) -> Plan:
-    """The plan that a spec asks for; without sizes n/3 train rows and 8 test folds over the rest.
+    """The plan that a spec asks for, cut once to see that it can be; without sizes n/3 train rows and 8 test folds.
 
     Raises ConfigError ``CONFIG_FOLDS`` (bars and days mixed, half a pair, sizes out of range) and DataError
-    ``DATA_TOO_FEW`` with the arithmetic when a fold would learn from fewer than 100 rows.
+    ``DATA_TOO_FEW`` with the arithmetic when a fold would learn from fewer than 100 rows; LeakError from a plan that
+    leaks.
     """
+    chosen = _chosen(folds, panel, horizon)
+    for _ in chosen.folds(panel.known_at, panel.times):  # what cannot be cut is refused before a run begins
+        pass
+    return chosen
+
+
+def _chosen(folds: FoldPlan, panel: Panel, horizon: int) -> Plan:
     by_days = _pair("days", folds.train_days, folds.test_days)
     by_bars = folds.train_bars is not None or folds.test_bars is not None
     if by_days and by_bars:
