@@ -131,6 +131,20 @@ def test_equal_evidence_gives_equal_bytes(candles: Mapping[str, Bars], html: str
     assert render(RunEvidence.read(tmp_path), candles) == html
 
 
+def backwards(value: Any) -> Any:
+    """The same document with every table's keys in another order."""
+    if isinstance(value, Mapping):
+        return {k: backwards(v) for k, v in reversed(list(value.items()))}
+    return [backwards(v) for v in value] if isinstance(value, list) else value
+
+
+def test_the_order_of_keys_does_not_show() -> None:
+    two = market(1_500, ("A/B", "C/D"))
+    evidence = evidence_of(two)
+    shuffled = replace(evidence, document=backwards(evidence.document))
+    assert render(shuffled, dict(reversed(two.items()))) == render(evidence, two)
+
+
 def test_hostile_names_are_text(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
     bad = "<script>alert(1)</script>\"'&"
     document = evidence.document
