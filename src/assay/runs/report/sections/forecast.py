@@ -81,10 +81,10 @@ def _reliable(p: FloatArray, hit: BoolArray, value: float) -> Part:
         Key("s-count", "Rows"),
     )
     caption = (
-        f"Forecasts of class {value:g} in tenths, {count(len(p))} rows. On the diagonal, what is said to come in 6 of "
+        f"Forecasts of class {_name(value)} in tenths, {count(len(p))} rows. On the line, what is said to come in 6 of "
         f"10 cases does so. The class came in {percent(hit.mean())} of all rows. Pale: fewer than {_FEW} rows."
     )
-    title = f"Reliability of class {value:g}"
+    title = f"Reliability of class {_name(value)}"
     return figure(title, lambda w: _draw(found, w, title), caption=caption, legend=legend, half=True)
 
 
@@ -129,14 +129,18 @@ def _confusion(p: FloatArray, y: FloatArray, classes: FloatArray) -> Part:
         cells = [
             Cell(f"{count(k)} ({percent(k / total, 0)})" if total else "0", k / total if total else 0.0) for k in mine
         ]
-        rows.append([f"came {value:g}", *cells, count(total)])
+        rows.append([f"came {_name(value)}", *cells, count(total)])
     hits = [(said == j) & (y == value) for j, value in enumerate(classes)]
     precision = [ratio(h.sum() / k if k else np.nan) for h, k in ((h, (said == j).sum()) for j, h in enumerate(hits))]
     rows.append(["right when said", *precision, ""])
     return table(
         "Confusion",
-        ("", *(f"said {v:g}" for v in classes), "Rows"),
+        ("", *(f"said {_name(v)}" for v in classes), "Rows"),
         rows,
         caption="The likeliest class against the class that came; shares are of each row. Last line: precision, 0–1.",
         half=True,
     )
+
+
+def _name(value: float) -> str:
+    return f"{value:g}".replace("-", "−")

@@ -64,7 +64,7 @@ def head(evidence: RunEvidence) -> Head:
         meaning=_WORDS.get(verdict["word"], ""),
         advice=document["advice"],
         stage=verdict["stage"],
-        outlook=_outlook(verdict, number(document["bars_per_year"])),
+        outlook=_outlook(verdict, document["advice"], number(document["bars_per_year"])),
         checks=tuple(_check(r) for r in verdict["reasons"]),
         cards=_cards(evidence),
     )
@@ -119,9 +119,9 @@ def _short(value: float) -> str:
     return general(value) if isinstance(value, int) else count(value) if value == int(value) else ratio(value, 3)
 
 
-def _outlook(verdict: Mapping[str, Any], per_year: float) -> str:
+def _outlook(verdict: Mapping[str, Any], advice: str, per_year: float) -> str:
     needed = verdict["bars_needed"]
-    if verdict["word"] != "UNPROVEN":
+    if verdict["word"] != "UNPROVEN" or (needed and count(needed) in advice):
         return ""
     if needed is None:
         return "At this rate, no number of further bars would settle it."

@@ -9,7 +9,7 @@ from assay.runs.report.scale import Scale, ticks
 from assay.runs.report.svg import Canvas, line
 from assay.runs.report.wording import count, floats, percent, ratio
 
-_BINS = 48
+_LEAST, _MOST = 8, 48  # bins
 _TAIL = 0.005  # share of either tail that is gathered in the outermost bars
 
 
@@ -52,11 +52,12 @@ def _trades(evidence: RunEvidence) -> Part:
 
 
 def bins(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """``(_BINS + 1,)`` edges over all but the outer tails, ``(_BINS,)`` counts with the tails in the end bins."""
+    """``(k + 1,)`` edges over all but the outer tails, ``(k,)`` counts with the tails in the end bins."""
     low, high = np.quantile(values, [_TAIL, 1 - _TAIL])
     if not high > low:
         low, high = low - abs(low) * 0.5 - 1e-9, high + abs(high) * 0.5 + 1e-9
-    edges: FloatArray = np.linspace(low, high, _BINS + 1)
+    k = min(_MOST, max(_LEAST, int(2 * np.sqrt(len(values)))))
+    edges: FloatArray = np.linspace(low, high, k + 1)
     counts = np.histogram(np.clip(values, low, high), edges)[0].astype(np.float64)
     return edges, counts
 
@@ -79,7 +80,7 @@ def _draw(values: FloatArray, width: float, noun: str, *, normal: bool = False) 
             continue
         a, b, h = x.at(edges[k]), x.at(edges[k + 1]), y.at(number)
         side = "loss" if edges[k + 1] <= 0 or (edges[k] + edges[k + 1]) < 0 else "gain"
-        beyond = " or beyond" if k in (0, _BINS - 1) else ""
+        beyond = " or beyond" if k in (0, len(counts) - 1) else ""
         tip = f"{percent(edges[k], 2)} to {percent(edges[k + 1], 2)}{beyond}: {count(number)} {noun}"
         canvas.add("rect", f"bin {side}", tip, x=a + 0.4, y=h, width=max(b - a - 0.8, 0.6), height=bottom - h)
     canvas.path(line(x(curve[0]), y(curve[1])), "line normal")

@@ -81,7 +81,7 @@ def _stretch(trades: pl.DataFrame, bars: Bars, row: int, role: str) -> Stretch:
         f"{price(trades['exit_price'][row])}, "
         f"{percent(trades['return_net'][row], 2, sign=True)} after costs in {bars_of(held)}; "
         f"{_REASONS.get(trades['exit_reason'][row], trades['exit_reason'][row])}. "
-        f"{count(len(kept))} trades in view, {bars.instrument.timeframe} bars, UTC."
+        f"Trades in view: {count(len(kept))}; {bars.instrument.timeframe} bars, UTC."
     )
     return Stretch(caption, shown, kept.drop("row"), int(np.flatnonzero(kept["row"].to_numpy() == row)[0]))
 
