@@ -74,7 +74,9 @@ def check_known_at_is_true(label: Label, bars: Bars) -> None:
 
 
 def _cuts(n: int) -> list[int]:
-    return sorted({*range(n // 3, n - 1, max(1, n // 12)), n - 2})
+    """Pairs of neighbours: a leak may sit in every second row, or in one of four."""
+    first = range(n // 3, n - 4, max(1, n // 12))
+    return sorted({cut + i for cut in first for i in (0, 1)} | {n - 2})
 
 
 def _futures(bars: Bars, cut: int) -> Iterator[tuple[str, Bars]]:
