@@ -131,7 +131,7 @@ def _edge(evidence: Evidence, m: Moments, limits: Thresholds, *, enough: bool) -
     confidence = psr(m.sharpe, m.n, m.skew, m.kurtosis, luck)
     text = (
         f"Sharpe {m.sharpe:.4f} a bar ({m.sharpe * sqrt(evidence.bars_per_year):.2f} a year), "
-        f"{evidence.effective_trials:g} trials would show {luck:.4f} by luck; deflated probability {confidence:.3f}"
+        f"{_trials(evidence.effective_trials)} would show {luck:.4f} by luck; deflated probability {confidence:.3f}"
     )
     if confidence >= limits.confidence:
         return Reason("edge", "PASS", text, confidence, limits.confidence)
@@ -139,9 +139,14 @@ def _edge(evidence: Evidence, m: Moments, limits: Thresholds, *, enough: bool) -
     return Reason("edge", "FAIL" if failed else "UNKNOWN", text, confidence, limits.confidence)
 
 
+def _trials(count: float) -> str:
+    return "1 trial" if count == 1 else f"{count:g} trials"
+
+
 def _cost(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
     sharpe = moments(evidence.stressed_returns).sharpe
-    text = f"with {limits.cost_factor:g} times the costs the Sharpe ratio is {sharpe:.4f} a bar"
+    told = f"{sharpe:.4f} a bar" if isfinite(sharpe) else "undefined: returns do not vary"
+    text = f"with {limits.cost_factor:g} times the costs the Sharpe ratio is {told}"
     if sharpe > 0:
         return Reason("cost", "PASS", text, sharpe, 0.0)
     return Reason("cost", "FAIL" if enough else "UNKNOWN", text, sharpe, 0.0)
