@@ -61,7 +61,7 @@ def test_what_is_asked_for_without_flags(trained: tuple[Path, dict[str, Any]]) -
     assert (spec.features, spec.target.name, spec.sizing.name) == ("core72", "profitable", "threshold")
     _, found = trained
     label = found["labels"]["GOLD/USDT:USDT"]
-    assert (label["horizon"], label["side"]) == (25, None)  # 24 bars from the next open
+    assert (label["name"], label["horizon"]) == ("profitable(horizon=24, side=both)", 25)  # from the next open
     assert found["spec"]["seed"] == 42
 
 

@@ -111,10 +111,8 @@ def test_a_wrong_file_is_refused_by_name(text: str, code: str, word: str, stocke
 
     path = stocked.parent / "spec.toml"
     path.write_text(text)
-    said = assay("train", "--spec", path, *MARKET, "--json", home=stocked)
-    if "symbols" in text:
-        path.write_text(f'exchange = "test"\ntimeframe = "1h"\n{text}')
-        said = assay("train", "--spec", path, "--json", home=stocked)
+    market = MARKET if "symbols" not in text else (*MARKET[:2], *MARKET[4:])
+    said = assay("train", "--spec", path, *market, "--json", home=stocked)
     assert said.code == 2 and said.error["code"].startswith(code), said
     assert re.search(word, said.error["message"] + said.error["hint"]), said.error
 

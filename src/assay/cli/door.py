@@ -52,19 +52,28 @@ def tell_on_stderr() -> None:
 
 def main(command: Callable[..., Any], arguments: list[str]) -> int:
     """Run a command line; the exit code. People's text goes to stderr, with ``--json`` the error document to stdout."""
+    try:
+        code = _ended(command, arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return 0
+    return code
+
+
+def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = command(args=arguments, prog_name="assay", standalone_mode=False)
-        return code if isinstance(code, int) else 0
     except AssayError as error:
         return fail(error, as_json=as_json)
     except _USAGE as error:
         return fail(_told(error), as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # what Typer makes of Ctrl-C
         return fail(ConfigError("stopped by Ctrl-C", code="STOPPED"), as_json=as_json, exit_code=INTERRUPTED)
-    except BrokenPipeError:
-        _forget_stdout()
-        return 0
+    return code if isinstance(code, int) else 0
 
 
 def _told(error: Any) -> ConfigError:

@@ -7,7 +7,7 @@ workers there are.
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
@@ -28,6 +28,7 @@ from assay.simulate.record import Record
 from assay.validate.split import Plan
 
 log = logging.getLogger(__name__)
+_LISTEN_SECONDS = 0.2
 _LEFT_OUT = 0.2  # share of folds that may be left out for degenerate labels
 
 
@@ -115,6 +116,8 @@ def walk(
             tasks.append(pool.submit(_one, trainer, panel, fold, number, costs, seed, part))
         left_out: list[Outcome] = []
         for task in tasks:
+            while not task.done():
+                wait([task], timeout=_LISTEN_SECONDS)  # a lock without a timeout would keep Ctrl-C waiting
             outcome = task.result()
             if outcome.left_out:
                 left_out.append(outcome)
