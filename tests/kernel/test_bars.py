@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.bars import Bars, Joined
@@ -19,6 +19,7 @@ def joined() -> Joined:
     return Joined(at, at + 1, np.arange(8.0))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20), st.integers(0, 20))
 def test_a_stretch_is_these_rows_and_no_more(start: int, stop: int) -> None:
     bars = replace(random_bars(16), joined={"funding_rate": joined()}, columns={"trade_count": np.arange(16.0)})

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError, LeakError
@@ -22,6 +22,7 @@ def meets(i: int, rows: np.ndarray, decided: np.ndarray, known: np.ndarray) -> b
     return any(max(decided[i], decided[j]) <= min(known[i], known[j]) for j in rows)
 
 
+@settings(deadline=None)
 @given(intervals(), st.data())
 def test_conflicts_are_those_of_the_definition(drawn: tuple[np.ndarray, np.ndarray], data: st.DataObject) -> None:
     decided, known = drawn

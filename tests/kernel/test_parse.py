@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.costs import Costs
@@ -121,6 +121,7 @@ def turned(value: Any) -> Any:
     return [turned(v) for v in value] if isinstance(value, list) else value
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text("abcd", min_size=1, max_size=3), plain, max_size=4))
 def test_the_hash_does_not_know_the_order_of_keys(params: dict[str, Any]) -> None:
     document = LEAST | {"params": params, "costs": {"fee": 0.002, "slippage_bps": 1.0}}
@@ -143,6 +144,7 @@ class Odd:
         return "\u202eodd\n" * 100
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(TrainSpec.__dataclass_fields__)), st.one_of(plain, st.builds(Odd), st.just(float("nan"))))
 def test_whatever_stands_in_a_field_no_other_error_comes_out(field: str, value: Any) -> None:
     try:

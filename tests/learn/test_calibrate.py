@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -17,6 +17,7 @@ def votes(seed: int, m: int = 400, k: int = 3) -> tuple[np.ndarray, np.ndarray, 
     return p, y, draw.uniform(0.5, 1.5, m)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 30), st.sampled_from(["sigmoid", "isotonic", "none"]), st.sampled_from([2, 3]))
 def test_rows_sum_to_one_and_each_curve_rises(seed: int, kind: str, k: int) -> None:
     p, y, w = votes(seed, k=k)

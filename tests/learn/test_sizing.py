@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
@@ -70,6 +70,7 @@ RULES = [
 
 
 @pytest.mark.parametrize("choice", RULES, ids=lambda c: f"{c.name} {dict(c.params)}")
+@settings(deadline=None)
 @given(st.integers(0, 150), st.booleans(), st.integers(0, 5))
 def test_what_stands_before_the_lookback_is_never_read(
     choice: SizingChoice, start: int, short: bool, seed: int

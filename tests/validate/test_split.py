@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
@@ -49,6 +49,7 @@ def test_embargo_and_step_by_hand() -> None:
     assert purged(np.array([4, 5]), np.arange(12), np.arange(12) + 1, embargo=2).tolist() == [0, 1, 2, 9, 10, 11]
 
 
+@settings(deadline=None)
 @given(intervals(), st.integers(1, 6), st.integers(1, 5), st.booleans(), st.integers(0, 3))
 def test_walk_forward_is_its_definition(
     drawn: tuple[np.ndarray, np.ndarray], train: int, test: int, expanding: bool, embargo: int
@@ -76,6 +77,7 @@ def test_walk_forward_is_its_definition(
     assert len(judged) == len(set(judged)), "no row is judged twice"
 
 
+@settings(deadline=None)
 @given(intervals(), st.integers(2, 5), st.integers(0, 3))
 def test_purged_k_fold_is_its_definition(drawn: tuple[np.ndarray, np.ndarray], k: int, embargo: int) -> None:
     decided, known = drawn
