@@ -99,6 +99,11 @@ def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> i
     sys.stderr.write(f"error {error.code}: {error.message}\n")
     if error.hint and error.hint not in error.message:
         sys.stderr.write(f"  {error.hint}\n")
+    report = error.facts.get("quality")
+    if isinstance(report, dict):
+        sys.stderr.write(
+            "".join(f"  {w['code']}: {w['text']}\n" for w in report["warnings"] if w["code"] != error.code)
+        )
     return error.exit_code if exit_code is None else exit_code
 
 

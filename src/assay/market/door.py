@@ -48,7 +48,8 @@ def admit(
     table: columns `timestamp` (integer, bar open since the epoch), `open`, `high`, `low`, `close`, `volume` (null where
     there is none), further columns of `rows.EXTRA`, and `row` (place in the source, from 1) where rows were left out
     before. time_unit: unit of `timestamp`; without it only what looks like milliseconds is taken. on_conflict: which of
-    two rows with one time and different values stays. notes: warnings of whoever read the source.
+    two rows with one time and different values stays. notes: warnings of whoever read the source. The
+    error carries the report on what could be read as its fact `quality`.
 
     Refused: ``DATA_SCHEMA``, ``DATA_EMPTY``, ``DATA_TIME``, ``DATA_TIME_UNIT``, ``DATA_FUTURE`` (a bar opens after
     `now_ms`), ``DATA_CONFLICT``. Set aside and counted: ``DATA_NAN``, ``DATA_PRICE``, ``DATA_OHLC``, ``DATA_VOLUME``
@@ -72,8 +73,10 @@ def admit(
     kept = single.take(~off)
     if not len(kept) and not faults.found:
         faults.add("DATA_EMPTY", f"0 rows of {total} can be stored for {instrument}: {_why(aside, open_until)}")
-    faults.refuse()
+    if not (len(kept) and kept.timed):
+        faults.refuse()
     admitted = _admitted(kept, instrument, found, aside, unsorted, open_until, notes)
+    faults.refuse(quality=admitted.quality.as_dict())
     log.info("admitted %d of %d rows", len(kept), total, extra={"source": source, "instrument": str(instrument)})
     return admitted
 

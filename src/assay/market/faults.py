@@ -38,15 +38,17 @@ class Faults:
     def __init__(self, source: str) -> None:
         self.source = source
         self.found: list[Fault] = []
+        self._beside: dict[str, object] = {}
 
     def add(self, code: str, text: str, *, hint: str = "", **facts: object) -> None:
         """Note a fault; its text starts with the name of the source."""
         self.found.append(Fault(code, f"{self.source}: {text}", hint, facts))
 
-    def refuse(self) -> None:
+    def refuse(self, **more: object) -> None:
         """Raise one DataError for all faults, if there are any.
 
-        Its code is that of the most important fault; `facts["faults"]` holds code and text of each.
+        Its code is that of the most important fault; `facts["faults"]` holds code and text of each, `more` stands
+        beside it.
         """
         if not self.found:
             return
@@ -55,12 +57,14 @@ class Faults:
         text = first.text if len(ordered) == 1 else _listed(ordered)
         hints = dict.fromkeys(f.hint for f in ordered if f.hint)
         told = [{"code": f.code, "text": f.text, **f.facts} for f in ordered]
-        facts = {"source": self.source, **first.facts, "faults": told}
+        facts = {"source": self.source, **first.facts, "faults": told, **self._beside, **more}
         raise DataError(text, code=first.code, hint=" ".join(hints), **facts)
 
     def adopt(self, error: DataError) -> None:
         """Take over the faults of an error that `refuse` raised elsewhere, or the error itself as one."""
         told = error.facts.get("faults")
+        if "quality" in error.facts:
+            self._beside.setdefault("quality", error.facts["quality"])
         for fault in told if isinstance(told, list) else [{"code": error.code, "text": error.message}]:
             facts = {key: value for key, value in fault.items() if key not in ("code", "text")}
             self.found.append(Fault(fault["code"], fault["text"], error.hint, facts))
