@@ -1,7 +1,7 @@
 """A run's evidence on a synthetic market: hand-made decisions, the real simulator, judge and tables."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from assay.kernel.spec import TrainSpec
 from assay.market.quality import examine
 from assay.market.sources.synthetic import synthetic
 from assay.runs.advice import advice
-from assay.runs.evidence import RunEvidence, jsonable, labels_summary, tables
+from assay.runs.evidence import RunEvidence, jsonable, labels_summary, tables, verdict_summary
 from assay.runs.history import History
 from assay.runs.judged import judged, verdict
 from assay.simulate.engine import run
@@ -81,7 +81,7 @@ def evidence_of(
         "folds": jsonable([{**f, "seconds": 1.5} for f in found.folds]),
         "importance": _importance(folds) if forecasts else [],
         "labels": {s: labels_summary(w.labels) for s, w in panel if w.labels is not None},
-        "verdict": jsonable(asdict(word)),
+        **verdict_summary(word),
         "advice": advice(word, found.metrics, bars_per_year=found.bars_per_year),
     }
     return RunEvidence(document, *tables(found, outcomes, past))

@@ -101,10 +101,10 @@ def test_nothing_is_fetched(html: str) -> None:
 
 
 def test_the_verdict_stands_first_with_every_reason(evidence: RunEvidence, html: str) -> None:
-    verdict = evidence.document["verdict"]
+    document = evidence.document
     words = " ".join(read(html).words)
-    assert words.index(verdict["word"]) < words.index(evidence.document["advice"]) < words.index("Net profit")
-    for reason in verdict["reasons"]:
+    assert words.index(document["verdict"]) < words.index(evidence.document["advice"]) < words.index("Net profit")
+    for reason in document["reasons"]:
         assert reason["text"] in words
 
 
@@ -159,7 +159,7 @@ def test_hostile_names_are_text(candles: Mapping[str, Bars], evidence: RunEviden
         labels={bad: {**document["labels"][SYMBOL], "name": bad, "dropped": {bad: 1}}},
         importance=[{"fold": 0, "shares": {bad: 0.5, "b": 0.5}}],
         folds=[{**f, "left_out": f["left_out"] and bad} for f in document["folds"]],
-        verdict={**document["verdict"], "reasons": [{**r, "text": bad} for r in document["verdict"]["reasons"]]},
+        reasons=[{**r, "text": bad} for r in document["reasons"]],
         spec={**document["spec"], "symbols": [bad], "learner": bad},
     )
     named = [t.with_columns(symbol=pl.lit(bad)) for t in (evidence.bars, evidence.decisions, evidence.trades)]
@@ -228,11 +228,8 @@ def test_nothing_but_undefined_numbers(candles: Mapping[str, Bars], evidence: Ru
         by_symbol={s: dict.fromkeys(m) for s, m in document["by_symbol"].items()},
         folds=[{**f, "metrics": dict.fromkeys(f["metrics"])} for f in document["folds"]],
         importance=[{"fold": 0, "shares": {"a": None}}],
-        verdict={
-            **document["verdict"],
-            "bars_needed": None,
-            "reasons": [{**r, "value": None, "threshold": None} for r in document["verdict"]["reasons"]],
-        },
+        bars_needed=None,
+        reasons=[{**r, "value": None, "threshold": None} for r in document["reasons"]],
     )
     tables = {
         name: getattr(evidence, name).with_columns(pl.col(pl.Float64) * np.nan)

@@ -60,7 +60,7 @@ def test_the_real_market(market_data: Path, tmp_path: Path) -> None:
     assert longest["missing"] == 33 and longest["first"].startswith("2018-02-08")
     small = ("--features", "mini5", "--bars", "6000", *TREES)
     found = told("train", "ensemble", *BTC, *small, home=home)
-    assert len(found["folds"]) == 8 and found["verdict_word"] in ("GOLD", "UNPROVEN", "PYRITE")
+    assert len(found["folds"]) == 8 and found["verdict"] in ("GOLD", "UNPROVEN", "PYRITE")
     assert found["n_trials"] == 1 and found["metrics"]["log_loss"] > 0
     assert Path(told("report", found["run_id"], home=home)["report"]).stat().st_size > 10_000
 

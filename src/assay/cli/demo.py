@@ -30,7 +30,7 @@ def demo(
 
 def _row(row: "DemoRow") -> dict[str, Any]:
     found = row.document
-    kept = ("run_id", "experiment_id", "model_id", "verdict_word", "stage", "advice", "trades", "metrics")
+    kept = ("run_id", "experiment_id", "model_id", "verdict", "stage", "advice", "trades", "metrics")
     return {"market": row.market, "truth": row.truth, "report": str(row.report)} | {k: found[k] for k in kept}
 
 
@@ -46,7 +46,7 @@ def _people(console: "Console", rows: "list[DemoRow]", seconds: float) -> None:
             f"net {number(m['net_profit'], percent=True)}, holding {number(m['buy_and_hold'], percent=True)}\n"
             f"Sharpe {number(m['sharpe_annual'], 2)} a year, {found['trades']} trades"
         )
-        table.add_row(f"{row.market}\n{row.truth}", record, found["verdict_word"], found["advice"])
+        table.add_row(f"{row.market}\n{row.truth}", record, found["verdict"], found["advice"])
     console.print(table)
     for row in rows:
         console.print(f"report: {row.report}", soft_wrap=True)

@@ -71,7 +71,7 @@ def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
         table.add_row(
             str(row["experiment_id"]), Text(row["name"], no_wrap=True, overflow="ellipsis"), row["status"],
             row["start_time"][5:16].replace("T", " "),
-            row["verdict_word"] or "–", number(m.get("sharpe_annual"), 2),
+            row["verdict"] or "–", number(m.get("sharpe_annual"), 2),
             number(m.get("net_profit"), percent=True), number(m.get("total_trades"), 0),
         )  # fmt: skip
     console.print(table)
@@ -85,8 +85,8 @@ def _one(console: "Console", document: dict[str, Any]) -> None:
     if document.get("notes"):
         console.print(document["notes"], markup=False)
     if "verdict" in document:
-        console.print(f"[bold]{document['verdict_word']}[/bold]: {document['advice']}")
-        for reason in document["verdict"]["reasons"]:
+        console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
+        for reason in document["reasons"]:
             console.print(f"  {reason['state']:<8}{reason['check']:<9}{reason['text']}", highlight=False)
         for name, value in sorted(document["metrics"].items()):
             console.print(f"  {name:<24}{number(value, 4)}", highlight=False)

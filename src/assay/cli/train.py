@@ -72,12 +72,12 @@ def _settings(pairs: list[str]) -> dict[str, str]:
 def _people(console: "Console", document: Document, *, existing: bool) -> None:
     from rich.table import Table
 
-    verdict, metrics = document["verdict"], document["metrics"]
+    metrics = document["metrics"]
     if existing:
         console.print(f"This spec already ran on these data: run {document['experiment_id']}. --force trains again.")
     console.print(f"{document['name']}   run {document['experiment_id']} ({document['run_id']})", markup=False)
-    console.print(f"[bold]{document['verdict_word']}[/bold]: {document['advice']}")
-    for reason in verdict["reasons"]:
+    console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
+    for reason in document["reasons"]:
         console.print(f"  {reason['state']:<8}{reason['check']:<9}{reason['text']}", highlight=False)
     table = Table(box=None, pad_edge=False)
     for column in ("fold", "test from", "test to", "trades", "net", "Sharpe/yr", "AUC"):

@@ -1,7 +1,7 @@
 """What a training leaves behind, as files that anybody can open: one JSON document and four Parquet tables.
 
 ======================  ================================================================================================
-``run.json``            spec, metrics, folds, importance, verdict, quality, labels, environment; `runs.train`
+``run.json``            spec, metrics, folds, importance, verdict, reasons, quality, environment; `runs.train`
 ``account.parquet``     one row a judged bar of all instruments together: timestamp, return, equity, stressed_return
 ``bars.parquet``        one row a judged bar of each instrument: symbol, timestamp, fold, return, equity, position
 ``decisions.parquet``   symbol, timestamp, fold, target, stop, take, hold, y, and ``p_<class>`` for models that forecast
@@ -13,7 +13,7 @@ Times are int64 ms (bar opens), everything else is a fraction or quote currency 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from assay.runs.history import History
 from assay.runs.judged import Judged
 from assay.simulate.record import Record
 from assay.simulate.step import EXIT_REASONS
+from assay.validate.verdict import Verdict
 from assay.validate.walk import Outcome, Tested
 
 TABLES = ("account", "bars", "decisions", "trades")
@@ -93,6 +94,12 @@ def labels_summary(labels: Labels) -> dict[str, Any]:
         "classes": list(labels.classes),
         "side": labels.side,
     }
+
+
+def verdict_summary(found: Verdict) -> dict[str, Any]:
+    """A verdict as documents carry it: ``verdict`` (the word), ``stage``, ``reasons`` and ``bars_needed``."""
+    reasons = [jsonable(asdict(reason)) for reason in found.reasons]
+    return {"verdict": found.word, "stage": found.stage, "reasons": reasons, "bars_needed": found.bars_needed}
 
 
 def _account(found: Judged) -> pl.DataFrame:

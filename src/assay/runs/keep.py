@@ -173,8 +173,8 @@ def _model_columns(spec: TrainSpec, evidence: RunEvidence) -> dict[str, Any]:
         "hyperparameters": spec.as_dict()["params"],
         "performance_metrics": document["metrics"],
         "val_metric": document["metrics"].get("sharpe_annual"),
-        "lifecycle_stage": document["verdict"]["stage"],
-        "verdict": document["verdict"],
+        "lifecycle_stage": document["stage"],
+        "verdict": {"word": document["verdict"]} | {k: document[k] for k in ("stage", "reasons", "bars_needed")},
         "format": "ensemble-parts" if spec.learner == "ensemble" else None,
     }
 

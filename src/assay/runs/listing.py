@@ -37,7 +37,7 @@ def _row(row: dict[str, Any], context: Context) -> dict[str, Any]:
         "start_time": _iso(row["start_time"]),
         "end_time": _iso(row["end_time"]),
         "seconds": row["duration_seconds"],
-        "verdict_word": verdict.get("word"),
+        "verdict": verdict.get("word"),
         "model_id": models[0]["model_id"] if models else None,
         "metrics": jsonable(context.record.metrics.last(row["id"], split="test")),
     }

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from assay.kernel.trial import Trial
 from assay.runs import keep
 from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
-from assay.runs.evidence import RunEvidence, importance, jsonable, labels_summary, tables
+from assay.runs.evidence import RunEvidence, importance, jsonable, labels_summary, tables, verdict_summary
 from assay.runs.history import History, history
 from assay.runs.judged import Judged, judged, verdict
 from assay.runs.plan import plan
@@ -143,8 +143,6 @@ def _document(
         "quality": {s: jsonable(examine(b).as_dict()) for s, b in past.bars.items()},
         "snapshots": {s: b.digest() for s, b in past.bars.items()},
         "absent": dict(past.absent),
-        "verdict": jsonable(asdict(word)),
-        "verdict_word": word.word,
-        "stage": word.stage,
+        **verdict_summary(word),
         "advice": advice(word, found.metrics, bars_per_year=found.bars_per_year),
     }

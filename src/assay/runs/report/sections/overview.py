@@ -53,19 +53,19 @@ class Head:
 def head(evidence: RunEvidence) -> Head:
     """The head of the page."""
     document = evidence.document
-    verdict, spec = document["verdict"], document["spec"]
+    spec = document["spec"]
     symbols = spec["symbols"]
     shown = ", ".join(symbols[:4]) + (f" and {len(symbols) - 4} more" if len(symbols) > 4 else "")
     return Head(
         name=str(document["name"]),
         market=f"{shown} on {spec['exchange']}, {spec['timeframe']} bars, {spec['learner']}",
         facts=_facts(document),
-        word=verdict["word"],
-        meaning=_WORDS.get(verdict["word"], ""),
+        word=document["verdict"],
+        meaning=_WORDS.get(document["verdict"], ""),
         advice=document["advice"],
-        stage=verdict["stage"],
-        outlook=_outlook(verdict, document["advice"], number(document["bars_per_year"])),
-        checks=tuple(_check(r) for r in verdict["reasons"]),
+        stage=document["stage"],
+        outlook=_outlook(document, document["advice"], number(document["bars_per_year"])),
+        checks=tuple(_check(r) for r in document["reasons"]),
         cards=_cards(evidence),
     )
 
@@ -119,9 +119,9 @@ def _short(value: float) -> str:
     return general(value) if isinstance(value, int) else count(value) if value == int(value) else ratio(value, 3)
 
 
-def _outlook(verdict: Mapping[str, Any], advice: str, per_year: float) -> str:
-    needed = verdict["bars_needed"]
-    if verdict["word"] != "UNPROVEN" or (needed and count(needed) in advice):
+def _outlook(document: Mapping[str, Any], advice: str, per_year: float) -> str:
+    needed = document["bars_needed"]
+    if document["verdict"] != "UNPROVEN" or (needed and count(needed) in advice):
         return ""
     if needed is None:
         return "At this rate, no number of further bars would settle it."
