@@ -170,9 +170,9 @@ def test_a_forged_document_is_refused(copy: Path, change: Callable[[dict[str, An
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
-        ("left_child=", "left_child=77 ", "splits"),
+        ("left_child=", "left_child=77 ", "of left_child"),
         ("left_child=1", "left_child=0", "points outside"),
-        ("split_feature=", "split_feature=9", "splits|points outside"),
+        ("split_feature=", "split_feature=9", "of split_feature|points outside"),
         ("num_leaves=", "num_leaves=2147483648\nx=", "leaves"),
         ("leaf_value=", "leaf_value=0 0\nleaf_value=", "stands twice, line"),
         ("leaf_value=", "leaf_value=nan ", "holds no number"),

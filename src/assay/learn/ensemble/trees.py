@@ -12,6 +12,16 @@ from numpy.typing import NDArray
 from assay.kernel.errors import ArtifactError
 
 _LEAF = -1
+_SPLITS = (
+    "split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child", "internal_value",
+    "internal_weight", "internal_count",
+)  # fmt: skip
+_LEAVES = ("leaf_value", "leaf_weight", "leaf_count")
+_TREE = {*_SPLITS, *_LEAVES, "num_leaves", "num_cat", "is_linear", "shrinkage"}
+_HEAD = {
+    "version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective", "feature_names",
+    "feature_infos", "tree_sizes",
+}  # fmt: skip
 
 
 def demand_tree(
@@ -64,6 +74,8 @@ def checked_lightgbm(text: str, columns: int, n_classes: int, *, name: str) -> s
     """
     head, *blocks = text.split("\nTree=")
     found = _fields(head, 1, name)
+    if not set(found) <= _HEAD or found.get("version") != "v4":
+        raise ArtifactError(f"{name}: the header is damaged", code="ARTIFACT_CORRUPT")
     width = 1 if n_classes == 2 else n_classes
     for key, want in (("max_feature_idx", columns - 1), ("num_class", width), ("num_tree_per_iteration", width)):
         if _whole(found, key) != want:
@@ -80,7 +92,9 @@ def checked_lightgbm(text: str, columns: int, n_classes: int, *, name: str) -> s
     if not blocks or len(blocks) % width:
         raise ArtifactError(f"{name}: {len(blocks)} trees for {width} a round", code="ARTIFACT_CORRUPT")
     kept = [row for row in head.split("\n") if not row.startswith("tree_sizes=")]
-    return "\nTree=".join(["\n".join(kept), *blocks])
+    # What follows the trees (importances, the parameters of the fit) decides nothing, and its parser is not safe.
+    trees, end, _ = "\nTree=".join(["\n".join(kept), *blocks]).partition("\nend of trees")
+    return f"{trees}{end}\n\nparameters:\nend of parameters\n\npandas_categorical:null\n"
 
 
 def _lightgbm_tree(found: Mapping[str, str], columns: int, where: str) -> None:
@@ -90,13 +104,20 @@ def _lightgbm_tree(found: Mapping[str, str], columns: int, where: str) -> None:
     if len(value) != leaves or _whole(found, "num_cat") != 0 or _whole(found, "is_linear") != 0:
         raise ArtifactError(f"{where} has not {leaves} plain leaves", code="ARTIFACT_CORRUPT")
     inner = leaves - 1
+    if not set(found) <= _TREE:
+        raise ArtifactError(f"{where} has a field too many", code="ARTIFACT_CORRUPT")
+    _numbers(found, "shrinkage", where)
     if not inner:
         return
+    for keys, count in ((_SPLITS, inner), (_LEAVES, leaves)):
+        for key in keys:
+            if len(_numbers(found, key, where)) != count:
+                raise ArtifactError(f"{where} has not {count} of {key}", code="ARTIFACT_CORRUPT")
+    if not np.isin(_numbers(found, "decision_type", where), (2, 6, 10)).all():
+        raise ArtifactError(f"{where} splits by category", code="ARTIFACT_CORRUPT")
     left, right, feature = (
         _numbers(found, key, where).astype(np.int64) for key in ("left_child", "right_child", "split_feature")
     )
-    if not len(left) == len(right) == len(feature) == len(_numbers(found, "threshold", where)) == inner:
-        raise ArtifactError(f"{where} has not {inner} splits", code="ARTIFACT_CORRUPT")
     none, zero = np.full(leaves, _LEAF), np.zeros(leaves, np.int64)
     placed = [np.concatenate([np.where(side < 0, inner - 1 - side, side), none]) for side in (left, right)]
     demand_tree(
