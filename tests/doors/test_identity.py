@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
 from assay.kernel.bars import Bars
 from tests.doors.commands import MARKET, TRAIN, assay, told
@@ -38,6 +39,14 @@ def test_the_same_spec_gives_the_existing_run_unless_forced(trained: tuple[Path,
         k: v for k, v in _lasting(found).items() if k not in differ
     }
     assert (found["n_trials"], forced["n_trials"]) == (1, 1)  # the same trial twice is one trial
+
+
+def test_equal_models_of_one_second_are_two_models(trained: tuple[Path, dict[str, Any]]) -> None:
+    home, _ = trained
+    with time_machine.travel(4_000_000_000, tick=False):
+        one, other = (told(*TRAIN, "--force", home=home) for _ in range(2))
+    assert one["model_id"][:-8] == other["model_id"][:-8] and one["model_id"] != other["model_id"]
+    assert len({row["model_id"] for row in told("runs", "list", home=home)} - {None}) == 3
 
 
 def _lasting(document: dict[str, Any]) -> dict[str, Any]:

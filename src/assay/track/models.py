@@ -38,7 +38,7 @@ class Models:
         with self._database.write() as connection:
             values.setdefault("name", f"{values.get('architecture_type') or 'model'}_exp{run}_{_next(connection, run)}")
             values.setdefault("version", str(_versions(connection, values["name"]) + 1))
-            values.setdefault("model_id", model_id(values, made))
+            values.setdefault("model_id", _unused(connection, values, made))
             if values.get("is_best"):
                 _clear_best(connection, run)
             row = connection.execute(sa.insert(MODELS).values(values | {"created_at": made}).returning(MODELS))
@@ -70,6 +70,13 @@ class Models:
             count = connection.execute(sa.select(sa.func.count()).select_from(MODELS)).scalar_one()
             raise not_found("model", asked, f"the record holds {count} models")
         return found[0]
+
+
+def _unused(connection: sa.Connection, values: Row, made: datetime) -> str:
+    """The id that the content gives; equal models of one second cannot share it, the later one's is random."""
+    name = model_id(values, made)
+    taken = connection.execute(sa.select(MODELS.c.id).where(MODELS.c.model_id == name)).first()
+    return name if taken is None else model_id({k: v for k, v in values.items() if k != "content_sha256"}, made)
 
 
 def model_id(values: Row, made: datetime) -> str:
