@@ -129,9 +129,9 @@ def _holdings(console: "Console", rows: list[dict[str, Any]]) -> None:
     if not rows:
         console.print("Nothing is stored yet. assay import FILE brings candles in.")
         return
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("exchange", "symbol", "timeframe", "bars", "from", "to"):
-        table.add_column(column, justify="right" if column == "bars" else "left")
+        table.add_column(column, justify="right" if column == "bars" else "left", no_wrap=column != "symbol")
     for row in rows:
         span = (row["from"][:16].replace("T", " "), row["to"][:16].replace("T", " "))
         table.add_row(row["exchange"], row["symbol"], row["timeframe"], f"{row['bars']:,}", *span)
