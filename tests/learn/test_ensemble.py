@@ -225,6 +225,7 @@ def test_the_score_knows_the_side() -> None:
     assert model.score(p) == pytest.approx(0.1)
     assert replace(model, classes=(0.0, 1.0)).score(np.array([[0.2, 0.8]])) == pytest.approx(0.6)
     assert replace(model, classes=(0.0, 1.0), side=-1).score(np.array([[0.2, 0.8]])) == pytest.approx(-0.6)
+    assert replace(model, classes=(0.0, 1.0)).score(np.array([[0.8, 0.2]])) == pytest.approx(0.0)
 
 
 def test_seeds_and_threads() -> None:

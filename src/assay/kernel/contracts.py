@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
+from assay.kernel.arrays import FloatArray
 from assay.kernel.decisions import Decisions
-from assay.kernel.panel import Panel
+from assay.kernel.panel import Panel, Window
 from assay.kernel.trial import Trial
 
 
@@ -40,6 +41,22 @@ class Model(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the model into an empty folder, in formats that cannot run code when read."""
+        ...
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """A model that forecasts and then sizes; `Model.decide` is `size` of `forecast`. Its forecasts are judged too.
+
+    ``forecast``: ``(n, k)`` by symbol, one column a class of the target, NaN where it cannot say.
+    """
+
+    def forecast(self, panel: Panel) -> Mapping[str, FloatArray]:
+        """Forecasts by symbol, one row for each row of that symbol's window; row t may use rows <= t."""
+        ...
+
+    def size(self, forecast: FloatArray, window: Window) -> Decisions:
+        """Decisions of one instrument from its forecast."""
         ...
 
 

@@ -31,6 +31,10 @@ def _chosen(folds: FoldPlan, panel: Panel, horizon: int) -> Plan:
         raise ConfigError(
             "folds.gap_days goes with train_days and test_days; use embargo for bars", code="CONFIG_FOLDS"
         )
+    if folds.embargo and by_days:
+        raise ConfigError(
+            "folds.embargo goes with train_bars and test_bars; use gap_days for days", code="CONFIG_FOLDS"
+        )
     if folds.train_days is not None and folds.test_days is not None:
         return Days(folds.train_days, folds.test_days, folds.gap_days, folds.expanding)
     n = len(panel.times)

@@ -15,7 +15,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import USABLE, Bars
-from assay.kernel.contracts import Model, Report, Trainer
+from assay.kernel.contracts import Forecaster, Model, Report, Trainer
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import DataError
@@ -146,8 +146,7 @@ def _one(trainer: Trainer, panel: Panel, fold: Fold, number: int, costs: Costs, 
 def judge_model(model: Model, panel: Panel, fold: Fold, costs: Costs) -> dict[str, Tested]:
     """Decide and trade a fold's test rows with a fitted model, instrument by instrument."""
     view = panel.deciding(fold.test, lookback=model.lookback)
-    decided = model.decide(view)
-    forecasts = model.forecast(view) if hasattr(model, "forecast") else {}
+    decided, forecasts = _decided(model, view)
     first, last = panel.times[fold.test[0]], panel.times[fold.test[-1]]
     tested = {}
     for symbol, window in view:
@@ -164,6 +163,14 @@ def judge_model(model: Model, panel: Panel, fold: Fold, costs: Costs) -> dict[st
             None if forecast is None else forecast[start:stop],
         )
     return tested
+
+
+def _decided(model: Model, view: Panel) -> tuple[Mapping[str, Decisions], Mapping[str, FloatArray]]:
+    """Decisions, and the forecasts behind them where the model forecasts; each is made once."""
+    if not isinstance(model, Forecaster):
+        return model.decide(view), {}
+    forecasts = model.forecast(view)
+    return {symbol: model.size(forecasts[symbol], window) for symbol, window in view}, forecasts
 
 
 def _allowed(decisions: Decisions, bars: Bars) -> Decisions:

@@ -55,24 +55,27 @@ class EnsembleModel:
     def decide(self, panel: Panel) -> dict[str, Decisions]:
         """See `Model`."""
         return {
-            symbol: self._decide(window, probabilities)
+            symbol: self.size(probabilities, window)
             for (symbol, window), probabilities in zip(panel, self.forecast(panel).values(), strict=True)
         }
 
     def score(self, probabilities: FloatArray) -> FloatArray:
         """``(n,)`` in [-1, 1]: what speaks for long less what speaks for short.
 
-        Signed classes: probability of the positive less that of the negative ones. A yes-or-no target: twice the
-        probability of yes, less 1.
+        Signed classes: probability of the positive less that of the negative ones. A yes-or-no target speaks for one
+        side only: twice the probability of yes, less 1, and never below 0. That "no" is likely is no reason to be
+        on the other side.
         """
         classes = np.asarray(self.classes)
         if classes.min() < 0:
             return self.side * (probabilities @ np.sign(classes))
-        return self.side * (2.0 * probabilities[:, -1] - 1.0)
+        return self.side * np.maximum(2.0 * probabilities[:, -1] - 1.0, 0.0)
 
-    def decisions(self, probabilities: FloatArray, window: Window) -> Decisions:
-        """Decisions of one instrument from its forecast."""
-        return self._decide(window, probabilities)
+    def size(self, probabilities: FloatArray, window: Window) -> Decisions:
+        """See `Forecaster`."""
+        made = self.sizing.decide(self.score(probabilities), window.bars, short=self.short)
+        made.target[: self.lookback] = 0.0
+        return made
 
     def importance(self) -> dict[str, float]:
         """Share of each used column in the members' gain, weighted by their votes; 0 for the columns left out."""
@@ -133,11 +136,6 @@ class EnsembleModel:
         out = self.calibration.apply(votes)
         out[~np.isfinite(x).any(axis=1)] = np.nan
         return out
-
-    def _decide(self, window: Window, probabilities: FloatArray) -> Decisions:
-        made = self.sizing.decide(self.score(probabilities), window.bars, short=self.short)
-        made.target[: self.lookback] = 0.0
-        return made
 
 
 def _order(have: tuple[str, ...], want: tuple[str, ...], where: str) -> list[int] | slice:
