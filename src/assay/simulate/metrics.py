@@ -1,13 +1,12 @@
 """A record as numbers with names."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.simulate import performance
-from assay.simulate.layout import EXIT_REASONS
+from assay.simulate import performance, tally
+from assay.simulate.inputs import fixed
 from assay.simulate.montecarlo import final_return_quantile
 from assay.simulate.record import Record
 
@@ -59,24 +58,12 @@ def export(values: Mapping[str, float]) -> dict[str, float]:
 
 def of_returns(returns: FloatArray, *, bars_per_year: float) -> dict[str, float]:
     """What per-bar returns ``(n,)`` alone can say."""
-    m = performance.moments(returns)
-    root = math.sqrt(bars_per_year)
-    return {
-        "net_profit": float(np.prod(1.0 + returns) - 1.0),
-        "sharpe": m.sharpe,
-        "sharpe_annual": m.sharpe * root,
-        "lifetime_sharpe_ratio": m.sharpe * root,
-        "sortino": performance.sortino_ratio(returns),
-        "sortino_annual": performance.sortino_ratio(returns, periods_per_year=bars_per_year),
-        "annual_return": performance.annual_return(returns, periods_per_year=bars_per_year),
-        "annual_volatility": m.std * root,
-        "calmar": performance.calmar_ratio(returns, periods_per_year=bars_per_year),
-        "max_drawdown": performance.max_drawdown(returns),
-        "avg_drawdown": _mean_episode(performance.drawdowns(returns)),
-        "ulcer_index": performance.ulcer_index(returns),
-        "omega": performance.omega_ratio(returns),
-        "skew": m.skew,
-        "kurtosis": m.kurtosis,
+    r = np.ascontiguousarray(returns, np.float64)
+    flat = np.array([len(r) > 0 and r.min() == r.max()])
+    sums = tally.bar_measures(tally.of_bars(fixed(r))[None], len(r), bars_per_year, flat)
+    return {name: float(value[0]) for name, value in sums.items()} | {
+        "ulcer_index": performance.ulcer_index(r),
+        "omega": performance.omega_ratio(r),
     }
 
 
@@ -114,32 +101,16 @@ def of_risk(record: Record, *, capital: float, seed: int) -> dict[str, float]:
 
 def of_trades(record: Record) -> dict[str, float]:
     """What the closed trades say; a win has pnl > 0, a loss pnl < 0."""
-    trades = record.trades
-    gain = trades.return_net
-    wins, losses = trades.pnl > 0, trades.pnl < 0
-    rate = performance.win_rate(trades.pnl)
-    won, lost = _if_any(np.mean, gain[wins]), _if_any(np.mean, gain[losses])
-    counts = np.bincount(trades.exit_reason, minlength=len(EXIT_REASONS))
-    return {
-        "total_trades": float(len(trades)),
-        "winning_trades": float(wins.sum()),
-        "losing_trades": float(losses.sum()),
-        "gross_win_rate": performance.win_rate(trades.pnl_gross),
-        "win_rate": rate,
-        "profit_factor": performance.profit_factor(trades.pnl),
-        "avg_win": won,
-        "avg_loss": lost,
-        "largest_win": _if_any(np.max, gain[wins]),
-        "largest_loss": _if_any(np.min, gain[losses]),
-        "avg_holding_bars": _if_any(np.mean, trades.bars_held),
-        "expectancy": performance.expectancy(gain),
-        "expectancy_ratio": performance.expectancy_ratio(gain),
-        "sharpe_trade": performance.sharpe_ratio(gain),
-        "p_value_single": _single_p_value(gain),
-        "kelly_fraction": kelly_fraction(rate, won, lost),
-        "longest_losing_streak": float(_longest_run(losses)),
-        "trade_clustering": _clustering(record),
-    } | {f"exit_{name.lower()}": float(count) for name, count in zip(EXIT_REASONS, counts, strict=True)}
+    t = record.trades
+    sums = tally.of_trades(
+        fixed(t.pnl),
+        fixed(t.pnl_gross),
+        fixed(t.return_net),
+        fixed(t.bars_held, np.int64),
+        fixed(t.exit_reason, np.int8),
+    )
+    values = tally.trade_measures(sums[None])
+    return {name: float(value[0]) for name, value in values.items()} | {"trade_clustering": _clustering(record)}
 
 
 def daily_returns(timestamp: IntArray, equity: FloatArray, initial: float) -> FloatArray:
@@ -156,20 +127,6 @@ def kelly_fraction(win_rate: float, avg_win: float, avg_loss: float) -> float:
     return max(0.0, edge) if np.isfinite(edge) else float("nan")
 
 
-def _if_any(measure: Callable[[FloatArray | IntArray], np.floating], values: FloatArray | IntArray) -> float:
-    return float(measure(values)) if len(values) else float("nan")
-
-
-def _mean_episode(depth: FloatArray) -> float:
-    """Mean of the lowest point of each stretch below the maximum; NaN where there is none."""
-    under = depth < 0
-    begins = np.flatnonzero(under & ~np.concatenate([[False], under[:-1]]))
-    if not len(begins):
-        return float("nan")
-    # a stretch's minimum is not changed by the zeros that follow it up to the next one
-    return float(np.minimum.reduceat(depth, begins).mean())
-
-
 def _longest_drawdown(record: Record) -> float:
     """Days from the last close at a maximum to the first that reaches it again, or to the end; 0 without a drawdown."""
     depth = performance.drawdowns(record.returns)
@@ -178,20 +135,6 @@ def _longest_drawdown(record: Record) -> float:
     spans = np.diff(clock[np.append(at_top, len(clock) - 1)])
     under = np.diff(np.append(at_top, len(clock))) > 1
     return float(spans[under].max() / DAY_MS) if under.any() else 0.0
-
-
-def _longest_run(flags: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> int:
-    breaks = np.flatnonzero(np.concatenate([[True], ~flags, [True]]))
-    return int(np.diff(breaks).max() - 1)
-
-
-def _single_p_value(gain: FloatArray) -> float:
-    """One-sided t-test that the mean trade return is > 0: one trial's view."""
-    from scipy.special import stdtr
-
-    if len(gain) < 2:
-        return float("nan")
-    return float(stdtr(len(gain) - 1, -performance.sharpe_ratio(gain) * np.sqrt(len(gain))))
 
 
 def _clustering(record: Record) -> float:

@@ -1,0 +1,91 @@
+"""From candidates to signals: thresholds as filters of a short list."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from assay.kernel.arrays import BoolArray, FloatArray
+from assay.simulate.sweep_replay import CLOSED_AT, SIDE, SIGNAL_WIDTH, STOP_BASE, STOP_UNIT, TAKE_BASE
+
+Signals = tuple[NDArray[np.int32], NDArray[np.int32], FloatArray]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def passing(holds: BoolArray, columns: FloatArray, at_least: BoolArray, thresholds: FloatArray) -> BoolArray:
+    """``(m,)``: what holds and passes every threshold that is not NaN. columns: ``(K, m)``; NaN never passes."""
+    passed = holds.copy()
+    for k in range(len(thresholds)):
+        value = thresholds[k]
+        if np.isnan(value):
+            continue
+        if at_least[k]:
+            for c in range(len(passed)):
+                passed[c] &= columns[k, c] >= value
+        else:
+            for c in range(len(passed)):
+                passed[c] &= columns[k, c] <= value
+    return passed
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def signals_of(
+    rows: NDArray[np.int32],
+    long: BoolArray,
+    short: BoolArray,
+    levels: FloatArray,
+    edge: bool,
+    first: int,
+    closes: FloatArray,
+) -> Signals:
+    """Rows, turns and signals of candidates that passed; both sides at once are silent; then the edge rule.
+
+    levels: ``(2, 3, m)`` of long and short. first: row of the first signal that counts; the last is ``n - 2``.
+    """
+    count = 0
+    found, signals = np.empty(len(rows), np.int32), np.empty((len(rows), SIGNAL_WIDTH))
+    before, before_row = 0, -2
+    for c in range(len(rows)):
+        condition = int(long[c]) - int(short[c])
+        old = before if before_row == rows[c] - 1 else 0
+        before, before_row = condition, rows[c]
+        if condition == 0 or (edge and condition == old) or rows[c] < first or rows[c] > len(closes) - 2:
+            continue
+        own = levels[0] if condition > 0 else levels[1]
+        found[count] = rows[c]
+        signals[count, SIDE] = condition
+        signals[count, STOP_BASE], signals[count, STOP_UNIT] = own[0, c], own[1, c]
+        signals[count, TAKE_BASE], signals[count, CLOSED_AT] = own[2, c], closes[rows[c]]
+        count += 1
+    return found[:count], turns_of(signals[:count]), signals[:count]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def turns_of(signals: FloatArray) -> NDArray[np.int32]:
+    """``(k,)`` place of the next signal of another side, k where there is none."""
+    k = len(signals)
+    turns = np.full(k, k, np.int32)
+    for i in range(k - 2, -1, -1):
+        turns[i] = turns[i + 1] if signals[i + 1, SIDE] == signals[i, SIDE] else i + 1
+    return turns
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def changes(side: FloatArray, first: int) -> tuple[NDArray[np.int32], FloatArray]:
+    """Rows and sides where a state, NaN left out, is not what it was; flat before row `first`."""
+    rows, sides = np.empty(len(side), np.int32), np.empty(len(side))
+    count, held = 0, 0.0
+    for t in range(first, len(side)):
+        if side[t] != held and not np.isnan(side[t]):
+            held = side[t]
+            rows[count], sides[count] = t, held
+            count += 1
+    return rows[:count].copy(), sides[:count].copy()
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def interleaved(opens: FloatArray, highs: FloatArray, lows: FloatArray, closes: FloatArray) -> FloatArray:
+    """``(n, 4)``: a bar's prices beside each other, for whoever visits few bars."""
+    out = np.empty((len(opens), 4))
+    for t in range(len(opens)):
+        out[t, 0], out[t, 1], out[t, 2], out[t, 3] = opens[t], highs[t], lows[t], closes[t]
+    return out

@@ -1,0 +1,285 @@
+"""Signals replayed with one set of exits: from entry to exit, never a bar between two positions.
+
+The same arithmetic as `assay.simulate.step` and `assay.simulate.fills`, operation for operation, on scalars; a property
+test holds the two together bit for bit.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from assay.kernel.arrays import FloatArray
+from assay.simulate.layout import END_OF_DATA, MAX_HOLD, SIGNAL, SL, TP
+from assay.simulate.tally import (
+    EXPOSED,
+    FEES_PAID,
+    SHORT_BY,
+    SILENT_FILLS,
+    SLIPPED,
+    TALLY_SIZE,
+    TURNED_OVER,
+    Bar,
+    add_bar,
+    add_trade,
+    begin,
+    closed,
+    finish,
+    opened,
+)
+
+# columns of the prices, of a signal, of a set of exits
+OPEN, HIGH, LOW, CLOSE = range(4)
+SIDE, STOP_BASE, STOP_UNIT, TAKE_BASE, CLOSED_AT = range(5)
+SIGNAL_WIDTH = 5
+STOP_MULTIPLE, TAKE_MULTIPLE, REWARD_RATIO, HOLD, SHARE, RISK = range(6)
+EXIT_WIDTH = 6
+# what a rule's signals carry
+STATE, STOPPED, TAKEN = 1, 2, 4
+
+_AT_OPEN, _INSIDE, _AT_CLOSE = range(3)
+_NEVER = np.iinfo(np.int64).max
+Order = tuple[float, float, float]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def replay(
+    prices: FloatArray,
+    silent: NDArray[np.bool_],
+    rows: NDArray[np.int32],
+    turns: NDArray[np.int32],
+    signals: FloatArray,
+    carries: int,
+    exits: FloatArray,
+    costs: tuple[float, float],
+    equity: float,
+    out: FloatArray,
+) -> None:
+    """All exits on one list of signals; each writes its row of `out` ``(exits, KEPT)``.
+
+    prices:  ``(n, 4)`` open, high, low, close, interleaved.   silent: ``(n,)`` zero-volume bars, or empty: none.
+    rows:    ``(k,)`` bars of the signals, increasing, each <= n - 2.   signals: ``(k, SIGNAL_WIDTH)``.
+    turns:   ``(k,)`` place of the next signal of another side, k where there is none.
+    carries: sum of `STATE` (weights; a side may be 0), `STOPPED`, `TAKEN` (a level must be there, else it is dropped).
+    costs:   fee and price share a side.
+    """
+    tally = np.empty(TALLY_SIZE)
+    for e in range(len(exits)):
+        begin(tally)
+        _replay_one(prices, silent, rows, turns, signals, carries, exits[e], costs, equity, tally)
+        finish(tally)
+        out[e] = tally[: out.shape[1]]
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def order(signal: FloatArray, carries: int, rule: FloatArray) -> Order:
+    """Stop and take (distances) and share of equity of a signal; a share of 0 is no order."""
+    if signal[SIDE] == 0.0:
+        return np.nan, np.nan, 0.0
+    if carries & STATE:
+        return np.nan, np.nan, rule[SHARE]
+    stop, take = np.nan, np.nan
+    if carries & STOPPED:
+        stop = signal[STOP_BASE] + (rule[STOP_MULTIPLE] * signal[STOP_UNIT] if rule[STOP_MULTIPLE] != 0.0 else 0.0)
+    if math.isfinite(signal[TAKE_BASE]):
+        take = signal[TAKE_BASE]
+    elif not math.isnan(rule[TAKE_MULTIPLE]):
+        take = rule[TAKE_MULTIPLE] * signal[STOP_UNIT]
+    elif not math.isnan(rule[REWARD_RATIO]):
+        take = rule[REWARD_RATIO] * stop
+    size = rule[SHARE]
+    if not math.isnan(rule[RISK]):
+        risked = rule[RISK] * signal[CLOSED_AT] / stop
+        size = risked if not risked > size else size
+    return stop, take, size if _whole(carries, rule, stop, take) and size > 0.0 else 0.0
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _whole(carries: int, rule: FloatArray, stop: float, take: float) -> bool:
+    """Whether the levels that should be there are finite and > 0."""
+    takes = carries & TAKEN or not (math.isnan(rule[TAKE_MULTIPLE]) and math.isnan(rule[REWARD_RATIO]))
+    stop_sound = not carries & STOPPED or (stop > 0.0 and math.isfinite(stop))
+    return stop_sound and (not takes or (take > 0.0 and math.isfinite(take)))
+
+
+@njit(cache=True, error_model="numpy")
+def _replay_one(
+    prices: FloatArray,
+    silent: NDArray[np.bool_],
+    rows: NDArray[np.int32],
+    turns: NDArray[np.int32],
+    signals: FloatArray,
+    carries: int,
+    rule: FloatArray,
+    costs: tuple[float, float],
+    equity: float,
+    tally: FloatArray,
+) -> None:
+    cash = before = equity
+    marked = 0.0  # equity at the open where the last position was left, if its bar is not counted yet
+    left = -1
+    last = len(prices) - 1
+    i = 0
+    while i < len(rows):
+        stop, take, size = order(signals[i], carries, rule)
+        t = rows[i] + 1
+        if 0 <= left < t:
+            cash, before = _end_bar(tally, cash, before)
+            left = -1
+        now = marked if left == t else cash
+        if size == 0.0 or now <= 0.0:
+            i += 1
+            continue
+        side = signals[i, SIDE]
+        way, price = costs[1] if side > 0.0 else -costs[1], prices[t, OPEN]
+        paid = price * (1.0 + way)
+        quantity = side * size * now / paid
+        entered, fee, slipped = _fill(tally, silent, costs[0], quantity, price, paid, t, now)
+        cash -= quantity * paid + fee
+        limit = _limit(rows, turns, signals, carries, rule, i, t)
+        levels = paid - side * stop, paid + side * take
+        x, how, before = _stay(prices, tally, quantity, cash, before, levels, t, min(limit, last), limit <= last)
+        at_open = now if x == t else cash + quantity * prices[x, OPEN]
+        price, reason, at_fill = _exit(prices[x], quantity, levels, how, cash, at_open, x - t >= rule[HOLD] > 0.0)
+        paid = price * (1.0 - way)
+        got, fee_out, slipped_out = _fill(tally, silent, costs[0], -quantity, price, paid, x, at_fill)
+        cash -= -quantity * paid + fee_out
+        fee, slipped = fee + fee_out, slipped + slipped_out
+        made = side * (got - entered)
+        add_trade(tally, made - fee, made + slipped, (made - fee) / entered, float(x - t), reason)
+        tally[EXPOSED] += x - t
+        marked, left = at_open, x
+        if how != _AT_OPEN:
+            tally[EXPOSED] += 1.0
+            cash, before = _end_bar(tally, cash, before)
+            left = -1
+        i = _first(rows, i + 1, x - 1 if how == _AT_OPEN else x)
+    if left >= 0:
+        cash, before = _end_bar(tally, cash, before)
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _first(rows: NDArray[np.int32], i: int, row: int) -> int:
+    """The first signal from i on that is at `row` or later."""
+    while i < len(rows) and rows[i] < row:
+        i += 1
+    return i
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _limit(
+    rows: NDArray[np.int32],
+    turns: NDArray[np.int32],
+    signals: FloatArray,
+    carries: int,
+    rule: FloatArray,
+    i: int,
+    entry: int,
+) -> int:
+    """The row at whose open the position must be left: its hold is over, or a signal turns it."""
+    limit = entry + int(rule[HOLD]) if rule[HOLD] > 0.0 else _NEVER
+    j = int(turns[i])
+    while j < len(rows) and rows[j] + 1 < limit:
+        if signals[j, SIDE] != signals[i, SIDE] and (carries & STATE or order(signals[j], carries, rule)[2] > 0.0):
+            return rows[j] + 1
+        j += 1
+    return limit
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _fill(
+    tally: FloatArray,
+    silent: NDArray[np.bool_],
+    rate: float,
+    change: float,
+    price: float,
+    paid: float,
+    row: int,
+    equity: float,
+) -> Order:
+    """Book a fill; its notional, fee and slippage."""
+    amount = abs(change)
+    notional = amount * paid
+    fee, slipped = notional * rate, amount * abs(paid - price)
+    tally[FEES_PAID] += fee
+    tally[SLIPPED] += slipped
+    if equity > 0.0:
+        tally[TURNED_OVER] += notional / equity
+    if len(silent) > 0 and silent[row]:
+        tally[SILENT_FILLS] += 1.0
+    return notional, fee, slipped
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _stay(
+    prices: FloatArray,
+    tally: FloatArray,
+    quantity: float,
+    cash: float,
+    before: float,
+    levels: tuple[float, float],
+    t: int,
+    limit: int,
+    leaves: bool,
+) -> tuple[int, int, float]:
+    """Hold from the open of t on: the row of the exit, where in its bar, and the equity at the close before it.
+
+    At `limit` the position is left at the open if it `leaves`, else at the close, for this is the last bar.
+    """
+    sums: Bar = opened(tally)
+    how = _AT_OPEN
+    while t < limit:
+        if _touched(quantity, levels, prices[t, HIGH], prices[t, LOW]):
+            how = _INSIDE
+            break
+        now = cash + quantity * prices[t, CLOSE]
+        if now <= 0.0:
+            how = _AT_CLOSE
+            break
+        sums = add_bar(sums, now / before - 1.0)
+        before = now
+        t += 1
+    closed(tally, sums)
+    if t == limit and not leaves:
+        how = _INSIDE if _touched(quantity, levels, prices[t, HIGH], prices[t, LOW]) else _AT_CLOSE
+    return t, how, before
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _touched(quantity: float, levels: tuple[float, float], high: float, low: float) -> bool:
+    if quantity > 0.0:
+        return low <= levels[0] or high >= levels[1]
+    return high >= levels[0] or low <= levels[1]
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _exit(
+    bar: FloatArray, quantity: float, levels: tuple[float, float], how: int, cash: float, at_open: float, over: bool
+) -> tuple[float, int, float]:
+    """Price before slippage, reason, and the equity that the turnover is measured by."""
+    opening = bar[OPEN]
+    if how == _AT_OPEN:
+        return opening, MAX_HOLD if over else SIGNAL, at_open
+    if how == _AT_CLOSE:
+        now = cash + quantity * bar[CLOSE]
+        return bar[CLOSE], SL if now <= 0.0 else END_OF_DATA, now
+    stop, take = levels
+    if quantity > 0.0:
+        if opening >= take:
+            return opening, TP, at_open
+        return (min(stop, opening), SL, at_open) if bar[LOW] <= stop else (take, TP, at_open)
+    if opening <= take:
+        return opening, TP, at_open
+    return (max(stop, opening), SL, at_open) if bar[HIGH] >= stop else (take, TP, at_open)
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _end_bar(tally: FloatArray, cash: float, before: float) -> tuple[float, float]:
+    """Count a bar at whose close nothing is held; cash and equity from now on. What an account owes is written off."""
+    if cash < 0.0:
+        tally[SHORT_BY] -= cash
+        cash = 0.0
+    if before > 0.0:
+        closed(tally, add_bar(opened(tally), cash / before - 1.0))
+    return cash, cash

@@ -1,0 +1,84 @@
+"""One combination of a sweep through the single-backtest engine: its decisions, its tally. The sweep's yardstick."""
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.bars import Bars
+from assay.kernel.decisions import Decisions
+from assay.simulate import tally
+from assay.simulate.inputs import fixed
+from assay.simulate.record import Record
+from assay.simulate.sweep_filter import Signals, passing, signals_of, turns_of
+from assay.simulate.sweep_inputs import Candidates, Exits, States
+from assay.simulate.sweep_replay import SIDE, SIGNAL_WIDTH, STATE, STOPPED, TAKEN, order
+
+Setup = Candidates | States
+
+
+def carries(setup: Setup) -> int:
+    """What the signals of a setup carry, as the replay's flags."""
+    if isinstance(setup, States):
+        return STATE
+    stopped = any(s.stop_base is not None or s.stop_unit is not None for s in setup.sides)
+    taken = any(s.take_base is not None for s in setup.sides)
+    return STOPPED * stopped + TAKEN * taken
+
+
+def signals(setup: Setup, thresholds: FloatArray, start: int, closes: FloatArray) -> Signals:
+    """Rows, turns and signals of a setup at one set of thresholds ``(K,)``."""
+    if isinstance(setup, States):
+        chosen = setup.rows <= len(closes) - 2
+        found = np.zeros((int(chosen.sum()), SIGNAL_WIDTH))
+        found[:, SIDE] = setup.side[chosen]
+        return setup.rows[chosen], turns_of(found), found
+    none = np.zeros(len(setup.rows), np.bool_)
+    long, short = (
+        none
+        if s is None
+        else passing(fixed(s.holds, np.bool_), fixed(s.columns), fixed(setup.at_least, np.bool_), fixed(thresholds))
+        for s in (setup.long, setup.short)
+    )
+    any_side = setup.sides[0]
+    levels = np.array([any_side.levels if s is None else s.levels for s in (setup.long, setup.short)])
+    first = max(start, setup.lookback)
+    return signals_of(fixed(setup.rows, np.int32), long, short, levels, setup.edge, first, fixed(closes))
+
+
+def decisions(
+    bars: Bars, setup: Setup, thresholds: FloatArray, exits: Exits, which: int, *, start: int = 0
+) -> Decisions:
+    """What one combination decides, for `assay.simulate.engine.run`: ``(n,)`` rows.
+
+    thresholds: ``(K,)`` one set.   exits, which: the sets and the place of one.   O(n).
+    """
+    n, rule, flags = len(bars), exits.matrix[which], carries(setup)
+    rows, _, found = signals(setup, thresholds, start, bars.close)
+    target, stop, take = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
+    hold = np.zeros(n, np.int32)
+    for row, signal in zip(rows, found, strict=True):
+        stop_by, take_by, size = order(signal, flags, rule)
+        if flags & STATE:
+            target[row] = signal[SIDE] * size
+        elif size > 0.0:
+            target[row], stop[row], take[row], hold[row] = signal[SIDE] * size, stop_by, take_by, rule[3]
+    return Decisions(target, stop, take, hold)
+
+
+def tally_of(record: Record) -> FloatArray:
+    """``(KEPT,)`` tally of a record: a row of `Sweep.values`."""
+    t = record.trades
+    out = tally.of_bars(fixed(record.returns))
+    traded = tally.of_trades(
+        fixed(t.pnl),
+        fixed(t.pnl_gross),
+        fixed(t.return_net),
+        fixed(t.bars_held, np.int64),
+        fixed(t.exit_reason, np.int8),
+    )
+    out[tally.TRADES : tally.EXPOSED] = traded[tally.TRADES : tally.EXPOSED]
+    out[tally.EXPOSED] = record.exposed.sum()
+    out[tally.FEES_PAID], out[tally.SLIPPED] = record.fees, record.slippage
+    out[tally.FUNDING_PAID], out[tally.BORROW_PAID] = record.funding, record.borrow
+    out[tally.TURNED_OVER], out[tally.SILENT_FILLS] = record.turnover, record.zero_volume_fills
+    out[tally.SHORT_BY] = record.shortfall
+    return out[: tally.KEPT]
