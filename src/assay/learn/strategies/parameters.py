@@ -1,0 +1,158 @@
+"""Parameters of a rule, declared with what changing one costs.
+
+A *structural* parameter changes an indicator: the rule is computed anew for each value. A *threshold* only compares
+with a column that the rule has computed: each value filters a short list of bars. An *exit* touches neither: it is
+replayed from the entries.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from math import isfinite
+from typing import Any
+
+from assay.kernel.arrays import BoolArray, FloatArray
+from assay.kernel.errors import ConfigError, shown
+
+AT_LEAST, AT_MOST = ">=", "<="
+Value = bool | int | float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A stretch of numbers to search, both ends included: integers where both ends are, else floats.
+
+    step: grid of the values, > 0; None is continuous (integers: 1).   log: drawn evenly in the logarithm; low > 0.
+    Raises ConfigError ``CONFIG_SPACE`` for ends that are not finite or not low < high.
+    """
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        numbers = [self.low, self.high] + ([] if self.step is None else [self.step])
+        if not all(_is_number(x) and isfinite(x) for x in numbers) or not self.low < self.high:
+            raise ConfigError(
+                f"range {shown(self.low)}..{shown(self.high)}: low must lie below high, both finite",
+                code="CONFIG_SPACE",
+            )
+        if self.step is not None and self.step <= 0:
+            raise ConfigError(f"step is {shown(self.step)}, must be > 0", code="CONFIG_SPACE")
+        if self.log and self.low <= 0:
+            raise ConfigError(f"a logarithmic range needs low > 0, has {shown(self.low)}", code="CONFIG_SPACE")
+
+    @property
+    def integers(self) -> bool:
+        """Whether it holds whole numbers only."""
+        return isinstance(self.low, int) and isinstance(self.high, int) and isinstance(self.step, int | None)
+
+
+Search = Range | tuple[Value, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What every kind of parameter declares; use one of the kinds below.
+
+    default: value where none is given; its type is the parameter's. None: off, or left to the rule.
+    search:  `Range`, a tuple of choices, or None for a parameter that is not searched.
+    unit:    for people: ``bars``, ``fraction`` …
+    zero:    whether 0 may be given (else numbers must be > 0, counts >= 1).
+    most:    largest value that may be given.
+    options: all values that a text may have; empty for numbers.
+    book:    order-book column that the parameter speaks of; giving it without that column is ``CONFIG_BOOK_DATA``.
+    """
+
+    default: Value
+    _: KW_ONLY
+    search: Search = None
+    unit: str = ""
+    zero: bool = False
+    most: float | None = None
+    options: tuple[str, ...] = ()
+    book: str = ""
+
+    @property
+    def type(self) -> type:
+        """bool, int, float or str: of the default, or of what is searched where the default is None."""
+        if self.options:
+            return str
+        if self.default is not None:
+            return type(self.default)
+        if isinstance(self.search, tuple) and self.search:
+            return type(self.search[0])
+        return int if isinstance(self.search, Range) and self.search.integers else float
+
+    def checked(self, name: str, value: Any) -> Value:
+        """The value as this parameter's type. Raises ConfigError ``CONFIG_PARAMETER`` with what would be right."""
+        if value is None and self.default is None:
+            return None
+        kind = self.type
+        if kind is float and _is_number(value):
+            value = float(value)
+        right = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+        if right and kind is str:
+            right = not self.options or value in self.options
+        if right and kind in (int, float):
+            right = isfinite(value) and (value > 0 or (self.zero and value == 0))
+            right = right and (self.most is None or value <= self.most)
+        if not right:
+            raise ConfigError(
+                f"{name} is {shown(value)}, must be {self._wanted()}", code="CONFIG_PARAMETER", field=name
+            )
+        typed: Value = value
+        return typed
+
+    def _wanted(self) -> str:
+        if self.type is str:
+            return f"one of {', '.join(self.options)}" if self.options else "a text"
+        if self.type is bool:
+            return "true or false"
+        least = "an integer >= 0" if self.zero else "an integer >= 1"
+        if self.type is float:
+            least = f"a finite number {'>=' if self.zero else '>'} 0"
+        return least if self.most is None else f"{least} and <= {self.most:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Structural(Parameter):
+    """Changes what the rule computes: one call of the rule for each set of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold(Parameter):
+    """Only compares: a bar passes where the column that the rule gives for it is >= the value (`AT_MOST`: <=).
+
+    A NaN in the column never passes. A value of None leaves the condition out.
+    """
+
+    _: KW_ONLY
+    holds: str = AT_LEAST
+
+    def passes(self, column: FloatArray, value: float) -> BoolArray:
+        """``(n,)``: where the column passes the value."""
+        passed: BoolArray = column >= value if self.holds == AT_LEAST else column <= value
+        return passed
+
+
+@dataclass(frozen=True, slots=True)
+class Exit(Parameter):
+    """Stop, take, hold or size: acts on an entry, never on whether there is one. The names are those of `EXITS`."""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+SIZINGS = ("fixed", "risk")
+EXITS = ("atr_multiplier_sl", "atr_multiplier_tp", "risk_reward_ratio", "max_holding_periods")
+
+
+def sizing_parameters(default: str) -> dict[str, Parameter]:
+    """The exits that size a position; each rule has them. default: ``fixed`` or ``risk``."""
+    return {
+        "sizing": Exit(default, options=SIZINGS),
+        "share": Exit(1.0, unit="of equity", most=1.0),
+        "risk_per_trade": Exit(0.02, unit="of equity", most=1.0),
+        "max_share": Exit(1.0, unit="of equity", most=1.0),
+    }

@@ -1,0 +1,169 @@
+"""What a rule gives for each bar, before thresholds are chosen; and what is left when they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.kernel.arrays import BoolArray, FloatArray
+from assay.kernel.errors import TrainError, shown
+from assay.learn.strategies.parameters import Threshold
+
+SideArray = NDArray[np.int8]
+Level = FloatArray | float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entries:
+    """Signals, with what levels are made of. All distances are in quote currency, measured from the close of the row.
+
+    side:       ``(n,)`` int8: +1 long, -1 short, 0 none.
+    stop_base, stop_unit: ``(n,)`` float64; stop = base + ``atr_multiplier_sl`` × unit. None in both: no stop.
+    take_base:  ``(n,)`` float64; NaN or None leaves the take to the exits.
+    confidence: ``(n,)`` float64, 0..1.
+
+    What stands in rows without a signal means nothing.
+    """
+
+    side: SideArray
+    stop_base: FloatArray | None = None
+    stop_unit: FloatArray | None = None
+    take_base: FloatArray | None = None
+    confidence: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+    def without(self, rows: BoolArray | slice) -> "Entries":
+        """The same without signals in these rows."""
+        side = self.side.copy()
+        side[rows] = 0
+        return replace(self, side=side)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """The bars that may be entered on one side, whatever the thresholds.
+
+    hold:    ``(n,)`` bool, the part of the condition that no threshold touches.
+    columns: ``(n,)`` float64 for each threshold of the rule: the bar passes where the column passes; NaN never does.
+    stop_base, stop_unit, take_base, confidence: see `Entries`; a number stands for a constant column.
+    """
+
+    hold: BoolArray
+    columns: Mapping[str, FloatArray] = field(default_factory=dict)
+    stop_base: Level = None
+    stop_unit: Level = None
+    take_base: Level = None
+    confidence: Level = 1.0
+
+    def passes(self, thresholds: Mapping[str, Threshold], values: Mapping[str, float | None]) -> BoolArray:
+        """``(n,)``: `hold` and every threshold that is not off (None)."""
+        passed = self.hold
+        for name, threshold in thresholds.items():
+            value = values[name]
+            if value is not None:
+                passed = passed & threshold.passes(self.columns[name], value)
+        return passed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setups:
+    """What a rule computes once for a set of structural parameters; thresholds, then exits, are applied to it.
+
+    long, short: the two sides; None for a rule that never takes it.
+    edge:        only the first bar of a run of equal conditions is a signal.
+
+    Order: thresholds choose the bars of each side; a bar that speaks for both is silent; then the edge rule. So a
+    short list of bars with ``hold`` set on either side is enough to answer for any thresholds.
+    """
+
+    long: Side | None
+    short: Side | None = None
+    edge: bool = False
+
+    @property
+    def sides(self) -> dict[int, Side]:
+        """The sides that are there, by their sign."""
+        return {sign: side for sign, side in ((1, self.long), (-1, self.short)) if side is not None}
+
+    def condition(self, thresholds: Mapping[str, Threshold], values: Mapping[str, float | None]) -> SideArray:
+        """``(n,)`` int8, the raw condition C: thresholds applied, bars that speak for both sides 0."""
+        total: SideArray | None = None
+        for sign, side in self.sides.items():
+            signed = side.passes(thresholds, values).view(np.int8) * np.int8(sign)
+            total = signed if total is None else total + signed
+        if total is None:
+            raise TrainError("a rule gave neither a long nor a short side", code="TRAIN_STRATEGY")
+        return total
+
+    def entries(self, thresholds: Mapping[str, Threshold], values: Mapping[str, float | None]) -> Entries:
+        """The signals at these thresholds. Cost: O(n) a threshold, no indicator is touched."""
+        side = self.condition(thresholds, values)
+        if self.edge:
+            side = edges(side)
+        parts = {name: self._column(name, side) for name in ("stop_base", "stop_unit", "take_base", "confidence")}
+        return Entries(side, **parts)
+
+    def _column(self, name: str, side: SideArray) -> FloatArray | None:
+        levels = {sign: getattr(each, name) for sign, each in self.sides.items()}
+        if all(level is None for level in levels.values()):
+            return None
+        if len(levels) == 1 and isinstance(only := next(iter(levels.values())), np.ndarray):
+            return only
+        out = np.full(len(side), np.nan)
+        for sign, level in levels.items():
+            if level is not None:
+                rows = side == sign
+                out[rows] = level[rows] if isinstance(level, np.ndarray) else level
+        return out
+
+    @classmethod
+    def of(cls, entries: Entries) -> "Setups":
+        """Signals that know no threshold, as setups: what a rule may return that keeps all to itself."""
+        parts = {n: getattr(entries, n) for n in ("stop_base", "stop_unit", "take_base", "confidence")}
+        return cls(Side(entries.side == 1, {}, **parts), Side(entries.side == -1, {}, **parts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """A rule that always has an opinion: ``(n,)`` float64 in {-1, 0, +1}, NaN keeps what is held. No levels."""
+
+    side: FloatArray
+
+
+def edges(side: SideArray) -> SideArray:
+    """``(n,)``: the condition where it is not the one of the row before, else 0."""
+    out = side.copy()
+    out[1:][side[1:] == side[:-1]] = 0
+    return out
+
+
+def demand_shapes(found: "Setups | State", n: int, thresholds: Mapping[str, Threshold], name: str) -> None:
+    """Raise TrainError ``TRAIN_STRATEGY`` where a rule gave arrays of another length, or not a column it declared."""
+    if isinstance(found, State):
+        _demand(name, "State.side", found.side, n)
+        return
+    for sign, side in found.sides.items():
+        where = "long" if sign > 0 else "short"
+        _demand(name, f"{where}.hold", side.hold, n, np.bool_)
+        if set(side.columns) != set(thresholds):
+            raise TrainError(
+                f"strategy {name}: {where} gives columns {sorted(side.columns)}, its thresholds are "
+                f"{sorted(thresholds)}; one column each is needed",
+                code="TRAIN_STRATEGY",
+            )
+        levels = {n_: getattr(side, n_) for n_ in ("stop_base", "stop_unit", "take_base", "confidence")}
+        for what, values in {**side.columns, **levels}.items():
+            if values is not None and not isinstance(values, int | float):
+                _demand(name, f"{where}.{what}", values, n)
+
+
+def _demand(name: str, what: str, values: object, n: int, kind: type = np.float64) -> None:
+    if not isinstance(values, np.ndarray) or values.shape != (n,) or values.dtype != kind:
+        said = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else shown(values)
+        raise TrainError(
+            f"strategy {name}: {what} is {said}, must be an array of {kind.__name__} and shape ({n},)",
+            code="TRAIN_STRATEGY",
+        )
