@@ -17,7 +17,7 @@ from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel
 from assay.kernel.seeds import integer
 from assay.kernel.spec import TrainSpec
-from assay.learn.ensemble.members import lightgbm_options
+from assay.learn.ensemble.boosting import lightgbm_options
 from assay.learn.ensemble.params import EnsembleParams
 from assay.learn.ensemble.trainer import EnsembleTrainer
 from assay.market.sources.synthetic import synthetic

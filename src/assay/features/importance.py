@@ -12,6 +12,7 @@ from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import DataError, LeakError, shown
 
 Single = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+_GLANCE = 2_000
 _ROWS = 20_000  # for the rank correlation, evenly spaced
 
 
@@ -122,16 +123,12 @@ def _refuse_answers(
     x: FloatArray | Single, names: Sequence[str], kept: tuple[int, ...], y: FloatArray, limit: float
 ) -> None:
     labelled = np.flatnonzero(np.isfinite(y))
-    if len(labelled) > _ROWS:
-        labelled = labelled[np.linspace(0, len(labelled) - 1, _ROWS).astype(np.int64)]
-    answers, sample = y[labelled], x[labelled]
-    whole = _ranked(answers)
+    few, many = _spaced(labelled, _GLANCE), _spaced(labelled, _ROWS)
     for j in kept:
-        there = np.isfinite(sample[:, j])
-        if there.sum() < 10:
+        # A glance settles all honest columns: a sample of 2,000 does not miss 0.95 by 0.15.
+        if abs(_rank_correlation(x[few, j], y[few])) <= limit - 0.15:
             continue
-        against = whole if there.all() else _ranked(answers[there])
-        rho = float(_ranked(sample[there, j]) @ against)
+        rho = _rank_correlation(x[many, j], y[many])
         if abs(rho) > limit:
             raise LeakError(
                 f"column {shown(names[j])} and the target have a rank correlation of {rho:.3f} > {limit:g}: "
@@ -141,6 +138,21 @@ def _refuse_answers(
                 column=names[j][:64],
                 rho=rho,
             )
+
+
+def _spaced(rows: IntArray, most: int) -> IntArray:
+    """At most this many of the rows, evenly spaced."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+
+
+def _rank_correlation(column: "FloatArray | np.ndarray[tuple[int], np.dtype[np.float32]]", y: FloatArray) -> float:
+    """Spearman over the rows where the column is finite; 0 for fewer than ten."""
+    there = np.isfinite(column)
+    if there.sum() < 10:
+        return 0.0
+    return float(_ranked(column[there]) @ _ranked(y[there]))
 
 
 def _ranked(values: "FloatArray | np.ndarray[tuple[int], np.dtype[np.float32]]") -> FloatArray:

@@ -32,7 +32,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, rows: BoolArray | IntArray) -> "Samples":
+    def __getitem__(self, rows: BoolArray | IntArray | slice) -> "Samples":
         return Samples(self.x[rows], self.y[rows], self.weight[rows], self.decided_at[rows], self.known_at[rows])
 
 
@@ -97,7 +97,12 @@ def inner_split(samples: Samples, share: float) -> tuple[Samples, Samples]:
     A row is fitted only if its label is known before the first validation row decides.
     """
     first = samples.decided_at[min(len(samples) - 1, int(len(samples) * (1 - share)))]
-    return samples[samples.known_at < first], samples[samples.decided_at >= first]
+    begins = int(np.searchsorted(samples.decided_at, first))
+    known = samples.known_at[:begins] < first
+    ends = int(known.sum())
+    # Labels of one length leave a stretch without holes: a view, not a copy of the largest array of a fit.
+    older = samples[:ends] if known[:ends].all() else samples[np.flatnonzero(known)]
+    return older, samples[begins:]
 
 
 def demand_classes(samples: Samples, classes: tuple[float, ...], *, what: str) -> None:
