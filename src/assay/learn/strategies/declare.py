@@ -146,12 +146,9 @@ class Strategy:
         return self.filtered(found, values, lookback=self.lookback(values, bars.instrument.timeframe))
 
     def filtered(self, found: Setups, values: Values, *, lookback: int) -> Entries:
-        """What is left of setups at these thresholds. Shorts fall away last, where `allow_short` is false."""
-        made = found.entries(self.thresholds, values)
-        made.side[:lookback] = 0
-        if not values.get(ALLOW_SHORT, True):
-            made.side[made.side < 0] = 0
-        return made
+        """What is left of setups at these thresholds, without the short side where `allow_short` is false."""
+        allowed = found if values.get(ALLOW_SHORT, True) else found.without_shorts()
+        return allowed.entries(self.thresholds, values).without(slice(0, lookback))
 
     def decisions(self, bars: Bars, values: Values) -> Decisions:
         """Decisions at these values; rows before the lookback are flat. No error for few bars: all of them are flat."""
@@ -244,7 +241,8 @@ def own_line(error: BaseException, filename: str) -> int | None:
 
 
 def _failed(rule: Strategy, error: Exception) -> TrainError:
-    line = own_line(error, rule.rule.__code__.co_filename)
+    code = getattr(inspect.unwrap(rule.rule), "__code__", None)
+    line = None if code is None else own_line(error, code.co_filename)
     return TrainError(
         f"strategy {rule.name} failed{f' in line {line}' if line else ''}: {type(error).__name__}: {error}",
         code="TRAIN_STRATEGY",

@@ -17,14 +17,14 @@ def levels(entries: Entries, exits: Mapping[str, Any]) -> tuple[FloatArray, Floa
     stop = stop_base + atr_multiplier_sl × stop_unit, an absent multiplier counts 0.
     take = take_base where it is finite, else atr_multiplier_tp × stop_unit, else risk_reward_ratio × stop.
     """
-    none = np.full(len(entries), np.nan)
-    stop = none if entries.stop_base is None else entries.stop_base
-    if entries.stop_unit is not None and exits.get("atr_multiplier_sl") is not None:
-        base = 0.0 if entries.stop_base is None else entries.stop_base
-        stop = base + exits["atr_multiplier_sl"] * entries.stop_unit
-    take = none
-    if exits.get("atr_multiplier_tp") is not None and entries.stop_unit is not None:
-        take = exits["atr_multiplier_tp"] * entries.stop_unit
+    stop = take = np.full(len(entries), np.nan)
+    zero = np.zeros(len(entries))
+    base, unit = (zero if each is None else each for each in (entries.stop_base, entries.stop_unit))
+    if _stops(entries):
+        multiple = exits.get("atr_multiplier_sl") or 0.0
+        stop = base + (multiple * unit if multiple else zero)
+    if exits.get("atr_multiplier_tp") is not None:
+        take = exits["atr_multiplier_tp"] * unit
     elif exits.get("risk_reward_ratio") is not None:
         take = exits["risk_reward_ratio"] * stop
     if entries.take_base is not None:
@@ -45,7 +45,7 @@ def decisions(entries: Entries, close: FloatArray, exits: Mapping[str, Any], *, 
     A signal whose stop or take should be there and is not finite and > 0 is dropped. O(n). Raises ConfigError
     ``CONFIG_PARAMETER`` for sizing by risk without a stop to measure it by.
     """
-    if exits["sizing"] == "risk" and not _stops(entries, exits):
+    if exits["sizing"] == "risk" and not _stops(entries):
         raise ConfigError(
             "sizing is 'risk', which needs a stop; this rule has none: use sizing 'fixed'",
             code="CONFIG_PARAMETER",
@@ -55,7 +55,7 @@ def decisions(entries: Entries, close: FloatArray, exits: Mapping[str, Any], *, 
         stop, take = levels(entries, exits)
         size = sizes(close, stop, exits)
         signal = (entries.side != 0) & (size > 0)
-        if _stops(entries, exits):
+        if _stops(entries):
             signal &= np.isfinite(stop) & (stop > 0)
         if _takes(entries, exits):
             signal &= np.isfinite(take) & (take > 0)
@@ -80,9 +80,8 @@ def flat(n: int) -> Decisions:
     return Decisions.weights(np.zeros(n))
 
 
-def _stops(entries: Entries, exits: Mapping[str, Any]) -> bool:
-    by_unit = entries.stop_unit is not None and exits.get("atr_multiplier_sl") is not None
-    return entries.stop_base is not None or by_unit
+def _stops(entries: Entries) -> bool:
+    return entries.stop_base is not None or entries.stop_unit is not None
 
 
 def _takes(entries: Entries, exits: Mapping[str, Any]) -> bool:

@@ -21,8 +21,11 @@ def load_strategy_file(path: Path) -> Strategy:
         source = path.read_bytes()
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror}") from error
-    found = [value for value in vars(_executed(path, source)).values() if isinstance(value, Strategy)]
-    own = list({id(each): each for each in found if each.rule.__code__.co_filename == str(path)}.values())
+    module = _executed(path, source)
+    found = {id(value): value for value in vars(module).values() if isinstance(value, Strategy)}
+    own = [
+        each for each in found.values() if getattr(each.rule, "__module__", "") == module.__name__
+    ]  # others are imported
     if not own:
         raise _refused(path, "declares no strategy", hint="decorate one function with @strategy(...)")
     if len(own) > 1:

@@ -88,6 +88,12 @@ class Setups:
         """The sides that are there, by their sign."""
         return {sign: side for sign, side in ((1, self.long), (-1, self.short)) if side is not None}
 
+    def without_shorts(self) -> "Setups":
+        """The long side alone: where shorts are not allowed, their condition silences nothing."""
+        if self.long is None:
+            raise TrainError("a rule that only sells short cannot do without shorts", code="TRAIN_STRATEGY")
+        return replace(self, short=None)
+
     def condition(self, thresholds: Mapping[str, Threshold], values: Mapping[str, float | None]) -> SideArray:
         """``(n,)`` int8, the raw condition C: thresholds applied, bars that speak for both sides 0."""
         total: SideArray | None = None
@@ -145,6 +151,10 @@ def demand_shapes(found: "Setups | State", n: int, thresholds: Mapping[str, Thre
     if isinstance(found, State):
         _demand(name, "State.side", found.side, n)
         return
+    if not isinstance(found, Setups):
+        raise TrainError(
+            f"strategy {name} gave {shown(found)}, must be Setups, State or Entries", code="TRAIN_STRATEGY"
+        )
     for sign, side in found.sides.items():
         where = "long" if sign > 0 else "short"
         _demand(name, f"{where}.hold", side.hold, n, np.bool_)

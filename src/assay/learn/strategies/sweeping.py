@@ -1,0 +1,74 @@
+"""From a strategy to what the sweep of `assay.simulate.sweep` reads: candidates, thresholds, exits."""
+
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.bars import Bars
+from assay.learn.strategies import setups
+from assay.learn.strategies.declare import ALLOW_SHORT, Strategy, Values
+from assay.learn.strategies.parameters import AT_LEAST
+from assay.simulate.sweep_inputs import Candidates, Exits, Side, States
+
+
+def lazily(rule: Strategy, bars: Bars, values: Values, thresholds: FloatArray) -> Callable[[], Candidates | States]:
+    """`candidates`, to be called later and in any thread; within `indicators.shared` it shares their indicators."""
+    context = copy_context()
+    return lambda: context.copy().run(candidates, rule, bars, values, thresholds)
+
+
+def candidates(rule: Strategy, bars: Bars, values: Values, thresholds: FloatArray) -> Candidates | States:
+    """One structural set: the bars that the loosest of `thresholds` ``(T, K)`` lets pass, or a state rule's changes.
+
+    values: as `Strategy.resolve` gives them; of these only the structural ones and ``allow_short`` count.
+    """
+    found = rule.setups(bars, values)
+    lookback = rule.lookback(values, bars.instrument.timeframe)
+    short = bool(values.get(ALLOW_SHORT, True))
+    if isinstance(found, setups.State):
+        return States.of(found.side if short else np.maximum(found.side, 0.0), lookback=lookback)
+    chosen = found if short else found.without_shorts()
+    sides = {sign: _side(side, list(rule.thresholds), len(bars)) for sign, side in chosen.sides.items()}
+    at_least = np.array([each.holds == AT_LEAST for each in rule.thresholds.values()], np.bool_)
+    return Candidates.shortlist(
+        sides.get(1), sides.get(-1), thresholds=thresholds, at_least=at_least, edge=found.edge, lookback=lookback
+    )
+
+
+def threshold_matrix(rule: Strategy, sets: Sequence[Values]) -> FloatArray:
+    """``(T, K)``: the thresholds of each parameter set, in the order of `Strategy.thresholds`; off (None) is NaN."""
+    out = np.full((len(sets), len(rule.thresholds)), np.nan)
+    for t, values in enumerate(sets):
+        out[t] = [np.nan if values[name] is None else values[name] for name in rule.thresholds]
+    return out
+
+
+def exits_of(sets: Sequence[Values]) -> Exits:
+    """The exits of each parameter set."""
+    by_risk = np.array([values.get("sizing") == "risk" for values in sets])
+    share = np.where(by_risk, _numbers(sets, "max_share", 1.0), _numbers(sets, "share", 1.0))
+    return Exits.of(
+        stop_multiple=_numbers(sets, "atr_multiplier_sl", 0.0),
+        take_multiple=_numbers(sets, "atr_multiplier_tp", np.nan),
+        reward_ratio=_numbers(sets, "risk_reward_ratio", np.nan),
+        hold=_numbers(sets, "max_holding_periods", 0.0),
+        share=share,
+        risk=np.where(by_risk, _numbers(sets, "risk_per_trade", np.nan), np.nan),
+    )
+
+
+def _numbers(sets: Sequence[Values], name: str, absent: float) -> FloatArray:
+    found = [values.get(name) for values in sets]
+    return np.array([absent if value is None else value for value in found], np.float64)
+
+
+def _side(side: setups.Side, names: list[str], n: int) -> Side:
+    levels = {name: _column(getattr(side, name), n) for name in ("stop_base", "stop_unit", "take_base")}
+    columns = np.array([side.columns[name] for name in names], np.float64).reshape(len(names), n)
+    return Side(side.hold, columns, **levels)
+
+
+def _column(level: setups.Level, n: int) -> FloatArray | None:
+    return np.full(n, float(level)) if isinstance(level, int | float) else level
