@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,19 @@ def test_running_ends_the_run(record: Record) -> None:
     with record.experiments.running(record.experiments.start("own", "rules")) as run:
         record.experiments.finish(run, "stopped", "enough")
     assert record.experiments.get(run)["status"] == "stopped"
+
+
+def test_a_beat_that_waited_for_the_end_of_its_run_says_nothing(
+    record: Record, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = record.experiments.start("long")
+    with record.experiments.running(run, beat_seconds=0.01):
+        with record.together():
+            time.sleep(0.1)  # beats queue behind the transaction that ends the run
+            record.experiments.finish(run)
+        time.sleep(0.1)
+    assert caplog.records == []
+    assert record.experiments.get(run)["status"] == "completed"
 
 
 def test_the_heartbeat_beats(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:

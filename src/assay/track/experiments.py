@@ -134,7 +134,7 @@ class Experiments:
         on KeyboardInterrupt; an end that the block has given itself stays.
         """
         try:
-            with Heartbeat(lambda: self.heartbeat(run), beat_seconds):
+            with Heartbeat(lambda: self._beat(run), beat_seconds):
                 yield run
         except KeyboardInterrupt:
             self._end_if_running(run, "stopped", None)
@@ -195,6 +195,14 @@ class Experiments:
     def sweep(self) -> list[int]:
         """Mark the running runs whose process is gone as ``crashed``, ended at their last heartbeat; their ids."""
         return self._sweep.now()
+
+    def _beat(self, run: Run) -> None:
+        """Beat, unless the run has ended: a beat may have waited for the very transaction that ended it."""
+        try:
+            self.heartbeat(run)
+        except StoreError as error:
+            if error.facts.get("status") not in ENDS:
+                raise
 
     def _end_if_running(self, run: Run, status: str, notes: str | None) -> None:
         if self.get(run)["status"] not in ENDS:
