@@ -1,91 +1,23 @@
 """The sweep against the single backtest: every combination, trade for trade, bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.instrument import Instrument
+from assay.kernel.bars import Joined
+from assay.kernel.decisions import Decisions
+from assay.kernel.errors import ConfigError
 from assay.simulate.engine import run
-from assay.simulate.metrics import metrics
-from assay.simulate.sweep import Candidates, Exits, Side, decisions, sweep, tally_of
-from tests.simulate.candles import HOUR
+from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, sweep, tally_of
+from assay.simulate.tally import SHORT_BY
+from tests.simulate.candles import FREE, HOUR, candles, flat_candles
+from tests.simulate.sweeps import NAN, candidates, costs, exits, market, same, side
 
 SEEDS = st.integers(0, 2**32 - 1)
-NAN = np.nan
 SOME = settings(max_examples=60, deadline=None)
-
-
-def market(n, g, *, wild=False):
-    """Candles with gaps, jumps, flat bars and bars without volume; wild ones can ruin a short."""
-    size = 0.25 if wild else 0.01
-    close = 100 * np.exp(np.cumsum(g.normal(0, size, n)))
-    opens = np.r_[100.0, close[:-1]] * np.where(g.random(n) < 0.2, np.exp(g.normal(0, 3 * size, n)), 1.0)
-    high = np.maximum(opens, close) * (1 + np.abs(g.normal(0, size / 2, n)))
-    low = np.minimum(opens, close) / (1 + np.abs(g.normal(0, size / 2, n)))
-    volume = None if g.random() < 0.2 else np.where(g.random(n) < 0.1, 0.0, g.uniform(0.5, 50, n))
-    return Bars(Instrument("binance", "BTC/USDT", "1h"), np.arange(n) * HOUR, opens, high, low, close, volume)
-
-
-def side(m, columns, close, g):
-    """A side with any mixture of levels, some of them unusable."""
-
-    def level(share, scale):
-        values = np.where(
-            g.random(m) < share, g.uniform(0.2, 2, m) * scale * close, g.choice([NAN, 0.0, -1.0, np.inf], m)
-        )
-        return None if g.random() < 0.25 else values
-
-    taken = None if g.random() < 0.6 else np.where(g.random(m) < 0.5, 0.02 * close, NAN)
-    held = g.random(m) < g.choice([0.1, 0.5, 0.95])
-    values = np.where(g.random((columns, m)) < 0.05, NAN, g.random((columns, m)))
-    return Side(held, values, level(0.9, 0.01), level(0.9, 0.01), taken)
-
-
-def candidates(n, columns, bars, g):
-    rows = np.flatnonzero(g.random(n) < g.choice([0.05, 0.4, 0.9])).astype(np.int32)
-    sides = [side(len(rows), columns, bars.close[rows], g) if g.random() < 0.7 else None for _ in range(2)]
-    if sides == [None, None]:
-        sides[g.integers(2)] = side(len(rows), columns, bars.close[rows], g)
-    return Candidates(rows, *sides, g.random(columns) < 0.5, bool(g.random() < 0.5), int(g.integers(0, 30)))
-
-
-def exits(count, g):
-    def maybe(low, high):
-        return np.where(g.random(count) < 0.5, g.uniform(low, high, count), NAN)
-
-    hold = np.where(g.random(count) < 0.5, g.integers(1, 25, count), 0)
-    stop = np.where(g.random(count) < 0.2, 0.0, g.uniform(0.3, 3, count))
-    return Exits.of(
-        stop_multiple=stop,
-        take_multiple=maybe(0.5, 4),
-        reward_ratio=maybe(0.3, 3),
-        hold=hold.astype(float),
-        share=np.where(g.random(count) < 0.5, 1.0, g.uniform(0.1, 1, count)),
-        risk=maybe(0.001, 0.05),
-    )
-
-
-def costs(g):
-    return Costs(
-        fee=g.choice([0.0, 0.001, 0.01]), slippage_bps=g.choice([0.0, 5.0, 300.0]), spread_bps=g.choice([0.0, 3.0])
-    )
-
-
-def same(found, bars, setups, thresholds, rules, paid, start, equity):
-    """Each row of sums and each metric is that of the single backtest, to the last bit."""
-    named = found.metrics(bars_per_year=8760)
-    trades = 0
-    for s, t, e in np.ndindex(found.values.shape[:3]):
-        decided = decisions(bars, setups[s], thresholds[t], rules, e, start=start)
-        record = run(bars, decided, paid, start=start, equity=equity)
-        np.testing.assert_array_equal(found.values[s, t, e], tally_of(record), err_msg=f"{s} {t} {e}")
-        wanted = metrics(record, bars_per_year=8760)
-        for name, values in named.items():
-            np.testing.assert_array_equal(values[s, t, e], wanted[name], err_msg=f"{s} {t} {e} {name}")
-        trades += len(record.trades)
-    return trades
 
 
 @given(SEEDS)
@@ -102,3 +34,179 @@ def test_every_combination_is_the_single_backtest_bit_for_bit(seed):
     same(found, bars, setups, thresholds, rules, paid, start, equity)
     two = sweep(bars, [lambda s=s: s for s in setups], thresholds, rules, paid, start=start, equity=equity, threads=2)
     np.testing.assert_array_equal(found.values, two.values)
+
+
+@given(SEEDS)
+@settings(max_examples=25, deadline=None)
+def test_a_state_rule_is_the_single_backtest_of_its_weights(seed):
+    g = np.random.default_rng(seed)
+    n = int(g.integers(5, 200))
+    bars = market(n, g, wild=bool(g.random() < 0.3))
+    start, lookback = int(g.integers(0, min(40, n))), int(g.integers(0, 30))
+    sides = [g.choice([-1.0, 0.0, 1.0, NAN], n, p=[0.3, 0.1, 0.3, 0.3]) for _ in range(3)]
+    setups = [States.of(s, start=start, lookback=lookback) for s in sides]
+    rules, paid = Exits.of(share=np.array([1.0, 0.37])), costs(g)
+    found = sweep(bars, setups, np.empty((1, 0)), rules, paid, start=start)
+    for s, e in np.ndindex(3, 2):
+        target = sides[s] * rules.share[e]
+        target[:lookback] = 0.0
+        record = run(bars, Decisions.weights(target), paid, start=start)
+        np.testing.assert_array_equal(found.values[s, 0, e], tally_of(record))
+
+
+@given(SEEDS, st.sampled_from(["funding", "borrow", "impact"]))
+@settings(max_examples=15, deadline=None)
+def test_what_depends_on_more_than_the_trade_is_exact_too(seed, which):
+    g = np.random.default_rng(seed)
+    n = 120
+    bars, paid = market(n, g), costs(g)
+    if which == "funding":
+        at = np.arange(8, n, 8) * HOUR
+        bars = replace(bars, joined={"funding_rate": Joined(at, at, g.normal(0, 1e-3, len(at)))})
+    else:
+        more = {"borrow": {"borrow_rate": 0.3}, "impact": {"impact_coefficient": 0.05}}[which]
+        paid = replace(paid, **more)
+    setups, thresholds, rules = [candidates(n, 1, bars, g)], g.uniform(0, 0.5, (2, 1)), exits(2, g)
+    found = sweep(bars, setups, thresholds, rules, paid)
+    same(found, bars, setups, thresholds, rules, paid, 0, 1.0)
+
+
+def long_at(rows, n, columns=(), **more):
+    """Candidates that are all long, with a stop unit of 1."""
+    table = np.array(columns, float).reshape(len(columns), len(rows))
+    side = Side(np.ones(len(rows), np.bool_), table, None, np.ones(len(rows)))
+    return Candidates(np.array(rows, np.int32), side, None, np.ones(len(columns), np.bool_), **more)
+
+
+class TestByHand:
+    def test_threshold_exit_and_sums(self):
+        # signals in rows 0 and 3; the second has a column value of 2, so a threshold of 1.5 leaves only that one
+        bars = candles(
+            (10, 10, 10, 10),
+            (10, 13, 9.5, 12),
+            (12, 12, 12, 12),
+            (12, 12, 12, 12),
+            (12, 12.5, 10.5, 11),
+            (11, 11, 11, 11),
+        )
+        setup = long_at([0, 3], 6, [[1.0, 2.0]])
+        rules = Exits.of(stop_multiple=1.0, take_multiple=np.array([2.0, 50.0]), hold=np.array([0.0, 2.0]))
+        found = sweep(bars, [setup], np.array([[1.0], [1.5]]), rules, FREE)
+        m = found.metrics(bars_per_year=8760)
+        # 10 -> 12 take, 12 -> 11 stop: 1.2 * 11 / 12 = 1.1. With hold 2: out at row 3's open for 12, then the stop
+        assert m["net_profit"][0] == pytest.approx(np.array([[0.1, 0.1], [-1 / 12, -1 / 12]]))
+        assert m["exit_tp"][0].tolist() == [[1, 0], [0, 0]] and m["exit_max_hold"][0].tolist() == [[0, 1], [0, 0]]
+        assert m["exit_sl"][0].tolist() == [[1, 1], [1, 1]]
+        # bars held: row 1 and row 4; with hold 2 rows 1, 2 and 4
+        assert m["exposure"][0] * 6 == pytest.approx(np.array([[2, 3], [1, 1]]))
+        assert m["max_drawdown"][0, 0, 0] == pytest.approx(-1 / 12)
+
+    def test_both_sides_at_once_are_silent_and_the_edge_rule_comes_after(self):
+        # long holds in rows 1 2 3 4, short in row 2: +, 0, +, + -> signals in rows 1 and 3
+        rows, n = np.arange(1, 5, dtype=np.int32), 8
+        none = np.empty((0, 4))
+        long = Side(np.ones(4, np.bool_), none, None, np.ones(4))
+        short = Side(rows == 2, none, None, np.ones(4))
+        bars = flat_candles(*[10.0] * n)
+        setup = Candidates(rows, long, short, np.empty(0, np.bool_), edge=True)
+        rules = Exits.of(stop_multiple=1.0, hold=1.0)
+        decided = decisions(bars, setup, np.empty(0), rules, 0)
+        assert np.flatnonzero(~np.isnan(decided.target)).tolist() == [1, 3]
+        found = sweep(bars, [setup, replace(setup, edge=False)], np.empty((1, 0)), rules, FREE)
+        assert found.metrics(bars_per_year=8760)["total_trades"].ravel().tolist() == [2, 3]
+
+    def test_a_row_before_the_lookback_silences_the_edge_but_is_no_signal(self):
+        bars = flat_candles(*[10.0] * 8)
+        for edge, trades in ((True, 0), (False, 1)):
+            setup = long_at([2, 3], 8, edge=edge, lookback=3)
+            found = sweep(bars, [setup], np.empty((1, 0)), Exits.of(stop_multiple=1.0, hold=1.0), FREE)
+            assert found.metrics(bars_per_year=8760)["total_trades"].item() == trades
+
+    def test_ruin_is_written_off_and_ends_the_trading(self):
+        # short at 10, next bar opens at 25: the account owes half of what it had, and trades no more
+        bars = candles(
+            (10, 10, 10, 10), (10, 10, 10, 10), (25, 25, 25, 25), (25, 25, 25, 25), (9, 9, 9, 9), (9, 9, 9, 9)
+        )
+        rows, none = np.array([0, 3], np.int32), np.empty((0, 2))
+        short = Side(np.ones(2, np.bool_), none, np.full(2, 100.0))
+        setup = Candidates(rows, None, short, np.empty(0, np.bool_))
+        found = sweep(bars, [setup], np.empty((1, 0)), Exits.of(), FREE)
+        same(found, bars, [setup], np.empty((1, 0)), Exits.of(), FREE, 0, 1.0)
+        m = found.metrics(bars_per_year=8760)
+        assert (m["net_profit"].item(), m["total_trades"].item(), m["max_drawdown"].item()) == (-1.0, 1.0, -1.0)
+        assert found.values[..., SHORT_BY].item() == pytest.approx(0.5)
+
+    def test_no_signal_leaves_nothing_and_undefined_is_nan(self):
+        found = sweep(flat_candles(10, 11, 12), [long_at([], 3)], np.empty((1, 0)), Exits.of(stop_multiple=1.0), FREE)
+        m = found.metrics(bars_per_year=8760)
+        assert m["net_profit"].item() == 0 and m["total_trades"].item() == 0
+        assert np.isnan([m[name].item() for name in ("sharpe", "win_rate", "largest_win", "avg_drawdown")]).all()
+
+
+@given(SEEDS)
+@settings(max_examples=25, deadline=None)
+def test_a_short_list_says_what_all_bars_say(seed):
+    g = np.random.default_rng(seed)
+    n, columns = 150, 2
+    bars = market(n, g)
+    long, short = side(n, columns, bars.close, g), side(n, columns, bars.close, g)
+    thresholds, at_least = g.uniform(0, 1, (4, columns)), g.random(columns) < 0.5
+    edge, rules, paid = bool(g.random() < 0.5), exits(3, g), costs(g)
+    whole = Candidates(np.arange(n, dtype=np.int32), long, short, at_least, edge, 5)
+    listed = Candidates.shortlist(long, short, thresholds=thresholds, at_least=at_least, edge=edge, lookback=5)
+    assert len(listed.rows) <= n
+    a, b = (sweep(bars, [s], thresholds, rules, paid).values for s in (whole, listed))
+    np.testing.assert_array_equal(a, b)
+
+
+class TestBadInput:
+    bars = flat_candles(*[10.0] * 6)
+    rules = Exits.of(stop_multiple=1.0)
+
+    def refused(self, words, work):
+        with pytest.raises(ConfigError, match=words) as caught:
+            work()
+        assert caught.value.code == "CONFIG_PARAMETER"
+
+    def test_rows_must_increase_be_int32_and_stand_in_the_bars(self):
+        self.refused("increasing", lambda: long_at([2, 2], 6))
+        self.refused("int64", lambda: replace(long_at([1], 6), rows=np.array([1])))
+        self.refused("first row is -1", lambda: long_at([-1], 6))
+        self.refused(
+            "row 6 is a candidate", lambda: sweep(self.bars, [long_at([6], 6)], np.empty((1, 0)), self.rules, FREE)
+        )
+
+    def test_shapes(self):
+        self.refused("holds has shape", lambda: replace(long_at([1], 6), rows=np.array([1, 2], np.int32)))
+        self.refused("columns have shape", lambda: replace(long_at([1], 6), at_least=np.ones(1, np.bool_)))
+        self.refused("neither", lambda: replace(long_at([1], 6), long=None))
+        one = long_at([1], 6, [[1.0]])
+        self.refused("1 columns", lambda: sweep(self.bars, [one], np.empty((1, 0)), self.rules, FREE))
+        self.refused(r"\(T, K\)", lambda: sweep(self.bars, [one], np.empty(1), self.rules, FREE))
+
+    def test_nothing_to_do_and_nobody_to_do_it(self):
+        one, none = long_at([1], 6), np.empty((1, 0))
+        self.refused("0 structural sets", lambda: sweep(self.bars, [], none, self.rules, FREE))
+        self.refused("0 threshold sets", lambda: sweep(self.bars, [one], none[:0], self.rules, FREE))
+        self.refused("threads is 0", lambda: sweep(self.bars, [one], none, self.rules, FREE, threads=0))
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("stop_multiple", -1.0),
+            ("take_multiple", 0.0),
+            ("reward_ratio", np.inf),
+            ("hold", 1.5),
+            ("share", 1.1),
+            ("risk", 0.0),
+        ],
+    )
+    def test_exits(self, field, value):
+        self.refused(f"{field} of set 1 is {value}", lambda: Exits.of(**{field: np.array([1.0, value])}))
+
+    def test_a_failing_setup_is_the_users_own_error(self):
+        def broken():
+            raise ZeroDivisionError("mine")
+
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            sweep(self.bars, [broken, long_at([1], 6)], np.empty((1, 0)), self.rules, FREE)

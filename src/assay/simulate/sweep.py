@@ -9,6 +9,7 @@ The numbers are those of `assay.simulate.engine.run` on the same decisions, bit 
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,12 +29,13 @@ from assay.simulate.layout import EXIT_REASONS
 from assay.simulate.sweep_filter import interleaved
 from assay.simulate.sweep_inputs import Candidates, Exits, Side, States
 from assay.simulate.sweep_replay import replay
-from assay.simulate.sweep_single import Setup, carries, decisions, signals, tally_of
+from assay.simulate.sweep_single import Setup, carries, decisions, levels_of, signals, tally_of
 
 __all__ = ["Candidates", "Exits", "Side", "States", "Sweep", "decisions", "sweep", "tally_of"]
 
 _MOST_SHARE = 0.99  # as in `assay.simulate.fills`
 _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balance, coarse enough to cost nothing
+_COLUMNS_OF = 4096  # combinations whose sums are turned into metrics together, while they are in the cache
 Lazy = Setup | Callable[[], Setup]
 
 
@@ -58,19 +60,29 @@ class Sweep:
         and name.
         """
         flat = self.values.reshape(-1, tally.KEPT)
-        one_value = flat[:, tally.SQUARES] == 0.0  # the first bar's return is 0, so equal returns are all 0
-        named = tally.bar_measures(flat, self.bars, bars_per_year, one_value) | tally.trade_measures(flat)
-        named |= {
-            "exposure": flat[:, tally.EXPOSED] / self.bars,
-            "turnover": flat[:, tally.TURNED_OVER],
-            "fees": flat[:, tally.FEES_PAID] / self.initial,
-            "slippage": flat[:, tally.SLIPPED] / self.initial,
-            "funding": flat[:, tally.FUNDING_PAID] / self.initial,
-            "borrow": flat[:, tally.BORROW_PAID] / self.initial,
-            "zero_volume_fills": flat[:, tally.SILENT_FILLS],
-            "n_obs": np.full(len(flat), float(self.bars)),
-        }
+        named: dict[str, FloatArray] = {}
+        for at in range(0, len(flat), _COLUMNS_OF):
+            block = np.ascontiguousarray(flat[at : at + _COLUMNS_OF].T).T
+            for name, part in self._measures(block, bars_per_year).items():
+                named.setdefault(name, np.empty(len(flat)))[at : at + _COLUMNS_OF] = part
         return {name: values.reshape(self.values.shape[:3]) for name, values in named.items()}
+
+    def _measures(self, sums: FloatArray, bars_per_year: float) -> dict[str, FloatArray]:
+        flat = sums[:, tally.SQUARES] == 0.0  # the first bar's return is 0, so equal returns are all 0
+        return (
+            tally.bar_measures(sums, self.bars, bars_per_year, flat)
+            | tally.trade_measures(sums)
+            | {
+                "exposure": sums[:, tally.EXPOSED] / self.bars,
+                "turnover": sums[:, tally.TURNED_OVER],
+                "fees": sums[:, tally.FEES_PAID] / self.initial,
+                "slippage": sums[:, tally.SLIPPED] / self.initial,
+                "funding": sums[:, tally.FUNDING_PAID] / self.initial,
+                "borrow": sums[:, tally.BORROW_PAID] / self.initial,
+                "zero_volume_fills": sums[:, tally.SILENT_FILLS],
+                "n_obs": np.full(len(sums), float(self.bars)),
+            }
+        )
 
     def exits(self) -> dict[str, FloatArray]:
         """``(S, T, E)`` trades that ended for each of `EXIT_REASONS`."""
@@ -102,7 +114,7 @@ def sweep(
     + signals) a combination, about 2 ns a bar held and 50 ns a trade; memory 288 bytes a combination.
     """
     check(bars, Decisions.weights(np.full(len(bars), np.nan)), start, equity)
-    matrix = _checked(thresholds)
+    matrix = _checked(thresholds, len(setups), len(exits), threads)
     values = np.empty((len(setups), len(matrix), len(exits), tally.KEPT))
     if _plain(bars, costs, start):
         market = _Market.of(bars, costs, start, equity)
@@ -146,31 +158,46 @@ class _Market:
 def _replay_all(
     market: _Market, setups: Sequence[Lazy], thresholds: FloatArray, exits: Exits, values: FloatArray, threads: int
 ) -> None:
-    matrix = exits.matrix
+    pool = ThreadPoolExecutor(threads)
+    try:
+        _hand_out(pool, market, setups, thresholds, exits.matrix, values, threads)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _hand_out(
+    pool: ThreadPoolExecutor,
+    market: _Market,
+    setups: Sequence[Lazy],
+    thresholds: FloatArray,
+    exits: FloatArray,
+    values: FloatArray,
+    threads: int,
+) -> None:
+    """Give the pool its work, a few structural sets ahead of what is being replayed, and wait for it."""
     ahead = 2 * threads
-    with ThreadPoolExecutor(threads) as pool:
-        known: dict[int, Future[Setup]] = {}
-        work: list[Future[None]] = []
-        for s in range(len(setups)):
-            for later in range(s, min(s + ahead, len(setups))):
-                if later not in known:
-                    known[later] = pool.submit(_known, setups[later], market.bars, thresholds)
-            setup = known.pop(s).result()
-            if s >= ahead:
-                for piece in work[: len(work) // 2]:
-                    piece.result()
-                work = work[len(work) // 2 :]
-            for t, e in _pieces(len(thresholds), len(exits), threads):
-                work.append(pool.submit(_piece, market, setup, thresholds[t], matrix[e], values[s, t, e]))
-        for piece in work:
-            piece.result()
+    known: dict[int, Future[tuple[Setup, FloatArray]]] = {}
+    work: deque[Future[None]] = deque()
+    for s in range(len(setups)):
+        for later in range(s, min(s + ahead, len(setups))):
+            if later not in known:
+                known[later] = pool.submit(_with_levels, setups[later], market.bars, thresholds)
+        setup, levels = known.pop(s).result()
+        while len(work) > ahead * _BLOCKS * threads:
+            work.popleft().result()
+        for t, e in _pieces(len(thresholds), len(exits), threads):
+            work.append(pool.submit(_piece, market, setup, levels, thresholds[t], exits[e], values[s, t, e]))
+    for piece in work:
+        piece.result()
 
 
-def _piece(market: _Market, setup: Setup, thresholds: FloatArray, exits: FloatArray, out: FloatArray) -> None:
+def _piece(
+    market: _Market, setup: Setup, levels: FloatArray, thresholds: FloatArray, exits: FloatArray, out: FloatArray
+) -> None:
     """A block of threshold sets with a block of exits."""
     flags = carries(setup)
     for j, chosen in enumerate(thresholds):
-        rows, turns, found = signals(setup, chosen, market.start, market.closes)
+        rows, turns, found = signals(setup, levels, chosen, market.start, market.closes)
         replay(
             market.prices,
             market.silent,
@@ -194,6 +221,11 @@ def _pieces(sets: int, exits: int, threads: int) -> Iterator[tuple[slice, slice]
             yield slice(t, t + size), slice(e, e + width)
 
 
+def _with_levels(lazy: Lazy, bars: Bars, thresholds: FloatArray) -> tuple[Setup, FloatArray]:
+    setup = _known(lazy, bars, thresholds)
+    return setup, levels_of(setup)
+
+
 def _known(lazy: Lazy, bars: Bars, thresholds: FloatArray) -> Setup:
     setup = lazy() if callable(lazy) else lazy
     if len(setup.rows) and setup.rows[-1] >= len(bars):
@@ -209,10 +241,18 @@ def _known(lazy: Lazy, bars: Bars, thresholds: FloatArray) -> Setup:
     return setup
 
 
-def _checked(thresholds: FloatArray) -> FloatArray:
+def _checked(thresholds: FloatArray, setups: int, exits: int, threads: int | None) -> FloatArray:
     matrix = np.asarray(thresholds, np.float64)
     if matrix.ndim != 2:
         raise ConfigError(f"sweep: thresholds have shape {matrix.shape}, must be (T, K)", code="CONFIG_PARAMETER")
+    if not (setups and len(matrix) and exits):
+        raise ConfigError(
+            f"sweep: {setups} structural sets × {len(matrix)} threshold sets × {exits} exit sets leave nothing to do; "
+            "each must be at least 1",
+            code="CONFIG_PARAMETER",
+        )
+    if threads is not None and threads < 1:
+        raise ConfigError(f"sweep: threads is {threads}, must be >= 1", code="CONFIG_PARAMETER")
     return matrix
 
 

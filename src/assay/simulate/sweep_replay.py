@@ -38,9 +38,16 @@ EXIT_WIDTH = 6
 # what a rule's signals carry
 STATE, STOPPED, TAKEN = 1, 2, 4
 
+# an account between two calls: place of the next signal, cash, equity at the last close; and, where the last position
+# was left at an open whose bar is not counted yet, that row (else -1) and the equity at that open
+_NEXT, _CASH, _BEFORE, _LEFT, _MARKED = range(5)
+_ACCOUNT_WIDTH = 5
+_TOGETHER = 128
 _AT_OPEN, _INSIDE, _AT_CLOSE = range(3)
 _NEVER = np.iinfo(np.int64).max
 Order = tuple[float, float, float]
+Prices = tuple[float, float, float, float]
+Rule = tuple[float, float, float, float, float, float]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -64,39 +71,49 @@ def replay(
     carries: sum of `STATE` (weights; a side may be 0), `STOPPED`, `TAKEN` (a level must be there, else it is dropped).
     costs:   fee and price share a side.
     """
-    tally = np.empty(TALLY_SIZE)
+    tallies, accounts = np.empty((len(exits), TALLY_SIZE)), np.empty((len(exits), _ACCOUNT_WIDTH))
     for e in range(len(exits)):
-        begin(tally)
-        _replay_one(prices, silent, rows, turns, signals, carries, exits[e], costs, equity, tally)
-        finish(tally)
-        out[e] = tally[: out.shape[1]]
+        begin(tallies[e])
+        accounts[e, _NEXT], accounts[e, _LEFT], accounts[e, _MARKED] = 0.0, -1.0, 0.0
+        accounts[e, _CASH] = accounts[e, _BEFORE] = equity
+    # some signals after the other, with all exits: the bars that follow them stay in the nearest cache
+    for end in range(_TOGETHER, len(rows) + _TOGETHER, _TOGETHER):
+        for e in range(len(exits)):
+            rule = exits[e, 0], exits[e, 1], exits[e, 2], exits[e, 3], exits[e, 4], exits[e, 5]
+            _advance(prices, silent, rows, turns, signals, carries, rule, costs, end, accounts[e], tallies[e])
+    for e in range(len(exits)):
+        if accounts[e, _LEFT] >= 0.0:
+            _end_bar(tallies[e], accounts[e, _CASH], accounts[e, _BEFORE])
+        finish(tallies[e])
+        out[e] = tallies[e, : out.shape[1]]
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def order(signal: FloatArray, carries: int, rule: FloatArray) -> Order:
-    """Stop and take (distances) and share of equity of a signal; a share of 0 is no order."""
-    if signal[SIDE] == 0.0:
+def order(signals: FloatArray, i: int, carries: int, rule: Rule) -> Order:
+    """Stop and take (distances) and share of equity of signal i; a share of 0 is no order."""
+    if signals[i, SIDE] == 0.0:
         return np.nan, np.nan, 0.0
     if carries & STATE:
         return np.nan, np.nan, rule[SHARE]
     stop, take = np.nan, np.nan
     if carries & STOPPED:
-        stop = signal[STOP_BASE] + (rule[STOP_MULTIPLE] * signal[STOP_UNIT] if rule[STOP_MULTIPLE] != 0.0 else 0.0)
-    if math.isfinite(signal[TAKE_BASE]):
-        take = signal[TAKE_BASE]
+        scaled = rule[STOP_MULTIPLE] * signals[i, STOP_UNIT] if rule[STOP_MULTIPLE] != 0.0 else 0.0
+        stop = signals[i, STOP_BASE] + scaled
+    if math.isfinite(signals[i, TAKE_BASE]):
+        take = signals[i, TAKE_BASE]
     elif not math.isnan(rule[TAKE_MULTIPLE]):
-        take = rule[TAKE_MULTIPLE] * signal[STOP_UNIT]
+        take = rule[TAKE_MULTIPLE] * signals[i, STOP_UNIT]
     elif not math.isnan(rule[REWARD_RATIO]):
         take = rule[REWARD_RATIO] * stop
     size = rule[SHARE]
     if not math.isnan(rule[RISK]):
-        risked = rule[RISK] * signal[CLOSED_AT] / stop
+        risked = rule[RISK] * signals[i, CLOSED_AT] / stop
         size = risked if not risked > size else size
     return stop, take, size if _whole(carries, rule, stop, take) and size > 0.0 else 0.0
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def _whole(carries: int, rule: FloatArray, stop: float, take: float) -> bool:
+def _whole(carries: int, rule: Rule, stop: float, take: float) -> bool:
     """Whether the levels that should be there are finite and > 0."""
     takes = carries & TAKEN or not (math.isnan(rule[TAKE_MULTIPLE]) and math.isnan(rule[REWARD_RATIO]))
     stop_sound = not carries & STOPPED or (stop > 0.0 and math.isfinite(stop))
@@ -104,25 +121,25 @@ def _whole(carries: int, rule: FloatArray, stop: float, take: float) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def _replay_one(
+def _advance(
     prices: FloatArray,
     silent: NDArray[np.bool_],
     rows: NDArray[np.int32],
     turns: NDArray[np.int32],
     signals: FloatArray,
     carries: int,
-    rule: FloatArray,
+    rule: Rule,
     costs: tuple[float, float],
-    equity: float,
+    end: int,
+    account: FloatArray,
     tally: FloatArray,
 ) -> None:
-    cash = before = equity
-    marked = 0.0  # equity at the open where the last position was left, if its bar is not counted yet
-    left = -1
-    last = len(prices) - 1
-    i = 0
-    while i < len(rows):
-        stop, take, size = order(signals[i], carries, rule)
+    """One account over the signals before place `end`, from where it stands."""
+    cash, before, marked = account[_CASH], account[_BEFORE], account[_MARKED]
+    left, i, last = int(account[_LEFT]), int(account[_NEXT]), len(prices) - 1
+    end = min(end, len(rows))
+    while i < end:
+        stop, take, size = order(signals, i, carries, rule)
         t = rows[i] + 1
         if 0 <= left < t:
             cash, before = _end_bar(tally, cash, before)
@@ -139,9 +156,11 @@ def _replay_one(
         cash -= quantity * paid + fee
         limit = _limit(rows, turns, signals, carries, rule, i, t)
         levels = paid - side * stop, paid + side * take
-        x, how, before = _stay(prices, tally, quantity, cash, before, levels, t, min(limit, last), limit <= last)
+        band = levels if side > 0.0 else (levels[1], levels[0])
+        x, how, before = _stay(prices, tally, quantity, cash, before, band, t, min(limit, last), limit <= last)
         at_open = now if x == t else cash + quantity * prices[x, OPEN]
-        price, reason, at_fill = _exit(prices[x], quantity, levels, how, cash, at_open, x - t >= rule[HOLD] > 0.0)
+        bar = prices[x, OPEN], prices[x, HIGH], prices[x, LOW], prices[x, CLOSE]
+        price, reason, at_fill = _exit(bar, quantity, levels, how, cash, at_open, x - t >= rule[HOLD] > 0.0)
         paid = price * (1.0 - way)
         got, fee_out, slipped_out = _fill(tally, silent, costs[0], -quantity, price, paid, x, at_fill)
         cash -= -quantity * paid + fee_out
@@ -155,8 +174,8 @@ def _replay_one(
             cash, before = _end_bar(tally, cash, before)
             left = -1
         i = _first(rows, i + 1, x - 1 if how == _AT_OPEN else x)
-    if left >= 0:
-        cash, before = _end_bar(tally, cash, before)
+    account[_CASH], account[_BEFORE], account[_MARKED] = cash, before, marked
+    account[_LEFT], account[_NEXT] = left, i
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
@@ -173,7 +192,7 @@ def _limit(
     turns: NDArray[np.int32],
     signals: FloatArray,
     carries: int,
-    rule: FloatArray,
+    rule: Rule,
     i: int,
     entry: int,
 ) -> int:
@@ -181,7 +200,7 @@ def _limit(
     limit = entry + int(rule[HOLD]) if rule[HOLD] > 0.0 else _NEVER
     j = int(turns[i])
     while j < len(rows) and rows[j] + 1 < limit:
-        if signals[j, SIDE] != signals[i, SIDE] and (carries & STATE or order(signals[j], carries, rule)[2] > 0.0):
+        if signals[j, SIDE] != signals[i, SIDE] and (carries & STATE or order(signals, j, carries, rule)[2] > 0.0):
             return rows[j] + 1
         j += 1
     return limit
@@ -218,19 +237,20 @@ def _stay(
     quantity: float,
     cash: float,
     before: float,
-    levels: tuple[float, float],
+    band: tuple[float, float],
     t: int,
     limit: int,
     leaves: bool,
 ) -> tuple[int, int, float]:
     """Hold from the open of t on: the row of the exit, where in its bar, and the equity at the close before it.
 
+    band:   the lower and the upper of the two levels, whichever of them is the stop.
     At `limit` the position is left at the open if it `leaves`, else at the close, for this is the last bar.
     """
     sums: Bar = opened(tally)
     how = _AT_OPEN
     while t < limit:
-        if _touched(quantity, levels, prices[t, HIGH], prices[t, LOW]):
+        if prices[t, LOW] <= band[0] or prices[t, HIGH] >= band[1]:
             how = _INSIDE
             break
         now = cash + quantity * prices[t, CLOSE]
@@ -242,20 +262,13 @@ def _stay(
         t += 1
     closed(tally, sums)
     if t == limit and not leaves:
-        how = _INSIDE if _touched(quantity, levels, prices[t, HIGH], prices[t, LOW]) else _AT_CLOSE
+        how = _INSIDE if prices[t, LOW] <= band[0] or prices[t, HIGH] >= band[1] else _AT_CLOSE
     return t, how, before
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def _touched(quantity: float, levels: tuple[float, float], high: float, low: float) -> bool:
-    if quantity > 0.0:
-        return low <= levels[0] or high >= levels[1]
-    return high >= levels[0] or low <= levels[1]
-
-
-@njit(cache=True, error_model="numpy", forceinline=True)
 def _exit(
-    bar: FloatArray, quantity: float, levels: tuple[float, float], how: int, cash: float, at_open: float, over: bool
+    bar: Prices, quantity: float, levels: tuple[float, float], how: int, cash: float, at_open: float, over: bool
 ) -> tuple[float, int, float]:
     """Price before slippage, reason, and the equity that the turnover is measured by."""
     opening = bar[OPEN]

@@ -10,7 +10,7 @@ from assay.simulate.inputs import fixed
 from assay.simulate.record import Record
 from assay.simulate.sweep_filter import Signals, passing, signals_of, turns_of
 from assay.simulate.sweep_inputs import Candidates, Exits, States
-from assay.simulate.sweep_replay import SIDE, SIGNAL_WIDTH, STATE, STOPPED, TAKEN, order
+from assay.simulate.sweep_replay import HOLD, SIDE, SIGNAL_WIDTH, STATE, STOPPED, TAKEN, order
 
 Setup = Candidates | States
 
@@ -24,8 +24,15 @@ def carries(setup: Setup) -> int:
     return STOPPED * stopped + TAKEN * taken
 
 
-def signals(setup: Setup, thresholds: FloatArray, start: int, closes: FloatArray) -> Signals:
-    """Rows, turns and signals of a setup at one set of thresholds ``(K,)``."""
+def levels_of(setup: Setup) -> FloatArray:
+    """``(2, 3, m)`` levels of a setup's long and short side; empty for states."""
+    if isinstance(setup, States):
+        return np.empty((2, 3, 0))
+    return fixed(np.array([setup.sides[0].levels if s is None else s.levels for s in (setup.long, setup.short)]))
+
+
+def signals(setup: Setup, levels: FloatArray, thresholds: FloatArray, start: int, closes: FloatArray) -> Signals:
+    """Rows, turns and signals of a setup with its levels at one set of thresholds ``(K,)``."""
     if isinstance(setup, States):
         chosen = setup.rows <= len(closes) - 2
         found = np.zeros((int(chosen.sum()), SIGNAL_WIDTH))
@@ -38,8 +45,6 @@ def signals(setup: Setup, thresholds: FloatArray, start: int, closes: FloatArray
         else passing(fixed(s.holds, np.bool_), fixed(s.columns), fixed(setup.at_least, np.bool_), fixed(thresholds))
         for s in (setup.long, setup.short)
     )
-    any_side = setup.sides[0]
-    levels = np.array([any_side.levels if s is None else s.levels for s in (setup.long, setup.short)])
     first = max(start, setup.lookback)
     return signals_of(fixed(setup.rows, np.int32), long, short, levels, setup.edge, first, fixed(closes))
 
@@ -51,16 +56,17 @@ def decisions(
 
     thresholds: ``(K,)`` one set.   exits, which: the sets and the place of one.   O(n).
     """
-    n, rule, flags = len(bars), exits.matrix[which], carries(setup)
-    rows, _, found = signals(setup, thresholds, start, bars.close)
+    n, flags = len(bars), carries(setup)
+    rule = tuple(exits.matrix[which])
+    rows, _, found = signals(setup, levels_of(setup), thresholds, start, bars.close)
     target, stop, take = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
     hold = np.zeros(n, np.int32)
-    for row, signal in zip(rows, found, strict=True):
-        stop_by, take_by, size = order(signal, flags, rule)
+    for i, row in enumerate(rows):
+        stop_by, take_by, size = order(found, i, flags, rule)
         if flags & STATE:
-            target[row] = signal[SIDE] * size
+            target[row] = found[i, SIDE] * size
         elif size > 0.0:
-            target[row], stop[row], take[row], hold[row] = signal[SIDE] * size, stop_by, take_by, rule[3]
+            target[row], stop[row], take[row], hold[row] = found[i, SIDE] * size, stop_by, take_by, rule[HOLD]
     return Decisions(target, stop, take, hold)
 
 

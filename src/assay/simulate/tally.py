@@ -75,7 +75,7 @@ def add_bar(sums: Bar, r: float) -> Bar:
     squares += square
     cubes += square * r
     fourths += square * square
-    downside += square if r < 0.0 else 0.0
+    downside += min(r, 0.0) * min(r, 0.0)  # not a branch: half of them would be guessed wrong
     growth *= 0.0 if r <= -1.0 else 1.0 + r
     if growth >= peak:
         if trough < peak:
@@ -106,20 +106,16 @@ def add_trade(tally: FloatArray, pnl: float, gross: float, gain: float, bars: fl
     tally[TRADES] += 1.0
     tally[EXITS + reason] += 1.0
     tally[BARS_HELD] += bars
-    if gross > 0.0:
-        tally[GROSS_WINS] += 1.0
-    if pnl > 0.0:
-        tally[WINS] += 1.0
-        tally[WON] += pnl
-        tally[WON_SHARE] += gain
-    if pnl < 0.0:
-        tally[LOSSES] += 1.0
-        tally[LOST] += pnl
-        tally[LOST_SHARE] += gain
-        tally[STREAK] += 1.0
-        tally[LONGEST_STREAK] = max(tally[LONGEST_STREAK], tally[STREAK])
-    else:
-        tally[STREAK] = 0.0
+    # no branches: which of them a trade takes cannot be guessed
+    tally[GROSS_WINS] += 1.0 if gross > 0.0 else 0.0
+    tally[WINS] += 1.0 if pnl > 0.0 else 0.0
+    tally[LOSSES] += 1.0 if pnl < 0.0 else 0.0
+    tally[WON] += max(pnl, 0.0)
+    tally[LOST] += min(pnl, 0.0)
+    tally[WON_SHARE] += max(gain, 0.0)
+    tally[LOST_SHARE] += min(gain, 0.0)
+    tally[STREAK] = tally[STREAK] + 1.0 if pnl < 0.0 else 0.0
+    tally[LONGEST_STREAK] = max(tally[LONGEST_STREAK], tally[STREAK])
     off = gain - tally[MEAN_GAIN]
     tally[MEAN_GAIN] += off / tally[TRADES]
     tally[GAIN_SPREAD] += off * (gain - tally[MEAN_GAIN])
