@@ -60,8 +60,8 @@ def judged(outcomes: Sequence[Outcome], past: History, costs: Costs, *, seed: in
     )
 
 
-def verdict(found: Judged, *, n_trials: int, regimes: IntArray | None) -> Verdict:
-    """The gate's word on a record, with the trials that the market's ledger counts."""
+def verdict(found: Judged, *, n_trials: int, counted: bool, regimes: IntArray | None) -> Verdict:
+    """The gate's word on a record, with the trials that the market's ledger counts; `counted`: this one among them."""
     return judge(
         Evidence(
             returns=found.whole.returns,
@@ -69,7 +69,7 @@ def verdict(found: Judged, *, n_trials: int, regimes: IntArray | None) -> Verdic
             n_trades=len(found.whole.trades),
             n_trials=n_trials,
             effective_trials=float(n_trials),
-            ledger_complete=True,
+            ledger_complete=counted,
             stressed_returns=found.stressed,
             regimes=regimes,
         )

@@ -55,8 +55,9 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
             walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report, workers=context.workers)
         )
         found = judged(outcomes, past, spec.costs, seed=spec.seed)
-        report.trial(_trial(spec, found, digest, time.monotonic() - began))
-        word = verdict(found, n_trials=context.record.ledger.count(spec.market_key), regimes=_regimes(past, found))
+        number = report.trial(_trial(spec, found, digest, time.monotonic() - began))
+        count = context.record.ledger.count(spec.market_key)
+        word = verdict(found, n_trials=count, counted=number <= count, regimes=_regimes(past, found))
         model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.98))
         document = _document(spec, digest, past, outcomes, found, word) | {
             "run_id": run.run_id,
