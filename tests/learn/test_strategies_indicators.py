@@ -27,6 +27,15 @@ def test_a_slice_gives_the_numbers_of_the_whole_to_the_last_bit(w, skipped, seed
     assert np.array_equal(folded(x, w, 0.97)[skipped + w - 1 :], folded(x[skipped:], w, 0.97)[w - 1 :])
 
 
+@pytest.mark.parametrize("w", [1, 7, 40, 600, 3000])
+def test_long_series_are_folded_in_blocks_that_nobody_sees(w):
+    x = np.random.default_rng(w).normal(50, 5, 9_000)
+    found = folded(x, w, 1.0)
+    assert found[w - 1 :] == pytest.approx(np.convolve(x, np.ones(w), "valid"), rel=1e-12)
+    for skipped in (1, 1_111, 2_048):
+        assert np.array_equal(found[skipped + w - 1 :], folded(x[skipped:], w, 1.0)[w - 1 :])
+
+
 def test_a_nan_spoils_the_windows_that_see_it():
     x = np.ones(30)
     x[10] = np.nan

@@ -19,6 +19,7 @@ from assay.kernel.bars import Bars
 
 __all__ = ["atr", "compiled", "ema", "highest", "lowest", "over_prior_mean", "rsi", "shared", "sma", "volume_ratio"]
 
+_BLOCK = 2048  # rows folded together: three buffers of them stay in the nearest cache
 _Memo = dict[Hashable, tuple[Bars, FloatArray]]
 _memo: ContextVar[_Memo | None] = ContextVar("indicators", default=None)
 
@@ -47,30 +48,43 @@ def _once(bars: Bars, key: tuple[str, int], make: Callable[[], FloatArray]) -> F
 
 
 @compiled
-def folded(x: FloatArray, w: int, q: float) -> FloatArray:
-    """Sum of ``q^k x[t-k]`` over k = 0..w-1; with q = 1 the sum of the last w rows."""
-    n = len(x)
-    out = np.full(n, np.nan)
-    if n < w:
-        return out
-    power = x.copy()
-    total = np.zeros(n)
+def _fold(power: FloatArray, spare: FloatArray, total: FloatArray, w: int, q: float) -> None:
+    """Sums of the last w of ``power`` into `total`, right from row w-1 on; `power` and `spare` are used up."""
+    n = len(power)
     done, width, rest = 0, 1, w
     weight, shift = q, 1.0  # q^width, q^done
+    total[:] = 0.0
     while True:
         if rest & 1:
-            for t in range(done + width - 1, n):
+            for t in range(done, n):
                 total[t] += shift * power[t - done]
             done += width
             shift *= weight
         rest >>= 1
         if rest == 0:
-            break
-        for t in range(n - 1, 2 * width - 2, -1):
-            power[t] += weight * power[t - width]
+            return
+        for t in range(min(width, n)):
+            spare[t] = power[t]
+        for t in range(width, n):
+            spare[t] = power[t] + weight * power[t - width]
+        power, spare = spare, power
         width *= 2
         weight *= weight
-    out[w - 1 :] = total[w - 1 :]
+
+
+@compiled
+def folded(x: FloatArray, w: int, q: float) -> FloatArray:
+    """Sum of ``q^k x[t-k]`` over k = 0..w-1; with q = 1 the sum of the last w rows."""
+    n = len(x)
+    out = np.full(n, np.nan)
+    block = max(_BLOCK, 4 * w)
+    power, spare, total = np.empty(block + w), np.empty(block + w), np.empty(block + w)
+    for start in range(w - 1, n, block):
+        first, stop = start - w + 1, min(n, start + block)
+        m = stop - first
+        power[:m] = x[first:stop]
+        _fold(power[:m], spare[:m], total[:m], w, q)
+        out[start:stop] = total[w - 1 : m]
     return out
 
 
