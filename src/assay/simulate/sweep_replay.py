@@ -20,6 +20,7 @@ from assay.simulate.tally import (
     SLIPPED,
     TALLY_SIZE,
     TURNED_OVER,
+    UNCOUNTED,
     Bar,
     add_bar,
     add_trade,
@@ -88,7 +89,7 @@ def replay(
         out[e] = tallies[e, : out.shape[1]]
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def order(signals: FloatArray, i: int, carries: int, rule: Rule) -> Order:
     """Stop and take (distances) and share of equity of signal i; a share of 0 is no order."""
     if signals[i, SIDE] == 0.0:
@@ -112,7 +113,7 @@ def order(signals: FloatArray, i: int, carries: int, rule: Rule) -> Order:
     return stop, take, size if _whole(carries, rule, stop, take) and size > 0.0 else 0.0
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _whole(carries: int, rule: Rule, stop: float, take: float) -> bool:
     """Whether the levels that should be there are finite and > 0."""
     takes = carries & TAKEN or not (math.isnan(rule[TAKE_MULTIPLE]) and math.isnan(rule[REWARD_RATIO]))
@@ -120,7 +121,7 @@ def _whole(carries: int, rule: Rule, stop: float, take: float) -> bool:
     return stop_sound and (not takes or (take > 0.0 and math.isfinite(take)))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(**UNCOUNTED)
 def _advance(
     prices: FloatArray,
     silent: NDArray[np.bool_],
@@ -178,7 +179,7 @@ def _advance(
     account[_LEFT], account[_NEXT] = left, i
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _first(rows: NDArray[np.int32], i: int, row: int) -> int:
     """The first signal from i on that is at `row` or later."""
     while i < len(rows) and rows[i] < row:
@@ -186,7 +187,7 @@ def _first(rows: NDArray[np.int32], i: int, row: int) -> int:
     return i
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _limit(
     rows: NDArray[np.int32],
     turns: NDArray[np.int32],
@@ -206,7 +207,7 @@ def _limit(
     return limit
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _fill(
     tally: FloatArray,
     silent: NDArray[np.bool_],
@@ -230,7 +231,7 @@ def _fill(
     return notional, fee, slipped
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _stay(
     prices: FloatArray,
     tally: FloatArray,
@@ -266,7 +267,7 @@ def _stay(
     return t, how, before
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _exit(
     bar: Prices, quantity: float, levels: tuple[float, float], how: int, cash: float, at_open: float, over: bool
 ) -> tuple[float, int, float]:
@@ -287,7 +288,7 @@ def _exit(
     return (max(stop, opening), SL, at_open) if bar[HIGH] >= stop else (take, TP, at_open)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _end_bar(tally: FloatArray, cash: float, before: float) -> tuple[float, float]:
     """Count a bar at whose close nothing is held; cash and equity from now on. What an account owes is written off."""
     if cash < 0.0:

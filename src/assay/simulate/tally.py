@@ -6,6 +6,8 @@ still agree bit for bit with a record that has them all.
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -26,6 +28,10 @@ KEPT = 36  # so many columns are results; the rest is needed on the way
 PEAK, TROUGH, STREAK = range(36, 39)
 TALLY_SIZE = 39
 
+# For functions that are handed arrays and make none: without it Numba counts references at every call, by atomic
+# operations that empty the registers and cost more than a trade.
+UNCOUNTED: Mapping[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False}
+
 Bar = tuple[float, float, float, float, float, float, float, float, float, float, float]
 
 
@@ -40,7 +46,7 @@ def begin(tally: FloatArray) -> None:
     tally[LOWEST] = np.inf
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def opened(tally: FloatArray) -> Bar:
     """The sums over bars as scalars, for a loop to keep in registers."""
     return (
@@ -58,7 +64,7 @@ def opened(tally: FloatArray) -> Bar:
     )
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def closed(tally: FloatArray, sums: Bar) -> None:
     """Write the scalars of `opened` back."""
     tally[SUM], tally[SQUARES], tally[CUBES], tally[FOURTHS], tally[DOWNSIDE] = sums[:5]
@@ -66,7 +72,7 @@ def closed(tally: FloatArray, sums: Bar) -> None:
     tally[DEEPEST], tally[DEPTHS], tally[EPISODES] = sums[8:11]
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def add_bar(sums: Bar, r: float) -> Bar:
     """The sums with one more bar of return r; 0 changes nothing, -1 and less is ruin."""
     total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes = sums
@@ -100,7 +106,7 @@ def finish(tally: FloatArray) -> None:
         tally[EPISODES] += 1.0
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def add_trade(tally: FloatArray, pnl: float, gross: float, gain: float, bars: float, reason: int) -> None:
     """One more closed trade. gain: net pnl over entry notional; its spread by Welford 1962, Technometrics 4(3)."""
     tally[TRADES] += 1.0
