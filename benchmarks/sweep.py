@@ -1,9 +1,8 @@
 """Parameter sweeps beside the peers; one JSON line a figure (median of 5, warm).
 
-Ours goes through the public API, indicators, signals, fills and full statistics included. A peer runs if it can be
-imported, else a line says that it is absent:  pip install vectorbt backtesting  in an environment beside this one.
-The same candles and rules for all; peers keep their own execution, which differs (vectorbt fills on the signal's close
-and ignores stops on the entry bar).  Usage: python benchmarks/sweep.py [ours|peers]
+Ours goes through the public API: indicators, signals, fills, full statistics. A peer runs if it can be imported, else a
+line says that it is absent (pip install vectorbt backtesting, in an environment beside this one). All have the same
+candles and rules; vectorbt fills on the signal's close and ignores stops on the entry bar. Usage: sweep.py [ours|peers]
 """
 
 import importlib.metadata
@@ -127,7 +126,7 @@ def setups(bars: Bars, thresholds: np.ndarray) -> list[Callable[[], Candidates]]
 
 
 def grid(*columns: Any) -> np.ndarray:
-    return np.array(list(itertools.product(*columns)), np.float64)
+    return np.array([*itertools.product(*columns)], np.float64)
 
 
 def exit_sets(stops: Any, takes: Any, holds: Any) -> Exits:
@@ -154,11 +153,10 @@ def crossings(sums, close, fast, slow):
     count, before = 0, 0
     for t in range(slow - 1, n):
         difference = (sums[t + 1] - sums[t + 1 - fast]) * slow - (sums[t + 1] - sums[t + 1 - slow]) * fast
-        now = 1 if difference > 0.0 else (-1 if difference < 0.0 else before)
-        if now != before:
-            rows[count], sides[count] = t, now
+        if difference * before <= 0.0 and difference != 0.0:
+            before = 1 if difference > 0.0 else -1
+            rows[count], sides[count] = t, before
             count += 1
-        before = now
     return rows[:count].copy(), sides[:count].copy()
 
 
@@ -195,11 +193,12 @@ PAIRS = [(f, s) for f in range(5, 50, 5) for s in range(60, 160, 10)]
 def report(name: str, bars: int, combinations: int, work: Callable[[], Any], **facts: Any) -> None:
     """Warm up once, then print the median."""
     work()
-    seconds = []
+    seconds, busy = [], []
     for _ in range(REPEATS):
-        begin = time.perf_counter()
+        begin, used = time.perf_counter(), time.process_time()
         work()
         seconds.append(time.perf_counter() - begin)
+        busy.append(time.process_time() - used)
     median = statistics.median(seconds)
     line = {
         "benchmark": name,
@@ -208,6 +207,7 @@ def report(name: str, bars: int, combinations: int, work: Callable[[], Any], **f
         "seconds": round(median, 4),
         "ns": round(median * 1e9 / bars / combinations, 4),
         "best_ns": round(min(seconds) * 1e9 / bars / combinations, 4),
+        "cpu_ns": round(min(busy) * 1e9 / bars / combinations, 4),  # over all threads: halve it for two calm cores
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "load": round(os.getloadavg()[0], 2),
     }
