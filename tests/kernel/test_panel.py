@@ -30,7 +30,7 @@ def panels(draw: st.DrawFn) -> Panel:
     return Panel.of(
         *(
             window(
-                draw(st.integers(12, 40)),
+                draw(st.integers(30, 48)),
                 symbol=f"S{i}/USDT",
                 shift=draw(st.integers(0, 12)),
                 seed=i,

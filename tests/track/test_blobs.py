@@ -178,7 +178,7 @@ def test_publishing_many_is_one_transaction(
 ) -> None:
     model = made(parts, blobs, tmp_path)
     with pytest.raises(StoreError):
-        publish(record, run, [model, model])  # the second has the same model_id
+        publish(record, run, [model, replace(model, manifest_sha256="no hash")])  # the second row is refused
     assert record.models.recent() == []
 
 
