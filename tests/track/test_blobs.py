@@ -1,6 +1,7 @@
 import os
 import pickle
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
