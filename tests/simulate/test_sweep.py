@@ -184,6 +184,11 @@ class TestBadInput:
         self.refused("1 columns", lambda: sweep(self.bars, [one], np.empty((1, 0)), self.rules, FREE))
         self.refused(r"\(T, K\)", lambda: sweep(self.bars, [one], np.empty(1), self.rules, FREE))
 
+    def test_metrics_by_name(self):
+        found = sweep(self.bars, [long_at([1], 6)], np.empty((1, 0)), self.rules, FREE)
+        assert list(found.metrics(bars_per_year=8760, names=("calmar", "sharpe"))) == ["calmar", "sharpe"]
+        self.refused("sharp", lambda: found.metrics(bars_per_year=8760, names=["sharp"]))
+
     def test_nothing_to_do_and_nobody_to_do_it(self):
         one, none = long_at([1], 6), np.empty((1, 0))
         self.refused("0 structural sets", lambda: sweep(self.bars, [], none, self.rules, FREE))
