@@ -1,5 +1,7 @@
 """What a sweep makes of a strategy is what the strategy decides, bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,7 +56,7 @@ def test_a_sweep_is_the_single_backtest_of_each_combination(name, data):
     for way in ways:
         way["allow_short"] = base.get("allow_short", True)
     matrix, exits = threshold_matrix(rule, filters), exits_of(ways)
-    start = rule.lookback(base, "1h")
+    start = data.draw(st.sampled_from([0, rule.lookback(base, "1h")]), label="start")
     with shared():
         found = sweep(bars, [lazily(rule, bars, base, matrix)] * 2, matrix, exits, COSTS, start=start, threads=2)
     assert np.array_equal(found.values[0], found.values[1], equal_nan=True)
@@ -88,8 +90,23 @@ def test_exits_of_parameter_sets():
 def test_a_sweep_of_a_rule_that_trades(name):
     rule, bars = RULES[name], lively(700, seed=1)
     values = rule.resolve(LOOSE[name][0] | {"max_holding_periods": 5})
-    matrix, start = threshold_matrix(rule, [values]), rule.lookback(values, "1h")
-    found = sweep(bars, [candidates(rule, bars, values, matrix)], matrix, exits_of([values]), COSTS, start=start)
-    record = run(bars, rule.decisions(bars, values), COSTS, start=start)
-    assert len(record.trades) >= 2
-    np.testing.assert_array_equal(found.values[0, 0, 0], tally_of(record))
+    matrix = threshold_matrix(rule, [values])
+    for start in (0, rule.lookback(values, "1h")):
+        found = sweep(bars, [candidates(rule, bars, values, matrix)], matrix, exits_of([values]), COSTS, start=start)
+        record = run(bars, rule.decisions(bars, values), COSTS, start=start)
+        assert len(record.trades) >= 2
+        np.testing.assert_array_equal(found.values[0, 0, 0], tally_of(record))
+
+
+def test_a_candidate_before_the_lookback_is_no_signal():
+    rule, bars = RULES["range_sweep"], lively(700, seed=1)
+    values = rule.resolve({"N": 10, "volume_sma_period": 5, "atr_period": 5, "k": 0.1, "p": 1e-6})
+    longer = replace(rule, reads=lambda values, timeframe: 300)
+    matrix = threshold_matrix(rule, [values])
+    counts = [
+        sweep(bars, [candidates(each, bars, values, matrix)], matrix, exits_of([values]), COSTS).values[0, 0, 0]
+        for each in (rule, longer)
+    ]
+    record = run(bars, longer.decisions(bars, values), COSTS)
+    np.testing.assert_array_equal(counts[1], tally_of(record))
+    assert not np.array_equal(counts[0], counts[1])
