@@ -158,6 +158,17 @@ def demand_within(option: str, value: int, low: int, high: int) -> None:
         raise ConfigError(f"{option} is {value}, must be in {low}..{high}", field=option)
 
 
+def settings(pairs: Sequence[str]) -> dict[str, str]:
+    """``--set key=value`` options by key; of one given twice the last counts. Raises ``CONFIG_FIELD``."""
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise ConfigError(f"--set {pair!r} is not key=value", code="CONFIG_FIELD")
+        found[key.strip()] = value.strip()
+    return found
+
+
 def number(value: Any, digits: int = 3, *, percent: bool = False) -> str:
     """A number for a terminal; undefined is a dash."""
     if value is None or value != value:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Document, Home, Json, number, opened, say
-from assay.kernel.errors import ConfigError
+from assay.cli.door import Document, Home, Json, number, opened, say, settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,22 +50,12 @@ def train(
         "folds.train_bars": train_bars,
         "folds.test_bars": test_bars,
     }
-    chosen = build_spec(spec, {k: v for k, v in flags.items() if v is not None}, _settings(setting or []))
+    chosen = build_spec(spec, {k: v for k, v in flags.items() if v is not None}, settings(setting or []))
     from assay.runs.train import train as run
 
     with opened(home, working=True) as context:
         result = run(chosen, context, force=force)
     say(result.document, lambda console: _people(console, result.document, existing=result.existing), as_json=as_json)
-
-
-def _settings(pairs: list[str]) -> dict[str, str]:
-    found = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        if not sign or not key:
-            raise ConfigError(f"--set {pair!r} is not key=value", code="CONFIG_FIELD")
-        found[key.strip()] = value.strip()
-    return found
 
 
 def _people(console: "Console", document: Document, *, existing: bool) -> None:

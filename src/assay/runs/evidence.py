@@ -1,14 +1,16 @@
-"""What a training leaves behind, as files that anybody can open: one JSON document and four Parquet tables.
+"""What a training or a backtest leaves behind, as files for anybody: one JSON document and four Parquet tables.
 
 ======================  ================================================================================================
-``run.json``            spec, metrics, folds, importance, verdict, reasons, quality, environment; `runs.train`
+``run.json``            spec, metrics, folds, importance, verdict, reasons, quality, environment; `runs.train`;
+                        of a backtest ``kind``, no folds, no verdict; `runs.backtest`
 ``account.parquet``     one row a judged bar of all instruments together: timestamp, return, equity, stressed_return
 ``bars.parquet``        one row a judged bar of each instrument: symbol, timestamp, fold, return, equity, position
 ``decisions.parquet``   symbol, timestamp, fold, target, stop, take, hold, y, and ``p_<class>`` for models that forecast
 ``trades.parquet``      closed trades, columns of the record's table ``trades``
 ======================  ================================================================================================
 
-Times are int64 ms (bar opens), everything else is a fraction or quote currency as the record says.
+``fold`` is null in a backtest. Times are int64 ms (bar opens), everything else is a fraction or quote currency as the
+record says.
 """
 
 import json
@@ -47,6 +49,11 @@ class RunEvidence:
         """The four tables in the order of `TABLES`."""
         return self.account, self.bars, self.decisions, self.trades
 
+    @property
+    def is_backtest(self) -> bool:
+        """Whether it is of a rule over a whole period: no folds, no verdict, nothing out of sample."""
+        return self.document.get("kind") == "backtest"
+
     def write(self, folder: Path) -> None:
         """Write all five files; equal evidence gives equal JSON and equal tables."""
         (folder / "run.json").write_text(canonical(jsonable(dict(self.document))) + "\n", encoding="utf-8")
@@ -67,7 +74,7 @@ def tables(
     kept = [o for o in outcomes if not o.left_out]
     decided = [_decided(s, t, o.number, past) for o in kept for s, t in o.tested.items()]
     bars = [_bars(s, r, kept) for s, r in found.records.items()]
-    trades = [_trades(r, b) for r, b in zip(found.records.values(), bars, strict=True)]
+    trades = [trades_table(r, _fold_of(r, b)) for r, b in zip(found.records.values(), bars, strict=True)]
     return _account(found), pl.concat(bars), pl.concat(decided, how="diagonal"), pl.concat(trades)
 
 
@@ -148,13 +155,18 @@ def _decided(symbol: str, tested: Tested, fold: int, past: History) -> pl.DataFr
     return pl.DataFrame(columns)
 
 
-def _trades(record: Record, bars: pl.DataFrame) -> pl.DataFrame:
+def _fold_of(record: Record, bars: pl.DataFrame) -> pl.Series:
+    at = np.searchsorted(bars["timestamp"].to_numpy(), record.trades.entry_time)
+    return bars["fold"].gather(at)
+
+
+def trades_table(record: Record, fold: pl.Series) -> pl.DataFrame:
+    """Closed trades of one record; fold: int32, one a trade, null for a record over a whole period."""
     t = record.trades
-    at = np.searchsorted(bars["timestamp"].to_numpy(), t.entry_time)
     return pl.DataFrame(
         {
             "symbol": np.asarray(t.symbols)[t.symbol] if len(t) else np.empty(0, np.str_),
-            "fold": bars["fold"].to_numpy()[at] if len(t) else np.empty(0, np.int32),
+            "fold": fold,
             "side": np.where(t.side > 0, "LONG", "SHORT") if len(t) else np.empty(0, np.str_),
             "entry_time": t.entry_time,
             "exit_time": t.exit_time,

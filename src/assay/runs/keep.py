@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +29,24 @@ from assay.track.snapshots import snapshot
 
 EVIDENCE = "evidence"
 _STRATEGY = {"ensemble": "ensemble", "lstm": "lstm", "ppo": "rl"}
+
+
+class Asked(Protocol):
+    """What every spec says of a piece of work, a training's and a backtest's."""
+
+    @property
+    def learner(self) -> str: ...
+    @property
+    def exchange(self) -> str: ...
+    @property
+    def symbols(self) -> tuple[str, ...]: ...
+    @property
+    def timeframe(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def hash(self) -> str: ...
+    def as_dict(self) -> dict[str, Any]: ...
 
 
 def candles(spec: TrainSpec, context: Context) -> tuple[list[Bars], dict[str, Any]]:
@@ -56,7 +74,7 @@ def data_digest(bars: Sequence[Bars], spec: TrainSpec) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def existing(spec: TrainSpec, digest: str, context: Context) -> dict[str, Any] | None:
+def existing(spec: Asked, digest: str, context: Context) -> dict[str, Any] | None:
     """The document of the completed run of this spec on these data with this code, or None."""
     row = context.record.experiments.find_completed(spec.hash, digest)
     if row is None or row["metadata"].get("code_digest") != code_digest():
@@ -79,17 +97,22 @@ def evidence_of(run: int, context: Context) -> RunEvidence | None:
 
 
 @contextmanager
-def running(spec: TrainSpec, digest: str, bars: Sequence[Bars], context: Context) -> Iterator[Run]:
-    """A run in the record, with snapshots of its candles, kept alive by a heartbeat and ended as the block ends."""
-    record = context.record
+def running(
+    spec: Asked, digest: str, bars: Sequence[Bars], context: Context, *, by: str = "", kind: str = "supervised"
+) -> Iterator[Run]:
+    """A run in the record, with snapshots of its candles, kept alive by a heartbeat and ended as the block ends.
+
+    by: what the run is named after; the learner when empty.   kind: the record's ``experiment_type``.
+    """
+    record, by = context.record, by or spec.learner
     run = record.experiments.start(
-        f"{spec.learner} {' '.join(spec.symbols)} {spec.timeframe}"[:200],
-        "supervised",
+        f"{by} {' '.join(spec.symbols)} {spec.timeframe}"[:200],
+        kind,
         spec=spec.as_dict(),
         spec_hash=spec.hash,
         data_digest=digest,
         seed=spec.seed,
-        tags=[spec.learner, *spec.symbols],
+        tags=[by, *spec.symbols],
         metadata={"code_digest": code_digest(), "model_type": spec.learner},
         **capture(threads={"fit": 1, "folds": context.workers}),
     )
@@ -107,19 +130,30 @@ def finish(
     Files first, each whole or not at all; then one transaction with every row and the run's end. A crash before it
     leaves files that no row points to.
     """
-    record, blobs = context.record, Blobs(context.artifacts)
+    record = context.record
     written = _model_files(spec, context, model, evidence, past)
     with record.together():
         rows = publish(record, run.id, written, **_model_columns(spec, evidence))
         ids = {row["symbol"]: row["model_id"] for row in rows}
         document = dict(evidence.document) | {"model_id": next(iter(ids.values())), "model_ids": ids}
-        blob = _settled(RunEvidence(document, *evidence.tables), blobs)
+        leave(spec, context, run, RunEvidence(document, *evidence.tables), by=spec.learner)
+    return document
+
+
+def leave(spec: Asked, context: Context, run: Run, evidence: RunEvidence, *, by: str) -> None:
+    """Evidence, settings, metrics and trades of a run, and its end, in one transaction; the files come first.
+
+    by: strategy or learner that the trades are written down to.
+    """
+    record, blobs = context.record, Blobs(context.artifacts)
+    shared = {"strategy_name": by, "exchange": spec.exchange, "timeframe": spec.timeframe}
+    with record.together():
+        blob = _settled(evidence, blobs)
         record.artifacts.add(run.id, EVIDENCE, blobs.path(blob) / "run.json", name="evidence", metadata={"blob": blob})
         record.hyperparameters.log(run.id, _flat(spec.as_dict()))
-        _metrics(run, document, context)
-        _trades(run, spec, evidence, context)
+        _metrics(run, evidence.document, context)
+        record.trades.add(run.id, evidence.trades.to_dicts(), **shared)
         record.experiments.finish(run)
-    return document
 
 
 def _dataset(bars: Bars, run: Run, context: Context) -> None:
@@ -199,11 +233,6 @@ def _metrics(run: Run, document: Mapping[str, Any], context: Context) -> None:
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: float("nan") if value is None else float(value) for name, value in values.items()}
-
-
-def _trades(run: Run, spec: TrainSpec, evidence: RunEvidence, context: Context) -> None:
-    shared = {"strategy_name": spec.learner, "exchange": spec.exchange, "timeframe": spec.timeframe}
-    context.record.trades.add(run.id, evidence.trades.to_dicts(), **shared)
 
 
 def _flat(document: Mapping[str, Any], path: str = "") -> dict[str, Any]:

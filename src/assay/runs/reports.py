@@ -22,7 +22,7 @@ def write(run: int | str, context: Context, *, to: Path | None = None) -> Path:
         raise StoreError(
             f"run {row['id']} is {row['status']} and left nothing to report",
             code="STORE_CONFLICT",
-            hint="Only a completed training has a report; assay runs list --status completed shows them.",
+            hint="Only a completed training or backtest has a report; assay runs list --status completed shows them.",
         )
     candles = {s: load_snapshot(d, context.snapshots) for s, d in evidence.document["snapshots"].items()}
     path = context.home / "reports" / f"run_{row['id']}.html" if to is None else to

@@ -33,7 +33,7 @@ def build_spec(path: Path | None, flags: Mapping[str, Any], settings: Mapping[st
         _put(document, name, value)
     document.setdefault("learner", "ensemble")
     for name, text in settings.items():
-        _put(document, _address(name, str(document["learner"])), _value(text))
+        _put(document, _address(name, str(document["learner"])), typed(text))
     missing = [f"--{n}" for n, key in _NEEDED.items() if key not in document]
     if missing:
         raise ConfigError(
@@ -107,7 +107,7 @@ def _put(document: dict[str, Any], name: str, value: Any) -> None:
     document[last] = value
 
 
-def _value(text: str) -> Any:
+def typed(text: str) -> Any:
     """A setting's text as a TOML value; what is none is text. ``none`` is null."""
     if text == "none":
         return None

@@ -200,8 +200,8 @@ METRICS: Mapping[str, tuple[str, Form, str]] = {
     "exit_tp": ("Ended by take profit", count, "trades"),
     "exit_sl": ("Ended by stop loss", count, "trades"),
     "exit_max_hold": ("Ended by holding time", count, "trades"),
-    "exit_signal": ("Ended by the model", count, "trades"),
-    "exit_end_of_data": ("Ended by the fold's end", count, "trades"),
+    "exit_signal": ("Ended by a decision", count, "trades"),
+    "exit_end_of_data": ("Ended by the last bar", count, "trades"),
     "longest_losing_streak": ("Longest losing streak", count, "trades"),
 }
 

@@ -76,11 +76,19 @@ def held(candles: Mapping[str, Bars], symbols: list[str], first: int, last: int)
 
 def section(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Section:
     """Equity, drawdown and months."""
-    lead = "Growth of one unit of equity over the judged bars, each traded by a model that had never seen it."
+    lead = "Growth of one unit of equity over "
+    lead += (
+        "all bars, in sample: nobody knows how many were looked at before these parameters were chosen."
+        if evidence.is_backtest
+        else "the judged bars, each traded by a model that had never seen it."
+    )
     found = course(evidence, candles)
     if found is None:
         return Section("equity", "Equity", lead, (Note("Fewer than two judged bars: there is no curve to draw."),))
-    legend = [Key("s-model", "Model, after costs"), Key("s-stress", "Same decisions, doubled costs")]
+    legend = [
+        Key("s-model", "Strategy, after costs" if evidence.is_backtest else "Model, after costs"),
+        Key("s-stress", "Same decisions, doubled costs"),
+    ]
     if len(found.hold):
         legend.append(Key("s-hold", "Buy and hold"))
     if found.holes:

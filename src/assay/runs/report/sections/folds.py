@@ -16,9 +16,11 @@ _COLUMNS = ("net_profit", "buy_and_hold", "sharpe_annual", "max_drawdown", "tota
 _FORECAST = ("auc", "log_loss")
 
 
-def section(evidence: RunEvidence) -> Section:
-    """The walk, fold by fold."""
+def section(evidence: RunEvidence) -> Section | None:
+    """The walk, fold by fold; None for a run that walked none."""
     folds = evidence.document["folds"]
+    if not folds:
+        return None
     lead = (
         "Each model learns from its train span and is judged on the test span after it. The gap between them is what "
         "labels need to become known; nothing in a test span was ever seen in training."

@@ -15,8 +15,10 @@ _MOST, _FOLDS = 20, 60
 _LETTER = 6.9
 
 
-def section(evidence: RunEvidence) -> Section:
-    """Heat map of the largest shares; a note for models that cannot say."""
+def section(evidence: RunEvidence) -> Section | None:
+    """Heat map of the largest shares; a note for models that cannot say, None where no model learnt anything."""
+    if evidence.is_backtest:
+        return None
     lead = "Share of a model's gain that it owes to a feature, on its own train rows; a fold's shares add up to 100 %."
     found = evidence.document["importance"]
     absent = evidence.document["absent"]

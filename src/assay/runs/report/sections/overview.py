@@ -48,11 +48,14 @@ class Head:
     outlook: str
     checks: tuple[Check, ...]
     cards: Cards
+    results: str
 
 
 def head(evidence: RunEvidence) -> Head:
     """The head of the page."""
     document = evidence.document
+    if evidence.is_backtest:
+        return _of_backtest(evidence)
     spec = document["spec"]
     symbols = spec["symbols"]
     shown = ", ".join(symbols[:4]) + (f" and {len(symbols) - 4} more" if len(symbols) > 4 else "")
@@ -67,6 +70,32 @@ def head(evidence: RunEvidence) -> Head:
         outlook=_outlook(document, document["advice"], number(document["bars_per_year"])),
         checks=tuple(_check(r) for r in document["reasons"]),
         cards=_cards(evidence),
+        results="Out-of-sample results",
+    )
+
+
+def _of_backtest(evidence: RunEvidence) -> Head:
+    """A backtest was judged by nobody: no word of the gate, no stage, no checks."""
+    document = evidence.document
+    facts = (
+        ("Traded", f"{day_of(document['from'])} – {day_of(document['to'])}"),
+        ("Bars", count(document["bars"])),
+        ("Trials on this market", count(document["n_trials"])),
+        ("Run", str(document["run_id"])),
+        ("Made", str(document["created"])[:16].replace("T", " ") + " UTC"),
+    )
+    return Head(
+        name=str(document["name"]),
+        market=f"{document['symbol']} on {document['exchange']}, {document['timeframe']} bars, {document['strategy']}",
+        facts=facts,
+        word="BACKTEST",
+        meaning="No part of these candles was held back, so no verdict can be given.",
+        advice="One rule at parameters that were chosen by hand, over the whole stretch of candles.",
+        stage="",
+        outlook="",
+        checks=(),
+        cards=_cards(evidence),
+        results="In-sample results",
     )
 
 

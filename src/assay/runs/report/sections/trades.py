@@ -20,8 +20,8 @@ _REASONS = {
     "TP": "take profit reached",
     "SL": "stop loss reached",
     "MAX_HOLD": "longest holding time",
-    "SIGNAL": "the model said so",
-    "END_OF_DATA": "end of the fold",
+    "SIGNAL": "a new decision",
+    "END_OF_DATA": "the last bar",
 }
 
 
@@ -40,7 +40,7 @@ def section(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Section:
     lead = "Decided at a close, filled at the next open. Markers stand at the fill prices, slippage included."
     trades = evidence.trades
     if not len(trades):
-        return Section("trades", "Trades", lead, (Note("The model did not trade: there is nothing to show."),))
+        return Section("trades", "Trades", lead, (Note("It did not trade: there is nothing to show."),))
     parts: list[Part] = []
     traded = [s for s in evidence.document["spec"]["symbols"] if s in candles and len(of(trades, s))]
     for symbol in traded[:_SYMBOLS]:

@@ -1,0 +1,153 @@
+"""`assay strategies`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.door import Home, Json, opened, say
+from assay.kernel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from assay.kernel.bars import Bars
+    from assay.learn.strategies import Strategy
+
+app = typer.Typer(no_args_is_help=True, help="The rules there are, and yours held to the same contract.")
+_BARS = 5_000
+
+
+@app.command("list")
+def list_strategies(home: Home = None, as_json: Json = False) -> None:
+    """Strategies that Assay has."""
+    from assay.runs.strategies import listed
+
+    with opened(home):
+        rows = listed()
+    say({"strategies": rows}, lambda console: _listed(console, rows), as_json=as_json)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a strategy, or a .py file with one of your own; it is run.")],
+    timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Bars in which the lookback is told.")] = "1h",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """One strategy: what it does, its parameters with kind, default, search range and unit."""
+    from assay.runs.strategies import blamed, chosen, described
+
+    file = Path(name) if name.endswith(".py") else None
+    with opened(home), blamed(file):
+        document = described(chosen("" if file else name, file), timeframe)
+    say(document, lambda console: _shown(console, document), as_json=as_json)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Python file with one decorated function; it is run.")],
+    exchange: Annotated[str | None, typer.Option("--exchange", "-e", help="Stored market to check on.")] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Its symbol. [a synthetic market]")] = None,
+    timeframe: Annotated[str | None, typer.Option("--timeframe", "-t", help="Length of a bar. [1h]")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Hold a strategy of your own to the contract: no future, honest lookback, deterministic, space as declared."""
+    from assay.runs.strategies import blamed, chosen, signals
+    from assay.testing.strategies import check as run
+
+    if (exchange is None) != (symbol is None):
+        raise ConfigError(
+            "a stored market needs --exchange and --symbol together", hint="Without both: synthetic bars."
+        )
+    with opened(home, working=True) as context, blamed(file):
+        rule = chosen("", file)
+        bars = _bars(rule, context, exchange, symbol, timeframe or "1h")
+        asked, made = run(rule, bars), signals(rule, bars)
+    document = {
+        "strategy": rule.name,
+        "file": str(file),
+        "passed": True,
+        "bars": len(bars),
+        "asked": asked,
+        "signals": made,
+        "market": str(bars.instrument),
+        "lookback": rule.lookback(rule.defaults, bars.instrument.timeframe),
+    }
+    say(document, lambda console: _checked(console, document), as_json=as_json)
+
+
+def _bars(rule: "Strategy", context: Any, exchange: str | None, symbol: str | None, timeframe: str) -> "Bars":
+    """The newest 5,000 stored bars, or as many synthetic ones; more where the lookback asks for it."""
+    from assay.kernel.instrument import Instrument
+    from assay.market.sources.synthetic import synthetic
+
+    most = max(_BARS, 3 * rule.lookback(rule.defaults, timeframe))
+    if exchange is None or symbol is None:
+        return synthetic(bars=most, seed=1, timeframe=timeframe, symbol="GOLD/USDT:USDT")
+    stored: Bars = context.candles.read(Instrument(exchange, symbol, timeframe), newest=most)
+    return stored
+
+
+def _listed(console: "Console", rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "sides", "volume", "what it does"):
+        table.add_column(column, no_wrap=column != "what it does")
+    for row in rows:
+        sides = "both" if row["two_sided"] else "long"
+        table.add_row(row["strategy"], sides, "needed" if row["needs_volume"] else "–", row["summary"])
+    console.print(table)
+    console.print("assay strategies show NAME tells its parameters.")
+
+
+def _shown(console: "Console", found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    console.print(f"[bold]{found['strategy']}[/bold]")
+    console.print(found["what"], markup=False, highlight=False)
+    lookback = "–" if found["lookback"] is None else f"{found['lookback']:,} bars of {found['timeframe']}"
+    console.print(
+        f"sides: {'long and short' if found['two_sided'] else 'long only'}   volume: "
+        f"{'needed' if found['needs_volume'] else 'not needed'}   lookback: {lookback}   "
+        f"least trades: {found['min_trades']}",
+        highlight=False,
+    )
+    for text in found["constraints"]:
+        console.print(f"must hold: {text}", markup=False, highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("parameter", "kind", "default", "searched", "unit"):
+        table.add_column(column, justify="right" if column == "default" else "left", no_wrap=column == "parameter")
+    for each in found["parameters"]:
+        unit = each["unit"] or (f"column {each['book']}" if each["book"] else "")
+        table.add_row(each["name"], each["kind"], _value(each["default"]), _searched(each), unit)
+    console.print(table)
+
+
+def _searched(parameter: dict[str, Any]) -> str:
+    search = parameter["search"]
+    if search is None:
+        return "–"
+    if isinstance(search, list):
+        return ", ".join(_value(each) for each in search)
+    step = "" if search["step"] is None else f", step {search['step']:g}"
+    return f"{search['low']:g} to {search['high']:g}{step}{', log' if search['log'] else ''}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "–"
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _checked(console: "Console", found: dict[str, Any]) -> None:
+    console.print(f"{found['strategy']} keeps to the contract on {found['market']}.", markup=False)
+    console.print(
+        f"{found['bars']:,} bars, {found['signals']:,} signals, lookback {found['lookback']:,}; asked at "
+        f"{found['asked']} bars whether a later one changes the answer.",
+        highlight=False,
+    )
+    if not found["signals"]:
+        console.print("It made no signal on these bars: check it on a market where it makes some.")

@@ -1,0 +1,280 @@
+"""A backtest: one rule at one set of parameters over a whole stretch of candles. Nothing is fitted or judged."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assay.kernel.bars import Bars
+from assay.kernel.clock import iso, now_ms
+from assay.kernel.costs import Costs
+from assay.kernel.decisions import Decisions
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.instrument import Instrument
+from assay.kernel.names import did_you_mean
+from assay.kernel.parse import parse
+from assay.kernel.spec import canonical
+from assay.kernel.trial import Trial
+from assay.learn.strategies import Strategy
+from assay.learn.strategies.declare import ALLOW_SHORT
+from assay.runs import keep
+from assay.runs.code import code_digest, surroundings
+from assay.runs.context import Context, Recording
+from assay.runs.evidence import RunEvidence, jsonable, trades_table
+from assay.runs.specs import typed
+from assay.runs.strategies import blamed, chosen
+from assay.simulate.engine import run as simulate
+from assay.simulate.metrics import metrics
+from assay.simulate.record import Record
+from assay.validate.verdict import Thresholds
+
+KIND = "backtest"
+_FOR_THE_PAGE = {"by_symbol", "folds", "importance", "labels", "absent", "model_id"}  # empty, or said twice
+_UNTOLD = ("symbol", "fold")  # columns of the trades that are the same in each of them
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestSpec:
+    """Everything that decides what a backtest gives, but for the candles and the code.
+
+    params: all parameters of the strategy, as `Strategy.resolve` gives them.
+    bars:   only the newest this many closed bars; None is all.
+    short:  whether positions may be short.
+    origin: SHA-256 (hex) of the file of a strategy that is not Assay's own, else empty.
+    seed:   of the resampling behind ``monte_carlo_var``.
+    """
+
+    strategy: str
+    exchange: str
+    symbols: tuple[str, ...]
+    timeframe: str
+    params: Mapping[str, Any]
+    costs: Costs
+    short: bool
+    bars: int | None = None
+    origin: str = ""
+    seed: int = 42
+    learner: str = "rules"
+
+    def __post_init__(self) -> None:
+        if self.bars is not None and self.bars < 1:
+            raise ConfigError(f"bars is {self.bars}, must be >= 1", code="CONFIG_PARAMETER", field="bars")
+
+    @property
+    def instrument(self) -> Instrument:
+        """The series of candles."""
+        return Instrument(self.exchange, self.symbols[0], self.timeframe)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON-able dict of every field, and what kind of spec it is."""
+        return {"kind": KIND} | asdict(self) | {"symbols": list(self.symbols), "params": dict(self.params)}
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 (hex) of the canonical JSON."""
+        return hashlib.sha256(canonical(self.as_dict()).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BacktestResult:
+    """What a backtest came to. `document` is what ``assay backtest --json`` prints."""
+
+    document: Mapping[str, Any]
+    existing: bool = False
+
+
+def build_backtest(
+    rule: Strategy, instrument: Instrument, settings: Mapping[str, str], *, bars: int | None = None
+) -> BacktestSpec:
+    """The spec of a backtest; settings are texts, a bare name is the strategy's parameter, ``costs.fee`` a cost.
+
+    Where the symbol names no settle currency (spot), ``allow_short`` is false unless it is set.
+
+    Raises ConfigError ``CONFIG_PARAMETER`` and ``CONFIG_FIELD`` naming key, value and the nearest known name.
+    """
+    given: dict[str, Any] = {}
+    costs: dict[str, Any] = {}
+    for name, text in settings.items():
+        part, dot, key = name.partition(".")
+        if dot and part == "costs":
+            costs[key] = typed(text)
+        else:
+            _demand_known(rule, name)
+            given[name] = typed(text)
+    derivative = ":" in instrument.symbol
+    values = rule.resolve(given)
+    if ALLOW_SHORT in values and ALLOW_SHORT not in given:
+        values[ALLOW_SHORT] = derivative
+    return BacktestSpec(
+        strategy=rule.name,
+        exchange=instrument.exchange,
+        symbols=(instrument.symbol,),
+        timeframe=instrument.timeframe,
+        params=values,
+        costs=parse(Costs, costs, path="costs"),
+        short=bool(values.get(ALLOW_SHORT, derivative)),
+        bars=bars,
+        origin=rule.origin,
+    )
+
+
+def _demand_known(rule: Strategy, name: str) -> None:
+    if name not in rule.parameters:
+        near = did_you_mean(name, [*rule.parameters, *(f"costs.{f.name}" for f in fields(Costs))])
+        raise ConfigError(
+            f"{rule.name} has no parameter {shown(name)}; {near or 'it has ' + ', '.join(rule.parameters)}",
+            code="CONFIG_PARAMETER",
+            hint=near,
+            field=name[:128],
+        )
+
+
+def backtest(
+    name: str,
+    instrument: Instrument,
+    settings: Mapping[str, str],
+    context: Context,
+    *,
+    file: Path | None = None,
+    bars: int | None = None,
+    force: bool = False,
+) -> BacktestResult:
+    """Trade a strategy over stored candles and remember all of it.
+
+    The same spec on the same candles with the same code gives the existing completed run, unless `force`. It counts as
+    one trial of the market before its score is known to anybody. A strategy that fails leaves no run.
+
+    Raises what `chosen`, `build_backtest` and `Strategy.demand` raise; TrainError ``TRAIN_STRATEGY`` with file and line
+    of a user's own strategy that fails.
+    """
+    began = time.monotonic()
+    with blamed(file):
+        rule = chosen(name, file)
+        spec = build_backtest(rule, instrument, settings, bars=bars)
+        candles = context.candles.read(spec.instrument, newest=spec.bars)
+        digest = candles.digest()
+        rule.demand(candles, spec.params)
+        if not force and (known := _existing(spec, digest, context)) is not None:
+            return BacktestResult(known, existing=True)
+        decided = rule.decisions(candles, dict(spec.params) | {ALLOW_SHORT: spec.short})
+    with keep.running(spec, digest, [candles], context, by=rule.name, kind=KIND) as run:
+        record = simulate(candles, decided, spec.costs)
+        measured = metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)
+        seconds = time.monotonic() - began
+        Recording(context, run.id, "counting").trial(_trial(spec, record, measured, digest, seconds))
+        document = _document(spec, rule, candles, record, measured) | {
+            "run_id": run.run_id,
+            "experiment_id": run.id,
+            "data_digest": digest,
+            "n_trials": context.record.ledger.count(instrument.key),
+            "seconds": seconds,
+            "environment": surroundings(workers=1),
+        }
+        evidence = RunEvidence(document, *_tables(spec, candles, decided, record))
+        keep.leave(spec, context, run, evidence, by=rule.name)
+    return BacktestResult(_told(evidence))
+
+
+def _existing(spec: BacktestSpec, digest: str, context: Context) -> dict[str, Any] | None:
+    found = keep.existing(spec, digest, context)
+    evidence = None if found is None else keep.evidence_of(found["experiment_id"], context)
+    return None if evidence is None else _told(evidence)
+
+
+def _told(evidence: RunEvidence) -> dict[str, Any]:
+    """The run's document with its trades in it, times in ISO."""
+    columns = evidence.trades.drop(_UNTOLD).to_dicts()
+    trades = [t | {"entry_time": iso(t["entry_time"]), "exit_time": iso(t["exit_time"])} for t in columns]
+    document = {name: value for name, value in evidence.document.items() if name not in _FOR_THE_PAGE}
+    return jsonable(document | {"trades": trades})
+
+
+def _trial(spec: BacktestSpec, record: Record, measured: Mapping[str, float], digest: str, seconds: float) -> Trial:
+    own = {"origin": spec.origin} if spec.origin else {}
+    return Trial(
+        market_key=spec.instrument.key,
+        learner=spec.learner,
+        strategy=spec.strategy,
+        params=dict(spec.params) | own,
+        returns=record.returns,
+        metrics=measured,
+        score=measured["sharpe"],
+        total_trades=len(record.trades),
+        window=(int(record.timestamp[0]), int(record.timestamp[-1])),
+        tuning_method="manual",
+        seed=spec.seed,
+        data_digest=digest,
+        duration_seconds=seconds,
+        extra={"costs": asdict(spec.costs)},
+    )
+
+
+def _document(
+    spec: BacktestSpec, rule: Strategy, candles: Bars, record: Record, measured: Mapping[str, float]
+) -> dict[str, Any]:
+    from assay.market.quality import examine
+
+    symbol = spec.symbols[0]
+    values = jsonable(measured)
+    return {
+        "format_version": 1,
+        "kind": KIND,
+        "name": f"{spec.strategy} on {symbol} {spec.timeframe}",
+        "created": iso(now_ms()),
+        "exchange": spec.exchange,
+        "symbol": symbol,
+        "timeframe": spec.timeframe,
+        "strategy": spec.strategy,
+        "parameters": dict(spec.params),
+        "short": spec.short,
+        "from": iso(int(candles.timestamp[0])),
+        "to": iso(int(candles.timestamp[-1])),
+        "bars": len(candles),
+        "spec": spec.as_dict(),
+        "spec_hash": spec.hash,
+        "code_digest": code_digest(),
+        "bars_per_year": candles.bars_per_year,
+        "warm_up": rule.lookback(spec.params, spec.timeframe),
+        "metrics": values,
+        "by_symbol": {symbol: values},
+        "equity_start": record.initial,
+        "equity_end": float(record.equity[-1]),
+        "trades": len(record.trades),
+        "quality": {symbol: jsonable(examine(candles).as_dict())},
+        "snapshots": {symbol: candles.digest()},
+        "model_id": None,
+        "folds": [],
+        "importance": [],
+        "labels": {},
+        "absent": {},
+    }
+
+
+def _tables(
+    spec: BacktestSpec, candles: Bars, decided: Decisions, record: Record
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The four tables of `RunEvidence`; ``fold`` is null, for the whole period is one account."""
+    stressed = simulate(candles, decided, spec.costs.times(Thresholds().cost_factor))
+    bar = {
+        "symbol": np.repeat(spec.symbols[0], len(record)),
+        "timestamp": record.timestamp,
+        "fold": _no_fold(len(record)),
+    }
+    curve = {"return": record.returns, "equity": record.equity}
+    orders = {name: getattr(decided, name) for name in ("target", "stop", "take", "hold")}
+    return (
+        pl.DataFrame({"timestamp": record.timestamp} | curve | {"stressed_return": stressed.returns}),
+        pl.DataFrame(bar | curve | {"position": record.position}),
+        pl.DataFrame(bar | orders),
+        trades_table(record, _no_fold(len(record.trades))),
+    )
+
+
+def _no_fold(n: int) -> pl.Series:
+    return pl.Series("fold", [None], pl.Int32).new_from_index(0, n)

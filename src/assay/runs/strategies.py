@@ -1,0 +1,124 @@
+"""Strategies as they are asked for: by name, or in a file of the user's own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.bars import Bars
+from assay.kernel.errors import AssayError, ConfigError, TrainError, shown
+from assay.kernel.names import did_you_mean
+from assay.kernel.timeframe import Timeframe
+from assay.learn.strategies import Strategy, load_strategy_file, strategies, strategy_named
+from assay.learn.strategies.declare import own_line
+from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
+
+_KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
+
+
+def chosen(name: str, file: Path | None = None) -> Strategy:
+    """The strategy of this name; with `file` the one that it declares, whose name `name` must be unless it is empty.
+
+    Raises ConfigError ``CONFIG_STRATEGY`` with the nearest name, ``CONFIG_STRATEGY_FILE``.
+    """
+    if file is None:
+        return strategy_named(name)
+    own = load_strategy_file(file)
+    if name and name != own.name:
+        raise ConfigError(
+            f"{shown(file.name)} declares strategy {shown(own.name)}, asked for is {shown(name)}",
+            code="CONFIG_STRATEGY",
+            hint=did_you_mean(name, [own.name]),
+        )
+    return own
+
+
+@contextmanager
+def blamed(file: Path | None) -> Iterator[None]:
+    """What goes wrong inside a user's file names the file and its line, ``my.py:7``; never a traceback of ours."""
+    try:
+        yield
+    except TrainError as error:
+        line = error.facts.get("line")
+        if file is None or line is None:
+            raise
+        raise _at(file, line, error) from error
+    except AssayError:
+        raise
+    except Exception as error:
+        line = None if file is None else own_line(error, str(file))
+        if file is None or line is None:
+            raise
+        told = TrainError(f"{type(error).__name__}: {error}", code="TRAIN_STRATEGY", line=line)
+        raise _at(file, line, told) from error
+
+
+def _at(file: Path, line: object, error: TrainError) -> TrainError:
+    facts = error.facts | {"file": file.name}
+    return TrainError(f"{shown(file.name)[1:-1]}:{line}: {error.message}", code=error.code, hint=error.hint, **facts)
+
+
+def signals(rule: Strategy, bars: Bars) -> int:
+    """How often it speaks at its defaults: orders, or of a state rule changes of the weight."""
+    target = rule.decisions(bars, rule.defaults).target
+    said = target[np.isfinite(target)]
+    return int(np.count_nonzero(np.diff(said, prepend=0.0) if rule.state else said))
+
+
+def listed() -> list[dict[str, Any]]:
+    """Name, summary and needs of every strategy that Assay has."""
+    return [_facts(rule) for rule in strategies().values()]
+
+
+def described(rule: Strategy, timeframe: str) -> dict[str, Any]:
+    """All that a strategy declares; `lookback` in bars of this length at the defaults, None where it reads none such.
+
+    parameters: name, kind (structural, threshold or exit), default, unit, search (``low high step log``, a list of
+    choices, or null), and the order-book column that one speaks of.
+    """
+    return _facts(rule) | {
+        "what": rule.docs,
+        "timeframe": timeframe,
+        "lookback": _lookback(rule, timeframe),
+        "constraints": [each.text for each in rule.constraints],
+        "parameters": [_parameter(name, each) for name, each in rule.parameters.items()],
+    }
+
+
+def _facts(rule: Strategy) -> dict[str, Any]:
+    return {
+        "strategy": rule.name,
+        "summary": rule.summary,
+        "two_sided": rule.two_sided,
+        "state": rule.state,
+        "needs_volume": rule.needs_volume,
+        "min_trades": rule.min_trades,
+        "origin": rule.origin or None,
+    }
+
+
+def _lookback(rule: Strategy, timeframe: str) -> int | None:
+    Timeframe(timeframe)
+    try:
+        return rule.lookback(rule.defaults, timeframe)
+    except ConfigError as error:
+        if error.code != "CONFIG_TIMEFRAME":
+            raise
+        return None
+
+
+def _parameter(name: str, each: Parameter) -> dict[str, Any]:
+    search: Any = each.search
+    if isinstance(search, Range):
+        search = {"low": search.low, "high": search.high, "step": search.step, "log": search.log}
+    return {
+        "name": name,
+        "kind": next(word for kind, word in _KINDS if isinstance(each, kind)),
+        "default": each.default,
+        "unit": each.unit,
+        "search": list(search) if isinstance(search, tuple) else search,
+        "options": list(each.options),
+        "book": each.book or None,
+    }
