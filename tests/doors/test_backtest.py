@@ -222,7 +222,7 @@ def test_a_strategy_that_fails_shows_its_own_line(stocked: Path, tmp_path: Path)
     file = own(tmp_path, last="raise ValueError('not today')")
     error = refused("backtest", *MARKET, "--strategy-file", file, home=stocked)
     assert (error["code"], error["exit"]) == ("TRAIN_STRATEGY", 1)
-    assert "my_dip.py:20: " in error["message"] and "ValueError: not today" in error["message"]
+    assert error["message"] == "my_dip.py:20: strategy my_dip failed: ValueError: not today"
     assert error["facts"]["line"] == 20
     _nothing_was_left(stocked)
 

@@ -57,7 +57,8 @@ def blamed(file: Path | None) -> Iterator[None]:
 
 def _at(file: Path, line: object, error: TrainError) -> TrainError:
     facts = error.facts | {"file": file.name}
-    return TrainError(f"{shown(file.name)[1:-1]}:{line}: {error.message}", code=error.code, hint=error.hint, **facts)
+    said = error.message.replace(f" failed in line {line}:", " failed:")
+    return TrainError(f"{shown(file.name)[1:-1]}:{line}: {said}", code=error.code, hint=error.hint, **facts)
 
 
 def signals(rule: Strategy, bars: Bars) -> int:

@@ -78,7 +78,7 @@ def section(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Section:
     """Equity, drawdown and months."""
     lead = "Growth of one unit of equity over "
     lead += (
-        "all bars, in sample: nobody knows how many were looked at before these parameters were chosen."
+        "all bars, in sample: the parameters were chosen by hand and nothing was held back."
         if evidence.is_backtest
         else "the judged bars, each traded by a model that had never seen it."
     )
