@@ -1,11 +1,12 @@
 """Rows to learn from, pooled over the instruments of a panel, and the inner split that stops and calibrates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.errors import DataError
+from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
 from assay.targets import uniqueness
 
@@ -67,9 +68,7 @@ def _of_window(window: Window, classes: tuple[float, ...], weigh: bool) -> Sampl
     labelled = np.flatnonzero(np.isfinite(labels.y))
     x, good = _single(window.features, labelled)
     rows = labelled[good]
-    kept = np.zeros(len(window), np.bool_)
-    kept[rows] = True
-    weight = uniqueness(labels.only(kept))[rows] if weigh and rows.size else np.ones(rows.size)
+    weight = _weights(labels, rows) if weigh and rows.size else np.ones(rows.size)
     return Samples(
         x if good.all() else x[good],
         np.searchsorted(np.asarray(classes), labels.y[rows]).astype(np.int64),
@@ -77,6 +76,15 @@ def _of_window(window: Window, classes: tuple[float, ...], weigh: bool) -> Sampl
         window.bars.known_at[rows],
         labels.known_at[rows],
     )
+
+
+def _weights(labels: Labels, rows: IntArray) -> FloatArray:
+    """Uniqueness of the labels of these rows among themselves; only the stretch that they cover is looked at."""
+    first, last = int(rows[0]), min(len(labels), int(labels.end[rows].max()) + 1)
+    y = np.full(last - first, np.nan)
+    y[rows - first] = labels.y[rows]
+    stretch = replace(labels, y=y, known_at=labels.known_at[first:last], end=labels.end[first:last] - first)
+    return uniqueness(stretch)[rows - first]
 
 
 def _single(features: FloatArray, rows: IntArray) -> tuple[Matrix, BoolArray]:

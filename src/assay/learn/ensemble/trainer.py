@@ -1,6 +1,7 @@
 """Fit the ensemble: gather, split, prepare, fit each member, calibrate."""
 
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,8 @@ from assay.learn.ensemble.model import EnsembleModel
 from assay.learn.ensemble.params import EnsembleParams
 from assay.learn.ensemble.samples import Samples, demand_classes, gather, inner_split
 from assay.learn.sizing import sizing
+
+_PREPARING = Lock()  # while rows are prepared there are two copies of them: one fold of a walk at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class EnsembleTrainer:
         """
         classes, side = _classes(train)
         names = _names(train)
-        columns, learning = self._prepare(train, names, classes, seed)
+        with _PREPARING:
+            columns, learning = self._prepare(train, names, classes, seed)
         members = self._members(learning, report)
         votes = sum(
             (self.params.votes[n] * m.vote(learning.vx) for n, m in members.items()),
