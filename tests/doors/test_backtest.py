@@ -15,6 +15,7 @@ from assay.track.record import Record, open_record
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import BARS, csv_of
 from tests.doors.test_strategies import OWN, own
+from tests.runs.test_report import read
 
 SMA = ("backtest", "sma_cross", *MARKET)
 SPOT = ("-e", "test", "-s", "GOLD/USDT", "-t", "1h")
@@ -144,13 +145,15 @@ def test_a_rule_that_never_trades_is_no_failure(stocked: Path) -> None:
     words = ("backtest", "range_sweep", *MARKET, "--set", "p=0.9", "--report")
     found = told(*words, home=stocked)
     assert found["trades"] == [] and found["equity_end"] == 1.0 and found["metrics"]["sharpe_annual"] is None
-    assert "did not trade" in Path(found["report"]).read_text(encoding="utf-8")
+    page = Path(found["report"]).read_text(encoding="utf-8")
+    assert "did not trade" in page and read(page).ids
     assert assay(*words, home=stocked).code == 0
 
 
 def test_the_page_says_that_nothing_was_judged(stocked: Path) -> None:
     found = told("backtest", "liquidity_sweep", *MARKET, "--report", home=stocked)
     page = Path(found["report"]).read_text(encoding="utf-8")
+    assert not read(page).fetched or all(link.startswith("#") for link in read(page).fetched)
     assert "BACKTEST" in page and "In-sample results" in page and "liquidity_sweep" in page
     for word in ("Out-of-sample", "never seen", "stage", "GOLD</span>", 'id="folds"', 'id="importance"', "None"):
         assert word not in re.sub(r"<style>.*?</style>|<script>.*?</script>", "", page, flags=re.DOTALL), word

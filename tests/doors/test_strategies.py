@@ -122,6 +122,13 @@ def test_what_is_wrong_in_a_file_is_told_with_its_place(
     assert text in said.error["message"]
 
 
+def test_a_check_on_a_handful_of_bars_is_no_check(stocked: Path, tmp_path: Path) -> None:
+    file = own(tmp_path, text=OWN.replace("Structural(24, ", "Structural(2250, "))
+    said = assay("strategies", "check", file, *MARKET, "--json", home=stocked)
+    assert said.code == 65 and said.error["code"] == "DATA_TOO_FEW"
+    assert (said.error["facts"]["have"], said.error["facts"]["need"]) == (2_400, 2_451)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "texts"),
     [

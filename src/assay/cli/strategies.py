@@ -54,7 +54,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Hold a strategy of your own to the contract: no future, honest lookback, deterministic, space as declared."""
-    from assay.runs.strategies import blamed, chosen, signals
+    from assay.runs.strategies import blamed, chosen, demand_enough, signals
     from assay.testing.strategies import check as run
 
     if (exchange is None) != (symbol is None):
@@ -64,6 +64,7 @@ def check(
     with opened(home, working=True) as context, blamed(file):
         rule = chosen("", file)
         bars = _bars(rule, context, exchange, symbol, timeframe or "1h")
+        demand_enough(rule, bars)
         asked, made = run(rule, bars), signals(rule, bars)
     document = {
         "strategy": rule.name,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.errors import AssayError, ConfigError, TrainError, shown
+from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.timeframe import Timeframe
 from assay.learn.strategies import Strategy, load_strategy_file, strategies, strategy_named
@@ -16,6 +16,7 @@ from assay.learn.strategies.declare import own_line
 from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
+ASKED_ABOUT = 200  # bars after the lookback that a check needs to mean anything
 
 
 def chosen(name: str, file: Path | None = None) -> Strategy:
@@ -66,6 +67,20 @@ def signals(rule: Strategy, bars: Bars) -> int:
     target = rule.decisions(bars, rule.defaults).target
     said = target[np.isfinite(target)]
     return int(np.count_nonzero(np.diff(said, prepend=0.0) if rule.state else said))
+
+
+def demand_enough(rule: Strategy, bars: Bars) -> None:
+    """Raise DataError ``DATA_TOO_FEW`` where a check on these bars could ask about fewer than 200 of them."""
+    lookback = rule.lookback(rule.defaults, bars.instrument.timeframe)
+    need = lookback + ASKED_ABOUT
+    if len(bars) < need:
+        raise DataError(
+            f"{bars.instrument}: a check of {rule.name} needs {need} bars, a lookback of {lookback} and {ASKED_ABOUT} "
+            f"to ask about; there are {len(bars)}",
+            code="DATA_TOO_FEW",
+            have=len(bars),
+            need=need,
+        )
 
 
 def listed() -> list[dict[str, Any]]:
