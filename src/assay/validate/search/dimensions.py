@@ -1,0 +1,227 @@
+"""What one searched parameter may be, and how a point of it is named by numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import exp, floor, isfinite, log, log10
+from typing import Any
+
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.names import did_you_mean
+from assay.kernel.spec import canonical
+from assay.learn.strategies.parameters import Range
+
+POINTS = 5
+_KEYS = {
+    "float": ("type", "low", "high", "step", "log", "points"),
+    "int": ("type", "low", "high", "step", "log", "points"),
+    "choice": ("type", "values"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One of these values: choices as they stand, or the steps of a range, both ends included where steps reach them.
+
+    ordered: whether the values rise, so that neighbours are alike.
+    """
+
+    values: tuple[Any, ...]
+    ordered: bool
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+    def nth(self, index: int) -> Any:
+        """The value of this number."""
+        return self.values[index]
+
+    def at(self, share: float) -> Any:
+        """The value at a share in [0, 1) of the list."""
+        return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
+
+    def grid(self) -> tuple[Any, ...]:
+        """Every value, in order."""
+        return self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Every integer from low to high, both included; `points` of them on a grid, None is all."""
+
+    low: int
+    high: int
+    log: bool = False
+    points: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return self.high - self.low + 1
+
+    def nth(self, index: int) -> int:
+        """The value of this number."""
+        return self.low + index
+
+    def at(self, share: float) -> int:
+        """The value at a share in [0, 1): even in the number, or in its logarithm."""
+        if not self.log:
+            return self.low + min(int(share * self.count), self.count - 1)
+        return min(max(round(_between(self.low - 0.5, self.high + 0.5, share, log_scale=True)), self.low), self.high)
+
+    def grid(self) -> "range | tuple[int, ...]":
+        """All values, or `points` of them, spread evenly."""
+        if self.points is None:
+            return range(self.low, self.high + 1)
+        shares = _shares(self.points)
+        return tuple(sorted({round(_between(self.low, self.high, s, log_scale=self.log)) for s in shares}))
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """Any number from low to high, rounded to 6 decimals; more where the whole range is smaller than 0.001."""
+
+    low: float
+    high: float
+    log: bool = False
+    points: int = POINTS
+
+    @property
+    def count(self) -> None:
+        """There is no number of values."""
+        return None
+
+    def nth(self, index: int) -> float:
+        """A continuous range has no number of values: TypeError."""
+        raise TypeError("a continuous range has no values to count")
+
+    @property
+    def decimals(self) -> int:
+        """Decimals that are kept."""
+        scale = min(self.high - self.low, self.low) if self.log else self.high - self.low
+        return 6 if scale >= 1e-3 else 3 - floor(log10(scale))
+
+    def rounded(self, value: float) -> float:
+        """The value with the decimals that are kept, within the ends."""
+        return min(max(round(float(value), self.decimals), self.low), self.high)
+
+    def at(self, share: float) -> float:
+        """The value at a share in [0, 1]: even in the number, or in its logarithm."""
+        return self.rounded(_between(self.low, self.high, share, log_scale=self.log))
+
+    def grid(self) -> tuple[float, ...]:
+        """`points` values, both ends included."""
+        return tuple(dict.fromkeys(self.at(share) for share in _shares(self.points)))
+
+
+Dimension = Listed | Whole | Real
+
+
+def dimension(name: str, given: Any) -> Dimension:
+    """A dimension from what a person writes.
+
+    ``(low, high)`` of floats or integers, `Range`, a list of choices, or a table
+    ``{"type": "float" | "int" | "choice", "low", "high", "step", "log", "points", "values"}``.
+    Raises ConfigError ``CONFIG_SPACE`` naming the parameter.
+    """
+    if isinstance(given, Mapping):
+        return _of_table(name, given)
+    if isinstance(given, Range):
+        return _of_range(name, given, None)
+    if isinstance(given, list):
+        return choices(name, tuple(given))
+    if isinstance(given, tuple) and len(given) == 2:
+        return _of_range(name, _range(name, *given), None)
+    raise _wrong(name, f"is {shown(given)}, must be (low, high), a list of choices, or a table with a type")
+
+
+def choices(name: str, values: tuple[Any, ...]) -> Listed:
+    """A list of choices: plain values, each once. Raises ConfigError ``CONFIG_SPACE``."""
+    if not values:
+        raise _wrong(name, "has no values to choose from")
+    try:
+        keys = [canonical(value) for value in values]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _wrong(name, f"has a value that is no plain finite value: {shown(values)}") from error
+    if len(set(keys)) < len(keys):
+        raise _wrong(name, f"names a value twice: {shown(values)}")
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    rising = len(numbers) == len(values) and all(a < b for a, b in pairwise(numbers))
+    return Listed(values, rising)
+
+
+def _of_table(name: str, table: Mapping[str, Any]) -> Dimension:
+    kind = table.get("type")
+    if not isinstance(kind, str) or kind not in _KEYS:
+        near = did_you_mean(str(kind), _KEYS)
+        raise _wrong(name, f"has type {shown(kind)}, must be float, int or choice; {near}".rstrip("; "))
+    for key in table:
+        if key not in _KEYS[kind]:
+            near = did_you_mean(str(key), _KEYS[kind]) or "known: " + ", ".join(_KEYS[kind])
+            raise _wrong(name, f"has key {shown(key)}, which {kind} does not know; {near}")
+    missing = [key for key in (("values",) if kind == "choice" else ("low", "high")) if key not in table]
+    if missing:
+        raise _wrong(name, f"lacks {' and '.join(missing)}")
+    if kind == "choice":
+        if not isinstance(table["values"], list | tuple):
+            raise _wrong(name, f"has values {shown(table['values'])}, must be a list")
+        return choices(name, tuple(table["values"]))
+    return _of_range(name, _table_range(name, kind, table), table.get("points"))
+
+
+def _table_range(name: str, kind: str, table: Mapping[str, Any]) -> Range:
+    low, high, step, scale = table["low"], table["high"], table.get("step"), table.get("log", False)
+    if not isinstance(scale, bool):
+        raise _wrong(name, f"has log {shown(scale)}, must be true or false")
+    found = _range(name, low, high, step, log_scale=scale)
+    if kind == "int" and not found.integers:
+        raise _wrong(name, f"is of type int, but low {low}, high {high} or step {step} is no integer")
+    if kind == "float":
+        found = _range(name, float(low), float(high), step, log_scale=scale)
+    return found
+
+
+def _range(name: str, low: Any, high: Any, step: Any = None, *, log_scale: bool = False) -> Range:
+    try:
+        return Range(low, high, step, log_scale)
+    except ConfigError as error:
+        raise _wrong(name, f"cannot be searched: {error.message}") from error
+
+
+def _of_range(name: str, found: Range, points: Any) -> Dimension:
+    if points is not None and (isinstance(points, bool) or not isinstance(points, int) or not 2 <= points <= 1_000_000):
+        raise _wrong(name, f"has points {shown(points)}, must be an integer from 2 to 1,000,000")
+    if found.step is not None:
+        return _stepped(name, found, points)
+    if found.integers:
+        return Whole(int(found.low), int(found.high), found.log, points)
+    return Real(float(found.low), float(found.high), found.log, points or POINTS)
+
+
+def _stepped(name: str, found: Range, points: int | None) -> Listed | Whole:
+    step = found.step or 0.0
+    if found.log or points is not None:
+        raise _wrong(name, "has a step and also log or points; a step leaves no room for them")
+    steps = floor((found.high - found.low) / step * (1 + 1e-12) + 1e-9)
+    if not isfinite(steps) or not 1 <= steps < 1_000_000:
+        raise _wrong(name, f"has {steps + 1} values in {found.low}..{found.high} by {step}, must be 2 to 1,000,000")
+    if found.integers and step == 1:
+        return Whole(int(found.low), int(found.high))
+    values = tuple(found.low + k * step for k in range(steps + 1))
+    return Listed(values if found.integers else tuple(round(float(v), 12) for v in values), ordered=True)
+
+
+def _between(low: float, high: float, share: float, *, log_scale: bool) -> float:
+    if log_scale:
+        return exp(log(low) + share * (log(high) - log(low)))
+    return low + share * (high - low)
+
+
+def _shares(points: int) -> list[float]:
+    return [k / (points - 1) for k in range(points)]
+
+
+def _wrong(name: str, problem: str) -> ConfigError:
+    return ConfigError(f"{name} {problem}", code="CONFIG_SPACE", field=name[:128])

@@ -1,0 +1,103 @@
+"""What a candidate is worth: one record of its inner test bars, and one number of that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import Literal, get_args
+
+import numpy as np
+
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.names import did_you_mean
+from assay.kernel.panel import Panel
+from assay.simulate.metrics import of_account, of_returns, of_trades
+from assay.simulate.record import Record
+from assay.simulate.stitch import in_sequence, side_by_side
+from assay.validate.statistics import deflated_sharpe_ratio
+from assay.validate.walk import Outcome
+
+ObjectiveName = Literal["sharpe_ratio", "net_profit", "sortino", "calmar", "profit_factor", "deflated"]
+_METRIC: Mapping[str, str] = {
+    "sharpe_ratio": "sharpe_annual",
+    "net_profit": "net_profit",
+    "sortino": "sortino_annual",
+    "calmar": "calmar",
+    "profit_factor": "profit_factor",
+}
+TOO_FEW = "rejected: too_few_trades"
+UNDEFINED = "rejected: undefined_score"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What is maximised.
+
+    name:       see `ObjectiveName`; ratios are annual where they have a year in them.
+    min_trades: closed trades on inner test bars that a candidate needs.
+    n_trials:   of ``deflated``: the ledger's trials and those planned, the same for every candidate.
+
+    The deflated Sharpe probability takes the variance of the trials' Sharpe ratios as that of worthless ones on n bars,
+    ``1 / (n - 1)``, so that no candidate's score depends on the others'.
+    Raises ConfigError ``CONFIG_OBJECTIVE`` for another name, ``CONFIG_PARAMETER`` for min_trades < 0.
+    """
+
+    name: str = "sharpe_ratio"
+    min_trades: int = 10
+    n_trials: int = 1
+
+    def __post_init__(self) -> None:
+        known = get_args(ObjectiveName)
+        if self.name not in known:
+            near = did_you_mean(str(self.name), known)
+            raise ConfigError(
+                f"objective is {shown(self.name)}, must be one of {', '.join(known)}",
+                code="CONFIG_OBJECTIVE",
+                hint=near,
+                field="objective",
+            )
+        if isinstance(self.min_trades, bool) or not isinstance(self.min_trades, int) or self.min_trades < 0:
+            raise ConfigError(
+                f"min_trades is {shown(self.min_trades)}, must be an integer >= 0",
+                code="CONFIG_PARAMETER",
+                field="min_trades",
+            )
+
+    def score(self, found: Mapping[str, float], bars: int, trades: int) -> tuple[float, str]:
+        """The score, or NaN and why the candidate is rejected."""
+        if trades < self.min_trades:
+            return nan, TOO_FEW
+        value = self._deflated(found, bars) if self.name == "deflated" else found[_METRIC[self.name]]
+        return (float(value), "") if isfinite(value) else (nan, UNDEFINED)
+
+    def _deflated(self, found: Mapping[str, float], bars: int) -> float:
+        if bars < 2:
+            return nan
+        return float(
+            deflated_sharpe_ratio(
+                found["sharpe"], bars, found["skew"], found["kurtosis"], self.n_trials, 1.0 / (bars - 1)
+            )
+        )
+
+
+def pooled(outcomes: Sequence[Outcome]) -> Record | None:
+    """All test folds as one account: after each other, instruments side by side; None where no fold was judged."""
+    symbols = list(dict.fromkeys(symbol for outcome in outcomes for symbol in outcome.tested))
+    records = []
+    for symbol in symbols:
+        parts = [o.tested[symbol] for o in outcomes if symbol in o.tested]
+        records.append(in_sequence([p.record for p in parts], offsets=[p.rows[0] - p.start for p in parts]))
+    return side_by_side(records) if records else None
+
+
+def measured(record: Record, *, bars_per_year: float) -> dict[str, float]:
+    """Metrics of a candidate: all of `assay.simulate.metrics` but the resampled and daily risks."""
+    return (
+        of_returns(record.returns, bars_per_year=bars_per_year)
+        | of_account(record, bars_per_year=bars_per_year)
+        | of_trades(record)
+    )
+
+
+def bars_per_year(panel: Panel) -> float:
+    """Of the panel's market: the mean over its instruments."""
+    return float(np.nanmean([window.bars.bars_per_year for _, window in panel]))

@@ -1,0 +1,133 @@
+"""What is searched: named dimensions and the conditions between them."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.names import did_you_mean
+from assay.kernel.spec import canonical
+from assay.learn.strategies.constraints import Constraint
+from assay.learn.strategies.declare import Strategy
+from assay.validate.search.dimensions import Dimension, choices, dimension
+
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Every point that a search may draw.
+
+    dimensions:  by name, in declared order.
+    constraints: conditions that each point satisfies.
+    fixed:       values of parameters that are not searched but that constraints name.
+    """
+
+    dimensions: Mapping[str, Dimension]
+    constraints: tuple[Constraint, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        given: Mapping[str, Any],
+        constraints: Sequence[str] = (),
+        *,
+        known: Iterable[str] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+    ) -> "Space":
+        """A space from Python values or from the tables of a document; see `dimension` for what each may be.
+
+        known: names that the searched thing has; another one is refused with the nearest.
+        Raises ConfigError ``CONFIG_SPACE``: empty, inverted or zero-width ranges, a log range with 0, unknown names.
+        """
+        if not isinstance(given, Mapping) or not given:
+            raise ConfigError("the space is empty: name at least one parameter to search", code="CONFIG_SPACE")
+        if known is not None:
+            _demand_known(given, set(known))
+        parts = {name: dimension(name, value) for name, value in given.items()}
+        fixed = {n: v for n, v in (fixed or {}).items() if n not in parts}
+        return cls(parts, tuple(Constraint(text, {*parts, *fixed}) for text in constraints), fixed)
+
+    @classmethod
+    def of_strategy(cls, rule: Strategy, given: Mapping[str, Any] | None = None) -> "Space":
+        """The space that a rule declares; `given` replaces it, and leaves only these parameters to be searched.
+
+        The rule's constraints hold; parameters that are not searched count with their defaults.
+        Raises ConfigError ``CONFIG_SPACE``, also for a rule that declares nothing to search.
+        """
+        if given is not None:
+            base = cls.of(given, known=rule.parameters, fixed=rule.defaults)
+            return cls(base.dimensions, rule.constraints, base.fixed)
+        parts = {n: choices(n, s) if isinstance(s, tuple) else dimension(n, s) for n, s in rule.space.items()}
+        if not parts:
+            raise ConfigError(f"{rule.name} declares no parameter to search", code="CONFIG_SPACE")
+        return cls(parts, rule.constraints, {n: v for n, v in rule.defaults.items() if n not in parts})
+
+    @property
+    def count(self) -> int | None:
+        """Points before constraints, all values of each dimension; None where one is continuous."""
+        counts = [each.count for each in self.dimensions.values()]
+        return None if None in counts else prod(c for c in counts if c is not None)
+
+    def holds(self, point: Mapping[str, Any]) -> bool:
+        """Whether the point satisfies every constraint."""
+        values = {**self.fixed, **point}
+        return all(constraint(values) for constraint in self.constraints)
+
+    def at(self, shares: Iterable[float]) -> Point:
+        """The point at these shares in [0, 1), one a dimension; constraints are not asked."""
+        pairs = zip(self.dimensions.items(), shares, strict=True)
+        return {name: each.at(float(share)) for (name, each), share in pairs}
+
+    def numbered(self, index: int) -> Point:
+        """The point of this number in the whole product, last name fastest. Only where `count` is a number."""
+        values: Point = {}
+        for name, each in reversed(list(self.dimensions.items())):
+            index, place = divmod(index, each.count or 1)
+            values[name] = each.nth(place)
+        return {name: values[name] for name in self.dimensions}
+
+    def grid_sizes(self) -> dict[str, int]:
+        """Grid points a dimension."""
+        return {name: len(each.grid()) for name, each in self.dimensions.items()}
+
+    def grid(self) -> Iterator[Point]:
+        """Points of the grid that satisfy the constraints, lazily: declared order, last name fastest."""
+        for values in itertools.product(*(each.grid() for each in self.dimensions.values())):
+            point = dict(zip(self.dimensions, values, strict=True))
+            if self.holds(point):
+                yield point
+
+    def refused(self, tries: int) -> ConfigError:
+        """What to raise when this many draws in a row broke the constraints."""
+        texts = ", ".join(c.text for c in self.constraints)
+        return ConfigError(
+            f"the space refused {tries:,} draws in a row: no point satisfies {shown(texts)}",
+            code="CONFIG_SPACE",
+            hint="widen the ranges or loosen the constraints",
+        )
+
+    def as_text(self) -> str:
+        """One line that is equal for equal spaces."""
+        parts = [f"{name}: {each!r}" for name, each in self.dimensions.items()]
+        return "; ".join([*parts, *(c.text for c in self.constraints), repr(sorted(self.fixed.items()))])
+
+
+def key(point: Mapping[str, Any]) -> str:
+    """Equal for equal points."""
+    return canonical(dict(point))
+
+
+def _demand_known(given: Mapping[str, Any], known: set[str]) -> None:
+    for name in given:
+        if name not in known:
+            near = did_you_mean(str(name), known) or f"known: {', '.join(sorted(known))}"
+            raise ConfigError(
+                f"the space names {shown(name)}, which is no parameter; {near}",
+                code="CONFIG_SPACE",
+                hint=near,
+                field=str(name)[:128],
+            )

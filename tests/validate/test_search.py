@@ -1,0 +1,344 @@
+"""The trainer of trainers: what it judges on, what it counts, what it refuses, and that it can be killed."""
+
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.kernel.contracts import Model, Report, Silent, Trainer
+from assay.kernel.costs import Costs
+from assay.kernel.errors import ArtifactError, ConfigError, DataError, LeakError, TrainError
+from assay.kernel.panel import Panel
+from assay.kernel.trial import Trial
+from assay.learn.rules import RuleTrainer
+from assay.learn.strategies.exits import flat
+from assay.simulate.metrics import of_returns
+from assay.testing.trainers import TRAINER_CHECKS, Check, TinyTrainer, check_fit_sees_no_test_rows
+from assay.validate.search.bayesian import Bayesian
+from assay.validate.search.draws import Random
+from assay.validate.search.grid import Grid
+from assay.validate.search.method import Method, Row
+from assay.validate.search.objective import Objective
+from assay.validate.search.result import SearchResult
+from assay.validate.search.search import Search
+from assay.validate.search.space import Space
+from assay.validate.split import PurgedKFold, WalkForward
+from assay.validate.statistics import deflated_sharpe_ratio
+from assay.validate.walk import walk
+from tests.learn.markets import market, trainer
+from tests.validate.search_killed import RULE, SEED, panel, search
+
+PLAN = WalkForward(400, 200)
+
+
+def found(made: Search, on: Panel | None = None, *, report: Report | None = None, seed: int = SEED) -> SearchResult:
+    return made.search(on or panel(), seed=seed, report=report or Silent())
+
+
+def tiny(**changes: Any) -> Search:
+    plain: dict[str, Any] = {
+        "make": lambda p: TinyTrainer(p["keep"]),
+        "space": Space.of({"keep": (1, 4)}),
+        "plan": WalkForward(120, 60),
+        "costs": Costs(),
+        "trials": 3,
+        "min_trades": 1,
+    }
+    return Search(**(plain | changes))
+
+
+@pytest.mark.parametrize("method", [Grid(), Random(), Bayesian()])
+def test_workers_change_nothing(method: Method) -> None:
+    space = Space.of_strategy(RULE, {"fast": [5, 10, 20, 30], "slow": [40, 60, 80, 100, 120]})
+    one, two, again = (found(search(None, method=method, space=space, trials=18, workers=w)) for w in (1, 2, 1))
+    assert one.as_dict() == two.as_dict() == again.as_dict()
+    assert one.total_evaluations == (20 if method.name == "grid" else 18)
+    other = found(search(None, method=Random(), space=space, trials=18), seed=SEED + 1)
+    assert other.all_results[0]["parameters"] != found(search(None, space=space, method=Random())).rows[0].parameters
+
+
+def test_the_best_is_scored_on_inner_test_bars_as_a_walk_scores_it() -> None:
+    result = found(search(None, method=Random(), trials=12))
+    outcomes = list(
+        walk(RuleTrainer(RULE, result.best_parameters), panel(), PLAN, costs=Costs(), seed=0, report=Silent())
+    )
+    returns = np.concatenate([o.tested["GOLD/USDT"].record.returns for o in outcomes])
+    assert len(returns) == 400
+    assert result.best_score == of_returns(returns, bars_per_year=8760.0)["sharpe_annual"]
+    trades = sum(len(o.tested["GOLD/USDT"].record.trades) for o in outcomes)
+    assert result.best.trades == trades == result.best_metrics["total_trades"]
+    valid = [row for row in result.rows if row.valid]
+    assert result.best_score == max(row.score for row in valid)
+
+
+@pytest.mark.parametrize(
+    ("objective", "metric"),
+    [
+        ("sharpe_ratio", "sharpe_annual"), ("net_profit", "net_profit"), ("sortino", "sortino_annual"),
+        ("calmar", "calmar"), ("profit_factor", "profit_factor"),
+    ],
+)  # fmt: skip
+def test_objectives(objective: str, metric: str) -> None:
+    result = found(search(None, method=Random(), trials=8, objective=objective))
+    assert all(row.score == row.metrics[metric] for row in result.rows if row.valid)
+    assert result.as_dict()["objective"] == objective
+
+
+def test_deflated_takes_the_same_number_of_trials_for_every_candidate() -> None:
+    result = found(search(None, method=Random(), trials=8, objective="deflated", counted=100))
+    for row in result.rows:
+        m = row.metrics
+        wanted = deflated_sharpe_ratio(m["sharpe"], 400, m["skew"], m["kurtosis"], 108, 1 / 399)
+        assert row.score == wanted or not row.valid
+    more = found(search(None, method=Random(), trials=8, objective="deflated", counted=10_000))
+    assert more.best_score < result.best_score
+    with pytest.raises(ConfigError, match="must be one of"):
+        Objective("sharp")
+
+
+class Counting(Silent):
+    """Keeps trials, and fails at one."""
+
+    def __init__(self, fail_at: int = 0) -> None:
+        super().__init__()
+        self.fail_at = fail_at
+
+    def trial(self, trial: Trial) -> int:
+        if len(self.trials) + 1 == self.fail_at:
+            raise RuntimeError("the ledger is full")
+        return super().trial(trial) + 500
+
+
+def test_every_trial_is_counted_before_its_score_is_used() -> None:
+    report = Counting()
+    result = found(search(None, method=Random(), trials=20, min_trades=9, strategy="sma_cross"), report=report)
+    assert len(report.trials) == result.total_evaluations == 20
+    assert result.ledger_trial_ids == tuple(range(501, 521))
+    assert 0 < result.valid_evaluations < 20
+    for row, trial in zip(result.rows, report.trials, strict=True):
+        assert dict(trial.params) == dict(row.parameters)
+        assert (trial.state, len(trial.returns)) == (("complete", 400) if row.valid else ("failed", 0))
+        assert trial.market_key == "synthetic|GOLD/USDT|1h"
+        assert (trial.learner, trial.strategy, trial.tuning_method) == ("rules", "sma_cross", "random")
+        assert math.isnan(trial.score) != row.valid
+        assert row.reason == ("" if row.valid else "rejected: too_few_trades")
+        assert row.valid == (row.trades >= 9)
+    with pytest.raises(RuntimeError, match="the ledger is full"):
+        found(search(None, method=Random(), trials=20), report=Counting(fail_at=7))
+
+
+def test_no_valid_trial_says_why() -> None:
+    with pytest.raises(TrainError, match=r"0 of 9 trials had ≥ 500 trades; most had \d+.*widen") as caught:
+        found(search(None, method=Random(), trials=9, min_trades=500))
+    assert caught.value.code == "TRAIN_NO_VALID_TRIAL"
+    assert caught.value.facts["reasons"] == {"too_few_trades": 9}
+    with pytest.raises(TrainError, match=r"0 of 3 trials had a defined sharpe_ratio \(3 undefined_score; at most 0"):
+        found(tiny(make=lambda p: Idle(), min_trades=0), market(400))
+
+
+class Idle:
+    """Never trades."""
+
+    name: ClassVar[str] = "idle"
+    lookback = 0
+
+    def fit(self, train: Panel, *, seed: int, report: Report) -> Any:
+        return self
+
+    def decide(self, shown: Panel) -> Mapping[str, Any]:
+        return {symbol: flat(len(window)) for symbol, window in shown}
+
+
+class Failing:
+    """Fails for points whose `keep` is 3."""
+
+    name: ClassVar[str] = "failing"
+
+    def __init__(self, keep: int, error: Callable[[], Exception]) -> None:
+        self.keep, self.error = keep, error
+
+    def fit(self, train: Panel, *, seed: int, report: Report) -> Model:
+        if self.keep == 3:
+            raise self.error()
+        return TinyTrainer(self.keep).fit(train, seed=seed, report=report)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_candidate_raises_ends_the_search_with_its_parameters(workers: int) -> None:
+    def failing(error: Callable[[], Exception]) -> Search:
+        return tiny(make=lambda p: Failing(p["keep"], error), method=Grid(), workers=workers)
+
+    report = Silent()
+    with pytest.raises(TrainError, match=r"keep = 3 failed: ZeroDivisionError: by nought") as caught:
+        found(failing(lambda: ZeroDivisionError("by nought")), market(400), report=report)
+    assert caught.value.code == "TRAIN_CANDIDATE"
+    assert caught.value.facts["parameters"] == {"keep": 3}
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert [dict(t.params) for t in report.trials] == [{"keep": 1}, {"keep": 2}]
+    with pytest.raises(DataError, match=r"no volume \(candidate keep = 3\)") as typed:
+        found(failing(lambda: DataError("no volume", code="DATA_VOLUME_MISSING", hint="h", a=1)), market(400))
+    assert (typed.value.code, typed.value.hint, typed.value.facts["a"]) == ("DATA_VOLUME_MISSING", "h", 1)
+
+
+def test_ties_go_to_more_trades_then_to_the_first() -> None:
+    def row(number: int, score: float, trades: int) -> Row:
+        return Row(number, {}, score, True, "", trades, {}, 0)
+
+    rows = [row(0, 1.0, 9), row(1, 2.0, 5), row(2, 2.0, 7), row(3, 2.0, 7)]
+    assert max(rows, key=lambda r: r.rank).number == 2
+    twins = tiny(make=lambda p: TinyTrainer(2), method=Grid())
+    assert found(twins, market(400)).best.number == 0
+
+
+def test_the_result_in_numbers() -> None:
+    scores = [math.nan, 1.0, 3.0, 2.0]
+    rows = tuple(
+        Row(i, {"a": i}, s, s == s, "" if s == s else "rejected: too_few_trades", 9, {"sharpe": s}, i)
+        for i, s in enumerate(scores)
+    )
+    result = SearchResult(rows, rows[2], "random", "net_profit", 42, 4)
+    stats = result.search_stats
+    assert math.isnan(stats.pop("convergence_curve")[0])
+    assert result.search_stats["convergence_curve"][1:] == [1.0, 3.0, 3.0]
+    assert stats == {
+        "total_iterations": 4, "valid_configurations": 3, "best": 3.0, "worst": 1.0, "mean": 2.0, "median": 2.0,
+        "std": 1.0, "top_10_pct_threshold": 2.8, "configurations_above_threshold": 1,
+    }  # fmt: skip
+    assert (result.best_parameters, result.valid_evaluations) == ({"a": 2}, 3)
+    assert result.as_dict()["all_results"][0] == {
+        "trial": 0, "parameters": {"a": 0}, "score": None, "valid": False, "reason": "rejected: too_few_trades",
+        "ledger_id": 0, "metric_sharpe": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("check", TRAINER_CHECKS, ids=lambda c: c.__name__)
+def test_it_is_a_trainer(check: Check) -> None:
+    check(tiny(method=Bayesian(), workers=2), market(400))
+
+
+def test_no_test_row_of_an_outer_fold_is_seen() -> None:
+    check_fit_sees_no_test_rows(tiny(), market(500), WalkForward(250, 60))
+    check_fit_sees_no_test_rows(tiny(), market(500), WalkForward(250, 60, expanding=True, embargo=5))
+    with pytest.raises(LeakError, match="must not be learnt from"):
+        check_fit_sees_no_test_rows(tiny(), market(500), PurgedKFold(5))
+
+
+class Spy:
+    """Remembers the first and last instants that it is shown."""
+
+    name: ClassVar[str] = "spy"
+
+    def __init__(self, seen: list[tuple[int, int]]) -> None:
+        self.seen = seen
+
+    def fit(self, train: Panel, *, seed: int, report: Report) -> Any:
+        model, seen = TinyTrainer().fit(train, seed=seed, report=report), self.seen
+
+        class Watched:
+            lookback = model.lookback
+
+            def decide(self, shown: Panel) -> Mapping[str, Any]:
+                seen.append((int(shown.times[0]), int(shown.times[-1])))
+                return model.decide(shown)
+
+        seen.append((0, int(train.times[-1])))
+        return Watched()
+
+
+@given(first=st.integers(0, 100), count=st.integers(260, 330))
+@settings(max_examples=8, deadline=None)
+def test_the_inner_judge_stays_inside_the_train_window(first: int, count: int) -> None:
+    whole = market(500)
+    train = whole.learning(np.arange(first, first + count))
+    seen: list[tuple[int, int]] = []
+    found(tiny(make=lambda p: Spy(seen), trials=2), train)
+    assert len(seen) >= 4
+    assert max(last for _, last in seen) <= whole.times[first + count - 1]
+    judged = [begin for begin, _ in seen if begin]
+    assert min(judged) >= whole.times[first + 100], "judged before the train window held a train part"
+
+
+@pytest.mark.slow
+def test_it_tunes_the_ensemble() -> None:
+    tuned = tiny(
+        make=lambda p: trainer(**p),
+        space=Space.of({"leaves": [4, 8], "learning_rate": (0.05, 0.2)}),
+        plan=WalkForward(350, 120),
+        method=Bayesian(),
+    )
+    results: list[SearchResult] = []
+    panel_ = market(700)
+    model = replace(tuned, told=results.append).fit(panel_, seed=1, report=Silent())
+    (result,) = results
+    assert (result.total_evaluations, result.optimizer) == (3, "bayesian")
+    assert {row.parameters["leaves"] for row in result.rows} <= {4, 8}
+    assert set(model.decide(panel_)) == {"GOLD/USDT"}
+    assert found(replace(tuned, workers=2), panel_, seed=1).as_dict() == result.as_dict()
+
+
+def test_a_walk_searches_each_train_window_afresh() -> None:
+    results: list[SearchResult] = []
+    made = search(None, method=Random(), trials=5, plan=WalkForward(250, 100), told=results.append)
+    report = Silent()
+    outcomes = list(walk(made, panel(), WalkForward(600, 100), costs=Costs(), seed=1, report=report))
+    assert len(outcomes) == len(results) == 3
+    assert len(report.trials) == 15
+    for outcome, result in zip(outcomes, results, strict=True):
+        assert {n: outcome.model.values[n] for n in ("fast", "slow")} == result.best_parameters  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("die_at", [4, 17])  # in the random starts; in the sampler's first batch
+def test_a_killed_search_goes_on_to_the_same_answer(tmp_path: Path, die_at: int) -> None:
+    journal = tmp_path / "journal.log"
+    script = [sys.executable, "-m", "tests.validate.search_killed", str(journal), str(die_at)]
+    killed = subprocess.run(script, cwd=Path(__file__).parents[2], capture_output=True, check=False)
+    assert killed.returncode == -9, killed.stderr.decode()
+    report = Silent()
+    resumed = found(search(journal), report=report)
+    whole = found(search(None))
+    assert [r.parameters for r in resumed.rows] == [r.parameters for r in whole.rows]
+    assert [r.score for r in resumed.rows] == pytest.approx([r.score for r in whole.rows], rel=0, abs=0, nan_ok=True)
+    assert (resumed.best_parameters, resumed.best_score) == (whole.best_parameters, whole.best_score)
+    assert resumed.best_metrics == pytest.approx(whole.best_metrics, rel=0, abs=0, nan_ok=True)
+    assert len(report.trials) == len(whole.rows) - (die_at - 1), "what was told before is not judged again"
+    silent = Silent()
+    assert found(search(journal), report=silent).best_parameters == resumed.best_parameters, (
+        "a finished journal judges nothing"
+    )
+    assert not silent.trials
+
+
+def test_a_journal_serves_its_own_search_only(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.log"
+    first = found(search(journal, trials=12))
+    other = found(search(journal, trials=12, objective="net_profit"))
+    assert first.best_score != other.best_score
+    assert found(search(None, trials=12)).as_dict() | {"ledger_trial_ids": 0} == first.as_dict() | {
+        "ledger_trial_ids": 0
+    }
+    journal.write_text("no journal\n{}\n")
+    with pytest.raises(ArtifactError, match="journal"):
+        found(search(journal, trials=12))
+    with pytest.raises(ConfigError, match="journal"):
+        found(search(tmp_path / "absent" / "journal.log", trials=12))
+
+
+def test_settings_are_checked_at_the_door() -> None:
+    for name, value in (("workers", 0), ("batch", 0), ("min_trades", -1), ("trials", 0)):
+        with pytest.raises(ConfigError, match=name):
+            tiny(**{name: value})
+    with pytest.raises(ConfigError, match="objective"):
+        tiny(objective="sharpe")
+    with pytest.raises(ConfigError, match=r"1e12"):
+        tiny(method=Grid(), space=Space.of({"a": (1, 10**6), "b": (1, 10**6)}))
+    trainers: list[Trainer] = [tiny()]
+    assert trainers[0].name == "search"
