@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from assay.kernel.trial import Trial
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.exits import flat
 from assay.simulate.metrics import of_returns
-from assay.testing.trainers import TRAINER_CHECKS, Check, TinyTrainer, check_fit_sees_no_test_rows
+from assay.testing.trainers import TRAINER_CHECKS, Cancelled, Check, TinyTrainer, check_fit_sees_no_test_rows
 from assay.validate.search.bayesian import Bayesian
 from assay.validate.search.draws import Random
 from assay.validate.search.grid import Grid
@@ -222,6 +223,20 @@ def test_the_result_in_numbers() -> None:
 @pytest.mark.parametrize("check", TRAINER_CHECKS, ids=lambda c: c.__name__)
 def test_it_is_a_trainer(check: Check) -> None:
     check(tiny(method=Bayesian(), workers=2), market(400))
+
+
+class Stopping(Silent):
+    """Cancels the first time that a worker thread, and so a candidate, tells its progress."""
+
+    def progress(self, share_done: float, metrics: Mapping[str, float]) -> None:
+        if current_thread() is not main_thread():
+            raise Cancelled("stop")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_wish_to_cancel_inside_a_candidate_comes_out_as_it_is(workers: int) -> None:
+    with pytest.raises(Cancelled, match="stop"):
+        found(tiny(workers=workers), market(400), report=Stopping())
 
 
 def test_no_test_row_of_an_outer_fold_is_seen() -> None:
