@@ -38,7 +38,7 @@ class Ears:
     most: float
     share: float = 0.0
     over: bool = False
-    raised: BaseException | None = None
+    raised: list[BaseException] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
     def progress(self, share_done: float, metrics: Mapping[str, float]) -> None:
@@ -52,6 +52,10 @@ class Ears:
         with self.lock:
             return self.report.trial(trial)
 
+    def wished(self, error: BaseException) -> bool:
+        """Whether the search's report raised it; several workers may be told to cancel at once."""
+        return any(error is each for each in self.raised)
+
     def tell(self, share: float, metrics: Mapping[str, float]) -> None:
         """How far the search is, as a share of its own part."""
         with self.lock:
@@ -59,7 +63,7 @@ class Ears:
             try:
                 self.report.progress(self.most * self.share, metrics)
             except BaseException as error:
-                self.raised = error
+                self.raised.append(error)
                 raise
 
 
@@ -105,7 +109,7 @@ class Inner:
                 walk(trainer, self.train, self.plan, costs=self.costs, seed=self.seed, report=self.ears, workers=1)
             )
         except Exception as error:
-            if error is self.ears.raised or isinstance(error, CancelledError):
+            if self.ears.wished(error) or isinstance(error, CancelledError):
                 raise
             raise blamed(error, point) from error
         record = pooled(found)

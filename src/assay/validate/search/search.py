@@ -84,7 +84,7 @@ class Search:
         try:
             model = self.make(result.best_parameters).fit(train, seed=integer(seed, "search best"), report=ears)
         except Exception as error:
-            if error is ears.raised:
+            if ears.wished(error):
                 raise
             raise blamed(error, result.best_parameters) from error
         report.progress(1.0, {"best_score": result.best_score})
