@@ -38,8 +38,8 @@ def context(*, home: Path | None = None, listener: Listener | None = None) -> tu
 def _give_memory_back() -> None:
     """Let the C library return every freed array of a MiB or more at once.
 
-    glibc raises that line by itself to 32 MiB and then keeps what numpy frees, hundreds of MiB in a training on a million
-    bars (``benchmarks/memory.py``). Other C libraries have no such line.
+    glibc raises that line by itself to 32 MiB and then keeps what numpy frees, hundreds of MiB in a training on a
+    million bars (``benchmarks/memory.py``). Other C libraries have no such line.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
