@@ -1,4 +1,4 @@
-"""What a training or a backtest leaves behind, as files for anybody: one JSON document and four Parquet tables.
+"""What a training or a backtest leaves behind, as files for anybody: one JSON document and four or five Parquet tables.
 
 ======================  ================================================================================================
 ``run.json``            spec, metrics, folds, importance, verdict, reasons, quality, environment; `runs.train`;
@@ -7,6 +7,8 @@
 ``bars.parquet``        one row a judged bar of each instrument: symbol, timestamp, fold, return, equity, position
 ``decisions.parquet``   symbol, timestamp, fold, target, stop, take, hold, y, and ``p_<class>`` for models that forecast
 ``trades.parquet``      closed trades, columns of the record's table ``trades``
+``trials.parquet``      of a parameter search only: one row a trial: window, number, ``p_<parameter>``, score, valid,
+                        reason, trades, and what it earned on that window's train bars
 ======================  ================================================================================================
 
 ``fold`` is null in a backtest. Times are int64 ms (bar opens), everything else is a fraction or quote currency as the
@@ -32,22 +34,32 @@ from assay.validate.verdict import Verdict
 from assay.validate.walk import Outcome, Tested
 
 TABLES = ("account", "bars", "decisions", "trades")
+TRIALS = "trials"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunEvidence:
-    """The files of one run, opened. `document` is ``run.json``; the tables are as the module says."""
+    """The files of one run, opened. `document` is ``run.json``; the tables are as the module says.
+
+    trials is None for a run that searched no parameters; then there is no such file.
+    """
 
     document: Mapping[str, Any]
     account: pl.DataFrame
     bars: pl.DataFrame
     decisions: pl.DataFrame
     trades: pl.DataFrame
+    trials: pl.DataFrame | None = None
 
     @property
-    def tables(self) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-        """The four tables in the order of `TABLES`."""
-        return self.account, self.bars, self.decisions, self.trades
+    def tables(self) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
+        """All tables in the order of the constructor: those of `TABLES`, then the trials or None."""
+        return self.account, self.bars, self.decisions, self.trades, self.trials
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the parameters of a rule were searched, walked forward or over one split."""
+        return self.document.get("kind") == "optimize"
 
     @property
     def is_backtest(self) -> bool:
@@ -55,16 +67,21 @@ class RunEvidence:
         return self.document.get("kind") == "backtest"
 
     def write(self, folder: Path) -> None:
-        """Write all five files; equal evidence gives equal JSON and equal tables."""
+        """Write all files; equal evidence gives equal JSON and equal tables."""
         (folder / "run.json").write_text(canonical(jsonable(dict(self.document))) + "\n", encoding="utf-8")
         for name in TABLES:
             getattr(self, name).write_parquet(folder / f"{name}.parquet", compression="zstd")
+        if self.trials is not None:
+            self.trials.write_parquet(folder / f"{TRIALS}.parquet", compression="zstd")
 
     @classmethod
     def read(cls, folder: Path) -> "RunEvidence":
         """Inverse of `write`; undefined numbers come back as None."""
         document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        return cls(document, *(pl.read_parquet(folder / f"{name}.parquet") for name in TABLES))
+        account, bars, decisions, trades = (pl.read_parquet(folder / f"{name}.parquet") for name in TABLES)
+        searched = folder / f"{TRIALS}.parquet"
+        trials = pl.read_parquet(searched) if searched.exists() else None
+        return cls(document, account, bars, decisions, trades, trials)
 
 
 def tables(
