@@ -45,7 +45,8 @@ def candidates(n, columns, bars, g):
     sides = [side(len(rows), columns, bars.close[rows], g) if g.random() < 0.7 else None for _ in range(2)]
     if sides == [None, None]:
         sides[g.integers(2)] = side(len(rows), columns, bars.close[rows], g)
-    return Candidates(rows, *sides, g.random(columns) < 0.5, bool(g.random() < 0.5), int(g.integers(0, 30)))
+    allowed = None if g.random() < 0.5 else g.random(len(rows)) < 0.7
+    return Candidates(rows, *sides, g.random(columns) < 0.5, bool(g.random() < 0.5), int(g.integers(0, 30)), allowed)
 
 
 def exits(count, g):
@@ -72,17 +73,8 @@ def costs(g):
 
 def plain(bars, setup, values, rules, e):
     """The decisions of one combination by the words of the specification, one row at a time."""
-    n = len(bars)
-    condition, sides = np.zeros(n, int), {1: setup.long, -1: setup.short}
-    for sign, one in sides.items():
-        if one is not None:
-            passed = one.holds.copy()
-            for column, up, value in zip(one.columns, setup.at_least, values, strict=True):
-                passed &= np.isnan(value) | (column >= value if up else column <= value)
-            condition[setup.rows] += sign * passed
-    signal = condition.copy()
-    if setup.edge:
-        signal[1:][condition[1:] == condition[:-1]] = 0
+    n, sides = len(bars), {1: setup.long, -1: setup.short}
+    signal = spoken(n, setup, values)
     stopped = any(s.stop_base is not None or s.stop_unit is not None for s in setup.sides)
     taken = any(s.take_base is not None for s in setup.sides)
     taken |= not (np.isnan(rules.take_multiple[e]) and np.isnan(rules.reward_ratio[e]))
@@ -98,6 +90,23 @@ def plain(bars, setup, values, rules, e):
             target[t], stop[t], take[t], hold[t] = signal[t] * size, away, goal, rules.hold[e]
     target[: setup.lookback] = 0.0
     return Decisions(target, stop, take, hold)
+
+
+def spoken(n, setup, values):
+    """Side of each bar's signal."""
+    condition = np.zeros(n, int)
+    for sign, one in {1: setup.long, -1: setup.short}.items():
+        if one is not None:
+            passed = one.holds.copy()
+            for column, up, value in zip(one.columns, setup.at_least, values, strict=True):
+                passed &= np.isnan(value) | (column >= value if up else column <= value)
+            condition[setup.rows] += sign * passed
+    signal = condition.copy()
+    if setup.edge:
+        signal[1:][condition[1:] == condition[:-1]] = 0
+    if setup.allowed is not None:
+        signal[setup.rows[~setup.allowed]] = 0
+    return signal
 
 
 def levels(side, c, rules, e):

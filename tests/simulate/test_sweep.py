@@ -1,6 +1,6 @@
 """The sweep against the single backtest: every combination, trade for trade, bit for bit."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from assay.kernel.bars import Joined
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError
 from assay.simulate.engine import run
-from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, sweep, tally_of
+from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, picked, sweep, tally_of
 from assay.simulate.tally import SHORT_BY
 from tests.simulate.candles import FREE, HOUR, candles, flat_candles
 from tests.simulate.sweeps import NAN, candidates, costs, exits, market, same, side
@@ -34,6 +34,32 @@ def test_every_combination_is_the_single_backtest_bit_for_bit(seed):
     same(found, bars, setups, thresholds, rules, paid, start, equity)
     two = sweep(bars, [lambda s=s: s for s in setups], thresholds, rules, paid, start=start, equity=equity, threads=2)
     np.testing.assert_array_equal(found.values, two.values)
+
+
+@given(SEEDS, st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_picks_are_combinations_of_the_product(seed, funded):
+    g = np.random.default_rng(seed)
+    n, columns = int(g.integers(5, 150)), int(g.integers(0, 3))
+    bars, paid = market(n, g), costs(g)
+    paid = replace(paid, borrow_rate=0.1) if funded else paid
+    setups = [candidates(n, columns, bars, g) for _ in range(3)]
+    thresholds, rules = g.uniform(0, 0.9, (3, columns)), exits(4, g)
+    start = int(g.integers(0, min(40, n)))
+    whole = sweep(bars, setups, thresholds, rules, paid, start=start)
+    which, t, e = (g.integers(0, k, 9) for k in (3, 3, 4))
+    chosen = Exits(*(getattr(rules, f.name)[e] for f in fields(Exits)))
+    found = picked(bars, setups, which, thresholds[t], chosen, paid, start=start, threads=2)
+    np.testing.assert_array_equal(found.values, whole.values[which, t, e])
+    measured, wanted = found.metrics(bars_per_year=8760), whole.metrics(bars_per_year=8760)
+    for name, values in measured.items():
+        np.testing.assert_array_equal(values, wanted[name][which, t, e])
+
+
+def test_a_pick_needs_one_of_each():
+    setup = long_at([2], 20)
+    with pytest.raises(ConfigError, match="2 setups, 1 threshold sets and 1 exits"):
+        picked(flat_candles(20), [setup], np.array([0, 0]), np.empty((1, 0)), Exits.of(), FREE)
 
 
 @given(SEEDS)

@@ -33,13 +33,15 @@ def signals_of(
     long: BoolArray,
     short: BoolArray,
     levels: FloatArray,
+    allowed: BoolArray,
     edge: bool,
     first: int,
     closes: FloatArray,
 ) -> Signals:
     """Rows, turns and signals of candidates that passed; both sides at once are silent; then the edge rule.
 
-    levels: ``(2, 3, m)`` of long and short. first: row of the first signal that counts; the last is ``n - 2``.
+    levels: ``(2, 3, m)`` of long and short. allowed: where a signal counts, asked after the edge rule; empty is
+    everywhere. first: row of the first signal that counts; the last is ``n - 2``.
     """
     count = 0
     found, signals = np.empty(len(rows), np.int32), np.empty((len(rows), SIGNAL_WIDTH))
@@ -49,6 +51,8 @@ def signals_of(
         old = before if before_row == rows[c] - 1 else 0
         before, before_row = condition, rows[c]
         if condition == 0 or (edge and condition == old) or rows[c] < first or rows[c] > len(closes) - 2:
+            continue
+        if len(allowed) and not allowed[c]:
             continue
         own = levels[0] if condition > 0 else levels[1]
         found[count] = rows[c]

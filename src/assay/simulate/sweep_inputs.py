@@ -65,6 +65,7 @@ class Candidates:
     edge:     only the first of a run of bars with equal condition is a signal; a row before `lookback` may be listed
               for this.
     lookback: signals at earlier rows do not count.
+    allowed:  ``(m,)`` bool, rows whose signals count; the others keep their part in the edge rule. None: all.
     Raises ConfigError ``CONFIG_PARAMETER`` for shapes that do not fit and rows that do not increase.
     """
 
@@ -74,6 +75,7 @@ class Candidates:
     at_least: BoolArray
     edge: bool = False
     lookback: int = 0
+    allowed: BoolArray | None = None
 
     def __post_init__(self) -> None:
         if self.rows.dtype != np.int32 or self.rows.ndim != 1 or (np.diff(self.rows) <= 0).any():
@@ -84,6 +86,8 @@ class Candidates:
             raise _wrong(f"lookback is {self.lookback}, must be >= 0")
         if not self.sides:
             raise _wrong("they have neither a long nor a short side")
+        if self.allowed is not None and self.allowed.shape != self.rows.shape:
+            raise _wrong(f"allowed has shape {self.allowed.shape}, there are {len(self.rows)} rows")
         for side in self.sides:
             side.check(len(self.rows), len(self.at_least))
 
@@ -102,8 +106,12 @@ class Candidates:
         at_least: BoolArray,
         edge: bool = False,
         lookback: int = 0,
+        allowed: BoolArray | None = None,
     ) -> "Candidates":
-        """Candidates from sides over all n bars: the rows that pass the loosest of `thresholds` ``(T, K)``. O(n K)."""
+        """Candidates from sides over all n bars: the rows that pass the loosest of `thresholds` ``(T, K)``. O(n K).
+
+        allowed: ``(n,)`` bool.
+        """
         loosest = np.array([_loosest(column, up) for column, up in zip(thresholds.T, at_least, strict=True)])
         listed = [
             passing(fixed(s.holds, np.bool_), fixed(s.columns), fixed(at_least, np.bool_), fixed(loosest))
@@ -114,7 +122,7 @@ class Candidates:
             raise _wrong("they have neither a long nor a short side")
         rows = np.flatnonzero(np.logical_or.reduce(listed)).astype(np.int32)
         long, short = (None if s is None else s.at(rows) for s in (long, short))
-        return cls(rows, long, short, at_least, edge, lookback)
+        return cls(rows, long, short, at_least, edge, lookback, None if allowed is None else allowed[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

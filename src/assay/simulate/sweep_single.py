@@ -46,7 +46,8 @@ def signals(setup: Setup, levels: FloatArray, thresholds: FloatArray, start: int
         for s in (setup.long, setup.short)
     )
     first = max(start, setup.lookback)
-    return signals_of(fixed(setup.rows, np.int32), long, short, levels, setup.edge, first, fixed(closes))
+    allowed = none[:0] if setup.allowed is None else fixed(setup.allowed, np.bool_)
+    return signals_of(fixed(setup.rows, np.int32), long, short, levels, allowed, setup.edge, first, fixed(closes))
 
 
 def decisions(
