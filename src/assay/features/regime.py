@@ -6,11 +6,20 @@ from assay.features import kernels
 from assay.features.columns import feature
 from assay.features.kernels_trend import finite_ema, median, true_range
 from assay.features.study import Study
-from assay.kernel.arrays import BoolArray, FloatArray
+from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars
 
 LOOKBACK = 513
+NAMES = ("sideways", "bull", "bear", "volatile")
 _ROWS = 100
+
+
+def codes(bars: Bars) -> IntArray:
+    """``(n,)`` int64: place in `NAMES` of each bar's label, -1 before row 513. Known at the bar's close."""
+    side = trend(bars)
+    label = np.where(volatile(bars), 3, np.where(side < 0, 2, side)).astype(np.int64)
+    label[:LOOKBACK] = -1
+    return label
 
 
 def volatile(bars: Bars) -> BoolArray:

@@ -62,9 +62,12 @@ class Panel:
     """One window per instrument, by symbol; a panel of one is the usual case.
 
     Windows keep their own rows: instruments may begin, end and pause at different times. `times` is the shared clock.
+
+    since: first instant (ms) that may be learnt from; what was decided before is history to look back at. None: all.
     """
 
     windows: Mapping[str, Window]
+    since: int | None = None
 
     def __post_init__(self) -> None:
         if not self.windows:
@@ -112,13 +115,13 @@ class Panel:
         """What a trainer gets: history up to the last of these positions of `times`, labels only on these positions.
 
         Everything after that instant is cut away; rows in between that must not be learnt from keep their candles and
-        features, for sequences, but have no label.
+        features, for sequences, but have no label. `since` is the first of the positions.
         """
         chosen = np.zeros(len(self.times), np.bool_)
         chosen[rows] = True
         last = self.times[rows[-1]]
         parts = {s: _learning(w, self._mask(w, chosen), last) for s, w in self.windows.items()}
-        return Panel({s: w for s, w in parts.items() if len(w)})
+        return Panel({s: w for s, w in parts.items() if len(w)}, int(self.times[rows[0]]))
 
     def deciding(self, rows: IntArray, *, lookback: int) -> "Panel":
         """What a model gets: the first to the last of these positions, `lookback` rows of history before, no labels."""

@@ -7,11 +7,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
+from assay.kernel.bars import Bars
 from assay.kernel.contracts import Report
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ArtifactError, ConfigError, shown
 from assay.kernel.panel import Panel
 from assay.kernel.spec import canonical
+from assay.learn.strategies import regimes
 from assay.learn.strategies.declare import ALLOW_SHORT, Strategy
 from assay.learn.strategies.registry import strategy_named
 
@@ -24,16 +26,19 @@ class RuleModel:
     """A strategy at one set of parameters. Implements `assay.kernel.contracts.Model`.
 
     values: all parameters, as `Strategy.resolve` gives them.   timeframe: of the bars that it decides on.
+    regime: the only one in which a position may begin; empty is any.
     """
 
     strategy: Strategy
     values: Mapping[str, Any]
     timeframe: str
+    regime: str = ""
 
     @property
     def lookback(self) -> int:
         """Rows of history needed before the first decision."""
-        return self.strategy.lookback(self.values, self.timeframe)
+        rows = self.strategy.lookback(self.values, self.timeframe)
+        return max(rows, regimes.LOOKBACK) if self.regime else rows
 
     def decide(self, panel: Panel) -> dict[str, Decisions]:
         """See `Model`. Raises ConfigError ``CONFIG_TIMEFRAME`` for bars of another length."""
@@ -42,7 +47,15 @@ class RuleModel:
                 raise ConfigError(
                     f"{window.bars.instrument}: this model decides on {self.timeframe} bars", code="CONFIG_TIMEFRAME"
                 )
-        return {symbol: self.strategy.decisions(window.bars, self.values) for symbol, window in panel}
+        return {symbol: self.decisions(window.bars) for symbol, window in panel}
+
+    def decisions(self, bars: Bars) -> Decisions:
+        """Decisions on one instrument, one row a bar."""
+        decided = self.strategy.decisions(bars, self.values)
+        if not self.regime:
+            return decided
+        allowed = regimes.within(bars, self.regime)
+        return regimes.confined(decided, allowed, state=self.strategy.state, lookback=self.lookback)
 
     def save(self, folder: Path) -> None:
         """Write ``rules.json``: name and parameters, and the hash of the file of a strategy that is the user's own."""
@@ -53,6 +66,7 @@ class RuleModel:
             "origin": self.strategy.origin,
             "timeframe": self.timeframe,
             "lookback": self.lookback,
+            "regime": self.regime,
             "params": dict(self.values),
         }
         document["digest"] = _digest(document)
@@ -68,7 +82,8 @@ class RuleModel:
         document = _document(folder / _FILE)
         try:
             rule = _rule(document["strategy"], document["origin"], strategy)
-            model = cls(rule, rule.resolve(document["params"]), document["timeframe"])
+            regime = regimes.checked(document["regime"])
+            model = cls(rule, rule.resolve(document["params"]), document["timeframe"], regime)
             if model.lookback != document["lookback"]:
                 raise ArtifactError(
                     f"{_FILE} says a lookback of {shown(document['lookback'])}, {rule.name} has {model.lookback}",
@@ -84,12 +99,17 @@ class RuleTrainer:
     """One strategy with parameters given. Implements `assay.kernel.contracts.Trainer`.
 
     params: those that differ from the defaults.   short: may positions be short; False overrules ``allow_short``.
+    regime: the only one in which a position may begin; empty is any. Raises ConfigError ``CONFIG_REGIME``.
     """
 
     name: ClassVar[str] = "rules"
     strategy: Strategy
     params: Mapping[str, Any] = field(default_factory=dict)
     short: bool = True
+    regime: str = ""
+
+    def __post_init__(self) -> None:
+        regimes.checked(self.regime)
 
     def fit(self, train: Panel, *, seed: int, report: Report) -> RuleModel:
         """See `Trainer`. Reads no label and no random number.
@@ -106,7 +126,7 @@ class RuleTrainer:
         for _, window in train:
             self.strategy.demand(window.bars, values)
         report.progress(1.0, {})
-        return RuleModel(self.strategy, values, timeframes[0])
+        return RuleModel(self.strategy, values, timeframes[0], self.regime)
 
 
 def _rule(name: str, origin: str, given: Strategy | None) -> Strategy:

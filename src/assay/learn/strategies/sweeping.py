@@ -5,35 +5,65 @@ from contextvars import copy_context
 
 import numpy as np
 
-from assay.kernel.arrays import FloatArray
-from assay.kernel.bars import Bars
+from assay.kernel.arrays import BoolArray, FloatArray
+from assay.kernel.bars import USABLE, Bars
 from assay.learn.strategies import setups
 from assay.learn.strategies.declare import ALLOW_SHORT, Strategy, Values
 from assay.learn.strategies.parameters import AT_LEAST
 from assay.simulate.sweep_inputs import Candidates, Exits, Side, States
 
 
-def lazily(rule: Strategy, bars: Bars, values: Values, thresholds: FloatArray) -> Callable[[], Candidates | States]:
+def lazily(
+    rule: Strategy,
+    bars: Bars,
+    values: Values,
+    thresholds: FloatArray,
+    *,
+    start: int = 0,
+    regime: BoolArray | None = None,
+) -> Callable[[], Candidates | States]:
     """`candidates`, to be called later and in any thread; within `indicators.shared` it shares their indicators."""
     context = copy_context()
-    return lambda: context.copy().run(candidates, rule, bars, values, thresholds)
+    return lambda: context.copy().run(candidates, rule, bars, values, thresholds, start=start, regime=regime)
 
 
-def candidates(rule: Strategy, bars: Bars, values: Values, thresholds: FloatArray) -> Candidates | States:
+def candidates(
+    rule: Strategy,
+    bars: Bars,
+    values: Values,
+    thresholds: FloatArray,
+    *,
+    start: int = 0,
+    regime: BoolArray | None = None,
+) -> Candidates | States:
     """One structural set: the bars that the loosest of `thresholds` ``(T, K)`` lets pass, or a state rule's changes.
 
     values: as `Strategy.resolve` gives them; of these only the structural ones and ``allow_short`` count.
+    start:  the row from which the sweep judges.   regime: ``(n,)`` bars on which a position may begin; None is all.
+
+    Bars whose column ``usable`` is not 1 give no signal.
     """
     found = rule.setups(bars, values)
     lookback = rule.lookback(values, bars.instrument.timeframe)
     short = bool(values.get(ALLOW_SHORT, True))
+    usable = bars.columns[USABLE] == 1 if USABLE in bars.columns else None
     if isinstance(found, setups.State):
-        return States.of(found.side if short else np.maximum(found.side, 0.0), lookback=lookback)
+        side = found.side if short else np.maximum(found.side, 0.0)
+        side = side if regime is None else np.where(regime, side, 0.0)
+        side = side if usable is None else np.where(usable, side, np.nan)
+        return States.of(side, start=start, lookback=lookback)
     chosen = found if short else found.without_shorts()
     sides = {sign: _side(side, list(rule.thresholds), len(bars)) for sign, side in chosen.sides.items()}
+    marks = [each for each in (usable, regime) if each is not None]
     at_least = np.array([each.holds == AT_LEAST for each in rule.thresholds.values()], np.bool_)
     return Candidates.shortlist(
-        sides.get(1), sides.get(-1), thresholds=thresholds, at_least=at_least, edge=found.edge, lookback=lookback
+        sides.get(1),
+        sides.get(-1),
+        thresholds=thresholds,
+        at_least=at_least,
+        edge=found.edge,
+        lookback=lookback,
+        allowed=np.logical_and.reduce(marks) if marks else None,
     )
 
 

@@ -1,0 +1,49 @@
+"""Entries in one regime only: a label that decides, not one that decorates."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from assay.features.regime import LOOKBACK, NAMES, codes
+from assay.kernel.arrays import BoolArray
+from assay.kernel.bars import Bars
+from assay.kernel.decisions import Decisions
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.names import did_you_mean
+
+__all__ = ["LOOKBACK", "checked", "confined", "within"]
+
+
+def checked(regime: str) -> str:
+    """The name of a regime; empty is none. Raises ConfigError ``CONFIG_REGIME`` with the nearest name."""
+    if regime and regime not in NAMES:
+        near = did_you_mean(regime, NAMES)
+        raise ConfigError(
+            f"regime {shown(regime)} is unknown; {near or 'there are ' + ', '.join(NAMES)}",
+            code="CONFIG_REGIME",
+            hint=near,
+            field="regime",
+        )
+    return regime
+
+
+def within(bars: Bars, regime: str) -> BoolArray:
+    """``(n,)``: bars that carry the label at their close; False before row 513, where none is known."""
+    found: BoolArray = codes(bars) == NAMES.index(regime)
+    return found
+
+
+def confined(decisions: Decisions, allowed: BoolArray, *, state: bool, lookback: int) -> Decisions:
+    """The decisions with entries on allowed bars only; rows before `lookback` are flat.
+
+    An order elsewhere becomes "keep", so that exits are untouched. A state rule has no entries to tell from exits: it
+    is flat elsewhere.
+    """
+    kept = allowed.copy()
+    kept[:lookback] = False
+    if state:
+        return replace(decisions, target=np.where(kept, decisions.target, 0.0))
+    target = np.where(kept, decisions.target, np.nan)
+    target[:lookback] = 0.0
+    stop, take = (np.where(kept, level, np.nan) for level in (decisions.stop, decisions.take))
+    return Decisions(target, stop, take, np.where(kept, decisions.hold, 0).astype(np.int32))
