@@ -12,7 +12,22 @@ from assay.kernel.bars import Bars
 from assay.kernel.spec import canonical
 from assay.runs.evidence import RunEvidence, jsonable
 from assay.runs.report.parts import Section
-from assay.runs.report.sections import costs, data, equity, folds, forecast, importance, overview, returns, trades
+from assay.runs.report.sections import (
+    configuration,
+    convergence,
+    costs,
+    data,
+    equity,
+    folds,
+    forecast,
+    importance,
+    overfit,
+    overview,
+    parameters,
+    returns,
+    trades,
+    windows,
+)
 
 
 def render(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
@@ -31,11 +46,7 @@ def render(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
 def sections(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Section]:
     """The chapters in the order of the page; one that has nothing to say is left out."""
     found = [
-        equity.section(evidence, candles),
-        folds.section(evidence),
-        returns.section(evidence),
-        forecast.section(evidence),
-        importance.section(evidence),
+        *(_of_search(evidence, candles) if evidence.is_search else _of_model(evidence, candles)),
         trades.section(evidence, candles),
         costs.section(evidence),
         data.quality(evidence),
@@ -43,6 +54,29 @@ def sections(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Section
         data.made_of(evidence),
     ]
     return [each for each in found if each is not None]
+
+
+def _of_model(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Section | None]:
+    return [
+        equity.section(evidence, candles),
+        folds.section(evidence),
+        returns.section(evidence),
+        forecast.section(evidence),
+        importance.section(evidence),
+    ]
+
+
+def _of_search(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Section | None]:
+    return [
+        configuration.section(evidence),
+        equity.section(evidence, candles),
+        windows.section(evidence),
+        overfit.section(evidence),
+        convergence.section(evidence),
+        parameters.section(evidence),
+        configuration.regimes(evidence),
+        returns.section(evidence),
+    ]
 
 
 def _plain(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from assay.kernel.clock import from_iso
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Cell, Key, Note, Part, Section, figure, table
 from assay.runs.report.scale import Scale, envelope, log_ticks, padded, ticks
+from assay.runs.report.searched import held_back
 from assay.runs.report.svg import Canvas, area, line
 from assay.runs.report.wording import day, floats, percent, times
 
@@ -77,16 +78,13 @@ def held(candles: Mapping[str, Bars], symbols: list[str], first: int, last: int)
 def section(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Section:
     """Equity, drawdown and months."""
     lead = "Growth of one unit of equity over "
-    lead += (
-        "all bars, in sample: the parameters were chosen by hand and nothing was held back."
-        if evidence.is_backtest
-        else "the judged bars, each traded by a model that had never seen it."
-    )
+    lead += _over(evidence)
+    chosen = evidence.is_backtest or evidence.is_search
     found = course(evidence, candles)
     if found is None:
         return Section("equity", "Equity", lead, (Note("Fewer than two judged bars: there is no curve to draw."),))
     legend = [
-        Key("s-model", "Strategy, after costs" if evidence.is_backtest else "Model, after costs"),
+        Key("s-model", "Strategy, after costs" if chosen else "Model, after costs"),
         Key("s-stress", "Same decisions, doubled costs"),
     ]
     if len(found.hold):
@@ -100,6 +98,16 @@ def section(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Section:
     if months is not None:
         parts.append(months)
     return Section("equity", "Equity against buy and hold", lead, tuple(parts))
+
+
+def _over(evidence: RunEvidence) -> str:
+    if evidence.is_backtest:
+        return "all bars, in sample: the parameters were chosen by hand and nothing was held back."
+    if not evidence.is_search:
+        return "the judged bars, each traded by a model that had never seen it."
+    if held_back(evidence.document):
+        return "the test bars of all windows, each traded with parameters that were found before it."
+    return "the bars that were searched, in sample: nothing was held back."
 
 
 def _grown(returns: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
 """Folds on a time line, and what each of them gave."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,19 +29,24 @@ def section(evidence: RunEvidence) -> Section | None:
     if any(f["left_out"] for f in folds):
         legend.append(Key("s-hole", "Left out"))
     parts: list[Part] = [
-        figure("Folds on a time line", lambda w: _draw(folds, w), legend=legend, caption="Time in UTC."),
+        figure("Folds on a time line", timeline(folds), legend=legend, caption="Time in UTC."),
         _metrics(folds),
         _spans(folds),
     ]
     return Section("folds", "Folds", lead, tuple(parts))
 
 
-def _draw(folds: list[Mapping[str, Any]], width: float) -> Canvas:
+def timeline(folds: list[Mapping[str, Any]], noun: str = "Fold") -> Callable[[float], Canvas]:
+    """A drawing of the spans, one row a fold; `noun` is what the page calls it."""
+    return lambda width: _draw(folds, noun, width)
+
+
+def _draw(folds: list[Mapping[str, Any]], noun: str, width: float) -> Canvas:
     row, left = (20.0 if len(folds) <= 12 else 13.0 if len(folds) <= 40 else 7.0), 40.0
     bottom = 8 + row * len(folds) + 6
     ends = [from_iso(f[k]) for f in folds for k in ("train_from", "test_to")]
     x = Scale(float(min(ends)), float(max(ends)), left, width - 10)
-    canvas = Canvas(width, bottom + 28, f"{len(folds)} folds, each a train span and the test span after it")
+    canvas = Canvas(width, bottom + 28, f"{len(folds)} {noun.lower()}s, each a train span and the test span after it")
     canvas.clock(x, bottom, top=6)
     every = max(1, round(16 / row))
     for k, fold in enumerate(folds):
@@ -52,13 +57,13 @@ def _draw(folds: list[Mapping[str, Any]], width: float) -> Canvas:
             a, b = (x.at(float(from_iso(fold[f"{kind}_{end}"]))) for end in ("from", "to"))
             css = f"{kind} out" if fold["left_out"] else kind
             places = {"x": a, "y": y + 1.5, "width": max(b - a, 1.5), "height": row - 3, "rx": 2}
-            canvas.add("rect", css, _tip(fold, kind), **places)
+            canvas.add("rect", css, _tip(fold, kind, noun), **places)
     return canvas
 
 
-def _tip(fold: Mapping[str, Any], kind: str) -> str:
+def _tip(fold: Mapping[str, Any], kind: str, noun: str) -> str:
     words = (
-        f"Fold {fold['number'] + 1}, {kind}: {day_of(fold[f'{kind}_from'])} to {day_of(fold[f'{kind}_to'])}, "
+        f"{noun} {fold['number'] + 1}, {kind}: {day_of(fold[f'{kind}_from'])} to {day_of(fold[f'{kind}_to'])}, "
         f"{count(fold[f'{kind}_rows'])} rows"
     )
     return f"{words}. Left out: {fold['left_out']}" if fold["left_out"] else words

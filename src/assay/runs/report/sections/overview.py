@@ -6,6 +6,7 @@ from typing import Any
 
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Card, Cards, Section, Table, table
+from assay.runs.report.searched import objective
 from assay.runs.report.wording import METRICS, NONE, count, day_of, general, metric, number, percent, ratio
 
 _WORDS = {
@@ -56,13 +57,15 @@ def head(evidence: RunEvidence) -> Head:
     document = evidence.document
     if evidence.is_backtest:
         return _of_backtest(evidence)
+    if document["verdict"] is None:
+        return _of_fit(evidence)
     spec = document["spec"]
-    symbols = spec["symbols"]
+    symbols, learner = spec["symbols"], document["strategy"] if evidence.is_search else spec["learner"]
     shown = ", ".join(symbols[:4]) + (f" and {len(symbols) - 4} more" if len(symbols) > 4 else "")
     return Head(
         name=str(document["name"]),
-        market=f"{shown} on {spec['exchange']}, {spec['timeframe']} bars, {spec['learner']}",
-        facts=_facts(document),
+        market=f"{shown} on {spec['exchange']}, {spec['timeframe']} bars, {learner}",
+        facts=_facts(evidence),
         word=document["verdict"],
         meaning=_WORDS.get(document["verdict"], ""),
         advice=document["advice"],
@@ -99,6 +102,25 @@ def _of_backtest(evidence: RunEvidence) -> Head:
     )
 
 
+def _of_fit(evidence: RunEvidence) -> Head:
+    """A search over all candles: nothing was held back that could judge it."""
+    document = evidence.document
+    spec = document["spec"]
+    return Head(
+        name=str(document["name"]),
+        market=f"{', '.join(spec['symbols'])} on {spec['exchange']}, {spec['timeframe']} bars, {document['strategy']}",
+        facts=_facts(evidence),
+        word="SEARCH",
+        meaning="No part of these candles was held back, so no verdict can be given.",
+        advice="The best parameters of a search, on the very candles that it searched: expect less of them.",
+        stage=str(document["stage"] or ""),
+        outlook="",
+        checks=(),
+        cards=_cards(evidence),
+        results="In-sample results",
+    )
+
+
 def numbers(evidence: RunEvidence) -> Section:
     """Every metric in words, and by symbol where there are several."""
     document = evidence.document
@@ -121,19 +143,30 @@ def _by_symbol(by_symbol: Mapping[str, Mapping[str, Any]]) -> Table:
     )
 
 
-def _facts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _facts(evidence: RunEvidence) -> tuple[tuple[str, str], ...]:
+    document = evidence.document
     folds = document["folds"]
     judged = [f for f in folds if not f["left_out"]]
     span = f"{day_of(judged[0]['test_from'])} – {day_of(judged[-1]['test_to'])}" if judged else NONE
     found = [
         ("Judged", span),
-        ("Folds", f"{len(judged)} of {len(folds)}"),
+        ("Windows judged" if evidence.is_search else "Folds", f"{len(judged)} of {len(folds)}"),
+        *(_searched(document) if evidence.is_search else ()),
         ("Trials on this market", count(document["n_trials"])),
         ("Run", str(document["run_id"])),
         ("Model", str(document["model_id"] or "none kept")),
         ("Made", str(document["created"])[:16].replace("T", " ") + " UTC"),
     ]
     return tuple(found)
+
+
+def _searched(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    sampler = f" ({str(document['sampler']).upper()})" if document["sampler"] else ""
+    again = {"refit": "searched afresh in each window", "fixed": "the same parameters in all windows"}
+    return (
+        ("Search", f"{document['method']}{sampler} for the best {objective(document['objective']).name}"),
+        ("Walk forward", f"{document['walk_forward']}, {again.get(document['mode'], document['mode'])}"),
+    )
 
 
 def _check(reason: Mapping[str, Any]) -> Check:

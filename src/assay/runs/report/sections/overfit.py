@@ -1,0 +1,113 @@
+"""Whether what was found in sample holds out of sample."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.runs.evidence import RunEvidence
+from assay.runs.report.parts import Card, Cards, Key, Note, Part, Section, figure, table
+from assay.runs.report.scale import Scale, padded, ticks
+from assay.runs.report.searched import part
+from assay.runs.report.svg import CHAR, Canvas, line
+from assay.runs.report.wording import NONE, alike, number, ratio
+
+_TESTS = {
+    "SHARPE_DROP": "Sharpe falls out of sample",
+    "WIN_RATE_DROP": "Win rate falls out of sample",
+    "NEGATIVE_TEST": "Loses out of sample",
+    "UNSTABLE": "Results scatter widely",
+    "FEW_PROFITABLE": "Few windows earn",
+}
+_MOOD = {"ACCEPT": "good", "REJECT": "bad"}
+
+
+def section(evidence: RunEvidence) -> Section:
+    """Verdict and scores, the reasons with their limits, and a dot a window against the diagonal."""
+    found = evidence.document["overfit"]
+    windows = evidence.document["windows"]
+    lead = (
+        "A search always finds something. These numbers ask whether it found the market or the noise in its train bars."
+    )
+    parts: list[Part] = [_cards(found), _scatter(windows), _reasons(found)]
+    return Section("overfit", "Overfit and stability", lead, tuple(parts))
+
+
+def pairs(windows: Sequence[Mapping[str, Any]]) -> tuple[list[int], FloatArray, FloatArray]:
+    """Numbers of the windows, and ``(k,)`` annual Sharpe ratios in and out of sample, where both are known."""
+    numbers, both = [], []
+    for w in windows:
+        pair = [number(part(w, which, "sharpe_annual")) for which in ("train", "test")]
+        if np.isfinite(pair).all():
+            numbers.append(int(w["number"]))
+            both.append(pair)
+    values = np.array(both, np.float64).reshape(-1, 2)
+    return numbers, values[:, 0], values[:, 1]
+
+
+def _cards(found: Mapping[str, Any]) -> Cards:
+    word = found["verdict"]
+    said = {None: "needs two windows", True: "overfitting detected", False: "no overfitting detected"}
+    return Cards(
+        (
+            Card("Walk-forward verdict", word or NONE, said[found["detected"]], _MOOD.get(word or "", "")),
+            Card("Stability score", ratio(found["stability_score"]), "0 to 1; below 0.6 asks for caution"),
+            Card("Plateau score", ratio(found["plateau_score"]), "neighbours of the best beside it; 1 is a plateau"),
+            Card("Parameter stability", ratio(found["parameter_stability"]), "0 to 1; 1: the same in every window"),
+            Card("Spread in sample", ratio(found["train_sharpe_std"]), "standard deviation of train Sharpe ratios"),
+        )
+    )
+
+
+def _reasons(found: Mapping[str, Any]) -> Part:
+    if found["detected"] is None:
+        return Note("Overfitting cannot be told: that needs at least two judged windows.", half=True)
+    if not found["reasons"]:
+        return Note("None of the five tests of overfitting struck.", half=True)
+    rows = [
+        (_TESTS.get(r["code"], r["code"]), ratio(r["value"]), ratio(r["limit"]), r["text"]) for r in found["reasons"]
+    ]
+    return table("Reasons", ("Test", "Found", "Limit", "In words"), rows, words=True, half=True)
+
+
+def _scatter(windows: Sequence[Mapping[str, Any]]) -> Part:
+    numbers, inside, outside = pairs(windows)
+    if not numbers:
+        return Note("No window has a Sharpe ratio both in and out of sample: there is nothing to compare.", half=True)
+    below = int((outside < inside).sum())
+    caption = (
+        "One dot a window. On the diagonal, out of sample gave what the search saw in sample; "
+        f"{below} of {len(numbers)} lie below."
+    )
+    if len(numbers) >= 3 and np.ptp(inside) > 0 and np.ptp(outside) > 0:
+        caption += f" Correlation {ratio(float(np.corrcoef(inside, outside)[0, 1]))}."
+    legend = [Key("s-dot", "Newest window"), Key("s-ideal", "Out of sample as in sample")]
+    if len(numbers) > 1:
+        legend.insert(1, Key("s-pale", "Earlier windows"))
+    title = "In sample against out of sample"
+    return figure(title, lambda w: _draw(numbers, inside, outside, w, title), caption=caption, legend=legend, half=True)
+
+
+def _draw(numbers: list[int], inside: FloatArray, outside: FloatArray, width: float, title: str) -> Canvas:
+    x_range, y_range = (padded(v, share=0.08, include=0.0) for v in (inside, outside))
+    words = ticks(*y_range, 6)
+    marks = list(zip(words, alike(words), strict=True))
+    left, right, top, bottom = 14 + CHAR * max(len(w) for _, w in marks), width - 12, 26.0, 320.0
+    x, y = Scale(*x_range, left, right), Scale(*y_range, bottom, top)
+    canvas = Canvas(width, bottom + 46, f"{title}, {len(numbers)} windows")
+    canvas.text(2, 11, "Sharpe ratio a year, out of sample", "unit")
+    canvas.rows(y, marks, left, right)
+    values = ticks(*x_range, 6 if width > 400 else 4)
+    canvas.columns(x, list(zip(values, alike(values), strict=True)), bottom)
+    canvas.text((left + right) / 2, bottom + 40, "Sharpe ratio a year, in sample", "unit", "middle")
+    canvas.add("line", "zero", x1=left, x2=right, y1=y.at(0.0), y2=y.at(0.0))
+    canvas.add("line", "zero", x1=x.at(0.0), x2=x.at(0.0), y1=top, y2=bottom)
+    ends = np.array([max(x.low, y.low), min(x.high, y.high)])
+    if ends[1] > ends[0]:
+        canvas.path(line(x(ends), y(ends)), "line ideal")
+    for k, (a, b) in enumerate(zip(inside.tolist(), outside.tolist(), strict=True)):
+        newest = k == len(numbers) - 1
+        tip = f"Window {numbers[k] + 1}: in sample {ratio(a)}, out of sample {ratio(b)}"
+        canvas.add("circle", "dot" if newest else "dot soft", tip, cx=x.at(a), cy=y.at(b), r=6 if newest else 4.5)
+    return canvas

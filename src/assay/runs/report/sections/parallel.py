@@ -1,0 +1,121 @@
+"""Parallel coordinates (Inselberg 1985): one row a parameter, one line a trial, down to its score."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.runs.report.parts import NARROW, Key, Part, figure
+from assay.runs.report.scale import Scale, padded, spaced, ticks
+from assay.runs.report.searched import Objective
+from assay.runs.report.svg import CHAR, Canvas, line
+from assay.runs.report.trials import Axis, Trials
+from assay.runs.report.wording import count
+
+_LINES, _BEST, _TOLD = 300, 60, 20  # at most drawn; of these the best; of these told one by one
+_CLASSES = 4  # tints of the sample: quarters of its ranks
+_ROOM = 0.55  # of a choice's slot over which its lines are spread
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """The trials of one window that are drawn.
+
+    rows: ``(m,)`` rows of the table, the worst first.   tint: ``(m,)`` 0 the lowest quarter to 3 the highest, 4 a best.
+    """
+
+    number: int
+    rows: IntArray
+    tint: IntArray
+    valid: int
+
+
+def drawn(found: Trials) -> Drawn:
+    """The best trials of the newest window that has valid ones, over others taken evenly from all ranks."""
+    number = int(found.window[found.valid].max())
+    mine = np.flatnonzero(found.valid & (found.window == number))
+    order = mine[np.lexsort((-mine, found.score[mine]))]
+    best = order[-_BEST:] if len(order) > _LINES else order[-max(1, len(order) // 5) :]
+    rest = order[: len(order) - len(best)]
+    taken = np.unique(np.linspace(0, len(rest) - 1, min(len(rest), _LINES - len(best))).astype(np.int64))
+    tint = taken * _CLASSES // max(len(rest), 1)
+    return Drawn(number, np.concatenate([rest[taken], best]), np.append(tint, np.full(len(best), _CLASSES)), len(order))
+
+
+def parallel(found: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective) -> Part:
+    """The combinations of the newest window and what they scored."""
+    shown = drawn(found)
+    bests = int((shown.tint == _CLASSES).sum())
+    legend = [Key("s-chosen", "Best"), Key("s-tint4", f"Best {count(bests)}")]
+    if len(shown.rows) > bests:
+        legend.append(Key("s-tints", "The others, from bad to good"))
+    which = f"{count(len(shown.rows))} of the {count(shown.valid)}" if len(shown.rows) < shown.valid else "All "
+    which = which if which != "All " else f"All {count(shown.valid)}"
+    caption = (
+        f"{which} valid trials of window {shown.number + 1}, one line each. Lines that run together at a value of a "
+        "parameter and end far right say that the value matters."
+    )
+    if len(shown.rows) < shown.valid:
+        caption += f" Drawn are the best {count(bests)} and an even sample of all other ranks."
+    title = "Combinations and their scores"
+    return figure(title, lambda w: _draw(found, shown, aim, w, title), caption=caption, legend=legend)
+
+
+def _draw(found: Trials, shown: Drawn, aim: Objective, width: float, title: str) -> Canvas:
+    small = width <= NARROW
+    names = [each.name for each in found.axes] + [aim.name]
+    left = 16.0 if small else 24.0 + CHAR * min(max(len(n) for n in names), 30)
+    right, row, top = width - (16 if small else 28), 58.0 if small else 48.0, 30.0 if small else 18.0
+    canvas = Canvas(width, top + row * len(found.axes) + 34, title)
+    score = found.score[shown.rows]
+    low, high = padded(score, share=0.02)
+    last = Scale(low, high, left, right)
+    y = top + row * np.arange(len(names), dtype=np.float64)
+    x = np.column_stack([_across(each, shown.rows, left, right) for each in found.axes] + [last(score)])
+    _lines(canvas, found, shown, aim, x, y)
+    for k, name in enumerate(names):
+        axis = found.axes[k] if k < len(found.axes) else None
+        scale = axis.scale(left, right) if axis else last
+        about = 4 if small else 9
+        marks = axis.marks(about) if axis else aim.marks(ticks(low, high, about))
+        canvas.add("line", "axis", x1=left, x2=right, y1=y[k], y2=y[k])
+        for value, words in spaced([(v, _cut(w)) for v, w in marks], scale, CHAR):
+            canvas.add("line", "axis", x1=scale.at(value), x2=scale.at(value), y1=y[k], y2=y[k] + 4)
+            canvas.text(scale.at(value), y[k] + 17, words, "tick halo", "middle")
+        css = "value halo" if axis is None else "unit halo"
+        canvas.text(2 if small else left - 14, y[k] - 8 if small else y[k] + 4, name, css, "start" if small else "end")
+    return canvas
+
+
+def _across(axis: Axis, rows: IntArray, left: float, right: float) -> FloatArray:
+    """Places on one row; on a choice the lines are spread over its slot."""
+    at = axis.at[rows]
+    if axis.labels:
+        at = at + ((np.arange(len(rows)) * 0.618034) % 1.0 - 0.5) * _ROOM
+    return axis.scale(left, right)(at)
+
+
+def _lines(canvas: Canvas, found: Trials, shown: Drawn, aim: Objective, x: FloatArray, y: FloatArray) -> None:
+    for tint in range(_CLASSES):
+        mine = x[shown.tint == tint]
+        canvas.path("".join(line(each, y) for each in mine), f"combination tint{tint}")
+    bests = np.flatnonzero(shown.tint == _CLASSES)
+    canvas.path("".join(line(x[k], y) for k in bests[:-_TOLD]), f"combination tint{_CLASSES}")
+    for k in bests[-_TOLD:].tolist():
+        row = int(shown.rows[k])
+        told = ", ".join(f"{each.name} {_told(each, row)}" for each in found.axes)
+        css = "combination chosen" if k == bests[-1] else f"combination tint{_CLASSES}"
+        canvas.path(line(x[k], y), css, f"{aim.name} {aim.write(found.score[row])}: {told}")
+
+
+def _told(axis: Axis, row: int) -> str:
+    at = axis.at[row]
+    if not np.isfinite(at):
+        return "—"
+    return axis.labels[int(at)] if axis.labels else f"{at:.5g}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 12 else text[:11] + "…"
