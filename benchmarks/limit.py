@@ -1,14 +1,18 @@
-"""What the machine could do: a hand-written loop over all bars, and the streaming of the candles.
+"""What the machine could do: a hand-written loop over all bars, the streaming of the candles, and set-ups by hand.
 
 The loop is range_sweep's 192 combinations on 2 threads, entries computed once per entry-parameter set; it keeps only
-count, mean and deviation of the returns. Prints one JSON line a figure.  Usage: python benchmarks/limit.py
+count, mean and deviation of the returns. The set-ups by hand go through the house's sweep, full statistics included.
+Prints one JSON line a figure.  Usage: python benchmarks/limit.py
 """
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from by_hand import grids, lowest_before, range_sweep, true_range_mean, volume_ratio
 from numba import njit
-from sweep import SMALL, WINDOWS, Bars, lowest_before, report, true_range_mean, volume_ratio, walk
+from sweep import SMALL, WINDOWS, report, walk
+
+from assay.kernel.bars import Bars
 
 THREADS = 2
 
@@ -61,7 +65,7 @@ def by_hand(bars: Bars) -> list[object]:
     """All 192 combinations, two threads."""
     unit = true_range_mean(bars.high, bars.low, bars.close, 14)
     ratio = volume_ratio(bars.volume, 20)
-    thresholds, exits = SMALL
+    thresholds, exits = grids(SMALL)
 
     def one(job: tuple[int, np.ndarray]) -> list[object]:
         window, (depth, least) = job
@@ -82,10 +86,11 @@ def streamed(bars: Bars, times: int) -> None:
 
 
 def main() -> None:
-    """Both figures, at 100k and 1M bars."""
+    """All three figures, at 100k and 1M bars."""
     for n in (100_000, 1_000_000):
         bars = walk(n)
         report("hand-written loop range_sweep", n, 192, lambda b=bars: by_hand(b))
+        report("set-ups by hand range_sweep", n, 192, lambda b=bars: range_sweep(b, SMALL))
         report("streaming OHLCV", n, 192, lambda b=bars: streamed(b, 192))
 
 

@@ -1,10 +1,14 @@
-"""Parameter sweeps beside the peers; one JSON line a figure (median of 5, warm).
+"""Parameter sweeps through the public API, beside the peers; one JSON line a figure (median of 5, warm), then ratios.
 
-Ours goes through the public API: indicators, signals, fills, full statistics. A peer runs if it can be imported, else a
-line says that it is absent (pip install vectorbt backtesting, in an environment beside this one). All have the same
-candles and rules; vectorbt fills on the signal's close and ignores stops on the entry bar. Usage: sweep.py [ours|peers]
+Indicators, signals, fills and statistics are all within the time. Every figure has a process of its own, so that its
+peak memory is its own. The rules, the same for all: `range_sweep`, 192 combinations, and SMA crossing with a stop of
+1 % and a take of 2 %, 90 combinations. The peers need vectorbt and backtesting.py: a virtual environment beside this
+one will do, its interpreter is named by --peer-python. backtesting.py gets 10k bars, for it needs a minute for more.
+
+Usage: sweep.py [ours|peers] [--peer-python PATH] [--million]   (--million: vectorbt on a million bars too)
 """
 
+import argparse
 import importlib.metadata
 import importlib.util
 import itertools
@@ -12,27 +16,32 @@ import json
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.instrument import Instrument
-from assay.simulate.sweep import Candidates, Exits, Side, States, sweep
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))  # for interpreters without Assay
 REPEATS = 5
 WINDOWS = (10, 20, 40, 60)
-AT_LEAST = np.array([True, True])
-COSTS = Costs()
+SMALL = ((0.0002, 0.0005, 0.001), (1.0, 1.5)), ((1.0, 2.0), (2.0, 3.0), (30, 60))
+LARGE = (
+    (np.linspace(0.0002, 0.002, 25), np.linspace(1.0, 2.9, 20)),
+    (np.linspace(1, 3, 8), np.linspace(1.5, 5, 8), (20, 30, 45, 60)),
+)
+PAIRS = [(f, s) for f in range(5, 50, 5) for s in range(60, 160, 10)]
+Grid = tuple[Any, Any]
 
 
-def walk(n: int) -> Bars:
+def walk(n: int) -> Any:
     """A random walk of minute candles, each opening at the close before, with log-normal volume."""
+    from assay.kernel.bars import Bars
+    from assay.kernel.instrument import Instrument
+
     g = np.random.default_rng(0)
     close = 100 * np.exp(np.cumsum(g.normal(0, 0.001, n)))
     opens = np.r_[100.0, close[:-1]]
@@ -42,159 +51,72 @@ def walk(n: int) -> Bars:
     return Bars(Instrument("binance", "BTC/USDT", "1m"), times, opens, high, low, close, g.lognormal(0, 0.5, n))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def true_range_mean(high, low, close, window):
-    """Simple mean of the true range over `window` rows; NaN before row `window`."""
-    n = len(close)
-    out = np.full(n, np.nan)
-    ranges = np.empty(window)
-    total = 0.0
-    for t in range(1, n):
-        value = max(high[t], close[t - 1]) - min(low[t], close[t - 1])
-        if t > window:
-            total -= ranges[t % window]
-        ranges[t % window] = value
-        total += value
-        if t >= window:
-            out[t] = total / window
-    return out
+def sets_of(names: tuple[str, ...], columns: Any) -> list[dict[str, Any]]:
+    """Every combination of the columns, by name."""
+    return [dict(zip(names, map(float, row), strict=True)) for row in itertools.product(*columns)]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def volume_ratio(volume, window):
-    """Volume over the mean of the `window` rows before."""
-    out = np.full(len(volume), np.nan)
-    total = 0.0
-    for t in range(len(volume)):
-        if t >= window:
-            out[t] = volume[t] * window / total
-            total -= volume[t - window]
-        total += volume[t]
-    return out
+def range_sweep(bars: Any, grid: Grid, threads: int = 2) -> Any:
+    """The house's rule of that name, at 4 windows x the grid's thresholds x its exits."""
+    from assay.kernel.costs import Costs
+    from assay.learn.strategies import strategy_named
+    from assay.learn.strategies.indicators import shared
+    from assay.learn.strategies.sweeping import exits_of, lazily, threshold_matrix
+    from assay.simulate.sweep import sweep
+
+    rule = strategy_named("range_sweep")
+    base = rule.resolve()
+    thresholds = threshold_matrix(rule, [base | s for s in sets_of(("p", "k"), grid[0])])
+    names = ("atr_multiplier_sl", "atr_multiplier_tp", "max_holding_periods")
+    exits = exits_of([base | s for s in sets_of(names, grid[1])])
+    with shared():
+        setups = [lazily(rule, bars, base | {"N": w}, thresholds) for w in WINDOWS]
+        return sweep(bars, setups, thresholds, exits, Costs(), threads=threads)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def lowest_before(low, window):
-    """Lowest of the `window` rows before, by minima over blocks from both ends (van Herk 1992): three looks a row."""
-    n = len(low)
-    out = np.full(n, np.nan)
-    after = np.empty(window)  # of the block before: the minimum from a place in it to its end
-    for first in range(0, n, window):
-        end = min(first + window, n)
-        so_far = np.inf
-        for t in range(first, end):
-            if first > 0:
-                out[t] = min(after[t - first], so_far)
-            so_far = min(so_far, low[t])
-        so_far = np.inf
-        for t in range(end - 1, first - 1, -1):
-            so_far = min(so_far, low[t])
-            after[t - first] = so_far
-    return out
+def crossing() -> Any:
+    """SMA crossing with levels, declared as a user would declare it."""
+    from assay.learn.strategies import Exit, Setups, Side, Structural, strategy
+    from assay.learn.strategies.indicators import sma
+
+    space = {
+        "fast": Structural(10),
+        "slow": Structural(40),
+        "atr_multiplier_sl": Exit(0.01, unit="of the close"),
+        "atr_multiplier_tp": Exit(0.02, unit="of the close"),
+    }
+
+    @strategy("crossing", space, lookback=lambda v, _: v["slow"] - 1, two_sided=True, sizing="fixed")
+    def rule(bars: Any, *, fast: int, slow: int) -> Any:
+        """The side of the faster mean, entered where it changes."""
+        above = sma(bars, fast) > sma(bars, slow)
+        rises, falls = np.zeros(len(bars), np.bool_), np.zeros(len(bars), np.bool_)
+        rises[1:], falls[1:] = above[1:] & ~above[:-1], ~above[1:] & above[:-1]
+        return Setups(*(Side(turn, stop_unit=bars.close) for turn in (rises, falls)))
+
+    return rule
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def swept(low, close, floor, ratio, first, depth, ratio_at_least):
-    """Rows that sweep the floor and close above it, and pass the loosest thresholds; depth and ratio of each."""
-    rows = np.empty(len(low), np.int32)
-    count = 0
-    for t in range(first, len(low)):
-        if low[t] <= floor[t] * (1.0 - depth) and close[t] > floor[t] and ratio[t] >= ratio_at_least:
-            rows[count] = t
-            count += 1
-    columns = np.empty((2, count))
-    for c in range(count):
-        columns[0, c] = 1.0 - low[rows[c]] / floor[rows[c]]
-        columns[1, c] = ratio[rows[c]]
-    return rows[:count].copy(), columns
+def declared_averages(bars: Any, threads: int = 2) -> Any:
+    """SMA crossing through a declared rule."""
+    from assay.kernel.costs import Costs
+    from assay.learn.strategies.indicators import shared
+    from assay.learn.strategies.sweeping import exits_of, lazily, threshold_matrix
+    from assay.simulate.sweep import sweep
 
-
-def setups(bars: Bars, thresholds: np.ndarray) -> list[Callable[[], Candidates]]:
-    """The four structural sets of range_sweep, each computed when the sweep asks for it."""
-    depth, ratio_at_least = thresholds.min(axis=0)
-    unit = true_range_mean(bars.high, bars.low, bars.close, 14)
-    ratio = volume_ratio(bars.volume, 20)
-
-    def of(window: int) -> Candidates:
-        floor = lowest_before(bars.low, window)
-        # a hair below the loosest depth: the column decides, its rounding is not that of the product
-        rows, columns = swept(bars.low, bars.close, floor, ratio, max(window, 20), depth * (1 - 1e-9), ratio_at_least)
-        side = Side(np.ones(len(rows), np.bool_), columns, None, unit[rows])
-        return Candidates(rows, side, None, AT_LEAST, lookback=max(window, 20))
-
-    return [lambda w=w: of(w) for w in WINDOWS]
-
-
-def grid(*columns: Any) -> np.ndarray:
-    return np.array([*itertools.product(*columns)], np.float64)
-
-
-def exit_sets(stops: Any, takes: Any, holds: Any) -> Exits:
-    stop, take, hold = grid(stops, takes, holds).T
-    return Exits.of(stop_multiple=stop, take_multiple=take, hold=hold)
-
-
-SMALL = grid((0.0002, 0.0005, 0.001), (1.0, 1.5)), exit_sets((1, 2), (2, 3), (30, 60))
-LARGE = (
-    grid(np.linspace(0.0002, 0.002, 25), np.linspace(1.0, 2.9, 20)),
-    exit_sets(np.linspace(1, 3, 8), np.linspace(1.5, 5, 8), (20, 30, 45, 60)),
-)
-
-
-def range_sweep(bars: Bars, thresholds: np.ndarray, exits: Exits, threads: int = 2) -> Any:
-    return sweep(bars, setups(bars, thresholds), thresholds, exits, COSTS, threads=threads)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def crossings(sums, close, fast, slow):
-    """Rows where the faster mean changes sides, and the side."""
-    n = len(close)
-    rows, sides = np.empty(n, np.int32), np.empty(n, np.int8)
-    count, before = 0, 0
-    for t in range(slow - 1, n):
-        difference = (sums[t + 1] - sums[t + 1 - fast]) * slow - (sums[t + 1] - sums[t + 1 - slow]) * fast
-        if difference * before <= 0.0 and difference != 0.0:
-            before = 1 if difference > 0.0 else -1
-            rows[count], sides[count] = t, before
-            count += 1
-    return rows[:count].copy(), sides[:count].copy()
-
-
-def moving_averages(bars: Bars, pairs: list[tuple[int, int]], threads: int = 2) -> Any:
-    """SMA crossing as orders: stop 1 %, take 2 %."""
-    sums = np.r_[0.0, np.cumsum(bars.close)]
-
-    def of(fast: int, slow: int) -> Candidates:
-        rows, sides = crossings(sums, bars.close, fast, slow)
-        unit, none = bars.close[rows], np.empty((0, len(rows)))
-        long, short = (Side(sides == s, none, None, unit) for s in (1, -1))
-        return Candidates(rows, long, short, np.empty(0, np.bool_), lookback=slow - 1)
-
-    lazy = [lambda f=f, s=s: of(f, s) for f, s in pairs]
-    return sweep(bars, lazy, np.empty((1, 0)), Exits.of(stop_multiple=0.01, take_multiple=0.02), COSTS, threads=threads)
-
-
-def held_averages(bars: Bars, pairs: list[tuple[int, int]], threads: int = 2) -> Any:
-    """SMA crossing as weights: always long or short, no level."""
-    sums = np.r_[0.0, np.cumsum(bars.close)]
-
-    def of(fast: int, slow: int) -> States:
-        rows, sides = crossings(sums, bars.close, fast, slow)
-        return States(rows, sides.astype(np.float64))
-
-    return sweep(
-        bars, [lambda f=f, s=s: of(f, s) for f, s in pairs], np.empty((1, 0)), Exits.of(), COSTS, threads=threads
-    )
-
-
-PAIRS = [(f, s) for f in range(5, 50, 5) for s in range(60, 160, 10)]
+    rule = crossing()
+    base = rule.resolve()
+    thresholds = threshold_matrix(rule, [base])
+    with shared():
+        setups = [lazily(rule, bars, base | {"fast": f, "slow": s}, thresholds) for f, s in PAIRS]
+        return sweep(bars, setups, thresholds, exits_of([base]), Costs(), threads=threads)
 
 
 def report(name: str, bars: int, combinations: int, work: Callable[[], Any], **facts: Any) -> None:
     """Warm up once, then print the median."""
     work()
     seconds, busy = [], []
-    for _ in range(REPEATS):
+    for _ in range(facts.pop("repeats", REPEATS)):
         begin, used = time.perf_counter(), time.process_time()
         work()
         seconds.append(time.perf_counter() - begin)
@@ -214,87 +136,107 @@ def report(name: str, bars: int, combinations: int, work: Callable[[], Any], **f
     print(json.dumps(line | facts), flush=True)
 
 
-def ours() -> None:
-    for n in (100_000, 1_000_000):
-        bars = walk(n)
-        report("assay range_sweep", n, 192, lambda b=bars: range_sweep(b, *SMALL))
-        report("assay sma", n, len(PAIRS), lambda b=bars: moving_averages(b, PAIRS))
-        report("assay sma weights", n, len(PAIRS), lambda b=bars: held_averages(b, PAIRS))
-    bars = walk(100_000)
-    report("assay range_sweep", 100_000, 512_000, lambda: range_sweep(bars, *LARGE))
+def _ours(n: int, work: Callable[..., Any], combinations: int, name: str, *more: Any) -> None:
+    bars = walk(n)
+    report(name, n, combinations, lambda: work(bars, *more))
 
 
-def sma_by_vectorbt(bars: Bars, pairs: list[tuple[int, int]]) -> Any:
-    """All pairs as columns of one call: total return, Sharpe ratio and drawdown."""
-    import pandas as pd
-    import vectorbt as vbt
+def _averages(n: int, name: str, work: str) -> None:
+    import by_hand
 
-    close = pd.Series(bars.close, pd.to_datetime(bars.timestamp, unit="ms"))
-    means = {w: close.rolling(w).mean() for w in sorted({w for pair in pairs for w in pair})}
-    above = pd.concat([means[f] > means[s] for f, s in pairs], axis=1, keys=pairs)
-    rises, falls = above & ~above.shift(fill_value=False), ~above & above.shift(fill_value=False)
-    folio = vbt.Portfolio.from_signals(
-        close,
-        entries=rises,
-        short_entries=falls,
-        open=bars.open[:, None],
-        high=bars.high[:, None],
-        low=bars.low[:, None],
-        sl_stop=0.01,
-        tp_stop=0.02,
-        fees=0.001,
-        slippage=0.0005,
-        freq="1min",
-    )
-    return folio.total_return(), folio.sharpe_ratio(), folio.max_drawdown()
+    _ours(n, getattr(by_hand, work), len(PAIRS), name, PAIRS)
 
 
-def sma_by_backtesting(bars: Bars, pairs: list[tuple[int, int]]) -> Any:
-    """One run a pair; its statistics come with it."""
-    import pandas as pd
-    from backtesting import Backtest, Strategy
-    from backtesting.lib import crossover
+def _vectorbt(rule: str, n: int, **facts: Any) -> None:
+    import sweep_peers as peers
 
-    frame = pd.DataFrame(
-        {"Open": bars.open, "High": bars.high, "Low": bars.low, "Close": bars.close, "Volume": bars.volume},
-        pd.to_datetime(bars.timestamp, unit="ms"),
-    )
-
-    class Crossing(Strategy):
-        fast, slow = 5, 60
-
-        def init(self):
-            self.quick, self.calm = (
-                self.I(lambda c, w: pd.Series(c).rolling(w).mean(), self.data.Close, w) for w in (self.fast, self.slow)
-            )
-
-        def next(self):
-            price = self.data.Close[-1]
-            for one, other, way in ((self.quick, self.calm, 1), (self.calm, self.quick, -1)):
-                if crossover(one, other):
-                    self.position.close()
-                    order = self.buy if way > 0 else self.sell
-                    order(sl=price * (1 - 0.01 * way), tp=price * (1 + 0.02 * way))
-
-    test = Backtest(frame, Crossing, cash=1e7, commission=0.001, spread=0.001, finalize_trades=True)
-    return [test.run(fast=f, slow=s)["Sharpe Ratio"] for f, s in pairs]
+    frame = peers.frame_of(walk(n))
+    version = importlib.metadata.version("vectorbt")
+    if rule == "sma":
+        report("vectorbt sma", n, len(PAIRS), lambda: peers.sma_by_vectorbt(frame, PAIRS), version=version, **facts)
+        return
+    (thresholds, exits), name = (list(itertools.product(*part)) for part in SMALL), "vectorbt range_sweep"
+    work = lambda: peers.range_sweep_by_vectorbt(frame, WINDOWS, thresholds, exits)  # noqa: E731
+    report(name, n, 192, work, version=version, **facts)
 
 
-def peers() -> None:
-    """SMA crossing by whoever is there, on as many bars as it can take in seconds."""
-    rows = {
-        "vectorbt": (sma_by_vectorbt, 100_000, PAIRS[::9]),
-        "backtesting": (sma_by_backtesting, 10_000, PAIRS[::45]),
-    }
-    for name, (work, n, pairs) in rows.items():
-        if importlib.util.find_spec(name) is None:
-            print(json.dumps({"benchmark": f"{name} sma", "absent": True}))
-            continue
-        bars, version = walk(n), importlib.metadata.version(name)
-        report(f"{name} sma", n, len(pairs), lambda w=work, b=bars, p=pairs: w(b, p), version=version)
+def _backtesting(rule: str, n: int) -> None:
+    import sweep_peers as peers
+
+    frame = peers.frame_of(walk(n))
+    sets: list[dict[str, Any]] = [{"fast": f, "slow": s} for f, s in PAIRS]
+    if rule == "range_sweep":
+        names = ("window", "depth", "least", "stop", "take", "hold")
+        sets = [dict(zip(names, row, strict=True)) for row in itertools.product(WINDOWS, *SMALL[0], *SMALL[1])]
+    with peers.two_processes() as pool:
+        work = lambda: peers.all_by_backtesting(pool, rule, frame, sets)  # noqa: E731
+        version = importlib.metadata.version("backtesting")
+        report(f"backtesting {rule}", n, len(sets), work, version=version, processes=2)
+
+
+K, M = 100_000, 1_000_000
+OURS: dict[str, Callable[[], None]] = {
+    "range_sweep 100k": lambda: _ours(K, range_sweep, 192, "assay range_sweep", SMALL),
+    "range_sweep 1M": lambda: _ours(M, range_sweep, 192, "assay range_sweep", SMALL),
+    "range_sweep large": lambda: _ours(K, range_sweep, 512_000, "assay range_sweep", LARGE),
+    "sma 100k": lambda: _averages(K, "assay sma", "moving_averages"),
+    "sma 1M": lambda: _averages(M, "assay sma", "moving_averages"),
+    "sma declared 1M": lambda: _ours(M, declared_averages, len(PAIRS), "assay sma, declared rule"),
+    "sma weights 1M": lambda: _averages(M, "assay sma weights", "held_averages"),
+}
+PEERS: dict[str, Callable[[], None]] = {
+    "vectorbt sma": lambda: _vectorbt("sma", K),
+    "vectorbt range_sweep": lambda: _vectorbt("range_sweep", K),
+    "backtesting sma": lambda: _backtesting("sma", 10_000),
+    "backtesting range_sweep": lambda: _backtesting("range_sweep", 10_000),
+}
+MILLION: dict[str, Callable[[], None]] = {
+    "vectorbt sma 1M": lambda: _vectorbt("sma", M, repeats=1),
+    "vectorbt range_sweep 1M": lambda: _vectorbt("range_sweep", M, repeats=1),
+}
+
+
+def measured(python: str, figure: str) -> dict[str, Any] | None:
+    """The line of a figure, from a process of its own; None where the peer is absent."""
+    command = [python, str(Path(__file__).resolve()), "--figure", figure]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{figure} failed\n{done.stderr[-2000:]}")
+    line: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(json.dumps(line), flush=True)
+    return None if line.get("absent") else line
+
+
+def ratios(lines: list[dict[str, Any]]) -> None:
+    """How many times the time of ours each peer takes, per bar and combination, on as many bars or on ours' fewest."""
+    ours = {(line["benchmark"].split()[1], line["bars"]): line for line in reversed(lines) if "version" not in line}
+    for line in lines:
+        if "version" in line:
+            peer, rule = line["benchmark"].split()
+            mine = ours.get((rule, line["bars"])) or ours[(rule, K)]
+            times = round(line["ns"] / mine["ns"])
+            print(json.dumps({"ratio": f"{peer} / assay, {rule}", "bars": line["bars"], "times": times}), flush=True)
+
+
+def main() -> None:
+    known = OURS | PEERS | MILLION
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["ours", "peers", "both"], default="both")
+    parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--million", action="store_true")
+    parser.add_argument("--figure", choices=known, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.figure:
+        peer = given.figure.split()[0]
+        absent = given.figure not in OURS and importlib.util.find_spec(peer) is None
+        print(json.dumps({"benchmark": given.figure, "absent": True})) if absent else known[given.figure]()
+        return
+    lines = [measured(sys.executable, figure) for figure in OURS] if given.what != "peers" else []
+    if given.what != "ours":
+        lines += [measured(given.peer_python, f) for f in (PEERS | MILLION if given.million else PEERS)]
+    if given.what == "both":
+        ratios([line for line in lines if line])
 
 
 if __name__ == "__main__":
-    what = sys.argv[1:] or ["ours", "peers"]
-    for chosen in what:
-        {"ours": ours, "peers": peers}[chosen]()
+    main()
