@@ -31,6 +31,7 @@ from assay.validate.search.objective import Objective
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
+from assay.validate.search.trials import Trials
 from assay.validate.split import PurgedKFold, WalkForward
 from assay.validate.statistics import deflated_sharpe_ratio
 from assay.validate.walk import walk
@@ -194,7 +195,7 @@ def test_ties_go_to_more_trades_then_to_the_first() -> None:
         return Row(number, {}, score, True, "", trades, {}, 0)
 
     rows = [row(0, 1.0, 9), row(1, 2.0, 5), row(2, 2.0, 7), row(3, 2.0, 7)]
-    assert max(rows, key=lambda r: r.rank).number == 2
+    assert Trials.of(rows).best == 2
     twins = tiny(make=lambda p: TinyTrainer(2), method=Grid())
     assert found(twins, market(400)).best.number == 0
 
@@ -205,7 +206,7 @@ def test_the_result_in_numbers() -> None:
         Row(i, {"a": i}, s, s == s, "" if s == s else "rejected: too_few_trades", 9, {"sharpe": s}, i)
         for i, s in enumerate(scores)
     )
-    result = SearchResult(rows, rows[2], "random", "net_profit", 42, 4)
+    result = SearchResult(Trials.of(rows), rows[2], "random", "net_profit", 42, 4)
     stats = result.search_stats
     assert math.isnan(stats.pop("convergence_curve")[0])
     assert result.search_stats["convergence_curve"][1:] == [1.0, 3.0, 3.0]

@@ -20,7 +20,8 @@ class Trial:
     returns:     ``(n,)`` net out-of-sample return per bar, the bars that it was scored on; empty when it failed.
     metrics:     fractions, per bar unless the name says annual; undefined is NaN.
     window:      ``(first, last)`` int ms of the out-of-sample span; None when it failed.
-    n_configs:   configurations that this entry stands for (a sweep counts many).
+    n_configs:   configurations that this entry stands for: of a sweep many, and all else is that of its best.
+    block:       of many configurations a Parquet file with a row for each; empty for one.
     """
 
     market_key: str
@@ -39,6 +40,7 @@ class Trial:
     data_digest: str = ""
     duration_seconds: float = 0.0
     n_configs: int = 1
+    block: bytes = b""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -31,12 +31,15 @@ class Ledger:
         """Count a trial and return its number in the market's chain, from 1; on disk when it returns.
 
         The identical configuration, data, window and seed again is no new look: the number that it has is returned and
-        nothing is appended. With `blobs`, the per-bar returns are kept there under ``returns_sha256``.
+        nothing is appended. With `blobs`, the per-bar returns are kept there under ``returns_sha256``, the block of a
+        sweep under ``block_sha256``.
         """
         row = _described(trial) | {"experiment_id": experiment_id}
         returns = trial.returns.astype("<f8").tobytes()
         if blobs is not None and len(trial.returns):
             row["returns_sha256"] = blobs.put(returns)
+        if blobs is not None and trial.block:
+            blobs.put(trial.block)
         with self._database.write() as connection:
             known = _identical(connection, row)
             if known is not None:
@@ -123,7 +126,7 @@ def _described(trial: Trial) -> Row:
         "metrics": decode(canonical(dict(trial.metrics))),
         "duration_seconds": _real(trial.duration_seconds, "duration_seconds"),
         "n_configs": int(trial.n_configs),
-        "block_sha256": trial.extra.get("block_sha256"),
+        "block_sha256": hashlib.sha256(trial.block).hexdigest() if trial.block else None,
     }
     return row | {name: _real(trial.metrics.get(name), name) for name in _MOMENTS}
 

@@ -151,7 +151,7 @@ def judge_model(model: Model, panel: Panel, fold: Fold, costs: Costs) -> dict[st
     tested = {}
     for symbol, window in view:
         start, stop = span(window, first, last)
-        decisions = _allowed(decided[symbol], window.bars)
+        decisions = allowed(decided[symbol], window.bars)
         record = run(window.bars, decisions, costs, start=start)
         whole, _ = span(panel[symbol], first, last)
         forecast = forecasts.get(symbol)
@@ -173,7 +173,7 @@ def _decided(model: Model, view: Panel) -> tuple[Mapping[str, Decisions], Mappin
     return {symbol: model.size(forecasts[symbol], window) for symbol, window in view}, forecasts
 
 
-def _allowed(decisions: Decisions, bars: Bars) -> Decisions:
+def allowed(decisions: Decisions, bars: Bars) -> Decisions:
     """The decisions with "keep" on the bars that a data filter marked as unusable."""
     if USABLE not in bars.columns:
         return decisions

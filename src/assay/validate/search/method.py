@@ -29,11 +29,6 @@ class Row:
     metrics: Mapping[str, float]
     ledger_id: int
 
-    @property
-    def rank(self) -> tuple[float, int, int]:
-        """The larger the better: score, then more trades, then asked earlier. Only valid rows are ranked."""
-        return self.score, self.trades, -self.number
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:

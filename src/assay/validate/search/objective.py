@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import nan
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
+from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.panel import Panel
@@ -26,6 +28,8 @@ _METRIC: Mapping[str, str] = {
 }
 TOO_FEW = "rejected: too_few_trades"
 UNDEFINED = "rejected: undefined_score"
+PRUNED = "pruned"
+REASONS = ("", TOO_FEW, UNDEFINED, PRUNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +66,33 @@ class Objective:
                 field="min_trades",
             )
 
+    @property
+    def metric(self) -> str:
+        """The metric that it reads."""
+        return _METRIC.get(self.name, "sharpe")
+
     def score(self, found: Mapping[str, float], bars: int, trades: int) -> tuple[float, str]:
         """The score, or NaN and why the candidate is rejected."""
-        if trades < self.min_trades:
-            return nan, TOO_FEW
-        value = self._deflated(found, bars) if self.name == "deflated" else found[_METRIC[self.name]]
-        return (float(value), "") if isfinite(value) else (nan, UNDEFINED)
+        values = {name: np.array([found.get(name, nan)]) for name in (self.metric, "skew", "kurtosis")}
+        scores, reasons = self.scores(values, bars, np.array([trades]))
+        return float(scores[0]), REASONS[reasons[0]]
 
-    def _deflated(self, found: Mapping[str, float], bars: int) -> float:
+    def scores(
+        self, found: Mapping[str, FloatArray], bars: int, trades: IntArray
+    ) -> tuple[FloatArray, NDArray[np.int8]]:
+        """``(n,)`` scores, NaN where rejected, and ``(n,)`` int8 places in `REASONS`; found, trades: ``(n,)`` each."""
+        values = found[self.metric]
+        if self.name == "deflated":
+            values = self._deflated(found, bars)
+        few = trades < self.min_trades
+        reasons = np.where(few, REASONS.index(TOO_FEW), np.where(np.isfinite(values), 0, REASONS.index(UNDEFINED)))
+        return np.where(reasons == 0, values, nan), reasons.astype(np.int8)
+
+    def _deflated(self, found: Mapping[str, FloatArray], bars: int) -> FloatArray:
         if bars < 2:
-            return nan
-        return float(
-            deflated_sharpe_ratio(
-                found["sharpe"], bars, found["skew"], found["kurtosis"], self.n_trials, 1.0 / (bars - 1)
-            )
-        )
+            return np.full(len(found["sharpe"]), nan)
+        luck = self.n_trials, 1.0 / (bars - 1)
+        return np.asarray(deflated_sharpe_ratio(found["sharpe"], bars, found["skew"], found["kurtosis"], *luck))
 
 
 def pooled(outcomes: Sequence[Outcome]) -> Record | None:

@@ -1,33 +1,44 @@
 """What a search found."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from assay.validate.search.method import Row
+from assay.validate.search.trials import Trials
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchResult:
     """A search that has a best.
 
-    rows:      one a trial, in the order of asking, rejected ones too.
-    best:      the valid row with the highest score; of equal ones more trades, then asked earlier.
+    trials:    in the order of asking, rejected ones too.
+    best:      the valid one with the highest score; of equal ones more trades, then asked earlier. Its metrics are all
+               that `assay.simulate.metrics` gives but for the resampled and daily risks.
     optimizer: grid, random or bayesian.
     note:      why fewer points were judged than wanted; empty if not.
     planned:   points that were to be judged at most.
+    span:      first and last instant (ms) of the train window that was searched.
+    engine_seconds: of a rule that were spent in the sweep, indicators included; NaN of a search one by one.
     """
 
-    rows: tuple[Row, ...]
+    trials: Trials
     best: Row
     optimizer: str
     objective: str
     seed: int
     planned: int
     note: str = ""
+    span: tuple[int, int] = (0, 0)
+    engine_seconds: float = math.nan
+
+    @property
+    def rows(self) -> list[Row]:
+        """One a trial; for searches of a size to look at."""
+        return [self.trials.row(number) for number in range(len(self.trials))]
 
     @property
     def best_parameters(self) -> dict[str, Any]:
@@ -47,17 +58,17 @@ class SearchResult:
     @property
     def total_evaluations(self) -> int:
         """Trials judged, rejected ones too."""
-        return len(self.rows)
+        return len(self.trials)
 
     @property
     def valid_evaluations(self) -> int:
         """Trials that were not rejected."""
-        return sum(row.valid for row in self.rows)
+        return int(self.trials.valid.sum())
 
     @property
     def ledger_trial_ids(self) -> tuple[int, ...]:
         """Numbers of the trials in the ledger, in the order of asking."""
-        return tuple(row.ledger_id for row in self.rows)
+        return tuple(self.trials.ledger_id.tolist())
 
     @property
     def all_results(self) -> list[dict[str, Any]]:
@@ -81,10 +92,10 @@ class SearchResult:
 
         top_10_pct_threshold is the 90 % quantile; the curve is NaN until the first valid trial.
         """
-        scores = np.array([row.score for row in self.rows if row.valid])
+        scores = self.trials.score[self.trials.valid]
         threshold = float(np.quantile(scores, 0.9))
         return {
-            "total_iterations": len(self.rows),
+            "total_iterations": len(self.trials),
             "valid_configurations": len(scores),
             "best": float(scores.max()),
             "worst": float(scores.min()),
@@ -93,7 +104,7 @@ class SearchResult:
             "std": float(scores.std(ddof=1)) if len(scores) > 1 else math.nan,
             "top_10_pct_threshold": threshold,
             "configurations_above_threshold": int((scores >= threshold).sum()),
-            "convergence_curve": _best_so_far(self.rows),
+            "convergence_curve": self.trials.best_so_far.tolist(),
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -116,12 +127,6 @@ class SearchResult:
             }
         )
         return document
-
-
-def _best_so_far(rows: Sequence[Row]) -> list[float]:
-    scores = np.array([row.score if row.valid else -math.inf for row in rows])
-    best = np.maximum.accumulate(scores)
-    return np.where(np.isfinite(best), best, np.nan).tolist()
 
 
 def _plain(value: Any) -> Any:

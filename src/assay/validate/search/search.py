@@ -1,10 +1,7 @@
 """A trainer that searches the parameters of another one inside the train window, and fits the best."""
 
-import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,16 +12,20 @@ from assay.kernel.errors import ConfigError, TrainError, shown
 from assay.kernel.panel import Panel
 from assay.kernel.seeds import integer
 from assay.kernel.trial import Trial
+from assay.validate.search.counted import Counting
 from assay.validate.search.draws import Random
-from assay.validate.search.inner import Ears, Inner, Judged, Make, blamed, panel_digest, within
-from assay.validate.search.method import Asked, Method, Row, Session
-from assay.validate.search.objective import TOO_FEW, Objective
+from assay.validate.search.inner import Ears, Inner, Make, blamed, panel_digest, within
+from assay.validate.search.method import Method
+from assay.validate.search.objective import REASONS, TOO_FEW, Objective
+from assay.validate.search.one_by_one import OneByOne
 from assay.validate.search.result import SearchResult
-from assay.validate.search.space import Point, Space
+from assay.validate.search.space import Space
+from assay.validate.search.swept import RuleSweep, Swept
+from assay.validate.search.trials import Trials
 from assay.validate.split import Plan
 
 _SEARCHING = 0.95  # share of the progress; the rest is the fit of the best
-_LISTEN_SECONDS = 0.2
+_SWEPT_BATCH = 4096  # points of a sweep asked for together, where what is asked does not depend on what was told
 
 
 def _nobody(result: SearchResult) -> None:
@@ -37,7 +38,8 @@ class Search:
 
     make:       a trainer from a point of the space; called in worker threads.
     space:      what is searched.   method: `Grid`, `Random` or `Bayesian`.   trials: points to judge; of a grid all.
-    plan:       inner folds; candidates are scored on their test bars and on nothing else.
+    plan:       inner folds; candidates are scored on their test bars and on nothing else. A sweep needs none.
+    sweep:      judges whole batches in one call, where the trainer is a rule and the panel has one instrument.
     objective:  see `assay.validate.search.objective.ObjectiveName`; maximised.   min_trades: that a candidate needs.
     workers:    candidates judged side by side; changes no result.   batch: points asked for at a time; changes what a
                 bayesian search asks.
@@ -50,8 +52,9 @@ class Search:
     name: ClassVar[str] = "search"
     make: Make
     space: Space
-    plan: Plan
     costs: Costs
+    plan: Plan | None = None
+    sweep: RuleSweep | None = None
     method: Method = field(default_factory=Random)
     trials: int = 100
     objective: str = "sharpe_ratio"
@@ -73,6 +76,8 @@ class Search:
                     code="CONFIG_PARAMETER",
                     field=name,
                 )
+        if self.plan is None and self.sweep is None:
+            raise ConfigError("a search needs a plan of inner folds, or a sweep", code="CONFIG_FIELD", field="plan")
         Objective(self.objective, self.min_trades)
         self.method.planned(self.space, self.trials)
 
@@ -99,90 +104,59 @@ class Search:
         a train window with holes.
         """
         ears = Ears(report, _SEARCHING)
-        inner = Inner(self.make, train, within(self.plan, train), self.costs, integer(seed, "search candidate"), ears)
         planned = self.method.planned(self.space, self.trials)
         session = self.method.start(
-            self.space, trials=self.trials, batch=self.batch, seed=seed, identity=self._identity(train, seed)
+            self.space, trials=self.trials, batch=self._asked, seed=seed, identity=self._identity(train, seed)
         )
         objective = Objective(self.objective, self.min_trades, session.pinned(self.counted) + planned)
+        counting = Counting(
+            ears=ears,
+            objective=objective,
+            planned=planned,
+            method=self.method.name,
+            strategy=self.strategy,
+            base=self.base,
+            market_key="+".join(sorted(w.bars.instrument.key for _, w in train)),
+            seed=seed,
+            data_digest=self.data_digest,
+        )
+        judge = self._judge(train, seed, counting)
         ears.tell(0.0, {})
-        rows = self._rows(session, inner, objective, planned, seed)
-        valid = [row for row in rows if row.valid]
-        if not valid:
-            raise _none_valid(rows, objective)
+        trials = judge.judged(session)
+        best = trials.best
+        if best is None:
+            raise _none_valid(trials, objective)
         return SearchResult(
-            rows=tuple(rows),
-            best=max(valid, key=lambda row: row.rank),
+            trials=trials,
+            best=judge.full(trials.row(best)),
             optimizer=self.method.name,
             objective=self.objective,
             seed=seed,
             planned=planned,
             note=session.note,
+            span=_span(train),
+            engine_seconds=judge.seconds,
         )
 
-    def _rows(self, session: Session, inner: Inner, objective: Objective, planned: int, seed: int) -> list[Row]:
-        rows: list[Row] = []
-        best = math.nan
-        pool = ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="candidate")
-        try:
-            while asked := session.ask():
-                for each, judged in zip(asked, self._judged(pool, asked, inner), strict=True):
-                    row = each.row
-                    if judged is not None:
-                        row = self._counted(len(rows), each.point, judged, inner, objective, seed)
-                        session.tell(row)
-                    if row is None:
-                        continue
-                    rows.append(row)
-                    best = float(np.fmax(best, row.score))
-                    inner.ears.tell(min(1.0, len(rows) / planned), {"trials": float(len(rows)), "best_score": best})
-        finally:
-            inner.ears.over = True
-            pool.shutdown(wait=True, cancel_futures=True)
-        return rows
+    @property
+    def _asked(self) -> int:
+        adaptive = self.method.name == "bayesian"
+        return self.batch if self.sweep is None or adaptive else max(self.batch, _SWEPT_BATCH)
 
-    def _judged(self, pool: ThreadPoolExecutor, asked: Sequence[Asked], inner: Inner) -> Iterator[Judged | None]:
-        """In the order of asking, each as soon as it and all before it are there; None for what a journal knew."""
-        tasks = [None if each.row else pool.submit(inner.judge, each.point) for each in asked]
-        for task in tasks:
-            while task is not None and not task.done():
-                wait([task], timeout=_LISTEN_SECONDS)  # a lock without a timeout would keep Ctrl-C waiting
-            yield None if task is None else task.result()
-
-    def _counted(self, number: int, point: Point, judged: Judged, inner: Inner, objective: Objective, seed: int) -> Row:
-        """Score a candidate, and count it before anybody uses the score."""
-        record = judged.record
-        trades = 0 if record is None else len(record.trades)
-        score, reason = (math.nan, TOO_FEW)
-        if record is not None:
-            score, reason = objective.score(judged.metrics, len(record), trades)
-        trial = Trial(
-            market_key="+".join(sorted(w.bars.instrument.key for _, w in inner.train)),
-            learner=judged.learner,
-            strategy=self.strategy or judged.learner,
-            params={**self.base, **point},
-            returns=np.empty(0) if record is None else record.returns,
-            metrics=judged.metrics,
-            objective=self.objective,
-            score=score,
-            total_trades=trades,
-            window=None if record is None else (int(record.timestamp[0]), int(record.timestamp[-1])),
-            state="failed" if reason else "complete",
-            tuning_method=self.method.name,
-            seed=seed,
-            data_digest=self.data_digest,
-            extra={"reason": reason} if reason else {},
-        )
-        if reason:
-            trial = replace(trial, returns=np.empty(0), window=None)
-        ledger_id = inner.ears.trial(trial)
-        return Row(number, point, score, not reason, reason, trades, judged.metrics, ledger_id)
+    def _judge(self, train: Panel, seed: int, counting: Counting) -> OneByOne | Swept:
+        if self.sweep is not None:
+            return Swept(self.sweep.on(train, self.space, self.costs), counting, whole=self.method.name == "grid")
+        if self.plan is None:
+            raise ConfigError("a search needs a plan of inner folds, or a sweep", code="CONFIG_FIELD", field="plan")
+        plan = within(self.plan, train)
+        inner = Inner(self.make, train, plan, self.costs, integer(seed, "search candidate"), counting.ears)
+        return OneByOne(inner, counting, self.workers)
 
     def _identity(self, train: Panel, seed: int) -> str:
         parts = (
             self.space.as_text(), self.method.name, getattr(self.method, "sampler", ""), self.trials, self.batch, seed,
             self.plan, self.costs, self.objective, self.min_trades, self.strategy, sorted(self.base.items()),
-            panel_digest(train),
+            train.since, panel_digest(train),
         )  # fmt: skip
         return "\n".join(map(repr, parts))
 
@@ -200,17 +174,23 @@ class _Last:
         return self.report.trial(trial)
 
 
-def _none_valid(rows: Sequence[Row], objective: Objective) -> TrainError:
-    reasons = Counter(row.reason.removeprefix("rejected: ") for row in rows)
-    said = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    trades = Counter(row.trades for row in rows)
-    usual, most = trades.most_common(1)[0][0], max(trades)
-    count = f"0 of {len(rows)} trials"
-    if reasons.most_common(1)[0][0] == TOO_FEW.removeprefix("rejected: "):
+def _span(train: Panel) -> tuple[int, int]:
+    first = int(train.times[0]) if train.since is None else train.since
+    return first, int(train.times[-1])
+
+
+def _none_valid(trials: Trials, objective: Objective) -> TrainError:
+    codes, counts = np.unique(trials.reason, return_counts=True)
+    reasons = {REASONS[c].removeprefix("rejected: "): int(k) for c, k in zip(codes, counts, strict=True)}
+    said = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda each: -each[1]))
+    numbers, times = np.unique(trials.trades, return_counts=True)
+    usual, most = int(numbers[times.argmax()]), int(numbers[-1])
+    count = f"0 of {len(trials):,} trials"
+    if REASONS[codes[counts.argmax()]] == TOO_FEW:
         text = (
             f"{count} had ≥ {objective.min_trades} trades; most had {usual}, the best {most} ({said}): "
             "widen the space, take longer test windows or lower min_trades"
         )
     else:
         text = f"{count} had a defined {objective.name} ({said}; at most {most} trades): widen the space"
-    return TrainError(text, code="TRAIN_NO_VALID_TRIAL", trials=len(rows), reasons=dict(reasons), most_trades=most)
+    return TrainError(text, code="TRAIN_NO_VALID_TRIAL", trials=len(trials), reasons=reasons, most_trades=most)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+import numpy as np
+
+from assay.kernel.arrays import BoolArray
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.spec import canonical
@@ -100,6 +103,20 @@ class Space:
             point = dict(zip(self.dimensions, values, strict=True))
             if self.holds(point):
                 yield point
+
+    def grid_mask(self) -> BoolArray:
+        """``(P,)``: which points of the whole grid, in its order, satisfy the constraints."""
+        names = list(self.dimensions)
+        values = {name: tuple(each.grid()) for name, each in self.dimensions.items()}
+        keep = np.ones([len(values[name]) for name in names], np.bool_)
+        for constraint in self.constraints:
+            asked = [name for name in names if name in constraint.names]
+            told = [
+                constraint({**self.fixed, **dict(zip(asked, point, strict=True))})
+                for point in itertools.product(*(values[name] for name in asked))
+            ]
+            keep &= np.reshape(told, [len(values[name]) if name in asked else 1 for name in names])
+        return keep.ravel()
 
     def refused(self, tries: int) -> ConfigError:
         """What to raise when this many draws in a row broke the constraints."""

@@ -1,0 +1,90 @@
+"""What a search tells: every candidate is counted in the report before anybody uses its score."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.trial import Trial
+from assay.simulate.record import Record
+from assay.validate.search.inner import Ears
+from assay.validate.search.method import Row
+from assay.validate.search.objective import TOO_FEW, Objective
+from assay.validate.search.space import Point
+from assay.validate.search.trials import Trials
+
+_NOBODY = np.empty(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Counting:
+    """The search as the ledger and whoever listens know it.
+
+    strategy, base, data_digest: see `Search`.   market_key: of the train panel.
+    """
+
+    ears: Ears
+    objective: Objective
+    planned: int
+    method: Any
+    strategy: str
+    base: Mapping[str, Any]
+    market_key: str
+    seed: int
+    data_digest: str
+
+    def one(self, number: int, point: Point, learner: str, record: Record | None, metrics: Mapping[str, float]) -> Row:
+        """Score one candidate and count it; `record` is None where nothing was judged."""
+        trades = 0 if record is None else len(record.trades)
+        score, reason = math.nan, TOO_FEW
+        if record is not None:
+            score, reason = self.objective.score(metrics, len(record), trades)
+        trial = self._trial(learner, {**self.base, **point}, record, metrics, score, trades)
+        if reason:
+            trial = replace(trial, state="failed", returns=_NOBODY, window=None, extra={"reason": reason})
+        return Row(number, point, score, not reason, reason, trades, metrics, self.ears.trial(trial))
+
+    def many(self, trials: Trials, learner: str, record: Record, metrics: Mapping[str, float]) -> Trials:
+        """Count a block of candidates as one; record and metrics are those of its best, or of its first."""
+        block = trials.block()
+        best = trials.best
+        point = trials.point(best or 0)
+        params = {**self.base, **point, "block": sha256(block).hexdigest()}
+        score = math.nan if best is None else float(trials.score[best])
+        trial = self._trial(learner, params, record, metrics, score, len(record.trades))
+        trial = replace(trial, n_configs=len(trials), block=block)
+        if best is None:
+            trial = replace(trial, state="failed", returns=_NOBODY)
+        return trials.counted(self.ears.trial(trial))
+
+    def tell(self, done: int, best: float) -> None:
+        """How many candidates were judged, and the best score so far."""
+        self.ears.tell(min(1.0, done / self.planned), {"trials": float(done), "best_score": best})
+
+    def _trial(
+        self,
+        learner: str,
+        params: Mapping[str, Any],
+        record: Record | None,
+        metrics: Mapping[str, float],
+        score: float,
+        trades: int,
+    ) -> Trial:
+        return Trial(
+            market_key=self.market_key,
+            learner=learner,
+            strategy=self.strategy or learner,
+            params=params,
+            returns=_NOBODY if record is None else record.returns,
+            metrics=metrics,
+            objective=self.objective.name,
+            score=score,
+            total_trades=trades,
+            window=None if record is None else (int(record.timestamp[0]), int(record.timestamp[-1])),
+            tuning_method=self.method,
+            seed=self.seed,
+            data_digest=self.data_digest,
+        )

@@ -1,0 +1,63 @@
+"""Candidates judged one by one, each walked forward by its own trainer, side by side in threads."""
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.validate.search.counted import Counting
+from assay.validate.search.inner import Inner, Judged
+from assay.validate.search.method import Asked, Row, Session
+from assay.validate.search.trials import Trials
+
+_LISTEN_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OneByOne:
+    """Judges what a session asks; see `Inner`. workers change no result."""
+
+    inner: Inner
+    counting: Counting
+    workers: int
+
+    @property
+    def seconds(self) -> float:
+        """There is no engine to time."""
+        return math.nan
+
+    def judged(self, session: Session) -> Trials:
+        """Every candidate that the session asks for."""
+        rows: list[Row] = []
+        best = math.nan
+        pool = ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="candidate")
+        try:
+            while asked := session.ask():
+                for each, judged in zip(asked, self._judged(pool, asked), strict=True):
+                    row = each.row
+                    if judged is not None:
+                        row = self.counting.one(len(rows), each.point, judged.learner, judged.record, judged.metrics)
+                        session.tell(row)
+                    if row is None:
+                        continue
+                    rows.append(row)
+                    best = float(np.fmax(best, row.score))
+                    self.counting.tell(len(rows), best)
+        finally:
+            self.counting.ears.over = True
+            pool.shutdown(wait=True, cancel_futures=True)
+        return Trials.of(rows)
+
+    def full(self, row: Row) -> Row:
+        """The best with all its metrics, which it has."""
+        return row
+
+    def _judged(self, pool: ThreadPoolExecutor, asked: Sequence[Asked]) -> Iterator[Judged | None]:
+        """In the order of asking, each as soon as it and all before it are there; None for what a journal knew."""
+        tasks = [None if each.row else pool.submit(self.inner.judge, each.point) for each in asked]
+        for task in tasks:
+            while task is not None and not task.done():
+                wait([task], timeout=_LISTEN_SECONDS)  # a lock without a timeout would keep Ctrl-C waiting
+            yield None if task is None else task.result()
