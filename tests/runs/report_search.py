@@ -31,16 +31,17 @@ def search_of(
     windows: int = 6,
     trials: int = 200,
     left_out: tuple[int, ...] = (),
+    rejected: tuple[int, ...] = (),
     space: Mapping[str, Mapping[str, Any]] = SPACE,
     constant: bool = False,
     walked: RunEvidence | None = None,
 ) -> RunEvidence:
-    """The evidence of a search; in a window that is left out every trial was rejected.
+    """The evidence of a search; in windows that are left out, or `rejected`, no trial was valid.
 
     walked: the walk to hang it on, with as many folds as windows; made from the candles if not given.
     """
     evidence = walked or evidence_of(candles, folds=windows, left_out=left_out, forecasts=False)
-    tables = [_trials(k, trials, space, k in left_out, constant) for k in range(windows)]
+    tables = [_trials(k, trials, space, k in left_out + rejected, constant) for k in range(windows)]
     folds = evidence.document["folds"]
     made = [_window(fold, table, list(space)) for fold, table in zip(folds, tables, strict=True)]
     every = pl.concat(tables)

@@ -114,6 +114,6 @@ def _among(values: list[Any]) -> str:
     numbers = [number(v) for v in values]
     if np.isfinite(numbers).all():
         low, high = min(numbers), max(numbers)
-        return "the same in every window" if low == high else f"windows {low:.4g} to {high:.4g}"
+        return "the same in every window" if low == high else f"{low:.4g} to {high:.4g} over the windows"
     many = len({general(v) for v in values})
-    return "the same in every window" if many == 1 else f"{many} values among {len(values)} windows"
+    return "the same in every window" if many == 1 else f"{many} values over the windows"

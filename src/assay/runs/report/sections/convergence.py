@@ -14,9 +14,10 @@ from assay.runs.report.searched import Objective, objective
 from assay.runs.report.sections.parallel import parallel
 from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.trials import trials
-from assay.runs.report.wording import NONE, count, number
+from assay.runs.report.wording import NONE, count, number, percent
 
 _SAMPLES = 120  # places of the crosshair
+_EARLY = 0.05  # of the trials; what lies lower than the curves there is not drawn
 
 
 def section(evidence: RunEvidence) -> Section | None:
@@ -35,7 +36,7 @@ def section(evidence: RunEvidence) -> Section | None:
     found = trials(evidence)
     if found is None:
         parts.append(Note("The single trials of this search were not kept: their combinations cannot be drawn."))
-    elif found.valid.any() and found.axes:
+    elif found.axes and not found.flat:
         parts.append(parallel(found, windows, aim))
     return Section("search", "Search", lead, tuple(parts))
 
@@ -60,13 +61,20 @@ def _converged(windows: Sequence[Mapping[str, Any]], aim: Objective) -> Part:
     caption = "A curve that still rises at its end asks for more trials; one that is flat early asked for too many."
     if not np.isfinite(course(newest)[1]).any():
         caption += " The newest window had no valid trial."
+    if any(np.nanmin(best, initial=np.inf) < _reach(windows)[0] for _, best in map(course, windows)):
+        caption += f" Lower scores of the first {percent(_EARLY, 0)} of the trials are not drawn."
     title = f"Best {aim.name} so far, by trial"
     return figure("Convergence", lambda w: _draw(windows, aim, w, title), caption=caption, legend=legend)
 
 
+def _reach(windows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Range of the curves after their first trials."""
+    return padded(np.concatenate([best[int(len(best) * _EARLY) :] for _, best in map(course, windows)]))
+
+
 def _draw(windows: Sequence[Mapping[str, Any]], aim: Objective, width: float, title: str) -> Canvas:
     curves = [course(w) for w in windows]
-    low, high = padded(np.concatenate([best for _, best in curves]))
+    low, high = _reach(windows)
     words = aim.marks(ticks(low, high, 5))
     left, right, top, bottom = 14 + CHAR * max(len(w) for _, w in words), width - 14, 24.0, 290.0
     last = float(max(w["trials"] for w in windows))
@@ -80,7 +88,9 @@ def _draw(windows: Sequence[Mapping[str, Any]], aim: Objective, width: float, ti
     for k, (asked, best) in enumerate(curves):
         newest = k == len(curves) - 1
         tip = f"Window {windows[k]['number'] + 1}: best {aim.write(windows[k]['score'])}"
-        canvas.path(line(x(asked), y(best)), "line newest" if newest else "line earlier", tip)
+        canvas.path(
+            line(x(asked), y(np.where(best < low, np.nan, best))), "line newest" if newest else "line earlier", tip
+        )
     asked, best = curves[-1]
     if np.isfinite(best).any():
         canvas.add("circle", "dot", "", cx=x.at(asked[-1]), cy=y.at(best[-1]), r=4)

@@ -80,10 +80,10 @@ class Map:
         """The map with its colour bar below."""
         words = [text for _, text in self.up.marks(6)]
         left = 22.0 + min(max(len(w) for w in words), _LETTERS) * CHAR
-        right, top, bottom = width - 8, 20.0, 278.0
+        right, top, bottom = width - 8, 26.0, 284.0
         x, y = self.across.scale(left, right), self.up.scale(bottom, top)
         canvas = Canvas(width, bottom + 88, f"Heat map of {self.title}, {self.aim.name}")
-        canvas.text(left - 8, 11, _cut(self.up.name, int((width - left) / CHAR)), "unit")
+        canvas.text(2, 10, _cut(self.up.name, int(width / CHAR)), "unit")
         self._cells(canvas, x, y)
         for value, text in spaced_up(self.up.marks(6), y):
             canvas.text(left - 7, y.at(value) + 4, _cut(text, _LETTERS), anchor="end")
@@ -121,7 +121,7 @@ class Map:
             a += shift * 0.6 if self.across.labels else 0.0
             b += ((k * 0.754878) % 1.0 - 0.5) * 0.6 if self.up.labels and not newest else 0.0
             canvas.add(
-                "circle", "chosen newest" if newest else "chosen", tip, cx=x.at(a), cy=y.at(b), r=6 if newest else 2.6
+                "circle", "chosen ring" if newest else "chosen", tip, cx=x.at(a), cy=y.at(b), r=6 if newest else 2.6
             )
 
 
@@ -142,9 +142,9 @@ def _bar(canvas: Canvas, left: float, right: float, y: float, full: float, aim: 
         gain = 0.0 if abs(gain) < full / steps else gain
         places = {"x": left + wide * k, "y": y, "width": wide, "height": 8.0}
         canvas.add("rect", _side(gain), "", **places, fill_opacity=_tint(gain, full))
-    for at, anchor, gain in ((left, "start", -full), ((left + right) / 2, "middle", 0.0), (right, "end", full)):
-        text = "median trial" if gain == 0 else aim.write(gain, sign=True)
-        canvas.text(at, y + 24, text, "tick", anchor)
+    canvas.text(left, y + 24, f"{aim.write(-full, sign=True)} or less", "tick", "start")
+    canvas.text((left + right) / 2, y + 24, "median trial", "tick", "middle")
+    canvas.text(right, y + 24, f"{aim.write(full, sign=True)} or more", "tick", "end")
 
 
 def spaced_up(marks: list[tuple[float, str]], y: Scale) -> list[tuple[float, str]]:

@@ -14,11 +14,11 @@ from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.wording import NONE, alike, number, ratio
 
 _TESTS = {
-    "SHARPE_DROP": "Sharpe falls out of sample",
-    "WIN_RATE_DROP": "Win rate falls out of sample",
-    "NEGATIVE_TEST": "Loses out of sample",
-    "UNSTABLE": "Results scatter widely",
-    "FEW_PROFITABLE": "Few windows earn",
+    "SHARPE_DROP": "Sharpe drops",
+    "WIN_RATE_DROP": "Win rate drops",
+    "NEGATIVE_TEST": "Loses",
+    "UNSTABLE": "Unstable",
+    "FEW_PROFITABLE": "Few earn",
 }
 _MOOD = {"ACCEPT": "good", "REJECT": "bad"}
 
@@ -30,7 +30,7 @@ def section(evidence: RunEvidence) -> Section:
     lead = (
         "A search always finds something. These numbers ask whether it found the market or the noise in its train bars."
     )
-    parts: list[Part] = [_cards(found), _scatter(windows), _reasons(found)]
+    parts: list[Part] = [_cards(found, windows), _scatter(windows), _reasons(found)]
     return Section("overfit", "Overfit and stability", lead, tuple(parts))
 
 
@@ -46,18 +46,32 @@ def pairs(windows: Sequence[Mapping[str, Any]]) -> tuple[list[int], FloatArray, 
     return numbers, values[:, 0], values[:, 1]
 
 
-def _cards(found: Mapping[str, Any]) -> Cards:
+def _cards(found: Mapping[str, Any], windows: Sequence[Mapping[str, Any]]) -> Cards:
     word = found["verdict"]
     said = {None: "needs two windows", True: "overfitting detected", False: "no overfitting detected"}
     return Cards(
         (
             Card("Walk-forward verdict", word or NONE, said[found["detected"]], _MOOD.get(word or "", "")),
+            _kept(windows),
             Card("Stability score", ratio(found["stability_score"]), "0 to 1; below 0.6 asks for caution"),
-            Card("Plateau score", ratio(found["plateau_score"]), "neighbours of the best beside it; 1 is a plateau"),
-            Card("Parameter stability", ratio(found["parameter_stability"]), "0 to 1; 1: the same in every window"),
+            Card("Plateau score", ratio(found["plateau_score"]), "share of the best score that its neighbours keep"),
+            Card(
+                "Parameter stability",
+                ratio(found["parameter_stability"]),
+                "1: the same in every window; 0: as if drawn",
+            ),
             Card("Spread in sample", ratio(found["train_sharpe_std"]), "standard deviation of train Sharpe ratios"),
         )
     )
+
+
+def _kept(windows: Sequence[Mapping[str, Any]]) -> Card:
+    _, inside, outside = pairs(windows)
+    if not len(inside):
+        return Card("Sharpe out of sample", NONE, "no window was judged")
+    mean = float(outside.mean())
+    mood = "good" if mean > 0 else "bad" if mean < 0 else ""
+    return Card("Sharpe out of sample", ratio(mean), f"mean of windows; {ratio(float(inside.mean()))} in sample", mood)
 
 
 def _reasons(found: Mapping[str, Any]) -> Part:
@@ -66,9 +80,10 @@ def _reasons(found: Mapping[str, Any]) -> Part:
     if not found["reasons"]:
         return Note("None of the five tests of overfitting struck.", half=True)
     rows = [
-        (_TESTS.get(r["code"], r["code"]), ratio(r["value"]), ratio(r["limit"]), r["text"]) for r in found["reasons"]
+        (_TESTS.get(r["code"], r["code"]), f"{ratio(r['value'])} / {ratio(r['limit'])}", r["text"])
+        for r in found["reasons"]
     ]
-    return table("Reasons", ("Test", "Found", "Limit", "In words"), rows, words=True, half=True)
+    return table("Reasons", ("Test", "Found / limit", "In words"), rows, meaning=3, half=True)
 
 
 def _scatter(windows: Sequence[Mapping[str, Any]]) -> Part:

@@ -14,7 +14,7 @@ from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.trials import Axis, Trials
 from assay.runs.report.wording import count
 
-_LINES, _BEST, _TOLD = 300, 60, 20  # at most drawn; of these the best; of these told one by one
+_LINES, _BEST, _TOLD = 300, 30, 15  # at most drawn; of these the best; of these told one by one
 _CLASSES = 4  # tints of the sample: quarters of its ranks
 _ROOM = 0.55  # of a choice's slot over which its lines are spread
 
@@ -37,7 +37,7 @@ def drawn(found: Trials) -> Drawn:
     number = int(found.window[found.valid].max())
     mine = np.flatnonzero(found.valid & (found.window == number))
     order = mine[np.lexsort((-mine, found.score[mine]))]
-    best = order[-_BEST:] if len(order) > _LINES else order[-max(1, len(order) // 5) :]
+    best = order[-min(_BEST, max(1, len(order) // 10)) :]
     rest = order[: len(order) - len(best)]
     taken = np.unique(np.linspace(0, len(rest) - 1, min(len(rest), _LINES - len(best))).astype(np.int64))
     tint = taken * _CLASSES // max(len(rest), 1)
@@ -67,7 +67,7 @@ def _draw(found: Trials, shown: Drawn, aim: Objective, width: float, title: str)
     small = width <= NARROW
     names = [each.name for each in found.axes] + [aim.name]
     left = 16.0 if small else 24.0 + CHAR * min(max(len(n) for n in names), 30)
-    right, row, top = width - (16 if small else 28), 58.0 if small else 48.0, 30.0 if small else 18.0
+    right, row, top = width - (16 if small else 28), 60.0 if small else 54.0, 30.0 if small else 18.0
     canvas = Canvas(width, top + row * len(found.axes) + 34, title)
     score = found.score[shown.rows]
     low, high = padded(score, share=0.02)
@@ -93,7 +93,7 @@ def _across(axis: Axis, rows: IntArray, left: float, right: float) -> FloatArray
     """Places on one row; on a choice the lines are spread over its slot."""
     at = axis.at[rows]
     if axis.labels:
-        at = at + ((np.arange(len(rows)) * 0.618034) % 1.0 - 0.5) * _ROOM
+        at = at + ((np.arange(len(rows), 0, -1) * 0.618034 + 0.381966 + 0.5) % 1.0 - 0.5) * _ROOM
     return axis.scale(left, right)(at)
 
 

@@ -11,11 +11,12 @@ from assay.runs.report.parts import Cell, Note, Part, Section, figure, table
 from assay.runs.report.searched import Objective, objective
 from assay.runs.report.sections.heatmap import Map, grid, legend
 from assay.runs.report.sections.profile import profile
-from assay.runs.report.trials import Trials, explained, trials
+from assay.runs.report.trials import Trials, between, ranks, trials
 from assay.runs.report.wording import percent
 
 _MAPS, _DOTS = 6, 60  # most maps; most windows whose best is drawn as a dot
-_FULL = 0.95  # quantile of the cells' distance from 0 at which the tint is full
+_FULL = 0.95  # quantile of the better cells' gain at which the tint is full: plateaus matter, not how deep the rest is
+_ADDS = 0.01  # share that a pair must explain beyond the stronger of its two to be drawn
 
 
 def section(evidence: RunEvidence) -> Section | None:
@@ -37,20 +38,28 @@ def section(evidence: RunEvidence) -> Section | None:
             f"Every valid trial of a window scored the same ({aim.name} {_only(found, aim)}): there is nothing to map."
         )
         return Section("parameters", "Parameters", lead, (Note(text),))
-    parts: list[Part] = [_shares(found)]
-    parts += _maps(found, document["windows"], aim) if len(found.axes) > 1 else [profile(found, found.axes[0], aim)]
+    shares, pairs = ranked(found)
+    parts: list[Part] = [_shares(found, shares), profile(found, found.axes[int(np.argmax(shares))], aim)]
+    if pairs:
+        parts += _maps(found, pairs[:_MAPS], document["windows"], aim)
     return Section("parameters", "Parameters", lead, tuple(parts))
 
 
-def ranked(found: Trials) -> list[tuple[float, int, int]]:
-    """Share explained by each pair of axes, the largest first, then in the order of the axes."""
+def ranked(found: Trials) -> tuple[list[float], list[tuple[float, int, int]]]:
+    """What each axis explains alone, and each pair of axes that says more than its stronger one, the largest first.
+
+    Pairs are ``(share, axis, axis)``, equal shares in the order of the axes; the strongest one is there in any case.
+    """
     good = found.valid
-    pairs = []
-    for a, b in itertools.combinations(range(len(found.axes)), 2):
-        one, two = found.axes[a], found.axes[b]
-        cell = one.bins[good] * len(two.edges) + two.bins[good]
-        pairs.append((explained(cell, found.gain[good]), a, b))
-    return sorted(pairs, key=lambda p: (-p[0], p[1], p[2]))
+    rank, axes = ranks(found.gain[good]), found.axes
+    bins = [each.bins[good] + 1 for each in axes]  # 0: unknown
+    alone = [between(each, rank) for each in bins]
+    pairs = [
+        (between(bins[a] * (len(axes[b].edges) + 1) + bins[b], rank), a, b)
+        for a, b in itertools.combinations(range(len(axes)), 2)
+    ]
+    pairs.sort(key=lambda p: (-p[0], p[1], p[2]))
+    return alone, pairs[:1] + [(s, a, b) for s, a, b in pairs[1:] if s >= max(alone[a], alone[b]) + _ADDS]
 
 
 def _only(found: Trials, aim: Objective) -> str:
@@ -58,25 +67,29 @@ def _only(found: Trials, aim: Objective) -> str:
     return aim.write(scores[0]) if len(scores) == 1 else f"{aim.write(scores[0])} to {aim.write(scores[-1])}"
 
 
-def _shares(found: Trials) -> Part:
-    good = found.valid
-    shares = [(explained(each.bins[good], found.gain[good]), each.name) for each in found.axes]
-    most = max(share for share, _ in shares) or 1.0
-    rows = [(name, Cell(percent(share), share / most)) for share, name in sorted(shares, key=lambda s: (-s[0], s[1]))]
+def _shares(found: Trials, shares: Sequence[float]) -> Part:
+    most = max(shares) or 1.0
+    named = sorted(zip(shares, (each.name for each in found.axes), strict=True), key=lambda s: (-s[0], s[1]))
+    rows = [(name, Cell(percent(share), share / most)) for share, name in named]
+    caption = "Of the ranks of the valid trials' scores inside their windows, less what chance would explain."
+    if len(shares) > 1:
+        caption += " Maps: the pairs that explain most, where they say more than the stronger of the two alone."
     return table(
         "What each parameter explains alone",
         ("Parameter", "Share of the spread"),
         rows,
-        caption="Of the ranks of the valid trials' scores inside their windows, less what chance would explain.",
+        caption=caption,
         half=True,
     )
 
 
-def _maps(found: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective) -> list[Part]:
-    pairs = ranked(found)[:_MAPS]
+def _maps(
+    found: Trials, pairs: Sequence[tuple[float, int, int]], windows: Sequence[Mapping[str, Any]], aim: Objective
+) -> list[Part]:
     grids = [grid(found, found.axes[a], found.axes[b]) for _, a, b in pairs]
-    distances = np.abs(np.concatenate([g.gain[np.isfinite(g.gain)] for g in grids]))
-    full = float(np.quantile(distances, _FULL)) or float(distances.max()) or 1.0
+    gains = np.concatenate([g.gain[np.isfinite(g.gain)] for g in grids])
+    better = gains[gains > 0] if (gains > 0).any() else np.abs(gains)
+    full = float(np.quantile(better, _FULL)) or 1.0
     parts: list[Part] = []
     for (share, a, b), cells in zip(pairs, grids, strict=True):
         each = Map(found.axes[a], found.axes[b], cells, tuple(windows[-_DOTS:]), aim, full)

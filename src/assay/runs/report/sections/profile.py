@@ -28,12 +28,12 @@ def profile(found: Trials, axis: Axis, aim: Objective) -> Part:
         f"{count(held.sum())} valid trials."
     )
     title = f"Score along {axis.name}"
-    return figure(title, lambda w: _draw(axis, values, held, aim, w, title), caption=caption, legend=legend)
+    return figure(title, lambda w: _draw(axis, values, held, aim, w, title), caption=caption, legend=legend, half=True)
 
 
 def _draw(axis: Axis, values: FloatArray, held: IntArray, aim: Objective, width: float, title: str) -> Canvas:
     y_low, y_high = padded(values, include=0.0)
-    words = aim.marks(ticks(y_low, y_high, 5), sign=True)
+    words = aim.marks(ticks(y_low, y_high, 6), sign=True)
     left, right, top, bottom = 14 + CHAR * max(len(w) for _, w in words), width - 10, 24.0, 270.0
     x = axis.scale(left, right)
     y = type(x)(y_low, y_high, bottom, top)
@@ -41,7 +41,7 @@ def _draw(axis: Axis, values: FloatArray, held: IntArray, aim: Objective, width:
     canvas.text(2, 10, f"{aim.name}, against the window's median", "unit")
     canvas.rows(y, words, left, right)
     canvas.add("line", "zero", x1=left, x2=right, y1=y.at(0.0), y2=y.at(0.0))
-    canvas.columns(x, axis.marks(8 if width > 500 else 4), bottom)
+    canvas.columns(x, axis.marks(5 if width > 400 else 4), bottom)
     canvas.text((left + right) / 2, bottom + 40, axis.name, "unit", "middle")
     edges = x(axis.edges)
     middles = (edges[1:] + edges[:-1]) / 2

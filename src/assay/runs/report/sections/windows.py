@@ -43,9 +43,10 @@ def section(evidence: RunEvidence) -> Section:
 def _results(windows: Sequence[Mapping[str, Any]]) -> Part:
     most = _largest(part(w, which, "net_profit") for w in windows for which in ("train", "test"))
     rows = [_result(w, most) for w in windows]
-    head = ["Window", "Judged"]
+    head = ["Window"]
     for name in _HEADS:
         head += [f"{name} in", "out"]
+    head.append("Judged")
     tested = [number(part(w, "test", "net_profit")) for w in windows if w["test"]]
     won = sum(g > 0 for g in tested)
     caption = "In: best of the search on its train bars. Out: the same parameters on the test bars. Sharpe is annual."
@@ -55,13 +56,13 @@ def _results(windows: Sequence[Mapping[str, Any]]) -> Part:
 
 
 def _result(window: Mapping[str, Any], most: float) -> list[str | Cell]:
-    row: list[str | Cell] = [str(window["number"] + 1), _span(window, "test")]
+    row: list[str | Cell] = [str(window["number"] + 1)]
     for name in _COMPARED:
         for which in ("train", "test"):
             value = part(window, which, name)
             gain = number(value) / most if name == "net_profit" else 0.0
             row.append(Cell(metric(name, value)[1], gain if np.isfinite(gain) else 0.0))
-    return row
+    return [*row, _span(window, "test")]
 
 
 def _searches(document: Mapping[str, Any]) -> Part:
@@ -71,18 +72,18 @@ def _searches(document: Mapping[str, Any]) -> Part:
         rows.append(
             [
                 str(w["number"] + 1),
-                _span(w, "train"),
                 count(w["trials"]),
                 count(w["valid_trials"]),
                 aim.write(w["score"]),
                 ratio(w["plateau"]),
+                _span(w, "train"),
                 w["note"] or "",
             ]
         )
-    head = ("Window", "Searched", "Trials", "Valid", f"Best {aim.name}", "Plateau", "Note")
+    head = ("Window", "Trials", "Valid", f"Best {aim.name}", "Plateau", "Searched", "Note")
     caption = (
-        f"Valid: at least {count(document['min_trades'])} trades and a defined score. Plateau: what the neighbours of "
-        "the best score beside it; near 1 is a broad hill, near 0 a needle."
+        f"Valid: at least {count(document['min_trades'])} trades and a defined score. Plateau: the share of the best "
+        "score that the trials nearest to it keep; 1 is a plateau, 0 a lone peak."
     )
     return table("Search by window", head, rows, caption=caption, words=True)
 

@@ -1,0 +1,329 @@
+"""The page of a search: complete, true to its document, escaped, and sane where a search is odd."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from assay.kernel.bars import Bars
+from assay.runs.evidence import RunEvidence
+from assay.runs.report import render
+from assay.runs.report.wording import count, day_of, general, percent, ratio
+
+from .report_evidence import SYMBOL, evidence_of, market
+from .report_search import SPACE, search_of
+from .test_report import backwards, changed, read
+
+ANCHORS = [
+    "configuration", "equity", "windows", "overfit", "search", "parameters", "regimes", "returns", "trades", "costs",
+    "quality", "numbers", "spec",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def candles() -> dict[str, Bars]:
+    return market()
+
+
+@pytest.fixture(scope="module")
+def evidence(candles: Mapping[str, Bars]) -> RunEvidence:
+    return search_of(candles, left_out=(2,))
+
+
+@pytest.fixture(scope="module")
+def html(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
+    return render(evidence, candles)
+
+
+def words_of(html: str) -> str:
+    return " ".join(" ".join(read(html).words).split())
+
+
+def chapter(html: str, anchor: str) -> str:
+    return html.split(f'<section id="{anchor}">')[1].split("</section>")[0]
+
+
+def rows_of(html: str, anchor: str, title: str) -> list[list[str]]:
+    """Cells of a table by its title, without the head."""
+    body = chapter(html, anchor).split(f"<h3>{title}</h3>")[1].split("<tbody>")[1].split("</tbody>")[0]
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in body.split("</tr>")[:-1]]
+
+
+def test_every_chapter_is_there_and_linked(html: str) -> None:
+    page = read(html)
+    assert [i for i in page.ids if i != "hatch"] == ANCHORS
+    assert page.fetched == [f"#{a}" for a in ANCHORS]
+
+
+def test_a_training_keeps_its_own_chapters(candles: Mapping[str, Bars]) -> None:
+    ids = read(render(evidence_of(candles), candles)).ids
+    assert not {"configuration", "windows", "overfit", "search", "parameters", "regimes"} & set(ids)
+
+
+def test_the_head_says_how_it_was_searched(evidence: RunEvidence, html: str) -> None:
+    head = words_of(html).split("Configuration")[0]
+    assert "bayesian (TPE) for the best Sharpe ratio a year" in head
+    assert "standard, searched afresh in each window" in head
+    assert "5 of 6" in head and "stage PAPER" in head and "may go up to" not in head
+    assert evidence.document["verdict"] in head and "liquidity_sweep" in head
+
+
+def test_windows_are_those_of_the_document(evidence: RunEvidence, html: str) -> None:
+    results, searches = (rows_of(html, "windows", t) for t in ("Results by window", "Search by window"))
+    parameters = rows_of(html, "windows", "Best parameters by window")
+    windows = evidence.document["windows"]
+    assert len(results) == len(searches) == len(parameters) == len(windows) == 6
+    for w, result, search, chosen in zip(windows, results, searches, parameters, strict=True):
+        both = [
+            (w["train"].get(n), w["test"].get(n)) for n in ("sharpe_annual", "net_profit", "total_trades", "win_rate")
+        ]
+        forms = [ratio, lambda v: percent(v, 2), count, lambda v: percent(v, 2)]
+        expected = [form(v) for form, pair in zip(forms, both, strict=True) for v in pair]
+        judged = f"{day_of(w['test_from'])} – {day_of(w['test_to'])}"
+        assert result == [str(w["number"] + 1), *expected, judged]
+        span = f"{day_of(w['train_from'])} – {day_of(w['train_to'])}"
+        counts = [count(w["trials"]), count(w["valid_trials"])]
+        assert search == [result[0], *counts, ratio(w["score"]), ratio(w["plateau"]), span, w["note"]]
+        assert chosen == [result[0], *(general(w["parameters"].get(n)) for n in SPACE)]
+
+
+def test_overfitting_is_told_with_values_and_limits(evidence: RunEvidence, html: str) -> None:
+    found = evidence.document["overfit"]
+    words = words_of(chapter(html, "overfit"))
+    for reason in found["reasons"]:
+        assert reason["text"] in words
+        assert f"{ratio(reason['value'])} / {ratio(reason['limit'])}" in words
+    for name in ("stability_score", "train_sharpe_std", "parameter_stability", "plateau_score"):
+        assert ratio(found[name]) in words
+    assert "REJECT" in words and "overfitting detected" in words
+
+
+def test_the_configuration_is_that_of_the_document(evidence: RunEvidence, html: str) -> None:
+    document = evidence.document
+    words = words_of(chapter(html, "configuration"))
+    assert document["config_id"] in words and document["stage"] in words
+    assert ratio(document["best_score"]) in words
+    assert f"{count(document['trials'])} {count(document['valid_trials'])} valid" in words
+    assert "300 trials a second; 12.5 s in all" in words
+    rows = {name: rest for name, *rest in rows_of(html, "configuration", "Parameters")}
+    assert set(rows) == set(document["best_parameters"])
+    for name, value in document["best_parameters"].items():
+        assert rows[name][0] == general(value)
+    assert rows["sizing"][1] == "not searched" and rows["pierce_depth"][1] == "0.0005 to 0.005"
+    assert rows["min_distance_from_level"][1] == "0.0001 to 0.01, logarithmic"
+    assert rows["reversal_candles"][1] == "1, 2, 3, 4, 5" and rows["htf"][1] == "1h, 4h, 1d"
+    assert "Constraints: atr_multiplier_sl &lt; 2.9." in chapter(html, "configuration")
+
+
+def test_a_best_at_the_end_of_its_range_is_pointed_out(evidence: RunEvidence, candles: Mapping[str, Bars]) -> None:
+    best = {**evidence.document["best_parameters"], "pierce_depth": 0.00499, "volume_spike_threshold": 1.5}
+    rows = {
+        n: r
+        for n, *r in rows_of(render(changed(evidence, best_parameters=best), candles), "configuration", "Parameters")
+    }
+    assert rows["pierce_depth"][2].startswith("at the high end of its range; ")
+    assert rows["volume_spike_threshold"][2].startswith("at the low end of its range; ")
+    assert "end of its range" not in rows["atr_multiplier_sl"][2]
+
+
+def test_regimes_are_those_of_the_document(evidence: RunEvidence, html: str) -> None:
+    rows = rows_of(html, "regimes", "By regime")
+    found = evidence.document["by_regime"]
+    assert [r[0] for r in rows] == ["Bull", "Sideways", "Volatile"]
+    for name, trades, won, net, sharpe in rows:
+        each = found[name.lower()]
+        assert trades == count(each["total_trades"]) and won == percent(each["win_rate"], 2)
+        assert net == percent(each["net_profit"], 2) and sharpe == ratio(each["sharpe_annual"])
+
+
+def test_charts_hold_what_was_asked(html: str) -> None:
+    assert len(re.findall(r'class="dot(?: soft)?"', chapter(html, "overfit"))) == 2 * 5
+    search = chapter(html, "search")
+    assert len(re.findall(r'class="line (?:newest|earlier)"', search)) == 2 * 5
+    assert search.count('class="line newest"') == 2
+    assert len(re.findall(r'class="combination chosen"', search)) == 2
+    maps = re.findall(r"<h3>\w+ against \w+</h3>", chapter(html, "parameters"))
+    assert 2 <= len(maps) <= 6 and maps[0] == "<h3>atr_multiplier_sl against pierce_depth</h3>"
+
+
+def test_every_chart_has_two_sizes_axes_and_a_name(html: str) -> None:
+    for anchor, units in (
+        ("search", ["trials of the window", "best Sharpe ratio a year so far", "Sharpe ratio a year"]),
+        ("overfit", ["Sharpe ratio a year, in sample", "Sharpe ratio a year, out of sample"]),
+        ("parameters", ["pierce_depth", "median trial"]),
+    ):
+        figures = re.findall(r"<figure.*?</figure>", chapter(html, anchor), re.DOTALL)
+        assert figures and all(f.count('role="img"') == 2 for f in figures)
+        for unit in units:
+            assert sum(f">{unit}</text>" in f for f in figures) >= 1, unit
+
+
+def test_equal_evidence_gives_equal_bytes(candles: Mapping[str, Bars], html: str, tmp_path: Path) -> None:
+    again = search_of(market(), left_out=(2,))
+    again.write(tmp_path)
+    assert render(RunEvidence.read(tmp_path), candles) == html
+
+
+def test_the_order_of_keys_does_not_show(evidence: RunEvidence, candles: Mapping[str, Bars], html: str) -> None:
+    document = dict(backwards(evidence.document))
+    assert render(replace(evidence, document=document), candles) == html
+
+
+def test_hostile_names_are_text(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+    bad = "<script>alert(1)</script>\"'&"
+    assert evidence.trials is not None
+    document = evidence.document
+    space = {bad: {"type": "choice", "values": [bad, "b"]}, **SPACE}
+    windows = [
+        {**w, "note": bad, "parameters": {**w["parameters"], bad: bad} if w["parameters"] else {}}
+        for w in document["windows"]
+    ]
+    reasons = [{**r, "code": bad, "text": bad} for r in document["overfit"]["reasons"]]
+    strings = {name: bad for name in ("strategy", "method", "sampler", "mode", "walk_forward", "config_id", "stage")}
+    hostile = changed(
+        evidence,
+        **strings,
+        name=bad,
+        regime_filter=bad,
+        objective=bad,
+        constraints=[bad],
+        space=space,
+        searched=list(space),
+        windows=windows,
+        overfit={**document["overfit"], "reasons": reasons, "verdict": bad},
+        best_parameters={**document["best_parameters"], bad: bad},
+        by_regime={bad: {"total_trades": 3}},
+        folds=[{**f, "left_out": f["left_out"] and bad} for f in document["folds"]],
+    )
+    values = pl.Series(f"p_{bad}", [bad if k % 3 else "b" for k in range(len(evidence.trials))])
+    page = render(replace(hostile, trials=evidence.trials.with_columns(values)), candles)
+    assert read(page).tags.count("script") == 1
+    assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
+
+
+def test_one_window(candles: Mapping[str, Bars]) -> None:
+    evidence = search_of(candles, windows=1, trials=40)
+    overfit = dict.fromkeys(evidence.document["overfit"]) | {"reasons": []}
+    page = render(changed(evidence, overfit=overfit), candles)
+    words = words_of(page)
+    assert "needs two windows" in words and "at least two judged windows" in words
+    assert "Earlier windows" not in words and "in 1 window," in words
+    assert page.count('class="line earlier"') == 0 and "Correlation" not in words
+
+
+def test_a_single_parameter_has_a_profile_and_no_map(candles: Mapping[str, Bars]) -> None:
+    page = render(search_of(candles, windows=3, space={"pierce_depth": SPACE["pierce_depth"]}), candles)
+    words = words_of(page)
+    assert "Score along pierce_depth" in words and " against pierce_depth" not in words
+    assert page.count('class="combination chosen"') == 2
+
+
+def test_the_newest_window_found_nothing(candles: Mapping[str, Bars]) -> None:
+    page = render(search_of(candles, windows=3, left_out=(0, 2)), candles)
+    words = words_of(page)
+    assert "there are no parameters to trade" in words and "The newest window had no valid trial" in words
+    assert "0 of 200 trials had 10 trades or more" in words
+    assert "valid trials of window 2, one line each" in words
+
+
+def test_no_window_found_anything(candles: Mapping[str, Bars]) -> None:
+    page = render(search_of(candles, windows=3, rejected=(0, 1, 2)), candles)
+    words = words_of(page)
+    assert "No window had a valid trial" in words and "Every trial was rejected" in words
+    assert "there is nothing to compare" in words
+    assert "<figure" not in chapter(page, "search") + chapter(page, "parameters") + chapter(page, "overfit")
+
+
+def test_a_constant_score_draws_no_map(candles: Mapping[str, Bars]) -> None:
+    page = render(search_of(candles, windows=2, constant=True), candles)
+    words = words_of(page)
+    assert "scored the same (Sharpe ratio a year 0.53): there is nothing to map" in words
+    assert "<figure" not in chapter(page, "parameters") and "Combinations" not in words
+    assert "Convergence" in words
+
+
+def test_trials_that_were_not_kept(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+    page = render(replace(evidence, trials=None), candles)
+    assert "parameters" not in read(page).ids
+    assert "were not kept" in words_of(page)
+
+
+def test_parameters_that_were_given_and_not_searched(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+    windows = [{**w, "trials": 0, "valid_trials": 0, "curve": []} for w in evidence.document["windows"]]
+    given = changed(evidence, windows=windows, searched=[], space={}, mode="fixed", trials=0, valid_trials=0)
+    page = render(replace(given, trials=None), candles)
+    ids = read(page).ids
+    assert "search" not in ids and "parameters" not in ids and {"windows", "overfit"} <= set(ids)
+    assert "the same parameters in all windows" in words_of(page)
+
+
+def test_nothing_was_held_back(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+    (window,) = search_of(candles, windows=1).document["windows"]
+    fitted = changed(
+        evidence,
+        windows=[{**window, "test_from": None, "test_to": None, "test": {}}],
+        folds=[],
+        walk_forward="none",
+        verdict=None,
+        stage="PAPER",
+        reasons=[],
+    )
+    words = words_of(render(fitted, candles))
+    assert "no verdict can be given" in words and "In-sample results" in words
+    assert "there is no out-of-sample result, only a fitted one" in words
+    assert "in sample: nothing was held back" in words and "No look into the future" not in words
+
+
+def test_nothing_but_undefined_numbers(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+    def empty(window: Mapping[str, Any]) -> dict[str, Any]:
+        none = {part: dict.fromkeys(window[part]) for part in ("train", "test")}
+        return {**window, **none, "score": None, "plateau": None, "curve": [None] * 5}
+
+    assert evidence.trials is not None
+    nothing = changed(
+        evidence,
+        windows=[empty(w) for w in evidence.document["windows"]],
+        overfit=dict.fromkeys(evidence.document["overfit"]) | {"reasons": []},
+        by_regime={"bull": {"total_trades": 0, "win_rate": None}},
+        best_score=None,
+        config_id=None,
+        engine_seconds=0.0,
+    )
+    trials = evidence.trials.with_columns(pl.lit(None, pl.Float64).alias("p_pierce_depth"))
+    assert "no configuration was stored" in words_of(render(replace(nothing, trials=trials), candles))
+
+
+@pytest.mark.parametrize(
+    ("objective", "name"),
+    [
+        ("net_profit", "net profit"),
+        ("sortino", "Sortino ratio a year"),
+        ("calmar", "Calmar ratio"),
+        ("profit_factor", "profit factor"),
+        ("deflated", "deflated Sharpe probability"),
+        ("of_my_own", "of my own"),
+    ],
+)
+def test_every_objective_has_a_name_and_a_form(candles: Mapping[str, Bars], objective: str, name: str) -> None:
+    evidence = changed(search_of(candles, windows=2, trials=30), objective=objective)
+    page = render(evidence, candles)
+    assert f"Best {name}" in words_of(page) and f">{name}</text>" in chapter(page, "search")
+    best = evidence.document["best_score"]
+    written = percent(best, 2) if objective == "net_profit" else ratio(best)
+    assert f'<dt>Best {name}</dt><dd><span class="number">{written}</span>' in page
+
+
+def test_many_windows_of_many_trials_stay_light(candles: Mapping[str, Bars]) -> None:
+    long = market(6_000)
+    evidence = search_of(long, windows=49, trials=5_000)
+    page = render(evidence, long)
+    read(page)
+    assert evidence.trials is not None and len(evidence.trials) == 245_000
+    assert len(page.encode()) < 3_000_000
+    drawn = re.findall(r'<path class="combination[^"]*" d="([^"]*)"', chapter(page, "search"))
+    assert sum(d.count("M") for d in drawn) <= 2 * 300
+    assert SYMBOL in page

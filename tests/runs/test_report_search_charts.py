@@ -1,0 +1,246 @@
+"""The arithmetic behind a search's charts, by hand."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.runs.report.parts import Figure
+from assay.runs.report.searched import objective, place_in_range
+from assay.runs.report.sections import convergence
+from assay.runs.report.sections.heatmap import grid
+from assay.runs.report.sections.overfit import pairs
+from assay.runs.report.sections.parallel import drawn
+from assay.runs.report.sections.parameters import ranked
+from assay.runs.report.sections.profile import quartiles
+from assay.runs.report.trials import Axis, Trials, axis, explained, trials
+
+from .report_evidence import evidence_of, market
+from .report_search import SPACE, search_of
+
+
+def number_axis(name: str, values: list[float], low: float, high: float, bins: int = 2) -> Axis:
+    return axis(name, pl.Series(values, dtype=pl.Float64), {"type": "float", "low": low, "high": high}, bins)
+
+
+def of(window: list[int], score: list[float], *axes: Axis) -> Trials:
+    """Trials whose gain is worked out here as the module promises it: less the window's median."""
+    w, s = np.array(window), np.array(score)
+    medians = {k: np.median(s[(w == k) & np.isfinite(s)]) for k in set(window)}
+    return Trials(w, s, s - np.array([medians[k] for k in window]), axes)
+
+
+# -- trials and axes --------------------------------------------------------------------------------------------------
+
+
+def test_gain_is_the_score_less_its_windows_median() -> None:
+    evidence = search_of(market(600), windows=2, trials=5, space={"pierce_depth": SPACE["pierce_depth"]})
+    table = pl.DataFrame(
+        {
+            "window": pl.Series([0, 0, 0, 1, 1, 1], dtype=pl.Int32),
+            "number": [0, 1, 2, 0, 1, 2],
+            "p_pierce_depth": [0.001, 0.002, 0.003, 0.001, 0.002, 0.003],
+            "score": [1.0, 2.0, 4.0, 10.0, None, 20.0],
+            "valid": [True, True, True, True, False, True],
+        }
+    )
+    found = trials(replace(evidence, trials=table))
+    assert found is not None
+    assert np.array_equal(found.gain, [-1, 0, 2, -5, np.nan, 5], equal_nan=True)
+    assert found.valid.tolist() == [True, True, True, True, False, True] and not found.flat
+
+
+def test_a_score_without_the_word_valid_does_not_count() -> None:
+    evidence = search_of(market(600), windows=1, trials=5)
+    assert evidence.trials is not None
+    claimed = evidence.trials.with_columns(
+        score=pl.Series([9.0, np.inf, np.nan, 1.0, 2.0]), valid=pl.Series([False] + 4 * [True])
+    )
+    found = trials(replace(evidence, trials=claimed))
+    assert found is not None and found.valid.tolist() == [False, False, False, True, True]
+
+
+def test_a_search_without_trials_has_none() -> None:
+    assert trials(evidence_of(market(600))) is None
+    evidence = search_of(market(600), windows=1, trials=5)
+    assert evidence.trials is not None
+    assert trials(replace(evidence, trials=evidence.trials.clear())) is None
+
+
+def test_a_range_is_cut_into_equal_bins() -> None:
+    found = number_axis("a", [0.0, 2.4, 2.5, 10.0], 0, 10, 4)
+    assert found.edges.tolist() == [0, 2.5, 5, 7.5, 10] and found.bins.tolist() == [0, 0, 1, 3]
+    assert found.span(1) == "2.5 to 5" and found.place(5.0) == 5.0 and np.isnan(found.place(11))
+
+
+def test_a_logarithmic_range_is_cut_by_ratios() -> None:
+    space = {"type": "float", "low": 0.01, "high": 100.0, "log": True}
+    found = axis("a", pl.Series([0.05, 0.5, 5.0, 50.0]), space, 4)
+    assert found.edges == pytest.approx([0.01, 0.1, 1, 10, 100]) and found.bins.tolist() == [0, 1, 2, 3]
+    assert found.scale(0, 100).at(1.0) == pytest.approx(50)
+    assert [text for _, text in found.marks(5)] == ["0.01", "0.1", "1", "10", "100"]
+
+
+def test_whole_numbers_lie_inside_their_bins() -> None:
+    found = axis("a", pl.Series(range(1, 41)), {"type": "int", "low": 1, "high": 40}, 4)
+    assert [found.span(k) for k in range(4)] == ["1 to 10", "11 to 20", "21 to 30", "31 to 40"]
+    assert np.bincount(found.bins).tolist() == [10, 10, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("column", "space", "labels", "bins"),
+    [
+        (
+            pl.Series([50.0, 200.0, 100.0]),
+            {"type": "choice", "values": [200, 50, 100]},
+            ("50", "100", "200"),
+            [0, 2, 1],
+        ),
+        (pl.Series([True, False]), {"type": "choice", "values": [True, False]}, ("yes", "no"), [0, 1]),
+        (pl.Series(["4h", "1h"]), {"type": "choice", "values": ["4h", "1h"]}, ("4h", "1h"), [0, 1]),
+        (pl.Series([3, 1]), {"type": "int", "low": 1, "high": 3}, ("1", "2", "3"), [2, 0]),
+        (pl.Series([0.5, 0.25, 0.5, 0.25]), {"type": "float", "low": 0.0, "high": 1.0}, ("0.25", "0.5"), [1, 0, 1, 0]),
+        (pl.Series(["a", None]), {}, ("a",), [0, -1]),
+    ],
+)
+def test_few_values_stand_each_for_itself(
+    column: pl.Series, space: dict[str, Any], labels: Any, bins: list[int]
+) -> None:
+    found = axis("a", column, space, 4)
+    assert found.labels == labels and found.bins.tolist() == bins
+    assert found.place(column[0]) == bins[0] and np.isnan(found.place("elsewhere"))
+
+
+def test_many_names_are_gathered() -> None:
+    names = [f"n{k}" for k in range(30)]
+    found = axis("a", pl.Series(names + names[:11] * 2), {"type": "choice", "values": names}, 4)
+    assert len(found.labels) == 12 and found.labels[:2] == ("n0", "n1") and found.labels[-1] == "other"
+    assert (found.bins == 11).sum() == 19
+
+
+def test_an_axis_of_one_value_is_one_bin() -> None:
+    found = axis("a", pl.Series([0.5] * 3), {}, 4)
+    assert found.labels == ("0.5",) and found.bins.tolist() == [0, 0, 0]
+
+
+# -- what explains ----------------------------------------------------------------------------------------------------
+
+
+def test_explained_share_by_hand() -> None:
+    # ranks 1 2 | 3 4: between 4, inside 1, total 5; 1 - (1 / 2) / (5 / 3)
+    assert explained(np.array([0, 0, 1, 1]), np.array([-5.0, 0.0, 1.0, 99.0])) == pytest.approx(0.7)
+    assert explained(np.array([0, 1, 0, 1]), np.array([1.0, 1.0, 1.0, 1.0])) == 0.0
+    assert explained(np.array([0, 1, 2]), np.array([1.0, 2.0, 3.0])) == 0.0
+    assert explained(np.array([], np.int64), np.array([])) == 0.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.floats(-1e6, 1e6)), min_size=1, max_size=60))
+def test_explained_share_is_a_share_of_ranks(rows: list[tuple[int, float]]) -> None:
+    bins, values = np.array([b for b, _ in rows]), np.array([v for _, v in rows])
+    share = explained(bins, values)
+    assert 0.0 <= share <= 1.0
+    assert explained(bins * 7, values) == pytest.approx(share)
+    assert explained(bins, np.cbrt(values)) == pytest.approx(share) or len(set(np.cbrt(values))) < len(set(values))
+
+
+def test_pairs_that_explain_most_come_first() -> None:
+    found = trials(search_of(market(600), windows=3, trials=600))
+    assert found is not None
+    alone, best = ranked(found)
+    names = [each.name for each in found.axes]
+    assert names[int(np.argmax(alone))] == "pierce_depth"
+    assert {names[best[0][1]], names[best[0][2]]} == {"pierce_depth", "atr_multiplier_sl"}
+    assert [s for s, _, _ in best] == sorted((s for s, _, _ in best), reverse=True)
+    noise = {"htf", "allow_short", "volume_spike_threshold"}
+    assert not any({names[a], names[b]} <= noise for _, a, b in best)
+
+
+def test_cells_hold_median_gain_best_score_and_counts() -> None:
+    a = number_axis("a", [0.1, 0.2, 0.3, 0.9, 0.8], 0, 1)
+    b = number_axis("b", [0.1, 0.2, 0.3, 0.1, 0.9], 0, 1)
+    found = of([0] * 5, [1.0, 3.0, 8.0, np.nan, 2.0], a, b)
+    cells = grid(found, a, b)
+    assert cells.asked.tolist() == [[3, 0], [1, 1]] and cells.valid.tolist() == [[3, 0], [0, 1]]
+    assert np.array_equal(cells.gain, [[0.5, np.nan], [np.nan, -0.5]], equal_nan=True)
+    assert np.array_equal(cells.best, [[8, np.nan], [np.nan, 2]], equal_nan=True)
+
+
+def test_quartiles_of_a_profile() -> None:
+    a = number_axis("a", [0.1, 0.2, 0.3, 0.4, 0.9], 0, 1)
+    values, held = quartiles(a, np.array([0.0, 1.0, 2.0, np.nan, np.nan]))
+    assert held.tolist() == [3, 0]
+    assert np.array_equal(values, [[0.5, 1.0, 1.5], [np.nan] * 3], equal_nan=True)
+
+
+# -- lines and dots ---------------------------------------------------------------------------------------------------
+
+
+def test_a_thinned_curve_ends_at_the_last_trial() -> None:
+    asked, best = convergence.course({"curve": [None, 1.0, 2.0, 2.5], "trials": 1_000})
+    assert asked.tolist() == [250, 500, 750, 1_000]
+    assert np.array_equal(best, [np.nan, 1, 2, 2.5], equal_nan=True)
+    assert convergence.course({"curve": [], "trials": 0})[0].size == 0
+
+
+def test_the_crosshair_reads_the_curve() -> None:
+    found = convergence.section(search_of(market(600), windows=3, trials=50))
+    assert found is not None
+    chart = found.parts[0]
+    assert isinstance(chart, Figure)
+    samples = json.loads(re.findall(r'data-hover="([^"]*)"', chart.wide)[0].replace("&#34;", '"'))
+    newest = search_of(market(600), windows=3, trials=50).document["windows"][-1]
+    assert samples[-1][1].startswith(f"trial 50 · newest window {objective('sharpe_ratio').write(newest['score'])}")
+    assert len(samples) == 50
+
+
+def test_the_best_are_drawn_over_an_even_sample() -> None:
+    score = np.concatenate([np.arange(1_000.0), [np.nan, 5_000.0]])
+    window = [1] * 1_001 + [0]
+    found = Trials(np.array(window), score, score, ())
+    shown = drawn(found)
+    assert shown.number == 1 and shown.valid == 1_000 and len(shown.rows) == 300
+    assert shown.rows[-30:].tolist() == list(range(970, 1_000)) and (shown.tint[-30:] == 4).all()
+    assert shown.rows[0] == 0 and shown.tint[:270].tolist() == sorted(shown.tint[:270]) and shown.tint[0] == 0
+    few = drawn(Trials(np.zeros(3, np.int64), np.array([3.0, 1.0, 2.0]), np.zeros(3), ()))
+    assert few.rows.tolist() == [1, 2, 0] and few.tint[-1] == 4
+
+
+def test_of_equal_scores_the_first_asked_is_the_best() -> None:
+    shown = drawn(Trials(np.zeros(3, np.int64), np.array([1.0, 2.0, 2.0]), np.zeros(3), ()))
+    assert shown.rows.tolist() == [0, 2, 1]
+
+
+def test_dots_are_windows_with_both_numbers() -> None:
+    windows = [
+        {"number": 0, "train": {"sharpe_annual": 2.0}, "test": {"sharpe_annual": 1.0}},
+        {"number": 1, "train": {}, "test": {}},
+        {"number": 2, "train": {"sharpe_annual": 3.0}, "test": {"sharpe_annual": None}},
+        {"number": 3, "train": {"sharpe_annual": 4.0}, "test": {"sharpe_annual": -1.0}},
+    ]
+    numbers, inside, outside = pairs(windows)
+    assert numbers == [0, 3] and inside.tolist() == [2, 4] and outside.tolist() == [1, -1]
+
+
+def test_place_in_the_searched_range() -> None:
+    assert place_in_range({"type": "float", "low": 1.0, "high": 5.0}, 2.0) == 0.25
+    assert place_in_range({"type": "float", "low": 0.01, "high": 1.0, "log": True}, 0.1) == pytest.approx(0.5)
+    assert place_in_range({"type": "choice", "values": [100, 50, 200]}, 100) == 0.5
+    assert np.isnan(place_in_range({"type": "choice", "values": ["a", "b"]}, "a"))
+    assert np.isnan(place_in_range({"type": "float", "low": 1.0, "high": 5.0}, None)) and np.isnan(
+        place_in_range({}, 1)
+    )
+
+
+def test_scores_are_written_in_their_unit() -> None:
+    assert (
+        objective("sharpe_ratio").write(1.234) == "1.23" and objective("sharpe_ratio").write(0.5, sign=True) == "+0.50"
+    )
+    assert objective("net_profit").write(0.0123) == "1.23\u202f%"
+    assert objective("net_profit").marks([0.0, 0.05], sign=True) == [(0.0, "0\u202f%"), (0.05, "+5\u202f%")]
+    assert objective("sharpe_ratio").marks([-0.5, 1.0]) == [(-0.5, "−0.5"), (1.0, "1.0")]
