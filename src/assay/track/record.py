@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from assay.track.artifacts import Artifacts
+from assay.track.configurations import Configurations
 from assay.track.database import BUSY_SECONDS, Database, database_path
 from assay.track.datasets import Datasets
 from assay.track.experiments import Experiments
@@ -32,6 +33,7 @@ class Record:
         self.models = Models(database)
         self.trades = Trades(database)
         self.ledger = Ledger(database)
+        self.configurations = Configurations(database)
 
     @property
     def schema_version(self) -> str:

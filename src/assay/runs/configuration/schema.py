@@ -51,10 +51,17 @@ def read(text: str) -> dict[str, Any]:
         raise ArtifactError(
             f"configuration has version {shown(found)}, this Assay reads {VERSION}", code="ARTIFACT_VERSION"
         )
+    return stored(document)
+
+
+def stored(document: Any, name: str = "") -> dict[str, Any]:
+    """A document that was kept, if it keeps to the schema; else ArtifactError as `read`. name: its id, for the text."""
     fault = _fault(document)
     if fault is not None:
-        path, said, hint = fault
-        raise ArtifactError(f"configuration, {path}: {said}", code="ARTIFACT_CORRUPT", hint=hint, field=path)
+        path, text, hint = fault
+        raise ArtifactError(
+            f"configuration {name}, {path}: {text}".replace(" ,", ","), code="ARTIFACT_CORRUPT", hint=hint, field=path
+        )
     return dict(document)
 
 
