@@ -13,7 +13,6 @@ from assay.kernel.bars import USABLE
 from assay.kernel.contracts import Silent
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, DataError, TrainError
-from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies import Range, Structural, strategies, strategy
@@ -58,8 +57,7 @@ def walked(search, train, point):
     """The candidate as any trainer: fitted, then decided and traded on all instants that may be learnt from."""
     model = search.make(point).fit(train, seed=1, report=Silent())
     rows = np.flatnonzero(train.times >= train.since)
-    fold = Fold(np.array([0]), rows, train.times, train.times)
-    tested = judge_model(model, train, fold, search.costs)
+    tested = judge_model(model, train, rows, search.costs)
     return next(iter(tested.values())).record
 
 

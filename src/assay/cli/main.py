@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli import backtest, config, data, demo, features, runs, strategies, train
+from assay.cli import backtest, config, data, demo, features, optimize, runs, strategies, train
 from assay.cli.door import main, tell_on_stderr
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(features.app, name="features")
 app.command("train")(train.train)
 app.add_typer(strategies.app, name="strategies")
 app.command("backtest")(backtest.backtest)
+app.command("optimize")(optimize.optimize)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
 app.command("report")(runs.report)

@@ -13,9 +13,10 @@ from assay.kernel.instrument import Instrument
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldPlan:
-    """How history is cut. Bars or days, not both; nothing given means n/3 train rows and 8 test folds.
+    """How history is cut. Bars, days or one share; nothing given means n/3 train rows and 8 test folds.
 
-    train_bars, test_bars: rows.   train_days, test_days, gap_days: days.
+    train_bars, test_bars: rows.   train_days, test_days, gap_days: days.   train_share: one split, rows of the first
+    part over all.
     expanding: keep all earlier rows.   embargo: rows on top of what the labels demand (plans by bars).
     """
 
@@ -24,6 +25,7 @@ class FoldPlan:
     train_days: float | None = None
     test_days: float | None = None
     gap_days: float = 0.0
+    train_share: float | None = None
     expanding: bool = False
     embargo: int = 0
 
@@ -48,7 +50,7 @@ class SizingChoice:
 class TrainSpec:
     """Everything that decides what a training gives, but for the candles and the code.
 
-    learner:    ``ensemble`` (``lstm``, ``ppo`` and ``rules`` come with their trainers).
+    learner:    ``ensemble`` or ``rules`` (``lstm`` and ``ppo`` come with their trainers).
     exchange, symbols, timeframe: the market; several symbols make one global model.
     features:   name of a set, or names of columns.
     bars:       only the newest this many closed bars of each symbol; None is all.

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,8 @@ from assay.kernel.bars import Bars
 from assay.kernel.clock import iso, now_ms
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
-from assay.kernel.names import did_you_mean
 from assay.kernel.parse import parse
 from assay.kernel.spec import canonical
 from assay.kernel.trial import Trial
@@ -27,8 +26,7 @@ from assay.runs import keep
 from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
 from assay.runs.evidence import RunEvidence, jsonable, trades_table
-from assay.runs.specs import typed
-from assay.runs.strategies import blamed, chosen
+from assay.runs.strategies import blamed, chosen, parameters_and_costs
 from assay.simulate.engine import run as simulate
 from assay.simulate.metrics import metrics
 from assay.simulate.record import Record
@@ -98,15 +96,7 @@ def build_backtest(
 
     Raises ConfigError ``CONFIG_PARAMETER`` and ``CONFIG_FIELD`` naming key, value and the nearest known name.
     """
-    given: dict[str, Any] = {}
-    costs: dict[str, Any] = {}
-    for name, text in settings.items():
-        part, dot, key = name.partition(".")
-        if dot and part == "costs":
-            costs[key] = typed(text)
-        else:
-            _demand_known(rule, name)
-            given[name] = typed(text)
+    given, costs = parameters_and_costs(rule, settings)
     derivative = ":" in instrument.symbol
     values = rule.resolve(given)
     if ALLOW_SHORT in values and ALLOW_SHORT not in given:
@@ -122,17 +112,6 @@ def build_backtest(
         bars=bars,
         origin=rule.origin,
     )
-
-
-def _demand_known(rule: Strategy, name: str) -> None:
-    if name not in rule.parameters:
-        near = did_you_mean(name, [*rule.parameters, *(f"costs.{f.name}" for f in fields(Costs))])
-        raise ConfigError(
-            f"{rule.name} has no parameter {shown(name)}; {near or 'it has ' + ', '.join(rule.parameters)}",
-            code="CONFIG_PARAMETER",
-            hint=near,
-            field=name[:128],
-        )
 
 
 def backtest(

@@ -1,5 +1,6 @@
 """What the outside world hands to a piece of work. Built once per process, in `assay.app`."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -59,19 +60,34 @@ class Context:
         return self.home / "models"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recording:
-    """The report of a run: progress to the listener, trials to the ledger."""
+    """The report of a run: progress to the listener, trials to the ledger.
+
+    A search's progress is told with its trials, trials a second and the best score so far.
+    """
 
     context: Context
     experiment_id: int
     stage: str
     begins: float = 0.0
     ends: float = 1.0
+    _since: float = field(default_factory=time.monotonic)
+    _trials: dict[float, float] = field(default_factory=dict)
 
     def progress(self, share_done: float, metrics: Mapping[str, float]) -> None:
         """See `assay.kernel.contracts.Report`."""
-        self.context.listener(self.begins + (self.ends - self.begins) * share_done, self.stage)
+        share = self.begins + (self.ends - self.begins) * share_done
+        self.context.listener(share, self._pace(metrics) if "trials" in metrics else self.stage)
+
+    def _pace(self, metrics: Mapping[str, float]) -> str:
+        fold = metrics.get("fold", 0.0)
+        self._trials[fold] = metrics["trials"]
+        total = sum(self._trials.values())
+        rate = total / max(time.monotonic() - self._since, 1e-3)
+        best = metrics.get("best_score", float("nan"))
+        told = f", best {best:.3g}" if best == best else ""
+        return f"{self.stage}, window {fold + 1:.0f}: {total:,.0f} trials, {rate:,.0f}/s{told}"
 
     def trial(self, trial: Trial) -> int:
         """See `assay.kernel.contracts.Report`."""

@@ -57,6 +57,11 @@ def history(spec: TrainSpec, bars: Sequence[Bars]) -> History:
     return History(Panel.of(*windows), {b.instrument.symbol: b for b in bars}, warm_up, absent, horizon)
 
 
+def bare(bars: Sequence[Bars]) -> History:
+    """Candles alone, for learners that read no feature and no label."""
+    return History(Panel.of(*map(Window.of_bars, bars)), {b.instrument.symbol: b for b in bars}, 0, {}, 0)
+
+
 def _columns(features: Table, names: tuple[str, ...]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     if features.names == names:
         return features.values

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from assay.track.publish import publish, write_files
 from assay.track.snapshots import snapshot
 
 EVIDENCE = "evidence"
+WithModel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _STRATEGY = {"ensemble": "ensemble", "lstm": "lstm", "ppo": "rl"}
 
 
@@ -123,20 +124,32 @@ def running(
 
 
 def finish(
-    spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunEvidence, past: History
+    spec: TrainSpec,
+    context: Context,
+    run: Run,
+    model: Model,
+    evidence: RunEvidence,
+    past: History,
+    *,
+    by: str = "",
+    with_model: WithModel | None = None,
 ) -> dict[str, Any]:
     """Publish the model and write everything about the run; the document, with the model's id in it.
+
+    by: what the model and its trades are written down to; the learner when empty.   with_model: is called with the
+    first model's row, to write rows that point to it; what it gives is added to the document.
 
     Files first, each whole or not at all; then one transaction with every row and the run's end. A crash before it
     leaves files that no row points to.
     """
-    record = context.record
-    written = _model_files(spec, context, model, evidence, past)
+    record, by = context.record, by or spec.learner
+    written = _model_files(spec, context, model, evidence, past, by)
     with record.together():
         rows = publish(record, run.id, written, **_model_columns(spec, evidence))
         ids = {row["symbol"]: row["model_id"] for row in rows}
         document = dict(evidence.document) | {"model_id": next(iter(ids.values())), "model_ids": ids}
-        leave(spec, context, run, RunEvidence(document, *evidence.tables), by=spec.learner)
+        document |= {} if with_model is None else with_model(rows[0])
+        leave(spec, context, run, replace(evidence, document=document), by=by)
     return document
 
 
@@ -172,7 +185,9 @@ def _dataset(bars: Bars, run: Run, context: Context) -> None:
     context.record.datasets.link(run.id, dataset, "train")
 
 
-def _model_files(spec: TrainSpec, context: Context, model: Model, evidence: RunEvidence, past: History) -> list[Any]:
+def _model_files(
+    spec: TrainSpec, context: Context, model: Model, evidence: RunEvidence, past: History, by: str
+) -> list[Any]:
     blobs = Blobs(context.artifacts)
     window = next(iter(past.panel.windows.values()))
     with blobs.staging() as parts:
@@ -181,7 +196,7 @@ def _model_files(spec: TrainSpec, context: Context, model: Model, evidence: RunE
             write_files(
                 parts,
                 ModelFacts(
-                    strategy_type=_STRATEGY.get(spec.learner, spec.learner),
+                    strategy_type=_STRATEGY.get(by, by),
                     exchange=spec.exchange,
                     symbol=symbol,
                     timeframe=spec.timeframe,
@@ -209,7 +224,7 @@ def _model_columns(spec: TrainSpec, evidence: RunEvidence) -> dict[str, Any]:
         "val_metric": document["metrics"].get("sharpe_annual"),
         "lifecycle_stage": document["stage"],
         "verdict": {"word": document["verdict"]} | {k: document[k] for k in ("stage", "reasons", "bars_needed")},
-        "format": "ensemble-parts" if spec.learner == "ensemble" else None,
+        "format": {"ensemble": "ensemble-parts", "rules": "rules-json"}.get(spec.learner),
     }
 
 

@@ -27,6 +27,8 @@ def _chosen(folds: FoldPlan, panel: Panel, horizon: int) -> Plan:
     by_bars = folds.train_bars is not None or folds.test_bars is not None
     if by_days and by_bars:
         raise ConfigError("folds are given in bars and in days; give one of the two", code="CONFIG_FOLDS")
+    if folds.train_share is not None:
+        return _split(folds, len(panel.times), horizon, alone=not (by_days or by_bars))
     if folds.gap_days and not by_days:
         raise ConfigError(
             "folds.gap_days goes with train_days and test_days; use embargo for bars", code="CONFIG_FOLDS"
@@ -55,6 +57,21 @@ def _chosen(folds: FoldPlan, panel: Panel, horizon: int) -> Plan:
             code="CONFIG_FOLDS",
         )
     return WalkForward(train, test, expanding=folds.expanding, embargo=folds.embargo)
+
+
+def _split(folds: FoldPlan, n: int, horizon: int, *, alone: bool) -> WalkForward:
+    share = folds.train_share or 0.0
+    if not alone:
+        raise ConfigError("folds.train_share makes one split; it goes without bars and days", code="CONFIG_FOLDS")
+    if not 0 < share < 1:
+        raise ConfigError(f"folds.train_share is {share:g}, must lie between 0 and 1", code="CONFIG_FOLDS")
+    train = int(n * share)
+    test = n - train - horizon - folds.embargo
+    if train < 1 or test < 1:
+        raise ConfigError(
+            f"{n} rows leave {train} to train on and {test} to test on at a share of {share:g}", code="CONFIG_FOLDS"
+        )
+    return WalkForward(train, test, embargo=folds.embargo)
 
 
 def _pair(unit: str, train: float | None, test: float | None) -> bool:

@@ -1,19 +1,22 @@
 """Strategies as they are asked for: by name, or in a file of the user's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from assay.kernel.bars import Bars
+from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.timeframe import Timeframe
 from assay.learn.strategies import Strategy, load_strategy_file, strategies, strategy_named
 from assay.learn.strategies.declare import own_line
 from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
+from assay.runs.specs import typed
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
 ASKED_ABOUT = 200  # bars after the lookback that a check needs to mean anything
@@ -34,6 +37,34 @@ def chosen(name: str, file: Path | None = None) -> Strategy:
             hint=did_you_mean(name, [own.name]),
         )
     return own
+
+
+def parameters_and_costs(rule: Strategy, settings: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings by what they set: a bare name a parameter of the strategy, ``costs.fee`` a cost.
+
+    Raises ConfigError ``CONFIG_PARAMETER`` naming an unknown parameter and the nearest known name.
+    """
+    given: dict[str, Any] = {}
+    costs: dict[str, Any] = {}
+    for name, text in settings.items():
+        part, dot, key = name.partition(".")
+        if dot and part == "costs":
+            costs[key] = typed(text)
+        else:
+            _demand_known(rule, name)
+            given[name] = typed(text)
+    return given, costs
+
+
+def _demand_known(rule: Strategy, name: str) -> None:
+    if name not in rule.parameters:
+        near = did_you_mean(name, [*rule.parameters, *(f"costs.{f.name}" for f in fields(Costs))])
+        raise ConfigError(
+            f"{rule.name} has no parameter {shown(name)}; {near or 'it has ' + ', '.join(rule.parameters)}",
+            code="CONFIG_PARAMETER",
+            hint=near,
+            field=name[:128],
+        )
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from threading import Lock
 
 import numpy as np
 
-from assay.kernel.arrays import FloatArray
+from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import USABLE, Bars
 from assay.kernel.contracts import Forecaster, Model, Report, Trainer
 from assay.kernel.costs import Costs
@@ -29,6 +29,7 @@ from assay.validate.split import Plan
 
 log = logging.getLogger(__name__)
 _LISTEN_SECONDS = 0.2
+_NOTHING: Mapping[str, float] = {}
 _LEFT_OUT = 0.2  # share of folds that may be left out for degenerate labels
 
 
@@ -74,12 +75,13 @@ class _Shares:
     over: bool = False
     lock: Lock = field(default_factory=Lock)
 
-    def tell(self, number: int, share: float) -> None:
+    def tell(self, number: int, share: float, metrics: Mapping[str, float] = _NOTHING) -> None:
         if self.over:
             raise CancelledError
         with self.lock:
             self.done[number] = max(self.done[number], share)
-            self.report.progress(min(1.0, sum(self.done) / len(self.done)), {})
+            told = {**metrics, "fold": float(number)} if metrics else {}
+            self.report.progress(min(1.0, sum(self.done) / len(self.done)), told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class _Part:
     number: int
 
     def progress(self, share_done: float, metrics: Mapping[str, float]) -> None:
-        self.shares.tell(self.number, 0.98 * share_done)
+        self.shares.tell(self.number, 0.98 * share_done, metrics)
 
     def trial(self, trial: Trial) -> int:
         with self.shares.lock:
@@ -138,16 +140,16 @@ def _one(trainer: Trainer, panel: Panel, fold: Fold, number: int, costs: Costs, 
         log.warning("fold left out", extra={"fold": number, "reason": error.message})
         part.shares.tell(number, 1.0)
         return Outcome(number, fold, None, {}, time.monotonic() - began, error.message)
-    tested = judge_model(model, panel, fold, costs)
+    tested = judge_model(model, panel, fold.test, costs)
     part.shares.tell(number, 1.0)
     return Outcome(number, fold, model, tested, time.monotonic() - began)
 
 
-def judge_model(model: Model, panel: Panel, fold: Fold, costs: Costs) -> dict[str, Tested]:
-    """Decide and trade a fold's test rows with a fitted model, instrument by instrument."""
-    view = panel.deciding(fold.test, lookback=model.lookback)
+def judge_model(model: Model, panel: Panel, rows: IntArray, costs: Costs) -> dict[str, Tested]:
+    """Decide and trade the first to the last of these positions of `Panel.times`, instrument by instrument."""
+    view = panel.deciding(rows, lookback=model.lookback)
     decided, forecasts = _decided(model, view)
-    first, last = panel.times[fold.test[0]], panel.times[fold.test[-1]]
+    first, last = panel.times[rows[0]], panel.times[rows[-1]]
     tested = {}
     for symbol, window in view:
         start, stop = span(window, first, last)

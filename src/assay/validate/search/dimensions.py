@@ -6,6 +6,10 @@ from itertools import pairwise
 from math import exp, floor, isfinite, log, log10
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.spec import canonical
@@ -46,6 +50,17 @@ class Listed:
         """Every value, in order."""
         return self.values
 
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Values that bound the others: all of them."""
+        return self.values
+
+    def positions(self, values: NDArray[Any]) -> FloatArray:
+        """``(n,)`` 0..1: the place of each value in the list."""
+        places = {canonical(value): place for place, value in enumerate(self.values)}
+        found = np.array([places[canonical(value)] for value in values.tolist()], np.float64)
+        return found / max(len(self.values) - 1, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Whole:
@@ -77,6 +92,15 @@ class Whole:
             return range(self.low, self.high + 1)
         shares = _shares(self.points)
         return tuple(sorted({round(_between(self.low, self.high, s, log_scale=self.log)) for s in shares}))
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Values that bound the others."""
+        return self.low, self.high
+
+    def positions(self, values: NDArray[Any]) -> FloatArray:
+        """``(n,)`` 0..1 between the ends, or between their logarithms."""
+        return _positions(values, self.low, self.high, log_scale=self.log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +138,15 @@ class Real:
     def grid(self) -> tuple[float, ...]:
         """`points` values, both ends included."""
         return tuple(dict.fromkeys(self.at(share) for share in _shares(self.points)))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Values that bound the others."""
+        return self.low, self.high
+
+    def positions(self, values: NDArray[Any]) -> FloatArray:
+        """``(n,)`` 0..1 between the ends, or between their logarithms."""
+        return _positions(values, self.low, self.high, log_scale=self.log)
 
 
 Dimension = Listed | Whole | Real
@@ -217,6 +250,13 @@ def _between(low: float, high: float, share: float, *, log_scale: bool) -> float
     if log_scale:
         return exp(log(low) + share * (log(high) - log(low)))
     return low + share * (high - low)
+
+
+def _positions(values: NDArray[Any], low: float, high: float, *, log_scale: bool) -> FloatArray:
+    found = np.asarray(values, np.float64)
+    if log_scale:
+        found, low, high = np.log(found), log(low), log(high)
+    return (found - low) / (high - low)
 
 
 def _shares(points: int) -> list[float]:

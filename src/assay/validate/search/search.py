@@ -85,6 +85,10 @@ class Search:
         """See `Trainer`: `search`, then the best parameters fitted on all of `train`."""
         result = self.search(train, seed=seed, report=report)
         self.told(result)
+        return self.best(result, train, seed=seed, report=report)
+
+    def best(self, result: SearchResult, train: Panel, *, seed: int, report: Report) -> Model:
+        """The best parameters of a search of `train`, fitted on all of it."""
         ears = Ears(_Last(report), 1.0)
         try:
             model = self.make(result.best_parameters).fit(train, seed=integer(seed, "search best"), report=ears)

@@ -7,8 +7,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from assay.kernel.arrays import BoolArray
+from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.spec import canonical
@@ -55,19 +56,22 @@ class Space:
         return cls(parts, tuple(Constraint(text, {*parts, *fixed}) for text in constraints), fixed)
 
     @classmethod
-    def of_strategy(cls, rule: Strategy, given: Mapping[str, Any] | None = None) -> "Space":
+    def of_strategy(
+        cls, rule: Strategy, given: Mapping[str, Any] | None = None, *, values: Mapping[str, Any] | None = None
+    ) -> "Space":
         """The space that a rule declares; `given` replaces it, and leaves only these parameters to be searched.
 
-        The rule's constraints hold; parameters that are not searched count with their defaults.
-        Raises ConfigError ``CONFIG_SPACE``, also for a rule that declares nothing to search.
+        values: of all parameters, for those that are not searched; the rule's defaults where None is given. The rule's
+        constraints hold. Raises ConfigError ``CONFIG_SPACE``, also for a rule that declares nothing to search.
         """
+        values = rule.defaults if values is None else values
         if given is not None:
-            base = cls.of(given, known=rule.parameters, fixed=rule.defaults)
+            base = cls.of(given, known=rule.parameters, fixed=values)
             return cls(base.dimensions, rule.constraints, base.fixed)
         parts = {n: choices(n, s) if isinstance(s, tuple) else dimension(n, s) for n, s in rule.space.items()}
         if not parts:
             raise ConfigError(f"{rule.name} declares no parameter to search", code="CONFIG_SPACE")
-        return cls(parts, rule.constraints, {n: v for n, v in rule.defaults.items() if n not in parts})
+        return cls(parts, rule.constraints, {n: v for n, v in values.items() if n not in parts})
 
     @property
     def count(self) -> int | None:
@@ -103,6 +107,11 @@ class Space:
             point = dict(zip(self.dimensions, values, strict=True))
             if self.holds(point):
                 yield point
+
+    def positions(self, parameters: Mapping[str, NDArray[Any]]) -> FloatArray:
+        """``(n, k)``: where each parameter lies in its dimension, 0..1, from columns ``(n,)`` by name."""
+        columns = [each.positions(parameters[name]) for name, each in self.dimensions.items()]
+        return np.column_stack(columns)
 
     def grid_mask(self) -> BoolArray:
         """``(P,)``: which points of the whole grid, in its order, satisfy the constraints."""

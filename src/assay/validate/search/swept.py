@@ -17,7 +17,6 @@ from assay.learn.strategies.declare import Strategy
 from assay.simulate.engine import run
 from assay.simulate.record import Record
 from assay.validate.search.counted import Counting
-from assay.validate.search.dimensions import Listed
 from assay.validate.search.inner import blamed
 from assay.validate.search.method import Row, Session
 from assay.validate.search.objective import Objective, measured
@@ -52,8 +51,7 @@ class RuleSweep:
         """
         bars = train.one.bars
         start = 0 if train.since is None else int(np.searchsorted(bars.known_at, train.since))
-        ends = {name: each.values if isinstance(each, Listed) else (each.low, each.high) for name, each in
-                space.dimensions.items()}  # fmt: skip
+        ends = {name: each.ends for name, each in space.dimensions.items()}
         bench = Bench(self.rule, bars, start, self.base, ends, costs, self.regime, self.threads)
         self.rule.demand(bars, min(bench.corners(), key=bench.lookback))
         return Ground(self, bench, space)

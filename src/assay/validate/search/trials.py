@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.spec import canonical
 from assay.validate.search.method import Row
 from assay.validate.search.objective import REASONS
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Column = NDArray[Any]
 
@@ -96,6 +99,22 @@ class Trials:
         out = io.BytesIO()
         pl.DataFrame(columns, strict=False).write_parquet(out, compression="zstd", compression_level=1)
         return out.getvalue()
+
+    def table(self, rows: IntArray, metrics: Sequence[str]) -> "pl.DataFrame":
+        """These candidates for people: number, ``p_`` + each parameter, score, valid, reason, trades and metrics."""
+        import polars as pl
+
+        columns: dict[str, Any] = {"number": rows.astype(np.int64)}
+        columns |= {f"p_{name}": _series(values[rows]) for name, values in self.parameters.items()}
+        columns |= {
+            "score": pl.Series(self.score[rows], nan_to_null=True),
+            "valid": self.valid[rows],
+            "reason": np.array(REASONS)[self.reason[rows]],
+            "trades": self.trades[rows],
+        }
+        missing = np.full(len(self), np.nan)
+        columns |= {name: self.metrics.get(name, missing)[rows] for name in metrics}
+        return pl.DataFrame(columns, strict=False)
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "Trials":

@@ -1,0 +1,80 @@
+"""What every training says of itself, whatever its learner: its trial, its document, the regimes it was judged in."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from assay.features.regime import codes
+from assay.kernel.arrays import IntArray
+from assay.kernel.clock import iso, now_ms
+from assay.kernel.spec import TrainSpec
+from assay.kernel.trial import Trial
+from assay.runs.code import code_digest
+from assay.runs.evidence import importance, jsonable, labels_summary, verdict_summary
+from assay.runs.history import History
+from assay.runs.judged import Judged
+from assay.validate.verdict import Verdict
+from assay.validate.walk import Outcome
+
+
+def regimes(past: History, found: Judged) -> IntArray:
+    """``(n,)`` place in `assay.features.regime.NAMES` of each judged bar (first instrument), -1 for none."""
+    bars = past.bars[next(iter(found.records))]
+    labels = codes(bars)
+    at = np.minimum(np.searchsorted(bars.timestamp, found.whole.timestamp), len(bars) - 1)
+    return np.where(bars.timestamp[at] == found.whole.timestamp, labels[at], -1)
+
+
+def trial(spec: TrainSpec, found: Judged, digest: str, seconds: float, *, strategy: str = "") -> Trial:
+    """The record of a walk as the ledger counts it."""
+    first, last = int(found.whole.timestamp[0]), int(found.whole.timestamp[-1])
+    return Trial(
+        market_key=spec.market_key,
+        learner=spec.learner,
+        strategy=strategy or spec.learner,
+        params=spec.as_dict(),
+        returns=found.whole.returns,
+        metrics=found.metrics,
+        objective="sharpe",
+        score=found.metrics["sharpe"],
+        total_trades=len(found.whole.trades),
+        window=(first, last),
+        tuning_method="none",
+        seed=spec.seed,
+        data_digest=digest,
+        duration_seconds=seconds,
+    )
+
+
+def document(
+    spec: TrainSpec, digest: str, past: History, outcomes: Sequence[Outcome], found: Judged, word: Verdict
+) -> dict[str, Any]:
+    """``run.json`` as far as a walk decides it."""
+    from assay.market.quality import examine
+    from assay.runs.advice import advice
+
+    labels = {s: w.labels for s, w in past.panel}
+    return {
+        "format_version": 1,
+        "name": f"{spec.learner} on {', '.join(spec.symbols)} {spec.timeframe}",
+        "created": iso(now_ms()),
+        "spec": spec.as_dict(),
+        "spec_hash": spec.hash,
+        "data_digest": digest,
+        "code_digest": code_digest(),
+        "bars_per_year": found.bars_per_year,
+        "warm_up": past.warm_up,
+        "n_trials": int(word.reason("ledger").value),
+        "metrics": jsonable(found.metrics),
+        "by_symbol": jsonable(found.by_symbol),
+        "folds": jsonable(found.folds),
+        "trades": len(found.whole.trades),
+        "importance": jsonable(importance(outcomes)),
+        "labels": {s: labels_summary(each) for s, each in labels.items() if each is not None},
+        "quality": {s: jsonable(examine(b).as_dict()) for s, b in past.bars.items()},
+        "snapshots": {s: b.digest() for s, b in past.bars.items()},
+        "absent": dict(past.absent),
+        **verdict_summary(word),
+        "advice": advice(word, found.metrics, bars_per_year=found.bars_per_year),
+    }

@@ -1,0 +1,163 @@
+"""A parameter search of a rule, from candles to a configuration that a bot can run. Reads like `assay.runs.train`."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from assay.features.regime import NAMES
+from assay.kernel.clock import now_ms
+from assay.kernel.errors import ConfigError
+from assay.kernel.fold import Fold
+from assay.kernel.spec import TrainSpec
+from assay.runs import keep
+from assay.runs.asking import plan_name
+from assay.runs.code import surroundings
+from assay.runs.configuration import configure, engine_hash
+from assay.runs.configuration.row import TIMEFRAMES
+from assay.runs.context import Context, Recording
+from assay.runs.documents import document, regimes, trial
+from assay.runs.evidence import RunEvidence, jsonable, tables
+from assay.runs.history import History, bare
+from assay.runs.judged import Judged, judged, verdict
+from assay.runs.plan import plan
+from assay.runs.rules import RuleSearch, as_tables
+from assay.runs.train import TrainResult
+from assay.runs.windows import Searching, Windows, windows
+from assay.simulate.regimes import by_regime
+from assay.validate.robustness import parameter_stability
+from assay.validate.stability import MIN_WINDOWS, windows_stability
+from assay.validate.walk import walk
+
+KIND = "optimize"
+
+
+def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, force: bool = False) -> TrainResult:
+    """Search a rule's parameters window by window, judge each on the next, and remember all of it.
+
+    spec: of learner ``rules``; its folds are the windows.   file: of a strategy that is the user's own.
+    The same spec on the same candles with the same code gives the existing completed run, unless `force`. Every
+    candidate is counted before its score is used. The parameters that the configuration gets are those of the newest
+    window that found some: they were judged after they were found. A window that finds nothing trades nothing.
+
+    Raises what `RuleSearch` raises; TrainError ``TRAIN_NO_VALID_TRIAL`` where no window finds anything.
+    """
+    began = time.monotonic()
+    asked = RuleSearch(spec, file)
+    bars, filtered = keep.candles(spec, context)
+    digest = keep.data_digest(bars, spec)
+    if not force and (known := keep.existing(spec, digest, context)) is not None:
+        return TrainResult(known, existing=True)
+    past = bare(bars)
+    asked.demand(bars[0])
+    folds = plan(spec.folds, past.panel, horizon=past.horizon)
+    _demand_windows(spec, [*folds.folds(past.panel.known_at, past.panel.times)], past)
+    with keep.running(spec, digest, bars, context, by=asked.rule.name, kind=KIND) as run:
+        report = Recording(context, run.id, "searching", 0.0, 0.9)
+        counted = context.record.ledger.count(spec.market_key)
+        trainer = Searching(asked.search(spec.costs, counted=counted, digest=digest), asked.params.mode == "fixed")
+        outcomes = list(walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
+        trainer.demand_some()
+        found = judged(outcomes, past, spec.costs, seed=spec.seed)
+        number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
+        count = context.record.ledger.count(spec.market_key)
+        word = verdict(found, n_trials=count, counted=number <= count, regimes=regimes(past, found))
+        walked = windows(
+            trainer, outcomes, past.panel, [fold["metrics"] for fold in found.folds], spec.costs, seed=spec.seed
+        )
+        told = document(spec, digest, past, outcomes, found, word) | _searched(asked, walked, past, found)
+        told |= {
+            "run_id": run.run_id,
+            "experiment_id": run.id,
+            "seconds": time.monotonic() - began,
+            "engine_seconds": sum(result.engine_seconds for result in trainer.found.values()),
+            "filter": jsonable(filtered),
+            "environment": surroundings(workers=1),
+        }
+        evidence = RunEvidence(told, *tables(found, outcomes, past), walked.trials)
+
+        def configured(model: Mapping[str, Any]) -> dict[str, Any]:
+            made = configure(
+                evidence, bars[0], run_id=run.run_id, created=now_ms(), engine_hash=engine_hash(),
+                experiment_id=run.id, model_id=model["id"],
+            )  # fmt: skip
+            context.record.configurations.add(made.row)
+            return {"config_id": made.config_id, "stage": made.stage}
+
+        return TrainResult(
+            keep.finish(spec, context, run, walked.model, evidence, past, by=asked.rule.name, with_model=configured)
+        )
+
+
+def _demand_windows(spec: TrainSpec, folds: Sequence[Fold], past: History) -> None:
+    """Raise where there is too little to walk, or a length of bar that no configuration may have."""
+    if spec.timeframe not in TIMEFRAMES:
+        raise ConfigError(
+            f"a configuration trades bars of {', '.join(TIMEFRAMES)}, not of {spec.timeframe}",
+            code="CONFIG_TIMEFRAME",
+        )
+    plan_, day = spec.folds, 86_400_000
+    if plan_.train_days is None or plan_.test_days is None or len(folds) >= MIN_WINDOWS:
+        return
+    have = (past.panel.times[-1] - past.panel.times[0]) / day
+    need = plan_.train_days + plan_.gap_days + MIN_WINDOWS * plan_.test_days
+    raise ConfigError(
+        f"{plan_.train_days:g} train + {plan_.gap_days:g} gap + {MIN_WINDOWS} × {plan_.test_days:g} test days = "
+        f"{need:g} days are needed for {MIN_WINDOWS} windows, the bars span {have:.1f} days",
+        code="CONFIG_FOLDS",
+        hint="Import more history, or use --walk-forward split.",
+    )
+
+
+def _searched(asked: RuleSearch, walked: Windows, past: History, found: Judged) -> dict[str, Any]:
+    """What an optimisation says beside what every training says."""
+    params, documents = asked.params, walked.documents
+    best = {**asked.base, **walked.newest.best_parameters}
+    return {
+        "kind": KIND,
+        "name": f"{asked.rule.name} on {asked.spec.symbols[0]} {asked.spec.timeframe}",
+        "strategy": asked.rule.name,
+        "origin": params.origin,
+        "method": params.method,
+        "sampler": params.sampler if params.method == "bayesian" else None,
+        "objective": params.objective,
+        "min_trades": asked.min_trades,
+        "mode": params.mode,
+        "walk_forward": plan_name(asked.spec.folds),
+        "regime_filter": params.regime or None,
+        "space": as_tables(asked.space),
+        "constraints": [each.text for each in asked.space.constraints],
+        "searched": list(asked.space.dimensions),
+        "best_parameters": jsonable(best),
+        "best_score": jsonable(walked.newest.best_score),
+        "best_metrics": jsonable(walked.newest.best_metrics),
+        "trials": sum(w["trials"] for w in documents),
+        "valid_trials": sum(w["valid_trials"] for w in documents),
+        "trials_shown": len(walked.trials),
+        "windows": jsonable(documents),
+        "overfit": jsonable(_overfit(asked, documents)),
+        "by_regime": jsonable(_by_regime(past, found)),
+    }
+
+
+def _overfit(asked: RuleSearch, documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    steady = windows_stability(documents)
+    parameters = [w["parameters"] for w in documents if w["parameters"]]
+    plateaus = [w["plateau"] for w in documents if w["plateau"] is not None]
+    return {
+        "detected": steady.detected,
+        "reasons": [asdict(reason) for reason in steady.reasons],
+        "stability_score": steady.stability_score,
+        "train_sharpe_std": steady.train_sharpe_std,
+        "parameter_stability": parameter_stability(parameters, as_tables(asked.space)),
+        "plateau_score": sum(plateaus) / len(plateaus) if plateaus else None,
+        "verdict": steady.verdict,
+    }
+
+
+def _by_regime(past: History, found: Judged) -> dict[str, dict[str, float]]:
+    labels = regimes(past, found).astype(float)
+    labels[labels < 0] = float("nan")
+    split = by_regime(found.whole, labels, bars_per_year=found.bars_per_year)
+    return {NAMES[int(label)]: values for label, values in split.items()}

@@ -1,0 +1,177 @@
+"""A walk of searches, window by window: what each found, what that earned where it was found, and where it was not."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from assay.kernel.arrays import IntArray
+from assay.kernel.clock import iso
+from assay.kernel.contracts import Model, Report
+from assay.kernel.costs import Costs
+from assay.kernel.decisions import Decisions
+from assay.kernel.errors import TrainError
+from assay.kernel.panel import Panel
+from assay.kernel.seeds import generator
+from assay.learn.strategies.exits import flat
+from assay.runs.evidence import jsonable
+from assay.simulate.metrics import metrics
+from assay.validate.robustness import plateau_score
+from assay.validate.search.result import SearchResult
+from assay.validate.search.search import Search
+from assay.validate.search.space import Space
+from assay.validate.walk import Outcome, judge_model
+
+_CURVE, _SHOWN, _BEST_SHOWN, _LOOKED_AT = 200, 5_000, 1_000, 50_000
+_MEASURED = ("sharpe", "sharpe_annual", "net_profit", "max_drawdown", "win_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What a window trades whose search found nothing valid: nothing. Implements `Model`; it is never published."""
+
+    lookback: int = 0
+
+    def decide(self, panel: Panel) -> dict[str, Decisions]:
+        """Flat everywhere."""
+        return {symbol: flat(len(window)) for symbol, window in panel}
+
+    def save(self, folder: Path) -> None:
+        """There is nothing to keep: TrainError ``TRAIN_NO_VALID_TRIAL``."""
+        raise TrainError("no window found valid parameters", code="TRAIN_NO_VALID_TRIAL")
+
+
+@dataclass
+class Searching:
+    """A search as the trainer of a walk. Remembers what each window found; one that finds nothing stays flat.
+
+    fixed: hold what the first window found. Windows are then to be walked one after the other.
+    """
+
+    name: ClassVar[str] = "rules"
+    search: Search
+    fixed: bool = False
+    found: dict[int, SearchResult] = field(default_factory=dict)
+    refused: dict[int, TrainError] = field(default_factory=dict)
+    _held: Model | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def fit(self, train: Panel, *, seed: int, report: Report) -> Model:
+        """See `Trainer`: what `Search.fit` gives, or a model that stays flat where no candidate was valid."""
+        if self.fixed and self._held is not None:
+            report.progress(1.0, {})
+            return self._held
+        since = int(train.times[0]) if train.since is None else train.since
+        try:
+            result = self.search.search(train, seed=seed, report=report)
+        except TrainError as error:
+            if error.code != "TRAIN_NO_VALID_TRIAL" or self.fixed:
+                raise
+            with self._lock:
+                self.refused[since] = error
+            return Idle()
+        with self._lock:
+            self.found[since] = result
+        self._held = self.search.best(result, train, seed=seed, report=report)
+        return self._held
+
+    def demand_some(self) -> None:
+        """Raise the first window's TrainError ``TRAIN_NO_VALID_TRIAL`` where no window found anything."""
+        if not self.found:
+            raise self.refused[min(self.refused)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """The windows of a walk, oldest first.
+
+    documents: see `assay.runs.optimize`.   trials: the fifth table of the evidence.   newest: the last that found some.
+    """
+
+    documents: Sequence[Mapping[str, Any]]
+    trials: pl.DataFrame
+    newest: SearchResult
+    model: Model
+
+
+def windows(
+    trainer: Searching, outcomes: Sequence[Outcome], panel: Panel, tested: Sequence[Mapping[str, Any]], costs: Costs,
+    *, seed: int,
+) -> Windows:  # fmt: skip
+    """What a walk of searches found. tested: metrics of each window's test part."""
+    documents, tables = [], []
+    newest: tuple[SearchResult, Model] | None = None
+    held: SearchResult | None = None
+    for outcome, judged in zip(outcomes, tested, strict=True):
+        times, fold = panel.times, outcome.fold
+        since = int(times[fold.train[0]])
+        result = trainer.found.get(since)
+        held = result or (held if trainer.fixed else None)
+        count = trainer.refused[since].facts["trials"] if since in trainer.refused else 0
+        document = {
+            "number": outcome.number,
+            "train_from": iso(since),
+            "train_to": iso(int(times[fold.train[-1]])),
+            "test_from": iso(int(times[fold.test[0]])),
+            "test_to": iso(int(times[fold.test[-1]])),
+            "parameters": {}, "score": None, "trials": count, "valid_trials": 0, "note": "", "plateau": None,
+            "curve": [], "train": {}, "test": dict(judged),
+        }  # fmt: skip
+        if held is None or outcome.model is None:
+            document["note"] = trainer.refused[since].message if since in trainer.refused else outcome.left_out
+            documents.append(document)
+            continue
+        newest = held, outcome.model
+        document |= {"parameters": held.best_parameters, "score": held.best_score}
+        document["train"] = jsonable(_metrics(outcome.model, panel, fold.train, costs, seed))
+        if result is not None:
+            document |= _told(result, trainer.search.space)
+            tables.append(_table(result, outcome.number))
+        documents.append(document)
+    if newest is None:
+        raise trainer.refused[min(trainer.refused)]
+    return Windows(documents, pl.concat(tables, how="diagonal_relaxed"), *newest)
+
+
+def _metrics(model: Model, panel: Panel, rows: IntArray, costs: Costs, seed: int) -> dict[str, float]:
+    (tested,) = judge_model(model, panel, rows, costs).values()
+    per_year = panel.one.bars.bars_per_year
+    return metrics(tested.record, bars_per_year=per_year, seed=seed)
+
+
+def _told(result: SearchResult, space: Space) -> dict[str, Any]:
+    curve = result.trials.best_so_far
+    at = np.unique(np.linspace(0, len(curve) - 1, min(_CURVE, len(curve))).astype(np.int64))
+    return {
+        "trials": result.total_evaluations,
+        "valid_trials": result.valid_evaluations,
+        "note": result.note,
+        "plateau": jsonable(_plateau(result, space)),
+        "curve": jsonable(curve[at].tolist()),
+    }
+
+
+def _plateau(result: SearchResult, space: Space) -> float:
+    trials, best = result.trials, result.best.number
+    rows = np.arange(len(trials))
+    if len(rows) > _LOOKED_AT:
+        rows = np.union1d(generator(result.seed, "plateau").choice(rows, _LOOKED_AT, replace=False), best)
+    positions = space.positions({name: values[rows] for name, values in trials.parameters.items()})
+    return plateau_score(positions, trials.score[rows], int(np.searchsorted(rows, best)))
+
+
+def _table(result: SearchResult, number: int) -> pl.DataFrame:
+    """The window's trials for people to look at: all, or the best and a sample of the others."""
+    trials = result.trials
+    rows = np.arange(len(trials))
+    if len(rows) > _SHOWN:
+        ranked = np.argsort(np.where(trials.valid, -trials.score, np.inf), kind="stable")
+        rest = generator(result.seed, f"shown {number}").choice(
+            ranked[_BEST_SHOWN:], _SHOWN - _BEST_SHOWN, replace=False
+        )
+        rows = np.sort(np.concatenate([ranked[:_BEST_SHOWN], rest]))
+    return trials.table(rows, _MEASURED).insert_column(0, pl.lit(number, pl.Int32).alias("window"))
