@@ -124,7 +124,7 @@ def _window(fold: Mapping[str, Any], table: pl.DataFrame, names: Sequence[str]) 
 def _document(
     windows: list[dict[str, Any]], space: Mapping[str, Mapping[str, Any]], trials: pl.DataFrame
 ) -> dict[str, Any]:
-    newest = windows[-1]
+    newest = next((w for w in reversed(windows) if w["parameters"]), windows[-1])
     regimes = {"sideways": 41, "volatile": 7, "bull": 12}
     best = {**newest["parameters"], "sizing": "risk", "risk_per_trade": 0.02} if newest["parameters"] else {}
     return {

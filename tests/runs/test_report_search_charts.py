@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.runs.evidence import SHOWN_BEST, SHOWN_TRIALS
 from assay.runs.report.parts import Figure
 from assay.runs.report.searched import objective, place_in_range
-from assay.runs.report.sections import convergence
+from assay.runs.report.sections import convergence, parameters
 from assay.runs.report.sections.heatmap import grid
 from assay.runs.report.sections.overfit import pairs
 from assay.runs.report.sections.parallel import drawn
 from assay.runs.report.sections.parameters import ranked
 from assay.runs.report.sections.profile import quartiles
-from assay.runs.report.trials import Axis, Trials, axis, explained, trials
+from assay.runs.report.trials import Axis, Trials, axis, explained, fair_rows, trials
 
 from .report_evidence import evidence_of, market
 from .report_search import SPACE, search_of
@@ -33,14 +34,14 @@ def of(window: list[int], score: list[float], *axes: Axis) -> Trials:
     """Trials whose gain is worked out here as the module promises it: less the window's median."""
     w, s = np.array(window), np.array(score)
     medians = {k: np.median(s[(w == k) & np.isfinite(s)]) for k in set(window)}
-    return Trials(w, s, s - np.array([medians[k] for k in window]), axes)
+    return Trials(w, s, s - np.array([medians[k] for k in window]), axes, np.ones(len(s), bool))
 
 
 # -- trials and axes --------------------------------------------------------------------------------------------------
 
 
 def test_gain_is_the_score_less_its_windows_median() -> None:
-    evidence = search_of(market(600), windows=2, trials=5, space={"pierce_depth": SPACE["pierce_depth"]})
+    evidence = search_of(market(600), windows=2, trials=3, space={"pierce_depth": SPACE["pierce_depth"]})
     table = pl.DataFrame(
         {
             "window": pl.Series([0, 0, 0, 1, 1, 1], dtype=pl.Int32),
@@ -71,6 +72,36 @@ def test_a_search_without_trials_has_none() -> None:
     evidence = search_of(market(600), windows=1, trials=5)
     assert evidence.trials is not None
     assert trials(replace(evidence, trials=evidence.trials.clear())) is None
+
+
+def test_the_best_that_are_kept_on_top_do_not_bias_the_rest() -> None:
+    made = np.random.default_rng(1).normal(size=100_000)
+    order = np.argsort(-made)
+    rest = np.random.default_rng(2).choice(order[SHOWN_BEST:], SHOWN_TRIALS - SHOWN_BEST, replace=False)
+    kept = np.sort(np.concatenate([order[:SHOWN_BEST], rest]))
+    fair = fair_rows(made[kept], len(made))
+    assert fair[np.isin(kept, rest)].all() and fair[np.isin(kept, order[:SHOWN_BEST])].sum() == 40
+    assert np.quantile(made[kept][fair], [0.5, 0.99]) == pytest.approx(np.quantile(made, [0.5, 0.99]), abs=0.06)
+    assert np.median(made[kept]) > 0.2
+    assert fair_rows(made[:300], 300).all()
+
+
+def test_maps_are_of_fair_rows_and_lines_of_the_best() -> None:
+    evidence = search_of(market(600), windows=1, trials=SHOWN_TRIALS)
+    windows = [{**w, "trials": 1_000_000, "valid_trials": 800_000} for w in evidence.document["windows"]]
+    cut = replace(evidence, document={**evidence.document, "windows": windows, "trials": 1_000_000})
+    found = trials(cut)
+    assert found is not None and found.fair.sum() == 4_004 and len(found.sample().score) == 4_004
+    assert all(len(each.at) == len(each.bins) == 4_004 for each in found.sample().axes)
+    assert np.nanmedian(found.sample().gain) == pytest.approx(0, abs=1e-12)
+    shown = drawn(found)
+    assert found.score[shown.rows[-1]] == np.nanmax(found.score)
+    assert found.fair[shown.rows[:-30]].all() and len(shown.rows) == 300
+    search, maps = convergence.section(cut), parameters.section(cut)
+    assert search is not None and maps is not None
+    captions = " ".join(p.caption for p in search.parts if isinstance(p, Figure))
+    assert "300 of the 800,000 valid trials of window 1" in captions
+    assert "Of 1,000,000 trials a fair sample of 4,004 is looked at." in maps.lead
 
 
 def test_a_range_is_cut_into_equal_bins() -> None:
@@ -106,6 +137,12 @@ def test_whole_numbers_lie_inside_their_bins() -> None:
         (pl.Series(["4h", "1h"]), {"type": "choice", "values": ["4h", "1h"]}, ("4h", "1h"), [0, 1]),
         (pl.Series([3, 1]), {"type": "int", "low": 1, "high": 3}, ("1", "2", "3"), [2, 0]),
         (pl.Series([0.5, 0.25, 0.5, 0.25]), {"type": "float", "low": 0.0, "high": 1.0}, ("0.25", "0.5"), [1, 0, 1, 0]),
+        (
+            pl.Series([20, 200, 65, 65, 20, 200]),
+            {"type": "int", "low": 20, "high": 200, "points": 3},
+            ("20", "65", "200"),
+            [0, 2, 1, 1, 0, 2],
+        ),
         (pl.Series(["a", None]), {}, ("a",), [0, -1]),
     ],
 )
@@ -183,9 +220,18 @@ def test_quartiles_of_a_profile() -> None:
 
 def test_a_thinned_curve_ends_at_the_last_trial() -> None:
     asked, best = convergence.course({"curve": [None, 1.0, 2.0, 2.5], "trials": 1_000})
-    assert asked.tolist() == [250, 500, 750, 1_000]
+    assert asked.tolist() == [1, 334, 667, 1_000]
     assert np.array_equal(best, [np.nan, 1, 2, 2.5], equal_nan=True)
     assert convergence.course({"curve": [], "trials": 0})[0].size == 0
+
+
+def test_a_steep_start_does_not_take_the_axis() -> None:
+    start, late = np.linspace(-9, 1, 5), np.linspace(1, 5, 96)
+    low, high = convergence.reach([np.concatenate([start, late])])
+    assert high > 5 and -1 < low < 1
+    flat = np.concatenate([start, np.full(96, 5.0)])
+    assert convergence.reach([flat])[0] < -9
+    assert convergence.reach([late])[0] < 1
 
 
 def test_the_crosshair_reads_the_curve() -> None:
@@ -195,24 +241,22 @@ def test_the_crosshair_reads_the_curve() -> None:
     assert isinstance(chart, Figure)
     samples = json.loads(re.findall(r'data-hover="([^"]*)"', chart.wide)[0].replace("&#34;", '"'))
     newest = search_of(market(600), windows=3, trials=50).document["windows"][-1]
-    assert samples[-1][1].startswith(f"trial 50 · newest window {objective('sharpe_ratio').write(newest['score'])}")
+    assert samples[-1][1].startswith(f"trial 50 · window 3: {objective('sharpe_ratio').write(newest['score'])} · ")
     assert len(samples) == 50
 
 
 def test_the_best_are_drawn_over_an_even_sample() -> None:
     score = np.concatenate([np.arange(1_000.0), [np.nan, 5_000.0]])
-    window = [1] * 1_001 + [0]
-    found = Trials(np.array(window), score, score, ())
-    shown = drawn(found)
-    assert shown.number == 1 and shown.valid == 1_000 and len(shown.rows) == 300
+    shown = drawn(of([1] * 1_001 + [0], score.tolist()))
+    assert shown.number == 1 and len(shown.rows) == 300
     assert shown.rows[-30:].tolist() == list(range(970, 1_000)) and (shown.tint[-30:] == 4).all()
     assert shown.rows[0] == 0 and shown.tint[:270].tolist() == sorted(shown.tint[:270]) and shown.tint[0] == 0
-    few = drawn(Trials(np.zeros(3, np.int64), np.array([3.0, 1.0, 2.0]), np.zeros(3), ()))
+    few = drawn(of([0, 0, 0], [3.0, 1.0, 2.0]))
     assert few.rows.tolist() == [1, 2, 0] and few.tint[-1] == 4
 
 
 def test_of_equal_scores_the_first_asked_is_the_best() -> None:
-    shown = drawn(Trials(np.zeros(3, np.int64), np.array([1.0, 2.0, 2.0]), np.zeros(3), ()))
+    shown = drawn(of([0, 0, 0], [1.0, 2.0, 2.0]))
     assert shown.rows.tolist() == [0, 2, 1]
 
 

@@ -8,7 +8,8 @@
 ``decisions.parquet``   symbol, timestamp, fold, target, stop, take, hold, y, and ``p_<class>`` for models that forecast
 ``trades.parquet``      closed trades, columns of the record's table ``trades``
 ``trials.parquet``      of a parameter search only: one row a trial: window, number, ``p_<parameter>``, score, valid,
-                        reason, trades, and what it earned on that window's train bars
+                        reason, trades, and what it earned on that window's train bars; of a window of more than
+                        `SHOWN_TRIALS` the `SHOWN_BEST` best and a random sample of the others
 ======================  ================================================================================================
 
 ``fold`` is null in a backtest. Times are int64 ms (bar opens), everything else is a fraction or quote currency as the
@@ -35,6 +36,7 @@ from assay.validate.walk import Outcome, Tested
 
 TABLES = ("account", "bars", "decisions", "trades")
 TRIALS = "trials"
+SHOWN_TRIALS, SHOWN_BEST = 5_000, 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

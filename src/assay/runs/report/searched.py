@@ -49,6 +49,11 @@ def held_back(document: Mapping[str, Any]) -> bool:
     return any(w["test"] for w in document["windows"])
 
 
+def newest(windows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The last window whose parameters are traded on; None if none found any."""
+    return next((w for w in reversed(windows) if w["parameters"]), None)
+
+
 def part(window: Mapping[str, Any], which: str, name: str) -> Any:
     """A metric of a window's train or test part; None where it has none."""
     return (window[which] or {}).get(name)

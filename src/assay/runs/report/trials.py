@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import SHOWN_BEST, RunEvidence
 from assay.runs.report.scale import Scale, log_ticks, ticks
 from assay.runs.report.wording import alike, floats, general, number
 
@@ -76,18 +76,28 @@ class Trials:
 
     window: ``(n,)`` number of the window.   score: ``(n,)``, NaN where the trial was rejected.
     gain:   ``(n,)`` score less the median score of its window: what the parameters and not the market gave.
+    fair:   ``(n,)`` rows that stand for all trials that were made; the best are kept more often than their share.
     """
 
     window: IntArray
     score: FloatArray
     gain: FloatArray
     axes: tuple[Axis, ...]
+    fair: BoolArray
 
     @property
     def valid(self) -> BoolArray:
         """``(n,)`` trials that have a score."""
         good: BoolArray = np.isfinite(self.score)
         return good
+
+    def sample(self) -> "Trials":
+        """The fair rows alone."""
+        if self.fair.all():
+            return self
+        rows = np.flatnonzero(self.fair)
+        axes = tuple(replace(each, at=each.at[rows], bins=each.bins[rows]) for each in self.axes)
+        return Trials(self.window[rows], self.score[rows], self.gain[rows], axes, self.fair[rows])
 
     @property
     def flat(self) -> bool:
@@ -106,9 +116,25 @@ def trials(evidence: RunEvidence) -> Trials | None:
     window = frame["window"].cast(pl.Int64).to_numpy().astype(np.int64)
     space = evidence.document["space"]
     names = [name for name in evidence.document["searched"] if f"p_{name}" in frame.columns]
-    fine = _fineness(int(np.isfinite(score).sum()))
+    fair = np.ones(len(score), bool)
+    for each in evidence.document["windows"]:
+        rows = np.flatnonzero(window == each["number"])
+        fair[rows] = fair_rows(score[rows], each["trials"])
+    fine = _fineness(int(np.isfinite(score[fair]).sum()))
     axes = tuple(axis(name, frame[f"p_{name}"], space.get(name, {}), fine) for name in names)
-    return Trials(window, score, score - _medians(window, score), axes)
+    return Trials(window, score, score - _medians(window, np.where(fair, score, np.nan)), axes, fair)
+
+
+def fair_rows(score: FloatArray, made: int) -> BoolArray:
+    """``(n,)`` kept trials of a window that stand for all it made: the sample, and of the best as large a share."""
+    fair = np.ones(len(score), bool)
+    if made <= len(score) or len(score) <= SHOWN_BEST:
+        return fair
+    best = np.argsort(np.where(np.isfinite(score), -score, np.inf), kind="stable")[:SHOWN_BEST]
+    share = (len(score) - SHOWN_BEST) / (made - SHOWN_BEST)
+    fair[best] = False
+    fair[best[np.linspace(0, SHOWN_BEST - 1, round(share * SHOWN_BEST)).astype(np.int64)]] = True
+    return fair
 
 
 def axis(name: str, column: pl.Series, space: Mapping[str, Any], bins: int) -> Axis:
@@ -140,7 +166,7 @@ def _choices(column: pl.Series, space: Mapping[str, Any]) -> list[Any] | None:
     seen = column.drop_nulls().unique().sort().to_list()
     if declared is not None and len(declared) <= _CHOICES:
         return sorted(declared) if all(isinstance(v, int | float) for v in declared) else declared
-    if column.dtype.is_integer() and space.get("type") == "int" and len(seen) <= _CHOICES:
+    if space.get("type") == "int" and not space.get("points"):
         every = range(int(space["low"]), int(space["high"]) + 1, int(space.get("step") or 1))
         return list(every) if len(every) <= _CHOICES else None
     return seen if len(seen) <= _STEPS and 2 * len(seen) <= len(column) else None

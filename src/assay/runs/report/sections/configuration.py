@@ -7,7 +7,7 @@ import numpy as np
 
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Card, Cards, Note, Part, Section, table
-from assay.runs.report.searched import held_back, objective, place_in_range
+from assay.runs.report.searched import held_back, newest, objective, place_in_range
 from assay.runs.report.wording import METRICS, NONE, count, general, metric, number, ratio
 
 _EDGE = 0.02  # of the searched range: closer to an end, the best may lie beyond it
@@ -20,12 +20,12 @@ _BY_REGIME = (
 def section(evidence: RunEvidence) -> Section:
     """Stage, id, and what each parameter is."""
     document = evidence.document
-    lead = "The parameters that the newest window found; a bot would trade these, at the size that the stage allows."
+    lead = "What the newest successful window found. A bot would trade these parameters, at the size its stage allows."
     parts: list[Part] = [_cards(document)]
     if document["best_parameters"]:
         parts.append(_parameters(document))
     else:
-        parts.append(Note("The newest window found no valid trial: there are no parameters to trade."))
+        parts.append(Note("No window found a valid trial: there are no parameters to trade."))
     return Section("configuration", "Configuration", lead, tuple(parts))
 
 
@@ -51,11 +51,13 @@ def regimes(evidence: RunEvidence) -> Section | None:
 def _cards(document: Mapping[str, Any]) -> Cards:
     aim = objective(document["objective"])
     engine = number(document["engine_seconds"])
+    window = newest(document["windows"])
+    found = "in sample" if window is None else f"in sample, window {window['number'] + 1}"
     speed = document["trials"] / engine if engine > 0 else float("nan")
     return Cards(
         (
             Card("Stage", document["stage"] or NONE, document["config_id"] or "no configuration was stored"),
-            Card(f"Best {aim.name}", aim.write(document["best_score"]), "in sample, newest window"),
+            Card(f"Best {aim.name}", aim.write(document["best_score"]), found),
             Card("Trials", count(document["trials"]), f"{count(document['valid_trials'])} valid"),
             Card(
                 "Engine",
@@ -88,6 +90,7 @@ def range_of(space: Mapping[str, Any]) -> str:
     if space["type"] == "choice":
         return ", ".join(general(v) for v in space["values"])
     steps = f", steps of {general(space['step'])}" if space.get("step") else ""
+    steps += f", {general(space['points'])} points" if space.get("points") else ""
     log = ", logarithmic" if space.get("log") else ""
     return f"{general(space['low'])} to {general(space['high'])}{steps}{log}"
 

@@ -14,10 +14,11 @@ from assay.runs.report.searched import Objective, objective
 from assay.runs.report.sections.parallel import parallel
 from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.trials import trials
-from assay.runs.report.wording import NONE, count, number, percent
+from assay.runs.report.wording import count, number
 
 _SAMPLES = 120  # places of the crosshair
-_EARLY = 0.05  # of the trials; what lies lower than the curves there is not drawn
+_EARLY = 0.05  # of the trials: the start of a curve
+_LEAST, _MOST = 0.2, 0.8  # of the whole range that the rest of the curves takes where the start is left out
 
 
 def section(evidence: RunEvidence) -> Section | None:
@@ -44,37 +45,42 @@ def section(evidence: RunEvidence) -> Section | None:
 def course(window: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
     """``(k,)`` trials asked and best score so far, NaN until the first valid one.
 
-    A curve of fewer points than trials is thinned: its points lie evenly over the trials, the last at the last.
+    A curve of fewer points than trials is thinned: its points lie evenly from the first trial to the last.
     """
     best = np.array([number(v) for v in window["curve"]], np.float64)
-    asked = np.arange(1, len(best) + 1) / max(len(best), 1) * window["trials"]
+    asked = np.linspace(min(1, len(best)), window["trials"], len(best))
     return asked, best
 
 
+def reach(curves: Sequence[FloatArray]) -> tuple[float, float]:
+    """Range of an axis for all curves; a short steep start that would take most of it is left out below.
+
+    Whole, unless the curves after their first trials are at least a fifth of it and at most four fifths.
+    """
+    low, high = padded(np.concatenate(curves))
+    late, _ = padded(np.concatenate([best[int(len(best) * _EARLY) :] for best in curves]))
+    share = (high - late) / (high - low)
+    return (high - (high - late) / _MOST, high) if _LEAST <= share < _MOST else (low, high)
+
+
 def _converged(windows: Sequence[Mapping[str, Any]], aim: Objective) -> Part:
-    if not any(np.isfinite(course(w)[1]).any() for w in windows):
+    windows = [w for w in windows if np.isfinite(course(w)[1]).any()]
+    if not windows:
         return Note("No window had a valid trial: there is no best score to follow.")
-    newest = windows[-1]
-    legend = [Key("s-newest", f"Newest window ({newest['number'] + 1})")]
+    curves = [course(w)[1] for w in windows]
+    legend = [Key("s-newest", f"Window {windows[-1]['number'] + 1}, the newest")]
     if len(windows) > 1:
         legend.append(Key("s-earlier", "Earlier windows"))
     caption = "A curve that still rises at its end asks for more trials; one that is flat early asked for too many."
-    if not np.isfinite(course(newest)[1]).any():
-        caption += " The newest window had no valid trial."
-    if any(np.nanmin(best, initial=np.inf) < _reach(windows)[0] for _, best in map(course, windows)):
-        caption += f" Lower scores of the first {percent(_EARLY, 0)} of the trials are not drawn."
+    if any(np.nanmin(best, initial=np.inf) < reach(curves)[0] for best in curves):
+        caption += " The lower scores of the first trials are not drawn."
     title = f"Best {aim.name} so far, by trial"
     return figure("Convergence", lambda w: _draw(windows, aim, w, title), caption=caption, legend=legend)
 
 
-def _reach(windows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """Range of the curves after their first trials."""
-    return padded(np.concatenate([best[int(len(best) * _EARLY) :] for _, best in map(course, windows)]))
-
-
 def _draw(windows: Sequence[Mapping[str, Any]], aim: Objective, width: float, title: str) -> Canvas:
     curves = [course(w) for w in windows]
-    low, high = _reach(windows)
+    low, high = reach([best for _, best in curves])
     words = aim.marks(ticks(low, high, 5))
     left, right, top, bottom = 14 + CHAR * max(len(w) for _, w in words), width - 14, 24.0, 290.0
     last = float(max(w["trials"] for w in windows))
@@ -92,8 +98,7 @@ def _draw(windows: Sequence[Mapping[str, Any]], aim: Objective, width: float, ti
             line(x(asked), y(np.where(best < low, np.nan, best))), "line newest" if newest else "line earlier", tip
         )
     asked, best = curves[-1]
-    if np.isfinite(best).any():
-        canvas.add("circle", "dot", "", cx=x.at(asked[-1]), cy=y.at(best[-1]), r=4)
+    canvas.add("circle", "dot", "", cx=x.at(asked[-1]), cy=y.at(best[-1]), r=4)
     return canvas
 
 
@@ -103,16 +108,9 @@ def _hover(
     """``[[place, words], …]`` of the newest window, beside the median of all, as JSON."""
     out = []
     for at in np.unique(np.linspace(1, x.high, _SAMPLES).round()).tolist():
-        so_far = [
-            best[np.searchsorted(asked, at, side="right") - 1] if at >= asked[0] else np.nan
-            for asked, best in curves
-            if len(asked)
-        ]
-        good = [v for v in so_far if np.isfinite(v)]
-        own = curves[-1]
-        newest = so_far[-1] if len(own[0]) else np.nan
-        words = f"trial {count(at)} · newest window {aim.write(newest)}"
-        if len(windows) > 1:
-            words += f" · median of windows {aim.write(float(np.median(good))) if good else NONE}"
+        so_far = np.array([best[max(0, np.searchsorted(asked, at, side="right") - 1)] for asked, best in curves])
+        words = f"trial {count(at)} · window {windows[-1]['number'] + 1}: {aim.write(so_far[-1])}"
+        if len(windows) > 1 and np.isfinite(so_far).any():
+            words += f" · median of windows {aim.write(float(np.nanmedian(so_far)))}"
         out.append([round(x.at(at), 1), words])
     return json.dumps(out, ensure_ascii=False, separators=(",", ":"))

@@ -53,8 +53,9 @@ def grid(found: Trials, one: Axis, two: Axis) -> Grid:
 
 def legend(drawn: "Map") -> list[Key]:
     """What is on a map besides its colours."""
-    keys = [Key("s-best", "Best of the newest window")]
-    if len(drawn.windows) > 1:
+    shown = [bool(np.isfinite(drawn.place(w)).all()) for w in drawn.windows]
+    keys = [Key("s-best", "Best of the newest window")] if shown and shown[-1] else []
+    if any(shown[:-1]):
         keys.append(Key("s-bests", "Of earlier windows"))
     if ((drawn.cells.asked > 0) & (drawn.cells.valid == 0)).any():
         keys.append(Key("s-hole", "All rejected"))
@@ -76,10 +77,15 @@ class Map:
     def title(self) -> str:
         return f"{self.up.name} against {self.across.name}"
 
+    def place(self, window: Mapping[str, Any]) -> tuple[float, float]:
+        """Where a window's best lies on the two axes, NaN where it does not."""
+        given = window["parameters"]
+        return self.across.place(given.get(self.across.name)), self.up.place(given.get(self.up.name))
+
     def draw(self, width: float) -> Canvas:
         """The map with its colour bar below."""
         words = [text for _, text in self.up.marks(6)]
-        left = 22.0 + min(max(len(w) for w in words), _LETTERS) * CHAR
+        left = 22.0 + min(max((len(w) for w in words), default=1), _LETTERS) * CHAR
         right, top, bottom = width - 8, 26.0, 284.0
         x, y = self.across.scale(left, right), self.up.scale(bottom, top)
         canvas = Canvas(width, bottom + 88, f"Heat map of {self.title}, {self.aim.name}")
@@ -112,8 +118,7 @@ class Map:
         """Each window's best; on choices they lie beside each other, so that equal ones are seen."""
         for k, window in enumerate(self.windows):
             newest = k == len(self.windows) - 1
-            given = window["parameters"]
-            a, b = (each.place(given.get(each.name)) for each in (self.across, self.up))
+            a, b = self.place(window)
             if not (np.isfinite(a) and np.isfinite(b)):
                 continue
             shift = 0.0 if newest else (k * 0.618034) % 1.0 - 0.5

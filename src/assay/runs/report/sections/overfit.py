@@ -12,6 +12,7 @@ from assay.runs.report.scale import Scale, padded, ticks
 from assay.runs.report.searched import part
 from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.wording import NONE, alike, number, ratio
+from assay.validate.stability import windows_stability
 
 _TESTS = {
     "SHARPE_DROP": "Sharpe drops",
@@ -66,12 +67,12 @@ def _cards(found: Mapping[str, Any], windows: Sequence[Mapping[str, Any]]) -> Ca
 
 
 def _kept(windows: Sequence[Mapping[str, Any]]) -> Card:
-    _, inside, outside = pairs(windows)
-    if not len(inside):
+    means = windows_stability(windows)
+    if not means.windows:
         return Card("Sharpe out of sample", NONE, "no window was judged")
-    mean = float(outside.mean())
-    mood = "good" if mean > 0 else "bad" if mean < 0 else ""
-    return Card("Sharpe out of sample", ratio(mean), f"mean of windows; {ratio(float(inside.mean()))} in sample", mood)
+    mood = "good" if means.test_sharpe > 0 else "bad" if means.test_sharpe < 0 else ""
+    note = f"mean of windows, 0 without trades; in sample {ratio(means.train_sharpe)}"
+    return Card("Sharpe out of sample", ratio(means.test_sharpe), note, mood)
 
 
 def _reasons(found: Mapping[str, Any]) -> Part:
@@ -97,7 +98,9 @@ def _scatter(windows: Sequence[Mapping[str, Any]]) -> Part:
     )
     if len(numbers) >= 3 and np.ptp(inside) > 0 and np.ptp(outside) > 0:
         caption += f" Correlation {ratio(float(np.corrcoef(inside, outside)[0, 1]))}."
-    legend = [Key("s-dot", "Newest window"), Key("s-ideal", "Out of sample as in sample")]
+    if len(numbers) < len(windows):
+        caption += f" Windows without trades on both sides are not drawn: {len(windows) - len(numbers)}."
+    legend = [Key("s-dot", f"Window {numbers[-1] + 1}, the newest"), Key("s-ideal", "Out of sample as in sample")]
     if len(numbers) > 1:
         legend.insert(1, Key("s-pale", "Earlier windows"))
     title = "In sample against out of sample"

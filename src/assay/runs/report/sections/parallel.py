@@ -16,6 +16,7 @@ from assay.runs.report.wording import count
 
 _LINES, _BEST, _TOLD = 300, 30, 15  # at most drawn; of these the best; of these told one by one
 _CLASSES = 4  # tints of the sample: quarters of its ranks
+_NAME, _CHOICE = 32, 12  # letters of a parameter's and of a choice's name
 _ROOM = 0.55  # of a choice's slot over which its lines are spread
 
 
@@ -29,7 +30,6 @@ class Drawn:
     number: int
     rows: IntArray
     tint: IntArray
-    valid: int
 
 
 def drawn(found: Trials) -> Drawn:
@@ -39,9 +39,10 @@ def drawn(found: Trials) -> Drawn:
     order = mine[np.lexsort((-mine, found.score[mine]))]
     best = order[-min(_BEST, max(1, len(order) // 10)) :]
     rest = order[: len(order) - len(best)]
+    rest = rest[found.fair[rest]]
     taken = np.unique(np.linspace(0, len(rest) - 1, min(len(rest), _LINES - len(best))).astype(np.int64))
     tint = taken * _CLASSES // max(len(rest), 1)
-    return Drawn(number, np.concatenate([rest[taken], best]), np.append(tint, np.full(len(best), _CLASSES)), len(order))
+    return Drawn(number, np.concatenate([rest[taken], best]), np.append(tint, np.full(len(best), _CLASSES)))
 
 
 def parallel(found: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective) -> Part:
@@ -51,13 +52,14 @@ def parallel(found: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective
     legend = [Key("s-chosen", "Best"), Key("s-tint4", f"Best {count(bests)}")]
     if len(shown.rows) > bests:
         legend.append(Key("s-tints", "The others, from bad to good"))
-    which = f"{count(len(shown.rows))} of the {count(shown.valid)}" if len(shown.rows) < shown.valid else "All "
-    which = which if which != "All " else f"All {count(shown.valid)}"
+    valid = next(w["valid_trials"] for w in windows if w["number"] == shown.number)
+    all_of_them = len(shown.rows) == valid
+    which = f"All {count(valid)}" if all_of_them else f"{count(len(shown.rows))} of the {count(valid)}"
     caption = (
         f"{which} valid trials of window {shown.number + 1}, one line each. Lines that run together at a value of a "
         "parameter and end far right say that the value matters."
     )
-    if len(shown.rows) < shown.valid:
+    if not all_of_them:
         caption += f" Drawn are the best {count(bests)} and an even sample of all other ranks."
     title = "Combinations and their scores"
     return figure(title, lambda w: _draw(found, shown, aim, w, title), caption=caption, legend=legend)
@@ -65,8 +67,8 @@ def parallel(found: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective
 
 def _draw(found: Trials, shown: Drawn, aim: Objective, width: float, title: str) -> Canvas:
     small = width <= NARROW
-    names = [each.name for each in found.axes] + [aim.name]
-    left = 16.0 if small else 24.0 + CHAR * min(max(len(n) for n in names), 30)
+    names = [_cut(each.name, _NAME) for each in found.axes] + [aim.name]
+    left = 16.0 if small else 24.0 + CHAR * max(len(n) for n in names)
     right, row, top = width - (16 if small else 28), 60.0 if small else 54.0, 30.0 if small else 18.0
     canvas = Canvas(width, top + row * len(found.axes) + 34, title)
     score = found.score[shown.rows]
@@ -81,7 +83,7 @@ def _draw(found: Trials, shown: Drawn, aim: Objective, width: float, title: str)
         about = 4 if small else 9
         marks = axis.marks(about) if axis else aim.marks(ticks(low, high, about))
         canvas.add("line", "axis", x1=left, x2=right, y1=y[k], y2=y[k])
-        for value, words in spaced([(v, _cut(w)) for v, w in marks], scale, CHAR):
+        for value, words in spaced([(v, _cut(w, _CHOICE)) for v, w in marks], scale, CHAR):
             canvas.add("line", "axis", x1=scale.at(value), x2=scale.at(value), y1=y[k], y2=y[k] + 4)
             canvas.text(scale.at(value), y[k] + 17, words, "tick halo", "middle")
         css = "value halo" if axis is None else "unit halo"
@@ -117,5 +119,5 @@ def _told(axis: Axis, row: int) -> str:
     return axis.labels[int(at)] if axis.labels else f"{at:.5g}"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= 12 else text[:11] + "…"
+def _cut(text: str, letters: int) -> str:
+    return text if len(text) <= letters else text[: letters - 1] + "…"

@@ -12,7 +12,7 @@ from assay.runs.report.searched import Objective, objective
 from assay.runs.report.sections.heatmap import Map, grid, legend
 from assay.runs.report.sections.profile import profile
 from assay.runs.report.trials import Trials, between, ranks, trials
-from assay.runs.report.wording import percent
+from assay.runs.report.wording import count, percent
 
 _MAPS, _DOTS = 6, 60  # most maps; most windows whose best is drawn as a dot
 _FULL = 0.95  # quantile of the better cells' gain at which the tint is full: plateaus matter, not how deep the rest is
@@ -21,9 +21,10 @@ _ADDS = 0.01  # share that a pair must explain beyond the stronger of its two to
 
 def section(evidence: RunEvidence) -> Section | None:
     """Maps of the pairs that explain most; None where no trial was kept."""
-    found = trials(evidence)
-    if found is None or not found.axes:
+    kept = trials(evidence)
+    if kept is None or not kept.axes:
         return None
+    found = kept.sample()
     document = evidence.document
     aim = objective(document["objective"])
     lead = (
@@ -39,9 +40,11 @@ def section(evidence: RunEvidence) -> Section | None:
         )
         return Section("parameters", "Parameters", lead, (Note(text),))
     shares, pairs = ranked(found)
+    if len(found.score) < document["trials"]:
+        lead += f" Of {count(document['trials'])} trials a fair sample of {count(len(found.score))} is looked at."
     parts: list[Part] = [_shares(found, shares), profile(found, found.axes[int(np.argmax(shares))], aim)]
     if pairs:
-        parts += _maps(found, pairs[:_MAPS], document["windows"], aim)
+        parts += _maps(found, pairs[:_MAPS], [w for w in document["windows"] if w["parameters"]], aim)
     return Section("parameters", "Parameters", lead, tuple(parts))
 
 
@@ -71,12 +74,12 @@ def _shares(found: Trials, shares: Sequence[float]) -> Part:
     most = max(shares) or 1.0
     named = sorted(zip(shares, (each.name for each in found.axes), strict=True), key=lambda s: (-s[0], s[1]))
     rows = [(name, Cell(percent(share), share / most)) for share, name in named]
-    caption = "Of the ranks of the valid trials' scores inside their windows, less what chance would explain."
+    caption = "Alone, of the ranks of the valid trials' scores inside their windows, less what chance would explain."
     if len(shares) > 1:
         caption += " Maps: the pairs that explain most, where they say more than the stronger of the two alone."
     return table(
-        "What each parameter explains alone",
-        ("Parameter", "Share of the spread"),
+        "Share of the spread that each parameter explains",
+        ("Parameter", "Share"),
         rows,
         caption=caption,
         half=True,

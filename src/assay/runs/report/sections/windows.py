@@ -41,7 +41,7 @@ def section(evidence: RunEvidence) -> Section:
 
 
 def _results(windows: Sequence[Mapping[str, Any]]) -> Part:
-    most = _largest(part(w, which, "net_profit") for w in windows for which in ("train", "test"))
+    most = _largest(part(w, "test", "net_profit") for w in windows)
     rows = [_result(w, most) for w in windows]
     head = ["Window"]
     for name in _HEADS:
@@ -60,7 +60,7 @@ def _result(window: Mapping[str, Any], most: float) -> list[str | Cell]:
     for name in _COMPARED:
         for which in ("train", "test"):
             value = part(window, which, name)
-            gain = number(value) / most if name == "net_profit" else 0.0
+            gain = number(value) / most if (which, name) == ("test", "net_profit") else 0.0
             row.append(Cell(metric(name, value)[1], gain if np.isfinite(gain) else 0.0))
     return [*row, _span(window, "test")]
 
