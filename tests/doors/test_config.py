@@ -83,7 +83,7 @@ def test_export_several_as_a_bundle(kept: Path, tmp_path: Path) -> None:
         assert assay("config", "export", *words, "-o", out, home=kept).code == 0
         found = read(out.read_text())
         assert (found["pair"], found["pattern"]) == ("GOLD/USDT", "liquidity_sweep")
-        assert {c["configId"] for c in found["configurations"]} == {PLAIN.config_id, GOOD.config_id}
+        assert sorted(c["configId"] for c in found["configurations"]) == sorted([PLAIN.config_id, GOOD.config_id])
     assert told("config", "export", "--stage", "DISCOVERY", home=kept) == PLAIN.document
 
 

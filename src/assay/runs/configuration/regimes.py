@@ -20,7 +20,10 @@ def most_frequent(bars: Bars, judged: IntArray) -> str | None:
 
     judged: ``(m,)`` opens in ms. Of equally frequent labels the first of `NAMES`.
     """
-    found = codes(bars)[np.isin(bars.timestamp, judged)]
+    if not len(judged):
+        return None
+    first = max(int(np.searchsorted(bars.timestamp, judged.min())) - LOOKBACK, 0)
+    found = codes(bars[first:])[np.isin(bars.timestamp[first:], judged)]
     found = found[found >= 0]
     return NAMES[int(np.bincount(found).argmax())] if found.size else None
 
@@ -38,7 +41,7 @@ def ensemble(bars: Bars) -> dict[str, Any]:
     """
     members = {timeframe: _labels(bars, timeframe) for timeframe in _MEMBERS}
     total = sum(len(labels) for labels in members.values())
-    own = codes(bars)[LOOKBACK:][-_RECENT:]
+    own = _recent(bars)
     changes = float(np.mean(own[1:] != own[:-1])) if len(own) > 1 else None
     return {
         "regime_models": {
@@ -54,13 +57,17 @@ def ensemble(bars: Bars) -> dict[str, Any]:
 def _labels(bars: Bars, timeframe: str) -> IntArray:
     """The last 100 labels on bars of this length; empty where there are none."""
     if timeframe == bars.instrument.timeframe:
-        return codes(bars)[LOOKBACK:][-_RECENT:]
+        return _recent(bars)
     try:
         check_multiple(bars.instrument.timeframe, timeframe)
     except ConfigError:
         return np.empty(0, np.int64)
-    longer = resample(bars, timeframe)
-    return codes(longer)[LOOKBACK:][-_RECENT:] if len(longer) > LOOKBACK else np.empty(0, np.int64)
+    return _recent(resample(bars, timeframe))
+
+
+def _recent(bars: Bars) -> IntArray:
+    """The last 100 labels of these bars; fewer, or none, where the rule has too little history."""
+    return codes(bars[-(LOOKBACK + _RECENT) :])[LOOKBACK:] if len(bars) > LOOKBACK else np.empty(0, np.int64)
 
 
 def _member(labels: IntArray, total: int) -> dict[str, Any]:
