@@ -1,8 +1,5 @@
 """Points that earlier ones make promising: Optuna, asked and told in fixed batches."""
 
-import json
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,28 +7,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.seeds import generator, integer
-from assay.validate.search.dimensions import Dimension, Listed, Real, Whole
 from assay.validate.search.draws import Draws, exhausted
-from assay.validate.search.kept import ROW, Kept
+from assay.validate.search.kept import Kept, row_of
 from assay.validate.search.method import Asked, Row, demand_trials
 from assay.validate.search.space import Point, Space, key
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-    from optuna.samplers import BaseSampler
-    from optuna.trial import FrozenTrial
+    from assay.validate.search.proposals import Proposals
 
-STARTS = 10
-_DOUBLES = 16  # proposals that are refused or known already before a point is drawn at random instead
+_STARTS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Bayesian:
     """Ten random points, then a sampler that is told in batches. No point is asked for twice.
 
-    sampler: ``tpe`` (Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization") or ``gp`` (needs torch).
-    journal: file that a killed search goes on from, to the same answer; several searches may share it. Each value
-             asked is synced to disk: some 15 syncs a trial with 11 parameters.
+    sampler: ``tpe`` (Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization", in its multivariate form) or
+             ``gp``, a Gaussian process with expected improvement (needs torch; a trial costs some hundred times more).
+    journal: file that a killed search goes on from, to the same answer; several searches may share it. A trial is one
+             line, a batch one sync to disk.
     Raises ConfigError ``CONFIG_METHOD`` for another sampler, and with an install hint for ``gp`` without torch.
     """
 
@@ -59,20 +53,21 @@ class Bayesian:
 
     def start(self, space: Space, *, trials: int, batch: int, seed: int, identity: str) -> "_Batches":
         """See `Method`. Raises ArtifactError ``ARTIFACT_CORRUPT`` for a journal that cannot be read."""
-        return _Batches(Kept.open(self.journal, identity), space, trials, batch, seed, self.sampler)
+        from assay.validate.search.proposals import Proposals
+
+        kept = Kept.open(self.journal, identity)
+        return _Batches(kept, Proposals(space, self.sampler), space, trials, batch, seed)
 
 
 class _Batches:
-    """One study. The sampler is seeded anew for each batch, so what it asks follows from what it was told."""
+    """A search under way. What a batch asks follows from the seed and from what was told before it."""
 
-    def __init__(self, kept: "Kept", space: Space, trials: int, batch: int, seed: int, sampler: str) -> None:
-        self._kept, self._space, self._trials = kept, space, trials
-        self._batch, self._seed, self._sampler = batch, seed, sampler
-        self._known = kept.batches()
+    def __init__(self, kept: Kept, proposals: "Proposals", space: Space, trials: int, batch: int, seed: int) -> None:
+        self._kept, self._proposals, self._space = kept, proposals, space
+        self._trials, self._batch, self._seed = trials, batch, seed
         self._seen: set[str] = set()
         self._open: list[int] = []
         self._asked = self._number = 0
-        self._distributions = {name: _distribution(each) for name, each in space.dimensions.items()}
         self.note = ""
 
     def pinned(self, count: int) -> int:
@@ -81,11 +76,10 @@ class _Batches:
 
     def ask(self) -> list[Asked]:
         """See `Session`. The journal's batches come first, with what is known of their points."""
-        wanted = min(self._batch if self._number else STARTS, self._trials - self._asked)
+        wanted = min(self._batch if self._number else _STARTS, self._trials - self._asked)
         if wanted < 1 or self.note:
             return []
-        trials = self._known.pop(self._number, None)
-        found = self._fresh(wanted) if trials is None else [self._resumed(trial) for trial in trials]
+        found = self._resumed() if self._number in self._kept.batches else self._fresh(wanted)
         self._number += 1
         self._asked += len(found)
         if len(found) < wanted:
@@ -94,93 +88,45 @@ class _Batches:
 
     def tell(self, row: Row) -> None:
         """See `Session`. A trial that is not valid is told as failed."""
-        self._kept.tell(self._open.pop(0), row)
+        number = self._open.pop(0)
+        self._kept.told(self._number - 1, row, last=not self._open)
+        self._proposals.tell(number, row.score if row.valid else None)
 
     def _fresh(self, wanted: int) -> list[Asked]:
-        study = self._kept.study
-        study.sampler = _sampler(self._sampler, integer(self._seed, f"search batch {self._number}"))
+        self._proposals.begin(integer(self._seed, f"search batch {self._number}"))
         draws = Draws(self._space, generator(self._seed, f"search fill {self._number}"), self._seen)
-        points, numbers = [], []
-        for _ in range(wanted):
-            proposed = self._proposed() or self._drawn(draws)
+        named: list[list[Any]] = []
+        while len(named) < wanted:
+            proposed = self._proposals.propose(self._wanted) or self._drawn(draws)
             if proposed is None:
                 break
-            points.append(Asked(proposed[1]))
-            numbers.append(proposed[0])
-        self._kept.place(self._number, numbers)
-        self._open = numbers
-        return points
+            number, raw = proposed
+            self._open.append(number)
+            self._seen.add(key(self._proposals.point(raw)))
+            named.append(raw)
+        self._kept.asked(self._number, named)
+        return [Asked(self._proposals.point(raw)) for raw in named]
 
-    def _proposed(self) -> tuple[int, Point] | None:
-        """The sampler's next point that is new and allowed; None when it does not find one."""
-        study = self._kept.study
-        for _ in range(_DOUBLES):
-            trial = study.ask(self._distributions)
-            point = self._point(trial.params)
-            if self._space.holds(point) and key(point) not in self._seen:
-                self._seen.add(key(point))
-                return trial.number, point
-            study.tell(trial, state=_failed())
-        return None
+    def _wanted(self, point: Point) -> bool:
+        return self._space.holds(point) and key(point) not in self._seen
 
-    def _drawn(self, draws: Draws) -> tuple[int, Point] | None:
+    def _drawn(self, draws: Draws) -> tuple[int, list[Any]] | None:
         point = draws.draw()
         if point is None:
             return None
-        self._kept.study.enqueue_trial({n: _raw(d, point[n]) for n, d in self._space.dimensions.items()})
-        return self._kept.study.ask(self._distributions).number, point
+        raw = self._proposals.raw(point)
+        return self._proposals.put(raw), raw
 
-    def _resumed(self, trial: "FrozenTrial") -> Asked:
-        point = self._point(trial.params)
-        self._seen.add(key(point))
-        if ROW in trial.user_attrs:
-            return Asked(point, _row(trial.user_attrs[ROW], point))
-        self._open.append(trial.number)
-        return Asked(point)
-
-    def _point(self, raw: Mapping[str, Any]) -> Point:
-        return {name: _value(each, raw[name]) for name, each in self._space.dimensions.items()}
-
-
-def _distribution(each: Dimension) -> "BaseDistribution":
-    """Listed values by their place: as a number where they rise, else as a category."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if isinstance(each, Real):
-        return FloatDistribution(each.low, each.high, log=each.log)
-    if isinstance(each, Whole):
-        return IntDistribution(each.low, each.high, log=each.log)
-    if each.ordered:
-        return IntDistribution(0, each.count - 1)
-    return CategoricalDistribution(list(range(each.count)))
-
-
-def _value(each: Dimension, raw: Any) -> Any:
-    if isinstance(each, Real):
-        return each.rounded(raw)
-    return each.nth(int(raw)) if isinstance(each, Listed) else int(raw)
-
-
-def _raw(each: Dimension, value: Any) -> Any:
-    return each.values.index(value) if isinstance(each, Listed) else value
-
-
-def _sampler(name: str, seed: int) -> "BaseSampler":
-    from optuna.samplers import GPSampler, TPESampler
-
-    if name == "gp":
-        return GPSampler(seed=seed, n_startup_trials=STARTS)
-    return TPESampler(seed=seed, n_startup_trials=STARTS)
-
-
-def _failed() -> Any:
-    from optuna.trial import TrialState
-
-    return TrialState.FAIL
-
-
-def _row(text: str, point: Point) -> Row:
-    kept = json.loads(text)
-    metrics = {name: math.nan if value is None else value for name, value in kept["metrics"].items()}
-    score = math.nan if kept["score"] is None else kept["score"]
-    return Row(**(kept | {"parameters": point, "metrics": metrics, "score": score}))
+    def _resumed(self) -> list[Asked]:
+        batch = self._kept.batches.pop(self._number)
+        found = []
+        for place, raw in enumerate(batch.points):
+            point, number = self._proposals.point(raw), self._proposals.put(raw)
+            self._seen.add(key(point))
+            row = row_of(batch.rows[place], point) if place < len(batch.rows) else None
+            if row is None:
+                self._open.append(number)
+            else:
+                self._proposals.tell(number, row.score if row.valid else None)
+            found.append(Asked(point, row))
+        return found

@@ -1,130 +1,200 @@
-"""A study of Optuna's, in memory or in a journal that outlives its process."""
+"""A search's journal: what was asked and told, in a file that outlives its process.
 
+JSON lines, each with a checksum and the digest of the search that it belongs to::
+
+    {"check":"…","search":"…","version":1}                    a search began
+    {"check":"…","counted":120,"search":"…"}                  what the ledger held then
+    {"batch":0,…,"points":[[3,0.1],[4,0.2]],"search":"…"}     a batch was asked for
+    {"batch":0,…,"row":{"number":0,"score":1.3,…},"search":"…"}  its next point was told
+
+A line is handed to the operating system at once, so that a killed process loses none that it has written, and a batch
+is synced to disk when its last point is told.
+"""
+
+import json
 import math
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from zlib import crc32
 
-from assay.kernel.errors import ArtifactError, ConfigError
+from assay.kernel.errors import ArtifactError, ConfigError, StoreError
 from assay.kernel.spec import canonical
 from assay.validate.search.method import Row
+from assay.validate.search.space import Point
 
-if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.storages import BaseStorage
-    from optuna.trial import FrozenTrial
-
-PLACE, ROW = "place", "row"
-_COUNTED = "counted"
+VERSION = 1
+_MAGIC = b'{"check":"'
+_HEAD = len(_MAGIC) + 8 + len(b'",')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Batch:
+    """Points that were asked for together, as the sampler names them, and what is known of the first ones."""
+
+    points: list[list[Any]]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Kept:
-    """What was asked and told. `storage` is the study's, for what the study has no word for."""
+    """One search in a journal; without a path nothing is kept.
 
-    study: "Study"
-    storage: "BaseStorage"
-    study_id: int
+    batches: what the journal knew when it was opened, by number.
+    """
+
+    path: Path | None
+    search: str
+    batches: dict[int, Batch] = field(default_factory=dict)
+    counted: int | None = None
 
     @classmethod
-    def open(cls, journal: Path | None, identity: str) -> "Kept":
-        """The study of this identity, begun or gone on with.
+    def open(cls, path: Path | None, identity: str) -> "Kept":
+        """The search of this identity, begun or gone on with. A last line that a kill tore is dropped.
 
         Raises ConfigError ``CONFIG_FIELD`` where the journal's folder is missing or not writable, ArtifactError
-        ``ARTIFACT_CORRUPT`` where the journal cannot be read.
+        ``ARTIFACT_CORRUPT`` naming the line where the file is no journal, is damaged or of another version.
         """
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        name = sha256(identity.encode()).hexdigest()
+        kept = cls(path, sha256(identity.encode()).hexdigest())
+        if path is None:
+            return kept
         try:
-            storage = optuna.storages.InMemoryStorage() if journal is None else _journal(journal)
-            study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+            with _locked(path) as file:
+                begun = kept._read(_whole(path, file))
         except OSError as error:
             raise ConfigError(
-                f"the journal cannot be kept: {error.strerror}", code="CONFIG_FIELD", field="journal"
+                f"the journal {path.name} cannot be kept: {error.strerror}", code="CONFIG_FIELD", field="journal"
             ) from error
-        except (ValueError, KeyError, TypeError, AssertionError) as error:
-            raise ArtifactError(f"the journal cannot be read: {error}", code="ARTIFACT_CORRUPT") from error
-        return cls(study, storage, storage.get_study_id_from_name(name))
+        if not begun:
+            kept._write({"version": VERSION})
+        return kept
 
     def pinned(self, count: int) -> int:
-        """`count`, or what was pinned when the study began."""
-        if _COUNTED not in self.study.user_attrs:
-            self.study.set_user_attr(_COUNTED, count)
-        return int(self.study.user_attrs[_COUNTED])
+        """`count`, or what was pinned when the search began."""
+        if self.counted is None:
+            self.counted = count
+            self._write({"counted": count})
+        return self.counted
 
-    def place(self, batch: int, numbers: list[int]) -> None:
-        """Mark trials as a batch that was asked for as a whole."""
-        for index, number in enumerate(numbers):
-            self.storage.set_trial_user_attr(self._id(number), PLACE, [batch, index, len(numbers)])
+    def asked(self, batch: int, points: Sequence[Sequence[Any]]) -> None:
+        """Keep that these points are asked for."""
+        self._write({"batch": batch, "points": [list(point) for point in points]})
 
-    def batches(self) -> dict[int, list["FrozenTrial"]]:
-        """Batches that were asked for as a whole; what a killed process left besides is given up."""
-        from optuna.trial import TrialState
+    def told(self, batch: int, row: Row, *, last: bool) -> None:
+        """Keep the row of the batch's next point; on disk before this returns if it is the last one."""
+        self._write({"batch": batch, "row": _plain(row)}, sync=last)
 
-        while self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            self.study.ask()  # a point that was drawn but not asked for
-        found: dict[int, list[FrozenTrial]] = {}
-        for trial in self.study.get_trials():
-            batch, _, _ = trial.user_attrs.get(PLACE, (-1, 0, 0))
-            if batch >= 0 and (trial.state == TrialState.RUNNING or ROW in trial.user_attrs):
-                found.setdefault(batch, []).append(trial)
-        whole = {b: trials for b, trials in found.items() if len(trials) == trials[0].user_attrs[PLACE][2]}
-        taken = {trial.number for trials in whole.values() for trial in trials}
-        for trial in self.study.get_trials(states=(TrialState.RUNNING,)):
-            if trial.number not in taken:
-                self.study.tell(trial.number, state=TrialState.FAIL)
-            elif ROW in trial.user_attrs:
-                self._finish(trial.number, *_told(trial.user_attrs[ROW]))
-        return whole
+    def _write(self, document: dict[str, Any], *, sync: bool = False) -> None:
+        if self.path is None:
+            return
+        body = canonical({**document, "search": self.search}).encode()
+        try:
+            with _locked(self.path) as file:
+                line = b'%s%08x",%s\n' % (_MAGIC, crc32(body[1:]), body[1:])
+                while line:
+                    line = line[os.write(file, line) :]
+                if sync:
+                    os.fsync(file)
+        except OSError as error:
+            raise StoreError(
+                f"the journal {self.path.name} could not be written: {error.strerror}",
+                code="STORE_IO",
+                hint="what was told before is kept; free the disk and search again to go on from there",
+            ) from error
 
-    def tell(self, number: int, row: Row) -> None:
-        """Keep the row, then tell the study: a valid score, or that the trial failed."""
-        self.storage.set_trial_user_attr(self._id(number), ROW, _text(row))
-        self._finish(number, row.score if row.valid else None)
+    def _read(self, text: bytes) -> bool:
+        """Take in the search's own lines; whether there are any."""
+        mine, begun = self.search.encode(), False
+        for number, line in enumerate(text.split(b"\n")[:-1], start=1):
+            body = line[_HEAD:]
+            if not line.startswith(_MAGIC) or line[len(_MAGIC) : _HEAD] != b'%08x",' % crc32(body):
+                raise self._damaged(number, "is damaged")
+            if mine in body:
+                begun = True
+                self._take(number, json.loads(b"{" + body))
+        return begun
 
-    def _finish(self, number: int, score: float | None) -> None:
-        from optuna.trial import TrialState
+    def _take(self, number: int, line: dict[str, Any]) -> None:
+        version, batch = line.get("version", VERSION), line.get("batch", 0)
+        if version != VERSION:
+            raise self._damaged(number, f"is of version {version}, this release reads version {VERSION}")
+        if "counted" in line:
+            self.counted = int(line["counted"])
+        if "points" in line:
+            self.batches[batch] = Batch(line["points"])
+        elif "row" in line:
+            known = self.batches.get(batch)
+            if known is None or len(known.rows) >= len(known.points):
+                raise self._damaged(number, f"tells of a point that batch {batch} did not ask for")
+            known.rows.append(line["row"])
 
-        if score is None:
-            self.study.tell(number, state=TrialState.FAIL)
-        else:
-            self.study.tell(number, score)
-
-    def _id(self, number: int) -> int:
-        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
-
-
-def _told(text: str) -> tuple[float | None]:
-    import json
-
-    kept: dict[str, Any] = json.loads(text)
-    return (kept["score"] if kept["valid"] else None,)
-
-
-def _text(row: Row) -> str:
-    """A row without its parameters, which the study has; NaN as null."""
-    return canonical(
-        {
-            "number": row.number,
-            "score": _finite(row.score),
-            "valid": row.valid,
-            "reason": row.reason,
-            "trades": row.trades,
-            "metrics": {name: _finite(value) for name, value in row.metrics.items()},
-            "ledger_id": row.ledger_id,
-        }
-    )
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    def _damaged(self, number: int, problem: str) -> ArtifactError:
+        name = self.path.name if self.path else ""
+        return ArtifactError(
+            f"the journal {name}:{number} {problem}",
+            code="ARTIFACT_CORRUPT",
+            hint="give another journal to search from the start",
+            line=number,
+        )
 
 
-def _journal(path: Path) -> "BaseStorage":
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+def row_of(kept: Mapping[str, Any], point: Point) -> Row:
+    """The row that was told, of the point that the journal names another way. Raises ArtifactError."""
+    floats = {each.name for each in fields(Row) if each.type is float}
+    values: dict[str, Any] = {n: _number(value) if n in floats else value for n, value in kept.items()}
+    try:
+        values["metrics"] = {name: _number(value) for name, value in kept["metrics"].items()}
+        values["parameters"] = point
+        return Row(**values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"the journal holds a row that cannot be read: {error}", code="ARTIFACT_CORRUPT") from error
 
-    return JournalStorage(JournalFileBackend(str(path)))
+
+def _plain(row: Row) -> dict[str, Any]:
+    """A row without its parameters, which the batch has; numbers that JSON has no word for as text."""
+    values = {each.name: getattr(row, each.name) for each in fields(Row) if each.name != "parameters"}
+    plain = {name: _text(value) if isinstance(value, float) else value for name, value in values.items()}
+    return {**plain, "metrics": {name: _text(value) for name, value in row.metrics.items()}}
+
+
+def _text(value: float) -> float | int | str:
+    if isinstance(value, int):
+        return value
+    return float(value) if math.isfinite(value) else str(float(value))
+
+
+def _number(value: float | str) -> float:
+    return float(value) if isinstance(value, str) else value
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """The journal opened to append, by one search at a time."""
+    import fcntl
+
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+    finally:
+        os.close(file)
+
+
+def _whole(path: Path, file: int) -> bytes:
+    """Its whole lines; what a kill tore off is cut from the file. A file that is no journal is left as it is."""
+    text = path.read_bytes()
+    end = text.rfind(b"\n") + 1
+    head = text[: len(_MAGIC)]
+    if not _MAGIC.startswith(head):
+        raise ArtifactError(
+            f"{path.name} is no journal of a search of this release",
+            code="ARTIFACT_CORRUPT",
+            hint="give another journal to search from the start",
+        )
+    if end < len(text):
+        os.ftruncate(file, end)
+    return text[:end]
