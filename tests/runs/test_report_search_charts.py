@@ -173,14 +173,17 @@ def test_explained_share_by_hand() -> None:
     # ranks 1 2 | 3 4: between 4, inside 1, total 5; 1 - (1 / 2) / (5 / 3)
     assert explained(np.array([0, 0, 1, 1]), np.array([-5.0, 0.0, 1.0, 99.0])) == pytest.approx(0.7)
     assert explained(np.array([0, 1, 0, 1]), np.array([1.0, 1.0, 1.0, 1.0])) == 0.0
-    assert explained(np.array([0, 1, 2]), np.array([1.0, 2.0, 3.0])) == 0.0
-    assert explained(np.array([], np.int64), np.array([])) == 0.0
+    assert np.isnan(explained(np.array([0, 1, 2]), np.array([1.0, 2.0, 3.0])))
+    assert np.isnan(explained(np.array([], np.int64), np.array([])))
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(-1e6, 1e6)), min_size=1, max_size=60))
 def test_explained_share_is_a_share_of_ranks(rows: list[tuple[int, float]]) -> None:
     bins, values = np.array([b for b, _ in rows]), np.array([v for _, v in rows])
     share = explained(bins, values)
+    if len(rows) <= len(set(bins.tolist())):
+        assert np.isnan(share)
+        return
     assert 0.0 <= share <= 1.0
     assert explained(bins * 7, values) == pytest.approx(share)
     assert explained(bins, np.cbrt(values)) == pytest.approx(share) or len(set(np.cbrt(values))) < len(set(values))
@@ -196,6 +199,14 @@ def test_pairs_that_explain_most_come_first() -> None:
     assert [s for s, _, _ in best] == sorted((s for s, _, _ in best), reverse=True)
     noise = {"htf", "allow_short", "volume_spike_threshold"}
     assert not any({names[a], names[b]} <= noise for _, a, b in best)
+
+
+def test_a_pair_of_one_trial_a_cell_is_drawn_and_claims_nothing() -> None:
+    a, b = (pl.Series([float(k) for k in each]) for each in ([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2]))
+    axes = [axis(n, s, {"type": "choice", "values": s.unique().to_list()}, 2) for n, s in (("a", a), ("b", b))]
+    alone, ((share, one, two),) = ranked(of([0] * 6, [1.0, 2.0, 3.0, 7.0, 8.0, 9.0], *axes))
+    assert alone[0] == pytest.approx(explained(np.array([0, 0, 0, 1, 1, 1]), np.arange(6.0))) and alone[0] > 0.6
+    assert np.isnan(share) and (one, two) == (0, 1)
 
 
 def test_cells_hold_median_gain_best_score_and_counts() -> None:
@@ -223,6 +234,13 @@ def test_a_thinned_curve_ends_at_the_last_trial() -> None:
     assert asked.tolist() == [1, 334, 667, 1_000]
     assert np.array_equal(best, [np.nan, 1, 2, 2.5], equal_nan=True)
     assert convergence.course({"curve": [], "trials": 0})[0].size == 0
+
+
+def test_a_curve_is_level_until_it_is_bettered() -> None:
+    x, y = convergence.stairs(np.arange(1.0, 7), np.array([np.nan, 1, 1, 2, 2, 2]))
+    assert x.tolist() == [2, 4, 4, 6] and y.tolist() == [1, 1, 2, 2]
+    assert [v.tolist() for v in convergence.stairs(np.array([3.0]), np.array([5.0]))] == [[3, 3], [5, 5]]
+    assert [v.tolist() for v in convergence.stairs(np.array([1.0]), np.array([np.nan]))] == [[], []]
 
 
 def test_a_steep_start_does_not_take_the_axis() -> None:

@@ -15,7 +15,7 @@ from assay.runs.report.wording import alike, floats, general, number
 
 _CHOICES, _STEPS = 12, 10  # values that stand each for itself: of a choice or whole numbers, of a grid of fractions
 _BINS = (3, 10)  # fewest and most bins of a range
-_A_BIN = 3.0  # trials that a cell of two binned parameters should hold
+_A_BIN = 6.0  # trials that a cell of two binned parameters should hold
 _OTHER = "other"
 
 
@@ -205,7 +205,8 @@ def explained(bins: IntArray, gain: FloatArray) -> float:
     """Share of the spread of the ranks of `gain` that lies between bins and not inside them, at least 0.
 
     bins: ``(n,)`` >= 0.   gain: ``(n,)`` finite. Less what so many bins would explain by luck: epsilon squared, Kelley
-    (1935), on ranks as in Kruskal and Wallis (1952). 0 without any spread or with no more values than bins.
+    (1935), on ranks as in Kruskal and Wallis (1952). 0 without any spread; NaN, for it cannot be told, with no more
+    values than bins.
     """
     return between(bins, ranks(gain))
 
@@ -221,7 +222,9 @@ def between(bins: IntArray, rank: FloatArray) -> float:
     held = np.bincount(bins)
     n, k = len(rank), int((held > 0).sum())
     total = float(((rank - rank.mean()) ** 2).sum()) if n else 0.0
-    if n <= k or total <= 0:
+    if n <= k:
+        return math.nan
+    if total <= 0:
         return 0.0
     mean = np.bincount(bins, rank) / np.maximum(held, 1)
     inside = float(((rank - mean[bins]) ** 2).sum())

@@ -76,7 +76,7 @@ def _parameters(document: Mapping[str, Any]) -> Part:
         (
             n,
             general(best[n]),
-            range_of(space[n]) if n in searched and n in space else "not searched",
+            range_of(space[n], grid=document["method"] == "grid") if n in searched and n in space else "not searched",
             _told(document, n),
         )
         for n in names
@@ -85,12 +85,12 @@ def _parameters(document: Mapping[str, Any]) -> Part:
     return table("Parameters", ("Parameter", "Value", "Searched in", "Remark"), rows, caption=caption, words=True)
 
 
-def range_of(space: Mapping[str, Any]) -> str:
-    """A dimension in words."""
+def range_of(space: Mapping[str, Any], *, grid: bool = False) -> str:
+    """A dimension in words; its points only where a `grid` was searched."""
     if space["type"] == "choice":
         return ", ".join(general(v) for v in space["values"])
     steps = f", steps of {general(space['step'])}" if space.get("step") else ""
-    steps += f", {general(space['points'])} points" if space.get("points") else ""
+    steps += f", {general(space['points'])} points" if space.get("points") and grid else ""
     log = ", logarithmic" if space.get("log") else ""
     return f"{general(space['low'])} to {general(space['high'])}{steps}{log}"
 

@@ -52,6 +52,16 @@ def course(window: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
     return asked, best
 
 
+def stairs(asked: FloatArray, best: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """A curve as steps: level until the trial that bettered it, and no more points than it has steps."""
+    good = np.isfinite(best)
+    asked, best = asked[good], best[good]
+    rise = np.flatnonzero(np.diff(best)) + 1
+    x = np.concatenate([asked[:1], np.repeat(asked[rise], 2), asked[-1:]])
+    y = np.concatenate([best[:1], np.column_stack([best[rise - 1], best[rise]]).ravel(), best[-1:]])
+    return x, y
+
+
 def reach(curves: Sequence[FloatArray]) -> tuple[float, float]:
     """Range of an axis for all curves; a short steep start that would take most of it is left out below.
 
@@ -94,9 +104,8 @@ def _draw(windows: Sequence[Mapping[str, Any]], aim: Objective, width: float, ti
     for k, (asked, best) in enumerate(curves):
         newest = k == len(curves) - 1
         tip = f"Window {windows[k]['number'] + 1}: best {aim.write(windows[k]['score'])}"
-        canvas.path(
-            line(x(asked), y(np.where(best < low, np.nan, best))), "line newest" if newest else "line earlier", tip
-        )
+        t, v = stairs(asked, np.where(best < low, np.nan, best))
+        canvas.path(line(x(t), y(v)), "line newest" if newest else "line earlier", tip)
     asked, best = curves[-1]
     canvas.add("circle", "dot", "", cx=x.at(asked[-1]), cy=y.at(best[-1]), r=4)
     return canvas

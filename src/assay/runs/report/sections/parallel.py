@@ -49,7 +49,7 @@ def parallel(found: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective
     """The combinations of the newest window and what they scored."""
     shown = drawn(found)
     bests = int((shown.tint == _CLASSES).sum())
-    legend = [Key("s-chosen", "Best"), Key("s-tint4", f"Best {count(bests)}")]
+    legend = [Key("s-chosen", "Best")] + ([Key("s-tint4", f"Best {count(bests)}")] if bests > 1 else [])
     if len(shown.rows) > bests:
         legend.append(Key("s-tints", "The others, from bad to good"))
     valid = next(w["valid_trials"] for w in windows if w["number"] == shown.number)

@@ -52,17 +52,19 @@ def ranked(found: Trials) -> tuple[list[float], list[tuple[float, int, int]]]:
     """What each axis explains alone, and each pair of axes that says more than its stronger one, the largest first.
 
     Pairs are ``(share, axis, axis)``, equal shares in the order of the axes; the strongest one is there in any case.
+    A pair that has no more trials than cells has share NaN and stands where the sum of its two does.
     """
     good = found.valid
     rank, axes = ranks(found.gain[good]), found.axes
     bins = [each.bins[good] + 1 for each in axes]  # 0: unknown
-    alone = [between(each, rank) for each in bins]
-    pairs = [
-        (between(bins[a] * (len(axes[b].edges) + 1) + bins[b], rank), a, b)
-        for a, b in itertools.combinations(range(len(axes)), 2)
-    ]
-    pairs.sort(key=lambda p: (-p[0], p[1], p[2]))
-    return alone, pairs[:1] + [(s, a, b) for s, a, b in pairs[1:] if s >= max(alone[a], alone[b]) + _ADDS]
+    alone = [float(np.nan_to_num(between(each, rank))) for each in bins]
+    pairs = []
+    for a, b in itertools.combinations(range(len(axes)), 2):
+        share = between(bins[a] * (len(axes[b].edges) + 1) + bins[b], rank)
+        pairs.append((alone[a] + alone[b] if np.isnan(share) else share, share, a, b))
+    pairs.sort(key=lambda p: (-p[0], p[2], p[3]))
+    kept = pairs[:1] + [p for p in pairs[1:] if p[0] >= max(alone[p[2]], alone[p[3]]) + _ADDS]
+    return alone, [(share, a, b) for _, share, a, b in kept]
 
 
 def _only(found: Trials, aim: Objective) -> str:
@@ -97,5 +99,7 @@ def _maps(
     for (share, a, b), cells in zip(pairs, grids, strict=True):
         each = Map(found.axes[a], found.axes[b], cells, tuple(windows[-_DOTS:]), aim, full)
         caption = f"The pair explains {percent(share)} of the spread of the scores' ranks."
+        if np.isnan(share):
+            caption = "About one trial a cell: what the pair explains cannot be told from chance."
         parts.append(figure(each.title, each.draw, caption=caption, legend=legend(each), half=True))
     return parts
