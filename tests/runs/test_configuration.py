@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from jsonschema import Draft202012Validator
 from scipy.stats import norm
 
 from assay.features.regime import NAMES, codes
-from assay.kernel.bars import Joined
+from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import ArtifactError, ConfigError
+from assay.kernel.instrument import Instrument
 from assay.kernel.spec import canonical
 from assay.market.resample import resample
 from assay.market.sources.synthetic import synthetic
@@ -385,3 +387,18 @@ def test_the_evidence_is_left_as_it_was() -> None:
     before = canonical({k: v for k, v in searched().document.items() if k != "folds"})
     configured()
     assert canonical({k: v for k, v in changed().document.items() if k != "folds"}) == before
+
+
+@pytest.mark.market_data
+def test_years_of_real_candles_have_a_regime_on_every_timeframe(market_data: Path) -> None:
+    table = pl.read_parquet(market_data / "binance_BTC-USDT_1h.parquet")
+    names = ("open", "high", "low", "close", "volume")
+    columns = {name: table[name].to_numpy().astype(np.float64) for name in names}
+    times = table["timestamp"].to_numpy().astype(np.int64)
+    real = Bars(Instrument("binance", "BTC/USDT", "1h"), times, **columns)
+    made = configure(search_of({"BTC/USDT": real}), real, run_id="r", created=CREATED, engine_hash=ENGINE)
+    found = made.document["ensemble_regime_classification"]
+    assert all(m["prediction"] is not None for m in found["regime_models"].values())
+    assert sum(found["final_regime_probability"].values()) == pytest.approx(1.0)
+    assert made.document["performance"]["sample_size"] > 1_000 and made.document["context"]["regime"] == "sideways"
+    assert read(canonical(made.document)) == made.document
