@@ -55,7 +55,7 @@ def test_people_read_it_within_80_columns(kept: Path) -> None:
     said = assay("config", "list", home=kept)
     assert longest.config_id in said.out and max(map(len, said.out.splitlines())) <= 80
     shown = assay("config", "show", GOOD.config_id, home=kept)
-    assert f"eligible for MATURE: assay config approve {GOOD.config_id}" in " ".join(shown.out.split())
+    assert "eligible for MATURE: assay config approve, with --by and --why\n" in shown.out
     assert "reversal_candles" in shown.out and max(map(len, shown.out.splitlines())) <= 80
 
 

@@ -163,7 +163,7 @@ def _one(console: "Console", found: dict[str, Any]) -> None:
         f"{lifecycle['position_multiplier']:g}, confidence {number(lifecycle['confidence_score'], 2)}",
     ]
     if lifecycle["eligible_for"]:
-        lines.append(f"eligible for {lifecycle['eligible_for']}: assay config approve {document['configId']}")
+        lines.append(f"eligible for {lifecycle['eligible_for']}: assay config approve, with --by and --why")
     lines.append(
         f"out of sample: net {_percent(found['net_profit_pct'])}, Sharpe {number(sure['sharpe_ratio'], 2)}, "
         f"{number(numbers['sample_size'], 0)} trades, p {number(sure['p_value'], 3)}, "
