@@ -23,10 +23,12 @@ def backtest(
     timeframe: Timeframe,
     strategy: Annotated[str, typer.Argument(help="Name; with --strategy-file it may be left out.")] = "",
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value: a parameter of the strategy, or costs.fee …")
+        list[str] | None,
+        typer.Option("--set", help="key=value: a parameter of the strategy, or costs.fee, filter.action …"),
     ] = None,
     strategy_file: Annotated[Path | None, typer.Option(help="Python file with your own strategy; it is run.")] = None,
     bars: Annotated[int | None, typer.Option(help="Only the newest N bars. [all]")] = None,
+    regime: Annotated[str, typer.Option(help="Enter in this regime only: bull, bear, sideways, volatile.")] = "",
     report: Annotated[bool, typer.Option("--report", help="Write the run's page as well.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run even if this spec already ran on these data.")] = False,
     home: Home = None,
@@ -40,7 +42,7 @@ def backtest(
     with opened(home, working=True) as context:
         result = run(
             strategy, Instrument(exchange, symbol, timeframe), settings(setting or []), context,
-            file=strategy_file, bars=bars, force=force,
+            file=strategy_file, bars=bars, regime=regime, force=force,
         )  # fmt: skip
         page = write(result.document["experiment_id"], context) if report else None
     document = {**result.document} | ({} if page is None else {"report": str(page)})

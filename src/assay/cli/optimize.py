@@ -14,10 +14,10 @@ _WINDOWS_SHOWN = 12
 
 
 def optimize(
-    strategy: Annotated[str, typer.Argument(help="Name of a strategy; see assay strategies list.")] = "",
-    exchange: Exchange = "",
-    symbol: Symbol = "",
-    timeframe: Timeframe = "",
+    exchange: Exchange,
+    symbol: Symbol,
+    timeframe: Timeframe,
+    strategy: Annotated[str, typer.Argument(help="Name; with --strategy-file it may be left out.")] = "",
     method: Annotated[str, typer.Option(help="grid, random or bayesian.")] = "random",
     trials: Annotated[int, typer.Option(help="Candidates in each window; a grid has as many as it has points.")] = 100,
     space: Annotated[
@@ -48,7 +48,7 @@ def optimize(
 ) -> None:
     """Search a strategy's parameters, judge them on bars that the search never saw, and write a configuration."""
     from assay.runs.asking import optimize_spec
-    from assay.runs.optimize import optimize as run
+    from assay.runs.execute import execute
     from assay.runs.reports import write
 
     spec = optimize_spec(
@@ -57,13 +57,14 @@ def optimize(
         min_trades=min_trades, sampler=sampler,
     )  # fmt: skip
     with opened(home, working=True) as context:
-        result = run(spec, context, file=strategy_file, force=force)
+        result = execute(spec, context, file=strategy_file, force=force)
         page = write(result.document["experiment_id"], context) if report else None
     document = {**result.document} | ({} if page is None else {"report": str(page)})
-    say(document, lambda console: _people(console, document, existing=result.existing), as_json=as_json)
+    say(document, lambda console: people(console, document, existing=result.existing), as_json=as_json)
 
 
-def _people(console: "Console", document: Document, *, existing: bool) -> None:
+def people(console: "Console", document: Document, *, existing: bool) -> None:
+    """A search for people: windows, scores, parameters, where it is kept."""
     if existing:
         console.print(f"This spec already ran on these data: run {document['experiment_id']}. --force searches again.")
     console.print(f"{document['name']}   run {document['experiment_id']} ({document['run_id']})", markup=False)

@@ -14,7 +14,7 @@ _SPEC_KEYS = ("target", "folds", "sizing", "costs", "filter")
 
 
 def train(
-    learner: Annotated[str, typer.Argument(help="ensemble; with --spec it may be left out.")] = "",
+    learner: Annotated[str, typer.Argument(help="ensemble or rules; with --spec it may be left out.")] = "",
     exchange: Annotated[str | None, typer.Option("--exchange", "-e", help="Exchange, e.g. binance.")] = None,
     symbol: Annotated[list[str] | None, typer.Option("--symbol", "-s", help="Symbol; several make one model.")] = None,
     timeframe: Annotated[str | None, typer.Option("--timeframe", "-t", help="Length of a bar, e.g. 1h.")] = None,
@@ -30,6 +30,9 @@ def train(
         typer.Option("--set", help="key=value: a trainer's parameter, or costs.fee, sizing.enter, target.horizon …"),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random generator. [42]")] = None,
+    strategy_file: Annotated[
+        Path | None, typer.Option(help="Of rules: Python file with a strategy of your own.")
+    ] = None,
     spec: Annotated[Path | None, typer.Option(help="TOML or JSON file with the whole spec.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Train even if this spec already ran on these data.")] = False,
     home: Home = None,
@@ -51,11 +54,13 @@ def train(
         "folds.test_bars": test_bars,
     }
     chosen = build_spec(spec, {k: v for k, v in flags.items() if v is not None}, settings(setting or []))
-    from assay.runs.train import train as run
+    from assay.cli.optimize import people as searched
+    from assay.runs.execute import execute
 
     with opened(home, working=True) as context:
-        result = run(chosen, context, force=force)
-    say(result.document, lambda console: _people(console, result.document, existing=result.existing), as_json=as_json)
+        result = execute(chosen, context, file=strategy_file, force=force)
+    people = searched if chosen.learner == "rules" else _people
+    say(result.document, lambda console: people(console, result.document, existing=result.existing), as_json=as_json)
 
 
 def _people(console: "Console", document: Document, *, existing: bool) -> None:

@@ -11,7 +11,7 @@ from assay.kernel.parse import parse
 from assay.kernel.spec import FoldPlan, TrainSpec
 from assay.learn.strategies import Strategy
 from assay.runs.rules import as_tables, declared
-from assay.runs.strategies import chosen, parameters_and_costs
+from assay.runs.strategies import chosen, told_apart
 from assay.validate.search.space import Space
 from assay.validate.search.texts import searched
 
@@ -36,13 +36,13 @@ def optimize_spec(
 ) -> TrainSpec:
     """The spec of a search, complete: the space that the strategy declares stands in it.
 
-    settings: texts; a bare name is a parameter that is not searched, ``costs.fee`` a cost.   space: ``k=…`` texts.
+    settings: texts, see `told_apart`; a bare name is a parameter that is not searched.   space: ``k=…`` texts.
     params:   fields of `RuleParams`.
 
     Raises ConfigError naming option, value and the nearest known name.
     """
     rule = chosen(strategy, file)
-    fixed, costs = parameters_and_costs(rule, settings)
+    fixed, costs, filtered = told_apart(rule, settings)
     return TrainSpec(
         exchange=exchange,
         symbols=(symbol,),
@@ -52,6 +52,7 @@ def optimize_spec(
         folds=windows_of(walk_forward),
         costs=parse(Costs, costs, path="costs"),
         bars=bars,
+        filter=filtered,
         seed=seed,
         params={
             **params,

@@ -20,17 +20,21 @@ from assay.kernel.instrument import Instrument
 from assay.kernel.parse import parse
 from assay.kernel.spec import canonical
 from assay.kernel.trial import Trial
+from assay.learn.rules import RuleModel
 from assay.learn.strategies import Strategy
 from assay.learn.strategies.declare import ALLOW_SHORT
+from assay.learn.strategies.regimes import checked
 from assay.runs import keep
 from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
+from assay.runs.documents import split_by_regime
 from assay.runs.evidence import RunEvidence, jsonable, trades_table
-from assay.runs.strategies import blamed, chosen, parameters_and_costs
+from assay.runs.strategies import blamed, chosen, told_apart
 from assay.simulate.engine import run as simulate
 from assay.simulate.metrics import metrics
 from assay.simulate.record import Record
 from assay.validate.verdict import Thresholds
+from assay.validate.walk import allowed
 
 KIND = "backtest"
 _FOR_THE_PAGE = {"by_symbol", "folds", "importance", "labels", "absent", "model_id"}  # empty, or said twice
@@ -44,6 +48,8 @@ class BacktestSpec:
     params: all parameters of the strategy, as `Strategy.resolve` gives them.
     bars:   only the newest this many closed bars; None is all.
     short:  whether positions may be short.
+    regime: the only one in which a position may begin; empty is any.
+    filter: data filter, `assay.market.filter`; None leaves it off.
     origin: SHA-256 (hex) of the file of a strategy that is not Assay's own, else empty.
     seed:   of the resampling behind ``monte_carlo_var``.
     """
@@ -56,6 +62,8 @@ class BacktestSpec:
     costs: Costs
     short: bool
     bars: int | None = None
+    regime: str = ""
+    filter: Mapping[str, Any] | None = None
     origin: str = ""
     seed: int = 42
     learner: str = "rules"
@@ -68,6 +76,11 @@ class BacktestSpec:
     def instrument(self) -> Instrument:
         """The series of candles."""
         return Instrument(self.exchange, self.symbols[0], self.timeframe)
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The same, as other specs name theirs."""
+        return (self.instrument,)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON-able dict of every field, and what kind of spec it is."""
@@ -88,15 +101,20 @@ class BacktestResult:
 
 
 def build_backtest(
-    rule: Strategy, instrument: Instrument, settings: Mapping[str, str], *, bars: int | None = None
+    rule: Strategy,
+    instrument: Instrument,
+    settings: Mapping[str, str],
+    *,
+    bars: int | None = None,
+    regime: str = "",
 ) -> BacktestSpec:
-    """The spec of a backtest; settings are texts, a bare name is the strategy's parameter, ``costs.fee`` a cost.
+    """The spec of a backtest; settings are texts, see `told_apart`.
 
     Where the symbol names no settle currency (spot), ``allow_short`` is false unless it is set.
 
     Raises ConfigError ``CONFIG_PARAMETER`` and ``CONFIG_FIELD`` naming key, value and the nearest known name.
     """
-    given, costs = parameters_and_costs(rule, settings)
+    given, costs, filtered = told_apart(rule, settings)
     derivative = ":" in instrument.symbol
     values = rule.resolve(given)
     if ALLOW_SHORT in values and ALLOW_SHORT not in given:
@@ -110,6 +128,8 @@ def build_backtest(
         costs=parse(Costs, costs, path="costs"),
         short=bool(values.get(ALLOW_SHORT, derivative)),
         bars=bars,
+        regime=checked(regime),
+        filter=filtered,
         origin=rule.origin,
     )
 
@@ -122,6 +142,7 @@ def backtest(
     *,
     file: Path | None = None,
     bars: int | None = None,
+    regime: str = "",
     force: bool = False,
 ) -> BacktestResult:
     """Trade a strategy over stored candles and remember all of it.
@@ -135,24 +156,27 @@ def backtest(
     began = time.monotonic()
     with blamed(file):
         rule = chosen(name, file)
-        spec = build_backtest(rule, instrument, settings, bars=bars)
-        candles = context.candles.read(spec.instrument, newest=spec.bars)
+        spec = build_backtest(rule, instrument, settings, bars=bars, regime=regime)
+        (candles,), filtered = keep.candles(spec, context)
         digest = candles.digest()
         rule.demand(candles, spec.params)
         if not force and (known := _existing(spec, digest, context)) is not None:
             return BacktestResult(known, existing=True)
-        decided = rule.decisions(candles, dict(spec.params) | {ALLOW_SHORT: spec.short})
+        model = RuleModel(rule, {**spec.params, ALLOW_SHORT: spec.short}, spec.timeframe, spec.regime)
+        decided = allowed(model.decisions(candles), candles)
     with keep.running(spec, digest, [candles], context, by=rule.name, kind=KIND) as run:
         record = simulate(candles, decided, spec.costs)
         measured = metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)
         seconds = time.monotonic() - began
         Recording(context, run.id, "counting").trial(_trial(spec, record, measured, digest, seconds))
-        document = _document(spec, rule, candles, record, measured) | {
+        document = _document(spec, candles, record, measured) | {
             "run_id": run.run_id,
             "experiment_id": run.id,
             "data_digest": digest,
             "n_trials": context.record.ledger.count(instrument.key),
             "seconds": seconds,
+            "warm_up": model.lookback,
+            "filter": jsonable(filtered),
             "environment": surroundings(workers=1),
         }
         evidence = RunEvidence(document, *_tables(spec, candles, decided, record))
@@ -175,7 +199,9 @@ def _told(evidence: RunEvidence) -> dict[str, Any]:
 
 
 def _trial(spec: BacktestSpec, record: Record, measured: Mapping[str, float], digest: str, seconds: float) -> Trial:
-    own = {"origin": spec.origin} if spec.origin else {}
+    own: dict[str, Any] = {"origin": spec.origin} if spec.origin else {}
+    own |= {"regime": spec.regime} if spec.regime else {}
+    own |= {"filter": dict(spec.filter)} if spec.filter is not None else {}
     return Trial(
         market_key=spec.instrument.key,
         learner=spec.learner,
@@ -194,9 +220,7 @@ def _trial(spec: BacktestSpec, record: Record, measured: Mapping[str, float], di
     )
 
 
-def _document(
-    spec: BacktestSpec, rule: Strategy, candles: Bars, record: Record, measured: Mapping[str, float]
-) -> dict[str, Any]:
+def _document(spec: BacktestSpec, candles: Bars, record: Record, measured: Mapping[str, float]) -> dict[str, Any]:
     from assay.market.quality import examine
 
     symbol = spec.symbols[0]
@@ -212,6 +236,7 @@ def _document(
         "strategy": spec.strategy,
         "parameters": dict(spec.params),
         "short": spec.short,
+        "regime_filter": spec.regime or None,
         "from": iso(int(candles.timestamp[0])),
         "to": iso(int(candles.timestamp[-1])),
         "bars": len(candles),
@@ -219,9 +244,9 @@ def _document(
         "spec_hash": spec.hash,
         "code_digest": code_digest(),
         "bars_per_year": candles.bars_per_year,
-        "warm_up": rule.lookback(spec.params, spec.timeframe),
         "metrics": values,
         "by_symbol": {symbol: values},
+        "by_regime": jsonable(split_by_regime(candles, record)),
         "equity_start": record.initial,
         "equity_end": float(record.equity[-1]),
         "trades": len(record.trades),

@@ -14,6 +14,7 @@ from assay.kernel.arrays import BoolArray
 from assay.kernel.bars import USABLE, Bars
 from assay.kernel.clock import now_ms
 from assay.kernel.contracts import Model
+from assay.kernel.instrument import Instrument
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
 from assay.runs.code import code_digest, versions
@@ -50,7 +51,18 @@ class Asked(Protocol):
     def as_dict(self) -> dict[str, Any]: ...
 
 
-def candles(spec: TrainSpec, context: Context) -> tuple[list[Bars], dict[str, Any]]:
+class Read(Protocol):
+    """What a spec says of the candles that it reads."""
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]: ...
+    @property
+    def bars(self) -> int | None: ...
+    @property
+    def filter(self) -> Mapping[str, Any] | None: ...
+
+
+def candles(spec: Read, context: Context) -> tuple[list[Bars], dict[str, Any]]:
     """The stored bars of every instrument, and by symbol what the spec's filter did to them.
 
     A filter that marks leaves a column ``usable`` (1 or 0) on the bars that it marked any of.

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from assay.features.regime import NAMES
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError
 from assay.kernel.fold import Fold
@@ -17,15 +16,13 @@ from assay.runs.code import surroundings
 from assay.runs.configuration import configure, engine_hash
 from assay.runs.configuration.row import TIMEFRAMES
 from assay.runs.context import Context, Recording
-from assay.runs.documents import document, regimes, trial
+from assay.runs.documents import TrainResult, document, regimes, split_by_regime, trial
 from assay.runs.evidence import RunEvidence, jsonable, tables
 from assay.runs.history import History, bare
 from assay.runs.judged import Judged, judged, verdict
 from assay.runs.plan import plan
 from assay.runs.rules import RuleSearch, as_tables
-from assay.runs.train import TrainResult
 from assay.runs.windows import Searching, Windows, windows
-from assay.simulate.regimes import by_regime
 from assay.validate.robustness import parameter_stability
 from assay.validate.stability import MIN_WINDOWS, windows_stability
 from assay.validate.walk import walk
@@ -137,7 +134,7 @@ def _searched(asked: RuleSearch, walked: Windows, past: History, found: Judged) 
         "trials_shown": len(walked.trials),
         "windows": jsonable(documents),
         "overfit": jsonable(_overfit(asked, documents)),
-        "by_regime": jsonable(_by_regime(past, found)),
+        "by_regime": jsonable(split_by_regime(past.panel.one.bars, found.whole)),
     }
 
 
@@ -154,10 +151,3 @@ def _overfit(asked: RuleSearch, documents: Sequence[Mapping[str, Any]]) -> dict[
         "plateau_score": sum(plateaus) / len(plateaus) if plateaus else None,
         "verdict": steady.verdict,
     }
-
-
-def _by_regime(past: History, found: Judged) -> dict[str, dict[str, float]]:
-    labels = regimes(past, found).astype(float)
-    labels[labels < 0] = float("nan")
-    split = by_regime(found.whole, labels, bars_per_year=found.bars_per_year)
-    return {NAMES[int(label)]: values for label, values in split.items()}

@@ -11,9 +11,9 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.parse import parse
-from assay.kernel.spec import TrainSpec
+from assay.kernel.spec import SizingChoice, TargetChoice, TrainSpec
 from assay.learn.rules import RuleTrainer
-from assay.learn.strategies import Strategy
+from assay.learn.strategies import Strategy, regimes
 from assay.learn.strategies.declare import ALLOW_SHORT
 from assay.runs.strategies import chosen
 from assay.runs.trainers import may_short
@@ -61,6 +61,7 @@ class RuleParams:
     max_points: int | None = None
 
     def __post_init__(self) -> None:
+        regimes.checked(self.regime)
         for name, known in (("method", METHODS), ("mode", MODES)):
             value = getattr(self, name)
             if value not in known:
@@ -88,6 +89,9 @@ class RuleSearch:
                 code="CONFIG_SYMBOL",
                 field="symbols",
             )
+        for name, empty in (("features", ()), ("target", TargetChoice()), ("sizing", SizingChoice())):
+            if getattr(spec, name) != empty:
+                raise ConfigError(f"rules read no {name}: leave it out of the spec", code="CONFIG_FIELD", field=name)
         self.spec = spec
         self.params = parse(RuleParams, spec.params, path="params")
         self.rule: Strategy = chosen(self.params.strategy, file)

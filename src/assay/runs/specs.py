@@ -16,6 +16,7 @@ from assay.runs.trainers import parameter_names
 
 _LARGEST = 1024 * 1024
 _PARTS = ("target", "folds", "sizing", "costs", "filter", "params")
+_FREE = {"rules": ("fixed", "space")}  # tables inside a learner's own parameters
 _OWN = {"target": {"name"}, "sizing": {"name"}}  # fields beside the free `params` of these parts
 
 
@@ -32,6 +33,8 @@ def build_spec(path: Path | None, flags: Mapping[str, Any], settings: Mapping[st
     for name, value in flags.items():
         _put(document, name, value)
     document.setdefault("learner", "ensemble")
+    if document["learner"] == "rules":
+        document.setdefault("features", [])
     for name, text in settings.items():
         _put(document, _address(name, str(document["learner"])), typed(text))
     missing = [f"--{n}" for n, key in _NEEDED.items() if key not in document]
@@ -84,6 +87,8 @@ def _address(name: str, learner: str) -> str:
                 hint=near,
                 field=name[:64],
             )
+        return f"params.{name}"
+    if part in _FREE.get(learner, ()):
         return f"params.{name}"
     if part not in _PARTS:
         near = did_you_mean(name, _dotted()) or f"parts are {', '.join(_PARTS)}"

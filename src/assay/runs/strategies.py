@@ -39,21 +39,23 @@ def chosen(name: str, file: Path | None = None) -> Strategy:
     return own
 
 
-def parameters_and_costs(rule: Strategy, settings: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings by what they set: a bare name a parameter of the strategy, ``costs.fee`` a cost.
+def told_apart(
+    rule: Strategy, settings: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+    """Settings by what they set: a bare name a parameter, ``costs.fee`` a cost, ``filter.action`` the data filter.
 
-    Raises ConfigError ``CONFIG_PARAMETER`` naming an unknown parameter and the nearest known name.
+    The filter is None where nothing speaks of it. Raises ConfigError ``CONFIG_PARAMETER`` naming an unknown parameter
+    and the nearest known name.
     """
-    given: dict[str, Any] = {}
-    costs: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {"": {}, "costs": {}, "filter": {}}
     for name, text in settings.items():
         part, dot, key = name.partition(".")
-        if dot and part == "costs":
-            costs[key] = typed(text)
+        if dot and part in found:
+            found[part][key] = typed(text)
         else:
             _demand_known(rule, name)
-            given[name] = typed(text)
-    return given, costs
+            found[""][name] = typed(text)
+    return found[""], found["costs"], found["filter"] or None
 
 
 def _demand_known(rule: Strategy, name: str) -> None:

@@ -1,9 +1,7 @@
 """A training, from candles to a model with a record. This is the list to read first."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,21 +13,13 @@ from assay.kernel.spec import TrainSpec
 from assay.runs import keep
 from assay.runs.code import surroundings
 from assay.runs.context import Context, Recording
-from assay.runs.documents import document, regimes, trial
+from assay.runs.documents import TrainResult, document, regimes, trial
 from assay.runs.evidence import RunEvidence, jsonable, tables
 from assay.runs.history import history
 from assay.runs.judged import judged, verdict
 from assay.runs.plan import plan
 from assay.runs.trainers import trainer_of
 from assay.validate.walk import Outcome, walk
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainResult:
-    """What a training came to. `document` is what ``assay train --json`` prints."""
-
-    document: Mapping[str, Any]
-    existing: bool = False
 
 
 def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainResult:

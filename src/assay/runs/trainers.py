@@ -5,11 +5,11 @@ from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.spec import TrainSpec
 
-LEARNERS = ("ensemble",)
+LEARNERS = ("ensemble", "rules")
 
 
 def trainer_of(spec: TrainSpec) -> Trainer:
-    """The trainer that a spec names, with its parameters checked.
+    """The trainer that a spec names, with its parameters checked; a rule's is made by `assay.runs.rules.RuleSearch`.
 
     Raises ConfigError ``CONFIG_LEARNER``, ``CONFIG_PARAMETER``.
     """
@@ -41,4 +41,10 @@ def parameter_names(learner: str) -> tuple[str, ...]:
         from assay.learn.ensemble.params import EnsembleParams
 
         return tuple(f.name for f in fields(EnsembleParams))
+    if learner == "rules":
+        from dataclasses import fields
+
+        from assay.runs.rules import RuleParams
+
+        return tuple(f.name for f in fields(RuleParams))
     return ()

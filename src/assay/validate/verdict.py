@@ -113,7 +113,7 @@ def _audit(evidence: Evidence) -> Reason:
 
 def _ledger(evidence: Evidence) -> Reason:
     if evidence.ledger_complete:
-        return Reason("ledger", "PASS", f"every trial is counted: {evidence.n_trials}", evidence.n_trials)
+        return Reason("ledger", "PASS", f"every trial is counted: {evidence.n_trials:,}", evidence.n_trials)
     return Reason("ledger", "UNKNOWN", "some scored configurations have no row, so trials cannot be counted")
 
 
@@ -140,7 +140,7 @@ def _edge(evidence: Evidence, m: Moments, limits: Thresholds, *, enough: bool) -
 
 
 def _trials(count: float) -> str:
-    return "1 trial" if count == 1 else f"{count:g} trials"
+    return "1 trial" if count == 1 else f"{count:,.10g} trials"
 
 
 def _cost(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:

@@ -1,0 +1,21 @@
+"""One function behind every door: a training as its spec says, whatever its learner."""
+
+from pathlib import Path
+
+from assay.kernel.spec import TrainSpec
+from assay.runs.context import Context
+from assay.runs.documents import TrainResult
+
+
+def execute(spec: TrainSpec, context: Context, *, file: Path | None = None, force: bool = False) -> TrainResult:
+    """`assay.runs.train.train`, or for learner ``rules`` `assay.runs.optimize.optimize`; raises what they raise.
+
+    file: of a strategy that is the user's own.
+    """
+    if spec.learner == "rules":
+        from assay.runs.optimize import optimize
+
+        return optimize(spec, context, file=file, force=force)
+    from assay.runs.train import train
+
+    return train(spec, context, force=force)
