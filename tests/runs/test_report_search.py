@@ -147,7 +147,15 @@ def test_charts_hold_what_was_asked(html: str) -> None:
     assert search.count('class="line newest"') == 2
     assert len(re.findall(r'class="combination chosen"', search)) == 2
     maps = re.findall(r"<h3>\w+ against \w+</h3>", chapter(html, "parameters"))
+    assert "a broad blue area is a plateau" in html
     assert 2 <= len(maps) <= 6 and maps[0] == "<h3>atr_multiplier_sl against pierce_depth</h3>"
+
+
+def test_charts_stand_in_pairs(candles: Mapping[str, Bars], html: str) -> None:
+    two = {name: SPACE[name] for name in ("pierce_depth", "atr_multiplier_sl")}
+    for page in (html, render(search_of(candles, windows=2, space=two), candles)):
+        parts = chapter(page, "parameters")
+        assert len(re.findall(r'class="(?:block )?half"', parts)) % 2 == 0
 
 
 def test_every_chart_has_two_sizes_axes_and_a_name(html: str) -> None:
@@ -218,7 +226,7 @@ def test_one_window(candles: Mapping[str, Bars]) -> None:
 def test_a_single_parameter_has_a_profile_and_no_map(candles: Mapping[str, Bars]) -> None:
     page = render(search_of(candles, windows=3, space={"pierce_depth": SPACE["pierce_depth"]}), candles)
     words = words_of(page)
-    assert "Score along pierce_depth" in words and " against pierce_depth" not in words
+    assert "Colour is" not in words and "Score along pierce_depth" in words and " against pierce_depth" not in words
     assert page.count('class="combination chosen"') == 2
 
 

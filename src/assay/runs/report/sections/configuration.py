@@ -34,9 +34,8 @@ def regimes(evidence: RunEvidence) -> Section | None:
     found = evidence.document["by_regime"]
     if not found:
         return None
-    lead = "By the regime of the market at each entry, " + (
-        "out of sample." if held_back(evidence.document) else "in sample."
-    )
+    which = "out of sample" if held_back(evidence.document) else "in sample"
+    lead = f"Trades by the regime that they were decided in, bars by the one known when they opened, {which}."
     order = sorted(found, key=lambda r: (_REGIMES.index(r) if r in _REGIMES else len(_REGIMES), r))
     names = [n for n in _BY_REGIME if any(n in found[r] for r in order)]
     rows = [(r.capitalize(), *(metric(n, found[r].get(n))[1] for n in names)) for r in order]

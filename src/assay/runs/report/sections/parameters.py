@@ -28,8 +28,8 @@ def section(evidence: RunEvidence) -> Section | None:
     document = evidence.document
     aim = objective(document["objective"])
     lead = (
-        f"Colour is the median {aim.name} of the trials in a cell, above or below the median trial of their window, so "
-        "that good and bad markets do not blur it. A broad blue area is a plateau; a lone blue cell is likely luck."
+        f"Trials are compared by their {aim.name} above or below the median trial of their own window, so that good "
+        "and bad markets do not blur what a parameter does."
     )
     if not found.valid.any():
         note = Note("Every trial was rejected: no region of the space can be called better than another.")
@@ -42,10 +42,15 @@ def section(evidence: RunEvidence) -> Section | None:
     shares, pairs = ranked(found)
     if len(found.score) < document["trials"]:
         lead += f" Of {count(document['trials'])} trials a fair sample of {count(len(found.score))} is looked at."
-    parts: list[Part] = [_shares(found, shares), profile(found, found.axes[int(np.argmax(shares))], aim)]
-    if pairs:
-        parts += _maps(found, pairs[:_MAPS], [w for w in document["windows"] if w["parameters"]], aim)
-    return Section("parameters", "Parameters", lead, tuple(parts))
+    maps = _maps(found, pairs[:_MAPS], [w for w in document["windows"] if w["parameters"]], aim) if pairs else []
+    strongest = sorted(range(len(shares)), key=lambda k: -shares[k])[: 1 + len(maps) % 2]  # an even number of halves
+    if maps:
+        lead += (
+            " Colour is the median of a cell's trials: a broad blue area is a plateau, a lone blue cell likely luck."
+        )
+    profiles = [profile(found, found.axes[k], aim) for k in strongest]
+    parts = (_shares(found, shares), *profiles, *maps)
+    return Section("parameters", "Parameters", lead, parts)
 
 
 def ranked(found: Trials) -> tuple[list[float], list[tuple[float, int, int]]]:
