@@ -100,6 +100,7 @@ def test_overfitting_is_told_with_values_and_limits(evidence: RunEvidence, html:
     for name in ("stability_score", "train_sharpe_std", "parameter_stability", "plateau_score"):
         assert ratio(found[name]) in words
     assert "REJECT" in words and "overfitting detected" in words
+    assert "Sharpe drops" in words and "Unstable" in words
 
 
 def test_the_configuration_is_that_of_the_document(evidence: RunEvidence, html: str) -> None:
@@ -117,6 +118,15 @@ def test_the_configuration_is_that_of_the_document(evidence: RunEvidence, html: 
     assert rows["min_distance_from_level"][1] == "0.0001 to 0.01, logarithmic"
     assert rows["reversal_candles"][1] == "1, 2, 3, 4, 5" and rows["htf"][1] == "1h, 4h, 1d"
     assert "Constraints: atr_multiplier_sl &lt; 2.9." in chapter(html, "configuration")
+
+
+def test_points_of_a_range_are_told_where_a_grid_was_searched(
+    evidence: RunEvidence, candles: Mapping[str, Bars]
+) -> None:
+    space = {**SPACE, "pierce_depth": {**SPACE["pierce_depth"], "points": 5}}
+    for method, words in (("random", "0.0005 to 0.005"), ("grid", "0.0005 to 0.005, 5 points")):
+        page = render(changed(evidence, method=method, space=space), candles)
+        assert rows_of(page, "configuration", "Parameters")[0][2] == words
 
 
 def test_a_best_at_the_end_of_its_range_is_pointed_out(evidence: RunEvidence, candles: Mapping[str, Bars]) -> None:

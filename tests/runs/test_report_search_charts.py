@@ -65,6 +65,7 @@ def test_a_score_without_the_word_valid_does_not_count() -> None:
     )
     found = trials(replace(evidence, trials=claimed))
     assert found is not None and found.valid.tolist() == [False, False, False, True, True]
+    assert found.gain[3:].tolist() == [-0.5, 0.5]
 
 
 def test_a_search_without_trials_has_none() -> None:
@@ -261,6 +262,26 @@ def test_the_crosshair_reads_the_curve() -> None:
     newest = search_of(market(600), windows=3, trials=50).document["windows"][-1]
     assert samples[-1][1].startswith(f"trial 50 · window 3: {objective('sharpe_ratio').write(newest['score'])} · ")
     assert len(samples) == 50
+
+
+def test_the_crosshair_reads_each_trial() -> None:
+    evidence = search_of(market(600), windows=1, trials=3)
+    windows = [{**w, "curve": [None, 1.0, 2.0]} for w in evidence.document["windows"]]
+    found = convergence.section(replace(evidence, document={**evidence.document, "windows": windows}))
+    assert found is not None and isinstance(found.parts[0], Figure)
+    said = re.findall(r"window 1: ([^&]*)", found.parts[0].wide)
+    assert said == ["—", "1.00", "2.00"]
+
+
+def test_no_more_than_six_maps() -> None:
+    names = ["a", "b", "c", "d", "e"]
+    evidence = search_of(market(600), windows=1, trials=900, space={n: SPACE["atr_multiplier_sl"] for n in names})
+    assert evidence.trials is not None
+    summed = evidence.trials.with_columns(score=pl.sum_horizontal(f"p_{n}" for n in names), valid=pl.lit(value=True))
+    found = trials(replace(evidence, trials=summed))
+    assert found is not None and len(ranked(found)[1]) == 10
+    chapter = parameters.section(replace(evidence, trials=summed))
+    assert chapter is not None and sum(" against " in p.title for p in chapter.parts if isinstance(p, Figure)) == 6
 
 
 def test_the_best_are_drawn_over_an_even_sample() -> None:
