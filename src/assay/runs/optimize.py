@@ -1,18 +1,22 @@
 """A parameter search of a rule, from candles to a configuration that a bot can run. Reads like `assay.runs.train`."""
 
+import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from assay.kernel.bars import Bars
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError
 from assay.kernel.fold import Fold
 from assay.kernel.spec import TrainSpec
 from assay.runs import keep
 from assay.runs.asking import plan_name
-from assay.runs.code import surroundings
+from assay.runs.code import code_digest, surroundings
 from assay.runs.configuration import configure, engine_hash
 from assay.runs.configuration.row import TIMEFRAMES
 from assay.runs.context import Context, Recording
@@ -22,8 +26,11 @@ from assay.runs.history import History, bare
 from assay.runs.judged import Judged, judged, verdict
 from assay.runs.plan import plan
 from assay.runs.rules import RuleSearch, as_tables
+from assay.runs.strategies import blamed
 from assay.runs.windows import Searching, Windows, windows
+from assay.track.experiments import Run
 from assay.validate.robustness import parameter_stability
+from assay.validate.split import Plan
 from assay.validate.stability import MIN_WINDOWS, windows_stability
 from assay.validate.walk import walk
 
@@ -41,50 +48,80 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
     Raises what `RuleSearch` raises; TrainError ``TRAIN_NO_VALID_TRIAL`` where no window finds anything.
     """
     began = time.monotonic()
-    asked = RuleSearch(spec, file)
-    bars, filtered = keep.candles(spec, context)
-    digest = keep.data_digest(bars, spec)
-    if not force and (known := keep.existing(spec, digest, context)) is not None:
-        return TrainResult(known, existing=True)
-    past = bare(bars)
+    with blamed(file):
+        asked = RuleSearch(spec, file)
+        bars, filtered = keep.candles(spec, context)
+        digest = keep.data_digest(bars, spec)
+        if not force and (known := keep.existing(spec, digest, context)) is not None:
+            return TrainResult(known, existing=True)
+        past, folds = _windows_of(asked, bars)
+        with _journal(spec, digest, context, force=force) as journal, _running(asked, digest, bars, context) as run:
+            report = Recording(context, run.id, "searching", 0.0, 0.9)
+            search = asked.search(spec.costs, digest=digest, journal=journal, counted=_count(spec, context))
+            trainer = Searching(search, fixed=asked.params.mode == "fixed")
+            outcomes = list(walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
+            trainer.demand_some()
+            found = judged(outcomes, past, spec.costs, seed=spec.seed)
+            walked = windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=spec.seed)
+            number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
+            count = _count(spec, context)
+            word = verdict(found, n_trials=count, counted=number <= count, regimes=regimes(past, found))
+            told = document(spec, digest, past, outcomes, found, word) | _searched(asked, walked, past, found)
+            told |= {
+                "run_id": run.run_id,
+                "experiment_id": run.id,
+                "seconds": time.monotonic() - began,
+                "engine_seconds": sum(result.engine_seconds for result in trainer.found.values()),
+                "filter": jsonable(filtered),
+                "environment": surroundings(workers=1),
+            }
+            evidence = RunEvidence(told, *tables(found, outcomes, past), walked.trials)
+            configured = partial(_configured, evidence, bars[0], run, context)
+            by = asked.rule.name
+            return TrainResult(
+                keep.finish(spec, context, run, walked.model, evidence, past, by=by, with_model=configured)
+            )
+
+
+def _configured(
+    evidence: RunEvidence, bars: Bars, run: Run, context: Context, model: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keep the configuration that the run came to, beside the run's own rows."""
+    made = configure(
+        evidence, bars, run_id=run.run_id, created=now_ms(), engine_hash=engine_hash(), experiment_id=run.id,
+        model_id=model["id"],
+    )  # fmt: skip
+    context.record.configurations.add(made.row)
+    return {"config_id": made.config_id, "stage": made.stage}
+
+
+@contextmanager
+def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> Iterator[Path]:
+    """Where a bayesian search that is killed goes on from; gone once the run has ended well. `force` begins anew."""
+    name = hashlib.sha256(f"{spec.hash}\n{digest}\n{code_digest()}".encode()).hexdigest()
+    path = context.home / "searches" / f"{name[:32]}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if force:
+        path.unlink(missing_ok=True)
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def _running(asked: RuleSearch, digest: str, bars: Sequence[Bars], context: Context) -> AbstractContextManager[Run]:
+    return keep.running(asked.spec, digest, bars, context, by=asked.rule.name, kind=KIND)
+
+
+def _count(spec: TrainSpec, context: Context) -> int:
+    return context.record.ledger.count(spec.market_key)
+
+
+def _windows_of(asked: RuleSearch, bars: Sequence[Bars]) -> tuple[History, Plan]:
+    """Candles and windows, refused before a run begins where they cannot serve."""
     asked.demand(bars[0])
-    folds = plan(spec.folds, past.panel, horizon=past.horizon)
-    _demand_windows(spec, [*folds.folds(past.panel.known_at, past.panel.times)], past)
-    with keep.running(spec, digest, bars, context, by=asked.rule.name, kind=KIND) as run:
-        report = Recording(context, run.id, "searching", 0.0, 0.9)
-        counted = context.record.ledger.count(spec.market_key)
-        trainer = Searching(asked.search(spec.costs, counted=counted, digest=digest), asked.params.mode == "fixed")
-        outcomes = list(walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
-        trainer.demand_some()
-        found = judged(outcomes, past, spec.costs, seed=spec.seed)
-        number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
-        count = context.record.ledger.count(spec.market_key)
-        word = verdict(found, n_trials=count, counted=number <= count, regimes=regimes(past, found))
-        walked = windows(
-            trainer, outcomes, past.panel, [fold["metrics"] for fold in found.folds], spec.costs, seed=spec.seed
-        )
-        told = document(spec, digest, past, outcomes, found, word) | _searched(asked, walked, past, found)
-        told |= {
-            "run_id": run.run_id,
-            "experiment_id": run.id,
-            "seconds": time.monotonic() - began,
-            "engine_seconds": sum(result.engine_seconds for result in trainer.found.values()),
-            "filter": jsonable(filtered),
-            "environment": surroundings(workers=1),
-        }
-        evidence = RunEvidence(told, *tables(found, outcomes, past), walked.trials)
-
-        def configured(model: Mapping[str, Any]) -> dict[str, Any]:
-            made = configure(
-                evidence, bars[0], run_id=run.run_id, created=now_ms(), engine_hash=engine_hash(),
-                experiment_id=run.id, model_id=model["id"],
-            )  # fmt: skip
-            context.record.configurations.add(made.row)
-            return {"config_id": made.config_id, "stage": made.stage}
-
-        return TrainResult(
-            keep.finish(spec, context, run, walked.model, evidence, past, by=asked.rule.name, with_model=configured)
-        )
+    past = bare(bars)
+    folds = plan(asked.spec.folds, past.panel, horizon=past.horizon)
+    _demand_windows(asked.spec, [*folds.folds(past.panel.known_at, past.panel.times)], past)
+    return past, folds
 
 
 def _demand_windows(spec: TrainSpec, folds: Sequence[Fold], past: History) -> None:

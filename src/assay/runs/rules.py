@@ -110,16 +110,15 @@ class RuleSearch:
         """Trades that a candidate needs on the bars it is scored on."""
         return self.rule.min_trades if self.params.min_trades is None else self.params.min_trades
 
-    @cached_property
-    def method(self) -> Method:
-        """How points are chosen."""
+    def method(self, journal: Path | None = None) -> Method:
+        """How points are chosen. journal: of a bayesian search; the others are quicker done again."""
         if self.params.method == "grid":
             return Grid(self.params.max_points)
         if self.params.method == "random":
             return Random()
-        return Bayesian(self.params.sampler)  # type: ignore[arg-type]  # checked there
+        return Bayesian(self.params.sampler, journal)  # type: ignore[arg-type]  # checked there
 
-    def search(self, costs: Costs, *, counted: int, digest: str, method: Method | None = None) -> Search:
+    def search(self, costs: Costs, *, counted: int, digest: str, journal: Path | None = None) -> Search:
         """The trainer. counted: trials in the ledger of the market; digest: of the candles."""
         p = self.params
         origin = {"origin": p.origin} if p.origin else {}
@@ -128,7 +127,7 @@ class RuleSearch:
             space=self.space,
             costs=costs,
             sweep=RuleSweep(self.rule, self.base, p.regime),
-            method=method or self.method,
+            method=self.method(journal),
             trials=p.trials,
             objective=p.objective,
             min_trades=self.min_trades,

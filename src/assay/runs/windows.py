@@ -102,7 +102,7 @@ def windows(
     trainer: Searching, outcomes: Sequence[Outcome], panel: Panel, tested: Sequence[Mapping[str, Any]], costs: Costs,
     *, seed: int,
 ) -> Windows:  # fmt: skip
-    """What a walk of searches found. tested: metrics of each window's test part."""
+    """What a walk of searches found. tested: a dict a window, with the ``metrics`` of its test part."""
     documents, tables = [], []
     newest: tuple[SearchResult, Model] | None = None
     held: SearchResult | None = None
@@ -119,7 +119,7 @@ def windows(
             "test_from": iso(int(times[fold.test[0]])),
             "test_to": iso(int(times[fold.test[-1]])),
             "parameters": {}, "score": None, "trials": count, "valid_trials": 0, "note": "", "plateau": None,
-            "curve": [], "train": {}, "test": dict(judged),
+            "curve": [], "train": {}, "test": dict(judged["metrics"]),
         }  # fmt: skip
         if held is None or outcome.model is None:
             document["note"] = trainer.refused[since].message if since in trainer.refused else outcome.left_out

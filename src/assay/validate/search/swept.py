@@ -158,17 +158,15 @@ class Swept:
         parts: list[Trials] = []
         done, best = 0, math.nan
         while asked := session.ask():
-            new = [each.point for each in asked if each.row is None]
-            rows = [each.row for each in asked if each.row is not None]
-            if new:
-                found = self._counted(self.ground.points(new, self.counting.objective))
-                for k in range(len(found)):
-                    row = replace(found.row(k), number=done + len(rows))
-                    session.tell(row)
-                    rows.append(row)
-                parts.append(found if len(new) == len(asked) else Trials.of(rows))
-            else:
-                parts.append(Trials.of(rows))
+            known = [each.row for each in asked if each.row is not None]
+            if len(known) == len(asked):
+                parts.append(Trials.of(known))
+            else:  # a batch is a block of the ledger: one that was half told is counted as the whole that it was
+                found = self._counted(self.ground.points([each.point for each in asked], self.counting.objective))
+                for k, each in enumerate(asked):
+                    if each.row is None:
+                        session.tell(replace(found.row(k), number=done + k))
+                parts.append(found)
             done += len(asked)
             best = float(np.fmax(best, np.fmax.reduce(parts[-1].score)))
             self.counting.tell(done, best)
