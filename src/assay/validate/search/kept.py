@@ -2,10 +2,10 @@
 
 JSON lines, each with a checksum and the digest of the search that it belongs to::
 
-    {"check":"…","search":"…","version":1}                    a search began
-    {"check":"…","counted":120,"search":"…"}                  what the ledger held then
-    {"batch":0,…,"points":[[3,0.1],[4,0.2]],"search":"…"}     a batch was asked for
-    {"batch":0,…,"row":{"number":0,"score":1.3,…},"search":"…"}  its next point was told
+    {"check":"…","search":"…","version":1}                             a search began
+    {"check":"…","search":"…","counted":120}                           what the ledger held then
+    {"check":"…","search":"…","batch":0,"points":[[3,0.1],[4,0.2]]}    a batch was asked for
+    {"check":"…","search":"…","batch":0,"row":{"number":0,"score":…}}  its next point was told
 
 A line is handed to the operating system at once, so that a killed process loses none that it has written, and a batch
 is synced to disk when its last point is told.
@@ -23,7 +23,6 @@ from typing import Any
 from zlib import crc32
 
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
-from assay.kernel.spec import canonical
 from assay.validate.search.method import Row
 from assay.validate.search.space import Point
 
@@ -91,7 +90,7 @@ class Kept:
     def _write(self, document: dict[str, Any], *, sync: bool = False) -> None:
         if self.path is None:
             return
-        body = canonical({**document, "search": self.search}).encode()
+        body = json.dumps({"search": self.search, **document}, separators=(",", ":"), allow_nan=False).encode()
         try:
             with _locked(self.path) as file:
                 line = b'%s%08x",%s\n' % (_MAGIC, crc32(body[1:]), body[1:])
