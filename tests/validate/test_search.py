@@ -1,11 +1,8 @@
 """The trainer of trainers: what it judges on, what it counts, what it refuses, and that it can be killed."""
 
 import math
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, ClassVar
 
@@ -16,7 +13,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.contracts import Model, Report, Silent, Trainer
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ArtifactError, ConfigError, DataError, LeakError, TrainError
+from assay.kernel.errors import ConfigError, DataError, LeakError, TrainError
 from assay.kernel.panel import Panel
 from assay.kernel.trial import Trial
 from assay.learn.rules import RuleTrainer
@@ -309,43 +306,6 @@ def test_a_walk_searches_each_train_window_afresh() -> None:
     assert len(report.trials) == 15
     for outcome, result in zip(outcomes, results, strict=True):
         assert {n: outcome.model.values[n] for n in ("fast", "slow")} == result.best_parameters  # type: ignore[union-attr]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("die_at", [4, 17])  # in the random starts; in the sampler's first batch
-def test_a_killed_search_goes_on_to_the_same_answer(tmp_path: Path, die_at: int) -> None:
-    journal = tmp_path / "journal.log"
-    script = [sys.executable, "-m", "tests.validate.search_killed", str(journal), str(die_at)]
-    killed = subprocess.run(script, cwd=Path(__file__).parents[2], capture_output=True, check=False)
-    assert killed.returncode == -9, killed.stderr.decode()
-    report = Silent()
-    resumed = found(search(journal), report=report)
-    whole = found(search(None))
-    assert [r.parameters for r in resumed.rows] == [r.parameters for r in whole.rows]
-    assert [r.score for r in resumed.rows] == pytest.approx([r.score for r in whole.rows], rel=0, abs=0, nan_ok=True)
-    assert (resumed.best_parameters, resumed.best_score) == (whole.best_parameters, whole.best_score)
-    assert resumed.best_metrics == pytest.approx(whole.best_metrics, rel=0, abs=0, nan_ok=True)
-    assert len(report.trials) == len(whole.rows) - (die_at - 1), "what was told before is not judged again"
-    silent = Silent()
-    assert found(search(journal), report=silent).best_parameters == resumed.best_parameters, (
-        "a finished journal judges nothing"
-    )
-    assert not silent.trials
-
-
-def test_a_journal_serves_its_own_search_only(tmp_path: Path) -> None:
-    journal = tmp_path / "journal.log"
-    first = found(search(journal, trials=12))
-    other = found(search(journal, trials=12, objective="net_profit"))
-    assert first.best_score != other.best_score
-    assert found(search(None, trials=12)).as_dict() | {"ledger_trial_ids": 0} == first.as_dict() | {
-        "ledger_trial_ids": 0
-    }
-    journal.write_text("no journal\n{}\n")
-    with pytest.raises(ArtifactError, match="journal"):
-        found(search(journal, trials=12))
-    with pytest.raises(ConfigError, match="journal"):
-        found(search(tmp_path / "absent" / "journal.log", trials=12))
 
 
 def test_settings_are_checked_at_the_door() -> None:
