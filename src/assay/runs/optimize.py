@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from assay.kernel.bars import Bars
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError
@@ -89,10 +91,20 @@ def _configured(
     """Keep the configuration that the run came to, beside the run's own rows."""
     made = configure(
         evidence, bars, run_id=run.run_id, created=now_ms(), engine_hash=engine_hash(), experiment_id=run.id,
-        model_id=model["id"],
+        model_id=model["id"], others=_active(context),
     )  # fmt: skip
     context.record.configurations.add(made.row)
     return {"config_id": made.config_id, "stage": made.stage}
+
+
+def _active(context: Context) -> dict[str, pl.DataFrame]:
+    """What the active configurations earned out of sample, bar by bar, by their id."""
+    found = {}
+    for row in context.record.configurations.list(active=True):
+        evidence = None if row["experiment_id"] is None else keep.evidence_of(row["experiment_id"], context)
+        if evidence is not None:
+            found[str(row["config_id"])] = evidence.account
+    return found
 
 
 @contextmanager
