@@ -23,6 +23,7 @@ from assay.validate.search.bayesian import Bayesian
 from assay.validate.search.draws import Random
 from assay.validate.search.kept import Kept, row_of
 from assay.validate.search.method import Method, Row, Session
+from assay.validate.search.objective import PRUNED
 from assay.validate.search.proposals import BEST, SEEN, Proposals
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
@@ -203,14 +204,16 @@ def test_a_row_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_the_sampler_sees_the_best_and_the_newest() -> None:
     rng = np.random.default_rng(1)
     proposals = Proposals(SPACE, "tpe")
-    scores = rng.permutation(600).astype(float)
+    scores = rng.permutation(600).astype(float).tolist()
+    reasons = {0.0: "rejected: too_few_trades", 1.0: PRUNED}
     for score in scores:
-        raw = proposals.raw(SPACE.at(rng.random(4)))
-        proposals.tell(proposals.put(raw), None if score == 0 else float(score))
+        point, reason = SPACE.at(rng.random(4)), reasons.get(score, "")
+        row = Row(0, point, math.nan if reason else score, not reason, reason, 9, {}, 1)
+        proposals.tell(proposals.put(proposals.raw(point)), row)
     proposals.begin(7)
-    shown = [trial.value for trial in proposals._study.get_trials(deepcopy=False)]
+    shown = [trial.value for trial in proposals._study.get_trials(deepcopy=False) if trial.value is not None]
     best = set(range(600 - BEST, 600))
-    newest = {float(s) for s in scores[-(SEEN - BEST) :] if s > 0}
+    newest = {float(s) for s in scores[-(SEEN - BEST) :] if s > 1}
     assert newest | best <= set(shown)
     assert len(shown) <= SEEN
     assert shown == [s for s in scores if s in set(shown)], "in the order of asking"

@@ -90,7 +90,7 @@ class _Batches:
         """See `Session`. A trial that is not valid is told as failed."""
         number = self._open.pop(0)
         self._kept.told(self._number - 1, row, last=not self._open)
-        self._proposals.tell(number, row.score if row.valid else None)
+        self._proposals.tell(number, row)
 
     def _fresh(self, wanted: int) -> list[Asked]:
         self._proposals.begin(integer(self._seed, f"search batch {self._number}"))
@@ -127,6 +127,6 @@ class _Batches:
             if row is None:
                 self._open.append(number)
             else:
-                self._proposals.tell(number, row.score if row.valid else None)
+                self._proposals.tell(number, row)
             found.append(Asked(point, row))
         return found

@@ -1,5 +1,6 @@
 """What Optuna proposes: its study, its samplers, and how they name a point."""
 
+import math
 from collections.abc import Callable, Container, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from assay.validate.search.dimensions import Dimension, Listed, Real, Whole
+from assay.validate.search.method import Row
+from assay.validate.search.objective import PRUNED
 from assay.validate.search.space import Point, Space
 
 STARTS = 10
@@ -65,13 +68,16 @@ class Proposals:
         self._study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=self._distributions))
         return self._storage.count - 1
 
-    def tell(self, number: int, score: float | None) -> None:
-        """What a point was worth; None tells it as failed, which teaches the sampler nothing."""
-        if score is None:
-            self._study.tell(number, state=TrialState.FAIL)
+    def tell(self, number: int, row: Row) -> None:
+        """What a point was worth: a rejected one is told as failed, a pruned one as pruned, which TPE counts as bad."""
+        if row.valid:
+            self._study.tell(number, row.score)
+            self._told.append((row.score, number))
+        elif row.reason == PRUNED:
+            self._study.tell(number, state=TrialState.PRUNED)
+            self._told.append((-math.inf, number))
         else:
-            self._study.tell(number, score)
-            self._told.append((score, number))
+            self._study.tell(number, state=TrialState.FAIL)
 
     def point(self, raw: Sequence[Any]) -> Point:
         """The point that Optuna names so."""
