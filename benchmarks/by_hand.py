@@ -116,13 +116,21 @@ def crossings(sums, close, fast, slow):
     """Rows where the faster mean changes sides, and the side."""
     n = len(close)
     rows, sides = np.empty(n, np.int32), np.empty(n, np.int8)
-    count, before = 0, 0
-    for t in range(slow - 1, n):
-        difference = (sums[t + 1] - sums[t + 1 - fast]) * slow - (sums[t + 1] - sums[t + 1 - slow]) * fast
-        if difference * before <= 0.0 and difference != 0.0:
-            before = 1 if difference > 0.0 else -1
-            rows[count], sides[count] = t, before
-            count += 1
+    count, before, gaps = 0, 0, np.empty(32)
+    for first in range(slow - 1, n, len(gaps)):
+        end = min(first + len(gaps), n)
+        now, quick, calm = sums[first + 1 : end + 1], sums[first + 1 - fast :], sums[first + 1 - slow :]
+        turns = 0
+        for k in range(end - first):
+            gaps[k] = (now[k] - quick[k]) * slow - (now[k] - calm[k]) * fast
+            turns += gaps[k] * before <= 0.0
+        if turns == 0:
+            continue
+        for k in range(end - first):
+            if gaps[k] * before <= 0.0 and gaps[k] != 0.0:
+                before = 1 if gaps[k] > 0.0 else -1
+                rows[count], sides[count] = first + k, before
+                count += 1
     return rows[:count].copy(), sides[:count].copy()
 
 
