@@ -139,8 +139,19 @@ def test_every_candidate_is_counted_once_before_it_is_told(method, entries):
     best = max(report.trials, key=lambda trial: trial.score)
     assert best.score == result.best_score
     assert best.total_trades == result.best.trades
-    assert len(best.returns) == 600
+    assert best.n_obs == 600
     assert best.metrics["sharpe_annual"] == result.best_score
+
+
+def test_returns_of_the_best_are_kept_where_they_cost_little():
+    space = {"p": [0.0001, 0.0005], "k": [0.5, 1.0], "max_holding_periods": [*range(1, 41)]}
+    report = Silent()
+    result = made(RULES["range_sweep"], space=space, method=Grid()).search(
+        learning(lively(700), 100), seed=1, report=report
+    )
+    (trial,) = report.trials
+    assert len(result.trials) == 160 and len(trial.returns) == trial.n_obs == 600
+    assert trial.returns.mean() / trial.returns.std(ddof=1) == pytest.approx(trial.metrics["sharpe"])
 
 
 def test_equal_searches_count_as_one_configuration():

@@ -18,6 +18,7 @@ class Trial:
     strategy:    the rule's or recipe's name.
     params:      everything that tells this configuration from another one.
     returns:     ``(n,)`` net out-of-sample return per bar, the bars that it was scored on; empty when it failed.
+    bars:        so many returns the score rests on, where `returns` does not hold them; None where it does.
     metrics:     fractions, per bar unless the name says annual; undefined is NaN.
     window:      ``(first, last)`` int ms of the out-of-sample span; None when it failed.
     n_configs:   configurations that this entry stands for: of a sweep many, and all else is that of its best.
@@ -41,9 +42,10 @@ class Trial:
     duration_seconds: float = 0.0
     n_configs: int = 1
     block: bytes = b""
+    bars: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n_obs(self) -> int:
         """Return observations that the score rests on."""
-        return int(np.isfinite(self.returns).sum())
+        return int(np.isfinite(self.returns).sum()) if self.bars is None else self.bars

@@ -17,6 +17,7 @@ from assay.validate.search.space import Point
 from assay.validate.search.trials import Trials
 
 _NOBODY = np.empty(0)
+_BYTES_A_TRIAL = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,16 +49,21 @@ class Counting:
         return Row(number, point, score, not reason, reason, trades, metrics, self.ears.trial(trial))
 
     def many(self, trials: Trials, learner: str, record: Record, metrics: Mapping[str, float]) -> Trials:
-        """Count a block of candidates as one; record and metrics are those of its best, or of its first."""
+        """Count a block of candidates as one; record and metrics are those of its best, or of its first.
+
+        The best's returns are kept where they cost little beside the block.
+        """
         block = trials.block()
         best = trials.best
         point = trials.point(best or 0)
         params = {**self.base, **point, "block": sha256(block).hexdigest()}
         score = math.nan if best is None else float(trials.score[best])
         trial = self._trial(learner, params, record, metrics, score, len(record.trades))
-        trial = replace(trial, n_configs=len(trials), block=block)
+        trial = replace(trial, n_configs=len(trials), block=block, bars=len(record))
         if best is None:
-            trial = replace(trial, state="failed", returns=_NOBODY)
+            trial = replace(trial, state="failed", returns=_NOBODY, bars=0)
+        elif record.returns.nbytes > _BYTES_A_TRIAL * len(trials):
+            trial = replace(trial, returns=_NOBODY)
         return trials.counted(self.ears.trial(trial))
 
     def tell(self, done: int, best: float) -> None:
