@@ -243,7 +243,7 @@ def test_a_single_parameter_has_a_profile_and_no_map(candles: Mapping[str, Bars]
 def test_the_newest_window_found_nothing(candles: Mapping[str, Bars]) -> None:
     page = render(search_of(candles, windows=3, left_out=(0, 2)), candles)
     words = words_of(page)
-    assert "Window 2, the newest" in words and "in sample, window 2" in words and "not drawn: 2" in words
+    assert "Window 2" in words and "in sample, window 2" in words and "not drawn: 2" in words
     assert "0 of 200 trials had 10 trades or more" in words
     assert "valid trials of window 2, one line each" in words
 
@@ -277,6 +277,29 @@ def test_parameters_that_were_given_and_not_searched(candles: Mapping[str, Bars]
     ids = read(page).ids
     assert "search" not in ids and "parameters" not in ids and {"windows", "overfit"} <= set(ids)
     assert "the same parameters in all windows" in words_of(page)
+
+
+def test_parameters_that_the_first_window_found_and_all_hold(
+    candles: Mapping[str, Bars], evidence: RunEvidence
+) -> None:
+    first, *others = evidence.document["windows"]
+    none = {"trials": 0, "valid_trials": 0, "curve": [], "plateau": None, "note": ""}
+    held = [first, *({**w, **none, "parameters": first["parameters"], "score": first["score"]} for w in others)]
+    assert evidence.trials is not None
+    fixed = changed(evidence, windows=held, mode="fixed", trials=200, valid_trials=first["valid_trials"])
+    page = render(replace(fixed, trials=evidence.trials.filter(pl.col("window") == 0)), candles)
+    words = words_of(page)
+    assert "200 trials in 1 window," in words and "that the first window found, on the train bars" in words
+    searches = rows_of(page, "windows", "Search by window")
+    assert [row[-1] for row in searches] == ["", *["parameters held"] * 5]
+    assert [row[3] for row in searches] == [ratio(first["score"]), *["—"] * 5]
+    assert "the same in every window" in words
+
+
+def test_too_few_valid_trials_are_not_mapped(candles: Mapping[str, Bars]) -> None:
+    page = render(search_of(candles, windows=3, trials=6), candles)
+    assert re.search(r"\d+ trials can be compared with another valid one", words_of(page))
+    assert "<figure" not in chapter(page, "parameters")
 
 
 def test_nothing_was_held_back(candles: Mapping[str, Bars]) -> None:

@@ -87,6 +87,13 @@ def test_the_best_that_are_kept_on_top_do_not_bias_the_rest() -> None:
     assert fair_rows(made[:300], 300).all()
 
 
+def test_a_window_with_one_valid_trial_compares_nothing() -> None:
+    a = number_axis("a", [0.1, 0.2, 0.3, 0.4], 0, 1)
+    found = of([0, 0, 1, 1], [1.0, 3.0, 8.0, np.nan], a).sample()
+    assert found.window.tolist() == [0, 0] and found.gain.tolist() == [-1, 1]
+    assert found.axes[0].at.tolist() == [0.1, 0.2]
+
+
 def test_maps_are_of_fair_rows_and_lines_of_the_best() -> None:
     evidence = search_of(market(600), windows=1, trials=SHOWN_TRIALS)
     windows = [{**w, "trials": 1_000_000, "valid_trials": 800_000} for w in evidence.document["windows"]]

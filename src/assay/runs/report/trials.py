@@ -92,10 +92,9 @@ class Trials:
         return good
 
     def sample(self) -> "Trials":
-        """The fair rows alone."""
-        if self.fair.all():
-            return self
-        rows = np.flatnonzero(self.fair)
+        """The rows to compare parameters by: fair ones, of windows in which two or more of them are valid."""
+        several = [k for k in np.unique(self.window) if (self.valid & self.fair & (self.window == k)).sum() > 1]
+        rows = np.flatnonzero(self.fair & np.isin(self.window, several))
         axes = tuple(replace(each, at=each.at[rows], bins=each.bins[rows]) for each in self.axes)
         return Trials(self.window[rows], self.score[rows], self.gain[rows], axes, self.fair[rows])
 

@@ -28,8 +28,9 @@ def section(evidence: RunEvidence) -> Section | None:
     if not any(w["trials"] for w in windows):
         return None
     aim = objective(document["objective"])
+    many = sum(w["trials"] > 0 for w in windows)
     lead = (
-        f"{count(document['trials'])} trials in {count(len(windows))} window{'s' * (len(windows) != 1)}, "
+        f"{count(document['trials'])} trials in {count(many)} window{'s' * (many != 1)}, "
         f"{count(document['valid_trials'])} of them valid; each is scored on train bars only. "
         "What a search finds is the best of many: expect less of it out of sample."
     )
@@ -78,9 +79,9 @@ def _converged(windows: Sequence[Mapping[str, Any]], aim: Objective) -> Part:
     if not windows:
         return Note("No window had a valid trial: there is no best score to follow.")
     curves = [course(w)[1] for w in windows]
-    legend = [Key("s-newest", f"Window {windows[-1]['number'] + 1}, the newest")]
+    legend = [Key("s-newest", f"Window {windows[-1]['number'] + 1}")]
     if len(windows) > 1:
-        legend.append(Key("s-earlier", "Earlier windows"))
+        legend = [Key("s-newest", f"{legend[0].text}, the newest"), Key("s-earlier", "Earlier windows")]
     caption = "A curve that still rises at its end asks for more trials; one that is flat early asked for too many."
     if any(np.nanmin(best, initial=np.inf) < reach(curves)[0] for best in curves):
         caption += " The lower scores of the first trials are not drawn."

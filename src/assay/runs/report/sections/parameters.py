@@ -16,6 +16,7 @@ from assay.runs.report.wording import count, percent
 
 _MAPS, _DOTS = 6, 60  # most maps; most windows whose best is drawn as a dot
 _FULL = 0.95  # quantile of the better cells' gain at which the tint is full: plateaus matter, not how deep the rest is
+_FEWEST = 20  # valid trials below which there is nothing to compare
 _ADDS = 0.01  # share that a pair must explain beyond the stronger of its two to be drawn
 
 
@@ -24,24 +25,28 @@ def section(evidence: RunEvidence) -> Section | None:
     kept = trials(evidence)
     if kept is None or not kept.axes:
         return None
-    found = kept.sample()
     document = evidence.document
     aim = objective(document["objective"])
     lead = (
         f"Trials are compared by their {aim.name} above or below the median trial of their own window, so that good "
         "and bad markets do not blur what a parameter does."
     )
-    if not found.valid.any():
+    if not kept.valid.any():
         note = Note("Every trial was rejected: no region of the space can be called better than another.")
         return Section("parameters", "Parameters", lead, (note,))
+    found = kept.sample()
+    if (many := int(found.valid.sum())) < _FEWEST:
+        text = f"{count(many)} trials can be compared with another valid one of their window: too few to map."
+        return Section("parameters", "Parameters", lead, (Note(text),))
     if found.flat:
         text = (
             f"Every valid trial of a window scored the same ({aim.name} {_only(found, aim)}): there is nothing to map."
         )
         return Section("parameters", "Parameters", lead, (Note(text),))
     shares, pairs = ranked(found)
-    if len(found.score) < document["trials"]:
-        lead += f" Of {count(document['trials'])} trials a fair sample of {count(len(found.score))} is looked at."
+    made = sum(w["trials"] for w in document["windows"] if w["number"] in found.window)
+    if len(found.score) < made:
+        lead += f" Of {count(made)} trials a fair sample of {count(len(found.score))} is looked at."
     maps = _maps(found, pairs[:_MAPS], [w for w in document["windows"] if w["parameters"]], aim) if pairs else []
     strongest = sorted(range(len(shares)), key=lambda k: -shares[k])[: 1 + len(maps) % 2]  # an even number of halves
     if maps:

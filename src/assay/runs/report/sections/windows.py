@@ -33,14 +33,14 @@ def section(evidence: RunEvidence) -> Section:
             legend.append(Key("s-hole", "Left out"))
         draw = timeline(document["folds"], "Window")
         parts.append(figure("Windows on a time line", draw, legend=legend, caption="Time in UTC."))
-    parts.append(_results(windows))
+    parts.append(_results(windows, held=document["mode"] == "fixed"))
     parts.append(_searches(document))
     if document["searched"] and any(w["parameters"] for w in windows):
         parts.append(_parameters(document))
     return Section("windows", "Windows", lead, tuple(parts))
 
 
-def _results(windows: Sequence[Mapping[str, Any]]) -> Part:
+def _results(windows: Sequence[Mapping[str, Any]], *, held: bool) -> Part:
     most = _largest(part(w, "test", "net_profit") for w in windows)
     rows = [_result(w, most) for w in windows]
     head = ["Window"]
@@ -49,7 +49,8 @@ def _results(windows: Sequence[Mapping[str, Any]]) -> Part:
     head.append("Judged")
     tested = [number(part(w, "test", "net_profit")) for w in windows if w["test"]]
     won = sum(g > 0 for g in tested)
-    caption = "In: best of the search on its train bars. Out: the same parameters on the test bars. Sharpe is annual."
+    best = "the parameters that the first window found" if held else "best of the search"
+    caption = f"In: {best}, on the train bars. Out: the same parameters on the test bars. Sharpe is annual."
     if tested:
         caption += f" {won} of {len(tested)} windows earned out of sample, after costs."
     return table("Results by window", head, rows, caption=caption)
@@ -74,10 +75,10 @@ def _searches(document: Mapping[str, Any]) -> Part:
                 str(w["number"] + 1),
                 count(w["trials"]),
                 count(w["valid_trials"]),
-                aim.write(w["score"]),
+                aim.write(w["score"] if w["trials"] else None),
                 ratio(w["plateau"]),
                 _span(w, "train"),
-                w["note"] or "",
+                w["note"] or ("parameters held" if w["parameters"] and not w["trials"] else ""),
             ]
         )
     head = ("Window", "Trials", "Valid", f"Best {aim.name}", "Plateau", "Searched", "Note")
