@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from math import exp, floor, isfinite, log, log10
+from math import exp, floor, log, log10
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from assay.kernel.spec import canonical
 from assay.learn.strategies.parameters import Range
 
 POINTS = 5
+MOST_POINTS = 1_000_000
+MOST = 1e15  # beyond it neighbouring integers are not told apart as floats
 _KEYS = {
     "float": ("type", "low", "high", "step", "log", "points"),
     "int": ("type", "low", "high", "step", "log", "points"),
@@ -217,6 +219,12 @@ def _table_range(name: str, kind: str, table: Mapping[str, Any]) -> Range:
 
 
 def _range(name: str, low: Any, high: Any, step: Any = None, *, log_scale: bool = False) -> Range:
+    for what, value in (("low", low), ("high", high), *(() if step is None else (("step", step),))):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -MOST <= value <= MOST:
+            raise _wrong(name, f"has {what} {shown(value)}, must be a finite number within ±{MOST:g}")
+    if not low < high:
+        problem = "has no width" if low == high else "is upside down"
+        raise _wrong(name, f"{problem}: {low}..{high}, low must lie below high")
     try:
         return Range(low, high, step, log_scale)
     except ConfigError as error:
@@ -224,8 +232,9 @@ def _range(name: str, low: Any, high: Any, step: Any = None, *, log_scale: bool 
 
 
 def _of_range(name: str, found: Range, points: Any) -> Dimension:
-    if points is not None and (isinstance(points, bool) or not isinstance(points, int) or not 2 <= points <= 1_000_000):
-        raise _wrong(name, f"has points {shown(points)}, must be an integer from 2 to 1,000,000")
+    whole = isinstance(points, int) and not isinstance(points, bool)
+    if points is not None and not (whole and 2 <= points <= MOST_POINTS):
+        raise _wrong(name, f"has points {shown(points)}, must be an integer from 2 to {MOST_POINTS:,}")
     if found.step is not None:
         return _stepped(name, found, points)
     if found.integers:
@@ -237,9 +246,11 @@ def _stepped(name: str, found: Range, points: int | None) -> Listed | Whole:
     step = found.step or 0.0
     if found.log or points is not None:
         raise _wrong(name, "has a step and also log or points; a step leaves no room for them")
-    steps = floor((found.high - found.low) / step * (1 + 1e-12) + 1e-9)
-    if not isfinite(steps) or not 1 <= steps < 1_000_000:
-        raise _wrong(name, f"has {steps + 1} values in {found.low}..{found.high} by {step}, must be 2 to 1,000,000")
+    count = (found.high - found.low) / step * (1 + 1e-12) + 1e-9
+    if not 1 <= count < MOST_POINTS:
+        said = f"{floor(count) + 1:,}" if count < MOST else f"{count:.3g}"
+        raise _wrong(name, f"has {said} values in {found.low}..{found.high} by {step}, must be 2 to {MOST_POINTS:,}")
+    steps = floor(count)
     if found.integers and step == 1:
         return Whole(int(found.low), int(found.high))
     values = tuple(found.low + k * step for k in range(steps + 1))

@@ -47,8 +47,7 @@ class Space:
         known: names that the searched thing has; another one is refused with the nearest.
         Raises ConfigError ``CONFIG_SPACE``: empty, inverted or zero-width ranges, a log range with 0, unknown names.
         """
-        if not isinstance(given, Mapping) or not given:
-            raise ConfigError("the space is empty: name at least one parameter to search", code="CONFIG_SPACE")
+        _demand_names(given)
         if known is not None:
             _demand_known(given, set(known))
         parts = {name: dimension(name, value) for name, value in given.items()}
@@ -145,6 +144,16 @@ class Space:
 def key(point: Mapping[str, Any]) -> str:
     """Equal for equal points."""
     return canonical(dict(point))
+
+
+def _demand_names(given: object) -> None:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"the space is {shown(given)}, must be a table of names and values", code="CONFIG_SPACE")
+    if not given:
+        raise ConfigError("the space is empty: name at least one parameter to search", code="CONFIG_SPACE")
+    for name in given:
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"the space has the name {shown(name)}, must be a text", code="CONFIG_SPACE")
 
 
 def _demand_known(given: Mapping[str, Any], known: set[str]) -> None:

@@ -1,15 +1,98 @@
-"""A dimension as a command line writes it."""
+"""A searched parameter as a command line writes it."""
 
+from math import isfinite
 from typing import Any
+
+from assay.kernel.errors import ConfigError, shown
+from assay.validate.search.dimensions import MOST_POINTS
+
+_FORMS = "write k=low:high, k=low:high:points or k=a,b,c"
+_WORDS: dict[str, Any] = {"true": True, "false": False, "none": None}
 
 
 def searched(text: str) -> tuple[str, Any]:
-    """Name, and what `dimension` takes."""
-    name, _, rest = text.partition("=")
-    if ":" in rest:
-        parts = [float(x) if "." in x or "e" in x else int(x) for x in rest.split(":")]
-        kind = "int" if all(isinstance(x, int) for x in parts[:2]) else "float"
-        table = {"type": kind, "low": parts[0], "high": parts[1]}
-        return name, table | ({"points": parts[2]} if len(parts) > 2 else {})
-    import tomllib
-    return name, tomllib.loads(f"v=[{rest}]")["v"]
+    """The parameter's name, and its values as `dimension` takes them.
+
+    ``k=low:high`` is a range, of integers where both ends are; ``k=low:high:points`` the same with so many points for a
+    grid; ``k=a,b,c`` are choices: integers, numbers, ``true``, ``false``, ``none``, and what is none of these is text.
+
+    >>> searched("fast=5:40"), searched("depth=1e-3:0.005:7")
+    (('fast', (5, 40)), ('depth', {'type': 'float', 'low': 0.001, 'high': 0.005, 'points': 7}))
+    >>> searched("hold=30,50,none"), searched("sizing=risk")
+    (('hold', [30, 50, None]), ('sizing', ['risk']))
+
+    Raises ConfigError ``CONFIG_SPACE`` with the text, and what is wrong in it.
+    """
+    name, equals, values = (part.strip() for part in text.partition("="))
+    if not equals or not name:
+        raise _wrong(text, name, "names no parameter" if equals else "has no '='")
+    if not values:
+        raise _wrong(text, name, "has no values")
+    if ":" in values:
+        return name, _range(text, name, values.split(":"))
+    return name, _choices(text, name, values.split(","))
+
+
+def _range(text: str, name: str, parts: list[str]) -> Any:
+    if any("," in part for part in parts):
+        raise _wrong(text, name, "mixes a range with choices")
+    if len(parts) > 3:
+        raise _wrong(text, name, f"has {len(parts)} parts, a range has low, high and at most a number of points")
+    ends = [_end(text, name, which, part) for which, part in zip(("low", "high"), parts, strict=False)]
+    low, high = ends
+    if low == high:
+        raise _wrong(text, name, f"has no width: low and high are both {low}")
+    if low > high:
+        raise _wrong(text, name, f"is upside down: low {low} lies above high {high}")
+    if len(parts) == 2:
+        return low, high
+    kind = "int" if isinstance(low, int) and isinstance(high, int) else "float"
+    return {"type": kind, "low": low, "high": high, "points": _points(text, name, parts[2])}
+
+
+def _end(text: str, name: str, which: str, part: str) -> int | float:
+    value = _plain(part)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise _wrong(text, name, f"has {which} {shown(part.strip())}, must be a finite number")
+    return value
+
+
+def _points(text: str, name: str, part: str) -> int:
+    count = _plain(part)
+    if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= MOST_POINTS:
+        raise _wrong(text, name, f"has points {shown(part.strip())}, must be an integer from 2 to {MOST_POINTS:,}")
+    return count
+
+
+def _choices(text: str, name: str, parts: list[str]) -> list[Any]:
+    found: list[Any] = []
+    for part in parts:
+        value = _plain(part)
+        if value == "":
+            raise _wrong(text, name, "has an empty choice")
+        if isinstance(value, float) and not isfinite(value):
+            raise _wrong(text, name, f"has the choice {shown(part.strip())}, which is not finite")
+        if any(value == each and isinstance(value, bool) is isinstance(each, bool) for each in found):
+            raise _wrong(text, name, f"has the choice {shown(part.strip())} twice")
+        found.append(value)
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
+    mixed = numbers and any(isinstance(v, float) for v in found)
+    return [float(v) for v in found] if mixed else found
+
+
+def _plain(part: str) -> Any:
+    """The value of a text: a word, an integer, a number, else the text itself; ``1_000`` and ``٣`` are texts."""
+    word = part.strip()
+    if word.lower() in _WORDS:
+        return _WORDS[word.lower()]
+    if word.isascii() and "_" not in word:
+        for kind in (int, float):
+            try:
+                return kind(word)
+            except ValueError:
+                continue
+    return word
+
+
+def _wrong(text: str, name: str, problem: str) -> ConfigError:
+    return ConfigError(f"--space {shown(text)} {problem}", code="CONFIG_SPACE", hint=_FORMS, field=name[:128])
