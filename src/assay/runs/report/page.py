@@ -35,7 +35,8 @@ def render(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
 
     candles: all stored bars by symbol; symbols without candles are left out of the price charts.
     Equal evidence and candles give equal bytes. A missing key of the document is a KeyError. Cost: O(n log n), about a
-    second for 100k judged bars; the page stays below 1 MB, for charts hold at most two points a pixel.
+    second for 100k judged bars; the page stays below 1 MB (of a search below 3), for charts hold at most two points a
+    pixel.
     """
     plain = replace(evidence, document=_plain(evidence.document))
     return (
