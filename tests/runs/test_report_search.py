@@ -143,7 +143,7 @@ def test_charts_hold_what_was_asked(html: str) -> None:
     assert search.count('class="line newest"') == 2
     assert len(re.findall(r'class="combination chosen"', search)) == 2
     maps = re.findall(r"<h3>\w+ against \w+</h3>", chapter(html, "parameters"))
-    assert "a broad blue area is a plateau" in html
+    assert "a broad blue area is a plateau" in html and "patterns of chance" not in html
     assert 2 <= len(maps) <= 6 and maps[0] == "<h3>atr_multiplier_sl against pierce_depth</h3>"
 
 

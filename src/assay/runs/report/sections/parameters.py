@@ -16,7 +16,7 @@ from assay.runs.report.wording import count, percent
 
 _MAPS, _DOTS = 6, 60  # most maps; most windows whose best is drawn as a dot
 _FULL = 0.95  # quantile of the better cells' gain at which the tint is full: plateaus matter, not how deep the rest is
-_FEWEST = 20  # valid trials below which there is nothing to compare
+_FEWEST, _FEW = 20, 100  # valid trials below which there is nothing to compare, or little
 _ADDS = 0.01  # share that a pair must explain beyond the stronger of its two to be drawn
 
 
@@ -47,6 +47,8 @@ def section(evidence: RunEvidence) -> Section | None:
     made = sum(w["trials"] for w in document["windows"] if w["number"] in found.window)
     if len(found.score) < made:
         lead += f" Of {count(made)} trials a fair sample of {count(len(found.score))} is looked at."
+    if many < _FEW:
+        lead += f" Only {count(many)} valid trials are compared: patterns of chance are likely."
     maps = _maps(found, pairs[:_MAPS], [w for w in document["windows"] if w["parameters"]], aim) if pairs else []
     strongest = sorted(range(len(shares)), key=lambda k: -shares[k])[: 1 + len(maps) % 2]  # an even number of halves
     if maps:
