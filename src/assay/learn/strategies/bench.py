@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -188,7 +189,7 @@ class Bench:
 
         return once
 
-    @property
+    @cached_property
     def _loosest(self) -> FloatArray:
         """``(2, K)``: every threshold at one end of its range, and at the other."""
         ends = {n: self.ends.get(n, (self.base[n],)) for n in self.rule.thresholds}
