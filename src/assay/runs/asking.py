@@ -1,6 +1,7 @@
 """From the words of a command line to the spec of a parameter search."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def windows_of(text: str) -> FoldPlan:
     days = PRESETS.get(text)
     if days is None:
         try:
-            train, test, gap = (float(part) for part in text.split("/"))
+            train, test, gap = (_finite(part) for part in text.split("/"))
         except ValueError as error:
             near = did_you_mean(text, (SPLIT, *PRESETS)) or "60/30/7 means 60 train, 30 test and 7 gap days"
             raise ConfigError(
@@ -98,6 +99,13 @@ def windows_of(text: str) -> FoldPlan:
             ) from error
         days = train, test, gap
     return FoldPlan(train_days=days[0], test_days=days[1], gap_days=days[2])
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def plan_name(folds: FoldPlan) -> str:

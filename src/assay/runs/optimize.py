@@ -13,7 +13,7 @@ import polars as pl
 
 from assay.kernel.bars import Bars
 from assay.kernel.clock import now_ms
-from assay.kernel.errors import ConfigError
+from assay.kernel.errors import ConfigError, DataError, TrainError
 from assay.kernel.fold import Fold
 from assay.kernel.spec import TrainSpec
 from assay.runs import keep
@@ -109,13 +109,17 @@ def _active(context: Context) -> dict[str, pl.DataFrame]:
 
 @contextmanager
 def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> Iterator[Path]:
-    """Where a bayesian search that is killed goes on from; gone once the run has ended well. `force` begins anew."""
+    """Where a bayesian search that is killed goes on from; gone once the run has ended. `force` begins anew."""
     name = hashlib.sha256(f"{spec.hash}\n{digest}\n{code_digest()}".encode()).hexdigest()
     path = context.home / "searches" / f"{name[:32]}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     if force:
         path.unlink(missing_ok=True)
-    yield path
+    try:
+        yield path
+    except (ConfigError, DataError, TrainError):  # the same again would end the same: nothing to go on from
+        path.unlink(missing_ok=True)
+        raise
     path.unlink(missing_ok=True)
 
 

@@ -1,6 +1,6 @@
 """A rule with searched parameters, as a spec names it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -139,8 +139,13 @@ class RuleSearch:
         )
 
     def demand(self, bars: Bars) -> None:
-        """Raise what `Strategy.demand` raises where these bars cannot serve the rule at all."""
-        self.rule.demand(bars, self.base)
+        """Raise what `Strategy.demand` raises where these bars cannot serve the rule at all, or its order-book space;
+        and what `Search` raises where no point could be asked for.
+        """
+        book = {n: _some(each.ends) for n, each in self.space.dimensions.items() if self.rule.parameters[n].book}
+        self.rule.demand(bars, {**self.base, **book})
+        self.search(self.spec.costs, counted=0, digest="")
+        Random().start(self.space, trials=1, batch=1, seed=0, identity="").ask()
 
     def _base(self) -> dict[str, Any]:
         given = dict(self.params.fixed)
@@ -161,6 +166,11 @@ class RuleSearch:
             for value in each.ends:
                 self.rule.parameters[name].checked(name, value)
         return space
+
+
+def _some(values: Sequence[Any]) -> Any:
+    """A value that is not off."""
+    return next((value for value in values if value is not None), None)
 
 
 def declared(search: Any) -> Any:

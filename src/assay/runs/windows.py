@@ -28,6 +28,7 @@ from assay.validate.walk import Outcome, judge_model
 
 _CURVE, _SHOWN, _BEST_SHOWN, _LOOKED_AT = 200, 5_000, 1_000, 50_000
 _MEASURED = ("sharpe", "sharpe_annual", "net_profit", "max_drawdown", "win_rate")
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,15 @@ class Idle:
 class Searching:
     """A search as the trainer of a walk. Remembers what each window found; one that finds nothing stays flat.
 
+    found, refused: by first and last instant (ms) of the train window, which may grow from one start.
     fixed: hold what the first window found. Windows are then to be walked one after the other.
     """
 
     name: ClassVar[str] = "rules"
     search: Search
     fixed: bool = False
-    found: dict[int, SearchResult] = field(default_factory=dict)
-    refused: dict[int, TrainError] = field(default_factory=dict)
+    found: dict[Span, SearchResult] = field(default_factory=dict)
+    refused: dict[Span, TrainError] = field(default_factory=dict)
     _held: Model | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -65,17 +67,17 @@ class Searching:
         if self.fixed and self._held is not None:
             report.progress(1.0, {})
             return self._held
-        since = int(train.times[0]) if train.since is None else train.since
+        span = int(train.times[0]) if train.since is None else train.since, int(train.times[-1])
         try:
             result = self.search.search(train, seed=seed, report=report)
         except TrainError as error:
             if error.code != "TRAIN_NO_VALID_TRIAL" or self.fixed:
                 raise
             with self._lock:
-                self.refused[since] = error
+                self.refused[span] = error
             return Idle()
         with self._lock:
-            self.found[since] = result
+            self.found[span] = result
         self._held = self.search.best(result, train, seed=seed, report=report)
         return self._held
 
@@ -108,21 +110,20 @@ def windows(
     held: SearchResult | None = None
     for outcome, judged in zip(outcomes, tested, strict=True):
         times, fold = panel.times, outcome.fold
-        since = int(times[fold.train[0]])
-        result = trainer.found.get(since)
+        span = int(times[fold.train[0]]), int(times[fold.train[-1]])
+        result, refused = trainer.found.get(span), trainer.refused.get(span)
         held = result or (held if trainer.fixed else None)
-        count = trainer.refused[since].facts["trials"] if since in trainer.refused else 0
         document = {
             "number": outcome.number,
-            "train_from": iso(since),
-            "train_to": iso(int(times[fold.train[-1]])),
+            "train_from": iso(span[0]),
+            "train_to": iso(span[1]),
             "test_from": iso(int(times[fold.test[0]])),
             "test_to": iso(int(times[fold.test[-1]])),
-            "parameters": {}, "score": None, "trials": count, "valid_trials": 0, "note": "", "plateau": None,
-            "curve": [], "train": {}, "test": dict(judged["metrics"]),
+            "parameters": {}, "score": None, "trials": refused.facts["trials"] if refused else 0, "valid_trials": 0,
+            "note": "", "plateau": None, "curve": [], "train": {}, "test": dict(judged["metrics"]),
         }  # fmt: skip
         if held is None or outcome.model is None:
-            document["note"] = trainer.refused[since].message if since in trainer.refused else outcome.left_out
+            document["note"] = refused.message if refused else outcome.left_out
             documents.append(document)
             continue
         newest = held, outcome.model

@@ -132,7 +132,7 @@ class Strategy:
             found = self.rule(bars, **{name: values[name] for name in self.of_kind(Structural)})
         except AssayError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a rule that exits must not end a search without a word
             raise _failed(self, error) from error
         whole = Setups.of(found) if isinstance(found, Entries) else found
         demand_shapes(whole, len(bars), self.thresholds, self.name)
@@ -240,7 +240,7 @@ def own_line(error: BaseException, filename: str) -> int | None:
     return lines[-1] if lines else None
 
 
-def _failed(rule: Strategy, error: Exception) -> TrainError:
+def _failed(rule: Strategy, error: BaseException) -> TrainError:
     code = getattr(inspect.unwrap(rule.rule), "__code__", None)
     line = None if code is None else own_line(error, code.co_filename)
     return TrainError(

@@ -45,7 +45,7 @@ def _executed(path: Path, source: bytes) -> ModuleType:
         raise
     except SyntaxError as error:
         raise _refused(path, f"line {error.lineno}: {error.msg}", line=error.lineno) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a file that exits must not end the search without a word
         line = own_line(error, str(path))
         where = f"line {line}: " if line else ""
         raise _refused(path, f"{where}{type(error).__name__}: {error}", line=line) from error
