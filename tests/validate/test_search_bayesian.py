@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.samplers import TPESampler
 
 from assay.kernel.contracts import Report, Silent
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
@@ -24,7 +25,7 @@ from assay.validate.search.draws import Random
 from assay.validate.search.kept import Kept, row_of
 from assay.validate.search.method import Method, Row, Session
 from assay.validate.search.objective import PRUNED
-from assay.validate.search.proposals import BEST, SEEN, Proposals
+from assay.validate.search.proposals import BEST, SEEN, OneBatch, Proposals
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
 from assay.validate.search.space import Point, Space
@@ -269,6 +270,22 @@ def chosen(method: Method, seed: int, trials: int = 120) -> float:
             best = max(best, (noisy, true))
             session.tell(Row(0, p, noisy, True, "", 9, {}, 1))
     return best[1]
+
+
+def test_densities_built_once_a_batch_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[int] = []
+    whole = TPESampler._build_parzen_estimator
+
+    def counted(self: TPESampler, *args: Any, **named: Any) -> Any:
+        built.append(1)
+        return whole(self, *args, **named)
+
+    monkeypatch.setattr(TPESampler, "_build_parzen_estimator", counted)
+    rows = driven(begun(None))[0]
+    once = len(built)
+    monkeypatch.setattr(OneBatch, "_build_parzen_estimator", counted)
+    assert repr(driven(begun(None))[0]) == repr(rows)
+    assert once < (len(built) - once) / 3, "Optuna no longer builds them where they are remembered"
 
 
 @pytest.mark.slow

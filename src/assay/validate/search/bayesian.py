@@ -15,7 +15,7 @@ from assay.validate.search.space import Point, Space, key
 if TYPE_CHECKING:
     from assay.validate.search.proposals import Proposals
 
-_STARTS = 10
+STARTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class _Batches:
 
     def ask(self) -> list[Asked]:
         """See `Session`. The journal's batches come first, with what is known of their points."""
-        wanted = min(self._batch if self._number else _STARTS, self._trials - self._asked)
+        wanted = min(self._batch if self._number else STARTS, self._trials - self._asked)
         if wanted < 1 or self.note:
             return []
         found = self._resumed() if self._number in self._kept.batches else self._fresh(wanted)
