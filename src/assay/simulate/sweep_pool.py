@@ -13,10 +13,10 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
 from assay.simulate.inputs import fixed
+from assay.simulate.sweep_filter import interleaved
 from assay.simulate.sweep_inputs import Candidates
 from assay.simulate.sweep_replay import replay
 from assay.simulate.sweep_single import Setup, carries, levels_of, signals
-from assay.simulate.sweep_stay import bounds_of
 
 _MOST_SHARE = 0.99  # as in `assay.simulate.fills`
 _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balance, coarse enough to cost nothing
@@ -32,7 +32,6 @@ class Market:
 
     bars: Bars
     prices: FloatArray
-    bounds: FloatArray
     silent: NDArray[np.bool_]
     closes: FloatArray
     costs: tuple[float, float]
@@ -41,13 +40,12 @@ class Market:
 
     @classmethod
     def of(cls, bars: Bars, costs: Costs, start: int, equity: float) -> "Market":
-        """Prices and costs as the replay takes them."""
+        """Prices interleaved, costs as the replay takes them."""
         silent = np.zeros(0, np.bool_) if bars.volume is None else bars.volume == 0.0
-        prices = np.stack((bars.open, bars.high, bars.low, bars.close))
+        prices = interleaved(*(fixed(p) for p in (bars.open, bars.high, bars.low, bars.close)))
         return cls(
             bars,
             fixed(prices),
-            fixed(bounds_of(bars.low, bars.high)),
             fixed(silent if silent.any() else silent[:0], np.bool_),
             fixed(bars.close),
             (costs.fee, min(costs.price_share, _MOST_SHARE)),
@@ -128,7 +126,6 @@ def _replay(market: Market, setup: _Known, pieces: Sequence[_Piece]) -> None:
             rows, turns, found = signals(chosen, levels, values, market.start, market.closes)
             replay(
                 market.prices,
-                market.bounds,
                 market.silent,
                 fixed(rows, np.int32),
                 fixed(turns, np.int32),

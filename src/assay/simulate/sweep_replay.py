@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.simulate.layout import END_OF_DATA, MAX_HOLD, SIGNAL, SL, TP
-from assay.simulate.sweep_stay import AT_CLOSE, AT_OPEN, CLOSE, HIGH, LOW, OPEN, ROOM, Bounds, Columns, flushed, stay
 from assay.simulate.tally import (
     EXPOSED,
     FEES_PAID,
@@ -22,12 +21,17 @@ from assay.simulate.tally import (
     TALLY_SIZE,
     TURNED_OVER,
     UNCOUNTED,
+    Bar,
+    add_bar,
     add_trade,
     begin,
+    closed,
     finish,
+    opened,
 )
 
-# columns of a signal, of a set of exits
+# columns of the prices, of a signal, of a set of exits
+OPEN, HIGH, LOW, CLOSE = range(4)
 SIDE, STOP_BASE, STOP_UNIT, TAKE_BASE, CLOSED_AT = range(5)
 SIGNAL_WIDTH = 5
 STOP_MULTIPLE, TAKE_MULTIPLE, REWARD_RATIO, HOLD, SHARE, RISK = range(6)
@@ -40,6 +44,7 @@ STATE, STOPPED, TAKEN = 1, 2, 4
 _NEXT, _CASH, _BEFORE, _LEFT, _MARKED = range(5)
 _ACCOUNT_WIDTH = 5
 _TOGETHER = 128
+_AT_OPEN, _INSIDE, _AT_CLOSE = range(3)
 _NEVER = np.iinfo(np.int64).max
 Order = tuple[float, float, float]
 Prices = tuple[float, float, float, float]
@@ -49,7 +54,6 @@ Rule = tuple[float, float, float, float, float, float]
 @njit(cache=True, error_model="numpy", nogil=True)
 def replay(
     prices: FloatArray,
-    bounds: FloatArray,
     silent: NDArray[np.bool_],
     rows: NDArray[np.int32],
     turns: NDArray[np.int32],
@@ -62,16 +66,13 @@ def replay(
 ) -> None:
     """All exits on one list of signals; each writes its row of `out` ``(exits, KEPT)``.
 
-    prices:  ``(4, n)`` open, high, low, close.   bounds: as `bounds_of` gives them.
-     silent: ``(n,)`` zero-volume bars, or empty: none.
+    prices:  ``(n, 4)`` open, high, low, close, interleaved.   silent: ``(n,)`` zero-volume bars, or empty: none.
     rows:    ``(k,)`` bars of the signals, increasing, each <= n - 2.   signals: ``(k, SIGNAL_WIDTH)``.
     turns:   ``(k,)`` place of the next signal of another side, k where there is none.
     carries: sum of `STATE` (weights; a side may be 0), `STOPPED`, `TAKEN` (a level must be there, else it is dropped).
     costs:   fee and price share a side.
     """
     tallies, accounts = np.empty((len(exits), TALLY_SIZE)), np.empty((len(exits), _ACCOUNT_WIDTH))
-    columns, extremes = (prices[0], prices[1], prices[2], prices[3]), (bounds[0], bounds[1])
-    returns = np.empty(ROOM)
     for e in range(len(exits)):
         begin(tallies[e])
         accounts[e, _NEXT], accounts[e, _LEFT], accounts[e, _MARKED] = 0.0, -1.0, 0.0
@@ -80,25 +81,10 @@ def replay(
     for end in range(_TOGETHER, len(rows) + _TOGETHER, _TOGETHER):
         for e in range(len(exits)):
             rule = exits[e, 0], exits[e, 1], exits[e, 2], exits[e, 3], exits[e, 4], exits[e, 5]
-            _advance(
-                columns,
-                extremes,
-                silent,
-                rows,
-                turns,
-                signals,
-                carries,
-                rule,
-                costs,
-                end,
-                accounts[e],
-                tallies[e],
-                returns,
-            )
+            _advance(prices, silent, rows, turns, signals, carries, rule, costs, end, accounts[e], tallies[e])
     for e in range(len(exits)):
         if accounts[e, _LEFT] >= 0.0:
-            waiting = _end_bar(tallies[e], returns, 0, accounts[e, _CASH], accounts[e, _BEFORE])[2]
-            flushed(tallies[e], returns, waiting)
+            _end_bar(tallies[e], accounts[e, _CASH], accounts[e, _BEFORE])
         finish(tallies[e])
         out[e] = tallies[e, : out.shape[1]]
 
@@ -137,8 +123,7 @@ def _whole(carries: int, rule: Rule, stop: float, take: float) -> bool:
 
 @njit(**UNCOUNTED)
 def _advance(
-    prices: Columns,
-    bounds: Bounds,
+    prices: FloatArray,
     silent: NDArray[np.bool_],
     rows: NDArray[np.int32],
     turns: NDArray[np.int32],
@@ -149,24 +134,23 @@ def _advance(
     end: int,
     account: FloatArray,
     tally: FloatArray,
-    returns: FloatArray,
 ) -> None:
     """One account over the signals before place `end`, from where it stands."""
     cash, before, marked = account[_CASH], account[_BEFORE], account[_MARKED]
-    left, i, last = int(account[_LEFT]), int(account[_NEXT]), len(prices[OPEN]) - 1
-    end, waiting = min(end, len(rows)), 0
+    left, i, last = int(account[_LEFT]), int(account[_NEXT]), len(prices) - 1
+    end = min(end, len(rows))
     while i < end:
         stop, take, size = order(signals, i, carries, rule)
         t = rows[i] + 1
         if 0 <= left < t:
-            cash, before, waiting = _end_bar(tally, returns, waiting, cash, before)
+            cash, before = _end_bar(tally, cash, before)
             left = -1
         now = marked if left == t else cash
         if size == 0.0 or now <= 0.0:
             i += 1
             continue
         side = signals[i, SIDE]
-        way, price = costs[1] if side > 0.0 else -costs[1], prices[OPEN][t]
+        way, price = costs[1] if side > 0.0 else -costs[1], prices[t, OPEN]
         paid = price * (1.0 + way)
         quantity = side * size * now / paid
         entered, fee, slipped = _fill(tally, silent, costs[0], quantity, price, paid, t, now)
@@ -174,11 +158,9 @@ def _advance(
         limit = _limit(rows, turns, signals, carries, rule, i, t)
         levels = paid - side * stop, paid + side * take
         band = levels if side > 0.0 else (levels[1], levels[0])
-        x, how, before, waiting = stay(
-            prices, bounds, tally, returns, waiting, quantity, cash, before, band, t, min(limit, last), limit <= last
-        )
-        bar = prices[OPEN][x], prices[HIGH][x], prices[LOW][x], prices[CLOSE][x]
-        at_open = now if x == t else cash + quantity * bar[OPEN]
+        x, how, before = _stay(prices, tally, quantity, cash, before, band, t, min(limit, last), limit <= last)
+        at_open = now if x == t else cash + quantity * prices[x, OPEN]
+        bar = prices[x, OPEN], prices[x, HIGH], prices[x, LOW], prices[x, CLOSE]
         price, reason, at_fill = _exit(bar, quantity, levels, how, cash, at_open, x - t >= rule[HOLD] > 0.0)
         paid = price * (1.0 - way)
         got, fee_out, slipped_out = _fill(tally, silent, costs[0], -quantity, price, paid, x, at_fill)
@@ -188,12 +170,11 @@ def _advance(
         add_trade(tally, made - fee, made + slipped, (made - fee) / entered, float(x - t), reason)
         tally[EXPOSED] += x - t
         marked, left = at_open, x
-        if how != AT_OPEN:
+        if how != _AT_OPEN:
             tally[EXPOSED] += 1.0
-            cash, before, waiting = _end_bar(tally, returns, waiting, cash, before)
+            cash, before = _end_bar(tally, cash, before)
             left = -1
-        i = _first(rows, i + 1, x - 1 if how == AT_OPEN else x)
-    flushed(tally, returns, waiting)
+        i = _first(rows, i + 1, x - 1 if how == _AT_OPEN else x)
     account[_CASH], account[_BEFORE], account[_MARKED] = cash, before, marked
     account[_LEFT], account[_NEXT] = left, i
 
@@ -251,14 +232,50 @@ def _fill(
 
 
 @njit(**UNCOUNTED, forceinline=True)
+def _stay(
+    prices: FloatArray,
+    tally: FloatArray,
+    quantity: float,
+    cash: float,
+    before: float,
+    band: tuple[float, float],
+    t: int,
+    limit: int,
+    leaves: bool,
+) -> tuple[int, int, float]:
+    """Hold from the open of t on: the row of the exit, where in its bar, and the equity at the close before it.
+
+    band:   the lower and the upper of the two levels, whichever of them is the stop.
+    At `limit` the position is left at the open if it `leaves`, else at the close, for this is the last bar.
+    """
+    sums: Bar = opened(tally)
+    how = _AT_OPEN
+    while t < limit:
+        if prices[t, LOW] <= band[0] or prices[t, HIGH] >= band[1]:
+            how = _INSIDE
+            break
+        now = cash + quantity * prices[t, CLOSE]
+        if now <= 0.0:
+            how = _AT_CLOSE
+            break
+        sums = add_bar(sums, now / before - 1.0)
+        before = now
+        t += 1
+    closed(tally, sums)
+    if t == limit and not leaves:
+        how = _INSIDE if prices[t, LOW] <= band[0] or prices[t, HIGH] >= band[1] else _AT_CLOSE
+    return t, how, before
+
+
+@njit(**UNCOUNTED, forceinline=True)
 def _exit(
     bar: Prices, quantity: float, levels: tuple[float, float], how: int, cash: float, at_open: float, over: bool
 ) -> tuple[float, int, float]:
     """Price before slippage, reason, and the equity that the turnover is measured by."""
     opening = bar[OPEN]
-    if how == AT_OPEN:
+    if how == _AT_OPEN:
         return opening, MAX_HOLD if over else SIGNAL, at_open
-    if how == AT_CLOSE:
+    if how == _AT_CLOSE:
         now = cash + quantity * bar[CLOSE]
         return bar[CLOSE], SL if now <= 0.0 else END_OF_DATA, now
     stop, take = levels
@@ -272,19 +289,11 @@ def _exit(
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _end_bar(
-    tally: FloatArray, returns: FloatArray, waiting: int, cash: float, before: float
-) -> tuple[float, float, int]:
-    """Count a bar at whose close nothing is held; cash and equity from now on, and how many returns wait.
-
-    What an account owes is written off.
-    """
+def _end_bar(tally: FloatArray, cash: float, before: float) -> tuple[float, float]:
+    """Count a bar at whose close nothing is held; cash and equity from now on. What an account owes is written off."""
     if cash < 0.0:
         tally[SHORT_BY] -= cash
         cash = 0.0
     if before > 0.0:
-        if waiting == ROOM:
-            waiting = flushed(tally, returns, waiting)
-        returns[waiting] = cash / before - 1.0
-        waiting += 1
-    return cash, cash, waiting
+        closed(tally, add_bar(opened(tally), cash / before - 1.0))
+    return cash, cash

@@ -1,4 +1,4 @@
-"""Positions that are held for longer than the sweep looks ahead at once."""
+"""Positions that are held for thousands of bars, and for any number from one on."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 from assay.kernel.decisions import Decisions
 from assay.simulate.engine import run
 from assay.simulate.sweep import Candidates, Exits, Side, States, sweep, tally_of
-from assay.simulate.sweep_stay import BLOCK, ROOM, bounds_of
 from tests.simulate.sweeps import costs, market, same
 
 SEEDS = st.integers(0, 2**32 - 1)
-LONG = 3 * ROOM + 5  # several flushes of what waits
+LONG = 3_077
 
 
 def rare(n, g, levels):
@@ -35,17 +34,10 @@ def test_long_positions_are_the_single_backtest_bit_for_bit(seed, wild, levels):
     same(found, bars, setups, np.empty((1, 0)), rules, paid, 0, 1.0)
 
 
-@pytest.mark.parametrize("n", [*range(2, 2 * BLOCK + 2), 255, 256, 257, 258, 511, 513, ROOM, ROOM + 1, ROOM + 2])
+@pytest.mark.parametrize("n", [*range(2, 34), 255, 256, 257, 258, 511, 513, 1_024, 1_025, 1_026])
 def test_one_position_from_the_first_open_to_the_last_close(n):
     g = np.random.default_rng(n)
     bars, paid = market(n, g), costs(g)
     found = sweep(bars, [States(np.zeros(1, np.int32), np.ones(1))], np.empty((1, 0)), Exits.of(), paid)
     record = run(bars, Decisions.weights(np.ones(n)), paid)
     np.testing.assert_array_equal(found.values[0, 0, 0], tally_of(record))
-
-
-def test_bounds_are_those_of_whole_blocks():
-    low, high = np.arange(2.5 * BLOCK), np.arange(2.5 * BLOCK) + 100.0
-    found = bounds_of(low, high)
-    np.testing.assert_array_equal(found, [[0, BLOCK], [100 + BLOCK - 1, 100 + 2 * BLOCK - 1]])
-    assert bounds_of(low[: BLOCK - 1], high[: BLOCK - 1]).shape == (2, 0)
