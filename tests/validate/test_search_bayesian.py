@@ -1,6 +1,7 @@
 """The bayesian search: its journal, that it can be killed anywhere, and that it is better than chance."""
 
 import errno
+import fcntl
 import json
 import math
 import os
@@ -35,7 +36,8 @@ SPACE = Space.of({"x": (0.0, 1.0), "n": (0, 50), "kind": ["a", "b", "c"], "step"
 
 
 def worth(point: Point) -> float:
-    return -((point["x"] - 0.3) ** 2) - (point["n"] / 50 - 0.5) ** 2 - {"a": 0.2, "b": 0.0, "c": 0.4}[point["kind"]]
+    kind = {"a": 0.2, "b": 0.0, "c": 0.4}[point["kind"]]
+    return -float((point["x"] - 0.3) ** 2 + (point["n"] / 50 - 0.5) ** 2 + kind)
 
 
 def judged(number: int, point: Point) -> Row:
@@ -104,6 +106,7 @@ def test_a_torn_last_line_is_dropped_wherever_it_tore(tmp_path: Path) -> None:
         journal.write_bytes(text[:end])
         rows, fresh = driven(begun(journal))
         assert (repr(rows), fresh) == (repr(WHOLE), 60 - 21), f"torn at byte {end - start}"
+        assert driven(begun(journal))[1] == 0, "and what was written after it can be read"
     for end in range(12):  # the very first line
         journal.write_bytes(text[:end])
         assert driven(begun(journal), most=3)[1] == 3
@@ -162,6 +165,17 @@ def test_searches_share_a_journal(tmp_path: Path) -> None:
     assert driven(begun(journal, identity="another"), most=1)[1] == 1
 
 
+def test_one_search_writes_at_a_time(tmp_path: Path) -> None:
+    begun(tmp_path / "j")
+    with (tmp_path / "j").open("rb") as file, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        other = pool.submit(begun, tmp_path / "j", identity="other")
+        with pytest.raises(TimeoutError):
+            other.result(timeout=0.2)
+        fcntl.flock(file, fcntl.LOCK_UN)
+        assert other.result().pinned(3) == 3
+
+
 def test_what_the_ledger_held_is_pinned(tmp_path: Path) -> None:
     assert begun(None).pinned(5) == 5
     assert begun(tmp_path / "j").pinned(120) == 120
@@ -197,7 +211,7 @@ def test_a_row_comes_back_as_it_was(tmp_path: Path) -> None:
     for row in rows:
         kept.told(0, row, last=False)
     batch = Kept.open(tmp_path / "j", "rows").batches[0]
-    assert repr([row_of(each, rows[0].parameters) for each in batch.rows]) == repr(rows)
+    assert repr([row_of(each, dict(rows[0].parameters)) for each in batch.rows]) == repr(rows)
     with pytest.raises(ArtifactError, match="row that cannot be read"):
         row_of({"number": 1, "metrics": {}}, {})
 
