@@ -23,6 +23,7 @@ from assay.testing.trainers import TRAINER_CHECKS, Cancelled, Check, TinyTrainer
 from assay.validate.search.bayesian import Bayesian
 from assay.validate.search.draws import Random
 from assay.validate.search.grid import Grid
+from assay.validate.search.halving import Halving
 from assay.validate.search.method import Method, Row
 from assay.validate.search.objective import Objective
 from assay.validate.search.result import SearchResult
@@ -318,3 +319,28 @@ def test_settings_are_checked_at_the_door() -> None:
         tiny(method=Grid(), space=Space.of({"a": (1, 10**6), "b": (1, 10**6)}))
     trainers: list[Trainer] = [tiny()]
     assert trainers[0].name == "search"
+
+
+def test_halving_drops_the_worst_early_counts_all_and_finds_what_a_whole_search_finds() -> None:
+    space = Space.of({"keep": (1, 9)})
+    whole = tiny(space=space, method=Grid(), trials=9)
+    report = Silent()
+    halved = replace(whole, halving=Halving(3))
+    result = found(halved, market(700), report=report)
+    full = found(whole, market(700))
+    folds = len([*WalkForward(120, 60).folds(market(700).known_at, market(700).times)])
+    assert folds > 3 and len(result.trials) == len(report.trials) == 9
+    states = [trial.state for trial in report.trials]
+    assert states.count("pruned") == 9 - 3 + (2 if folds > 3 else 0)
+    by_point = {row.parameters["keep"]: row for row in full.rows}
+    stayed = [row for row in result.rows if row.valid]
+    assert stayed and all(row.score == by_point[row.parameters["keep"]].score for row in stayed)
+    assert all(math.isnan(row.score) and row.reason == "pruned" for row in result.rows if not row.valid)
+    assert result.best_score == max(row.score for row in stayed)
+    side_by_side = found(replace(halved, workers=3), market(700))
+    np.testing.assert_array_equal(side_by_side.trials.score, result.trials.score)
+
+
+def test_halving_needs_a_search_that_it_can_halve() -> None:
+    with pytest.raises(ConfigError, match="bayesian search learns from scores"):
+        tiny(halving=Halving(2), method=Bayesian())

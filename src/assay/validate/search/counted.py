@@ -10,9 +10,9 @@ import numpy as np
 
 from assay.kernel.trial import Trial
 from assay.simulate.record import Record
-from assay.validate.search.inner import Ears
+from assay.validate.search.inner import Ears, Judged
 from assay.validate.search.method import Row
-from assay.validate.search.objective import TOO_FEW, Objective
+from assay.validate.search.objective import PRUNED, TOO_FEW, Objective
 from assay.validate.search.space import Point
 from assay.validate.search.trials import Trials
 
@@ -37,16 +37,25 @@ class Counting:
     seed: int
     data_digest: str
 
-    def one(self, number: int, point: Point, learner: str, record: Record | None, metrics: Mapping[str, float]) -> Row:
-        """Score one candidate and count it; `record` is None where nothing was judged."""
+    def one(self, number: int, point: Point, judged: Judged, *, pruned: bool = False) -> Row:
+        """Score one candidate and count it. pruned: it is dropped before it was judged on all folds."""
+        row = self.scored(number, point, judged)
+        params = {**self.base, **point}
+        trial = self._trial(judged.learner, params, judged.record, judged.metrics, row.score, row.trades)
+        if pruned:
+            trial = replace(trial, state="pruned")
+            row = replace(row, score=math.nan, valid=False, reason=PRUNED)
+        elif row.reason:
+            trial = replace(trial, state="failed", returns=_NOBODY, window=None, extra={"reason": row.reason})
+        return replace(row, ledger_id=self.ears.trial(trial))
+
+    def scored(self, number: int, point: Point, judged: Judged) -> Row:
+        """A candidate's row, not counted yet: nobody may use its score but to drop it."""
+        record, score, reason = judged.record, math.nan, TOO_FEW
         trades = 0 if record is None else len(record.trades)
-        score, reason = math.nan, TOO_FEW
         if record is not None:
-            score, reason = self.objective.score(metrics, len(record), trades)
-        trial = self._trial(learner, {**self.base, **point}, record, metrics, score, trades)
-        if reason:
-            trial = replace(trial, state="failed", returns=_NOBODY, window=None, extra={"reason": reason})
-        return Row(number, point, score, not reason, reason, trades, metrics, self.ears.trial(trial))
+            score, reason = self.objective.score(judged.metrics, len(record), trades)
+        return Row(number, point, score, not reason, reason, trades, judged.metrics, -1)
 
     def many(self, trials: Trials, learner: str, record: Record, metrics: Mapping[str, float]) -> Trials:
         """Count a block of candidates as one; record and metrics are those of its best, or of its first.

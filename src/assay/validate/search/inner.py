@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from threading import Lock
 from typing import Any
 
@@ -79,6 +80,18 @@ class Within:
         decided = np.arange(len(known_at), dtype=np.int64) if decided_at is None else decided_at
         for fold in self.plan.folds(known_at[self.first :], decided[self.first :]):
             yield Fold(fold.train + self.first, fold.test + self.first, decided, known_at)
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first folds of a plan only."""
+
+    plan: Plan
+    count: int
+
+    def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
+        """So many folds of the plan, or all where it has fewer."""
+        yield from islice(self.plan.folds(known_at, decided_at), self.count)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

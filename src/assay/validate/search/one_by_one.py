@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from assay.validate.search.counted import Counting
 from assay.validate.search.inner import Inner, Judged
 from assay.validate.search.method import Asked, Row, Session
+from assay.validate.search.space import Point
 from assay.validate.search.trials import Trials
 
 _LISTEN_SECONDS = 0.2
@@ -32,22 +34,18 @@ class OneByOne:
         """Every candidate that the session asks for."""
         rows: list[Row] = []
         best = math.nan
-        pool = ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="candidate")
-        try:
+        with pool_of(self.workers, self.counting) as pool:
             while asked := session.ask():
                 for each, judged in zip(asked, self._judged(pool, asked), strict=True):
                     row = each.row
                     if judged is not None:
-                        row = self.counting.one(len(rows), each.point, judged.learner, judged.record, judged.metrics)
+                        row = self.counting.one(len(rows), each.point, judged)
                         session.tell(row)
                     if row is None:
                         continue
                     rows.append(row)
                     best = float(np.fmax(best, row.score))
                     self.counting.tell(len(rows), best)
-        finally:
-            self.counting.ears.over = True
-            pool.shutdown(wait=True, cancel_futures=True)
         return Trials.of(rows)
 
     def full(self, row: Row) -> Row:
@@ -55,9 +53,26 @@ class OneByOne:
         return row
 
     def _judged(self, pool: ThreadPoolExecutor, asked: Sequence[Asked]) -> Iterator[Judged | None]:
-        """In the order of asking, each as soon as it and all before it are there; None for what a journal knew."""
-        tasks = [None if each.row else pool.submit(self.inner.judge, each.point) for each in asked]
-        for task in tasks:
-            while task is not None and not task.done():
-                wait([task], timeout=_LISTEN_SECONDS)  # a lock without a timeout would keep Ctrl-C waiting
-            yield None if task is None else task.result()
+        """None for what a journal knew."""
+        new = side_by_side(pool, self.inner, [each.point for each in asked if each.row is None])
+        for each in asked:
+            yield None if each.row else next(new)
+
+
+@contextmanager
+def pool_of(workers: int, counting: Counting) -> Iterator[ThreadPoolExecutor]:
+    """Threads for candidates; whoever still fits as the block ends is cancelled when it next tells its progress."""
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="candidate")
+    try:
+        yield pool
+    finally:
+        counting.ears.over = True
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def side_by_side(pool: ThreadPoolExecutor, inner: Inner, points: Sequence[Point]) -> Iterator[Judged]:
+    """In the order of the points, each as soon as it and all before it are judged."""
+    for task in [pool.submit(inner.judge, point) for point in points]:
+        while not task.done():
+            wait([task], timeout=_LISTEN_SECONDS)  # a lock without a timeout would keep Ctrl-C waiting
+        yield task.result()

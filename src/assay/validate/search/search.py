@@ -14,6 +14,8 @@ from assay.kernel.seeds import integer
 from assay.kernel.trial import Trial
 from assay.validate.search.counted import Counting
 from assay.validate.search.draws import Random
+from assay.validate.search.halved import Halved
+from assay.validate.search.halving import Halving
 from assay.validate.search.inner import Ears, Inner, Make, blamed, panel_digest, within
 from assay.validate.search.method import Method
 from assay.validate.search.objective import REASONS, TOO_FEW, Objective
@@ -41,6 +43,7 @@ class Search:
     plan:       inner folds; candidates are scored on their test bars and on nothing else. A sweep needs none.
     sweep:      judges whole batches in one call, where the trainer is a rule and the panel has one instrument.
     objective:  see `assay.validate.search.objective.ObjectiveName`; maximised.   min_trades: that a candidate needs.
+    halving:    judge all on few inner folds and only the best on more; for grid and random, without a sweep.
     workers:    candidates judged side by side; changes no result.   batch: points asked for at a time; changes what a
                 bayesian search asks.
     strategy, base, data_digest: what the ledger shall know of each trial besides its point: the rule's or recipe's
@@ -59,6 +62,7 @@ class Search:
     trials: int = 100
     objective: str = "sharpe_ratio"
     min_trades: int = 10
+    halving: Halving | None = None
     workers: int = 1
     batch: int = 16
     strategy: str = ""
@@ -78,6 +82,13 @@ class Search:
                 )
         if self.plan is None and self.sweep is None:
             raise ConfigError("a search needs a plan of inner folds, or a sweep", code="CONFIG_FIELD", field="plan")
+        if self.halving is not None and (self.sweep is not None or self.method.name == "bayesian"):
+            other = (
+                "a sweep judges all candidates in one call" if self.sweep else "a bayesian search learns from scores"
+            )
+            raise ConfigError(
+                f"halving goes with grid and random search one by one: {other}", code="CONFIG_METHOD", field="halving"
+            )
         Objective(self.objective, self.min_trades)
         self.method.planned(self.space, self.trials)
 
@@ -147,13 +158,15 @@ class Search:
         adaptive = self.method.name == "bayesian"
         return self.batch if self.sweep is None or adaptive else max(self.batch, _SWEPT_BATCH)
 
-    def _judge(self, train: Panel, seed: int, counting: Counting) -> OneByOne | Swept:
+    def _judge(self, train: Panel, seed: int, counting: Counting) -> OneByOne | Halved | Swept:
         if self.sweep is not None:
             return Swept(self.sweep.on(train, self.space, self.costs), counting, whole=self.method.name == "grid")
         if self.plan is None:
             raise ConfigError("a search needs a plan of inner folds, or a sweep", code="CONFIG_FIELD", field="plan")
         plan = within(self.plan, train)
         inner = Inner(self.make, train, plan, self.costs, integer(seed, "search candidate"), counting.ears)
+        if self.halving is not None:
+            return Halved(inner, counting, self.workers, self.halving)
         return OneByOne(inner, counting, self.workers)
 
     def _identity(self, train: Panel, seed: int) -> str:
