@@ -73,3 +73,18 @@ def stocked(_stocked: Path, copied: Callable[[Path], Path]) -> Path:
 def trained(_trained: tuple[Path, dict[str, Any]], copied: Callable[[Path], Path]) -> tuple[Path, dict[str, Any]]:
     """A home of one's own with one training, and the document of it."""
     return copied(_trained[0]), _trained[1]
+
+
+@pytest.fixture(scope="session")
+def _searched(_stocked: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    from tests.doors.searching import GRID
+
+    home = tmp_path_factory.mktemp("searched") / "home"
+    shutil.copytree(_stocked, home)
+    return home, told(*GRID, home=home)
+
+
+@pytest.fixture
+def searched(_searched: tuple[Path, dict[str, Any]], copied: Callable[[Path], Path]) -> tuple[Path, dict[str, Any]]:
+    """A home of one's own with one parameter search, and the document of it."""
+    return copied(_searched[0]), _searched[1]
