@@ -251,3 +251,19 @@ def test_the_gaussian_process_asks_for_torch(monkeypatch: pytest.MonkeyPatch) ->
     assert "assay[deep]" in caught.value.hint
     with pytest.raises(ConfigError, match="tpe or gp"):
         Bayesian(sampler="cma")  # type: ignore[arg-type]
+
+
+def test_whole_ends_of_a_float_are_a_range_of_floats() -> None:
+    rule = strategies()["liquidity_sweep"]
+    given = {
+        "risk_reward_ratio": (2, 4),
+        "pierce_depth": {"type": "int", "low": 1, "high": 2},
+        "reversal_candles": (1, 3),
+    }
+    space = Space.of_strategy(rule, given)
+    assert space.dimensions == {
+        "risk_reward_ratio": Real(2.0, 4.0),
+        "pierce_depth": Real(1.0, 2.0),
+        "reversal_candles": Whole(1, 3),
+    }
+    assert Space.of_strategy(rule, {"atr_multiplier_sl": [1, 2]}).dimensions["atr_multiplier_sl"].values == (1.0, 2.0)

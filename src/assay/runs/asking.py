@@ -75,7 +75,7 @@ def _space(rule: Strategy, fixed: Mapping[str, Any], texts: Sequence[str]) -> di
         given[name] = values
     if not given:
         given = {name: declared(each) for name, each in rule.space.items() if name not in fixed}
-    return as_tables(Space.of(given, known=rule.parameters))
+    return as_tables(Space.of_strategy(rule, given))
 
 
 def windows_of(text: str) -> FoldPlan:

@@ -172,6 +172,7 @@ class Search:
     def _identity(self, train: Panel, seed: int) -> str:
         parts = (
             self.space.as_text(), self.method.name, getattr(self.method, "sampler", ""), self.trials, self.batch, seed,
+            self.halving,
             self.plan, self.costs, self.objective, self.min_trades, self.strategy, sorted(self.base.items()),
             train.since, panel_digest(train),
         )  # fmt: skip

@@ -61,11 +61,12 @@ class Space:
         """The space that a rule declares; `given` replaces it, and leaves only these parameters to be searched.
 
         values: of all parameters, for those that are not searched; the rule's defaults where None is given. The rule's
-        constraints hold. Raises ConfigError ``CONFIG_SPACE``, also for a rule that declares nothing to search.
+        constraints hold; ``2:4`` of a parameter that is a float is a range of floats. Raises ConfigError
+        ``CONFIG_SPACE``, also for a rule that declares nothing to search.
         """
         values = rule.defaults if values is None else values
         if given is not None:
-            base = cls.of(given, known=rule.parameters, fixed=values)
+            base = cls.of(_as_typed(rule, given), known=rule.parameters, fixed=values)
             return cls(base.dimensions, rule.constraints, base.fixed)
         parts = {n: choices(n, s) if isinstance(s, tuple) else dimension(n, s) for n, s in rule.space.items()}
         if not parts:
@@ -166,3 +167,19 @@ def _demand_known(given: Mapping[str, Any], known: set[str]) -> None:
                 hint=near,
                 field=str(name)[:128],
             )
+
+
+def _as_typed(rule: Strategy, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same with whole numbers as floats where the parameter is one."""
+    if not isinstance(given, Mapping):
+        return given
+    floats = {name for name, parameter in rule.parameters.items() if parameter.type is float}
+    return {name: _floats(value) if name in floats else value for name, value in given.items()}
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(_floats(each) for each in value)
+    if isinstance(value, Mapping) and value.get("type") == "int":
+        return {**value, "type": "float"}
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
