@@ -12,7 +12,7 @@ from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.parse import parse
 from assay.kernel.spec import FoldPlan, TrainSpec
-from assay.runs.trainers import parameter_names
+from assay.runs.texts import typed
 
 _LARGEST = 1024 * 1024
 _PARTS = ("target", "folds", "sizing", "costs", "filter", "params")
@@ -112,11 +112,18 @@ def _put(document: dict[str, Any], name: str, value: Any) -> None:
     document[last] = value
 
 
-def typed(text: str) -> Any:
-    """A setting's text as a TOML value; what is none is text. ``none`` is null."""
-    if text == "none":
-        return None
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+def parameter_names(learner: str) -> tuple[str, ...]:
+    """Names of a learner's own parameters; empty for an unknown learner, which `trainer_of` refuses."""
+    if learner == "ensemble":
+        from dataclasses import fields
+
+        from assay.learn.ensemble.params import EnsembleParams
+
+        return tuple(f.name for f in fields(EnsembleParams))
+    if learner == "rules":
+        from dataclasses import fields
+
+        from assay.runs.rules import RuleParams
+
+        return tuple(f.name for f in fields(RuleParams))
+    return ()

@@ -16,7 +16,7 @@ from assay.kernel.timeframe import Timeframe
 from assay.learn.strategies import Strategy, load_strategy_file, strategies, strategy_named
 from assay.learn.strategies.declare import own_line
 from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
-from assay.runs.specs import typed
+from assay.runs.texts import typed
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
 ASKED_ABOUT = 200  # bars after the lookback that a check needs to mean anything

@@ -31,20 +31,3 @@ def trainer_of(spec: TrainSpec) -> Trainer:
 def may_short(spec: TrainSpec) -> bool:
     """What the spec says, or whether every symbol is a derivative (it names a settle currency after a colon)."""
     return spec.short if spec.short is not None else all(":" in symbol for symbol in spec.symbols)
-
-
-def parameter_names(learner: str) -> tuple[str, ...]:
-    """Names of a learner's own parameters; empty for an unknown learner, which `trainer_of` refuses."""
-    if learner == "ensemble":
-        from dataclasses import fields
-
-        from assay.learn.ensemble.params import EnsembleParams
-
-        return tuple(f.name for f in fields(EnsembleParams))
-    if learner == "rules":
-        from dataclasses import fields
-
-        from assay.runs.rules import RuleParams
-
-        return tuple(f.name for f in fields(RuleParams))
-    return ()

@@ -9,13 +9,11 @@ from assay.kernel.errors import ConfigError, shown
 from assay.kernel.seeds import generator, integer
 from assay.validate.search.draws import Draws, exhausted
 from assay.validate.search.kept import Kept, row_of
-from assay.validate.search.method import Asked, Row, demand_trials
+from assay.validate.search.method import STARTS, Asked, Row, demand_trials
 from assay.validate.search.space import Point, Space, key
 
 if TYPE_CHECKING:
     from assay.validate.search.proposals import Proposals
-
-STARTS = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from assay.kernel.errors import ConfigError, shown
 from assay.validate.search.space import Point, Space
 
 TRIALS = 1_000_000
+STARTS = 10  # random points before a sampler has something to learn from
 TRIES = 1_000
 
 

@@ -10,9 +10,8 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from assay.validate.search.bayesian import STARTS
 from assay.validate.search.dimensions import Dimension, Listed, Real, Whole
-from assay.validate.search.method import Row
+from assay.validate.search.method import STARTS, Row
 from assay.validate.search.objective import PRUNED
 from assay.validate.search.space import Point, Space
 
