@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from assay.kernel.clock import iso
 from assay.learn.strategies import strategies, strategy_named
 from tests.doors.commands import MARKET, assay, told
 
@@ -94,7 +95,7 @@ def test_a_strategy_that_peeks_is_refused_with_the_bar(tmp_path: Path) -> None:
     said = assay("strategies", "check", own(tmp_path, last="fall = np.roll(fall, -1)"), "--json")
     assert said.code == 3 and said.error["code"] == "LEAK_STRATEGY"
     row, stamp = said.error["facts"]["row"], said.error["facts"]["timestamp"]
-    assert f"row {row}" in said.error["message"] and str(stamp) in said.error["message"]
+    assert f"row {row} (bar of {iso(stamp)})" in said.error["message"]
 
 
 def test_a_lookback_that_lies_is_refused(tmp_path: Path) -> None:

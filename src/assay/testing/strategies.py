@@ -7,6 +7,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import PRICES, Bars
+from assay.kernel.clock import iso
 from assay.kernel.errors import ConfigError, LeakError, TrainError
 from assay.learn.strategies.declare import Strategy
 from assay.learn.strategies.parameters import Range, Structural
@@ -71,9 +72,10 @@ def check_knows_no_later_bar(strategy: Strategy, bars: Bars, values: Mapping[str
             found = _difference(whole, rows_of(strategy.setups(other, values)), lookback, cut + 1)
             if found is not None:
                 row, name = found
+                when = iso(int(bars.timestamp[row]))
                 raise LeakError(
-                    f"strategy {strategy.name} peeks: {name} in row {row} (bar of {bars.timestamp[row]} ms) changed "
-                    f"when the bars after row {cut} were {what}",
+                    f"strategy {strategy.name} peeks: {name} in row {row} (bar of {when}) changed when the bars "
+                    f"after row {cut} were {what}",
                     code="LEAK_STRATEGY",
                     hint="use rows up to t only: no negative shift, no statistic of the whole series",
                     row=row,

@@ -41,7 +41,7 @@ def strategy_named(name: str) -> Strategy:
         raise ConfigError(
             f"strategy {shown(name)} is not built: it needs a news feed", code="CONFIG_STRATEGY", hint=NOT_BUILT[name]
         )
-    near = did_you_mean(name, NAMES)
+    near = did_you_mean(name, [*NAMES, *NOT_BUILT])
     raise ConfigError(
         f"strategy {shown(name)} is unknown; {near or 'Assay has ' + ', '.join(NAMES)}",
         code="CONFIG_STRATEGY",
