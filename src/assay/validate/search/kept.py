@@ -121,15 +121,23 @@ class Kept:
         version, batch = line.get("version", VERSION), line.get("batch", 0)
         if version != VERSION:
             raise self._damaged(number, f"is of version {version}, this release reads version {VERSION}")
-        if "counted" in line:
+        if "counted" in line and self.counted is None:
             self.counted = int(line["counted"])
         if "points" in line:
-            self.batches[batch] = Batch(line["points"])
+            known = self.batches.setdefault(batch, Batch(line["points"]))
+            if known.points != line["points"]:
+                raise self._damaged(number, f"asks in batch {batch} for other points than before")
         elif "row" in line:
-            known = self.batches.get(batch)
-            if known is None or len(known.rows) >= len(known.points):
-                raise self._damaged(number, f"tells of a point that batch {batch} did not ask for")
-            known.rows.append(line["row"])
+            self._told(number, batch, line["row"])
+
+    def _told(self, number: int, batch: int, row: dict[str, Any]) -> None:
+        """Two processes that search the same at once tell the same twice: the first counts."""
+        known = self.batches.get(batch)
+        again = bool(known and known.rows and row["number"] <= known.rows[-1]["number"])
+        if known is None or (not again and len(known.rows) >= len(known.points)):
+            raise self._damaged(number, f"tells of a point that batch {batch} did not ask for")
+        if not again:
+            known.rows.append(row)
 
     def _damaged(self, number: int, problem: str) -> ArtifactError:
         name = self.path.name if self.path else ""
