@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-CELLS = 12_000_000  # bars x columns that vectorbt is given at once: 96 MB an array, of which it makes dozens
+CELLS = 8_000_000  # bars x columns that vectorbt is given at once: 64 MB an array, of which it makes dozens
 FEE, SLIPPAGE = 0.001, 0.0005
 STOP, TAKE = 0.01, 0.02
 Frame = pd.DataFrame
