@@ -73,7 +73,7 @@ def evidence_of(
     past = History(panel, candles, 0, {"funding_rate": "no funding is stored"}, None)  # type: ignore[arg-type]
     outcomes = [_outcome(k, panel, folds, k in left_out, trade, forecasts) for k in range(folds)]
     found = judged(outcomes, past, Costs(fee=0.0004, slippage_bps=1.0), seed=1)
-    word = verdict(found, n_trials=7, counted=True, regimes=None)
+    word = verdict(found, past, n_trials=7, counted=True)
     document = _document(candles, name) | {
         "bars_per_year": found.bars_per_year,
         "metrics": jsonable(found.metrics),

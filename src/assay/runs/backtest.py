@@ -27,8 +27,8 @@ from assay.learn.strategies.regimes import checked
 from assay.runs import keep
 from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
-from assay.runs.documents import split_by_regime
 from assay.runs.evidence import RunEvidence, jsonable, trades_table
+from assay.runs.regimes import at_entry, split_by_regime
 from assay.runs.strategies import blamed, chosen, told_apart
 from assay.simulate.engine import run as simulate
 from assay.simulate.metrics import metrics
@@ -276,7 +276,7 @@ def _tables(
         pl.DataFrame({"timestamp": record.timestamp} | curve | {"stressed_return": stressed.returns}),
         pl.DataFrame(bar | curve | {"position": record.position}),
         pl.DataFrame(bar | orders),
-        trades_table(record, _no_fold(len(record.trades))),
+        trades_table(record, _no_fold(len(record.trades)), at_entry(candles, record)),
     )
 
 

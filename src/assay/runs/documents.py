@@ -1,14 +1,9 @@
-"""What every training says of itself, whatever its learner: its trial, its document, the regimes it was judged in."""
+"""What every training says of itself, whatever its learner: its trial, its document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from assay.features.regime import NAMES, codes
-from assay.kernel.arrays import IntArray
-from assay.kernel.bars import Bars
 from assay.kernel.clock import iso, now_ms
 from assay.kernel.spec import TrainSpec
 from assay.kernel.trial import Trial
@@ -16,8 +11,6 @@ from assay.runs.code import code_digest
 from assay.runs.evidence import importance, jsonable, labels_summary, verdict_summary
 from assay.runs.history import History
 from assay.runs.judged import Judged
-from assay.simulate.record import Record
-from assay.simulate.regimes import by_regime
 from assay.validate.verdict import Verdict
 from assay.validate.walk import Outcome
 
@@ -28,26 +21,6 @@ class TrainResult:
 
     document: Mapping[str, Any]
     existing: bool = False
-
-
-def regimes(past: History, found: Judged) -> IntArray:
-    """``(n,)`` place in `assay.features.regime.NAMES` of each judged bar (first instrument), -1 for none."""
-    return regimes_of(past.bars[next(iter(found.records))], found.whole)
-
-
-def regimes_of(bars: Bars, record: Record) -> IntArray:
-    """``(n,)`` place in `NAMES` of each bar of a record, -1 for none. bars: all candles, known before its first."""
-    labels = codes(bars)
-    at = np.minimum(np.searchsorted(bars.timestamp, record.timestamp), len(bars) - 1)
-    return np.where(bars.timestamp[at] == record.timestamp, labels[at], -1)
-
-
-def split_by_regime(bars: Bars, record: Record) -> dict[str, dict[str, float]]:
-    """Metrics of a record by name of the regime; see `assay.simulate.regimes.by_regime`."""
-    labels = regimes_of(bars, record).astype(np.float64)
-    labels[labels < 0] = np.nan
-    split = by_regime(record, labels, bars_per_year=bars.bars_per_year)
-    return {NAMES[int(label)]: values for label, values in split.items()}
 
 
 def trial(spec: TrainSpec, found: Judged, digest: str, seconds: float, *, strategy: str = "") -> Trial:

@@ -6,7 +6,7 @@
 ``account.parquet``     one row a judged bar of all instruments together: timestamp, return, equity, stressed_return
 ``bars.parquet``        one row a judged bar of each instrument: symbol, timestamp, fold, return, equity, position
 ``decisions.parquet``   symbol, timestamp, fold, target, stop, take, hold, y, and ``p_<class>`` for models that forecast
-``trades.parquet``      closed trades, columns of the record's table ``trades``
+``trades.parquet``      closed trades, columns of the record's table ``trades``, and the regime each was decided in
 ``trials.parquet``      of a parameter search only: one row a trial: window, number, ``p_<parameter>``, score, valid,
                         reason, trades, and what it earned on that window's train bars; of a window of more than
                         `SHOWN_TRIALS` the `SHOWN_BEST` best and a random sample of the others
@@ -29,6 +29,7 @@ from assay.kernel.labels import Labels
 from assay.kernel.spec import canonical
 from assay.runs.history import History
 from assay.runs.judged import Judged
+from assay.runs.regimes import at_entry
 from assay.simulate.record import Record
 from assay.simulate.step import EXIT_REASONS
 from assay.validate.verdict import Verdict
@@ -93,7 +94,10 @@ def tables(
     kept = [o for o in outcomes if not o.left_out]
     decided = [_decided(s, t, o.number, past) for o in kept for s, t in o.tested.items()]
     bars = [_bars(s, r, kept) for s, r in found.records.items()]
-    trades = [trades_table(r, _fold_of(r, b)) for r, b in zip(found.records.values(), bars, strict=True)]
+    trades = [
+        trades_table(r, _fold_of(r, b), at_entry(past.bars[s], r))
+        for (s, r), b in zip(found.records.items(), bars, strict=True)
+    ]
     return _account(found), pl.concat(bars), pl.concat(decided, how="diagonal"), pl.concat(trades)
 
 
@@ -179,8 +183,8 @@ def _fold_of(record: Record, bars: pl.DataFrame) -> pl.Series:
     return bars["fold"].gather(at)
 
 
-def trades_table(record: Record, fold: pl.Series) -> pl.DataFrame:
-    """Closed trades of one record; fold: int32, one a trade, null for a record over a whole period."""
+def trades_table(record: Record, fold: pl.Series, regime: Sequence[str | None]) -> pl.DataFrame:
+    """Closed trades of one record. fold: int32, null for a record over a whole period; regime: see `at_entry`."""
     t = record.trades
     return pl.DataFrame(
         {
@@ -199,6 +203,7 @@ def trades_table(record: Record, fold: pl.Series) -> pl.DataFrame:
             "return_net": t.return_net,
             "bars_held": t.bars_held,
             "exit_reason": np.asarray(EXIT_REASONS)[t.exit_reason] if len(t) else np.empty(0, np.str_),
+            "regime": pl.Series(regime, dtype=pl.String),
         }
     )
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.arrays import FloatArray
 from assay.kernel.clock import iso
 from assay.kernel.costs import Costs
 from assay.runs.history import History
+from assay.runs.regimes import regimes
 from assay.simulate.engine import run
 from assay.simulate.metrics import metrics
 from assay.simulate.record import Record
@@ -60,8 +61,11 @@ def judged(outcomes: Sequence[Outcome], past: History, costs: Costs, *, seed: in
     )
 
 
-def verdict(found: Judged, *, n_trials: int, counted: bool, regimes: IntArray | None) -> Verdict:
-    """The gate's word on a record, with the trials that the market's ledger counts; `counted`: this one among them."""
+def verdict(found: Judged, past: History, *, n_trials: int, counted: bool) -> Verdict:
+    """The gate's word on a record, with the trials that the market's ledger counts; `counted`: this one among them.
+
+    Regimes are those of the first instrument.
+    """
     return judge(
         Evidence(
             returns=found.whole.returns,
@@ -71,7 +75,7 @@ def verdict(found: Judged, *, n_trials: int, counted: bool, regimes: IntArray | 
             effective_trials=float(n_trials),
             ledger_complete=counted,
             stressed_returns=found.stressed,
-            regimes=regimes,
+            regimes=regimes(past.bars[next(iter(found.records))], found.whole),
         )
     )
 

@@ -177,7 +177,7 @@ def leave(spec: Asked, context: Context, run: Run, evidence: RunEvidence, *, by:
         record.artifacts.add(run.id, EVIDENCE, blobs.path(blob) / "run.json", name="evidence", metadata={"blob": blob})
         record.hyperparameters.log(run.id, _flat(spec.as_dict()))
         _metrics(run, evidence.document, context)
-        record.trades.add(run.id, evidence.trades.to_dicts(), **shared)
+        record.trades.add(run.id, evidence.trades.drop("regime").to_dicts(), **shared)
         record.experiments.finish(run)
 
 

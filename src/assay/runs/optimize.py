@@ -22,11 +22,12 @@ from assay.runs.code import code_digest, surroundings
 from assay.runs.configuration import configure, engine_hash
 from assay.runs.configuration.row import TIMEFRAMES
 from assay.runs.context import Context, Recording
-from assay.runs.documents import TrainResult, document, regimes, split_by_regime, trial
+from assay.runs.documents import TrainResult, document, trial
 from assay.runs.evidence import RunEvidence, jsonable, tables
 from assay.runs.history import History, bare
 from assay.runs.judged import Judged, judged, verdict
 from assay.runs.plan import plan
+from assay.runs.regimes import split_by_regime
 from assay.runs.rules import RuleSearch, as_tables
 from assay.runs.strategies import blamed
 from assay.runs.windows import Searching, Windows, windows
@@ -67,7 +68,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             walked = windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=spec.seed)
             number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
             count = _count(spec, context)
-            word = verdict(found, n_trials=count, counted=number <= count, regimes=regimes(past, found))
+            word = verdict(found, past, n_trials=count, counted=number <= count)
             told = document(spec, digest, past, outcomes, found, word) | _searched(asked, walked, past, found)
             told |= {
                 "run_id": run.run_id,

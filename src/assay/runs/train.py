@@ -13,7 +13,7 @@ from assay.kernel.spec import TrainSpec
 from assay.runs import keep
 from assay.runs.code import surroundings
 from assay.runs.context import Context, Recording
-from assay.runs.documents import TrainResult, document, regimes, trial
+from assay.runs.documents import TrainResult, document, trial
 from assay.runs.evidence import RunEvidence, jsonable, tables
 from assay.runs.history import history
 from assay.runs.judged import judged, verdict
@@ -44,7 +44,7 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         found = judged(outcomes, past, spec.costs, seed=spec.seed)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began))
         count = context.record.ledger.count(spec.market_key)
-        word = verdict(found, n_trials=count, counted=number <= count, regimes=regimes(past, found))
+        word = verdict(found, past, n_trials=count, counted=number <= count)
         model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.98))
         told = document(spec, digest, past, outcomes, found, word) | {
             "run_id": run.run_id,

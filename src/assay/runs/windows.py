@@ -18,7 +18,7 @@ from assay.kernel.errors import TrainError
 from assay.kernel.panel import Panel
 from assay.kernel.seeds import generator
 from assay.learn.strategies.exits import flat
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import SHOWN_BEST, SHOWN_TRIALS, jsonable
 from assay.simulate.metrics import metrics
 from assay.validate.robustness import plateau_score
 from assay.validate.search.result import SearchResult
@@ -26,7 +26,7 @@ from assay.validate.search.search import Search
 from assay.validate.search.space import Space
 from assay.validate.walk import Outcome, judge_model
 
-_CURVE, _SHOWN, _BEST_SHOWN, _LOOKED_AT = 200, 5_000, 1_000, 50_000
+_CURVE, _LOOKED_AT = 200, 50_000
 _MEASURED = ("sharpe", "sharpe_annual", "net_profit", "max_drawdown", "win_rate")
 Span = tuple[int, int]
 
@@ -169,10 +169,10 @@ def _table(result: SearchResult, number: int) -> pl.DataFrame:
     """The window's trials for people to look at: all, or the best and a sample of the others."""
     trials = result.trials
     rows = np.arange(len(trials))
-    if len(rows) > _SHOWN:
+    if len(rows) > SHOWN_TRIALS:
         ranked = np.argsort(np.where(trials.valid, -trials.score, np.inf), kind="stable")
         rest = generator(result.seed, f"shown {number}").choice(
-            ranked[_BEST_SHOWN:], _SHOWN - _BEST_SHOWN, replace=False
+            ranked[SHOWN_BEST:], SHOWN_TRIALS - SHOWN_BEST, replace=False
         )
-        rows = np.sort(np.concatenate([ranked[:_BEST_SHOWN], rest]))
+        rows = np.sort(np.concatenate([ranked[:SHOWN_BEST], rest]))
     return trials.table(rows, _MEASURED).insert_column(0, pl.lit(number, pl.Int32).alias("window"))

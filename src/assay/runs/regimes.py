@@ -1,0 +1,31 @@
+"""What kind of market it was: the regime of judged bars and of trades, and metrics by it."""
+
+import numpy as np
+
+from assay.features.regime import NAMES, codes
+from assay.kernel.arrays import IntArray
+from assay.kernel.bars import Bars
+from assay.simulate.record import Record
+from assay.simulate.regimes import by_regime
+
+
+def regimes(bars: Bars, record: Record) -> IntArray:
+    """``(n,)`` place in `NAMES` of each bar of a record, -1 for none. bars: all candles, known before its first."""
+    labels = codes(bars)
+    at = np.minimum(np.searchsorted(bars.timestamp, record.timestamp), len(bars) - 1)
+    return np.where(bars.timestamp[at] == record.timestamp, labels[at], -1)
+
+
+def split_by_regime(bars: Bars, record: Record) -> dict[str, dict[str, float]]:
+    """Metrics of a record by name of the regime; see `assay.simulate.regimes.by_regime`."""
+    labels = regimes(bars, record).astype(np.float64)
+    labels[labels < 0] = np.nan
+    split = by_regime(record, labels, bars_per_year=bars.bars_per_year)
+    return {NAMES[int(label)]: values for label, values in split.items()}
+
+
+def at_entry(bars: Bars, record: Record) -> list[str | None]:
+    """Name of the regime that each trade was decided under: known at the close before its fill. None for none."""
+    labels = codes(bars)
+    rows = np.searchsorted(bars.timestamp, record.trades.entry_time) - 1
+    return [NAMES[labels[row]] if row >= 0 and labels[row] >= 0 else None for row in rows.tolist()]
