@@ -64,7 +64,7 @@ _IMPOSSIBLE = ("--space", "fast=50:60", "--space", "slow=20:30")
         (("sma_cross", "--objective", "sharp_ratio"), "CONFIG_OBJECTIVE", 2, ["did you mean sharpe_ratio"]),
         (("sma_cross", "--mode", "refitt"), "CONFIG_MODE", 2, ["did you mean refit"]),
         (("sma_cross", "--method", "bayes"), "CONFIG_METHOD", 2, ["did you mean bayesian"]),
-        (("sma_cross", "--method", "bayesian", "--sampler", "tpee"), "CONFIG_METHOD", 2, ["'tpee'", "tpe or gp"]),
+        (("sma_cross", "--method", "bayesian", "--sampler", "tpee"), "CONFIG_METHOD", 2, ["'tpee'", "tpe, gp"]),
         (("sma_cross", "--regime", "bul"), "CONFIG_REGIME", 2, ["did you mean bull"]),
         (("sma_cross", "--walk-forward", "standrd"), "CONFIG_FOLDS", 2, ["did you mean standard"]),
         (("sma_cross", "--walk-forward", "60/30"), "CONFIG_FOLDS", 2, ["60/30/7"]),

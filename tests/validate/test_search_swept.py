@@ -176,7 +176,7 @@ def test_nothing_before_the_window_is_judged_and_nothing_after_is_seen():
 
 def test_no_valid_candidate_says_how_many_trades_there_were():
     search = made(RULES["range_sweep"], trials=20, min_trades=100_000)
-    with pytest.raises(TrainError, match="0 of 20 trials had ≥ 100000 trades; most had") as caught:
+    with pytest.raises(TrainError, match="0 of 20 trials had ≥ 100,000 trades; most had") as caught:
         search.search(learning(lively(700), 100), seed=1, report=Silent())
     assert caught.value.code == "TRAIN_NO_VALID_TRIAL"
     assert caught.value.facts["reasons"] == {"too_few_trades": 20}

@@ -77,6 +77,7 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
         f"{document['seconds']:.1f} s, of these {document['engine_seconds']:.1f} s in the engine",
         highlight=False,
     )
+    console.print(_asked(document), highlight=False, markup=False)
     console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
     for reason in document["reasons"]:
         console.print(f"  {reason['state']:<8}{reason['check']:<9}{reason['text']}", highlight=False)
@@ -87,16 +88,42 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
     scores = {"stability": overfit["stability_score"], "plateau": overfit["plateau_score"]}
     console.print(
         ", ".join(f"{name} {number(value, 2)}" for name, value in scores.items())
-        + f"; windows say {overfit['verdict'] or 'nothing yet (fewer than two)'}",
+        + f"; {_said(overfit, len(document['windows']))}",
         highlight=False,
     )
-    console.print("best parameters (newest window):", highlight=False)
+    held = "first window, held over all" if document["mode"] == "fixed" else "newest window"
+    console.print(f"best parameters ({held}):", highlight=False)
     for name in document["searched"]:
         console.print(f"  {name} = {document['best_parameters'][name]}", highlight=False, markup=False)
     console.print(f"configuration {document['config_id']}, stage {document['stage']}", highlight=False, markup=False)
     console.print(f"assay config show {document['config_id']}", highlight=False, markup=False, soft_wrap=True)
     if "report" in document:
         console.print(f"report: {document['report']}", soft_wrap=True)
+
+
+def _asked(document: Document) -> str:
+    """What decided the search, in a line."""
+    spec = document["spec"]
+    parts = [f"by {document['objective']}", f"windows {document['walk_forward']}", document["mode"]]
+    if document["regime_filter"]:
+        parts.append(f"enters in {document['regime_filter']} only")
+    if document["method"] == "grid":
+        sizes = (_points(each) for each in document["space"].values())
+        parts.append("grid " + " × ".join(f"{n} {name}" for n, name in zip(sizes, document["space"], strict=True)))
+    return ", ".join([*parts, f"seed {spec['seed']}"])
+
+
+def _points(table: Document) -> int:
+    if table["type"] == "choice":
+        return len(table["values"])
+    found: int = table.get("points") or table["high"] - table["low"] + 1
+    return found
+
+
+def _said(overfit: Document, windows: int) -> str:
+    if overfit["verdict"] is None:
+        return "one window is too few to say more"
+    return f"{windows} window{'s say' if windows > 1 else ' says'} {overfit['verdict']}"
 
 
 def _windows(console: "Console", document: Document) -> None:

@@ -38,7 +38,8 @@ def show(run: Run, home: Home = None, as_json: Json = False) -> None:
 
     with opened(home) as context:
         document = run_document(run, context)
-    say(document, lambda console: _one(console, document), as_json=as_json)
+    people = _search if document.get("kind") == "optimize" else _one
+    say(document, lambda console: people(console, document), as_json=as_json)
 
 
 def report(
@@ -75,6 +76,12 @@ def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
             number(m.get("net_profit"), percent=True), number(m.get("total_trades"), 0),
         )  # fmt: skip
     console.print(table)
+
+
+def _search(console: "Console", document: dict[str, Any]) -> None:
+    from assay.cli.optimize import people
+
+    people(console, document, existing=False)
 
 
 def _one(console: "Console", document: dict[str, Any]) -> None:

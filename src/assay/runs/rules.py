@@ -29,6 +29,7 @@ from assay.validate.search.swept import RuleSweep
 MethodName = Literal["grid", "random", "bayesian"]
 METHODS: tuple[MethodName, ...] = ("grid", "random", "bayesian")
 MODES = ("refit", "fixed")
+SAMPLERS = ("tpe", "gp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +63,17 @@ class RuleParams:
 
     def __post_init__(self) -> None:
         regimes.checked(self.regime)
-        for name, known in (("method", METHODS), ("mode", MODES)):
+        for name, known, code in (
+            ("method", METHODS, "CONFIG_METHOD"),
+            ("sampler", SAMPLERS, "CONFIG_METHOD"),
+            ("mode", MODES, "CONFIG_MODE"),
+        ):
             value = getattr(self, name)
             if value not in known:
                 near = did_you_mean(value, known)
                 raise ConfigError(
                     f"{name} is {shown(value)}, must be one of {', '.join(known)}",
-                    code=f"CONFIG_{name.upper()}",
+                    code=code,
                     hint=near,
                     field=name,
                 )

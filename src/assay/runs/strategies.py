@@ -27,6 +27,10 @@ def chosen(name: str, file: Path | None = None) -> Strategy:
 
     Raises ConfigError ``CONFIG_STRATEGY`` with the nearest name, ``CONFIG_STRATEGY_FILE``.
     """
+    if file is None and not name:
+        raise ConfigError(
+            "no strategy is named", code="CONFIG_STRATEGY", hint="name one of assay strategies list, or give a file"
+        )
     if file is None:
         return strategy_named(name)
     own = load_strategy_file(file)

@@ -140,7 +140,7 @@ def windows(
 
 def _metrics(model: Model, panel: Panel, rows: IntArray, costs: Costs, seed: int) -> dict[str, float]:
     (tested,) = judge_model(model, panel, rows, costs).values()
-    per_year = panel.one.bars.bars_per_year
+    per_year = panel.one.bars[: rows[-1] + 1].bars_per_year  # as the search knew it
     return metrics(tested.record, bars_per_year=per_year, seed=seed)
 
 

@@ -69,7 +69,9 @@ def git_state(folder: Path) -> dict[str, Any]:
         diff = git.ask("diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv")
         names = git.ask("ls-files", "--others", "--exclude-standard", "-z").split(b"\0")
     except (OSError, subprocess.SubprocessError) as error:
-        _LOG.warning("the code's commit is not known: %s", _told(error))
+        told = _told(error)
+        usual = "not a git repository" in told  # whoever installed Assay works anywhere
+        _LOG.log(logging.INFO if usual else logging.WARNING, "the code's commit is not known: %s", told)
         return dict.fromkeys(("git_commit", "git_branch", "git_dirty", "git_diff_hash"))
     untracked = sorted(name for name in names if name)
     dirty = bool(diff or untracked)

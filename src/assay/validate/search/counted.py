@@ -24,7 +24,7 @@ _BYTES_A_TRIAL = 40
 class Counting:
     """The search as the ledger and whoever listens know it.
 
-    strategy, base, data_digest: see `Search`.   market_key: of the train panel.
+    strategy, base, data_digest: see `Search`.   market_key: of the train panel.   told: costs, for the ledger's hash.
     """
 
     ears: Ears
@@ -36,6 +36,7 @@ class Counting:
     market_key: str
     seed: int
     data_digest: str
+    told: Mapping[str, Any]
 
     def one(self, number: int, point: Point, judged: Judged, *, pruned: bool = False) -> Row:
         """Score one candidate and count it. pruned: it is dropped before it was judged on all folds."""
@@ -46,7 +47,9 @@ class Counting:
             trial = replace(trial, state="pruned")
             row = replace(row, score=math.nan, valid=False, reason=PRUNED)
         elif row.reason:
-            trial = replace(trial, state="failed", returns=_NOBODY, window=None, extra={"reason": row.reason})
+            trial = replace(
+                trial, state="failed", returns=_NOBODY, window=None, extra={**self.told, "reason": row.reason}
+            )
         return replace(row, ledger_id=self.ears.trial(trial))
 
     def scored(self, number: int, point: Point, judged: Judged) -> Row:
@@ -102,4 +105,5 @@ class Counting:
             tuning_method=self.method,
             seed=self.seed,
             data_digest=self.data_digest,
+            extra=dict(self.told),
         )

@@ -1,7 +1,7 @@
 """A trainer that searches the parameters of another one inside the train window, and fits the best."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -134,6 +134,7 @@ class Search:
             market_key="+".join(sorted(w.bars.instrument.key for _, w in train)),
             seed=seed,
             data_digest=self.data_digest,
+            told={"costs": asdict(self.costs)},
         )
         judge = self._judge(train, seed, counting)
         ears.tell(0.0, {})
@@ -206,9 +207,9 @@ def _none_valid(trials: Trials, objective: Objective) -> TrainError:
     count = f"0 of {len(trials):,} trials"
     if REASONS[codes[counts.argmax()]] == TOO_FEW:
         text = (
-            f"{count} had ≥ {objective.min_trades} trades; most had {usual}, the best {most} ({said}): "
-            "widen the space, take longer test windows or lower min_trades"
+            f"{count} had ≥ {objective.min_trades:,} trades; most had {usual:,}, the best {most:,} ({said}): "
+            "widen the space, search on more bars or lower min_trades"
         )
     else:
-        text = f"{count} had a defined {objective.name} ({said}; at most {most} trades): widen the space"
+        text = f"{count} had a defined {objective.name} ({said}; at most {most:,} trades): widen the space"
     return TrainError(text, code="TRAIN_NO_VALID_TRIAL", trials=len(trials), reasons=reasons, most_trades=most)

@@ -131,7 +131,7 @@ class Space:
         """What to raise when this many draws in a row broke the constraints."""
         texts = ", ".join(c.text for c in self.constraints)
         return ConfigError(
-            f"the space refused {tries:,} draws in a row: no point satisfies {shown(texts)}",
+            f"no point satisfies {shown(texts)}: {tries:,} were tried",
             code="CONFIG_SPACE",
             hint="widen the ranges or loosen the constraints",
         )
