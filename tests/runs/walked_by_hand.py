@@ -73,7 +73,7 @@ def by_hand(
         scores, trades = [], []
         for point in points:
             record = traded(bars, rule, {**(base or {}), **point}, train, costs, regime)
-            value = metrics(record, bars_per_year=bars.bars_per_year)[metric]
+            value = metrics(record, bars_per_year=bars[: train[-1] + 1].bars_per_year)[metric]
             valid = len(record.trades) >= min_trades and np.isfinite(value)
             scores.append(value if valid else float("nan"))
             trades.append(len(record.trades))

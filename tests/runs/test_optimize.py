@@ -1,0 +1,305 @@
+"""A search as a spec: any door gives the same, filters decide what is traded, the ledger's count decides `deflated`."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assay.app import context as opened
+from assay.features.regime import NAMES, codes
+from assay.kernel.bars import USABLE, Bars
+from assay.kernel.errors import ConfigError, StoreError, TrainError
+from assay.kernel.spec import TrainSpec
+from assay.learn.strategies import strategy_named
+from assay.market.filter import DataFilter, apply
+from assay.runs.asking import optimize_spec, plan_name, windows_of
+from assay.runs.context import Context
+from assay.runs.execute import execute
+from assay.runs.keep import evidence_of
+from assay.runs.optimize import optimize
+from assay.runs.rules import RuleSearch
+from assay.runs.specs import build_spec
+from assay.validate.statistics import deflated_sharpe_ratio
+from tests.doors.conftest import csv_of
+from tests.doors.searching import same
+from tests.doors.test_strategies import OWN, own
+from tests.learn.strategy_bars import lively
+from tests.runs.walked_by_hand import by_hand
+
+MARKET = {"exchange": "test", "symbols": ["BTC/USDT"], "timeframe": "1h"}
+KEY = "test|BTC/USDT|1h"
+POINTS = [{"p": p, "max_holding_periods": hold} for p in (0.0005, 0.002) for hold in (5, 10)]
+SPACE = {"p": [0.0005, 0.002], "max_holding_periods": [5, 10]}
+SPLIT = (np.arange(1_400), np.arange(1_400, 2_000))
+
+
+@pytest.fixture(scope="module")
+def bars() -> Bars:
+    return lively(2_000, seed=11, calm=0.01)
+
+
+@pytest.fixture(scope="module")
+def _home(bars: Bars, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.doors.commands import assay
+
+    folder = tmp_path_factory.mktemp("optimize")
+    words = ("-e", "test", "-s", "BTC/USDT", "-t", "1h")
+    assert assay("import", csv_of(bars, folder / "btc.csv"), *words, home=folder / "home").code == 0
+    return folder / "home"
+
+
+@pytest.fixture
+def context(_home: Path, tmp_path: Path) -> Context:
+    """A home of one's own with 2,000 lively bars."""
+    shutil.copytree(_home, tmp_path / "home")
+    found, _ = opened(home=tmp_path / "home")
+    return found
+
+
+def spec_of(strategy: str = "range_sweep", *, walk: str = "split", **more: Any) -> TrainSpec:
+    whole = {n: more.pop(n) for n in ("costs", "filter", "seed", "bars") if n in more}
+    params = {"strategy": strategy, "method": "grid", "space": SPACE, "min_trades": 3} | more
+    return build_spec(
+        None, {"learner": "rules", **MARKET, "folds": _table(walk), "params": params, **whole}, {}
+    )  # fmt: skip
+
+
+def _table(walk: str) -> dict[str, Any]:
+    folds = windows_of(walk)
+    names = ("train_share", "train_days", "test_days", "gap_days")
+    return {n: getattr(folds, n) for n in names if getattr(folds, n) not in (None, 0.0)}
+
+
+TOML = """
+learner = "rules"
+exchange = "test"
+symbols = ["BTC/USDT"]
+timeframe = "1h"
+[folds]
+train_days = 20
+test_days = 10
+gap_days = 1
+[params]
+strategy = "range_sweep"
+method = "random"
+trials = 12
+min_trades = 3
+[params.space]
+p = {type = "float", low = 0.0005, high = 0.004}
+max_holding_periods = [5, 10, 20]
+[params.fixed]
+k = 1.0
+"""
+
+
+def test_a_file_settings_and_the_command_are_one_search(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "spec.toml").write_text(TOML)
+    written = build_spec(tmp_path / "spec.toml", {}, {})
+    settings = {
+        "strategy": "range_sweep", "method": "random", "trials": "12", "min_trades": "3", "folds.train_days": "20",
+        "folds.test_days": "10", "folds.gap_days": "1", "fixed.k": "1.0", "space.max_holding_periods": "[5, 10, 20]",
+        "space.p": '{type = "float", low = 0.0005, high = 0.004}',
+    }  # fmt: skip
+    told = build_spec(None, {"learner": "rules", **MARKET}, settings)
+    asked = optimize_spec(
+        "range_sweep", "test", "BTC/USDT", "1h", {"k": "1.0"}, ["p=0.0005:0.004", "max_holding_periods=5,10,20"],
+        "20/10/1", file=None, bars=None, seed=42, method="random", trials=12, min_trades=3,
+    )  # fmt: skip
+    assert told.hash == written.hash  # so the second is the run that is there
+    first = execute(written, context)
+    assert execute(told, context).existing
+    second = execute(asked, context, force=True)
+    one, two = (same({**found.document}) for found in (first, second))
+    for name in ("spec", "spec_hash", "n_trials", "reasons", "bars_needed", "advice"):  # what counts the looks so far
+        one.pop(name), two.pop(name)
+    assert one == two
+    assert len(first.document["windows"]) == 6 and first.document["walk_forward"] == "20/10/1"
+    assert first.document["trials"] == 6 * 12
+
+
+def test_what_a_spec_does_not_say_is_what_the_command_would_say(context: Context) -> None:
+    bare = build_spec(None, {"learner": "rules", **MARKET}, {"strategy": "range_sweep", "trials": "10",
+                                                            "min_trades": "1", "folds.train_share": "0.7"})  # fmt: skip
+    asked = optimize_spec(
+        "range_sweep", "test", "BTC/USDT", "1h", {}, [], "split", file=None, bars=None, seed=42, trials=10, min_trades=1
+    )
+    one, two = (optimize(spec, context).document for spec in (bare, asked))
+    for name in ("space", "windows", "best_parameters", "metrics", "overfit", "method", "mode", "objective"):
+        assert one[name] == two[name], name
+    assert set(one["space"]) == set(strategy_named("range_sweep").space)
+
+
+def test_presets_have_names_both_ways() -> None:
+    for name in ("split", "standard", "long", "60/30/1", "0.5/0.25/0"):
+        assert plan_name(windows_of(name)) == name
+    assert plan_name(windows_of("60/30/7")) == "standard" and plan_name(windows_of(" 90/30/7.0")) == "long"
+
+
+@pytest.mark.parametrize("regime", ["sideways", "volatile"])
+def test_a_regime_is_a_filter_of_entries(regime: str, context: Context, bars: Bars) -> None:
+    often = {"k": 0.1, "N": 3}
+    found = optimize(spec_of(regime=regime, min_trades=1, fixed=often), context).document
+    rule = strategy_named("range_sweep")
+    (hand,) = by_hand(bars, rule, POINTS, iter([SPLIT]), min_trades=1, regime=regime, base=often)
+    (window,) = found["windows"]
+    assert hand.best is not None and found["regime_filter"] == regime
+    assert (window["parameters"], window["score"]) == (POINTS[hand.best], hand.score[hand.best])
+    assert found["metrics"]["total_trades"] == len(hand.record.trades) > 0
+    evidence = evidence_of(found["experiment_id"], context)
+    assert evidence is not None
+    entered = np.searchsorted(bars.timestamp, evidence.trades["entry_time"].to_numpy())
+    assert set(codes(bars)[entered - 1].tolist()) == {NAMES.index(regime)}  # decided at the close before
+    free = optimize(spec_of(min_trades=1, fixed=often), context).document
+    assert free["regime_filter"] is None and free["metrics"]["total_trades"] > found["metrics"]["total_trades"]
+    every = [metrics["total_trades"] for metrics in free["by_regime"].values()]
+    assert set(free["by_regime"]) > {regime} and sum(every) == free["metrics"]["total_trades"]
+
+
+@pytest.mark.parametrize("action", ["mark", "drop"])
+def test_the_data_filter_decides_what_may_be_traded(action: str, context: Context, bars: Bars) -> None:
+    volume = float(np.quantile(bars.volume, 0.4))
+    chosen = {"min_volume_threshold": volume, "action": action, "min_price_movement_pct": 0.0}
+    found = optimize(spec_of(filter=chosen, min_trades=1), context).document
+    filtered = apply(bars, DataFilter(**chosen))
+    seen = filtered.bars
+    if action == "mark":
+        seen = Bars(*(getattr(seen, n) for n in ("instrument", "timestamp", "open", "high", "low", "close", "volume")),
+                    {USABLE: filtered.usable.astype(float)})  # fmt: skip
+    n, cut = len(seen), int(len(seen) * 0.7)
+    (hand,) = by_hand(
+        seen, strategy_named("range_sweep"), POINTS, iter([(np.arange(cut), np.arange(cut, n))]), min_trades=1
+    )
+    (window,) = found["windows"]
+    assert hand.best is not None
+    assert (window["parameters"], window["score"]) == (POINTS[hand.best], hand.score[hand.best])
+    assert window["train"]["sharpe_annual"] == window["score"]  # though bars are missing
+    assert found["metrics"]["total_trades"] == len(hand.record.trades)
+    report = found["filter"]["BTC/USDT"]
+    assert report["removed_count"] > 500 and n == (2_000 if action == "mark" else 2_000 - report["removed_count"])
+    evidence = evidence_of(found["experiment_id"], context)
+    assert evidence is not None
+    entered = np.searchsorted(bars.timestamp, evidence.trades["entry_time"].to_numpy())
+    if action == "mark":
+        assert (bars.volume[entered - 1] >= volume).all()
+
+
+def test_costs_fixed_parameters_and_the_newest_bars_count(context: Context, bars: Bars) -> None:
+    found = optimize(
+        spec_of(costs={"fee": 0.0, "slippage_bps": 0.0}, fixed={"k": 0.5}, bars=1_000, min_trades=1), context
+    ).document
+    newest = bars[1_000:]
+    from assay.kernel.costs import Costs
+
+    (hand,) = by_hand(
+        newest, strategy_named("range_sweep"), POINTS, iter([(np.arange(700), np.arange(700, 1_000))]),
+        base={"k": 0.5}, costs=Costs(fee=0.0, slippage_bps=0.0), min_trades=1,
+    )  # fmt: skip
+    assert hand.best is not None
+    assert (found["windows"][0]["score"], found["best_parameters"]["k"]) == (hand.score[hand.best], 0.5)
+    assert found["metrics"]["fees"] == 0.0 and found["metrics"]["n_obs"] == 300
+
+
+@pytest.mark.parametrize("objective", ["net_profit", "sortino", "calmar", "profit_factor"])
+def test_each_objective_is_its_metric(objective: str, context: Context, bars: Bars) -> None:
+    metric = {"sortino": "sortino_annual"}.get(objective, objective)
+    found = optimize(spec_of(objective=objective), context).document
+    (hand,) = by_hand(bars, strategy_named("range_sweep"), POINTS, iter([SPLIT]), min_trades=3, metric=metric)
+    assert hand.best is not None
+    assert found["windows"][0]["parameters"] == POINTS[hand.best]
+    assert found["best_score"] == pytest.approx(hand.score[hand.best], rel=1e-12)
+    assert found["best_metrics"][metric] == pytest.approx(found["best_score"], rel=1e-12)
+
+
+def test_deflated_counts_what_the_ledger_held_and_what_is_planned(context: Context) -> None:
+    optimize(spec_of(method="random", trials=4), context)
+    held = context.record.ledger.count(KEY)
+    found = optimize(spec_of(objective="deflated"), context).document
+    evidence = evidence_of(found["experiment_id"], context)
+    assert evidence is not None and evidence.trials is not None
+    best = evidence.trials.filter(pl.col("score") == found["best_score"]).row(0, named=True)
+    m = found["best_metrics"]
+    assert best["sharpe"] == m["sharpe"] and held == 5
+    wanted = deflated_sharpe_ratio(
+        m["sharpe"], 1_400, m["skew"], m["kurtosis"], held + len(POINTS), 1 / 1_399
+    )  # fmt: skip
+    assert found["best_score"] == pytest.approx(float(wanted), rel=1e-12)
+    again = optimize(spec_of(objective="deflated"), context, force=True).document
+    assert again["best_score"] < found["best_score"]  # more was looked at since
+
+
+def test_a_space_that_is_exhausted_says_so(context: Context) -> None:
+    found = optimize(spec_of(method="random", trials=50), context).document
+    assert found["windows"][0]["note"] == "the space is exhausted: 4 distinct points of 50 trials"
+    assert found["trials"] == 4
+
+
+def test_two_specs_that_differ_are_two_runs(context: Context) -> None:
+    specs = [spec_of(), spec_of(seed=1), spec_of(mode="fixed"), spec_of(min_trades=4), spec_of(walk="40/20/1")]
+    runs = {optimize(spec, context).document["run_id"] for spec in specs}
+    assert len(runs) == len(specs) == len(context.record.configurations.list())
+    assert optimize(spec_of(walk="40/20/1"), context).existing
+
+
+def test_a_strategy_file_is_named_by_its_hash(context: Context, tmp_path: Path) -> None:
+    file = own(tmp_path)
+    spec = optimize_spec("", "test", "BTC/USDT", "1h", {}, ["w=12,24"], "split", file=file, bars=None, seed=1,
+                         method="grid", min_trades=1)  # fmt: skip
+    found = execute(spec, context, file=file).document
+    assert found["origin"] == spec.params["origin"] and len(found["origin"]) == 64
+    with pytest.raises(ConfigError, match="unknown"):
+        RuleSearch(spec)
+    own(tmp_path, text=OWN + "# changed\n")
+    with pytest.raises(ConfigError, match="the spec names the strategy file with hash") as caught:
+        execute(spec, context, file=file)
+    assert caught.value.code == "CONFIG_STRATEGY_FILE"
+
+
+def test_a_full_disk_keeps_the_journal_and_the_search_goes_on_from_it(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(method="bayesian", trials=40, space={"p": {"type": "float", "low": 0.0005, "high": 0.004}})
+    whole = optimize(spec, context).document
+    from assay.validate.search.kept import Kept
+
+    told, seen = Kept.told, [0]
+
+    def full(self: Kept, *words: Any, **more: Any) -> None:
+        seen[0] += 1
+        if seen[0] == 25:
+            raise StoreError("the disk is full", code="STORE_FULL")
+        told(self, *words, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Kept, "told", full)
+        with pytest.raises(StoreError, match="disk is full"):
+            optimize(spec, context, force=True)
+    assert len(list((context.home / "searches").iterdir())) == 1
+    assert context.record.experiments.recent(1)[0]["status"] == "failed"
+    seen[0] = 100
+    asked: list[int] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(Kept, "told", lambda self, *w, **m: (asked.append(1), told(self, *w, **m)))
+        again = _again(spec, context)
+    assert len(asked) == 16  # 24 were known
+    assert same(again) == same({**whole}) and list((context.home / "searches").iterdir()) == []
+
+
+def _again(spec: TrainSpec, context: Context) -> dict[str, Any]:
+    """The search, though its spec ran already, from the journal that lies there."""
+    import assay.runs.optimize as place
+
+    known, place.keep.existing = place.keep.existing, lambda *_: None
+    try:
+        return dict(optimize(spec, context).document)
+    finally:
+        place.keep.existing = known
+
+
+def test_nothing_valid_in_the_first_window_ends_the_fixed_mode(context: Context) -> None:
+    with pytest.raises(TrainError, match=r"0 of 4 trials had ≥ 5,?000 trades") as caught:
+        optimize(spec_of(mode="fixed", min_trades=5_000, walk="20/10/1"), context)
+    assert caught.value.code == "TRAIN_NO_VALID_TRIAL"
+    assert context.record.ledger.count(KEY) == 4
