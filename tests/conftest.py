@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,12 @@ def _data_folder() -> Path | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect, and thereby count, what needs real candles that are not there."""
-    if _data_folder() is not None:
-        return
-    without = [item for item in items if item.get_closest_marker("market_data")]
+    """Deselect, and thereby count, what needs real candles or torch where they are not there."""
+    absent = {"market_data": _data_folder() is None, "deep": find_spec("torch") is None}
+    marks = [mark for mark, missing in absent.items() if missing]
+    without = [item for item in items if any(item.get_closest_marker(mark) for mark in marks)]
     if without:
-        items[:] = [item for item in items if not item.get_closest_marker("market_data")]
+        items[:] = [item for item in items if item not in without]
         config.hook.pytest_deselected(items=without)
 
 

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -322,7 +321,7 @@ def test_liquidity_sweep_asks_for_distinct_points_of_its_whole_space() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("torch") is None, reason="the Gaussian process needs torch")
+@pytest.mark.deep
 def test_the_gaussian_process_runs_and_resumes(tmp_path: Path) -> None:
     whole, _ = driven(begun(None, 18, sampler="gp", batch=4))
     assert repr(driven(begun(None, 18, sampler="gp", batch=4))[0]) == repr(whole), "the same again"
