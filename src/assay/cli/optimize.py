@@ -136,7 +136,7 @@ def _windows(console: "Console", document: Document) -> None:
     for window in shown:
         train, test = window["train"], window["test"]
         table.add_row(
-            str(window["number"]), window["test_from"][:10], window["test_to"][:10],
+            str(window["number"] + 1), window["test_from"][:10], window["test_to"][:10],
             number(train.get("sharpe_annual"), 2), number(test.get("sharpe_annual"), 2),
             number(test.get("net_profit"), percent=True), number(test.get("total_trades"), 0),
         )  # fmt: skip

@@ -79,7 +79,7 @@ def _people(console: "Console", document: Document, *, existing: bool) -> None:
     for fold in document["folds"]:
         m = fold["metrics"]
         table.add_row(
-            str(fold["number"]), fold["test_from"][:10], fold["test_to"][:10], number(m.get("total_trades"), 0),
+            str(fold["number"] + 1), fold["test_from"][:10], fold["test_to"][:10], number(m.get("total_trades"), 0),
             number(m.get("net_profit"), percent=True), number(m.get("sharpe_annual"), 2), number(m.get("auc")),
         )  # fmt: skip
     table.add_row(
