@@ -26,6 +26,7 @@ def test_no_valid_trial_in_any_window_fails_with_the_counts(stocked: Path) -> No
         assert record.models.recent() == []
 
 
+_HUGE = "9" * 400
 _IMPOSSIBLE = ("--space", "fast=50:60", "--space", "slow=20:30")
 
 
@@ -41,6 +42,10 @@ _IMPOSSIBLE = ("--space", "fast=50:60", "--space", "slow=20:30")
         (("sma_cross", "--space", "fast=5:5"), "CONFIG_SPACE", 2, ["5"]),
         (("sma_cross", "--space", "share=nan:1"), "CONFIG_SPACE", 2, ["nan"]),
         (("sma_cross", "--space", "share=0.1:inf"), "CONFIG_SPACE", 2, ["inf"]),
+        (("sma_cross", "--space", f"share=0.5:{_HUGE}"), "CONFIG_SPACE", 2, ["finite"]),
+        (("sma_cross", "--space", f"share=0.5,{_HUGE}"), "CONFIG_SPACE", 2, ["finite"]),
+        (("sma_cross", "--set", f"share={_HUGE}"), "CONFIG_PARAMETER", 2, ["finite"]),
+        (("sma_cross", "--set", f"fast={_HUGE}"), "CONFIG_PARAMETER", 2, ["fast is 9"]),
         (("sma_cross", "--space", "fast=5:10:1"), "CONFIG_SPACE", 2, ["2 to 1,000,000"]),
         (("sma_cross", "--space", "fast=5:10:2:3"), "CONFIG_SPACE", 2, ["4 parts"]),
         (("sma_cross", "--space", "fast=5,5"), "CONFIG_SPACE", 2, ["twice"]),

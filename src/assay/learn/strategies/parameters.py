@@ -6,7 +6,7 @@ replayed from the entries.
 """
 
 from dataclasses import KW_ONLY, dataclass
-from math import isfinite
+from sys import float_info
 from typing import Any
 
 from assay.kernel.arrays import BoolArray, FloatArray
@@ -31,7 +31,7 @@ class Range:
 
     def __post_init__(self) -> None:
         numbers = [self.low, self.high] + ([] if self.step is None else [self.step])
-        if not all(_is_number(x) and isfinite(x) for x in numbers) or not self.low < self.high:
+        if not all(_is_number(x) and _is_finite(x) for x in numbers) or not self.low < self.high:
             raise ConfigError(
                 f"range {shown(self.low)}..{shown(self.high)}: low must lie below high, both finite",
                 code="CONFIG_SPACE",
@@ -88,13 +88,13 @@ class Parameter:
         if value is None and self.default is None:
             return None
         kind = self.type
-        if kind is float and _is_number(value):
+        if kind is float and _is_number(value) and _is_finite(value):
             value = float(value)
         right = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
         if right and kind is str:
             right = not self.options or value in self.options
         if right and kind in (int, float):
-            right = isfinite(value) and (value > 0 or (self.zero and value == 0))
+            right = _is_finite(value) and (value > 0 or (self.zero and value == 0))
             right = right and (self.most is None or value <= self.most)
         if not right:
             raise ConfigError(
@@ -142,6 +142,11 @@ class Exit(Parameter):
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_finite(value: float) -> bool:
+    """An integer may be too large to be asked by `isfinite`."""
+    return abs(value) <= float_info.max
 
 
 SIZINGS = ("fixed", "risk")

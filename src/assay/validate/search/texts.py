@@ -1,6 +1,6 @@
 """A searched parameter as a command line writes it."""
 
-from math import isfinite
+from sys import float_info
 from typing import Any
 
 from assay.kernel.errors import ConfigError, shown
@@ -52,7 +52,7 @@ def _range(text: str, name: str, parts: list[str]) -> Any:
 
 def _end(text: str, name: str, which: str, part: str) -> int | float:
     value = _plain(part)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= float_info.max:
         raise _wrong(text, name, f"has {which} {shown(part.strip())}, must be a finite number")
     return value
 
@@ -70,7 +70,7 @@ def _choices(text: str, name: str, parts: list[str]) -> list[Any]:
         value = _plain(part)
         if value == "":
             raise _wrong(text, name, "has an empty choice")
-        if isinstance(value, float) and not isfinite(value):
+        if isinstance(value, int | float) and not abs(value) <= float_info.max:
             raise _wrong(text, name, f"has the choice {shown(part.strip())}, which is not finite")
         if any(value == each and isinstance(value, bool) is isinstance(each, bool) for each in found):
             raise _wrong(text, name, f"has the choice {shown(part.strip())} twice")
