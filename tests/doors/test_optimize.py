@@ -234,3 +234,64 @@ def test_what_ones_own_strategy_prints_is_no_part_of_the_result(stocked: Path, t
                  home=stocked)  # fmt: skip
     assert said.code == 0 and said.document["trials"] == 5
     assert "hello" in said.err and "looking" in said.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sma_cross", "--walk-forward", "10/3/0", "--min-trades", "1"),  # 30 windows
+        ("liquidity_sweep", "--method", "bayesian", "--space", "min_level_touches=2,3"),
+        ("capitulation_reversal", "--walk-forward", "30/30/1"),
+        ("range_sweep", "--mode", "fixed", "--walk-forward", "30/15/1"),
+        ("range_sweep", "--regime", "sideways", "--objective", "profit_factor", "--method", "grid", "--space",
+         "max_holding_periods=20,30,50,75,100,150,200", "--space", "p=0.00012345:0.00023456:3"),
+    ],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_people_read_it_within_80_columns(words: tuple[str, ...], stocked: Path) -> None:
+    said = assay("optimize", *words, "--min-trades", "1", "--trials", "12", *MARKET, home=stocked)
+    assert said.code == 0, said
+    lines = said.out.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    (table,) = [k for k, line in enumerate(lines) if line.startswith("window ") and "out of sample" in line]
+    rows = lines[table + 1 :]
+    whole = next(k for k, row in enumerate(rows) if row.split()[0] == "all")
+    assert 1 <= whole <= 12 and len({len(row) for row in rows[: whole + 1]}) == 1  # one line a window
+    document = told("optimize", *words, "--min-trades", "1", "--trials", "12", *MARKET, home=stocked)
+    assert [int(row.split()[0]) for row in rows[:whole]] == [w["number"] + 1 for w in document["windows"][-12:]]
+    assert f"configuration {document['config_id']}, stage {document['stage']}" in lines
+    for name in document["searched"]:
+        assert f"  {name} = {document['best_parameters'][name]}" in lines
+    assert f"{document['trials']:,} trials ({document['valid_trials']:,} valid)" in said.out
+
+
+def test_the_page_is_written_and_tells_of_this_search(searched: Found) -> None:
+    home, _ = searched
+    found = told(*GRID, "--report", home=home)
+    page = Path(found["report"]).read_text(encoding="utf-8")
+    for text in (found["config_id"], "sma_cross", "fast &lt; slow", 'id="windows"', 'id="search"'):
+        assert text in page, text
+    again = told("report", found["experiment_id"], "-o", "again.html", home=home)
+    assert Path(again["report"]).read_text(encoding="utf-8") == page
+    assert "report:" in assay(*GRID, "--report", home=home).out
+
+
+@pytest.mark.slow
+@pytest.mark.market_data
+def test_real_candles(market_data: Path, tmp_path: Path) -> None:
+    home, market = tmp_path / "home", ("-e", "binanceusdm", "-s", "BTC/USDT:USDT", "-t", "1h")
+    assert assay("import", market_data / "binanceusdm_BTC-USDT-PERP_1h.parquet", *market, home=home).code == 0
+    words = ("optimize", "liquidity_sweep", *market, "--walk-forward", "standard", "--trials", "60")
+    found = told(*words, "--min-trades", "3", home=home)
+    assert len(found["windows"]) > 40 and found["trials"] == 60 * len(found["windows"])
+    assert found["metrics"]["total_trades"] > 100 and found["stage"] in ("PAPER", "DISCOVERY")
+    spans = [(w["train_to"], w["test_from"], w["test_to"]) for w in found["windows"]]
+    assert all(train < test < end for train, test, end in spans)
+    assert all(a[2] < b[1] for a, b in zip(spans, spans[1:], strict=False))
+    tables = evidence(home, found)
+    assert tables.trials is not None and len(tables.trials) == found["trials"]
+    assert len(tables.trades) == found["metrics"]["total_trades"]
+    assert tables.account["equity"][-1] == pytest.approx(1 + found["metrics"]["net_profit"])
+    with record_of(home) as record:
+        assert record.ledger.count("binanceusdm|BTC/USDT:USDT|1h") == found["trials"] + 1
+    assert read_configuration(assay("config", "export", found["config_id"], home=home).out)["status"] == found["stage"]
