@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -287,7 +288,7 @@ def test_real_candles(market_data: Path, tmp_path: Path) -> None:
     assert found["metrics"]["total_trades"] > 100 and found["stage"] in ("PAPER", "DISCOVERY")
     spans = [(w["train_to"], w["test_from"], w["test_to"]) for w in found["windows"]]
     assert all(train < test < end for train, test, end in spans)
-    assert all(a[2] < b[1] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[2] < b[1] for a, b in pairwise(spans))
     tables = evidence(home, found)
     assert tables.trials is not None and len(tables.trials) == found["trials"]
     assert len(tables.trades) == found["metrics"]["total_trades"]

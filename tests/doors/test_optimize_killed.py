@@ -145,6 +145,24 @@ def test_two_equal_searches_at_once_come_to_the_same(stocked: Path, unbroken: Fo
     assert statuses(stocked) == ["completed"] * 3
 
 
+def test_two_equal_searches_that_are_both_killed_go_on_to_the_same(stocked: Path, unbroken: Found) -> None:
+    both = [process(*BAYES, "--json", home=stocked) for _ in range(2)]
+    for each in both:
+        while each.poll() is None and not _half_told(stocked):
+            time.sleep(0.01)
+        each.kill()
+        each.communicate()
+    assert set(statuses(stocked)) <= {"completed", "running", "crashed"}
+    found = told(*BAYES, home=stocked)
+    assert same(found) == same(unbroken[1])
+    assert counted(stocked) == counted(unbroken[0]) and list((stocked / "searches").iterdir()) == []
+
+
+def _half_told(home: Path) -> bool:
+    lines = [line for file in (home / "searches").glob("*.jsonl") for line in file.read_text().splitlines()]
+    return len(lines) > 150
+
+
 def test_a_terminal_shows_trials_a_second_and_the_best_so_far(stocked: Path) -> None:
     master, slave = pty.openpty()
     words = [*ASSAY, *BAYES, "--home", str(stocked)]

@@ -287,6 +287,25 @@ def test_a_full_disk_keeps_the_journal_and_the_search_goes_on_from_it(
     assert same(again) == same({**whole}) and list((context.home / "searches").iterdir()) == []
 
 
+def test_what_other_code_left_of_a_search_goes_with_the_next(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    from assay.validate.search.kept import Kept
+
+    def full(self: Kept, *words: Any, **more: Any) -> None:
+        raise StoreError("the disk is full", code="STORE_FULL")
+
+    spec = spec_of(method="bayesian", trials=12, space={"p": {"type": "float", "low": 0.0005, "high": 0.004}})
+    with monkeypatch.context() as patched:
+        patched.setattr(Kept, "told", full)
+        patched.setattr("assay.runs.optimize.code_digest", lambda: "a" * 64)
+        with pytest.raises(StoreError):
+            optimize(spec, context)
+    (other,) = (context.home / "searches").iterdir()
+    mine = other.with_name("another search.jsonl")
+    mine.write_text("stays")
+    optimize(spec, context)
+    assert list((context.home / "searches").iterdir()) == [mine]
+
+
 def _again(spec: TrainSpec, context: Context) -> dict[str, Any]:
     """The search, though its spec ran already, from the journal that lies there."""
     import assay.runs.optimize as place

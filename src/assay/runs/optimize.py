@@ -110,12 +110,16 @@ def _active(context: Context) -> dict[str, pl.DataFrame]:
 
 @contextmanager
 def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> Iterator[Path]:
-    """Where a bayesian search that is killed goes on from; gone once the run has ended. `force` begins anew."""
-    name = hashlib.sha256(f"{spec.hash}\n{digest}\n{code_digest()}".encode()).hexdigest()
-    path = context.home / "searches" / f"{name[:32]}.jsonl"
+    """Where a bayesian search that is killed goes on from; gone once the run has ended. `force` begins anew.
+
+    What other code left of the same search goes with it: nothing could go on from there.
+    """
+    name = hashlib.sha256(f"{spec.hash}\n{digest}".encode()).hexdigest()[:32]
+    path = context.home / "searches" / f"{name}-{code_digest()[:16]}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    if force:
-        path.unlink(missing_ok=True)
+    for old in path.parent.glob(f"{name}-*.jsonl"):
+        if force or old != path:
+            old.unlink(missing_ok=True)
     try:
         yield path
     except (ConfigError, DataError, TrainError):  # the same again would end the same: nothing to go on from
