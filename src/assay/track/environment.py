@@ -19,12 +19,15 @@ _GIT_SECONDS = 5.0
 _UNTRACKED_MOST = 1024 * 1024
 
 
-def capture(folder: Path | None = None, *, threads: Mapping[str, int] | None = None) -> dict[str, Any]:
+def capture(
+    folder: Path | None = None, *, threads: Mapping[str, int] | None = None, git: bool = True
+) -> dict[str, Any]:
     """Columns for `Experiments.start`: ``environment python_version lock_hash`` and the four of `git_state`.
 
     folder:  the code's folder, by default the working directory. Without Git or a repository the four are None and a
              WARN says so; Git gets 5 s in all.
     threads: thread counts that the caller has set, by library.
+    git:     whether to ask Git at all; without it its four columns are absent.
     """
     libraries = distributions()
     environment = {
@@ -39,7 +42,7 @@ def capture(folder: Path | None = None, *, threads: Mapping[str, int] | None = N
         "environment": environment,
         "python_version": platform.python_version(),
         "lock_hash": lock_hash(),
-        **git_state(Path.cwd() if folder is None else folder),
+        **(git_state(Path.cwd() if folder is None else folder) if git else {}),
     }
 
 

@@ -1,0 +1,1 @@
+"""The tracking API: experiments, models, datasets and metrics for anybody's training script."""

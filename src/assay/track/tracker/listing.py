@@ -1,0 +1,74 @@
+"""Runs as rows of ``experiment_summary``: listed, and one by one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from assay.track.database import Database
+from assay.track.rows import Row, nan_for_null, not_found, rows
+from assay.track.schema.columns import Instant, Json, integer
+
+SUMMARY = sa.table(
+    "experiment_summary",
+    sa.column("id", integer()),
+    sa.column("name", sa.Text()),
+    sa.column("experiment_type", sa.Text()),
+    sa.column("status", sa.Text()),
+    sa.column("start_time", Instant()),
+    sa.column("end_time", Instant()),
+    sa.column("duration_seconds", sa.Double()),
+    sa.column("num_checkpoints", integer()),
+    sa.column("best_val_metric", sa.Double()),
+    sa.column("best_test_metric", sa.Double()),
+    sa.column("tags", Json()),
+    sa.column("notes", sa.Text()),
+)
+_NUMBERS = ("duration_seconds", "best_val_metric", "best_test_metric")
+
+
+def summaries(
+    database: Database,
+    where: Sequence[sa.ColumnElement[bool]] = (),
+    order: Sequence[sa.ColumnElement[Any]] = (),
+    *,
+    limit: int,
+    offset: int = 0,
+) -> list[Row]:
+    """Rows of the view; newest first unless `order` says otherwise."""
+    order = order or (SUMMARY.c.start_time.desc(), SUMMARY.c.id.desc())
+    query = sa.select(SUMMARY).where(*where).order_by(*order).limit(limit).offset(offset)
+    with database.read() as connection:
+        return [nan_for_null(row, _NUMBERS) for row in rows(connection.execute(query))]
+
+
+def summary(database: Database, run: int) -> Row:
+    """The view's row of one run; StoreError ``STORE_NOT_FOUND`` for an unknown or deleted one."""
+    found = summaries(database, [SUMMARY.c.id == run], limit=1)
+    if not found:
+        raise not_found("run", run, "or it was deleted; list_experiments() shows which there are")
+    return found[0]
+
+
+class HoldsText(FunctionElement[bool]):
+    """Whether a JSON array of texts (first) holds a text (second)."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+
+@compiles(HoldsText)
+def _holds_text(element: HoldsText, compiler: sa.Compiled, **options: Any) -> str:
+    return f"jsonb_exists({_pair(element, compiler, options)})"
+
+
+@compiles(HoldsText, "sqlite")
+def _holds_text_sqlite(element: HoldsText, compiler: sa.Compiled, **options: Any) -> str:
+    array, text = (compiler.process(part, **options) for part in element.clauses)
+    return f"EXISTS (SELECT 1 FROM json_each({array}) WHERE value = {text})"
+
+
+def _pair(element: HoldsText, compiler: sa.Compiled, options: Any) -> str:
+    return ", ".join(compiler.process(part, **options) for part in element.clauses)

@@ -1,0 +1,190 @@
+"""A small query language over runs, compiled to bound comparisons and never to pasted SQL."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any
+
+import sqlalchemy as sa
+
+from assay.kernel.errors import StoreError, shown
+from assay.kernel.names import did_you_mean
+from assay.track.instants import instant
+from assay.track.schema.runs import EXPERIMENTS, HYPERPARAMETERS, METRICS
+from assay.track.tracker.listing import SUMMARY, HoldsText
+
+QUERY_MOST = 1_000
+CLAUSES_MOST = 20
+_ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+_TEXTS = ("name", "description", "notes", "experiment_type", "status", "git_commit", "git_branch")
+_NUMBERS = ("id", "random_seed", "parent_id", "duration_seconds")
+_SUMMED = ("num_checkpoints", "best_val_metric", "best_test_metric")
+_TIMES = ("start_time", "end_time")
+FIELDS = (*_TEXTS, *_NUMBERS, *_SUMMED, *_TIMES, "tag")
+ORDERED = ("id", "name", "experiment_type", "status", *_TIMES, "duration_seconds", *_SUMMED)
+_CLAUSE = re.compile(
+    r"""\s*(?P<field>[A-Za-z_]\w*)(?:\.(?:(?P<bare>[\w/@:.-]+)|`(?P<quoted>[^`]{1,200})`))?"""
+    r"""\s*(?P<operator>!=|<=|>=|=|<|>|~)"""
+    r"""\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<number>[-+]?\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?)|"""
+    r"""(?P<truth>true|false|True|False))(?=\s|$)""",
+)
+_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_NAMED = re.compile(r"metric\.(?:([\w/@:.-]{1,200})|`([^`]{1,200})`)")
+Condition = sa.ColumnElement[bool]
+Value = str | float | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One comparison: ``metric.val_sharpe > 1`` is field ``metric``, name ``val_sharpe``."""
+
+    field: str
+    name: str | None
+    operator: str
+    value: Value
+
+
+def parsed(query: str) -> list[Clause]:
+    """The clauses of a query; StoreError ``STORE_VALUE`` names the place of what cannot be read.
+
+    >>> parsed('metric.val_sharpe >= 1.5 and tag = "ppo"')[0]
+    Clause(field='metric', name='val_sharpe', operator='>=', value=1.5)
+    """
+    if not isinstance(query, str) or len(query) > QUERY_MOST:
+        raise StoreError(f"a query is a text of at most {QUERY_MOST} characters", code="STORE_VALUE")
+    text, found, place = query.rstrip(), list[Clause](), 0
+    while place < len(text):
+        if found:
+            joint = _AND.match(text, place)
+            if joint is None:
+                raise _unread(text, place, "clauses are joined by 'and'")
+            place = joint.end()
+        match = _CLAUSE.match(text, place)
+        if match is None:
+            raise _unread(text, place, "a clause reads: field operator value, as in  metric.val_sharpe > 1")
+        found.append(_clause(match))
+        place = match.end()
+        if len(found) > CLAUSES_MOST:
+            raise StoreError(f"a query has at most {CLAUSES_MOST} clauses", code="STORE_VALUE")
+    return found
+
+
+def conditions(query: str) -> list[Condition]:
+    """The query as conditions on rows of ``experiment_summary``."""
+    return [_condition(clause) for clause in parsed(query)]
+
+
+def ordering(order_by: str, *, ascending: bool) -> list[sa.ColumnElement[Any]]:
+    """By a column of the view or ``metric.NAME``; undefined last, ties by id."""
+    s = SUMMARY.c
+    match = _NAMED.fullmatch(order_by) if isinstance(order_by, str) else None
+    if match is not None:
+        key: sa.ColumnElement[Any] = _last(match[1] or match[2], s.id)
+    elif order_by in ORDERED:
+        key = s[order_by]
+    else:
+        hint = did_you_mean(order_by, ORDERED) if isinstance(order_by, str) else ""
+        known = ", ".join(ORDERED)
+        raise StoreError(f"order_by is {shown(order_by)}, one of {known}, metric.NAME", code="STORE_VALUE", hint=hint)
+    directed = key.asc() if ascending else key.desc()
+    return [directed.nulls_last(), s.id.asc() if ascending else s.id.desc()]
+
+
+def _unread(text: str, place: int, rule: str) -> StoreError:
+    return StoreError(
+        f"the query cannot be read at character {place + 1}, {shown(text[place:])}: {rule}", code="STORE_VALUE"
+    )
+
+
+def _clause(match: re.Match[str]) -> Clause:
+    field, name = match["field"], match["bare"] or match["quoted"]
+    if (field in ("metric", "param")) != (name is not None) or field not in (*FIELDS, "metric", "param"):
+        wrong = field if name is None else f"{field}.{name}"
+        hint = did_you_mean(field, (*FIELDS, "metric", "param"))
+        raise StoreError(
+            f"a query has no field {shown(wrong)}; there are {', '.join(FIELDS)}, metric.NAME and param.NAME",
+            code="STORE_VALUE",
+            hint=hint,
+        )
+    return Clause(field, name, match["operator"], _value(match))
+
+
+def _value(match: re.Match[str]) -> Value:
+    if match["number"] is not None:
+        text = match["number"]
+        return int(text) if re.fullmatch(r"[-+]?[\d_]{1,18}", text) else float(text)
+    if match["truth"] is not None:
+        return match["truth"].lower() == "true"
+    return match["double"] if match["double"] is not None else match["single"]
+
+
+def _condition(clause: Clause) -> Condition:
+    s, e = SUMMARY.c, EXPERIMENTS.c
+    if clause.field == "tag":
+        return _tag(clause)
+    if clause.field == "metric":
+        return _compared(_last(str(clause.name), s.id), clause, number=True)
+    if clause.field == "param":
+        return _param(clause)
+    if clause.field in _SUMMED:
+        return _compared(s[clause.field], clause, number=True)
+    if clause.field in _TIMES:
+        clause = Clause(clause.field, None, clause.operator, _time(clause))  # type: ignore[arg-type]
+        return _ORDERS[clause.operator](s[clause.field], clause.value)
+    inner = _compared(e[clause.field], clause, number=clause.field in _NUMBERS)
+    return s.id.in_(sa.select(e.id).where(inner))
+
+
+def _tag(clause: Clause) -> Condition:
+    if clause.operator not in ("=", "!=") or not isinstance(clause.value, str):
+        raise _mismatch(clause, "tag is compared by = or != with a quoted text")
+    held = HoldsText(SUMMARY.c.tags, clause.value)
+    return held if clause.operator == "=" else sa.not_(held)
+
+
+def _param(clause: Clause) -> Condition:
+    h = HYPERPARAMETERS.c
+    if isinstance(clause.value, bool):
+        if clause.operator not in ("=", "!="):
+            raise _mismatch(clause, "true and false are compared by = or !=")
+        test = sa.and_(h.param_type == "bool", _ORDERS[clause.operator](h.param_value, str(clause.value)))
+    elif isinstance(clause.value, str):
+        test = _compared(h.param_value, clause, number=False)
+    else:
+        text = sa.case((h.param_type.in_(("int", "float")), h.param_value))  # a cast of other text would fail
+        test = _compared(sa.cast(text, sa.Double()), clause, number=True)
+    held = sa.select(h.experiment_id).where(h.model_id.is_(None), h.param_name == clause.name, test)
+    return SUMMARY.c.id.in_(held)
+
+
+def _compared(column: sa.ColumnElement[Any], clause: Clause, *, number: bool) -> Condition:
+    if number:
+        if isinstance(clause.value, str | bool) or clause.operator == "~":
+            raise _mismatch(clause, f"{clause.field} is compared with a number, by = != < <= > >=")
+        return _ORDERS[clause.operator](column, clause.value)
+    if not isinstance(clause.value, str):
+        raise _mismatch(clause, f"{clause.field} is compared with a quoted text")
+    if clause.operator == "~":
+        return column.icontains(clause.value, autoescape=True)
+    return _ORDERS[clause.operator](column, clause.value)
+
+
+def _time(clause: Clause) -> datetime:
+    if not isinstance(clause.value, str) or clause.operator == "~":
+        raise _mismatch(clause, f'{clause.field} is compared with a time such as "2024-01-31T12:00:00Z"')
+    return instant(clause.value if len(clause.value) > 10 else f"{clause.value}T00:00:00Z")
+
+
+def _mismatch(clause: Clause, rule: str) -> StoreError:
+    return StoreError(f"{clause.field} {clause.operator} {shown(clause.value)}: {rule}", code="STORE_VALUE")
+
+
+def _last(name: str, run: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The metric's last finite value in a run, NULL without one."""
+    m = METRICS.c
+    order = [column.desc().nulls_last() for column in (m.step, m.episode, m.epoch)]
+    query = sa.select(m.value).where(m.experiment_id == run, m.metric_name == name, m.value.is_not(None))
+    query = query.where(m.metric_type == "scalar").order_by(*order, m.id.desc()).limit(1)
+    return query.correlate(SUMMARY).scalar_subquery()
