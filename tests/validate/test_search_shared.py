@@ -32,7 +32,7 @@ class Process:
 
 
 @given(turns=st.lists(st.sampled_from("abc"), max_size=150))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_any_order_of_their_lines_goes_on_to_the_same_answer(
     turns: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
