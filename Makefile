@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check unit fast bench setup chromium clean
+.PHONY: demo test check unit fast bench setup chromium postgresql clean
 
 demo: $(VENV)/.core  ## set up and run the main job on three small markets
 	$(BIN)/assay demo
@@ -18,11 +18,11 @@ check: $(READY)  ## style, types, layers, doctests
 	$(BIN)/lint-imports
 	$(BIN)/pytest --doctest-modules src/assay --import-mode=importlib
 
-unit: $(READY) chromium  ## the tests; examples and every code block of README and docs are among them
+unit: $(READY) chromium postgresql  ## the tests; examples and every code block of README and docs are among them
 	$(BIN)/pytest -n 2 --durations=10
 
 fast: $(READY)  ## the inner loop: what takes under two seconds
-	$(BIN)/pytest -n 2 -m "not slow and not browser"
+	$(BIN)/pytest -n 2 -m "not slow and not browser and not postgres"
 
 bench: $(READY)  ## ours beside peers; prints one JSON line a figure
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
@@ -45,6 +45,14 @@ chromium:  ## the browser that the report is looked at with
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	else \
 		echo "the tests need Chromium: apt-get install chromium (or put one named chromium on the PATH)"; exit 1; \
+	fi
+
+postgresql:  ## the server that the record is tested on; the tests start one of their own and stop it
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; \
+	else \
+		echo "the tests need PostgreSQL: apt-get install postgresql (or put initdb and postgres on the PATH)"; exit 1; \
 	fi
 
 clean:

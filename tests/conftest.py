@@ -3,6 +3,7 @@
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -13,9 +14,20 @@ def _data_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def postgres_program(name: str) -> Path | None:
+    """A program of the PostgreSQL server; Debian keeps them off the PATH."""
+    found = which(name)
+    kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return Path(found).resolve() if found else kept[-1] if kept else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect, and thereby count, what needs real candles or torch where they are not there."""
-    absent = {"market_data": _data_folder() is None, "deep": find_spec("torch") is None}
+    """Deselect, and thereby count, what needs real candles, torch or a PostgreSQL server where they are not there."""
+    absent = {
+        "market_data": _data_folder() is None,
+        "deep": find_spec("torch") is None,
+        "postgres": postgres_program("initdb") is None,
+    }
     marks = [mark for mark, missing in absent.items() if missing]
     without = [item for item in items if any(item.get_closest_marker(mark) for mark in marks)]
     if without:

@@ -1,6 +1,5 @@
 """Configurations in the record: kept, found, switched, approved; columns and document agree."""
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -118,10 +117,9 @@ def test_switching_is_no_matter_of_stage(record: Record, clock: time_machine.Tra
 
 
 def events(record: Record) -> list[tuple[str, str]]:
-    with sqlite3.connect(record.database.path) as connection:
-        found = connection.execute("SELECT actor, action FROM events ORDER BY id").fetchall()
-    connection.close()
-    return found
+    with record.database.read() as connection:
+        found = connection.exec_driver_sql("SELECT actor, action FROM events ORDER BY id").fetchall()
+    return [(row.actor, row.action) for row in found]
 
 
 def test_a_person_approves_an_eligible_one(record: Record, clock: time_machine.Traveller) -> None:
@@ -182,10 +180,10 @@ def test_an_approval_is_given_once_with_a_name_and_a_reason(record: Record) -> N
         record.configurations.approve(made.config_id, "bob", "fine")
 
 
-def test_two_approvals_at_once_are_one(record: Record) -> None:
+def test_two_approvals_at_once_are_one(record: Record, place: str) -> None:
     made = golden()
     record.configurations.add(made.row)
-    with open_record(record.database.path) as other:
+    with open_record(place) as other:
         other.configurations.approve(made.config_id, "ann", "fine")
         with pytest.raises(StoreError, match="already"):
             record.configurations.approve(made.config_id, "bob", "fine")

@@ -81,7 +81,7 @@ class Configurations:
         StoreError ``STORE_NOT_FOUND``.
         """
         with self._database.write() as connection:
-            row = _row(connection, config_id)
+            row = _row(connection, config_id, locked=True)
             if row["is_active"] == active:
                 return row
             now = instant(now_ms())
@@ -102,7 +102,7 @@ class Configurations:
             if not text.strip():
                 raise ConfigError(f"{name} is empty: an approval says who gives it and why", field=name)
         with self._database.write() as connection:
-            row = _row(connection, config_id)
+            row = _row(connection, config_id, locked=True)
             _demand_eligible(row)
             now = max(instant(now_ms()), row["updated_at"])
             document = _approved(row["config_json"], by.strip(), why.strip(), instant_text(now))
@@ -121,8 +121,9 @@ class Configurations:
             return _row(connection, config_id)
 
 
-def _row(connection: sa.Connection, config_id: str) -> Row:
-    found = rows(connection.execute(sa.select(CONFIGURATIONS).where(_C.config_id == config_id)))
+def _row(connection: sa.Connection, config_id: str, *, locked: bool = False) -> Row:
+    query = sa.select(CONFIGURATIONS).where(_C.config_id == config_id)
+    found = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
     if found:
         return found[0]
     known = list(connection.execute(sa.select(_C.config_id).order_by(_C.id.desc()).limit(_NAMED)).scalars())

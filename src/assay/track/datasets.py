@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
-from assay.track.database import Database
+from assay.track.database import Database, hold, insert_new
 from assay.track.rows import Row, rows, scalar
 from assay.track.schema.runs import DATASETS, EXPERIMENT_DATASETS
 
@@ -77,6 +77,7 @@ class Datasets:
             )
         key = {"name": name, "version": version, "split_type": split_type}
         with self._database.write() as connection:
+            hold(connection, f"dataset {name}")
             older = self._revisions(connection, key)
             for row in older:
                 if _same(row, given):
@@ -96,10 +97,8 @@ class Datasets:
         StoreError ``STORE_NOT_FOUND`` for an unknown run or dataset.
         """
         values = {"experiment_id": run, "dataset_id": dataset_id, "usage_type": usage_type}
-        from sqlalchemy.dialects.sqlite import insert
-
         with self._database.write() as connection:
-            connection.execute(insert(EXPERIMENT_DATASETS).values(values).on_conflict_do_nothing())
+            insert_new(connection, EXPERIMENT_DATASETS, values)
 
     def of_run(self, run: int) -> list[Row]:
         """The run's datasets with their ``usage_type``, by usage and id."""

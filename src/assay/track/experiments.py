@@ -18,6 +18,7 @@ from assay.track.heartbeat import Heartbeat
 from assay.track.instants import instant
 from assay.track.owner import this_process
 from assay.track.rows import Row, known_fields, not_found, rows
+from assay.track.schema.columns import HoldsText
 from assay.track.schema.runs import EXPERIMENTS
 from assay.track.sweep import Sweep
 
@@ -93,7 +94,7 @@ class Experiments:
     def heartbeat(self, run: Run | int) -> None:
         """Say that the run lives. One that was taken for crashed runs again (WARN); an ended one is STORE_CONFLICT."""
         with self._database.write() as connection:
-            row = self._row(connection, _id(run))
+            row = self._row(connection, _id(run), locked=True)
             if row["status"] in ENDS or row["owner"] != this_process():
                 raise StoreError(
                     f"run {row['id']} is {row['status']} and owned by {row['owner']}; it cannot beat",
@@ -112,7 +113,7 @@ class Experiments:
         if status not in ENDS:
             raise StoreError(f"a run ends {', '.join(ENDS)}, not {shown(status)}", code="STORE_VALUE")
         with self._database.write() as connection:
-            row = self._row(connection, _id(run))
+            row = self._row(connection, _id(run), locked=True)
             if row["status"] == status:
                 return
             if row["status"] in ENDS:
@@ -186,8 +187,7 @@ class Experiments:
         if experiment_type is not None:
             query = query.where(e.experiment_type == experiment_type)
         for tag in tags:
-            held = sa.text("EXISTS (SELECT 1 FROM json_each(experiments.tags) WHERE value = :tag)")
-            query = query.where(held.bindparams(sa.bindparam("tag", tag, unique=True)))
+            query = query.where(HoldsText(e.tags, sa.literal(tag, sa.Text())))
         query = query.order_by(e.start_time.desc(), e.id.desc()).limit(limit).offset(offset)
         with self._database.read() as connection:
             return rows(connection.execute(query))
@@ -208,14 +208,15 @@ class Experiments:
         if self.get(run)["status"] not in ENDS:
             self.finish(run, status, notes)
 
-    def _row(self, connection: sa.Connection, asked: int | str) -> Row:
+    def _row(self, connection: sa.Connection, asked: int | str, *, locked: bool = False) -> Row:
         e = EXPERIMENTS.c
         wanted = e.run_id == asked if isinstance(asked, str) else e.id == int(asked)
-        found = rows(connection.execute(sa.select(EXPERIMENTS).where(wanted)))
+        query = sa.select(EXPERIMENTS).where(wanted)
+        found = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
         if found:
             return found[0]
         if isinstance(asked, str) and asked.isdecimal() and len(asked) < 19:
-            return self._row(connection, int(asked))
+            return self._row(connection, int(asked), locked=locked)
         raise not_found("run", asked, _known(connection))
 
     def _set(self, connection: sa.Connection, run: int, **values: Any) -> None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
 from assay.track.canonical import canonical, decode
-from assay.track.database import Database
+from assay.track.database import Database, hold
 from assay.track.rows import rows, scalar
 from assay.track.schema.runs import HYPERPARAMETERS
 
@@ -26,6 +26,7 @@ class Hyperparameters:
         are JSON.
         """
         with self._database.write() as connection:
+            hold(connection, f"hyperparameters {run}")
             held = self._held(connection, run, model_id)
             fresh = []
             for name, value in values.items():

@@ -10,7 +10,7 @@ from assay.kernel.errors import StoreError
 from assay.kernel.trial import Trial
 from assay.track.blobs.store import Blobs
 from assay.track.canonical import canonical, decode, sha256_of
-from assay.track.database import Database
+from assay.track.database import Database, hold
 from assay.track.instants import instant, instant_text
 from assay.track.rows import Row, finite_or_none, rows
 from assay.track.schema.ledger import TRIALS
@@ -41,6 +41,7 @@ class Ledger:
         if blobs is not None and trial.block:
             blobs.put(trial.block)
         with self._database.write() as connection:
+            hold(connection, trial.market_key)
             known = _identical(connection, row)
             if known is not None:
                 return known
@@ -67,7 +68,8 @@ class Ledger:
     def check(self) -> int:
         """Walk every chain and return how many rows hold; StoreError ``STORE_LEDGER`` names the first that does not.
 
-        A row cut from the end of a chain leaves no broken link; it shows by the ids that the table has given out.
+        A row cut from the end of a chain leaves no broken link; on SQLite it shows by the ids that the table has given
+        out. PostgreSQL gives out ids for rows that were rolled back, too: there it does not show.
         """
         held, last = 0, {"market_key": "", "seq": 0, "row_hash": FIRST}
         with self._database.read() as connection:
@@ -111,7 +113,7 @@ def _described(trial: Trial) -> Row:
         "symbol": symbol,
         "timeframe": rest.split("+")[0],
         "tuning_method": trial.tuning_method,
-        "params": decode(canonical(dict(trial.params))),
+        "params": _one_zero(decode(canonical(dict(trial.params)))),
         "config_hash": config_hash(trial),
         "data_digest": trial.data_digest or None,
         "returns_sha256": hashlib.sha256(returns).hexdigest() if len(trial.returns) else None,
@@ -123,7 +125,7 @@ def _described(trial: Trial) -> Row:
         "n_obs": int(trial.n_obs),
         "total_trades": int(trial.total_trades),
         "seed": int(trial.seed),
-        "metrics": decode(canonical(dict(trial.metrics))),
+        "metrics": _one_zero(decode(canonical(dict(trial.metrics)))),
         "duration_seconds": _real(trial.duration_seconds, "duration_seconds"),
         "n_configs": int(trial.n_configs),
         "block_sha256": hashlib.sha256(trial.block).hexdigest() if trial.block else None,
@@ -134,6 +136,15 @@ def _described(trial: Trial) -> Row:
 def _real(value: object, what: str) -> float | None:
     found = finite_or_none(value, what)
     return None if found is None else found + 0.0  # the database knows one zero
+
+
+def _one_zero(value: Any) -> Any:
+    """JSON without minus zero, which PostgreSQL's decimals do not have: a row has one hash on every database."""
+    if isinstance(value, dict):
+        return {name: _one_zero(held) for name, held in value.items()}
+    if isinstance(value, list):
+        return [_one_zero(held) for held in value]
+    return value + 0.0 if isinstance(value, float) else value
 
 
 def _identical(connection: sa.Connection, row: Row) -> int | None:

@@ -73,7 +73,8 @@ class Metrics:
         query = query if name is None else query.where(m.metric_name == name)
         query = query if split is None else query.where(m.split == split)
         with self._database.read() as connection:
-            found = rows(connection.execute(query.order_by(m.step, m.episode, m.epoch, m.id)))
+            order = [place.nulls_first() for place in (m.step, m.episode, m.epoch)]
+            found = rows(connection.execute(query.order_by(*order, m.id)))
         return [nan_for_null(_restored(row), ["value"]) for row in found]
 
     def last(self, run: int, *, split: str | None = None) -> dict[str, float]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError, shown
 from assay.kernel.instrument import slug
-from assay.track.database import Database
+from assay.track.database import Database, hold
 from assay.track.instants import instant
 from assay.track.rows import Row, finite_or_none, known_fields, nan_for_null, not_found, rows
 from assay.track.schema.models import MODELS
@@ -36,6 +36,7 @@ class Models:
             if values.get(name) is not None:
                 values[name] = _metric(values, name)
         with self._database.write() as connection:
+            hold(connection, "models")  # names, versions and ids count the rows that are there
             values.setdefault("name", f"{values.get('architecture_type') or 'model'}_exp{run}_{_next(connection, run)}")
             values.setdefault("version", str(_versions(connection, values["name"]) + 1))
             values.setdefault("model_id", _unused(connection, values, made))
@@ -47,6 +48,7 @@ class Models:
     def mark_best(self, model: int) -> None:
         """Make it the run's only best model."""
         with self._database.write() as connection:
+            hold(connection, "models")
             row = self._row(connection, model)
             _clear_best(connection, row["experiment_id"])
             connection.execute(sa.update(MODELS).where(MODELS.c.id == row["id"]).values(is_best=True))

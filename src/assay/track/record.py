@@ -7,7 +7,7 @@ from types import TracebackType
 
 from assay.track.artifacts import Artifacts
 from assay.track.configurations import Configurations
-from assay.track.database import BUSY_SECONDS, Database, database_path
+from assay.track.database import BUSY_SECONDS, Database, place_of
 from assay.track.datasets import Datasets
 from assay.track.experiments import Experiments
 from assay.track.hyperparameters import Hyperparameters
@@ -60,15 +60,16 @@ class Record:
 
 
 def open_record(url: str | os.PathLike[str], *, busy_seconds: float = BUSY_SECONDS, check: bool = False) -> Record:
-    """Open the record at ``sqlite:///path`` or a plain path, laying it when the file is not there.
+    """Open the record at ``sqlite:///path``, a plain path or ``postgresql://user:password@host/database``.
 
-    Safe when two processes do it at once. Runs of dead processes are marked ``crashed``. ``check=True`` reads the whole
-    file first (``STORE_CORRUPT``).
+    A file that is not there, or an empty database, is laid; safe when two processes do it at once. Runs of dead
+    processes are marked ``crashed``. ``check=True`` reads a whole SQLite file first (``STORE_CORRUPT``). Locks of
+    others are waited for `busy_seconds`, on PostgreSQL 5 s at most.
 
-    Raises ConfigError ``CONFIG_RECORD_URL``; StoreError ``STORE_OPEN STORE_CORRUPT STORE_BUSY STORE_FULL
-    STORE_READ_ONLY STORE_SCHEMA_NEWER STORE_SCHEMA_FOREIGN``.
+    Raises ConfigError ``CONFIG_RECORD_URL``, ``CONFIG_EXTRA`` without the PostgreSQL driver; StoreError ``STORE_OPEN
+    STORE_CORRUPT STORE_BUSY STORE_FULL STORE_READ_ONLY STORE_SCHEMA_NEWER STORE_SCHEMA_FOREIGN``.
     """
-    database = Database(database_path(url), busy_seconds=busy_seconds)
+    database = Database(place_of(url), busy_seconds=busy_seconds)
     if check:
         database.quick_check()
     record = Record(database)

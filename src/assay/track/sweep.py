@@ -37,7 +37,7 @@ class Sweep:
         if not suspects:
             return []
         with self._database.write() as connection:
-            found = _crashed(connection)
+            found = _crashed(connection, locked=True)
             for run, end in found:
                 connection.execute(
                     sa.update(EXPERIMENTS)
@@ -47,12 +47,13 @@ class Sweep:
         return [run for run, _ in found]
 
 
-def _crashed(connection: sa.Connection) -> list[tuple[int, int]]:
+def _crashed(connection: sa.Connection, *, locked: bool = False) -> list[tuple[int, int]]:
     """Ids and last heartbeats (ms) of the running runs whose owner is gone."""
     e = EXPERIMENTS.c
     query = sa.select(e.id, e.owner, sa.func.coalesce(e.heartbeat_at, e.start_time, type_=e.start_time.type))
+    query = query.where(e.status == "running").order_by(e.id)
     found = []
-    for run, owner, beat in connection.execute(query.where(e.status == "running")):
+    for run, owner, beat in connection.execute(query.with_for_update(key_share=True) if locked else query):
         last = round(beat.timestamp() * 1000)
         if is_gone(owner, last):
             found.append((int(run), last))

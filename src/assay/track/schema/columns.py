@@ -42,8 +42,30 @@ def _now_sqlite(element: Now, compiler: sa.Compiled, **options: Any) -> str:
     return "(strftime('%Y-%m-%dT%H:%M:%fZ','now'))"
 
 
+class HoldsText(FunctionElement[bool]):
+    """Whether an array in a JSON column holds a text."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+
+@compiles(HoldsText)
+def _holds(element: HoldsText, compiler: Any, **options: Any) -> str:
+    array, text = (compiler.process(part, **options) for part in element.clauses)
+    return f"{array} @> jsonb_build_array({text})"
+
+
+@compiles(HoldsText, "sqlite")
+def _holds_sqlite(element: HoldsText, compiler: Any, **options: Any) -> str:
+    array, text = (compiler.process(part, **options) for part in element.clauses)
+    return f"EXISTS (SELECT 1 FROM json_each({array}) WHERE value = {text})"
+
+
 class Instant(sa.types.TypeDecorator[datetime]):
-    """An aware UTC datetime; 24 characters of text on SQLite. Naive input is StoreError ``STORE_VALUE``."""
+    """An aware UTC datetime of whole milliseconds; 24 characters of text on SQLite.
+
+    Naive input is StoreError ``STORE_VALUE``.
+    """
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -56,11 +78,16 @@ class Instant(sa.types.TypeDecorator[datetime]):
         """From an aware datetime, ISO text with a zone or UTC milliseconds."""
         if value is None:
             return None
-        return instant_text(value) if dialect.name == "sqlite" else instant(value)
+        return instant_text(value) if dialect.name == "sqlite" else _whole(instant(value))
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         """To an aware UTC datetime."""
-        return None if value is None else instant(value).astimezone(UTC)
+        return None if value is None else _whole(instant(value).astimezone(UTC))
+
+
+def _whole(moment: datetime) -> datetime:
+    """Milliseconds are what both databases keep; PostgreSQL's own clock gives more."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 class Json(sa.types.TypeDecorator[Any]):
@@ -71,7 +98,7 @@ class Json(sa.types.TypeDecorator[Any]):
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         """TEXT on SQLite, JSONB on PostgreSQL."""
-        return sqlite.TEXT() if dialect.name == "sqlite" else postgresql.JSONB()
+        return sqlite.TEXT() if dialect.name == "sqlite" else postgresql.JSONB(none_as_null=True)
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
         """Canonical text on SQLite; its decoded form elsewhere, so that both store the same value."""

@@ -38,8 +38,20 @@ def views(dialect: str) -> Iterator[tuple[str, str]]:
 
 def drop_views(connection: sa.Connection) -> None:
     """Take the views away, so that the tables under them may change."""
-    for name in sa.inspect(connection).get_view_names():
+    for name in _view_names(connection):
         connection.exec_driver_sql(f'DROP VIEW "{name}"')
+
+
+def _view_names(connection: sa.Connection) -> list[str]:
+    if connection.dialect.name == "sqlite":
+        return sa.inspect(connection).get_view_names()
+    # Extensions keep views of their own in the same schema; ours carry the trigger that makes them read only.
+    ours = connection.exec_driver_sql(
+        "SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+        "WHERE c.relkind = 'v' AND t.tgname = c.relname || '_read_only' "
+        "AND c.relnamespace = current_schema()::regnamespace"
+    )
+    return [str(name) for name in ours.scalars()]
 
 
 def create_views(connection: sa.Connection) -> None:

@@ -16,13 +16,13 @@ def version(connection: sa.Connection) -> str | None:
     database with tables that are not ours.
     """
     names = set(sa.inspect(connection).get_table_names())
-    where = connection.engine.url.render_as_string()
+    where = connection.engine.url.set(query={}).render_as_string()  # the password is masked
     if "alembic_version" not in names:
         if names:
             raise StoreError(
                 f"{where} holds tables that are no record of Assay: {', '.join(sorted(names)[:8])}",
                 code="STORE_SCHEMA_FOREIGN",
-                hint="Name another file; an older experiment database can be imported.",
+                hint="Name another file or database; an older experiment database can be imported.",
             )
         return None
     found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
@@ -42,10 +42,20 @@ def upgrade(engine: sa.Engine) -> str:
     with engine.connect() as connection:
         if version(connection) == HEAD:
             return HEAD
-    if engine.dialect.name != "sqlite":
-        raise StoreError("only SQLite records can be laid yet", code="STORE_URL")
-    _upgrade_sqlite(engine)
+    if engine.dialect.name == "sqlite":
+        _upgrade_sqlite(engine)
+    else:
+        _upgrade_postgresql(engine)
     return HEAD
+
+
+def _upgrade_postgresql(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '30s'")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended('assay schema', 0))")
+        if version(connection) != HEAD:
+            _steps(connection)
 
 
 def _upgrade_sqlite(engine: sa.Engine) -> None:

@@ -1,0 +1,77 @@
+"""A record in one SQLite file: its place, and connections as the spec wants them."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from assay.kernel.errors import StoreError
+
+_WAL_SAFE = (3, 51, 3)  # before it a WAL reset could corrupt the file
+
+
+class SqliteFile:
+    """The file, made with its folder when it is not there."""
+
+    dialect: Literal["sqlite"] = "sqlite"
+    one_writer = True
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.where = str(path)
+
+    def engine(self, busy_seconds: float) -> sa.Engine:
+        """Connections that wait `busy_seconds` for other processes.
+
+        StoreError ``STORE_OPEN`` for a place where no file can be.
+        """
+        _check_place(self.path)
+        url = sa.URL.create("sqlite", database=str(self.path))
+        engine = sa.create_engine(url, connect_args={"timeout": busy_seconds, "check_same_thread": False})
+        sa.event.listen(engine, "connect", _prepare)
+        sa.event.listen(engine, "begin", _begin)
+        return engine
+
+    def reader(self, engine: sa.Engine) -> sa.Engine:
+        """For transactions that only read."""
+        return engine
+
+    def writer(self, engine: sa.Engine) -> sa.Engine:
+        """For transactions that hold the file from their start."""
+        return engine.execution_options(begin="IMMEDIATE")
+
+    def damage(self, connection: sa.Connection) -> str:
+        """What SQLite finds wrong with the file, or nothing."""
+        found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(5)")]
+        return "" if found == ["ok"] else "; ".join(found)
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise StoreError(f"record {path} is a folder, not a file", code="STORE_OPEN", hint="Name a file inside it.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the record's folder {path.parent} cannot be made: {error.strerror}", code="STORE_OPEN"
+        ) from error
+
+
+def _prepare(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+    connection.execute("PRAGMA foreign_keys=ON")
+    if connection.execute("PRAGMA foreign_keys").fetchone() != (1,):
+        raise StoreError("this SQLite was built without foreign keys", code="STORE_OPEN")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA mmap_size=0")
+    wanted = "wal" if sqlite3.sqlite_version_info >= _WAL_SAFE else "delete"
+    if connection.execute("PRAGMA journal_mode").fetchone() != (wanted,):
+        connection.execute(f"PRAGMA journal_mode={wanted}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    options = connection.get_execution_options()
+    # The pragma does nothing inside a transaction, so it is set before each one begins.
+    connection.exec_driver_sql(f"PRAGMA foreign_keys={options.get('foreign_keys', 'ON')}")
+    connection.exec_driver_sql(f"BEGIN {options.get('begin', 'DEFERRED')}")

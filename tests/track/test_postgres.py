@@ -1,0 +1,257 @@
+"""What is PostgreSQL's own: equal rows, its errors in our words, its locks and its settings."""
+
+import math
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assay.kernel.errors import ConfigError, StoreError
+from assay.testing.record import MARKET, a_trade, a_trial
+from assay.track.canonical import canonical
+from assay.track.database import hold
+from assay.track.postgres import jsonb_text
+from assay.track.record import Record, open_record
+from tests.track.server import Server
+
+pytestmark = pytest.mark.postgres
+FLOATS = st.floats(allow_nan=False, allow_infinity=False).map(lambda value: value + 0.0)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**80), 2**80) | FLOATS | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture
+def dialect() -> str:
+    return "postgresql"
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Iterator[Record]:
+    with open_record(tmp_path / "beside.db") as opened:
+        yield opened
+
+
+def code_of(act: Any) -> str:
+    with pytest.raises(StoreError) as told:
+        act()
+    return told.value.code
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(st.dictionaries(TEXTS, JSON, max_size=4), st.floats(), st.integers(0, 2**32 - 1))
+def test_equal_trials_have_equal_rows_on_both(
+    record: Record, beside: Record, params: dict[str, Any], score: float, seed: int
+) -> None:
+    trial = a_trial(params=params, score=score, seed=seed, metrics={"sharpe": score, "other": [score, -0.0]})
+    with time_machine.travel(datetime(2026, 1, 2, 3, 4, 5, 678_901, UTC), tick=False):
+        assert record.ledger.append(trial) == beside.ledger.append(trial)
+    ours, theirs = ({k: v for k, v in r.ledger.read(MARKET)[-1].items() if k != "id"} for r in (record, beside))
+    assert canonical(ours) == canonical(theirs)
+    assert ours["row_hash"] == theirs["row_hash"] and ours["created_at"].microsecond == 678_000
+
+
+def test_the_rows_of_a_hundred_trials_hold(record: Record) -> None:
+    for seed in range(100):
+        record.ledger.append(a_trial(seed=seed, params={"wide": 10.0**seed, "narrow": 10.0**-seed, "zero": -0.0}))
+    assert record.ledger.check() == 100
+
+
+@pytest.mark.parametrize("value", [1e16, 1e300, 1.7976931348623157e308, 5e-324, 3.0, 10**20, {"e+": [1e22]}])
+def test_json_numbers_stay_what_they_are(record: Record, value: Any) -> None:
+    run = record.experiments.start("a", "rules", spec={"value": value}).id
+    found = record.experiments.get(run)["spec"]["value"]
+    assert found == value and type(found) is type(value)
+    assert "e+" not in jsonb_text(value) or isinstance(value, dict)
+
+
+def test_text_with_nul_is_refused(record: Record, run: int) -> None:
+    assert code_of(lambda: record.experiments.start("a\0b", "rules")) == "STORE_VALUE"
+    assert code_of(lambda: record.experiments.start("a", "rules", metadata={"x": "\0"})) == "STORE_VALUE"
+    assert code_of(lambda: record.trades.add(run, [a_trade(bars_held=2**70)])) == "STORE_VALUE"
+
+
+def test_times_of_the_database_are_whole_milliseconds(record: Record, run: int) -> None:
+    record.datasets.link(run, record.datasets.add("n"), "train")
+    (dataset,) = record.datasets.of_run(run)
+    assert dataset["created_at"].microsecond % 1000 == 0
+    assert dataset["created_at"].tzinfo is UTC
+
+
+def test_sessions_are_set(record: Record) -> None:
+    names = ("timezone", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    with record.database.write() as connection:
+        found = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
+        level = connection.exec_driver_sql("SHOW transaction_isolation").scalar()
+    assert (found, level) == (["UTC", "30s", "5s", "30s"], "read committed")
+    with record.database.read() as connection:
+        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
+        assert connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on"
+
+
+def test_a_lock_that_is_not_given_is_busy(place: str) -> None:
+    with open_record(place) as first, open_record(place, busy_seconds=0.05) as second:
+        with first.database.write() as connection:
+            hold(connection, MARKET)
+            assert code_of(lambda: second.ledger.append(a_trial())) == "STORE_BUSY"
+            assert second.ledger.append(a_trial(market_key="binance|ETH/USDT|1h")) == 1  # another chain is free
+        assert second.ledger.append(a_trial()) == 1
+
+
+def test_a_deadlock_is_busy(record: Record) -> None:
+    met = threading.Barrier(2)
+    codes: list[str] = []
+
+    def cross(keys: tuple[str, str]) -> None:
+        try:
+            with record.database.write() as connection:
+                hold(connection, keys[0])
+                met.wait(20)
+                hold(connection, keys[1])
+        except StoreError as error:
+            codes.append(error.code)
+
+    threads = [threading.Thread(target=cross, args=(keys,)) for keys in (("a", "b"), ("b", "a"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == ["STORE_BUSY"]
+
+
+def test_writers_of_different_things_do_not_wait(record: Record, run: int) -> None:
+    with record.together():
+        record.metrics.log(run, {"a": 1.0})
+        thread = threading.Thread(target=lambda: record.trades.add(run, [a_trade()]))
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
+    assert len(record.trades.read(run)) == 1
+
+
+def test_a_reader_sees_one_state(record: Record, run: int) -> None:
+    count = sa.text("SELECT COUNT(*) FROM trades")
+    with record.database.read() as connection:
+        assert connection.execute(count).scalar() == 0
+        thread = threading.Thread(target=lambda: record.trades.add(run, [a_trade()]))
+        thread.start()
+        thread.join(20)
+        assert connection.execute(count).scalar() == 0
+    assert len(record.trades.read(run)) == 1
+
+
+def test_a_run_ends_once_under_sixteen_threads(record: Record) -> None:
+    run = record.experiments.start("a", "rules")
+    ends: list[str] = []
+
+    def end(k: int) -> None:
+        word = ("completed", "failed", "stopped")[k % 3]
+        try:
+            record.experiments.finish(run, word)
+            ends.append(word)
+        except StoreError as error:
+            assert error.code == "STORE_CONFLICT"
+
+    threads = [threading.Thread(target=end, args=(k,)) for k in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(ends) == {record.experiments.get(run)["status"]}
+
+
+def test_equal_things_at_once_are_one(record: Record, run: int) -> None:
+    told: list[object] = []
+
+    def all_of_it() -> None:
+        told.append(record.datasets.add("n", "v", "train", data_hash="a" * 64))
+        record.hyperparameters.log(run, {"a": 1, "b": 2.5})
+        record.datasets.link(run, int(str(told[-1])), "train")
+        record.models.add(run, "p", is_best=True, val_metric=1.0)
+
+    threads = [threading.Thread(target=all_of_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(told) == 8 and len(set(told)) == 1
+    models = record.models.recent(run)
+    assert len({m["name"] for m in models}) == 8 and sum(m["is_best"] for m in models) == 1
+
+
+def test_views_and_ledger_are_read_only(record: Record, run: int) -> None:
+    def say(statement: str) -> str:
+        def act() -> None:
+            with record.database.write() as connection:
+                connection.exec_driver_sql(statement)
+
+        return code_of(act)
+
+    record.ledger.append(a_trial())
+    assert say("TRUNCATE trials CASCADE") == say("UPDATE trials SET seq = 9") == "STORE_APPEND_ONLY"
+    assert say("DELETE FROM experiment_summary") == say("UPDATE training_runs SET status = NULL") == "STORE_READ_ONLY"
+
+
+def test_a_user_without_rights_may_not_write(record: Record, place: str, postgres: Server) -> None:
+    database = place.rsplit("/", 1)[1]
+    postgres.sql(
+        "DROP ROLE IF EXISTS reader",
+        "CREATE ROLE reader LOGIN PASSWORD 'reader'",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader",
+        database=database,
+    )
+    with open_record(postgres.url(database, "reader", "reader")) as poor:
+        assert poor.experiments.recent() == []
+        assert code_of(lambda: poor.experiments.start("a", "rules")) == "STORE_READ_ONLY"
+
+
+def test_a_server_that_restarts_is_found_again(record: Record, run: int, postgres: Server) -> None:
+    postgres.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname LIKE 't%'"
+    )
+    assert record.experiments.get(run)["id"] == run
+
+    def broken() -> None:
+        with record.database.write() as connection:
+            pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            postgres.sql(f"SELECT pg_terminate_backend({pid})")
+            connection.exec_driver_sql("SELECT 1")
+
+    assert code_of(broken) == "STORE_BUSY"
+    assert record.experiments.get(run)["id"] == run
+
+
+def test_places_where_no_record_is(postgres: Server) -> None:
+    for url, said in (
+        (postgres.url("nowhere"), "nowhere"),
+        (postgres.url("postgres", password="wrong-secret"), "password authentication failed"),
+        ("postgresql://u:wrong-secret@127.0.0.1:1/db", "127.0.0.1"),
+    ):
+        with pytest.raises(StoreError, match=said) as told:
+            open_record(url)
+        assert told.value.code == "STORE_OPEN"
+        assert postgres.password not in str(told.value) and "secret" not in repr((told.value, told.value.facts))
+
+
+def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError) as told:
+        open_record("postgresql://u:secret@127.0.0.1/db")
+    assert (told.value.code, told.value.hint) == ("CONFIG_EXTRA", "pip install 'assay[postgres]'")
+
+
+def test_undefined_numbers(record: Record, run: int) -> None:
+    record.metrics.log(run, {"a": math.nan}, step=2)
+    record.metrics.log(run, {"a": 1.0})
+    assert [row["step"] for row in record.metrics.read(run)] == [None, 2]  # as on SQLite: no step comes first
