@@ -25,7 +25,8 @@ from assay.simulate.engine import run
 from assay.simulate.inputs import check, funding_paid
 from assay.simulate.layout import EXIT_REASONS
 from assay.simulate.sweep_inputs import Candidates, Exits, Side, States
-from assay.simulate.sweep_pool import Lazy, Market, known, replay_picks, replay_product
+from assay.simulate.sweep_market import Market
+from assay.simulate.sweep_pool import Lazy, known, replay_picks, replay_product
 from assay.simulate.sweep_single import decisions, tally_of
 
 __all__ = ["Candidates", "Exits", "Side", "States", "Sweep", "decisions", "picked", "sweep", "tally_of"]

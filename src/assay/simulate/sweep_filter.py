@@ -28,35 +28,46 @@ def passing(holds: BoolArray, columns: FloatArray, at_least: BoolArray, threshol
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def signals_of(
+def conditions_of(
     rows: NDArray[np.int32],
     long: BoolArray,
     short: BoolArray,
-    levels: FloatArray,
     allowed: BoolArray,
     edge: bool,
     first: int,
-    closes: FloatArray,
-) -> Signals:
-    """Rows, turns and signals of candidates that passed; both sides at once are silent; then the edge rule.
+    n: int,
+) -> NDArray[np.int8]:
+    """``(m,)`` side of the signal of each candidate, 0 for none, of those that passed.
 
-    levels: ``(2, 3, m)`` of long and short. allowed: where a signal counts, asked after the edge rule; empty is
-    everywhere. first: row of the first signal that counts; the last is ``n - 2``.
+    Both sides at once are silent; then the edge rule. allowed: where a signal counts, asked after the edge rule; empty
+    is everywhere. first: row of the first signal that counts; the last is ``n - 2``.
     """
-    count = 0
-    found, signals = np.empty(len(rows), np.int32), np.empty((len(rows), SIGNAL_WIDTH))
+    found = np.zeros(len(rows), np.int8)
     before, before_row = 0, -2
     for c in range(len(rows)):
         condition = int(long[c]) - int(short[c])
         old = before if before_row == rows[c] - 1 else 0
         before, before_row = condition, rows[c]
-        if condition == 0 or (edge and condition == old) or rows[c] < first or rows[c] > len(closes) - 2:
+        if condition == 0 or (edge and condition == old) or rows[c] < first or rows[c] > n - 2:
             continue
-        if len(allowed) and not allowed[c]:
+        if len(allowed) == 0 or allowed[c]:
+            found[c] = condition
+    return found
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def signals_of(
+    rows: NDArray[np.int32], conditions: NDArray[np.int8], levels: FloatArray, closes: FloatArray
+) -> Signals:
+    """Rows, turns and signals of candidates with a condition. levels: ``(2, 3, m)`` of long and short."""
+    count = 0
+    found, signals = np.empty(len(rows), np.int32), np.empty((len(rows), SIGNAL_WIDTH))
+    for c in range(len(rows)):
+        if conditions[c] == 0:
             continue
-        own = levels[0] if condition > 0 else levels[1]
+        own = levels[0] if conditions[c] > 0 else levels[1]
         found[count] = rows[c]
-        signals[count, SIDE] = condition
+        signals[count, SIDE] = conditions[c]
         signals[count, STOP_BASE], signals[count, STOP_UNIT] = own[0, c], own[1, c]
         signals[count, TAKE_BASE], signals[count, CLOSED_AT] = own[2, c], closes[rows[c]]
         count += 1

@@ -3,55 +3,27 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_filter import interleaved
 from assay.simulate.sweep_inputs import Candidates
+from assay.simulate.sweep_lanes import WIDTH
+from assay.simulate.sweep_market import Market
 from assay.simulate.sweep_replay import replay
 from assay.simulate.sweep_single import Setup, carries, levels_of, signals
+from assay.simulate.sweep_together import FEWEST, MOST, Places, by_length, most_sets, replay_together
 
-_MOST_SHARE = 0.99  # as in `assay.simulate.fills`
 _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balance, coarse enough to cost nothing
 _PICKS = 256  # picks in a piece of work
 Lazy = Setup | Callable[[], Setup]
-_Known = tuple[Setup, FloatArray]
+_Known = tuple[Setup, FloatArray, Places | None]
 _Piece = tuple[FloatArray, FloatArray, FloatArray]  # threshold sets, the exits of each, where the sums go
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Market:
-    """Bars as the replay reads them."""
-
-    bars: Bars
-    prices: FloatArray
-    silent: NDArray[np.bool_]
-    closes: FloatArray
-    costs: tuple[float, float]
-    start: int
-    equity: float
-
-    @classmethod
-    def of(cls, bars: Bars, costs: Costs, start: int, equity: float) -> "Market":
-        """Prices interleaved, costs as the replay takes them."""
-        silent = np.zeros(0, np.bool_) if bars.volume is None else bars.volume == 0.0
-        prices = interleaved(*(fixed(p) for p in (bars.open, bars.high, bars.low, bars.close)))
-        return cls(
-            bars,
-            fixed(prices),
-            fixed(silent if silent.any() else silent[:0], np.bool_),
-            fixed(bars.close),
-            (costs.fee, min(costs.price_share, _MOST_SHARE)),
-            start,
-            equity,
-        )
+_Work = Callable[[], None]
 
 
 def replay_product(
@@ -59,11 +31,24 @@ def replay_product(
 ) -> None:
     """Every setup × threshold set × set of exits into `out` ``(S, T, E, KEPT)``."""
 
-    def pieces(s: int) -> Iterator[list[_Piece]]:
-        for t, e in _pieces(len(thresholds), len(exits), threads):
-            yield [(thresholds[t], exits[e], out[s, t, e])]
+    sorts = by_length(exits)
+    shared = len(thresholds) >= FEWEST and len(exits) >= WIDTH
 
-    _work(market, setups, range(len(setups)), thresholds, pieces, threads)
+    def pieces(s: int, setup: _Known) -> Iterator[_Work]:
+        places = setup[2]
+        if places is not None:
+            block = most_sets(places)
+            width = WIDTH * max(1, -(-len(exits) // (_BLOCKS * WIDTH * threads)))
+            for at in range(0, len(thresholds), block):
+                sets = slice(at, at + block)
+                for first in range(0, len(exits), width):
+                    into = sorts[first : first + width]
+                    yield partial(_replay_together, market, setup, places, thresholds[sets], exits, into, out[s, sets])
+            return
+        for t, e in _pieces(len(thresholds), len(exits), threads):
+            yield partial(_replay, market, setup, [(thresholds[t], exits[e], out[s, t, e])])
+
+    _work(market, setups, range(len(setups)), thresholds, pieces, threads, shared)
 
 
 def replay_picks(
@@ -80,12 +65,12 @@ def replay_picks(
     named, firsts = np.unique(which[order], return_index=True)
     groups = dict(zip(named.tolist(), np.split(order, firsts[1:]), strict=True))
 
-    def pieces(s: int) -> Iterator[list[_Piece]]:
+    def pieces(s: int, setup: _Known) -> Iterator[_Work]:
         ones = [(thresholds[p : p + 1], exits[p : p + 1], out[p : p + 1, np.newaxis]) for p in groups[s].tolist()]
         for at in range(0, len(ones), _PICKS):
-            yield ones[at : at + _PICKS]
+            yield partial(_replay, market, setup, ones[at : at + _PICKS])
 
-    _work(market, setups, groups, thresholds, pieces, threads)
+    _work(market, setups, groups, thresholds, pieces, threads, False)
 
 
 def _work(
@@ -93,8 +78,9 @@ def _work(
     setups: Sequence[Lazy],
     chosen: Iterable[int],
     thresholds: FloatArray,
-    pieces: Callable[[int], Iterator[list[_Piece]]],
+    pieces: Callable[[int, _Known], Iterator[_Work]],
     threads: int,
+    shared: bool,
 ) -> None:
     """Give a pool its work, a few setups ahead of what is being replayed, and wait for it."""
     ahead, order = 2 * threads, list(chosen)
@@ -105,37 +91,59 @@ def _work(
         for at, s in enumerate(order):
             for later in order[at : at + ahead]:
                 if later not in known:
-                    known[later] = pool.submit(_with_levels, setups[later], market.bars, thresholds)
+                    known[later] = pool.submit(_with_levels, setups[later], market, thresholds, shared)
             setup = known.pop(s).result()
             while len(work) > ahead * _BLOCKS * threads:
                 work.popleft().result()
-            for some in pieces(s):
-                work.append(pool.submit(_replay, market, setup, some))
-        for piece in work:
-            piece.result()
+            for piece in pieces(s, setup):
+                work.append(pool.submit(piece))
+        for done in work:
+            done.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _replay(market: Market, setup: _Known, pieces: Sequence[_Piece]) -> None:
     """Blocks of threshold sets, each with its block of exits."""
-    chosen, levels = setup
-    flags = carries(chosen)
     for thresholds, exits, out in pieces:
         for j, values in enumerate(thresholds):
-            rows, turns, found = signals(chosen, levels, values, market.start, market.closes)
-            replay(
-                market.prices,
-                market.silent,
-                fixed(rows, np.int32),
-                fixed(turns, np.int32),
-                fixed(found),
-                flags,
-                fixed(exits),
-                market.costs,
-                market.equity,
-                out[j],
-            )
+            _replay_one(market, setup, values, exits, out[j])
+
+
+def _replay_one(market: Market, setup: _Known, values: FloatArray, exits: FloatArray, out: FloatArray) -> None:
+    """One threshold set with its exits."""
+    chosen, levels, _ = setup
+    rows, turns, found = signals(chosen, levels, values, market.start, market.closes)
+    replay(
+        market.prices,
+        market.silent,
+        fixed(rows, np.int32),
+        fixed(turns, np.int32),
+        fixed(found),
+        carries(chosen),
+        fixed(exits),
+        market.costs,
+        market.equity,
+        out,
+    )
+
+
+def _replay_together(
+    market: Market,
+    setup: _Known,
+    places: Places,
+    thresholds: FloatArray,
+    exits: FloatArray,
+    into: IntArray,
+    out: FloatArray,
+) -> None:
+    """A block of threshold sets with some of the exits; one by one where that cannot be done together."""
+    sound = replay_together(places, market, thresholds, exits, into, out)
+    for j in np.flatnonzero(~sound.all(axis=1)):
+        left = into[~sound[j]]
+        alone = np.empty((len(left), out.shape[2]))
+        _replay_one(market, setup, thresholds[j], exits[left], alone)
+        out[j, left] = alone
 
 
 def _pieces(sets: int, exits: int, threads: int) -> Iterator[tuple[slice, slice]]:
@@ -147,9 +155,12 @@ def _pieces(sets: int, exits: int, threads: int) -> Iterator[tuple[slice, slice]
             yield slice(t, t + size), slice(e, e + width)
 
 
-def _with_levels(lazy: Lazy, bars: Bars, thresholds: FloatArray) -> _Known:
-    setup = known(lazy, bars, thresholds)
-    return setup, levels_of(setup)
+def _with_levels(lazy: Lazy, market: Market, thresholds: FloatArray, shared: bool) -> _Known:
+    setup = known(lazy, market.bars, thresholds)
+    levels, places = levels_of(setup), None
+    if shared and isinstance(setup, Candidates) and len(setup.rows) <= MOST:
+        places = Places.of(setup, levels, market.start, market.closes)
+    return setup, levels, places
 
 
 def known(lazy: Lazy, bars: Bars, thresholds: FloatArray) -> Setup:

@@ -44,7 +44,7 @@ STATE, STOPPED, TAKEN = 1, 2, 4
 _NEXT, _CASH, _BEFORE, _LEFT, _MARKED = range(5)
 _ACCOUNT_WIDTH = 5
 _TOGETHER = 128
-_AT_OPEN, _INSIDE, _AT_CLOSE = range(3)
+AT_OPEN, INSIDE, AT_CLOSE = range(3)
 _NEVER = np.iinfo(np.int64).max
 Order = tuple[float, float, float]
 Prices = tuple[float, float, float, float]
@@ -161,7 +161,7 @@ def _advance(
         x, how, before = _stay(prices, tally, quantity, cash, before, band, t, min(limit, last), limit <= last)
         at_open = now if x == t else cash + quantity * prices[x, OPEN]
         bar = prices[x, OPEN], prices[x, HIGH], prices[x, LOW], prices[x, CLOSE]
-        price, reason, at_fill = _exit(bar, quantity, levels, how, cash, at_open, x - t >= rule[HOLD] > 0.0)
+        price, reason, at_fill = exit_of(bar, quantity, levels, how, cash, at_open, x - t >= rule[HOLD] > 0.0)
         paid = price * (1.0 - way)
         got, fee_out, slipped_out = _fill(tally, silent, costs[0], -quantity, price, paid, x, at_fill)
         cash -= -quantity * paid + fee_out
@@ -170,11 +170,11 @@ def _advance(
         add_trade(tally, made - fee, made + slipped, (made - fee) / entered, float(x - t), reason)
         tally[EXPOSED] += x - t
         marked, left = at_open, x
-        if how != _AT_OPEN:
+        if how != AT_OPEN:
             tally[EXPOSED] += 1.0
             cash, before = _end_bar(tally, cash, before)
             left = -1
-        i = _first(rows, i + 1, x - 1 if how == _AT_OPEN else x)
+        i = _first(rows, i + 1, x - 1 if how == AT_OPEN else x)
     account[_CASH], account[_BEFORE], account[_MARKED] = cash, before, marked
     account[_LEFT], account[_NEXT] = left, i
 
@@ -249,33 +249,33 @@ def _stay(
     At `limit` the position is left at the open if it `leaves`, else at the close, for this is the last bar.
     """
     sums: Bar = opened(tally)
-    how = _AT_OPEN
+    how = AT_OPEN
     while t < limit:
         if prices[t, LOW] <= band[0] or prices[t, HIGH] >= band[1]:
-            how = _INSIDE
+            how = INSIDE
             break
         now = cash + quantity * prices[t, CLOSE]
         if now <= 0.0:
-            how = _AT_CLOSE
+            how = AT_CLOSE
             break
         sums = add_bar(sums, now / before - 1.0)
         before = now
         t += 1
     closed(tally, sums)
     if t == limit and not leaves:
-        how = _INSIDE if prices[t, LOW] <= band[0] or prices[t, HIGH] >= band[1] else _AT_CLOSE
+        how = INSIDE if prices[t, LOW] <= band[0] or prices[t, HIGH] >= band[1] else AT_CLOSE
     return t, how, before
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _exit(
+def exit_of(
     bar: Prices, quantity: float, levels: tuple[float, float], how: int, cash: float, at_open: float, over: bool
 ) -> tuple[float, int, float]:
     """Price before slippage, reason, and the equity that the turnover is measured by."""
     opening = bar[OPEN]
-    if how == _AT_OPEN:
+    if how == AT_OPEN:
         return opening, MAX_HOLD if over else SIGNAL, at_open
-    if how == _AT_CLOSE:
+    if how == AT_CLOSE:
         now = cash + quantity * bar[CLOSE]
         return bar[CLOSE], SL if now <= 0.0 else END_OF_DATA, now
     stop, take = levels

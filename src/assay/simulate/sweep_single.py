@@ -1,6 +1,7 @@
 """One combination of a sweep through the single-backtest engine: its decisions, its tally. The sweep's yardstick."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
@@ -8,7 +9,7 @@ from assay.kernel.decisions import Decisions
 from assay.simulate import tally
 from assay.simulate.inputs import fixed
 from assay.simulate.record import Record
-from assay.simulate.sweep_filter import Signals, passing, signals_of, turns_of
+from assay.simulate.sweep_filter import Signals, conditions_of, passing, signals_of, turns_of
 from assay.simulate.sweep_inputs import Candidates, Exits, States
 from assay.simulate.sweep_replay import HOLD, SIDE, SIGNAL_WIDTH, STATE, STOPPED, TAKEN, order
 
@@ -38,6 +39,12 @@ def signals(setup: Setup, levels: FloatArray, thresholds: FloatArray, start: int
         found = np.zeros((int(chosen.sum()), SIGNAL_WIDTH))
         found[:, SIDE] = setup.side[chosen]
         return setup.rows[chosen], turns_of(found), found
+    conditions = conditions_at(setup, thresholds, start, len(closes))
+    return signals_of(fixed(setup.rows, np.int32), conditions, levels, fixed(closes))
+
+
+def conditions_at(setup: Candidates, thresholds: FloatArray, start: int, n: int) -> NDArray[np.int8]:
+    """``(m,)`` side of each candidate's signal at one set of thresholds ``(K,)``, 0 for none."""
     none = np.zeros(len(setup.rows), np.bool_)
     long, short = (
         none
@@ -45,9 +52,9 @@ def signals(setup: Setup, levels: FloatArray, thresholds: FloatArray, start: int
         else passing(fixed(s.holds, np.bool_), fixed(s.columns), fixed(setup.at_least, np.bool_), fixed(thresholds))
         for s in (setup.long, setup.short)
     )
-    first = max(start, setup.lookback)
     allowed = none[:0] if setup.allowed is None else fixed(setup.allowed, np.bool_)
-    return signals_of(fixed(setup.rows, np.int32), long, short, levels, allowed, setup.edge, first, fixed(closes))
+    rows = fixed(setup.rows, np.int32)
+    return conditions_of(rows, long, short, allowed, setup.edge, max(start, setup.lookback), n)
 
 
 def decisions(

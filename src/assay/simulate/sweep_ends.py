@@ -1,0 +1,145 @@
+"""Where positions end, found once for many threshold sets.
+
+A position's end depends on prices, its levels and its hold; not on the account that holds it nor on the thresholds
+that let its signal pass, unless a signal of the other side turns it first or the account is ruined. A *place* is a
+candidate on one of its sides: ``sides * candidate + side``; the place after the last one stands for none.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from assay.kernel.arrays import BoolArray, FloatArray
+from assay.simulate.layout import MAX_HOLD
+from assay.simulate.sweep_lanes import WIDTH
+from assay.simulate.sweep_replay import (
+    AT_CLOSE,
+    AT_OPEN,
+    CLOSE,
+    CLOSED_AT,
+    HIGH,
+    HOLD,
+    INSIDE,
+    LOW,
+    OPEN,
+    SIDE,
+    SIGNAL_WIDTH,
+    STOP_BASE,
+    STOP_UNIT,
+    TAKE_BASE,
+    Rule,
+    exit_of,
+    order,
+)
+from assay.simulate.tally import UNCOUNTED
+
+# of each place and set of exits: row of the exit, first place that may be entered after it, reason
+ROW, AFTER, REASON = range(3)
+# and price, price that the equity at the exit is measured by (NaN: equity at the entry), signed share of equity
+PRICE, MARK, SIGNED = range(3)
+Ends = tuple[NDArray[np.int32], FloatArray]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def entered_at(rows: NDArray[np.int32], levels: FloatArray, sides: FloatArray, closes: FloatArray) -> FloatArray:
+    """``(places, SIGNAL_WIDTH)`` the signal that each place would be. levels: ``(2, 3, m)`` of long and short."""
+    signals = np.empty((len(rows) * len(sides), SIGNAL_WIDTH))
+    for c in range(len(rows)):
+        for s in range(len(sides)):
+            own, p = levels[0] if sides[s] > 0.0 else levels[1], c * len(sides) + s
+            signals[p, SIDE], signals[p, CLOSED_AT] = sides[s], closes[rows[c]]
+            signals[p, STOP_BASE], signals[p, STOP_UNIT], signals[p, TAKE_BASE] = own[0, c], own[1, c], own[2, c]
+    return signals
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def follow(conditions: NDArray[np.int8], sides: FloatArray, after: NDArray[np.int32], turns: NDArray[np.int32]) -> None:
+    """Fill `after` ``(places + 1,)``: the first signal at a place or later; and `turns`, where there are two sides.
+
+    turns: ``(places + 1,)`` the next signal of the other side.
+    """
+    count = len(sides)
+    none = len(conditions) * count
+    ahead, long, short = none, none, none
+    after[none] = none
+    for c in range(len(conditions) - 1, -1, -1):
+        for s in range(count - 1, -1, -1):
+            p = c * count + s
+            if count > 1:
+                turns[p] = short if sides[s] > 0.0 else long
+            if conditions[c] == sides[s]:
+                ahead = p
+            after[p] = ahead
+        if conditions[c] > 0:
+            long = ahead
+        elif conditions[c] < 0:
+            short = ahead
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def ends_of(
+    prices: FloatArray,
+    closes: FloatArray,
+    entries: NDArray[np.int32],
+    signals: FloatArray,
+    listed: BoolArray,
+    first_at: NDArray[np.int32],
+    carries: int,
+    exits: FloatArray,
+    share: float,
+    whole: BoolArray,
+    ends: Ends,
+) -> None:
+    """Fill `ends` ``(WIDTH, places, 3)`` for `WIDTH` sets of exits; `whole` says where each listed place is an order.
+
+    entries: ``(places + 1,)`` rows of the entries.   first_at: ``(n + 1,)`` first place at a row or later.
+    """
+    for e in range(WIDTH):
+        rule = exits[e, 0], exits[e, 1], exits[e, 2], exits[e, 3], exits[e, 4], exits[e, 5]
+        whole[e] = True
+        for p in range(len(listed)):
+            if listed[p] and not _end(prices, entries[p], signals, p, first_at, carries, rule, share, e, ends):
+                whole[e] = False
+                break
+
+
+@njit(**UNCOUNTED)
+def _end(
+    prices: FloatArray,
+    t: int,
+    signals: FloatArray,
+    p: int,
+    first_at: NDArray[np.int32],
+    carries: int,
+    rule: Rule,
+    share: float,
+    e: int,
+    ends: Ends,
+) -> bool:
+    """Find the end of the position of place p; false where it is no order."""
+    stop, take, size = order(signals, p, carries, rule)
+    if size == 0.0:
+        return False
+    side = signals[p, SIDE]
+    way = share if side > 0.0 else -share
+    paid = prices[t, OPEN] * (1.0 + way)
+    levels = paid - side * stop, paid + side * take
+    band = levels if side > 0.0 else (levels[1], levels[0])
+    last, x, how = len(prices) - 1, t, AT_OPEN
+    limit = t + int(rule[HOLD]) if rule[HOLD] > 0.0 else len(prices)
+    while x < limit:
+        if prices[x, LOW] <= band[0] or prices[x, HIGH] >= band[1]:
+            how = INSIDE
+            break
+        if x == last:
+            how = AT_CLOSE
+            break
+        x += 1
+    bar = prices[x, OPEN], prices[x, HIGH], prices[x, LOW], prices[x, CLOSE]
+    price, reason, _ = exit_of(bar, side, levels, how, np.inf, 0.0, True)
+    rows, money = ends
+    rows[e, p, ROW], rows[e, p, REASON] = x, reason
+    rows[e, p, AFTER] = first_at[x - 1 if reason == MAX_HOLD else x]
+    mark = bar[CLOSE] if how == AT_CLOSE else (np.nan if x == t else bar[OPEN])
+    money[e, p, PRICE], money[e, p, MARK], money[e, p, SIGNED] = price, mark, side * size
+    return True

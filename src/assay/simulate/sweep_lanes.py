@@ -1,0 +1,160 @@
+"""Eight numbers of eight accounts at once, as one value of compiled code: what the processor calls a vector.
+
+A `Lanes` lives in registers inside Numba functions only. Each operation is the IEEE operation on each of the eight, so
+a lane holds the bits that a loop over scalars would give.
+"""
+
+from collections.abc import Callable
+from operator import add, ge, gt, lt, mul, sub, truediv
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
+
+WIDTH = 8
+_typed: Any = type_callable
+_lowered: Any = lower_builtin
+_place_of: Any = cgutils.gep
+_compiled: Any = intrinsic  # its functions are called without the compiler's own first argument
+_DOUBLE, _PLACE = ir.DoubleType(), ir.IntType(32)
+_VECTOR, _MASK = ir.VectorType(_DOUBLE, WIDTH), ir.VectorType(ir.IntType(1), WIDTH)
+
+
+class _Lanes(types.Type):
+    """Eight float64, or eight booleans."""
+
+
+NUMBERS, MASK = _Lanes(name="Lanes"), _Lanes(name="LanesMask")
+
+
+@register_model(_Lanes)
+class _Model(models.PrimitiveModel):
+    """A vector register."""
+
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, _VECTOR if fe_type == NUMBERS else _MASK)  # type: ignore[no-untyped-call]
+
+
+def _binary(operation: Any, result: Any, build: Callable[[Any, Any, Any], Any]) -> None:
+    @_typed(operation)
+    def typed(context: Any) -> Any:
+        return lambda a, b: result if a == NUMBERS and b == NUMBERS else None
+
+    @_lowered(operation, NUMBERS, NUMBERS)
+    def lowered(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return build(builder, *args)
+
+
+def _arithmetic(operation: Any, name: str) -> None:
+    _binary(operation, NUMBERS, lambda builder, one, other: getattr(builder, name)(one, other))
+
+
+def _comparison(operation: Any, sign: str) -> None:
+    _binary(operation, MASK, lambda builder, one, other: builder.fcmp_ordered(sign, one, other))
+
+
+_arithmetic(add, "fadd")
+_arithmetic(sub, "fsub")
+_arithmetic(mul, "fmul")
+_arithmetic(truediv, "fdiv")
+_comparison(lt, "<")
+_comparison(gt, ">")
+_comparison(ge, ">=")
+
+
+@_compiled
+def spread(typing: Any, value: Any) -> Any:
+    """The same number in all lanes."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), args[0], _PLACE(0))
+        return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_PLACE, WIDTH), [0] * WIDTH))
+
+    return NUMBERS(types.float64), build
+
+
+@_compiled
+def where(typing: Any, mask: Any, yes: Any, no: Any) -> Any:
+    """Of each lane the one or the other."""
+    return NUMBERS(MASK, NUMBERS, NUMBERS), lambda context, builder, signature, args: builder.select(*args)
+
+
+@_compiled
+def both(typing: Any, one: Any, other: Any) -> Any:
+    """Lanes where both hold."""
+    return MASK(MASK, MASK), lambda context, builder, signature, args: builder.and_(*args)
+
+
+@_compiled
+def anywhere(typing: Any, mask: Any) -> Any:
+    """Whether it holds in some lane."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.icmp_unsigned("!=", builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(WIDTH)(0))
+
+    return types.boolean(MASK), build
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    data = context.make_array(kind)(context, builder, array).data
+    return _place_of(builder, data, at)
+
+
+@_compiled
+def load(typing: Any, array: Any, at: Any) -> Any:
+    """Eight neighbours of a float64 vector, from place `at` on; nobody checks the bounds."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *args)
+        return builder.load(builder.bitcast(address, _VECTOR.as_pointer()), align=8)
+
+    return NUMBERS(array, types.intp), build
+
+
+@_compiled
+def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
+    """Write what `load` would read."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *args[:2])
+        builder.store(args[2], builder.bitcast(address, _VECTOR.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, NUMBERS), build
+
+
+@_compiled
+def strided(typing: Any, array: Any, at: Any, step: Any) -> Any:
+    """Eight numbers of a float64 vector that stand `step` apart, from place `at` on."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found, place = ir.Constant(_VECTOR, ir.Undefined), args[1]
+        for lane in range(WIDTH):
+            value = builder.load(_address(context, builder, signature.args[0], args[0], place))
+            found = builder.insert_element(found, value, _PLACE(lane))
+            place = builder.add(place, args[2])
+        return found
+
+    return NUMBERS(array, types.intp, types.intp), build
+
+
+@_compiled
+def lesser(typing: Any, one: Any, other: Any) -> Any:
+    """The smaller of each lane; the first where they do not compare."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", args[1], args[0]), args[1], args[0])
+
+    return NUMBERS(NUMBERS, NUMBERS), build
+
+
+@_compiled
+def greater(typing: Any, one: Any, other: Any) -> Any:
+    """The greater of each lane; the first where they do not compare."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", args[1], args[0]), args[1], args[0])
+
+    return NUMBERS(NUMBERS, NUMBERS), build
