@@ -117,7 +117,8 @@ def hold(connection: sa.Connection, key: str) -> None:
 def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
     """Insert the row unless one with its key is there already; whether it was inserted."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert(table).values(dict(values)).on_conflict_do_nothing()).rowcount == 1
+    statement = insert(table).values(dict(values)).on_conflict_do_nothing().returning(sa.literal(1))
+    return connection.execute(statement).first() is not None
 
 
 def place_of(url: str | os.PathLike[str]) -> SqliteFile | PostgresDatabase:

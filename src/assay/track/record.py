@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from assay.track.artifacts import Artifacts
+from assay.track.champions import Champions
 from assay.track.configurations import Configurations
 from assay.track.database import BUSY_SECONDS, Database, place_of
 from assay.track.datasets import Datasets
@@ -31,6 +32,7 @@ class Record:
         self.datasets = Datasets(database)
         self.artifacts = Artifacts(database)
         self.models = Models(database)
+        self.champions = Champions(database)
         self.trades = Trades(database)
         self.ledger = Ledger(database)
         self.configurations = Configurations(database)

@@ -1,0 +1,242 @@
+"""Which model serves: one champion of a strategy on a market, its challenger, and the one before it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from assay.kernel.clock import now_ms
+from assay.kernel.errors import StoreError, shown
+from assay.track.database import Database, hold, insert_new
+from assay.track.instants import instant
+from assay.track.rows import Row, not_found, rows
+from assay.track.schema.models import ALIASES, MODELS
+from assay.track.schema.service import EVENTS
+
+Works = Callable[[Row], None]
+_A = ALIASES.c
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What one champion is champion of; exchange and timeframe are empty when unknown."""
+
+    strategy_type: str
+    exchange: str
+    symbol: str
+    timeframe: str
+
+    def __str__(self) -> str:
+        return "|".join(astuple(self))
+
+
+class Champions:
+    """The aliases table. Once a post has a champion it always has one, and never two: its row only ever changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, post: Post) -> dict[str, Row]:
+        """Alias rows by alias: ``champion``, ``challenger``, ``previous``; only those that there are."""
+        with self._database.read() as connection:
+            return _of(connection, post)
+
+    def challenge(self, model: int | str, *, by: str) -> int:
+        """Make the model its post's challenger; the alias's new version. The champion cannot challenge itself."""
+        with self._database.write() as connection:
+            row = _model(connection, model)
+            post = _post(row)
+            held = _held(connection, post)
+            if "champion" in held and held["champion"]["model_id"] == row["id"]:
+                raise StoreError(f"model {row['id']} is the champion of {post} already", code="STORE_CONFLICT")
+            _place(connection, post, "challenger", row["id"], by)
+            _log(connection, by, "challenge", row["id"], {"post": str(post)})
+            return int(_of(connection, post)["challenger"]["version"])
+
+    def promote(
+        self, model: int | str, *, by: str, works: Works, expected_version: int | None = None, override: str = ""
+    ) -> int:
+        """Make the model its post's champion; the alias's new version.
+
+        The champion before it becomes ``previous``. A model that is champion already stays so, and its version.
+        works:            proves the files and the self-test rows of the model's row, or raises; called before anything
+                          is locked.
+        expected_version: of the champion alias, 0 for none yet; what it is now when not given.
+        override:         why a person promotes a model whose verdict is not GOLD; kept in the log of events.
+        StoreError ``STORE_VALUE`` for a model that the gate does not let through, naming each reason;
+        ``STORE_CONFLICT`` with the winner's id when the champion changed meanwhile; ``STORE_NOT_FOUND``.
+        """
+        _demand_name(by)
+        with self._database.read() as connection:
+            row = _model(connection, model)
+            seen = _seen(_of(connection, _post(row)), expected_version)
+        _gate(row, override)
+        works(row)
+        with self._database.write() as connection:
+            row = _model(connection, row["id"], locked=True)
+            _gate(row, override)  # it may have been found damaged, or marked for deletion, while its files were read
+            post = _post(row)
+            held = _held(connection, post)
+            old = held.get("champion")
+            if old is not None and (old["model_id"], old["version"]) == (row["id"], seen):
+                return seen
+            _swap(connection, post, row["id"], seen, by)
+            if old is not None:
+                _place(connection, post, "previous", old["model_id"], by)
+            _clear(connection, post, "challenger", row["id"])
+            details = {"verdict": _word(row), "override": override.strip() or None}
+            was = None if old is None else old["model_id"]
+            _log(connection, by, "promote", row["id"], details | {"post": str(post), "version": seen + 1, "was": was})
+            return seen + 1
+
+    def rollback(self, post: Post, *, by: str, works: Works, expected_version: int | None = None) -> int:
+        """Champion and previous change places; the champion alias's new version.
+
+        The same proofs as `promote` asks, but the verdict may be the old one. StoreError ``STORE_NOT_FOUND`` when the
+        post has no previous model; others as `promote`.
+        """
+        _demand_name(by)
+        with self._database.read() as connection:
+            held = _of(connection, post)
+            if "previous" not in held:
+                raise not_found("previous champion", str(post), f"it has {', '.join(held) or 'no champion'}")
+            row = _model(connection, held["previous"]["model_id"])
+            seen = _seen(held, expected_version)
+        _demand_sound(row, _faults(row))
+        works(row)
+        with self._database.write() as connection:
+            row = _model(connection, row["id"], locked=True)
+            _demand_sound(row, _faults(row))
+            now = _held(connection, post)
+            if now["previous"]["model_id"] != row["id"]:
+                raise _changed(post, now.get("champion"), seen)
+            old = now["champion"]["model_id"]
+            _swap(connection, post, row["id"], seen, by)
+            _place(connection, post, "previous", old, by)
+            _log(connection, by, "rollback", row["id"], {"post": str(post), "version": seen + 1, "was": old})
+            return seen + 1
+
+
+def _at(post: Post, alias: str) -> dict[str, str]:
+    names = ("strategy_type", "exchange", "symbol", "timeframe")
+    return dict(zip(names, astuple(post), strict=True)) | {"alias": alias}
+
+
+def _of(connection: sa.Connection, post: Post) -> dict[str, Row]:
+    where = {name: value for name, value in _at(post, "").items() if name != "alias"}
+    return {row["alias"]: row for row in rows(connection.execute(sa.select(ALIASES).filter_by(**where)))}
+
+
+def _held(connection: sa.Connection, post: Post) -> dict[str, Row]:
+    """As `_of`, and nobody else changes them until the transaction ends."""
+    hold(connection, f"aliases {post}")
+    return _of(connection, post)
+
+
+def _seen(held: Mapping[str, Row], expected: int | None) -> int:
+    return expected if expected is not None else int(held["champion"]["version"]) if "champion" in held else 0
+
+
+def _swap(connection: sa.Connection, post: Post, model: int, seen: int, by: str) -> None:
+    """Compare and set: of two that saw the same version one changes a row, the other none."""
+    values = {"model_id": model, "version": seen + 1, "changed_by": by, "changed_at": instant(now_ms())}
+    if seen == 0:
+        won = insert_new(connection, ALIASES, _at(post, "champion") | values)
+    else:
+        change = sa.update(ALIASES).filter_by(**_at(post, "champion")).where(_A.version == seen).values(values)
+        won = connection.execute(change).rowcount == 1
+    if not won:
+        raise _changed(post, _of(connection, post).get("champion"), seen)
+
+
+def _changed(post: Post, now: Row | None, seen: int) -> StoreError:
+    told = "it has none" if now is None else f"it is model {now['model_id']}, version {now['version']}"
+    return StoreError(
+        f"the champion of {post} is not of version {seen} any more: {told}",
+        code="STORE_CONFLICT",
+        hint="Look at the champion and decide again.",
+        winner=None if now is None else now["model_id"],
+        version=0 if now is None else now["version"],
+    )
+
+
+def _place(connection: sa.Connection, post: Post, alias: str, model: int, by: str) -> None:
+    values = {"model_id": model, "changed_by": by, "changed_at": instant(now_ms())}
+    if not insert_new(connection, ALIASES, _at(post, alias) | values):
+        change = sa.update(ALIASES).filter_by(**_at(post, alias))
+        connection.execute(change.values(values | {"version": _A.version + 1}))
+
+
+def _clear(connection: sa.Connection, post: Post, alias: str, model: int) -> None:
+    connection.execute(sa.delete(ALIASES).filter_by(**_at(post, alias)).where(_A.model_id == model))
+
+
+def _model(connection: sa.Connection, asked: int | str, *, locked: bool = False) -> Row:
+    query = sa.select(MODELS).where(MODELS.c.model_id == asked if isinstance(asked, str) else MODELS.c.id == asked)
+    found = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
+    if not found:
+        raise not_found("model", asked, "assay models list shows those there are")
+    return found[0]
+
+
+def _post(row: Row) -> Post:
+    if not (row["strategy_type"] and row["symbol"]):
+        raise StoreError(
+            f"model {row['id']} has no strategy and symbol, so it can be champion of nothing", code="STORE_VALUE"
+        )
+    return Post(row["strategy_type"], row["exchange"] or "", row["symbol"], row["timeframe"] or "")
+
+
+def _gate(row: Row, override: str) -> None:
+    """What nothing waives, and the verdict, which a person may."""
+    faults = [*_faults(row), *_unproven(row)]
+    if _word(row) != "GOLD" and not override.strip():
+        faults.append(f"its verdict is {_word(row)}, not GOLD, and no reason is given to override it")
+    _demand_sound(row, faults)
+
+
+def _faults(row: Row) -> list[str]:
+    """Against its bytes and its audit."""
+    faults = []
+    if row["integrity"] != "verified":
+        faults.append(f"its files are {row['integrity']}")
+    if row["deleting_at"] is not None or row["deleted_at"] is not None:
+        faults.append("its files are deleted or about to be")
+    if row["audit_status"] != "passed":
+        faults.append(f"its leak audit is {row['audit_status']}")
+    return faults
+
+
+def _unproven(row: Row) -> list[str]:
+    """Against what its verdict rests on."""
+    faults = []
+    if row["val_metric"] is None and row["test_metric"] is None:
+        faults.append("it has no finite metric on bars that it was not fitted on")
+    reasons: list[Mapping[str, Any]] = (row["verdict"] or {}).get("reasons", [])
+    if not any((reason.get("check"), reason.get("state")) == ("ledger", "PASS") for reason in reasons):
+        faults.append("its verdict does not say that every trial is in the ledger")
+    return faults
+
+
+def _demand_sound(row: Row, faults: list[str]) -> None:
+    if faults:
+        raise StoreError(
+            f"model {row['id']} ({shown(row['model_id'])}) cannot be champion: {'; '.join(faults)}",
+            code="STORE_VALUE",
+            faults=faults,
+        )
+
+
+def _demand_name(by: str) -> None:
+    if not by.strip():
+        raise StoreError("by is empty: a promotion says who gives it", code="STORE_VALUE", field="by")
+
+
+def _word(row: Row) -> str:
+    return str((row["verdict"] or {}).get("word", "unknown"))
+
+
+def _log(connection: sa.Connection, by: str, action: str, model: int, details: Row) -> None:
+    event = {"actor": by.strip(), "action": action, "subject": f"model:{model}", "details": details}
+    connection.execute(sa.insert(EVENTS).values(event))
