@@ -173,7 +173,7 @@ def refused(*words: object, home: Path) -> dict[str, Any]:
     [
         (("sma_crossing", *MARKET), "CONFIG_STRATEGY", 2, ["did you mean sma_cross"]),
         (("supply_shock", *MARKET), "CONFIG_STRATEGY", 2, ["headlines"]),
-        (("", *MARKET), "CONFIG_STRATEGY", 2, ["sma_cross"]),
+        (("", *MARKET), "CONFIG_STRATEGY", 2, ["no strategy is named", "assay strategies list"]),
         (("sma_cross", *MARKET, "--set", "fsat=3"), "CONFIG_PARAMETER", 2, ["'fsat'", "did you mean fast"]),
         (("sma_cross", *MARKET, "--set", "fee=0"), "CONFIG_PARAMETER", 2, ["'fee'"]),
         (("sma_cross", *MARKET, "--set", "cost.fee=0"), "CONFIG_PARAMETER", 2, ["costs.fee"]),
@@ -183,7 +183,7 @@ def refused(*words: object, home: Path) -> dict[str, Any]:
         (("sma_cross", *MARKET, "--set", "fast=quick"), "CONFIG_PARAMETER", 2, ["'quick'", "integer"]),
         (("sma_cross", *MARKET, "--set", "fast=50"), "CONFIG_PARAMETER", 2, ["fast < slow", "50"]),
         (("sma_cross", *MARKET, "--set", "fast"), "CONFIG_FIELD", 2, ["key=value"]),
-        (("sma_cross", *MARKET, "--bars", "0"), "CONFIG_PARAMETER", 2, ["bars is 0", ">= 1"]),
+        (("sma_cross", *MARKET, "--bars", "0"), "CONFIG_PARAMETER", 2, ["bars is 0", "in 1..1,000,000,000"]),
         (("sma_cross", *MARKET, "--bars", "20"), "DATA_TOO_FEW", 65, ["needs 40 bars", "there are 20"]),
         (("sma_cross", *MARKET, "--set", "slow=5000"), "DATA_TOO_FEW", 65, ["5000", "2400"]),
         (("sma_cross", "-e", "test", "-s", "SILVER/USDT", "-t", "1h"), "DATA_NOT_FOUND", 65, ["SILVER/USDT"]),

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,7 @@ from assay.kernel.errors import AssayError, ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.runs.context import Context
+    from assay.runs.context import Context, Listener
 
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of everything Assay keeps. [ASSAY_HOME or .assay]")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
@@ -68,7 +68,7 @@ def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
     except AssayError as error:
         return fail(error, as_json=as_json)
     except _USAGE as error:
-        return fail(_told(error), as_json=as_json)
+        return fail(_as_error(error), as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     if code == INTERRUPTED:  # what Typer makes of Ctrl-C
@@ -76,7 +76,7 @@ def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _told(error: Any) -> ConfigError:
+def _as_error(error: Any) -> ConfigError:
     """A wrong command line as an error like all others."""
     command = "assay" if error.ctx is None else error.ctx.command_path
     if type(error).__name__ == "NoArgsIsHelpError":
@@ -121,12 +121,26 @@ def say(document: Document | Sequence[Document], people: Callable[["Console"], o
 
 @contextmanager
 def opened(home: Path | None, *, working: bool = False) -> Iterator["Context"]:
-    """The context of a command; with `working` a progress bar with the time left on stderr, if that is a terminal."""
+    """The context of a command; with `working` a progress bar with the time left on stderr, if that is a terminal.
+
+    What is printed while it works, by a strategy of the user's own, goes to stderr: it is no part of the result.
+    """
     from assay.app import context
 
-    if not working or not sys.stderr.isatty():
+    if not working:
         yield _warned(context(home=home))
         return
+    with redirect_stdout(sys.stderr):
+        if sys.stderr.isatty():
+            with _bar() as listen:
+                yield _warned(context(home=home, listener=listen))
+        else:
+            yield _warned(context(home=home))
+
+
+@contextmanager
+def _bar() -> Iterator["Listener"]:
+    """A progress bar; gives what tells it how far the work is."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -141,7 +155,7 @@ def opened(home: Path | None, *, working: bool = False) -> Iterator["Context"]:
                 spoken[0] = now
                 bar.update(task, completed=share, description=stage)
 
-        yield _warned(context(home=home, listener=listen))
+        yield listen
         bar.update(task, completed=1.0, description="done")
 
 

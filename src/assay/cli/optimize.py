@@ -1,7 +1,5 @@
 """`assay optimize`."""
 
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,15 +51,14 @@ def optimize(
     from assay.runs.execute import execute
     from assay.runs.reports import write
 
-    with redirect_stdout(sys.stderr):  # what a strategy of the user's own prints is no part of the result
+    with opened(home, working=True) as context:
         spec = optimize_spec(
             strategy, exchange, symbol, timeframe, settings(setting or []), space or [], walk_forward,
             file=strategy_file, bars=bars, seed=seed, method=method, trials=trials, objective=objective, mode=mode,
             regime=regime, min_trades=min_trades, sampler=sampler,
         )  # fmt: skip
-        with opened(home, working=True) as context:
-            result = execute(spec, context, file=strategy_file, force=force)
-            page = write(result.document["experiment_id"], context) if report else None
+        result = execute(spec, context, file=strategy_file, force=force)
+        page = write(result.document["experiment_id"], context) if report else None
     document = {**result.document} | ({} if page is None else {"report": str(page)})
     say(document, lambda console: people(console, document, existing=result.existing), as_json=as_json)
 

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError
+from assay.kernel.errors import ConfigError, shown
 from assay.kernel.instrument import Instrument
+
+MOST_BARS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,12 @@ class SizingChoice:
 
     name: str = "threshold"
     params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def demand_bars(bars: int | None) -> None:
+    """Raise ConfigError ``CONFIG_PARAMETER`` unless a spec may ask for the newest so many bars."""
+    if bars is not None and not 1 <= bars <= MOST_BARS:
+        raise ConfigError(f"bars is {shown(bars)}, must be in 1..{MOST_BARS:,}", code="CONFIG_PARAMETER", field="bars")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +90,7 @@ class TrainSpec:
             raise ConfigError(f"symbols {list(self.symbols)} names one twice", code="CONFIG_SYMBOL")
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed is {self.seed}, must be in 0..4294967295", code="CONFIG_PARAMETER", field="seed")
-        if self.bars is not None and self.bars < 1:
-            raise ConfigError(f"bars is {self.bars}, must be >= 1", code="CONFIG_PARAMETER", field="bars")
+        demand_bars(self.bars)
         _ = self.instruments  # each name is checked where it is built
 
     @property

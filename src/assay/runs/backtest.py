@@ -15,10 +15,9 @@ from assay.kernel.bars import Bars
 from assay.kernel.clock import iso, now_ms
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
 from assay.kernel.parse import parse
-from assay.kernel.spec import canonical
+from assay.kernel.spec import canonical, demand_bars
 from assay.kernel.trial import Trial
 from assay.learn.rules import RuleModel
 from assay.learn.strategies import Strategy
@@ -29,7 +28,7 @@ from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
 from assay.runs.evidence import RunEvidence, jsonable, trades_table
 from assay.runs.regimes import at_entry, split_by_regime
-from assay.runs.strategies import blamed, chosen, told_apart
+from assay.runs.strategies import blamed, chosen, demand_honest, told_apart
 from assay.simulate.engine import run as simulate
 from assay.simulate.metrics import metrics
 from assay.simulate.record import Record
@@ -69,8 +68,7 @@ class BacktestSpec:
     learner: str = "rules"
 
     def __post_init__(self) -> None:
-        if self.bars is not None and self.bars < 1:
-            raise ConfigError(f"bars is {self.bars}, must be >= 1", code="CONFIG_PARAMETER", field="bars")
+        demand_bars(self.bars)
 
     @property
     def instrument(self) -> Instrument:
@@ -160,6 +158,7 @@ def backtest(
         (candles,), filtered = keep.candles(spec, context)
         digest = candles.digest()
         rule.demand(candles, spec.params)
+        demand_honest(rule, candles, spec.params)
         if not force and (known := _existing(spec, digest, context)) is not None:
             return BacktestResult(known, existing=True)
         model = RuleModel(rule, {**spec.params, ALLOW_SHORT: spec.short}, spec.timeframe, spec.regime)

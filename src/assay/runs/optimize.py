@@ -29,7 +29,7 @@ from assay.runs.judged import Judged, judged, verdict
 from assay.runs.plan import plan
 from assay.runs.regimes import split_by_regime
 from assay.runs.rules import RuleSearch, as_tables
-from assay.runs.strategies import blamed
+from assay.runs.strategies import blamed, demand_honest, with_origin
 from assay.runs.windows import Searching, Windows, windows
 from assay.track.experiments import Run
 from assay.validate.robustness import parameter_stability
@@ -52,6 +52,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
     """
     began = time.monotonic()
     with blamed(file):
+        spec = with_origin(spec, file)
         asked = RuleSearch(spec, file)
         bars, filtered = keep.candles(spec, context)
         digest = keep.data_digest(bars, spec)
@@ -74,7 +75,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
                 "run_id": run.run_id,
                 "experiment_id": run.id,
                 "seconds": time.monotonic() - began,
-                "engine_seconds": sum(result.engine_seconds for result in trainer.found.values()),
+                "engine_seconds": trainer.engine_seconds,
                 "filter": jsonable(filtered),
                 "environment": surroundings(workers=1),
             }
@@ -139,6 +140,7 @@ def _count(spec: TrainSpec, context: Context) -> int:
 def _windows_of(asked: RuleSearch, bars: Sequence[Bars]) -> tuple[History, Plan]:
     """Candles and windows, refused before a run begins where they cannot serve."""
     asked.demand(bars[0])
+    demand_honest(asked.rule, bars[0], asked.base)
     past = bare(bars)
     folds = plan(asked.spec.folds, past.panel, horizon=past.horizon)
     _demand_windows(asked.spec, [*folds.folds(past.panel.known_at, past.panel.times)], past)

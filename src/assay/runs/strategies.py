@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, shown
 from assay.kernel.names import did_you_mean
+from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import Timeframe
-from assay.learn.strategies import Strategy, load_strategy_file, strategies, strategy_named
+from assay.learn.strategies import Strategy, honesty, load_strategy_file, strategies, strategy_named
 from assay.learn.strategies.declare import own_line
 from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
 from assay.runs.texts import typed
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
+PROBED = 1_000
 ASKED_ABOUT = 200  # bars after the lookback that a check needs to mean anything
 
 
@@ -73,6 +75,16 @@ def _demand_known(rule: Strategy, name: str) -> None:
         )
 
 
+def with_origin(spec: TrainSpec, file: Path | None) -> TrainSpec:
+    """The spec of a rule with the hash of the user's file in it, where it names none."""
+    if file is None or spec.params.get("origin"):
+        return spec
+    own = load_strategy_file(file)
+    return replace(
+        spec, params={**spec.params, "strategy": spec.params.get("strategy") or own.name, "origin": own.origin}
+    )
+
+
 @contextmanager
 def blamed(file: Path | None) -> Iterator[None]:
     """What goes wrong inside a user's file names the file and its line, ``my.py:7``; never a traceback of ours."""
@@ -104,6 +116,17 @@ def signals(rule: Strategy, bars: Bars) -> int:
     target = rule.decisions(bars, rule.defaults).target
     said = target[np.isfinite(target)]
     return int(np.count_nonzero(np.diff(said, prepend=0.0) if rule.state else said))
+
+
+def demand_honest(rule: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
+    """Raise where a strategy of the user's own peeks, draws lots or writes into the bars, on the first of them.
+
+    LeakError ``LEAK_STRATEGY`` with the bar at which it peeked, TrainError ``TRAIN_STRATEGY``. Assay's own are held to
+    this by tests. Cost: some hundred evaluations of the rule on at most `PROBED` bars beyond its lookback.
+    """
+    if rule.origin:
+        first = bars[: rule.lookback(values, bars.instrument.timeframe) + PROBED]
+        honesty.demand_honest(rule, first, values)
 
 
 def demand_enough(rule: Strategy, bars: Bars) -> None:

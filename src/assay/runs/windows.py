@@ -81,6 +81,12 @@ class Searching:
         self._held = self.search.best(result, train, seed=seed, report=report)
         return self._held
 
+    @property
+    def engine_seconds(self) -> float:
+        """Spent in the sweep, over all windows."""
+        refused = (float(str(error.facts["engine_seconds"])) for error in self.refused.values())
+        return sum(result.engine_seconds for result in self.found.values()) + sum(refused)
+
     def demand_some(self) -> None:
         """Raise the first window's TrainError ``TRAIN_NO_VALID_TRIAL`` where no window found anything."""
         if not self.found:

@@ -144,7 +144,7 @@ class Kept:
         return ArtifactError(
             f"the journal {name}:{number} {problem}",
             code="ARTIFACT_CORRUPT",
-            hint="give another journal to search from the start",
+            hint="search from the start: --force, or another journal",
             line=number,
         )
 
@@ -200,7 +200,7 @@ def _whole(path: Path, file: int) -> bytes:
         raise ArtifactError(
             f"{path.name} is no journal of a search of this release",
             code="ARTIFACT_CORRUPT",
-            hint="give another journal to search from the start",
+            hint="search from the start: --force, or another journal",
         )
     if end < len(text):
         os.ftruncate(file, end)

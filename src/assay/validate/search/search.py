@@ -141,7 +141,7 @@ class Search:
         trials = judge.judged(session)
         best = trials.best
         if best is None:
-            raise _none_valid(trials, objective)
+            raise _none_valid(trials, objective, judge.seconds)
         return SearchResult(
             trials=trials,
             best=judge.full(trials.row(best)),
@@ -198,7 +198,7 @@ def _span(train: Panel) -> tuple[int, int]:
     return first, int(train.times[-1])
 
 
-def _none_valid(trials: Trials, objective: Objective) -> TrainError:
+def _none_valid(trials: Trials, objective: Objective, seconds: float) -> TrainError:
     codes, counts = np.unique(trials.reason, return_counts=True)
     reasons = {REASONS[c].removeprefix("rejected: "): int(k) for c, k in zip(codes, counts, strict=True)}
     said = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda each: -each[1]))
@@ -212,4 +212,5 @@ def _none_valid(trials: Trials, objective: Objective) -> TrainError:
         )
     else:
         text = f"{count} had a defined {objective.name} ({said}; at most {most:,} trades): widen the space"
-    return TrainError(text, code="TRAIN_NO_VALID_TRIAL", trials=len(trials), reasons=reasons, most_trades=most)
+    facts: dict[str, Any] = {"trials": len(trials), "reasons": reasons, "most_trades": most}
+    return TrainError(text, code="TRAIN_NO_VALID_TRIAL", engine_seconds=seconds, **facts)
