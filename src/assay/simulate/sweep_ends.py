@@ -10,8 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.simulate.layout import MAX_HOLD
-from assay.simulate.sweep_lanes import WIDTH
+from assay.simulate.sweep_lanes import WIDTH, anywhere, both, either, load, spread, store, where
 from assay.simulate.sweep_replay import (
     AT_CLOSE,
     AT_OPEN,
@@ -79,7 +78,6 @@ def follow(conditions: NDArray[np.int8], sides: FloatArray, after: NDArray[np.in
 @njit(cache=True, error_model="numpy", nogil=True)
 def ends_of(
     prices: FloatArray,
-    closes: FloatArray,
     entries: NDArray[np.int32],
     signals: FloatArray,
     listed: BoolArray,
@@ -94,52 +92,78 @@ def ends_of(
 
     entries: ``(places + 1,)`` rows of the entries.   first_at: ``(n + 1,)`` first place at a row or later.
     """
-    for e in range(WIDTH):
-        rule = exits[e, 0], exits[e, 1], exits[e, 2], exits[e, 3], exits[e, 4], exits[e, 5]
-        whole[e] = True
-        for p in range(len(listed)):
-            if listed[p] and not _end(prices, entries[p], signals, p, first_at, carries, rule, share, e, ends):
-                whole[e] = False
-                break
+    bands = np.empty(3 * WIDTH)
+    orders = np.empty((WIDTH, 4))
+    whole[:] = True
+    for p in range(len(listed)):
+        if not listed[p]:
+            continue
+        for e in range(WIDTH):
+            rule = exits[e, 0], exits[e, 1], exits[e, 2], exits[e, 3], exits[e, 4], exits[e, 5]
+            whole[e] &= _begun(prices, entries[p], signals, p, carries, rule, share, e, bands, orders)
+        _search(prices, entries[p], bands)
+        for e in range(WIDTH):
+            _ended(prices, entries[p], signals[p, SIDE], p, first_at, e, bands, orders, ends)
 
 
-@njit(**UNCOUNTED)
-def _end(
+@njit(**UNCOUNTED, forceinline=True)
+def _begun(
     prices: FloatArray,
     t: int,
     signals: FloatArray,
     p: int,
-    first_at: NDArray[np.int32],
     carries: int,
     rule: Rule,
     share: float,
     e: int,
-    ends: Ends,
+    bands: FloatArray,
+    orders: FloatArray,
 ) -> bool:
-    """Find the end of the position of place p; false where it is no order."""
+    """Levels of the position of place p, and the row at which it is left if none is reached; false: it is no order."""
     stop, take, size = order(signals, p, carries, rule)
-    if size == 0.0:
-        return False
     side = signals[p, SIDE]
     way = share if side > 0.0 else -share
     paid = prices[t, OPEN] * (1.0 + way)
     levels = paid - side * stop, paid + side * take
-    band = levels if side > 0.0 else (levels[1], levels[0])
-    last, x, how = len(prices) - 1, t, AT_OPEN
-    limit = t + int(rule[HOLD]) if rule[HOLD] > 0.0 else len(prices)
-    while x < limit:
-        if prices[x, LOW] <= band[0] or prices[x, HIGH] >= band[1]:
-            how = INSIDE
-            break
-        if x == last:
-            how = AT_CLOSE
-            break
-        x += 1
+    orders[e, 0], orders[e, 1], orders[e, 2] = levels[0], levels[1], side * size
+    bands[e], bands[WIDTH + e] = levels if side > 0.0 else (levels[1], levels[0])
+    limit = min(t + rule[HOLD], len(prices)) if rule[HOLD] > 0.0 else len(prices)
+    bands[2 * WIDTH + e] = orders[e, 3] = limit
+    return size != 0.0
+
+
+@njit(**UNCOUNTED, forceinline=True)
+def _search(prices: FloatArray, t: int, bands: FloatArray) -> None:
+    """The first row from t on, before the given one, that reaches a level."""
+    low, high, found = load(bands, 0), load(bands, WIDTH), load(bands, 2 * WIDTH)
+    while anywhere(found > spread(float(t))):
+        now = spread(float(t))
+        reached = either(low >= spread(prices[t, LOW]), spread(prices[t, HIGH]) >= high)
+        found = where(both(reached, found > now), now, found)
+        t += 1
+    store(bands, 2 * WIDTH, found)
+
+
+@njit(**UNCOUNTED, forceinline=True)
+def _ended(
+    prices: FloatArray,
+    t: int,
+    side: float,
+    p: int,
+    first_at: NDArray[np.int32],
+    e: int,
+    bands: FloatArray,
+    orders: FloatArray,
+    ends: Ends,
+) -> None:
+    """Write down the end of the position of place p, searched to the row in `bands`."""
+    x, how, rows, money = int(bands[2 * WIDTH + e]), INSIDE, ends[0], ends[1]
+    if x == int(orders[e, 3]):
+        how = AT_OPEN if x < len(prices) else AT_CLOSE
+        x = min(x, len(prices) - 1)
     bar = prices[x, OPEN], prices[x, HIGH], prices[x, LOW], prices[x, CLOSE]
-    price, reason, _ = exit_of(bar, side, levels, how, np.inf, 0.0, True)
-    rows, money = ends
+    price, reason, _ = exit_of(bar, side, (orders[e, 0], orders[e, 1]), how, np.inf, 0.0, True)
     rows[e, p, ROW], rows[e, p, REASON] = x, reason
-    rows[e, p, AFTER] = first_at[x - 1 if reason == MAX_HOLD else x]
+    rows[e, p, AFTER] = first_at[x - 1 if how == AT_OPEN else x]
     mark = bar[CLOSE] if how == AT_CLOSE else (np.nan if x == t else bar[OPEN])
-    money[e, p, PRICE], money[e, p, MARK], money[e, p, SIGNED] = price, mark, side * size
-    return True
+    money[e, p, PRICE], money[e, p, MARK], money[e, p, SIGNED] = price, mark, orders[e, 2]

@@ -88,6 +88,12 @@ def both(typing: Any, one: Any, other: Any) -> Any:
 
 
 @_compiled
+def either(typing: Any, one: Any, other: Any) -> Any:
+    """Lanes where one of them holds."""
+    return MASK(MASK, MASK), lambda context, builder, signature, args: builder.or_(*args)
+
+
+@_compiled
 def anywhere(typing: Any, mask: Any) -> Any:
     """Whether it holds in some lane."""
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate import tally as kept
 from assay.simulate.inputs import fixed
+from assay.simulate.layout import MAX_HOLD, SIGNAL
 from assay.simulate.sweep_bars import BAR_SUMS, BEFORE, DONE, STEP, TRADE, add_bars, equities_of
 from assay.simulate.sweep_ends import Ends, ends_of, entered_at, follow
 from assay.simulate.sweep_inputs import Candidates
@@ -26,7 +27,6 @@ from assay.simulate.sweep_trades import (
     BEST,
     COLUMNS,
     COUNTS,
-    EXPOSED_FOR,
     GAINED,
     GIVEN,
     GROSS,
@@ -35,7 +35,6 @@ from assay.simulate.sweep_trades import (
     LEFT_FOR,
     LOST,
     LOST_SHARES,
-    MADE,
     MEAN,
     PAID,
     PLACE,
@@ -127,12 +126,13 @@ def replay_eight(
     holds: NDArray[np.int64],
     costs: tuple[float, float],
     equity: float,
+    into: IntArray,
     out: FloatArray,
     sound: BoolArray,
 ) -> None:
-    """Every threshold set of the tables with eight sets of exits, into `out` ``(T, WIDTH, KEPT)``.
+    """Every threshold set of the tables with eight sets of exits, into their places `into` of `out` ``(T, E, KEPT)``.
 
-    sound: ``(T, WIDTH)`` whether the account always had something, so that its sums hold.
+    into: at most `WIDTH`.   sound: ``(T, WIDTH)`` whether the account always had something, so that its sums hold.
     """
     work, held = np.empty(STEPS * COLUMNS * WIDTH), np.empty(STEPS * 3 * WIDTH, np.int32)
     equities, stands = np.empty(WIDTH * STEP), np.empty((WIDTH, 2), np.int64)
@@ -146,9 +146,9 @@ def replay_eight(
             steps = list_trades(opens, silent, entries, after[t], turns[t], ends, holds, counts, work, held)
             settle(work, steps, costs[0], costs[1], sums)
             _count(work, held, steps, closes, stands, lengths, equities, bars)
-        for e in range(WIDTH):
+        for e in range(len(into)):
             sound[t, e] = _collect(counts[e], sums, bars, e, full)
-            out[t, e] = full[: out.shape[2]]
+            out[t, into[e]] = full[: out.shape[2]]
 
 
 @njit(**UNCOUNTED)
@@ -204,10 +204,14 @@ def _collect(counts: NDArray[np.int64], sums: FloatArray, bars: FloatArray, e: i
     full[kept.PEAK], full[kept.TROUGH] = bars[6 * WIDTH + e], bars[7 * WIDTH + e]
     full[kept.DEEPEST], full[kept.DEPTHS] = bars[8 * WIDTH + e], bars[9 * WIDTH + e]
     full[kept.EPISODES] = bars[10 * WIDTH + e]
-    full[kept.TRADES], full[kept.BARS_HELD] = counts[MADE], counts[BARS]
-    full[kept.EXPOSED], full[kept.SILENT_FILLS] = counts[BARS] + counts[EXPOSED_FOR], counts[SILENTLY]
+    full[kept.BARS_HELD], full[kept.SILENT_FILLS] = counts[BARS], counts[SILENTLY]
+    full[kept.EXPOSED] = counts[BARS]
     for reason in range(5):
-        full[kept.EXITS + reason] = counts[LEFT_FOR + reason]
+        left = counts[LEFT_FOR + reason]
+        full[kept.EXITS + reason] = left
+        full[kept.TRADES] += left
+        if reason not in (MAX_HOLD, SIGNAL):  # the others leave within the bar
+            full[kept.EXPOSED] += left
     full[kept.GROSS_WINS], full[kept.WINS], full[kept.LOSSES] = (
         sums[GROSS * WIDTH + e],
         sums[WON * WIDTH + e],
@@ -229,7 +233,7 @@ def replay_together(
     market: Market,
     thresholds: FloatArray,
     exits: FloatArray,
-    into: NDArray[np.int64],
+    into: IntArray,
     out: FloatArray,
 ) -> BoolArray:
     """A block of threshold sets with sets of exits, into the columns `into` of `out` ``(T, E, KEPT)``.
@@ -240,18 +244,13 @@ def replay_together(
     after, turns = places.tables(thresholds, market.start, n)
     ends = np.empty((WIDTH, size, 3), np.int32), np.empty((WIDTH, size, 3))
     sound = np.zeros((len(thresholds), len(into)), np.bool_)
-    found, well, whole = (
-        np.empty((len(thresholds), WIDTH, out.shape[2])),
-        np.empty((len(thresholds), WIDTH), np.bool_),
-        np.empty(WIDTH, np.bool_),
-    )
+    well, whole = np.empty((len(thresholds), WIDTH), np.bool_), np.empty(WIDTH, np.bool_)
     flags = carries(places.setup)
     for at in range(0, len(into), WIDTH):
         some = into[at : at + WIDTH]
         eight = np.ascontiguousarray(exits[np.resize(some, WIDTH)])
         ends_of(
             market.prices,
-            market.closes,
             places.entries,
             places.signals,
             places.listed,
@@ -277,9 +276,9 @@ def replay_together(
             eight[:, HOLD].astype(np.int64),
             market.costs,
             market.equity,
-            found,
+            some,
+            out,
             well,
         )
-        out[:, some] = found[:, : len(some)]
         sound[:, at : at + WIDTH] = (well & whole)[:, : len(some)]
     return sound

@@ -20,9 +20,9 @@ SHARED, ENTRY, EXIT, MARKED_BY, AGAIN, CASH, QUANTITY, LEFT_WITH = range(8)
 COLUMNS = 8
 # ``(STEPS, 3, WIDTH)`` flat: row of the entry, of the exit, whether nothing is held at the close of that bar
 FROM, TO, FLAT = range(3)
-# counts of an account, ``(WIDTH, COUNTS)``: its place and `AGAIN`, trades, bars, exposed bars, silent fills, 5 reasons
-PLACE, HELD_ON, MADE, BARS, EXPOSED_FOR, SILENTLY, LEFT_FOR = range(7)
-COUNTS = 11
+# counts of an account, ``(WIDTH, COUNTS)``: its place and `AGAIN`, bars between entry and exit, silent fills, 5 reasons
+PLACE, HELD_ON, BARS, SILENTLY, LEFT_FOR = range(5)
+COUNTS = 9
 # sums of the accounts, ``(SUMS, WIDTH)`` flat
 HAS, MARKED, LEAST, PAID, SLIP, TURNED, GROSS, WON, LOST, GAINED, GIVEN, WON_SHARES, LOST_SHARES = range(13)
 STREAK_NOW, STREAK_MOST, MEAN, SPREAD, BEST, WORST, COUNT = range(13, 20)
@@ -68,9 +68,7 @@ def list_trades(
             again = at_open and entries[follower] == x
             held[there + FROM * WIDTH], held[there + TO * WIDTH], held[there + FLAT * WIDTH] = t, x, not again
             counts[e, PLACE], counts[e, HELD_ON] = follower, again
-            counts[e, MADE] += 1
             counts[e, BARS] += x - t
-            counts[e, EXPOSED_FOR] += not at_open
             counts[e, LEFT_FOR + reason] += 1
             if len(silent) > 0:
                 counts[e, SILENTLY] += int(silent[t]) + int(silent[x])
