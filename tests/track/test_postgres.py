@@ -20,6 +20,8 @@ from assay.track.canonical import canonical
 from assay.track.database import hold
 from assay.track.postgres import jsonb_text
 from assay.track.record import Record, open_record
+from assay.track.schema.columns import RECORD
+from assay.track.schema.guards import views
 from tests.track.server import Server
 
 pytestmark = pytest.mark.postgres
@@ -60,6 +62,15 @@ def test_equal_trials_have_equal_rows_on_both(
     ours, theirs = ({k: v for k, v in r.ledger.read(MARKET)[-1].items() if k != "id"} for r in (record, beside))
     assert canonical(ours) == canonical(theirs)
     assert ours["row_hash"] == theirs["row_hash"] and ours["created_at"].microsecond == 678_000
+
+
+def test_tables_and_views_have_the_same_columns_on_both(record: Record, beside: Record) -> None:
+    def columns(held: Record) -> dict[str, list[str]]:
+        names = [*RECORD.tables, *(name for name, _ in views(held.database.dialect))]
+        with held.database.read() as connection:
+            return {n: list(connection.exec_driver_sql(f"SELECT * FROM {n} LIMIT 0").keys()) for n in names}
+
+    assert columns(record) == columns(beside)
 
 
 def test_the_rows_of_a_hundred_trials_hold(record: Record) -> None:
@@ -252,6 +263,10 @@ def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_undefined_numbers(record: Record, run: int) -> None:
+    for raw in ("NaN", "Infinity"):
+        insert = f"INSERT INTO metrics (experiment_id, metric_name, value) VALUES ({run}, 'a', '{raw}')"
+        with pytest.raises(StoreError), record.database.write() as connection:
+            connection.exec_driver_sql(insert)
     record.metrics.log(run, {"a": math.nan}, step=2)
     record.metrics.log(run, {"a": 1.0})
     assert [row["step"] for row in record.metrics.read(run)] == [None, 2]  # as on SQLite: no step comes first

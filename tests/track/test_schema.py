@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from assay.kernel.errors import StoreError
-from assay.testing.record import CHECKS
+from assay.testing.record import CHECKS, a_trade, a_trial
 from assay.track.record import Record, open_record
 from assay.track.schema import migrate
 from assay.track.schema.columns import RECORD
@@ -62,6 +62,12 @@ REFUSED = {
     "generated status": "INSERT INTO trained_configurations (status) VALUES ('MATURE')",
     "view": "DELETE FROM experiment_summary",
     "a run with models": "DELETE FROM experiments WHERE id = 1",
+    "second value": "INSERT INTO hyperparameters (experiment_id, param_name, param_value) VALUES (1, 'a', '2')",
+    "second active job": "INSERT INTO jobs (job_id, spec, spec_hash, concurrency_key) VALUES "
+    f"('k', '{{}}', '{'0' * 64}', 'key')",
+    "second model of a job": "INSERT INTO models (model_id, experiment_id, name, checkpoint_path, job_id, symbol) "
+    "VALUES ('y', 1, 'n', 'p', 1, 'BTC/USDT')",
+    "trials": "DELETE FROM trials",
     "second best": "INSERT INTO models (model_id, experiment_id, name, checkpoint_path, is_best) "
     "VALUES ('y', 1, 'n', 'p', TRUE)",
 }
@@ -69,12 +75,59 @@ REFUSED = {
 
 @pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
 def test_the_tables_refuse(record: Record, run: int, statement: str, dialect: str) -> None:
-    record.models.add(run, "p", is_best=True)
+    with record.database.write() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO jobs (job_id, spec, spec_hash, concurrency_key) VALUES ('j', '{{}}', '{'0' * 64}', 'key')"
+        )
+    record.models.add(run, "p", is_best=True, job_id=1, symbol="BTC/USDT")
+    record.hyperparameters.log(run, {"a": 1})
+    record.ledger.append(a_trial())
     if (dialect, statement) == ("postgresql", REFUSED["short time"]):
         statement = "UPDATE experiments SET end_time = 'soon' WHERE id = 1"  # it reads every ISO time alike
     refusals = (StoreError, OperationalError) if dialect == "sqlite" else (StoreError, ProgrammingError)
     with pytest.raises(refusals), record.database.write() as connection:
         connection.exec_driver_sql(statement)
+
+
+PUBLISHED = (
+    "SELECT job_id, strategy_type, symbol, status, created_at, completed_at FROM ml_training_jobs "
+    "ORDER BY created_at DESC LIMIT 10;",
+    "SELECT model_id, strategy_type, symbol, created_at, is_active FROM ml_model_registry WHERE is_active = TRUE "
+    "ORDER BY created_at DESC;",
+    "SELECT COUNT(*) FROM ml_training_jobs WHERE status = 'running';",
+    "SELECT job_id, strategy_type, symbol, error_message FROM ml_training_jobs WHERE status = 'failed' "
+    "ORDER BY created_at DESC LIMIT 5;",
+    "SELECT COUNT(*) FROM ml_model_registry WHERE is_active = TRUE;",
+    "SELECT * FROM experiment_summary",
+)
+
+
+def test_the_published_queries_run_as_they_are_written(record: Record) -> None:
+    def answers() -> list[int]:
+        with record.database.read() as connection:
+            return [len(connection.exec_driver_sql(query).fetchall()) for query in PUBLISHED]
+
+    assert answers() == [0, 0, 1, 0, 1, 0]
+    run = record.experiments.start("a", "rl").id
+    record.models.add(run, "p", is_best=True, strategy_type="rules", symbol="BTC/USDT", val_metric=1.0)
+    record.metrics.log(run, {"train_loss": 1.0, "step_reward": 2.0}, step=1, episode=1)
+    record.trades.add(run, [a_trade()])
+    record.ledger.append(a_trial(), run)
+    record.hyperparameters.log(run, {"a": 1})
+    with record.database.write() as connection:
+        for status in ("dead", "queued"):
+            connection.exec_driver_sql(
+                "INSERT INTO jobs (job_id, spec, spec_hash, status) "
+                f"VALUES ('{status}', '{{}}', '{'0' * 64}', '{status}')"
+            )
+    assert answers() == [2, 0, 1, 1, 1, 1]
+    with record.database.read() as connection:
+        filled = {
+            name: len(connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 3").fetchall())
+            for name, _ in views(record.database.dialect)
+        }
+    empty = {"ml_training_metrics", "training_logs", "pattern_training_results"}
+    assert {name for name, count in filled.items() if not count} == empty
 
 
 def test_a_newer_record_is_not_touched(place: str) -> None:
