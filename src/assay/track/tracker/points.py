@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,7 +36,10 @@ COLUMNS = (
 )
 Point = tuple[Any, ...]
 
-_INSERT = f"INSERT INTO metrics ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_TOGETHER = (500, 50, 1)  # rows a statement: the more, the fewer hand-overs between this thread and the caller's
+_ROW = f"({', '.join('?' * len(COLUMNS))})"
+_INSERT = f"INSERT INTO metrics ({', '.join(COLUMNS)}) VALUES "
+_INSERTS = {count: _INSERT + ", ".join([_ROW] * count) for count in _TOGETHER}
 _JSON = (COLUMNS.index("value_json"), COLUMNS.index("metadata"))
 
 
@@ -124,10 +128,15 @@ def insert(connection: sa.Connection, points: Sequence[Point]) -> None:
     """All points in the connection's transaction."""
     if not points:
         return
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_INSERT, list(points))
-    else:
+    if connection.dialect.name != "sqlite":
         connection.execute(sa.insert(METRICS), [_row(point) for point in points])
+        return
+    first = 0
+    for count in _TOGETHER:
+        while len(points) - first >= count:
+            values = tuple(chain.from_iterable(points[first : first + count]))
+            connection.exec_driver_sql(_INSERTS[count], values)
+            first += count
 
 
 def _row(point: Point) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Statistics and charts of logged metrics."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def compared(record: Record, experiment_ids: Iterable[int], metric_name: str, sp
     with record.database.read() as connection:
         for run, value in connection.execute(query.order_by(*ORDER)):
             values[run].append(value)
-    return {run: _summary(values[run]) for run in runs}
+    return {run: _listed(values[run]) for run in runs}
 
 
 def demand_known(record: Record, runs: Sequence[int]) -> Sequence[int]:
@@ -50,17 +50,19 @@ def demand_known(record: Record, runs: Sequence[int]) -> Sequence[int]:
 def summarised(record: Record, run: int, metric_name: str, split: str | None) -> Summary:
     """``count mean std min max median q25 q75 final non_finite`` of one metric."""
     demand_known(record, [run])
+    chosen = [*_chosen(metric_name, split), _M.experiment_id == run]
+    finite = sa.select(_M.value).where(*chosen, _M.value.is_not(None))
+    broken = sa.select(sa.func.count()).select_from(METRICS).where(*chosen, _M.value.is_(None))
     with record.database.read() as connection:
-        result = connection.execute(
-            sa.select(_M.value).where(*_chosen(metric_name, split), _M.experiment_id == run).order_by(*ORDER)
-        )
-        return _summary([row[0] for row in result.all()])
+        values = np.fromiter(_raw(connection, finite), np.dtype([("value", np.float64)]))["value"]
+        final = connection.execute(finite.order_by(*_LAST).limit(1)).scalar()
+        return _summary(values, final, int(connection.execute(broken).scalar_one()))
 
 
 def charted(
     record: Record, run: int, metric_name: str, split: str | None, max_points: int | None
 ) -> dict[str, list[Any]]:
-    """Places and values in order; with `max_points` first, last, lowest and highest of each bucket, chosen in SQL."""
+    """Places and values in order; with `max_points` the finite points that show each stretch."""
     demand_known(record, [run])
     chosen = sa.and_(*_chosen(metric_name, split), _M.experiment_id == run)
     query = sa.select(_M.episode, _M.step, _M.epoch, _M.value, _M.non_finite).where(chosen)
@@ -68,7 +70,7 @@ def charted(
         if max_points is not None:
             count = connection.execute(sa.select(sa.func.count()).select_from(METRICS).where(chosen)).scalar_one()
             if count > max_points:
-                query = query.where(_M.id.in_(_kept(chosen, max(1, max_points // 4))))
+                query = query.where(_M.id.in_(_kept(connection, chosen, max_points // 4)))
         found = connection.execute(query.order_by(*ORDER)).all()
     return {
         "episodes": [row[0] for row in found],
@@ -103,24 +105,28 @@ def _chosen(metric_name: str, split: str | None) -> list[sa.ColumnElement[bool]]
     return found if split is None else [*found, _M.split == named(split, "split")]
 
 
-def _kept(chosen: sa.ColumnElement[bool], buckets: int) -> sa.Select[Any]:
-    bucket = sa.func.ntile(buckets).over(order_by=ORDER).label("bucket")
-    cut = (
-        sa.select(_M.id, _M.value, bucket, sa.func.row_number().over(order_by=ORDER).label("place")).where(chosen).cte()
-    )
-    b = cut.c
-    ranks = {
-        "first": sa.func.row_number().over(partition_by=b.bucket, order_by=b.place.asc()),
-        "last": sa.func.row_number().over(partition_by=b.bucket, order_by=b.place.desc()),
-        "low": sa.func.row_number().over(partition_by=b.bucket, order_by=(b.value.asc().nulls_last(), b.place)),
-        "high": sa.func.row_number().over(partition_by=b.bucket, order_by=(b.value.desc().nulls_last(), b.place)),
-    }
-    ranked = sa.select(b.id, *(rank.label(name) for name, rank in ranks.items())).cte()
-    return sa.select(ranked.c.id).where(sa.or_(*(ranked.c[name] == 1 for name in ranks)))
+def _kept(connection: sa.Connection, chosen: sa.ColumnElement[bool], buckets: int) -> list[int]:
+    """Ids of the first, last, lowest and highest finite point of each of `buckets` stretches of equal count."""
+    places = [sa.func.coalesce(column, -(2**63)) for column in (_M.step, _M.episode, _M.epoch)]
+    query = sa.select(*places, _M.id, _M.value).where(chosen, _M.value.is_not(None))
+    kinds = [(name, np.int64) for name in ("step", "episode", "epoch", "id")]
+    found = np.fromiter(_raw(connection, query), np.dtype([*kinds, ("value", np.float64)]))
+    found = found[np.lexsort([found[name] for name in ("id", "epoch", "episode", "step")])]
+    ids: set[int] = set()
+    for stretch in np.array_split(found, buckets):
+        if len(stretch):
+            marks = (0, -1, stretch["value"].argmin(), stretch["value"].argmax())
+            ids.update(int(stretch["id"][mark]) for mark in marks)
+    return sorted(ids)
 
 
-def _summary(values: Sequence[float | None]) -> Summary:
-    finite = np.array([value for value in values if value is not None], dtype=np.float64)
+def _raw(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
+    """The driver's own tuples: a row object for each of a million points is most of the time that they take."""
+    cursor = connection.execute(query).cursor
+    return iter(()) if cursor is None else iter(cursor.fetchall())
+
+
+def _summary(finite: "np.ndarray[Any, np.dtype[np.float64]]", final: float | None, non_finite: int) -> Summary:
     told: Summary = {"count": len(finite), **dict.fromkeys(STATISTICS, math.nan)}
     if len(finite):
         low, middle, high = np.quantile(finite, (0.25, 0.5, 0.75))
@@ -132,6 +138,11 @@ def _summary(values: Sequence[float | None]) -> Summary:
             "median": float(middle),
             "q25": float(low),
             "q75": float(high),
-            "final": float(finite[-1]),
+            "final": math.nan if final is None else final,
         }
-    return told | {"non_finite": len(values) - len(finite)}
+    return told | {"non_finite": non_finite}
+
+
+def _listed(values: Sequence[float | None]) -> Summary:
+    finite = [value for value in values if value is not None]
+    return _summary(np.array(finite, dtype=np.float64), finite[-1] if finite else None, len(values) - len(finite))
