@@ -101,7 +101,8 @@ def test_order(tracker: ExperimentTracker) -> None:
         assert told.value.code == "STORE_VALUE"
 
 
-PIECES = st.sampled_from("""name metric.x param.y tag = ~ > 'a' " ' 1 and ; -- ( true""".split())
+WORDS = ["name", "metric.x", "param.y", "tag", "'a'", "1", "and", "true"]
+PIECES = st.sampled_from([*WORDS, "=", "~", ">", '"', "'", ";", "--", "("])
 
 
 @given(st.lists(PIECES, max_size=9).map(" ".join) | st.text(max_size=40))

@@ -26,9 +26,9 @@ class Shared:
     runs alive (every 15 s). At a normal end of the interpreter all points are written and open runs end ``stopped``.
     """
 
-    def __init__(self, record: Record, place: str) -> None:
+    def __init__(self, record: Record) -> None:
         self.record = record
-        self.place = place
+        self.place = str(record.database.path)  # without a password
         self.pid = os.getpid()
         self.buffer = PointBuffer(record.database, self._wake)
         self.sweep = Sweep(record.database)
@@ -137,12 +137,12 @@ def shared(db_path: str | os.PathLike[str] | Record) -> Shared:
     """
     with _opening:
         if isinstance(db_path, Record):
-            return _given.setdefault(id(db_path), Shared(db_path, _place(str(db_path.database.path))))
+            return _given.setdefault(id(db_path), Shared(db_path))
         place = _place(path_text(db_path, "db_path"))
         found = _opened.get(_identity(place))
         if found is None:
             record = open_record(place)
-            found = _opened[_identity(place)] = Shared(record, place)
+            found = _opened[_identity(place)] = Shared(record)
         return found
 
 
