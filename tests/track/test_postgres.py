@@ -4,10 +4,12 @@ import math
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 import time_machine
@@ -162,43 +164,68 @@ def test_a_reader_sees_one_state(record: Record, run: int) -> None:
     assert len(record.trades.read(run)) == 1
 
 
-def test_a_run_ends_once_under_sixteen_threads(record: Record) -> None:
-    run = record.experiments.start("a", "rules")
-    ends: list[str] = []
-
-    def end(k: int) -> None:
-        word = ("completed", "failed", "stopped")[k % 3]
-        try:
-            record.experiments.finish(run, word)
-            ends.append(word)
-        except StoreError as error:
-            assert error.code == "STORE_CONFLICT"
-
-    threads = [threading.Thread(target=end, args=(k,)) for k in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert set(ends) == {record.experiments.get(run)["status"]}
-
-
-def test_equal_things_at_once_are_one(record: Record, run: int) -> None:
+def while_open(record: Record, first: Any, second: Any) -> list[object]:
+    """What `second` gives, or the code that it raises, begun while the transaction of `first` is open."""
     told: list[object] = []
 
-    def all_of_it() -> None:
-        told.append(record.datasets.add("n", "v", "train", data_hash="a" * 64))
-        record.hyperparameters.log(run, {"a": 1, "b": 2.5})
-        record.datasets.link(run, int(str(told[-1])), "train")
-        record.models.add(run, "p", is_best=True, val_metric=1.0)
+    def other() -> None:
+        try:
+            told.append(second())
+        except StoreError as error:
+            told.append(error.code)
 
-    threads = [threading.Thread(target=all_of_it) for _ in range(8)]
-    for thread in threads:
+    thread = threading.Thread(target=other)
+    with record.together():
+        told.append(first())
         thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(told) == 8 and len(set(told)) == 1
-    models = record.models.recent(run)
-    assert len({m["name"] for m in models}) == 8 and sum(m["is_best"] for m in models) == 1
+        thread.join(0.5)
+        assert thread.is_alive(), "it did not wait"
+    thread.join(20)
+    return told
+
+
+def test_what_decides_upon_rows_waits_for_who_changes_them(record: Record, run: int) -> None:
+    def dataset() -> int:
+        return record.datasets.add("n", "v", "train", data_hash="a" * 64)
+
+    def model() -> Any:
+        return record.models.add(run, "p", is_best=True, val_metric=1.0)["version"]
+
+    one, same = while_open(record, dataset, dataset)
+    assert one == same
+    log = record.hyperparameters.log
+    assert while_open(record, lambda: log(run, {"a": 1}), lambda: log(run, {"a": 1})) == [None, None]
+    assert while_open(record, lambda: log(run, {"b": 1}), lambda: log(run, {"b": 2})) == [None, "STORE_CONFLICT"]
+    assert while_open(record, model, model) == ["1", "1"]  # of two names
+    assert len({m["name"] for m in record.models.recent(run)}) == 2
+    assert [m["is_best"] for m in record.models.recent(run)] == [True, False]
+    trial = a_trial()
+    assert while_open(record, lambda: record.ledger.append(trial), lambda: record.ledger.append(trial)) == [1, 1]
+    finish = record.experiments.finish
+    assert while_open(record, lambda: finish(run), lambda: finish(run, "failed")) == [None, "STORE_CONFLICT"]
+    assert record.experiments.get(run)["status"] == "completed"
+
+
+def test_tables_are_laid_by_one_at_a_time(empty: str) -> None:
+    opened = threading.Event()
+
+    def lay() -> None:
+        open_record(empty).close()
+        opened.set()
+
+    thread = threading.Thread(target=lay)
+    with laying(empty):
+        thread.start()
+        assert not opened.wait(0.5)
+    thread.join(20)
+    assert opened.is_set()
+
+
+@contextmanager
+def laying(url: str) -> Iterator[None]:
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('assay schema', 0))")
+        yield
 
 
 def test_views_and_ledger_are_read_only(record: Record, run: int) -> None:
