@@ -22,17 +22,27 @@ from assay.track.tracker.points import Point
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
+def file(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "record.db"
     sharing._at_exit()
     sharing._opened.clear()
 
 
 @pytest.fixture
-def tracker(place: Path) -> ExperimentTracker:
-    opened = ExperimentTracker(place)
+def tracker(file: Path) -> ExperimentTracker:
+    opened = ExperimentTracker(file)
     opened.start_experiment("a", capture_git=False)
     return opened
+
+
+@pytest.fixture
+def either(place: str) -> Iterator[ExperimentTracker]:
+    """A tracker on either database."""
+    opened = ExperimentTracker(place)
+    opened.start_experiment("a", capture_git=False)
+    yield opened
+    sharing._at_exit()
+    sharing._opened.clear()
 
 
 def points_in(place: Path) -> int:
@@ -56,38 +66,38 @@ def until(true: object) -> None:
     raise AssertionError("it did not come to pass in 10 s")
 
 
-def test_points_wait_and_are_written_by_flush(tracker: ExperimentTracker, place: Path) -> None:
+def test_points_wait_and_are_written_by_flush(tracker: ExperimentTracker, file: Path) -> None:
     tracker._shared._ending = True  # the background thread goes home
     tracker._shared._event.set()
     tracker._shared._thread.join()  # type: ignore[union-attr]
     tracker.log_metrics_batch({"a": 1, "b": 2})
-    assert points_in(place) == 0
+    assert points_in(file) == 0
     tracker.flush()
-    assert points_in(place) == 2
+    assert points_in(file) == 2
     tracker.log_metric("c", 3)
-    assert len(MetricsLogger(place).get_all_metrics_for_experiment(1)) == 3  # any read writes first
+    assert len(MetricsLogger(file).get_all_metrics_for_experiment(1)) == 3  # any read writes first
     tracker._shared._thread = None
 
 
-def test_points_are_written_after_a_second_and_at_a_thousand(tracker: ExperimentTracker, place: Path) -> None:
+def test_points_are_written_after_a_second_and_at_a_thousand(tracker: ExperimentTracker, file: Path) -> None:
     tracker.log_metric("a", 1)
-    until(lambda: points_in(place) == 1)
+    until(lambda: points_in(file) == 1)
     for _ in range(1_000):
         tracker.log_metric("a", 1)
-    until(lambda: points_in(place) == 1_001)
+    until(lambda: points_in(file) == 1_001)
 
 
-def test_a_refused_entry_is_told_and_the_others_are_written(tracker: ExperimentTracker, place: Path) -> None:
+def test_a_refused_entry_is_told_and_the_others_are_written(either: ExperimentTracker) -> None:
     for step in range(30):
-        tracker.log_metric("good", step, step=step)
+        either.log_metric("good", step, step=step)
         if step in (7, 21):
-            tracker.log_metrics_batch({"x": 1, "y": 2}, model_id=99)
+            either.log_metrics_batch({"x": 1, "y": 2}, model_id=99)
     with pytest.raises(StoreError, match="2 queued metric entries were refused") as told:
-        tracker.flush()
+        either.flush()
     assert (told.value.code, told.value.facts["refused"]) == ("STORE_NOT_FOUND", 2)
-    tracker.flush()
-    assert points_in(place) == 30
-    values = MetricsLogger(place).get_metric_timeseries(1, "good")["values"]
+    either.flush()
+    assert MLDatabase(either.record).execute_query("SELECT COUNT(*) AS n FROM metrics") == [{"n": 30}]
+    values = MetricsLogger(either.record).get_metric_timeseries(1, "good")["values"]
     assert values == [float(step) for step in range(30)]
 
 
@@ -120,30 +130,30 @@ def test_a_full_queue_writes_in_the_callers_thread(tmp_path: Path, monkeypatch: 
         assert len(record.metrics.read(run)) == 20
 
 
-def test_threads_share_a_tracker(tracker: ExperimentTracker, place: Path) -> None:
+def test_threads_share_a_tracker(either: ExperimentTracker) -> None:
     ids = {}
 
     def work(name: str) -> None:
-        with tracker.experiment(name, capture_git=False) as run:
+        with either.experiment(name, capture_git=False) as run:
             ids[name] = run
             for step in range(300):
-                tracker.log_metric(name, step, step=step)
+                either.log_metric(name, step, step=step)
                 if step % 100 == 0:
-                    tracker.flush()
+                    either.flush()
 
     threads = [threading.Thread(target=work, args=(f"m{k}",)) for k in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    logger = MetricsLogger(place)
+    logger = MetricsLogger(either.record)
     for name, run in ids.items():
         assert logger.get_all_metrics_for_experiment(run) == [name]
         assert logger.get_metric_timeseries(run, name)["values"] == [float(step) for step in range(300)]
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_fork_may_not_use_the_tracker_and_makes_its_own(tracker: ExperimentTracker, place: Path) -> None:
+def test_a_fork_may_not_use_the_tracker_and_makes_its_own(tracker: ExperimentTracker, file: Path) -> None:
     tracker.log_metric("before", 1)
     child = os.fork()
     if child == 0:
@@ -153,7 +163,7 @@ def test_a_fork_may_not_use_the_tracker_and_makes_its_own(tracker: ExperimentTra
                 tracker.log_metric("forked", 1)
             except StoreError as error:
                 code = 2 if error.code == "STORE_FORKED" else 3
-            own = ExperimentTracker(place)
+            own = ExperimentTracker(file)
             own.start_experiment("own", capture_git=False)
             own.log_metric("own", 1)
             own.end_experiment()
@@ -163,7 +173,7 @@ def test_a_fork_may_not_use_the_tracker_and_makes_its_own(tracker: ExperimentTra
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
-    rows = MLDatabase(place).execute_query("SELECT DISTINCT metric_name FROM metrics ORDER BY 1")
+    rows = MLDatabase(file).execute_query("SELECT DISTINCT metric_name FROM metrics ORDER BY 1")
     assert [row["metric_name"] for row in rows] == ["before", "own"]
     assert [row["status"] for row in tracker.list_experiments()] == ["completed", "running"]
 
@@ -177,16 +187,16 @@ def _log(place: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_processes_write_at_once(place: Path) -> None:
-    ExperimentTracker(place).close()
+def test_processes_write_at_once(file: Path) -> None:
+    ExperimentTracker(file).close()
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_log, args=(place, f"p{k}")) for k in range(3)]
+    workers = [context.Process(target=_log, args=(file, f"p{k}")) for k in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0, 0] and points_in(place) == 600
-    assert {row["status"] for row in ExperimentTracker(place).list_experiments()} == {"completed"}
+    assert [worker.exitcode for worker in workers] == [0, 0, 0] and points_in(file) == 600
+    assert {row["status"] for row in ExperimentTracker(file).list_experiments()} == {"completed"}
 
 
 _KILLED = """

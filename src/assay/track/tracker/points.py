@@ -1,7 +1,7 @@
 """Metric points as the buffer holds them: checked, and written as the table takes them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from assay.kernel.clock import iso, now_ms
 from assay.kernel.errors import StoreError, shown
 from assay.track.canonical import canonical, decode
+from assay.track.faults import store_error
 from assay.track.rows import number
-from assay.track.schema.runs import METRICS
 from assay.track.tracker.words import named, whole
 
 PHASES = ("training", "evaluation", "inference")
@@ -40,7 +40,7 @@ _TOGETHER = (500, 50, 1)  # rows a statement: the more, the fewer hand-overs bet
 _ROW = f"({', '.join('?' * len(COLUMNS))})"
 _INSERT = f"INSERT INTO metrics ({', '.join(COLUMNS)}) VALUES "
 _INSERTS = {count: _INSERT + ", ".join([_ROW] * count) for count in _TOGETHER}
-_JSON = (COLUMNS.index("value_json"), COLUMNS.index("metadata"))
+_COPY = f"COPY metrics ({', '.join(COLUMNS)}) FROM STDIN"
 
 
 class Names:
@@ -129,7 +129,7 @@ def insert(connection: sa.Connection, points: Sequence[Point]) -> None:
     if not points:
         return
     if connection.dialect.name != "sqlite":
-        connection.execute(sa.insert(METRICS), [_row(point) for point in points])
+        _copy(connection, points)
         return
     first = 0
     for count in _TOGETHER:
@@ -139,8 +139,17 @@ def insert(connection: sa.Connection, points: Sequence[Point]) -> None:
             first += count
 
 
-def _row(point: Point) -> dict[str, Any]:
-    plain: Iterable[Any] = (
-        decode(value) if index in _JSON and value is not None else value for index, value in enumerate(point)
-    )
-    return dict(zip(COLUMNS, plain, strict=True))
+def _copy(connection: sa.Connection, points: Sequence[Point]) -> None:
+    """Through PostgreSQL's COPY, whose rows need no parsing of SQL."""
+    import psycopg
+
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+            for point in points:
+                copy.write_row(point)
+    except psycopg.Error as error:  # past SQLAlchemy, so it is not put into its words
+        told = store_error(error, connection.engine.url.render_as_string())
+        if told is None:
+            raise
+        raise told from error
