@@ -78,6 +78,8 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
     console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
     for reason in document["reasons"]:
         console.print(f"  {reason['state']:<8}{reason['check']:<9}{reason['text']}", highlight=False)
+    for reason in document["absent"].values():
+        console.print(f"  note: {reason}", highlight=False, markup=False)
     _windows(console, document)
     overfit = document["overfit"]
     for reason in overfit["reasons"]:
@@ -89,7 +91,7 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
         highlight=False,
     )
     held = "first window, held over all" if document["mode"] == "fixed" else "newest window"
-    console.print(f"best parameters ({held}):", highlight=False)
+    console.print(f"best parameters ({held}, searched on {_searched_on(document)}):", highlight=False)
     for name in document["searched"]:
         console.print(f"  {name} = {document['best_parameters'][name]}", highlight=False, markup=False)
     console.print(f"configuration {document['config_id']}, stage {document['stage']}", highlight=False, markup=False)
@@ -108,6 +110,11 @@ def _asked(document: Document) -> str:
         sizes = (_points(each) for each in document["space"].values())
         parts.append("grid " + " × ".join(f"{n} {name}" for n, name in zip(sizes, document["space"], strict=True)))
     return ", ".join([*parts, f"seed {spec['seed']}"])
+
+
+def _searched_on(document: Document) -> str:
+    found = [window for window in document["windows"] if window["curve"]]
+    return f"{found[-1]['train_from'][:10]} to {found[-1]['train_to'][:10]}"
 
 
 def _points(table: Document) -> int:

@@ -26,6 +26,7 @@ from assay.learn.strategies.regimes import checked
 from assay.runs import keep
 from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
+from assay.runs.documents import unfunded
 from assay.runs.evidence import RunEvidence, jsonable, trades_table
 from assay.runs.regimes import at_entry, split_by_regime
 from assay.runs.strategies import blamed, chosen, demand_honest, told_apart
@@ -255,7 +256,7 @@ def _document(spec: BacktestSpec, candles: Bars, record: Record, measured: Mappi
         "folds": [],
         "importance": [],
         "labels": {},
-        "absent": {},
+        "absent": unfunded([candles]),
     }
 
 

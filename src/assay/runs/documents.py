@@ -1,9 +1,10 @@
 """What every training says of itself, whatever its learner: its trial, its document."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from assay.kernel.bars import Bars
 from assay.kernel.clock import iso, now_ms
 from assay.kernel.spec import TrainSpec
 from assay.kernel.trial import Trial
@@ -44,6 +45,12 @@ def trial(spec: TrainSpec, found: Judged, digest: str, seconds: float, *, strate
     )
 
 
+def unfunded(bars: Iterable[Bars]) -> dict[str, str]:
+    """What is missing of a derivative without stored funding payments, by the name of the cost."""
+    bare = [b.instrument.symbol for b in bars if ":" in b.instrument.symbol and "funding_rate" not in b.joined]
+    return {"funding": f"no funding payments of {', '.join(bare)} are stored: none was charged"} if bare else {}
+
+
 def document(
     spec: TrainSpec, digest: str, past: History, outcomes: Sequence[Outcome], found: Judged, word: Verdict
 ) -> dict[str, Any]:
@@ -71,7 +78,7 @@ def document(
         "labels": {s: labels_summary(each) for s, each in labels.items() if each is not None},
         "quality": {s: jsonable(examine(b).as_dict()) for s, b in past.bars.items()},
         "snapshots": {s: b.digest() for s, b in past.bars.items()},
-        "absent": dict(past.absent),
+        "absent": dict(past.absent) | unfunded(past.bars.values()),
         **verdict_summary(word),
         "advice": advice(word, found.metrics, bars_per_year=found.bars_per_year),
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError, DataError, TrainError
 from assay.kernel.fold import Fold
-from assay.kernel.spec import TrainSpec
+from assay.kernel.spec import TrainSpec, canonical
 from assay.runs import keep
 from assay.runs.asking import plan_name
 from assay.runs.code import code_digest, surroundings
@@ -38,6 +39,7 @@ from assay.validate.stability import MIN_WINDOWS, windows_stability
 from assay.validate.walk import walk
 
 KIND = "optimize"
+_PROBED_BESTS = 10
 
 
 def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, force: bool = False) -> TrainResult:
@@ -70,7 +72,10 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
             count = _count(spec, context)
             word = verdict(found, past, n_trials=count, counted=number <= count)
-            told = document(spec, digest, past, outcomes, found, word) | _searched(asked, walked, past, found)
+            _demand_honest_bests(asked, walked, bars[0])
+            told = document(spec, digest, past, outcomes, found, word)
+            told |= _searched(asked, walked, past, found)
+            told["advice"] = _advised(told)
             told |= {
                 "run_id": run.run_id,
                 "experiment_id": run.id,
@@ -170,6 +175,7 @@ def _demand_windows(spec: TrainSpec, folds: Sequence[Fold], past: History) -> No
 def _searched(asked: RuleSearch, walked: Windows, past: History, found: Judged) -> dict[str, Any]:
     """What an optimisation says beside what every training says."""
     params, documents = asked.params, walked.documents
+    overfit = _overfit(asked, documents)
     best = {**asked.base, **walked.newest.best_parameters}
     return {
         "kind": KIND,
@@ -193,9 +199,25 @@ def _searched(asked: RuleSearch, walked: Windows, past: History, found: Judged) 
         "valid_trials": sum(w["valid_trials"] for w in documents),
         "trials_shown": len(walked.trials),
         "windows": jsonable(documents),
-        "overfit": jsonable(_overfit(asked, documents)),
+        "overfit": jsonable(overfit),
         "by_regime": jsonable(split_by_regime(past.panel.one.bars, found.whole)),
     }
+
+
+def _demand_honest_bests(asked: RuleSearch, walked: Windows, bars: Bars) -> None:
+    """A strategy of the user's own is asked again at what the windows found: it may peek at some parameters only."""
+    found = {canonical(w["parameters"]): w["parameters"] for w in reversed(walked.documents) if w["parameters"]}
+    for parameters in islice(found.values(), _PROBED_BESTS):
+        demand_honest(asked.rule, bars, {**asked.base, **parameters})
+
+
+def _advised(told: Mapping[str, Any]) -> str:
+    """The gate's advice, after the windows' word where that is worse."""
+    overfit, advice = told["overfit"], str(told["advice"])
+    if overfit["verdict"] != "REJECT" or told["verdict"] == "PYRITE":
+        return advice
+    codes = ", ".join(reason["code"] for reason in overfit["reasons"])
+    return f"Hold back: the windows say REJECT ({codes}). Apart from that: {advice}"
 
 
 def _overfit(asked: RuleSearch, documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

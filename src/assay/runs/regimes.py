@@ -7,6 +7,9 @@ from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars
 from assay.simulate.record import Record
 from assay.simulate.regimes import by_regime
+from assay.validate.verdict import Thresholds
+
+_ANNUAL = ("annual_return", "annual_volatility", "sharpe_annual", "sortino_annual", "calmar")
 
 
 def regimes(bars: Bars, record: Record) -> IntArray:
@@ -21,7 +24,14 @@ def split_by_regime(bars: Bars, record: Record) -> dict[str, dict[str, float]]:
     labels = regimes(bars, record).astype(np.float64)
     labels[labels < 0] = np.nan
     split = by_regime(record, labels, bars_per_year=bars.bars_per_year)
-    return {NAMES[int(label)]: values for label, values in split.items()}
+    return {NAMES[int(label)]: _told(values) for label, values in split.items()}
+
+
+def _told(values: dict[str, float]) -> dict[str, float]:
+    """The same without annual numbers where there are too few bars to speak of a year."""
+    if values["n_obs"] >= Thresholds().min_regime_bars:
+        return values
+    return values | {name: np.nan for name in _ANNUAL if name in values}
 
 
 def at_entry(bars: Bars, record: Record) -> list[str | None]:

@@ -26,7 +26,7 @@ from assay.validate.search.search import Search
 from assay.validate.search.space import Space
 from assay.validate.walk import Outcome, judge_model
 
-_CURVE, _LOOKED_AT = 200, 50_000
+_CURVE, _LOOKED_AT, _LEAST_A_PARAMETER = 200, 50_000, 10
 _MEASURED = ("sharpe", "sharpe_annual", "net_profit", "max_drawdown", "win_rate")
 Span = tuple[int, int]
 
@@ -163,7 +163,10 @@ def _told(result: SearchResult, space: Space) -> dict[str, Any]:
 
 
 def _plateau(result: SearchResult, space: Space) -> float:
+    """Undefined below ten valid trials a parameter: in 9 dimensions the nearest of 40 are nobody's neighbours."""
     trials, best = result.trials, result.best.number
+    if result.valid_evaluations < _LEAST_A_PARAMETER * len(space.dimensions):
+        return float("nan")
     rows = np.arange(len(trials))
     if len(rows) > _LOOKED_AT:
         rows = np.union1d(generator(result.seed, "plateau").choice(rows, _LOOKED_AT, replace=False), best)

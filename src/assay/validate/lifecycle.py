@@ -187,7 +187,7 @@ def _decay(live: Live) -> Iterator[Reason]:
 
 def _discovery(word: Word, m: Mapping[str, float]) -> Iterator[Reason]:
     trades, p = m["total_trades"], m["p_value"]
-    yield _rule("PROVEN", word != "UNPROVEN", f"the gate says {word}", word, "GOLD")
+    yield _rule("PROVEN", word == "GOLD", f"the gate says {word}", word, "GOLD")
     yield _rule("TRADES", trades >= MIN_TRADES, f"{_told(trades, ',.0f')} closed trades", trades, MIN_TRADES)
     yield _rule("P_VALUE", p < MAX_P_VALUE, f"p {_told(p, '.4f')} after deflation", p, MAX_P_VALUE)
 

@@ -98,9 +98,15 @@ class Strategy:
     def lookback(self, values: Values, timeframe: str) -> int:
         """Rows strictly before t that a decision at t may read. values: as `resolve` gives them.
 
-        Raises ConfigError ``CONFIG_TIMEFRAME`` where the rule cannot read bars of this length.
+        Raises ConfigError ``CONFIG_TIMEFRAME`` where the rule cannot read bars of this length, ``CONFIG_STRATEGY``
+        where it declares no count.
         """
-        return self.reads(values, Timeframe(timeframe))
+        rows = self.reads(values, Timeframe(timeframe))
+        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 0:
+            raise ConfigError(
+                f"strategy {self.name}: its lookback is {shown(rows)}, must be an integer >= 0", code="CONFIG_STRATEGY"
+            )
+        return rows
 
     def demand(self, bars: Bars, values: Values) -> None:
         """Raise where these bars cannot serve these values.

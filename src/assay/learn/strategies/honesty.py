@@ -19,7 +19,7 @@ Rows = Mapping[str, FloatArray]
 
 
 def demand_honest(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
-    """What a search or a backtest asks of a strategy of the user's own before it trusts it: no future, deterministic.
+    """What a search or a backtest asks of a user's strategy first: no future, an honest lookback, deterministic.
 
     Raises as `check` does. Some hundred evaluations of the rule on these bars.
     """
@@ -27,6 +27,7 @@ def demand_honest(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> 
     check_is_deterministic(strategy, bars, values)
     if len(bars) > strategy.lookback(values, bars.instrument.timeframe) + 1:
         check_knows_no_later_bar(strategy, bars, values)
+        check_lookback_is_enough(strategy, bars, values)
 
 
 def check(strategy: Strategy, bars: Bars, values: Mapping[str, Any] | None = None) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.kernel.costs import Costs
-from assay.kernel.errors import AssayError
+from assay.kernel.errors import AssayError, TrainError
 from assay.kernel.panel import Panel
 from assay.learn.rules import RuleModel, RuleTrainer
 from assay.learn.strategies.bench import Bench
@@ -140,8 +140,16 @@ class Swept:
             self.counting.ears.over = True
 
     def full(self, row: Row) -> Row:
-        """The best with all metrics of its record."""
-        return replace(row, metrics=self.ground.measured(self.ground.record(row.parameters)))
+        """The best with all metrics of its record.
+
+        Raises TrainError ``TRAIN_STRATEGY`` where the rule does not give the signals again that it was scored by.
+        """
+        metrics = self.ground.measured(self.ground.record(row.parameters))
+        again = metrics["sharpe"], metrics["total_trades"]
+        if again != (row.metrics["sharpe"], row.metrics["total_trades"]):
+            name = self.ground.sweep.rule.name
+            raise TrainError(f"strategy {name} gave two answers to the same bars", code="TRAIN_STRATEGY")
+        return replace(row, metrics=metrics)
 
     def _grid(self, session: Session) -> Trials:
         done, best = 0, math.nan

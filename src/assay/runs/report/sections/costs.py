@@ -15,7 +15,7 @@ _UNITS = {
     "slippage_bps": "basis points of price, per side",
     "spread_bps": "basis points, full spread; each side pays half",
     "borrow_rate": "of a short position's notional, per year",
-    "funding": "the market's stored funding payments are charged",
+    "funding": "stored funding payments are charged; where none are stored, none",
     "impact_coefficient": "times (quantity / bar volume) ^ exponent, of price",
     "impact_exponent": "of market impact",
 }
