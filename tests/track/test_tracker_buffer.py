@@ -18,7 +18,7 @@ from assay.track import ExperimentTracker, MetricsLogger, MLDatabase, open_recor
 from assay.track.tracker import buffer as buffering
 from assay.track.tracker import shared as sharing
 from assay.track.tracker.buffer import PointBuffer
-from assay.track.tracker.points import Point
+from assay.track.tracker.points import Point, insert
 
 
 @pytest.fixture
@@ -117,6 +117,35 @@ def test_a_record_that_cannot_be_written_keeps_the_points_queued(tmp_path: Path)
         buffer.put([point(run, 3)])
         buffer.flush()
         assert [row["step"] for row in record.metrics.read(run)] == [1, 2, 3] and buffer.waiting == 0
+
+
+def test_points_that_were_taken_go_back_in_order_when_the_disk_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def failing(connection: object, points: list[Point]) -> None:
+        calls.append(len(points))
+        if len(calls) in (1, 5):  # the first try, and amid the halving of the second
+            raise StoreError("the disk is full", code="STORE_FULL")
+        insert(connection, points)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(buffering, "insert", failing)
+    with open_record(tmp_path / "r.db") as record:
+        run = record.experiments.start("a").id
+        buffer = PointBuffer(record.database, lambda: None)
+        for step in range(8):
+            buffer.put([point(run, step, 99 if step == 5 else None)])
+        for _ in range(2):
+            with pytest.raises(StoreError, match="disk is full"):
+                buffer.flush()
+        buffer.put([point(run, 8)])
+        with pytest.raises(StoreError, match="1 queued"):
+            buffer.flush()
+        written = MLDatabase(record).execute_query("SELECT step FROM metrics ORDER BY id")
+        assert [row["step"] for row in written] == [0, 1, 2, 3, 4, 6, 7, 8] and buffer.waiting == 0
+    assert calls[:5] == [8, 8, 8, 4, 4]
+    sharing._given.clear()
 
 
 def test_a_full_queue_writes_in_the_callers_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
