@@ -19,5 +19,5 @@ found = judged(outcomes, past, spec.costs, seed=1)
 for fold in found.folds:
     print(fold["test_from"][:10], f"net {fold['metrics']['net_profit']:+.1%}", f"AUC {fold['metrics']['auc']:.3f}")
 
-word = verdict(found, n_trials=1, counted=True, regimes=None)
+word = verdict(found, past, n_trials=1, counted=True)
 print(word.word, "-", "; ".join(f"{r.check} {r.state}" for r in word.reasons))
