@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -25,6 +26,8 @@ from assay.simulate.sweep_pool import Lazy, known
 
 _TOGETHER = 200_000  # combinations whose sums are held at once: 58 MB
 _CORNERS = 4_096
+_FEW = 64
+_warmed: set[str] = set()  # rules whose code this process has loaded
 _KEPT = 256  # structural sets whose candidates are kept for later batches
 Grids = Mapping[str, Sequence[Any]]
 Measured = dict[str, FloatArray]
@@ -40,7 +43,7 @@ class Bench:
     base:    all parameters, as `Strategy.resolve` gives them; a candidate changes some.
     ends:    of each searched parameter the values that bound it: both ends of a range, every choice.
     regime:  the only one in which a position may begin; empty is any.
-    seconds: spent in the sweep so far, indicators included.
+    seconds: spent in the sweep so far, indicators included, the loading of compiled code apart (see `warm`).
 
     What comes out is what `assay.simulate.run` gives for the rule's decisions, bit for bit, for any number of threads.
     """
@@ -67,6 +70,17 @@ class Bench:
     def judged(self) -> int:
         """Bars from `start` on."""
         return len(self.bars) - self.start
+
+    def warm(self) -> None:
+        """Load the compiled code of rule and sweep, once a process, on a few bars: some tenths of a second."""
+        if self.rule.name in _warmed:
+            return
+        _warmed.add(self.rule.name)
+        need = self.lookback(self.base) + _FEW
+        if len(self.bars) >= need:
+            few = Bench(self.rule, self.bars[:need], need - _FEW, self.base, {}, self.costs, self.regime, self.threads)
+            with suppress(AssayError):  # the search itself meets it again, and says at which parameters
+                few.points([{}])
 
     def first(self, rows: int) -> "Bench":
         """The same on the first of the judged bars only."""

@@ -54,6 +54,7 @@ class RuleSweep:
         ends = {name: each.ends for name, each in space.dimensions.items()}
         bench = Bench(self.rule, bars, start, self.base, ends, costs, self.regime, self.threads)
         self.rule.demand(bars, min(bench.corners(), key=bench.lookback))
+        bench.warm()
         return Ground(self, bench, space)
 
 
