@@ -1,6 +1,6 @@
 """Searches through the public API and the command line; one JSON line a figure.
 
-    python benchmarks/search.py [FILE] [bayesian] [million] [--rule NAME]
+    python benchmarks/search.py [FILE] [bayesian] [million]
 
 FILE is a Parquet file of candles (binanceusdm BTC/USDT:USDT 1h of the project's data set, if it is found beside the
 checkout; else a synthetic market of 37,660 hourly bars). ``bayesian``: 2,000 trials of liquidity_sweep on all bars, the
@@ -38,6 +38,14 @@ from assay.validate.search.swept import RuleSweep
 FOUND = Path(__file__).parent.parent.parent / "shared" / "data" / "binanceusdm_BTC-USDT-PERP_1h.parquet"
 MILLION = {
     "range_sweep": {
+        "N": "10,20,40,60",
+        "p": "0.001:0.01:25",
+        "k": "1.5:5.0:20",
+        "atr_multiplier_sl": "1.0:3.0:10",
+        "atr_multiplier_tp": "1.5:5.0:10",
+        "max_holding_periods": "20,30,40,50,60",
+    },
+    "range_sweep, thresholds of minute bars": {
         "N": "10,20,40,60",
         "p": "0.0002:0.002:25",
         "k": "1.0:2.9:20",
@@ -133,26 +141,28 @@ def bayesian(bars: Bars) -> None:
     told("bayesian search of liquidity_sweep", **found)
 
 
-def million(bars: Bars, file: Path | None, name: str) -> None:
+def million(bars: Bars, file: Path | None, label: str) -> None:
     """A million combinations through the API, then through the command line on the same file."""
     from assay.validate.search.texts import searched
 
+    name = label.split(",")[0]
     rule = strategies()[name]
-    given = dict(searched(f"{k}={v}") for k, v in MILLION[name].items())
+    given = dict(searched(f"{k}={v}") for k, v in MILLION[label].items())
     space = Space.of(given, known=rule.parameters, fixed=rule.defaults)
     runs = []
     for _ in range(3):
         with tempfile.TemporaryDirectory() as folder:
             runs.append(search(name, bars, Grid(), space, 1, Path(folder)))
-    told(f"a million combinations of {name}, API", **min(runs[1:], key=lambda run: run["seconds"]))
+    told(f"a million combinations of {label}, API", **min(runs[1:], key=lambda run: run["seconds"]))
     if file is not None:
-        _cli(file, bars, name)
+        _cli(file, bars, label)
 
 
-def _cli(file: Path, bars: Bars, name: str) -> None:
+def _cli(file: Path, bars: Bars, label: str) -> None:
     assay = (sys.executable, "-c", "from assay.cli.main import run; run()")
     own = bars.instrument
-    asked = [word for k, v in MILLION[name].items() for word in ("--space", f"{k}={v}")]
+    asked = [word for k, v in MILLION[label].items() for word in ("--space", f"{k}={v}")]
+    name = label.split(",")[0]
     with tempfile.TemporaryDirectory() as home:
         subprocess.run([*assay, "import", str(file), "--home", home], check=True, capture_output=True)
         command = [
@@ -165,7 +175,7 @@ def _cli(file: Path, bars: Bars, name: str) -> None:
     document = json.loads(done.stdout)
     train = int(len(bars) * 0.7)
     told(
-        f"a million combinations of {name}, assay optimize",
+        f"a million combinations of {label}, assay optimize",
         searched_bars=train, trials=document["trials"], wall_seconds=round(wall, 2),
         seconds=round(document["seconds"], 2), engine_seconds=round(document["engine_seconds"], 2),
     )  # fmt: skip
