@@ -203,3 +203,10 @@ def test_what_cannot_be_searched_is_refused():
         Search(make=RuleTrainer, space=Space.of_strategy(rule), costs=Costs())
     with pytest.raises(ConfigError, match="regime 'sidewards' is unknown"):
         RuleTrainer(rule, regime="sidewards")
+
+
+def test_a_best_that_never_traded_is_no_second_answer():
+    """Its Sharpe ratio is undefined both times."""
+    search = made(RULES["range_sweep"], space={"p": [0.5, 0.6]}, method=Grid(), objective="net_profit")
+    result = search.search(learning(lively(700), 100), seed=1, report=Silent())
+    assert result.best_score == 0.0 and result.best.trades == 0 and np.isnan(result.best_metrics["sharpe"])
