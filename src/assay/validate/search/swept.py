@@ -146,8 +146,8 @@ class Swept:
         Raises TrainError ``TRAIN_STRATEGY`` where the rule does not give the signals again that it was scored by.
         """
         metrics = self.ground.measured(self.ground.record(row.parameters))
-        said = [[each[name] for name in ("sharpe", "total_trades")] for each in (metrics, row.metrics)]
-        if not np.array_equal(*said, equal_nan=True):  # a best that never traded has no Sharpe ratio, twice
+        now, before = ([each[name] for name in ("sharpe", "total_trades")] for each in (metrics, row.metrics))
+        if not np.array_equal(now, before, equal_nan=True):  # a best that never traded has no Sharpe ratio, twice
             name = self.ground.sweep.rule.name
             raise TrainError(f"strategy {name} gave two answers to the same bars", code="TRAIN_STRATEGY")
         return replace(row, metrics=metrics)
