@@ -101,6 +101,11 @@ class Panel:
         """``(m,)`` int64 ms: the instants at which any instrument decides, increasing, each once."""
         return np.unique(np.concatenate([w.bars.known_at for w in self.windows.values()]))
 
+    @property
+    def learnt(self) -> tuple[int, int]:
+        """First and last instant (ms) that may be learnt from."""
+        return int(self.times[0]) if self.since is None else self.since, int(self.times[-1])
+
     @cached_property
     def known_at(self) -> IntArray:
         """``(m,)`` int64 ms, beside `times`: when every label decided at that instant is known."""

@@ -74,7 +74,7 @@ def _space(rule: Strategy, fixed: Mapping[str, Any], texts: Sequence[str]) -> di
             raise ConfigError(f"--space names {shown(name)} twice", code="CONFIG_SPACE", field=name[:128])
         given[name] = values
     if not given:
-        given = {name: declared(each) for name, each in rule.space.items() if name not in fixed}
+        given = declared(rule, fixed)
     return as_tables(Space.of_strategy(rule, given))
 
 

@@ -17,6 +17,7 @@ from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError, DataError, TrainError
 from assay.kernel.fold import Fold
 from assay.kernel.spec import TrainSpec, canonical
+from assay.kernel.timeframe import DAY_MS
 from assay.runs import keep
 from assay.runs.asking import plan_name
 from assay.runs.code import code_digest, surroundings
@@ -159,10 +160,10 @@ def _demand_windows(spec: TrainSpec, folds: Sequence[Fold], past: History) -> No
             f"a configuration trades bars of {', '.join(TIMEFRAMES)}, not of {spec.timeframe}",
             code="CONFIG_TIMEFRAME",
         )
-    plan_, day = spec.folds, 86_400_000
+    plan_ = spec.folds
     if plan_.train_days is None or plan_.test_days is None or len(folds) >= MIN_WINDOWS:
         return
-    have = (past.panel.times[-1] - past.panel.times[0]) / day
+    have = (past.panel.times[-1] - past.panel.times[0]) / DAY_MS
     need = plan_.train_days + plan_.gap_days + MIN_WINDOWS * plan_.test_days
     raise ConfigError(
         f"{plan_.train_days:g} train + {plan_.gap_days:g} gap + {MIN_WINDOWS} × {plan_.test_days:g} test days = "

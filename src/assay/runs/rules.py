@@ -165,7 +165,7 @@ class RuleSearch:
         if twice:
             raise ConfigError(f"{twice[0]} is searched and set at once", code="CONFIG_SPACE", field=twice[0])
         if not given:
-            given = {name: declared(s) for name, s in self.rule.space.items() if name not in self.params.fixed}
+            given = declared(self.rule, self.params.fixed)
         space = Space.of_strategy(self.rule, given, values=self.base)
         for name, each in space.dimensions.items():
             for value in each.ends:
@@ -178,9 +178,10 @@ def _some(values: Sequence[Any]) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def declared(search: Any) -> Any:
-    """What a rule declares as `dimension` takes it: its choices are a list."""
-    return list(search) if isinstance(search, tuple) else search
+def declared(rule: Strategy, fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """What a rule declares to search but for what is fixed, as `dimension` takes it: choices are a list."""
+    found = {name: search for name, search in rule.space.items() if name not in fixed}
+    return {name: list(search) if isinstance(search, tuple) else search for name, search in found.items()}
 
 
 def as_tables(space: Space) -> dict[str, dict[str, Any]]:

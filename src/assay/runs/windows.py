@@ -67,17 +67,16 @@ class Searching:
         if self.fixed and self._held is not None:
             report.progress(1.0, {})
             return self._held
-        span = int(train.times[0]) if train.since is None else train.since, int(train.times[-1])
         try:
             result = self.search.search(train, seed=seed, report=report)
         except TrainError as error:
             if error.code != "TRAIN_NO_VALID_TRIAL" or self.fixed:
                 raise
             with self._lock:
-                self.refused[span] = error
+                self.refused[train.learnt] = error
             return Idle()
         with self._lock:
-            self.found[span] = result
+            self.found[result.span] = result
         self._held = self.search.best(result, train, seed=seed, report=report)
         return self._held
 

@@ -150,7 +150,7 @@ class Search:
             seed=seed,
             planned=planned,
             note=session.note,
-            span=_span(train),
+            span=train.learnt,
             engine_seconds=judge.seconds,
         )
 
@@ -191,11 +191,6 @@ class _Last:
 
     def trial(self, trial: Trial) -> int:
         return self.report.trial(trial)
-
-
-def _span(train: Panel) -> tuple[int, int]:
-    first = int(train.times[0]) if train.since is None else train.since
-    return first, int(train.times[-1])
 
 
 def _none_valid(trials: Trials, objective: Objective, seconds: float) -> TrainError:

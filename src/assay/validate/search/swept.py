@@ -131,7 +131,7 @@ class Swept:
     def judged(self, session: Session) -> Trials:
         """Every candidate, each batch counted before it is told."""
         try:
-            return self._grid(session) if self.whole else self._batches(session)
+            return self._grid() if self.whole else self._batches(session)
         except AssayError as error:
             point = error.facts.get("parameters")
             if not isinstance(point, Mapping) or self.counting.ears.wished(error):
@@ -152,7 +152,7 @@ class Swept:
             raise TrainError(f"strategy {name} gave two answers to the same bars", code="TRAIN_STRATEGY")
         return replace(row, metrics=metrics)
 
-    def _grid(self, session: Session) -> Trials:
+    def _grid(self) -> Trials:
         done, best = 0, math.nan
 
         def heard(count: int, score: float) -> None:
@@ -160,7 +160,6 @@ class Swept:
             done, best = done + count, float(np.fmax(best, score))
             self.counting.tell(done, best)
 
-        session.ask()  # refuses a grid without a point
         return self._counted(self.ground.grid(self.counting.objective, heard))
 
     def _batches(self, session: Session) -> Trials:
