@@ -1,16 +1,19 @@
 """One champion always, whoever promotes at once."""
 
 import threading
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, StoreError
+from assay.testing.record import a_trial
 from assay.track import champions
 from assay.track.champions import Post
 from assay.track.record import Record
 from assay.track.rows import Row
+from assay.track.schema.service import EVENTS, OUTBOX
 
 POST = Post("rules", "binance", "BTC/USDT", "1h")
 COUNTED = {"check": "ledger", "state": "PASS"}
@@ -24,6 +27,15 @@ SOUND: dict[str, Any] = {
     "val_metric": 1.5,
     "verdict": {"word": "GOLD", "reasons": [COUNTED]},
 }
+MARKETS = ("binance|BTC/USDT|1h", "|ETH/USDT|")
+
+
+@pytest.fixture
+def run(record: Record, run: int) -> int:
+    """A run that has counted its trials on both markets."""
+    for market in MARKETS:
+        record.ledger.append(a_trial(market_key=market), run)
+    return run
 
 
 def fine(row: Row) -> None:
@@ -48,8 +60,15 @@ def held(record: Record, post: Post = POST) -> dict[str, int]:
 
 def events(record: Record) -> list[Row]:
     with record.database.read() as connection:
-        found = connection.execute(sa.select(champions.EVENTS).order_by(champions.EVENTS.c.id)).mappings()
+        found = connection.execute(sa.select(EVENTS).order_by(EVENTS.c.id)).mappings()
         return [dict(row) for row in found]
+
+
+def words(record: Record) -> list[Row]:
+    """What is left for the mirror."""
+    with record.database.read() as connection:
+        found = connection.execute(sa.select(OUTBOX.c.payload).order_by(OUTBOX.c.id)).scalars()
+        return [row for row in found if row["kind"] == "alias"]
 
 
 def refused(code: str, act: Any) -> StoreError:
@@ -75,6 +94,8 @@ def test_from_the_first_to_the_third_and_back(record: Record, run: int) -> None:
     told = events(record)[-1]
     assert (told["actor"], told["action"], told["subject"]) == ("cy", "rollback", f"model:{second}")
     assert told["details"] == {"post": "rules|binance|BTC/USDT|1h", "version": 4, "was": third}
+    assert words(record)[-1] == {"kind": "alias", "alias": "champion", "model_id": second} | asdict(POST)
+    assert len(words(record)) == len(events(record)) == 6
     with record.database.read() as connection:
         active = connection.exec_driver_sql("SELECT id FROM ml_model_registry WHERE is_active = TRUE").scalars().all()
     assert active == [second]
@@ -195,7 +216,7 @@ def test_sixteen_threads_promote_at_once(record: Record, run: int, each: int) ->
     assert winners >= distinct >= 1 and champion["model_id"] == int(events(record)[-1]["subject"].split(":")[1])
 
 
-def test_without_the_comparison_an_update_is_lost(record: Record, run: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_comparison_updates_are_lost(record: Record, run: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: it must show the damage that the comparison prevents."""
 
     def blind(connection: sa.Connection, post: Post, model: int, seen: int, by: str) -> None:
@@ -204,3 +225,20 @@ def test_without_the_comparison_an_update_is_lost(record: Record, run: int, monk
     monkeypatch.setattr(champions, "_swap", blind)
     first, second = add(record, run), add(record, run)
     assert promote(record, first, expected_version=0) == promote(record, second, expected_version=0) == 1
+    storm(record, run, 10)
+    told = [row["details"]["version"] for row in events(record) if row["action"] == "promote"]
+    assert len(told) - len(set(told)) >= 1
+
+
+def test_a_challenger_keeps_its_files(record: Record, run: int) -> None:
+    leaving = add(record, run, deleting_at=0)
+    assert "deleted" in str(refused("STORE_CONFLICT", lambda: record.champions.challenge(leaving, by="ann")))
+
+
+def test_the_one_that_comes_back_challenges_no_more(record: Record, run: int) -> None:
+    first, second = add(record, run), add(record, run)
+    promote(record, first)
+    promote(record, second)
+    record.champions.challenge(first, by="ann")
+    record.champions.rollback(POST, by="ann", works=fine)
+    assert held(record) == {"champion": first, "previous": second}

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError
 from assay.track.database import Database, hold, insert_new
+from assay.track.gate import demand_sound, faults_of, gate, uncounted, word
 from assay.track.instants import instant
+from assay.track.ledger import Ledger
+from assay.track.outbox import announce
 from assay.track.rows import Row, not_found, rows
 from assay.track.schema.models import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
 
 Works = Callable[[Row], None]
 _A = ALIASES.c
+_ALIAS_OF = {"challenge": "challenger", "promote": "champion", "rollback": "champion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Champions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ledger = Ledger(database)
 
     def of(self, post: Post) -> dict[str, Row]:
         """Alias rows by alias: ``champion``, ``challenger``, ``previous``; only those that there are."""
@@ -45,13 +49,15 @@ class Champions:
     def challenge(self, model: int | str, *, by: str) -> int:
         """Make the model its post's challenger; the alias's new version. The champion cannot challenge itself."""
         with self._database.write() as connection:
-            row = _model(connection, model)
-            post = _post(row)
+            row = _model(connection, model, locked=True)
+            post = post_of(row)
             held = _held(connection, post)
+            if row["deleting_at"] is not None:
+                raise StoreError(f"the files of model {row['id']} are deleted or about to be", code="STORE_CONFLICT")
             if "champion" in held and held["champion"]["model_id"] == row["id"]:
                 raise StoreError(f"model {row['id']} is the champion of {post} already", code="STORE_CONFLICT")
             _place(connection, post, "challenger", row["id"], by)
-            _log(connection, by, "challenge", row["id"], {"post": str(post)})
+            _log(connection, by, "challenge", row["id"], post, {})
             return int(_of(connection, post)["challenger"]["version"])
 
     def promote(
@@ -70,13 +76,13 @@ class Champions:
         _demand_name(by)
         with self._database.read() as connection:
             row = _model(connection, model)
-            seen = _seen(_of(connection, _post(row)), expected_version)
-        _gate(row, override)
+            seen = _seen(_of(connection, post_of(row)), expected_version)
+        gate(row, override, uncounted(self._database, self._ledger, row))
         works(row)
         with self._database.write() as connection:
             row = _model(connection, row["id"], locked=True)
-            _gate(row, override)  # it may have been found damaged, or marked for deletion, while its files were read
-            post = _post(row)
+            gate(row, override, [])  # it may have been found damaged, or marked for deletion, while its files were read
+            post = post_of(row)
             held = _held(connection, post)
             old = held.get("champion")
             if old is not None and (old["model_id"], old["version"]) == (row["id"], seen):
@@ -85,9 +91,9 @@ class Champions:
             if old is not None:
                 _place(connection, post, "previous", old["model_id"], by)
             _clear(connection, post, "challenger", row["id"])
-            details = {"verdict": _word(row), "override": override.strip() or None}
-            was = None if old is None else old["model_id"]
-            _log(connection, by, "promote", row["id"], details | {"post": str(post), "version": seen + 1, "was": was})
+            details: Row = {"verdict": word(row), "override": override.strip() or None, "version": seen + 1}
+            details |= {"was": None if old is None else old["model_id"]}
+            _log(connection, by, "promote", row["id"], post, details)
             return seen + 1
 
     def rollback(self, post: Post, *, by: str, works: Works, expected_version: int | None = None) -> int:
@@ -103,18 +109,19 @@ class Champions:
                 raise not_found("previous champion", str(post), f"it has {', '.join(held) or 'no champion'}")
             row = _model(connection, held["previous"]["model_id"])
             seen = _seen(held, expected_version)
-        _demand_sound(row, _faults(row))
+        demand_sound(row, faults_of(row))
         works(row)
         with self._database.write() as connection:
             row = _model(connection, row["id"], locked=True)
-            _demand_sound(row, _faults(row))
+            demand_sound(row, faults_of(row))
             now = _held(connection, post)
             if now["previous"]["model_id"] != row["id"]:
                 raise _changed(post, now.get("champion"), seen)
             old = now["champion"]["model_id"]
             _swap(connection, post, row["id"], seen, by)
             _place(connection, post, "previous", old, by)
-            _log(connection, by, "rollback", row["id"], {"post": str(post), "version": seen + 1, "was": old})
+            _clear(connection, post, "challenger", row["id"])
+            _log(connection, by, "rollback", row["id"], post, {"version": seen + 1, "was": old})
             return seen + 1
 
 
@@ -180,7 +187,8 @@ def _model(connection: sa.Connection, asked: int | str, *, locked: bool = False)
     return found[0]
 
 
-def _post(row: Row) -> Post:
+def post_of(row: Row) -> Post:
+    """What a model can be champion of. StoreError ``STORE_VALUE`` for one without strategy or symbol."""
     if not (row["strategy_type"] and row["symbol"]):
         raise StoreError(
             f"model {row['id']} has no strategy and symbol, so it can be champion of nothing", code="STORE_VALUE"
@@ -188,55 +196,18 @@ def _post(row: Row) -> Post:
     return Post(row["strategy_type"], row["exchange"] or "", row["symbol"], row["timeframe"] or "")
 
 
-def _gate(row: Row, override: str) -> None:
-    """What nothing waives, and the verdict, which a person may."""
-    faults = [*_faults(row), *_unproven(row)]
-    if _word(row) != "GOLD" and not override.strip():
-        faults.append(f"its verdict is {_word(row)}, not GOLD, and no reason is given to override it")
-    _demand_sound(row, faults)
-
-
-def _faults(row: Row) -> list[str]:
-    """Against its bytes and its audit."""
-    faults = []
-    if row["integrity"] != "verified":
-        faults.append(f"its files are {row['integrity']}")
-    if row["deleting_at"] is not None or row["deleted_at"] is not None:
-        faults.append("its files are deleted or about to be")
-    if row["audit_status"] != "passed":
-        faults.append(f"its leak audit is {row['audit_status']}")
-    return faults
-
-
-def _unproven(row: Row) -> list[str]:
-    """Against what its verdict rests on."""
-    faults = []
-    if row["val_metric"] is None and row["test_metric"] is None:
-        faults.append("it has no finite metric on bars that it was not fitted on")
-    reasons: list[Mapping[str, Any]] = (row["verdict"] or {}).get("reasons", [])
-    if not any((reason.get("check"), reason.get("state")) == ("ledger", "PASS") for reason in reasons):
-        faults.append("its verdict does not say that every trial is in the ledger")
-    return faults
-
-
-def _demand_sound(row: Row, faults: list[str]) -> None:
-    if faults:
-        raise StoreError(
-            f"model {row['id']} ({shown(row['model_id'])}) cannot be champion: {'; '.join(faults)}",
-            code="STORE_VALUE",
-            faults=faults,
-        )
-
-
 def _demand_name(by: str) -> None:
     if not by.strip():
         raise StoreError("by is empty: a promotion says who gives it", code="STORE_VALUE", field="by")
 
 
-def _word(row: Row) -> str:
-    return str((row["verdict"] or {}).get("word", "unknown"))
-
-
-def _log(connection: sa.Connection, by: str, action: str, model: int, details: Row) -> None:
-    event = {"actor": by.strip(), "action": action, "subject": f"model:{model}", "details": details}
-    connection.execute(sa.insert(EVENTS).values(event))
+def _log(connection: sa.Connection, by: str, action: str, model: int, post: Post, details: Row) -> None:
+    """The event, for ever, and word of it for the mirror."""
+    event = {
+        "actor": by.strip(),
+        "action": action,
+        "subject": f"model:{model}",
+        "details": details | {"post": str(post)},
+    }
+    made = connection.execute(sa.insert(EVENTS).values(event).returning(EVENTS.c.id)).scalar_one()
+    announce(connection, "alias", str(made), model_id=model, **_at(post, _ALIAS_OF[action]))

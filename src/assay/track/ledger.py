@@ -51,6 +51,11 @@ class Ledger:
             connection.execute(sa.insert(TRIALS).values(row))
             return seq + 1
 
+    def find(self, trial: Trial) -> int | None:
+        """The number that the identical trial has in its market's chain, or None."""
+        with self._database.read() as connection:
+            return _identical(connection, _described(trial))
+
     def count(self, market_key: str) -> int:
         """Configurations that were scored on this market: the sum of ``n_configs``, in every state."""
         query = sa.select(sa.func.coalesce(sa.func.sum(TRIALS.c.n_configs), 0)).where(TRIALS.c.market_key == market_key)
@@ -65,8 +70,8 @@ class Ledger:
         with self._database.read() as connection:
             return rows(connection.execute(query))
 
-    def check(self) -> int:
-        """Walk every chain and return how many rows hold; StoreError ``STORE_LEDGER`` names the first that does not.
+    def check(self, market_key: str | None = None) -> int:
+        """Walk every chain, or one; how many rows hold. StoreError ``STORE_LEDGER`` names the first that does not.
 
         A row cut from the end of a chain leaves no broken link; on SQLite it shows by the ids that the table has given
         out. PostgreSQL gives out ids for rows that were rolled back, too: there it does not show.
@@ -74,6 +79,7 @@ class Ledger:
         held, last = 0, {"market_key": "", "seq": 0, "row_hash": FIRST}
         with self._database.read() as connection:
             query = sa.select(TRIALS).order_by(TRIALS.c.market_key, TRIALS.c.seq)
+            query = query if market_key is None else query.where(TRIALS.c.market_key == market_key)
             for found in connection.execute(query).mappings():
                 row = dict(found)
                 if row["market_key"] != last["market_key"]:

@@ -17,6 +17,7 @@ from assay.track.blobs.manifest import (
     settle_parts,
 )
 from assay.track.blobs.store import Blobs, disk, sync
+from assay.track.outbox import announce
 from assay.track.record import Record
 from assay.track.rows import Row
 
@@ -61,7 +62,7 @@ def write_files(parts: Path, facts: ModelFacts, *, artifacts: Blobs, models: Pat
 
 
 def publish(record: Record, run: int, models: Sequence[Written], **fields: Any) -> list[Row]:
-    """Make written models known: their rows, in one transaction, in the order given; the rows are returned.
+    """Make written models known: their rows and word for the mirror, in one transaction; the rows in the order given.
 
     fields: further columns of the models table that hold for all of them, such as ``val_metric`` or ``audit_status``.
     """
@@ -70,6 +71,7 @@ def publish(record: Record, run: int, models: Sequence[Written], **fields: Any) 
         for model in models:
             facts = model.facts
             metadata = {**(fields.get("metadata") or {}), "envelope_sha256": model.envelope_sha256}
+            metadata |= {"features": list(facts.features), "lookback": facts.lookback}
             described = {
                 "strategy_type": facts.strategy_type,
                 "exchange": facts.exchange,
@@ -81,7 +83,10 @@ def publish(record: Record, run: int, models: Sequence[Written], **fields: Any) 
                 "integrity": "verified",
             }
             columns = fields | described | {"metadata": metadata, "created_at": facts.created_at}
-            rows.append(record.models.add(run, model.relative, **columns))
+            row = record.models.add(run, model.relative, **columns)
+            rows.append(row)
+            with record.database.write() as connection:
+                announce(connection, "model", str(row["id"]), id=row["id"])
     return rows
 
 

@@ -1,0 +1,98 @@
+"""What stands between a model and its post."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from assay.kernel.errors import StoreError, shown
+from assay.track.database import Database
+from assay.track.ledger import Ledger
+from assay.track.rows import Row, rows
+from assay.track.schema.ledger import TRIALS
+from assay.track.schema.runs import EXPERIMENTS
+
+GOLD = "GOLD"
+
+
+def gate(row: Row, override: str, also: list[str]) -> None:
+    """What nothing waives, and the verdict, which a person may; `also`: faults found elsewhere.
+
+    StoreError ``STORE_VALUE`` with every reason.
+    """
+    faults = [*faults_of(row), *_unproven(row), *also]
+    if word(row) != GOLD and not override.strip():
+        faults.append(f"its verdict is {word(row)}, not GOLD, and no reason is given to override it")
+    demand_sound(row, faults)
+
+
+def faults_of(row: Row) -> list[str]:
+    """Against its bytes and its audit."""
+    faults = []
+    if row["integrity"] != "verified":
+        faults.append(f"its files are {row['integrity']}")
+    if row["deleting_at"] is not None or row["deleted_at"] is not None:
+        faults.append("its files are deleted or about to be")
+    if row["audit_status"] != "passed":
+        faults.append(f"its leak audit is {row['audit_status']}")
+    return faults
+
+
+def demand_sound(row: Row, faults: list[str]) -> None:
+    """StoreError ``STORE_VALUE`` that names every fault, unless there is none."""
+    if faults:
+        raise StoreError(
+            f"model {row['id']} ({shown(row['model_id'])}) cannot be champion: {'; '.join(faults)}",
+            code="STORE_VALUE",
+            faults=faults,
+        )
+
+
+def word(row: Row) -> str:
+    """GOLD, UNPROVEN or PYRITE; ``unknown`` for a model without a verdict."""
+    return str((row["verdict"] or {}).get("word", "unknown"))
+
+
+def _unproven(row: Row) -> list[str]:
+    """Against what its verdict rests on."""
+    faults = []
+    if row["val_metric"] is None and row["test_metric"] is None:
+        faults.append("it has no finite metric on bars that it was not fitted on")
+    reasons: list[Mapping[str, Any]] = (row["verdict"] or {}).get("reasons", [])
+    if not any((reason.get("check"), reason.get("state")) == ("ledger", "PASS") for reason in reasons):
+        faults.append("its verdict does not say that every trial is in the ledger")
+    return faults
+
+
+def uncounted(database: Database, ledger: Ledger, row: Row) -> list[str]:
+    """Against the ledger: the run is not in a chain of the model's market, or the chain does not hold.
+
+    A run that repeats another (same spec, same data) is in it by the other's rows. Rows are only ever added, so this is
+    looked at before anything is locked; it reads the market's chains.
+    """
+    with database.read() as connection:
+        chains = _chains(connection, row)
+    if not chains:
+        return [f"its run {row['experiment_id']} is not in the trial ledger of {_market(row)}"]
+    try:
+        for chain in chains:
+            ledger.check(chain)
+    except StoreError as error:
+        if error.code != "STORE_LEDGER":
+            raise
+        return [error.message]
+    return []
+
+
+def _market(row: Row) -> str:
+    return "|".join(str(row[name] or "") for name in ("exchange", "symbol", "timeframe"))
+
+
+def _chains(connection: sa.Connection, row: Row) -> list[str]:
+    """Chains of the model's market, alone or in a panel, that its run or the one it repeats has written to."""
+    e, t = EXPERIMENTS.c, TRIALS.c
+    run = rows(connection.execute(sa.select(e.spec_hash, e.data_digest).where(e.id == row["experiment_id"])))[0]
+    alike = sa.select(e.id).where(e.spec_hash == run["spec_hash"], e.data_digest == run["data_digest"])
+    mine = sa.or_(t.experiment_id == row["experiment_id"], t.experiment_id.in_(alike))
+    found = connection.execute(sa.select(t.market_key).where(mine).distinct()).scalars()
+    return sorted(chain for chain in found if _market(row) in chain.split("+"))
