@@ -10,6 +10,7 @@ from assay.kernel.trial import Trial
 from assay.market.stores.contract import CandleStore
 from assay.market.stores.open import open_candles
 from assay.track.blobs.store import Blobs
+from assay.track.loading.places import Places
 from assay.track.record import Record, open_record
 
 Listener = Callable[[float, str], None]
@@ -58,6 +59,11 @@ class Context:
     def models(self) -> Path:
         """Folder of the published model files."""
         return self.home / "models"
+
+    @property
+    def places(self) -> Places:
+        """Where model bytes lie, for `assay.track.loading`."""
+        return Places(self.artifacts, self.models)
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from assay.track.blobs.manifest import ModelFacts
 from assay.track.blobs.store import Blobs
 from assay.track.environment import capture
 from assay.track.experiments import Run
+from assay.track.loading.selftest import self_test
 from assay.track.publish import publish, write_files
 from assay.track.snapshots import snapshot
 
@@ -219,6 +220,7 @@ def _model_files(
                     created_at=now_ms(),
                     target=None if window.labels is None else window.labels.name,
                     versions=versions(),
+                    self_test=self_test(model, past.panel[symbol]),
                 ),
                 artifacts=blobs,
                 models=context.models,

@@ -13,10 +13,10 @@ from typing import Any
 
 from assay.kernel.errors import ArtifactError, shown
 from assay.kernel.instrument import slug
-from assay.track.blobs.store import check_bytes, gone
+from assay.track.blobs.reading import read_file
+from assay.track.blobs.store import check_bytes
 
 KEYS = ("strategy_type", "symbol", "timestamp", "model_state")
-LARGEST = 512 * 1024 * 1024
 _MOST_NODES = 10_000
 _NAME = re.compile(r"model_(\d{8}_\d{6})(?:_\d+)?\.pkl")
 _PLUMBING = ("PROTO", "FRAME", "STOP", "MARK", "EMPTY_DICT", "SETITEM", "SETITEMS", "MEMOIZE", "BINGET", "LONG_BINGET")
@@ -47,18 +47,17 @@ def read(path: Path, *, sha256: str | None = None) -> Envelope:
     """The envelope at `path`, read without running anything.
 
     ArtifactError: ``ARTIFACT_GONE``; ``ARTIFACT_CORRUPT`` (hash, or no whole pickle); ``ARTIFACT_TOO_LARGE``;
-    ``ARTIFACT_FORBIDDEN_OPCODE`` naming it; ``ARTIFACT_HEADER_MISMATCH`` (other keys or types, or names that are not
-    the path's).
+    ``ARTIFACT_MANIFEST`` (a link); ``ARTIFACT_FORBIDDEN_OPCODE`` naming it; ``ARTIFACT_HEADER_MISMATCH`` (other keys
+    or types, or names that are not the path's).
     """
-    try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise ArtifactError(f"{path} has {size} bytes, at most {LARGEST} are read", code="ARTIFACT_TOO_LARGE")
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise gone(str(path)) from None
+    data = read_file(path.parent, path.name)
     if sha256 is not None:
         check_bytes(path, data, sha256)
+    return named(data, path)
+
+
+def named(data: bytes, path: Path) -> Envelope:
+    """The envelope in the bytes of the file `path`, whose names must be the path's; errors as `read`."""
     envelope = parsed(data, str(path))
     _check_path(envelope, path)
     return envelope

@@ -9,11 +9,32 @@ from typing import Any
 
 from assay.kernel.clock import iso
 from assay.kernel.errors import ArtifactError, shown
+from assay.track.blobs.reading import LARGEST, MOST_FILES, demand_name, listed, read_file
 from assay.track.blobs.store import Blobs, check_bytes
 from assay.track.canonical import canonical
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
+LARGEST_MANIFEST = 64 * 1024 * 1024
+_NONE = type(None)
+_FACTS: dict[str, type | tuple[type, ...]] = {
+    "strategy_type": str,
+    "exchange": str,
+    "symbol": str,
+    "timeframe": str,
+    "features": list,
+    "lookback": int,
+    "target": (str, _NONE),
+    "spec_hash": str,
+    "data_digest": str,
+    "commit": (str, _NONE),
+    "lock_hash": (str, _NONE),
+    "versions": dict,
+    "created_at": str,
+    "self_test": dict,
+    "content_sha256": str,
+    "files": list,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,26 +120,55 @@ def verified(blobs: Blobs, manifest_sha256: str) -> tuple[dict[str, Any], dict[s
     """Manifest and parts of a model, each byte checked against the hashes.
 
     ArtifactError ``ARTIFACT_GONE``, ``ARTIFACT_CORRUPT`` (both hashes), ``ARTIFACT_MANIFEST`` (a file too many or too
-    few), ``ARTIFACT_VERSION`` (a format that this program does not know).
+    few, a link, a name that is no plain name, a fact that is missing), ``ARTIFACT_TOO_LARGE``, ``ARTIFACT_VERSION`` (a
+    format that this program does not know).
     """
     folder = blobs.path(manifest_sha256)
-    held = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if not p.is_dir() or p.is_symlink()}
-    path = held.pop(MANIFEST, None)
-    if path is None or path.is_symlink():
+    held = set(listed(blobs.folder, manifest_sha256))
+    if MANIFEST not in held:
         raise ArtifactError(f"{folder} has no {MANIFEST}", code="ARTIFACT_MANIFEST", file=MANIFEST)
-    raw = path.read_bytes()
-    check_bytes(path, raw, manifest_sha256)
-    manifest = json.loads(raw)
-    if manifest["format_version"] != FORMAT_VERSION:
-        raise ArtifactError(
-            f"{path} has format {manifest['format_version']}, this program reads {FORMAT_VERSION}",
-            code="ARTIFACT_VERSION",
-        )
-    expected = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
-    odd = sorted(set(expected) ^ set(held)) or sorted(name for name, file in held.items() if file.is_symlink())
+    raw = read_file(blobs.folder, f"{manifest_sha256}/{MANIFEST}", most=LARGEST_MANIFEST)
+    check_bytes(folder / MANIFEST, raw, manifest_sha256)
+    manifest = parsed_manifest(raw, str(folder / MANIFEST))
+    expected = {entry["path"]: entry for entry in manifest["files"]}
+    odd = sorted(set(expected) ^ (held - {MANIFEST}))
     if odd:
-        raise ArtifactError(f"{folder}: {odd[0]} is not as listed", code="ARTIFACT_MANIFEST", file=odd[0])
-    parts = {name: file.read_bytes() for name, file in held.items()}
-    for name, data in parts.items():
-        check_bytes(held[name], data, expected[name])
+        raise ArtifactError(f"{folder}: {shown(odd[0])} is not as listed", code="ARTIFACT_MANIFEST", file=odd[0])
+    parts: dict[str, bytes] = {}
+    left = LARGEST
+    for name, entry in expected.items():
+        parts[name] = read_file(blobs.folder, f"{manifest_sha256}/{name}", most=left)
+        check_bytes(folder / name, parts[name], entry["sha256"])
+        left -= len(parts[name])
     return manifest, parts
+
+
+def parsed_manifest(raw: bytes, where: str) -> dict[str, Any]:
+    """The manifest in these bytes, its facts there and of their types; errors as `verified`."""
+    try:
+        manifest = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{where} is damaged: {str(error)[:100]}", code="ARTIFACT_CORRUPT") from error
+    version = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        raise ArtifactError(
+            f"{where} has format {shown(version)}, this program reads {FORMAT_VERSION}", code="ARTIFACT_VERSION"
+        )
+    wrong = [key for key, kinds in _FACTS.items() if not isinstance(manifest.get(key, ...), kinds)]
+    if wrong or not all(isinstance(name, str) for name in manifest["features"]):
+        key = wrong[0] if wrong else "features"
+        raise ArtifactError(f"{where}: {key} is {shown(manifest.get(key))}", code="ARTIFACT_MANIFEST", field=key)
+    _demand_entries(manifest["files"], where)
+    return manifest
+
+
+def _demand_entries(entries: list[Any], where: str) -> None:
+    if not 0 < len(entries) <= MOST_FILES:
+        raise ArtifactError(f"{where} lists {len(entries)} files, 1 to {MOST_FILES} may be", code="ARTIFACT_MANIFEST")
+    for entry in entries:
+        if not isinstance(entry, dict) or not isinstance(entry.get("sha256"), str):
+            raise ArtifactError(f"{where} lists {shown(entry)}, which is no file", code="ARTIFACT_MANIFEST")
+        demand_name(entry.get("path"), where)
+    names = [entry["path"].casefold() for entry in entries]
+    if len(set(names)) < len(names) or MANIFEST in names:
+        raise ArtifactError(f"{where} lists a file twice, or itself", code="ARTIFACT_MANIFEST")

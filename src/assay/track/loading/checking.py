@@ -1,0 +1,90 @@
+"""Whether the files of a model are what the record says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assay.kernel.errors import ArtifactError, shown
+from assay.track.blobs.envelope import Envelope, named
+from assay.track.blobs.manifest import content_sha256, verified
+from assay.track.blobs.reading import read_file
+from assay.track.blobs.store import check_bytes
+from assay.track.loading.formats import demand_format
+from assay.track.loading.places import Places
+
+_MIB = 1024 * 1024
+_SAID = ("strategy_type", "exchange", "symbol", "timeframe")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The bytes of a model, read once, all of them as the row, the manifest and the envelope say."""
+
+    envelope: Envelope
+    manifest: Mapping[str, Any]
+    parts: Mapping[str, bytes]
+
+
+def check(row: Mapping[str, Any], places: Places) -> None:
+    """Whether the files of a row of the models table are there, and are what the row says, byte for byte.
+
+    Looks at the documented file (its hash, its signature where one is there or required, its header against its
+    path), at the folder of parts (manifest, listing, sizes, hashes), and that both hold the same bytes. Nothing of a
+    model is built. Raises ArtifactError ``ARTIFACT_GONE``, ``_CORRUPT``, ``_MANIFEST``, ``_HEADER_MISMATCH``,
+    ``_VERSION``, ``_TOO_LARGE``, ``_FORBIDDEN_OPCODE``, ``_UNSIGNED``, ``_BAD_SIGNATURE``; ``_FORMAT`` for a row
+    whose files Assay did not write. StoreError ``STORE_IO`` where the disk fails. Cost: every byte is read and hashed.
+    """
+    opened(row, places)
+
+
+def opened(row: Mapping[str, Any], places: Places) -> Opened:
+    """All bytes of a row's model, checked; errors as `check`."""
+    where = f"model {row['model_id']}"
+    if row["deleted_at"] is not None:
+        raise ArtifactError(f"{where}: its files were removed on {row['deleted_at']}", code="ARTIFACT_GONE")
+    if row["manifest_sha256"] is None:
+        demand_format(row["format"], where)
+        raise ArtifactError(f"{where} has no manifest in the record", code="ARTIFACT_MANIFEST")
+    envelope = _envelope(row, places)
+    manifest, parts = verified(places.blobs, row["manifest_sha256"])
+    _demand_row(row, manifest, parts, where)
+    if envelope.model_state != parts:
+        raise ArtifactError(f"{where}: its file and its folder hold different parts", code="ARTIFACT_CORRUPT")
+    return Opened(envelope, manifest, parts)
+
+
+def _envelope(row: Mapping[str, Any], places: Places) -> Envelope:
+    path = places.models / row["checkpoint_path"]
+    data = read_file(places.models, row["checkpoint_path"])
+    expected = row["metadata"].get("envelope_sha256")
+    if not isinstance(expected, str):
+        raise ArtifactError(f"model {row['model_id']}: its row has no hash of its file", code="ARTIFACT_MANIFEST")
+    check_bytes(path, data, expected)
+    envelope = named(data, path)
+    for key in ("strategy_type", "symbol"):
+        _demand_same(key, getattr(envelope, key), row[key], f"{path}")
+    return envelope
+
+
+def _demand_row(row: Mapping[str, Any], manifest: Mapping[str, Any], parts: Mapping[str, bytes], where: str) -> None:
+    for key in _SAID:
+        _demand_same(key, manifest[key], row[key], f"{where}: its manifest")
+    if "features" in row["metadata"]:
+        _demand_same("features", manifest["features"], row["metadata"]["features"], f"{where}: its manifest")
+    found = content_sha256(parts)
+    if not found == manifest["content_sha256"] == row["content_sha256"]:
+        raise ArtifactError(
+            f"{where}: its parts hash to {found}, its row says {row['content_sha256']}", code="ARTIFACT_CORRUPT"
+        )
+    size = sum(len(part) for part in parts.values()) / _MIB
+    if row["checkpoint_size_mb"] != size:
+        raise ArtifactError(
+            f"{where} has {size} MiB, its row says {row['checkpoint_size_mb']}", code="ARTIFACT_CORRUPT"
+        )
+
+
+def _demand_same(key: str, found: object, said: object, where: str) -> None:
+    if found != said:
+        raise ArtifactError(
+            f"{where} says {key} {shown(found)}, the record says {shown(said)}", code="ARTIFACT_HEADER_MISMATCH"
+        )

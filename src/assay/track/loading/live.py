@@ -1,0 +1,54 @@
+"""Models of the record, live."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from assay.kernel.contracts import Model
+from assay.track.loading.checking import Opened, opened
+from assay.track.loading.formats import demand_format
+from assay.track.loading.places import Places
+from assay.track.loading.selftest import demand_alike
+
+
+def load(row: Mapping[str, Any], places: Places, *, strategy: Path | None = None) -> Model:
+    """The model of a row, checked as `check` does; its self-test rows decided as they were when it was published.
+
+    strategy: the file of a strategy of the user's own, which no model brings along (``ARTIFACT_STRATEGY``).
+    Raises as `check`, and ArtifactError ``ARTIFACT_SELFTEST``, ``ARTIFACT_FORBIDDEN_TYPE``.
+    """
+    return _live(row, opened(row, places), strategy)
+
+
+def _live(row: Mapping[str, Any], bytes_: Opened, strategy: Path | None) -> Model:
+    where = f"model {row['model_id']}"
+    kind = demand_format(row["format"], where)
+    with tempfile.TemporaryDirectory(prefix="assay-model-") as folder:
+        laid(bytes_.parts, Path(folder))
+        model = kind.read(Path(folder), strategy)
+    demand_alike(model, bytes_.manifest["self_test"], tolerance=kind.tolerance, where=where)
+    return model
+
+
+def load_document(row: Mapping[str, Any], places: Places, *, strategy: Path | None = None) -> dict[str, Any]:
+    """The documented model: ``strategy_type``, ``symbol``, ``timestamp``, and ``model_state`` with the live model.
+
+    ``model_state`` holds the model under the name of its kind (``ensemble``, ``rules``). Raises as `load`.
+    """
+    bytes_ = opened(row, places)
+    envelope, model = bytes_.envelope, _live(row, bytes_, strategy)
+    return {
+        "strategy_type": envelope.strategy_type,
+        "symbol": envelope.symbol,
+        "timestamp": envelope.timestamp,
+        "model_state": {str(row["format"]).partition("-")[0]: model},
+    }
+
+
+def laid(parts: Mapping[str, bytes], folder: Path) -> None:
+    """Write parts into an empty folder."""
+    for name, data in parts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)

@@ -1,0 +1,25 @@
+"""Where model bytes lie, and who may have signed them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.track.blobs.signature import Keys
+from assay.track.blobs.store import Blobs
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Folders of a home, as `assay.runs.context.Context` names them.
+
+    artifacts: content-addressed folders.   models: the documented files.
+    keys:      None where nothing is signed; then signatures that are there are not looked at.
+    """
+
+    artifacts: Path
+    models: Path
+    keys: Keys | None = None
+
+    @property
+    def blobs(self) -> Blobs:
+        """The content-addressed folders."""
+        return Blobs(self.artifacts)

@@ -1,0 +1,42 @@
+"""A model of the record loads and decides as it did when it was published, in any process."""
+
+
+import numpy as np
+import pytest
+
+from assay.track.loading import check, load, load_document
+from tests.track.models import Published, published
+
+
+@pytest.fixture(params=["ensemble", "rules"])
+def kept(request: pytest.FixtureRequest) -> Published:
+    return published(request.param)
+
+
+def test_what_is_loaded_decides_alike(kept: Published) -> None:
+    check(kept.row, kept.places)
+    model = load(kept.row, kept.places)
+    (expected,), (found,) = kept.model.decide(kept.panel).values(), model.decide(kept.panel).values()
+    for name in ("target", "stop", "take", "hold"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert len(set(np.nan_to_num(expected.target))) > 2, "a model that always says the same proves little"
+
+
+def test_the_document_has_four_keys_and_the_live_model(kept: Published) -> None:
+    document = load_document(kept.row, kept.places)
+    assert list(document) == ["strategy_type", "symbol", "timestamp", "model_state"]
+    ((kind, model),) = document["model_state"].items()
+    assert kind == document["strategy_type"] == kept.row["strategy_type"]
+    assert type(model) is type(kept.model)
+    assert (document["symbol"], document["timestamp"]) == ("GOLD/USDT", "20231114_221320")
+
+
+def test_half_of_the_probes_act(kept: Published) -> None:
+    from assay.track.blobs.manifest import verified
+    from assay.track.loading.selftest import unpacked
+
+    manifest, _ = verified(kept.places.blobs, kept.row["manifest_sha256"])
+    probes = unpacked(manifest["self_test"], "x")
+    assert len(probes) == 8
+    assert sum(bool(np.nan_to_num(expected.decisions.target).any()) for _, expected in probes) >= 4
+    assert all(len(window) == kept.model.lookback + 4 for window, _ in probes[-4:])
