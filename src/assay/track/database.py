@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from assay.kernel.errors import ConfigError, StoreError, shown
 from assay.track.faults import speaking
 from assay.track.postgres import SCHEMES, PostgresDatabase
-from assay.track.schema.migrate import upgrade
+from assay.track.schema.migrate import lay
 from assay.track.sqlite import SqliteFile
 
 BUSY_SECONDS = 30.0
@@ -23,10 +23,16 @@ class Database:
     """Transactions on one database. Threads may share it; a process forked from its owner may not.
 
     place: a SQLite file, made with its folder when it is not there, or a PostgreSQL database; an empty one is laid with
-    the record's tables.
+    the record's tables.   tells: topics of the outbox that somebody listens to.
     """
 
-    def __init__(self, place: Path | SqliteFile | PostgresDatabase, *, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(
+        self,
+        place: Path | SqliteFile | PostgresDatabase,
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        tells: Collection[str] = (),
+    ) -> None:
         self._place = SqliteFile(place) if isinstance(place, Path) else place
         self.path: Path | str = self._place.path  # the file, or the address without its password
         self.where = self._place.where
@@ -34,11 +40,11 @@ class Database:
         self._pid = os.getpid()
         self._here = _Here()
         self._writing: AbstractContextManager[object] = threading.RLock() if self._place.one_writer else nullcontext()
-        self._engine = self._place.engine(busy_seconds)
+        self._engine = self._place.engine(busy_seconds).execution_options(tells=frozenset(tells))
         self._reader, self._writer = self._place.reader(self._engine), self._place.writer(self._engine)
         try:
             with speaking(self.where, away="STORE_OPEN"):
-                self.schema_version = upgrade(self._engine)
+                self.schema_version = lay(self._engine)
         except BaseException:
             self.close()
             raise

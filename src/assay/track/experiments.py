@@ -16,6 +16,7 @@ from assay.kernel.errors import StoreError, shown
 from assay.track.database import Database
 from assay.track.heartbeat import Heartbeat
 from assay.track.instants import instant
+from assay.track.outbox import announce
 from assay.track.owner import this_process
 from assay.track.rows import Row, known_fields, not_found, rows
 from assay.track.schema.columns import HoldsText
@@ -89,6 +90,7 @@ class Experiments:
         values |= dict.fromkeys(("start_time", "heartbeat_at", "created_at", "updated_at"), now)
         with self._database.write() as connection:
             result = connection.execute(sa.insert(EXPERIMENTS).values(values).returning(EXPERIMENTS.c.id))
+            announce(connection, "run", f"{run_id}:running", run_id=run_id)
             return Run(int(result.scalar_one()), run_id)
 
     def heartbeat(self, run: Run | int) -> None:
@@ -103,6 +105,7 @@ class Experiments:
                 )
             if row["status"] == "crashed":
                 _LOG.warning("run %d was taken for crashed but its process lives; it runs again", row["id"])
+                announce(connection, "run", f"{row['run_id']}:running:{now_ms()}", run_id=row["run_id"])
             self._set(connection, row["id"], status="running", end_time=None, heartbeat_at=instant(now_ms()))
 
     def finish(self, run: Run | int, status: str = "completed", notes: str | None = None) -> None:
@@ -126,6 +129,7 @@ class Experiments:
             )
             told = {} if notes is None else {"notes": notes}
             self._set(connection, row["id"], status=status, end_time=end, duration_seconds=seconds, **told)
+            announce(connection, "run", f"{row['run_id']}:{status}", run_id=row["run_id"])
 
     @contextmanager
     def running(self, run: Run, *, beat_seconds: float = 15.0) -> Iterator[Run]:
@@ -151,11 +155,15 @@ class Experiments:
             return self._row(connection, run.id if isinstance(run, Run) else run)
 
     def find_completed(self, spec_hash: str, data_digest: str, *, git_commit: str | None = None) -> Row | None:
-        """The newest completed run of the same spec on the same data (and commit, when one is given), or None."""
+        """The newest completed run of the same spec on the same data (and commit, when one is given), or None.
+
+        Reproductions are none: they published nothing.
+        """
         e = EXPERIMENTS.c
         query = sa.select(EXPERIMENTS).where(
-            e.spec_hash == spec_hash, e.data_digest == data_digest, e.status == "completed", e.deleted_at.is_(None)
-        )
+            e.spec_hash == spec_hash, e.data_digest == data_digest, e.status == "completed", e.deleted_at.is_(None),
+            e.reproduces_id.is_(None),
+        )  # fmt: skip
         if git_commit is not None:
             query = query.where(e.git_commit == git_commit)
         with self._database.read() as connection:

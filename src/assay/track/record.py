@@ -1,7 +1,7 @@
 """The record: one object for all that a run leaves behind."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -61,17 +61,24 @@ class Record:
         self.close()
 
 
-def open_record(url: str | os.PathLike[str], *, busy_seconds: float = BUSY_SECONDS, check: bool = False) -> Record:
+def open_record(
+    url: str | os.PathLike[str],
+    *,
+    busy_seconds: float = BUSY_SECONDS,
+    check: bool = False,
+    tells: Collection[str] = (),
+) -> Record:
     """Open the record at ``sqlite:///path``, a plain path or ``postgresql://user:password@host/database``.
 
     A file that is not there, or an empty database, is laid; safe when two processes do it at once. Runs of dead
     processes are marked ``crashed``. ``check=True`` reads a whole SQLite file first (``STORE_CORRUPT``). Locks of
-    others are waited for `busy_seconds`, on PostgreSQL 5 s at most.
+    others are waited for `busy_seconds`, on PostgreSQL 5 s at most. tells: topics of the outbox that are delivered to
+    somebody (``mlflow``); for others no row is written.
 
     Raises ConfigError ``CONFIG_RECORD_URL``, ``CONFIG_EXTRA`` without the PostgreSQL driver; StoreError ``STORE_OPEN
     STORE_CORRUPT STORE_BUSY STORE_FULL STORE_READ_ONLY STORE_SCHEMA_NEWER STORE_SCHEMA_FOREIGN``.
     """
-    database = Database(place_of(url), busy_seconds=busy_seconds)
+    database = Database(place_of(url), busy_seconds=busy_seconds, tells=tells)
     if check:
         database.quick_check()
     record = Record(database)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from assay.kernel.clock import now_ms
 from assay.track.database import Database
 from assay.track.instants import instant
+from assay.track.outbox import announce
 from assay.track.owner import is_gone
 from assay.track.schema.runs import EXPERIMENTS
 
@@ -38,23 +39,24 @@ class Sweep:
             return []
         with self._database.write() as connection:
             found = _crashed(connection, locked=True)
-            for run, end in found:
+            for run, run_id, end in found:
                 connection.execute(
                     sa.update(EXPERIMENTS)
                     .where(EXPERIMENTS.c.id == run)
                     .values(status="crashed", end_time=instant(end), updated_at=instant(now_ms()))
                 )
-        return [run for run, _ in found]
+                announce(connection, "run", f"{run_id}:crashed:{end}", run_id=run_id)
+        return [run for run, *_ in found]
 
 
-def _crashed(connection: sa.Connection, *, locked: bool = False) -> list[tuple[int, int]]:
-    """Ids and last heartbeats (ms) of the running runs whose owner is gone."""
+def _crashed(connection: sa.Connection, *, locked: bool = False) -> list[tuple[int, str, int]]:
+    """Ids, run_ids and last heartbeats (ms) of the running runs whose owner is gone."""
     e = EXPERIMENTS.c
-    query = sa.select(e.id, e.owner, sa.func.coalesce(e.heartbeat_at, e.start_time, type_=e.start_time.type))
+    query = sa.select(e.id, e.run_id, e.owner, sa.func.coalesce(e.heartbeat_at, e.start_time, type_=e.start_time.type))
     query = query.where(e.status == "running").order_by(e.id)
     found = []
-    for run, owner, beat in connection.execute(query.with_for_update(key_share=True) if locked else query):
+    for run, run_id, owner, beat in connection.execute(query.with_for_update(key_share=True) if locked else query):
         last = round(beat.timestamp() * 1000)
         if is_gone(owner, last):
-            found.append((int(run), last))
+            found.append((int(run), str(run_id), last))
     return found
