@@ -22,13 +22,21 @@ class Blobs:
         self.folder = folder
 
     def put(self, data: bytes) -> str:
-        """Keep bytes; returns their SHA-256. The same bytes again change nothing."""
+        """Keep bytes; returns their SHA-256. The same bytes again change nothing but the folder's time."""
         name = hashlib.sha256(data).hexdigest()
-        if not (self.folder / name).is_dir():
+        if not self._renewed(name):
             with self.staging() as stage:
                 (stage / BYTES).write_bytes(data)
                 self.settle(stage, name)
         return name
+
+    def _renewed(self, name: str) -> bool:
+        """Whether the blob is there; it is young again, so that it is no orphan until the row that names it is there."""
+        try:
+            os.utime(self.folder / name)
+        except FileNotFoundError:
+            return False
+        return True
 
     def get(self, name: str) -> bytes:
         """The bytes of `put`. ArtifactError ``ARTIFACT_GONE``; ``ARTIFACT_CORRUPT`` names both hashes."""
@@ -71,6 +79,7 @@ class Blobs:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
+            self._renewed(name)
         sync(self.folder)
         return final
 
