@@ -1,11 +1,15 @@
 import logging
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assay.track import environment
-from assay.track.environment import capture, git_state, lock_hash
+from assay.track import repository as tree
+from assay.track.blobs.store import Blobs
+from assay.track.environment import ASSAY, DIFF, WORKING, capture, captured, git_state, lock_hash
+from assay.track.masking import masked
 from assay.track.record import Record
 
 
@@ -15,12 +19,13 @@ def git(folder: Path, *words: str) -> None:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    git(tmp_path, "init", "-b", "trunk")
-    (tmp_path / "a.txt").write_text("a")
-    git(tmp_path, "add", "a.txt")
-    git(tmp_path, "commit", "-m", "first")
-    return tmp_path
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    git(folder, "init", "-b", "trunk")
+    (folder / "a.txt").write_text("a")
+    git(folder, "add", "a.txt")
+    git(folder, "commit", "-m", "first")
+    return folder
 
 
 def test_a_clean_repository(repository: Path) -> None:
@@ -41,22 +46,41 @@ def test_every_change_has_its_hash(repository: Path) -> None:
     assert git_state(repository / "sub") == state
 
 
+@pytest.fixture(autouse=True)
+def _not_warned_yet() -> None:
+    environment._warn_once.cache_clear()
+
+
 def test_without_a_repository(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
+    for _ in range(3):
         assert set(git_state(tmp_path).values()) == {None}
-    assert "commit is not known" in caplog.text
-    assert all(record.levelno < logging.WARNING for record in caplog.records)
+    (said,) = caplog.records
+    assert (said.levelno, "commit is not known" in said.message) == (logging.WARNING, True)
 
 
 def test_git_that_is_missing_or_slow(
     repository: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(environment, "_GIT_SECONDS", -1.0)
-    monkeypatch.setattr(environment.subprocess, "run", _slow)
+    monkeypatch.setattr(subprocess, "run", _slow)
     assert set(git_state(repository).values()) == {None}
-    monkeypatch.setattr(environment.subprocess, "run", _missing)
+    monkeypatch.setattr(subprocess, "run", _missing)
     assert set(git_state(repository).values()) == {None}
     assert "longer than 5 s" in caplog.text and "not installed" in caplog.text
+
+
+def test_all_questions_to_git_share_their_seconds(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+    real, clock = subprocess.run, [0.0]
+
+    def slower(*words: Any, timeout: float, **options: Any) -> Any:
+        given.append(timeout)
+        clock[0] += 2.0
+        return real(*words, timeout=60, **options)
+
+    monkeypatch.setattr(subprocess, "run", slower)
+    monkeypatch.setattr(tree.time, "monotonic", lambda: clock[0])
+    assert set(git_state(repository).values()) == {None}
+    assert given == [5.0, 3.0, 1.0]
 
 
 def _slow(*_: object, timeout: float, **__: object) -> None:
@@ -75,3 +99,84 @@ def test_what_is_captured_fits_the_record(record: Record, tmp_path: Path, monkey
     assert row["environment"]["distributions"]["sqlalchemy"].startswith("2.")
     assert row["lock_hash"] == lock_hash()
     assert "canary-4711" not in str(row)
+
+
+def kept(record: Record, blobs: Blobs, run: int, folder: Path) -> tuple[dict[str, Any], bytes]:
+    captured({WORKING: folder}).keep(record, run, blobs)
+    (row,) = record.artifacts.read(run)
+    assert (row["artifact_type"], row["sha256"]) == (DIFF, row["metadata"]["blob"])
+    return row["metadata"], blobs.get(row["sha256"])
+
+
+def test_the_diff_is_an_artifact_without_its_secrets(
+    record: Record, run: int, repository: Path, tmp_path: Path
+) -> None:
+    (repository / "a.txt").write_text('b\npassword = "canary-4711"\n')
+    (repository / "new.txt").write_text("123")
+    (repository / "big.bin").write_bytes(bytes(tree.UNTRACKED_MOST + 1))
+    state = git_state(repository)
+    told, diff = kept(record, Blobs(tmp_path), run, repository)
+    assert b"+b\n+password = ***\n" in diff and b"canary" not in diff
+    assert (told["of"], told["diff_hash"], told["masked"], told["kept"]) == (
+        WORKING,
+        state["git_diff_hash"],
+        True,
+        True,
+    )
+    assert told["untracked"] == [
+        {"path": "big.bin", "bytes": tree.UNTRACKED_MOST + 1, "sha256": None},
+        {"path": "new.txt", "bytes": 3, "sha256": "a665a45920422f9d417e4867efdc4fb8a04a1f3fff1fa07e998e86f7f7a27ae3"},
+    ]
+
+
+def test_a_diff_that_is_too_long_is_not_kept(
+    record: Record, run: int, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "DIFF_MOST", 50)
+    (repository / "a.txt").write_text("b" * 100)
+    told, diff = kept(record, Blobs(tmp_path), run, repository)
+    assert (told["kept"], diff) == (False, b"") and told["diff_bytes"] > 100 and told["diff_hash"]
+
+
+def test_a_clean_tree_leaves_no_diff(record: Record, run: int, repository: Path, tmp_path: Path) -> None:
+    captured({WORKING: repository}).keep(record, run, Blobs(tmp_path))
+    assert record.artifacts.read(run) == []
+
+
+def test_code_in_several_places_is_told_apart(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init", "-b", "own")
+    (other / "__init__.py").write_text("")
+    git(other, "add", "__init__.py")
+    git(other, "commit", "-m", "first")
+    (repository / "sub").mkdir()
+    found = captured({ASSAY: other, WORKING: repository, "strategy file": repository / "sub"}).columns
+    assert {what: each["branch"] for what, each in found["environment"]["code"].items()} == {
+        ASSAY: "own", WORKING: "trunk",
+    }  # fmt: skip
+    assert (found["git_branch"], found["git_dirty"]) == ("own", False)
+    (repository / "__init__.py").write_text("")  # not Git's: an installation inside somebody's work tree
+    assert list(captured({ASSAY: repository, WORKING: other}).columns["environment"]["code"]) == [WORKING]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'password = "CANARY"', "PASSWORD=CANARY", '{"api_key": "CANARY"}', "aws_secret_access_key: CANARY",
+        "postgresql://me:CANARY@host/db", "Authorization: Bearer CANARYCANARY", "-H 'Bearer CANARYCANARY'",
+        "-----BEGIN RSA PRIVATE KEY-----\nCANARY\n-----END RSA PRIVATE KEY-----", "x ghp_CANARY" + "a" * 30,
+        "AKIACANARYCANARYCANA", "sk-CANARY" + "b" * 20, "ASSAY_SIGNING_KEY='CANARY'", "my.client.token := CANARY",
+        "eyJCANARYxxx.CANARYxxx.CANARY",
+    ],
+)  # fmt: skip
+def test_secrets_are_masked(text: str) -> None:
+    found = masked(f"+before\n+{text}\n+after = 1\n".encode())
+    assert b"CANARY" not in found and b"***" in found
+    assert found.startswith(b"+before\n+") and found.endswith(b"\n+after = 1\n")
+
+
+def test_ordinary_lines_stay() -> None:
+    text = (
+        b"+for trial in trials:\n+    fee = 0.001  # https://example.org/a:b\n-hash: 0123456789abcdef0123456789abcdef\n"
+    )
+    assert masked(text) == text

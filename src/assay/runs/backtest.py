@@ -152,10 +152,18 @@ def backtest(
     Raises what `chosen`, `build_backtest` and `Strategy.demand` raise; TrainError ``TRAIN_STRATEGY`` with file and line
     of a user's own strategy that fails.
     """
-    began = time.monotonic()
     with blamed(file):
         rule = chosen(name, file)
         spec = build_backtest(rule, instrument, settings, bars=bars, regime=regime)
+    return traded(spec, rule, context, file=file, force=force)
+
+
+def traded(
+    spec: BacktestSpec, rule: Strategy, context: Context, *, file: Path | None = None, force: bool = False
+) -> BacktestResult:
+    """`backtest`, of a spec that is made.   rule: the strategy that it names; of a user's own, `file` declares it."""
+    began = time.monotonic()
+    with blamed(file):
         (candles,), filtered = keep.candles(spec, context)
         digest = candles.digest()
         rule.demand(candles, spec.params)
@@ -164,7 +172,7 @@ def backtest(
             return BacktestResult(known, existing=True)
         model = RuleModel(rule, {**spec.params, ALLOW_SHORT: spec.short}, spec.timeframe, spec.regime)
         decided = allowed(model.decisions(candles), candles)
-    with keep.running(spec, digest, [candles], context, by=rule.name, kind=KIND) as run:
+    with keep.running(spec, digest, [candles], context, by=rule.name, kind=KIND, file=file) as run:
         record = simulate(candles, decided, spec.costs)
         measured = metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)
         seconds = time.monotonic() - began
@@ -173,7 +181,7 @@ def backtest(
             "run_id": run.run_id,
             "experiment_id": run.id,
             "data_digest": digest,
-            "n_trials": context.record.ledger.count(instrument.key),
+            "n_trials": context.trials_now(spec.instrument.key),
             "seconds": seconds,
             "warm_up": model.lookback,
             "filter": jsonable(filtered),

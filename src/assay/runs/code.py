@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import assay
-from assay.track.environment import distributions
+from assay.runs.context import Context
+from assay.track.environment import ASSAY, WORKING, Captured, distributions
+from assay.track.environment import captured as looked_at
 
 _DECIDING = ("assay", "lightgbm", "numba", "numpy", "scikit-learn", "scipy", "skops", "ta-lib", "xgboost-cpu")
 
@@ -23,6 +25,18 @@ def code_digest() -> str:
             sha.update(path.relative_to(root).as_posix().encode() + b"\0")
             sha.update(hashlib.sha256(path.read_bytes()).digest())
     return sha.hexdigest()
+
+
+def captured(context: Context, file: Path | None = None) -> Captured:
+    """The surroundings of a run of Assay's own.
+
+    The code that runs is Assay's checkout, where it is one, and a strategy file of the user's own (kept whole, beside
+    its repository's state); the working folder is told as well.
+    """
+    folders = {ASSAY: Path(assay.__file__).parent}
+    folders |= {} if file is None else {"strategy file": file.absolute().parent}
+    threads = {"fit": 1, "folds": context.workers}
+    return looked_at(folders | {WORKING: Path.cwd()}, threads=threads, machine=context.machine)
 
 
 def versions() -> dict[str, str]:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from assay.kernel.trial import Trial
 from assay.market.stores.contract import CandleStore
 from assay.market.stores.open import open_candles
+from assay.runs.again import Again
 from assay.track.blobs.store import Blobs
 from assay.track.loading.places import Places
 from assay.track.record import Record, open_record
@@ -26,6 +28,8 @@ class Context:
 
     home:      folder of everything that is kept.   workers: folds fitted side by side.
     listener:  hears (share done in 0..1, stage); may raise to cancel.
+    again:     what stands in for candles and ledger where a run is reproduced.
+    machine:   what only the environment tells of this machine: thread variables, the container image's digest.
     """
 
     home: Path
@@ -34,6 +38,8 @@ class Context:
     base_timeframe: str = "1h"
     workers: int = 1
     listener: Listener = field(default=_nobody)
+    again: Again | None = None
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def candles(self) -> CandleStore:
@@ -59,6 +65,14 @@ class Context:
     def models(self) -> Path:
         """Folder of the published model files."""
         return self.home / "models"
+
+    def trials_before(self, market_key: str) -> int:
+        """Configurations that the ledger holds of a market as a run begins."""
+        return self.record.ledger.count(market_key) if self.again is None else self.again.counted
+
+    def trials_now(self, market_key: str) -> int:
+        """Configurations that the ledger holds of a market when a run is judged."""
+        return self.record.ledger.count(market_key) if self.again is None else self.again.n_trials
 
     @property
     def places(self) -> Places:
@@ -96,6 +110,11 @@ class Recording:
         return f"{self.stage}, window {fold + 1:.0f}: {total:,.0f} trials, {rate:,.0f}/s{told}"
 
     def trial(self, trial: Trial) -> int:
-        """See `assay.kernel.contracts.Report`."""
-        blobs = Blobs(self.context.artifacts)
-        return self.context.record.ledger.append(trial, experiment_id=self.experiment_id, blobs=blobs)
+        """See `assay.kernel.contracts.Report`. Of a run that is reproduced the number that it has; 0 if it has none."""
+        ledger, again = self.context.record.ledger, self.context.again
+        if again is None:
+            return ledger.append(trial, experiment_id=self.experiment_id, blobs=Blobs(self.context.artifacts))
+        number = ledger.find(trial)
+        if number is None:
+            again.uncounted.append(f"{trial.strategy} on {trial.market_key}")
+        return number or 0

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,19 +18,19 @@ from assay.kernel.contracts import Model
 from assay.kernel.instrument import Instrument
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
-from assay.runs.code import code_digest, versions
+from assay.runs import inputs
+from assay.runs.code import captured, code_digest, versions
 from assay.runs.context import Context
 from assay.runs.evidence import RunEvidence
 from assay.runs.history import History
-from assay.track.blobs.manifest import ModelFacts
+from assay.track.blobs.manifest import ModelFacts, content_sha256, read_parts
 from assay.track.blobs.store import Blobs
-from assay.track.environment import capture
 from assay.track.experiments import Run
 from assay.track.loading.selftest import self_test
 from assay.track.publish import publish, write_files
-from assay.track.snapshots import snapshot
 
 EVIDENCE = "evidence"
+CONTENT = "content_sha256"
 WithModel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _STRATEGY = {"ensemble": "ensemble", "lstm": "lstm", "ppo": "rl"}
 
@@ -66,8 +67,11 @@ class Read(Protocol):
 def candles(spec: Read, context: Context) -> tuple[list[Bars], dict[str, Any]]:
     """The stored bars of every instrument, and by symbol what the spec's filter did to them.
 
-    A filter that marks leaves a column ``usable`` (1 or 0) on the bars that it marked any of.
+    A filter that marks leaves a column ``usable`` (1 or 0) on the bars that it marked any of. Where a run is reproduced
+    the bars are its snapshots, filtered already.
     """
+    if context.again is not None:
+        return [context.again.bars[i.symbol] for i in spec.instruments], dict(context.again.filtered)
     stored = [context.candles.read(i, newest=spec.bars) for i in spec.instruments]
     if spec.filter is None:
         return stored, {}
@@ -112,27 +116,32 @@ def evidence_of(run: int, context: Context) -> RunEvidence | None:
 
 @contextmanager
 def running(
-    spec: Asked, digest: str, bars: Sequence[Bars], context: Context, *, by: str = "", kind: str = "supervised"
-) -> Iterator[Run]:
+    spec: Asked, digest: str, bars: Sequence[Bars], context: Context, *, by: str = "", kind: str = "supervised",
+    file: Path | None = None, known: Mapping[str, Any] | None = None,
+) -> Iterator[Run]:  # fmt: skip
     """A run in the record, with snapshots of its candles, kept alive by a heartbeat and ended as the block ends.
 
     by: what the run is named after; the learner when empty.   kind: the record's ``experiment_type``.
+    file: of a strategy that is the user's own; its source is kept with the run.   known: more of the run's metadata.
     """
-    record, by = context.record, by or spec.learner
+    record, by, again = context.record, by or spec.learner, context.again
+    name = f"{by} {' '.join(spec.symbols)} {spec.timeframe}"
+    code = captured(context, file)
     run = record.experiments.start(
-        f"{by} {' '.join(spec.symbols)} {spec.timeframe}"[:200],
+        (name if again is None else f"run {again.run} again: {name}")[:200],
         kind,
         spec=spec.as_dict(),
         spec_hash=spec.hash,
         data_digest=digest,
         seed=spec.seed,
         tags=[by, *spec.symbols],
-        metadata={"code_digest": code_digest(), "model_type": spec.learner},
-        **capture(threads={"fit": 1, "folds": context.workers}),
+        metadata={"code_digest": code_digest(), "model_type": spec.learner} | dict(known or {}),
+        reproduces_id=None if again is None else again.run,
+        **code.columns,
     )
     with record.experiments.running(run):
-        for each in bars:
-            _dataset(each, run, context)
+        code.keep(record, run.id, Blobs(context.artifacts))
+        inputs.keep(bars, file, spec.as_dict(), run, context)
         yield run
 
 
@@ -153,9 +162,12 @@ def finish(
     first model's row, to write rows that point to it; what it gives is added to the document.
 
     Files first, each whole or not at all; then one transaction with every row and the run's end. A crash before it
-    leaves files that no row points to.
+    leaves files that no row points to. A run that is reproduced publishes no model and no configuration: its document
+    says what the model's ``content_sha256`` would have been.
     """
     record, by = context.record, by or spec.learner
+    if context.again is not None:
+        return _reproduced(spec, context, run, model, evidence, by)
     written = _model_files(spec, context, model, evidence, past, by)
     with record.together():
         rows = publish(record, run.id, written, **_model_columns(spec, evidence))
@@ -163,6 +175,17 @@ def finish(
         document = dict(evidence.document) | {"model_id": next(iter(ids.values())), "model_ids": ids}
         document |= {} if with_model is None else with_model(rows[0])
         leave(spec, context, run, replace(evidence, document=document), by=by)
+    return document
+
+
+def _reproduced(
+    spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunEvidence, by: str
+) -> dict[str, Any]:
+    with Blobs(context.artifacts).staging() as parts:
+        model.save(parts)
+        content = content_sha256(read_parts(parts))
+    document = dict(evidence.document) | {"model_id": None, "model_ids": {}, "config_id": None, CONTENT: content}
+    leave(spec, context, run, replace(evidence, document=document), by=by)
     return document
 
 
@@ -180,22 +203,6 @@ def leave(spec: Asked, context: Context, run: Run, evidence: RunEvidence, *, by:
         _metrics(run, evidence.document, context)
         record.trades.add(run.id, evidence.trades.drop("regime").to_dicts(), **shared)
         record.experiments.finish(run)
-
-
-def _dataset(bars: Bars, run: Run, context: Context) -> None:
-    digest, path = snapshot(bars, context.snapshots)
-    instrument = bars.instrument
-    dataset = context.record.datasets.add(
-        instrument.key,
-        exchange=instrument.exchange,
-        symbol=instrument.symbol,
-        timeframe=instrument.timeframe,
-        data_path=str(path),
-        data_hash=digest,
-        num_samples=len(bars),
-        metadata={"first": int(bars.timestamp[0]), "last": int(bars.timestamp[-1])},
-    )
-    context.record.datasets.link(run.id, dataset, "train")
 
 
 def _model_files(
@@ -246,10 +253,16 @@ def _settled(evidence: RunEvidence, blobs: Blobs) -> str:
     """Keep the evidence's files under the hash of their hashes."""
     with blobs.staging() as stage:
         evidence.write(stage)
-        sha = hashlib.sha256()
-        for path in sorted(stage.iterdir()):
-            sha.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-        blobs.settle(stage, sha.hexdigest())
+        name = evidence_sha256(stage)
+        blobs.settle(stage, name)
+    return name
+
+
+def evidence_sha256(folder: Path) -> str:
+    """SHA-256 over names and bytes of the files that a run left: the name of their blob."""
+    sha = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        sha.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return sha.hexdigest()
 
 

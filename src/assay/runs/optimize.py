@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
@@ -62,16 +62,20 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
         if not force and (known := keep.existing(spec, digest, context)) is not None:
             return TrainResult(known, existing=True)
         past, folds = _windows_of(asked, bars)
-        with _journal(spec, digest, context, force=force) as journal, _running(asked, digest, bars, context) as run:
+        counted = context.trials_before(spec.market_key)
+        running = keep.running(
+            spec, digest, bars, context, by=asked.rule.name, kind=KIND, file=file, known={"counted": counted}
+        )
+        with _journal(spec, digest, context, force=force) as journal, running as run:
             report = Recording(context, run.id, "searching", 0.0, 0.9)
-            search = asked.search(spec.costs, digest=digest, journal=journal, counted=_count(spec, context))
+            search = asked.search(spec.costs, digest=digest, journal=journal, counted=counted)
             trainer = Searching(search, fixed=asked.params.mode == "fixed")
             outcomes = list(walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
             trainer.demand_some()
             found = judged(outcomes, past, spec.costs, seed=spec.seed)
             walked = windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=spec.seed)
             number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
-            count = _count(spec, context)
+            count = context.trials_now(spec.market_key)
             word = verdict(found, past, n_trials=count, counted=number <= count)
             _demand_honest_bests(asked, walked, bars[0])
             told = document(spec, digest, past, outcomes, found, word)
@@ -116,11 +120,14 @@ def _active(context: Context) -> dict[str, pl.DataFrame]:
 
 
 @contextmanager
-def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> Iterator[Path]:
+def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> Iterator[Path | None]:
     """Where a bayesian search that is killed goes on from; gone once the run has ended. `force` begins anew.
 
-    What other code left of the same search goes with it: nothing could go on from there.
+    What other code left of the same search goes with it: nothing could go on from there. A reproduction has none.
     """
+    if context.again is not None:
+        yield None
+        return
     name = hashlib.sha256(f"{spec.hash}\n{digest}".encode()).hexdigest()[:32]
     path = context.home / "searches" / f"{name}-{code_digest()[:16]}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,14 +140,6 @@ def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> 
         path.unlink(missing_ok=True)
         raise
     path.unlink(missing_ok=True)
-
-
-def _running(asked: RuleSearch, digest: str, bars: Sequence[Bars], context: Context) -> AbstractContextManager[Run]:
-    return keep.running(asked.spec, digest, bars, context, by=asked.rule.name, kind=KIND)
-
-
-def _count(spec: TrainSpec, context: Context) -> int:
-    return context.record.ledger.count(spec.market_key)
 
 
 def _windows_of(asked: RuleSearch, bars: Sequence[Bars]) -> tuple[History, Plan]:

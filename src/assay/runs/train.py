@@ -43,7 +43,7 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         )
         found = judged(outcomes, past, spec.costs, seed=spec.seed)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began))
-        count = context.record.ledger.count(spec.market_key)
+        count = context.trials_now(spec.market_key)
         word = verdict(found, past, n_trials=count, counted=number <= count)
         model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.98))
         told = document(spec, digest, past, outcomes, found, word) | {

@@ -1,49 +1,109 @@
-"""What a run ran with: code, libraries, machine. Never an environment variable, never a secret."""
+"""What a run ran with: code, libraries, machine. Never a secret."""
 
-import hashlib
 import logging
 import os
 import platform
 import subprocess
-import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from assay.track import repository
 from assay.track.canonical import sha256_of
+from assay.track.masking import masked
+from assay.track.repository import Deadline, Repository
+
+if TYPE_CHECKING:
+    from assay.track.blobs.store import Blobs
+    from assay.track.record import Record
 
 _LOG = logging.getLogger(__name__)
-_GIT_SECONDS = 5.0
-_UNTRACKED_MOST = 1024 * 1024
+DIFF = "git_diff"
+WORKING, ASSAY = "working folder", "assay"
+_GIT_SECONDS = repository.SECONDS
+_UNKNOWN: dict[str, Any] = dict.fromkeys(("git_commit", "git_branch", "git_dirty", "git_diff_hash"))
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """The surroundings of a run.
+
+    columns:      for `Experiments.start`: ``environment python_version lock_hash``, and the four of Git.
+    repositories: by what their folder is to the run, see `captured`.
+    """
+
+    columns: dict[str, Any]
+    repositories: Mapping[str, Repository] = field(default_factory=dict)
+
+    def keep(self, record: "Record", run: int, blobs: "Blobs") -> None:
+        """Keep each repository's uncommitted diff, secrets masked, as an artifact of type ``git_diff``.
+
+        The artifact's metadata list untracked files by hash. A diff above 10 MiB is not kept; the metadata say so.
+        """
+        for what, found in self.repositories.items():
+            if not found.dirty:
+                continue
+            text = masked(found.diff)
+            blob = blobs.put(text)
+            told = {
+                "of": what,
+                "commit": found.commit,
+                "diff_hash": found.diff_hash,
+                "diff_bytes": found.diff_bytes,
+                "kept": found.diff_bytes <= repository.DIFF_MOST,
+                "masked": text != found.diff,
+                "untracked": list(found.untracked),
+                "untracked_count": found.untracked_count,
+                "blob": blob,
+            }
+            record.artifacts.add(run, DIFF, blobs.path(blob) / "bytes", name=f"{what}.diff", sha256=blob, metadata=told)
+
+
+def captured(
+    folders: Mapping[str, Path],
+    *,
+    threads: Mapping[str, int] | None = None,
+    machine: Mapping[str, Any] | None = None,
+    git: bool = True,
+) -> Captured:
+    """Everything that is known of what runs now.
+
+    folders: where code lies, by what it is; the first in a repository gives the columns ``git_…``, all are in
+             ``environment.code``. The one named ``assay`` counts only where Git tracks it: not where it is installed.
+    threads: thread counts that the caller has set, by library.   machine: facts that only the environment tells.
+
+    Git gets 5 s in all. Where no folder is in a repository, or Git cannot tell, the four columns are None, and a WARN
+    says so once in a process.
+    """
+    environment = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_bytes": _memory(),
+        "threads": dict(threads or {}),
+        "distributions": dict(distributions()),
+        **dict(machine or {}),
+    }
+    columns = {"environment": environment, "python_version": platform.python_version(), "lock_hash": lock_hash()}
+    if not git:
+        return Captured(columns)
+    found = _repositories(folders)
+    environment["code"] = {what: each.facts() for what, each in found.items()}
+    first = next(iter(found.values()), None)
+    columns |= _UNKNOWN if first is None else {f"git_{name}": value for name, value in first.facts().items()}
+    return Captured(columns, found)
 
 
 def capture(
     folder: Path | None = None, *, threads: Mapping[str, int] | None = None, git: bool = True
 ) -> dict[str, Any]:
-    """Columns for `Experiments.start`: ``environment python_version lock_hash`` and the four of `git_state`.
-
-    folder:  the code's folder, by default the working directory. Without Git or a repository the four are None and a
-             WARN says so; Git gets 5 s in all.
-    threads: thread counts that the caller has set, by library.
-    git:     whether to ask Git at all; without it its four columns are absent.
-    """
-    libraries = distributions()
-    environment = {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "threads": dict(threads or {}),
-        "distributions": dict(libraries),
-    }
-    return {
-        "environment": environment,
-        "python_version": platform.python_version(),
-        "lock_hash": lock_hash(),
-        **(git_state(Path.cwd() if folder is None else folder) if git else {}),
-    }
+    """The columns of `captured` for one folder, by default the working directory."""
+    return captured({WORKING: Path.cwd() if folder is None else folder}, threads=threads, git=git).columns
 
 
 @cache
@@ -59,59 +119,30 @@ def lock_hash() -> str:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """``git_commit git_branch git_dirty git_diff_hash`` of a folder; all None where Git cannot tell.
-
-    The diff hash covers ``git diff HEAD --binary`` and the hashes of untracked files up to 1 MiB; None when clean.
-    """
-    git = _Git(folder)
-    try:
-        commit = git.ask("rev-parse", "HEAD").decode().strip()
-        branch = git.ask("rev-parse", "--abbrev-ref", "HEAD").decode().strip()
-        root = Path(os.fsdecode(git.ask("rev-parse", "--show-toplevel").rstrip(b"\n")))
-        git.folder = root
-        diff = git.ask("diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv")
-        names = git.ask("ls-files", "--others", "--exclude-standard", "-z").split(b"\0")
-    except (OSError, subprocess.SubprocessError) as error:
-        told = _told(error)
-        usual = "not a git repository" in told  # whoever installed Assay works anywhere
-        _LOG.log(logging.INFO if usual else logging.WARNING, "the code's commit is not known: %s", told)
-        return dict.fromkeys(("git_commit", "git_branch", "git_dirty", "git_diff_hash"))
-    untracked = sorted(name for name in names if name)
-    dirty = bool(diff or untracked)
-    return {
-        "git_commit": commit,
-        "git_branch": branch,
-        "git_dirty": dirty,
-        "git_diff_hash": _diff_hash(diff, root, untracked) if dirty else None,
-    }
+    """``git_commit git_branch git_dirty git_diff_hash`` of a folder; all None where Git cannot tell."""
+    found = _repositories({WORKING: folder})
+    return {f"git_{name}": value for name, value in found[WORKING].facts().items()} if found else dict(_UNKNOWN)
 
 
-class _Git:
-    """Questions to Git with one deadline for all of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._deadline = time.monotonic() + _GIT_SECONDS
-
-    def ask(self, *words: str) -> bytes:
-        left = max(0.01, self._deadline - time.monotonic())
-        command = ["git", "--no-optional-locks", "-C", str(self.folder), *words]
-        return subprocess.run(command, capture_output=True, check=True, timeout=left, stdin=subprocess.DEVNULL).stdout
-
-
-def _diff_hash(diff: bytes, root: Path, untracked: list[bytes]) -> str:
-    sha = hashlib.sha256(diff)
-    for name in untracked:
-        path = root / os.fsdecode(name)
-        if path.is_file() and not path.is_symlink() and path.stat().st_size <= _UNTRACKED_MOST:
-            sha.update(b"untracked " + name + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return sha.hexdigest()
+def _repositories(folders: Mapping[str, Path]) -> dict[str, Repository]:
+    """Those that are there, each work tree once."""
+    found: dict[str, Repository] = {}
+    why, deadline = "no folder was given", Deadline(_GIT_SECONDS)
+    for what, folder in folders.items():
+        try:
+            root = repository.root_of(folder, deadline, tracked="__init__.py" if what == ASSAY else None)
+            if root is not None and all(root != other.root for other in found.values()):
+                found[what] = repository.look(root, deadline)
+        except (OSError, subprocess.SubprocessError) as error:
+            why = repository.explained(error)
+    if not found:
+        _warn_once(why)
+    return found
 
 
-def _told(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        return bytes(error.stderr).decode(errors="replace").strip()[:200]
-    return "Git took longer than 5 s" if isinstance(error, subprocess.TimeoutExpired) else "Git is not installed"
+@cache
+def _warn_once(why: str) -> None:
+    _LOG.warning("the code's commit is not known: %s", why)
 
 
 def _cpu() -> str:
@@ -121,3 +152,9 @@ def _cpu() -> str:
         return platform.processor()
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor()
+
+
+def _memory() -> int | None:
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return None
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,25 @@
+"""What a reproduction stands on: the candles of a run's snapshots, and the ledger as it was when the run asked it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay.kernel.bars import Bars
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Again:
+    """A run that is executed again. It reads no candle store, publishes nothing and adds nothing to the ledger.
+
+    run:      id of the run that is reproduced.
+    bars:     by symbol, as they were after the data filter.   filtered: what the filter said then.
+    counted:  configurations that the ledger held when the run began.   n_trials: when it was judged.
+    uncounted: grows by a name for each trial that the ledger does not hold already.
+    """
+
+    run: int
+    bars: Mapping[str, Bars]
+    filtered: Mapping[str, Any]
+    counted: int
+    n_trials: int
+    uncounted: list[str] = field(default_factory=list)
