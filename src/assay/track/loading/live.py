@@ -1,19 +1,23 @@
 """Models of the record, live."""
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from assay.kernel.contracts import Model
 from assay.track.loading.checking import Opened, opened
 from assay.track.loading.formats import demand_format
 from assay.track.loading.places import Places
+from assay.track.loading.proof import Child, laid, memory_for
 from assay.track.loading.selftest import demand_alike
 
 
 def load(row: Mapping[str, Any], places: Places, *, strategy: Path | None = None) -> Model:
     """The model of a row, checked as `check` does; its self-test rows decided as they were when it was published.
+
+    It is loaded in a process of its own first, with a cap on memory and time; where that one dies the model is
+    ``ARTIFACT_CORRUPT`` and this process has not touched it. Then the same bytes are loaded here, and asked again.
 
     strategy: the file of a strategy of the user's own, which no model brings along (``ARTIFACT_STRATEGY``).
     Raises as `check`, and ArtifactError ``ARTIFACT_SELFTEST``, ``ARTIFACT_FORBIDDEN_TYPE``.
@@ -24,10 +28,13 @@ def load(row: Mapping[str, Any], places: Places, *, strategy: Path | None = None
 def _live(row: Mapping[str, Any], bytes_: Opened, strategy: Path | None) -> Model:
     where = f"model {row['model_id']}"
     kind = demand_format(row["format"], where)
-    with tempfile.TemporaryDirectory(prefix="assay-model-") as folder:
+    told = bytes_.manifest["self_test"]
+    with Child(memory=memory_for(bytes_.parts)) as child:
+        child.prove(bytes_.parts, told, kind=row["format"], where=where, strategy=strategy)
+    with TemporaryDirectory(prefix="assay-model-") as folder:  # its own: the child might have changed the other one
         laid(bytes_.parts, Path(folder))
         model = kind.read(Path(folder), strategy)
-    demand_alike(model, bytes_.manifest["self_test"], tolerance=kind.tolerance, where=where)
+    demand_alike(model, told, tolerance=kind.tolerance, where=where)
     return model
 
 
@@ -44,11 +51,3 @@ def load_document(row: Mapping[str, Any], places: Places, *, strategy: Path | No
         "timestamp": envelope.timestamp,
         "model_state": {str(row["format"]).partition("-")[0]: model},
     }
-
-
-def laid(parts: Mapping[str, bytes], folder: Path) -> None:
-    """Write parts into an empty folder."""
-    for name, data in parts.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)

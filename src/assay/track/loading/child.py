@@ -1,0 +1,86 @@
+"""The process in which a model is loaded first: capped, alone, and free to die.
+
+``python -m assay.track.loading.child BYTES SECONDS`` answers each request line on its standard input with one line.
+"""
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+_REFUSED = frozenset(
+    (
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.system",
+        "socket.bind",
+        "socket.connect",
+        "socket.sendto",
+        "subprocess.Popen",
+    )
+)
+
+
+def capped(memory: int, seconds: int) -> None:
+    """Take away what loading a model does not need: memory above the cap, processor time, core dumps."""
+    for limit, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)):
+        _, hard = resource.getrlimit(limit)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (most, most))
+
+
+def sealed(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: no other process, no network. For Python code; native code is held by the caps alone."""
+    if event in _REFUSED:
+        raise PermissionError(f"loading a model may not call {event}")
+
+
+def answered(request: dict[str, Any]) -> dict[str, Any]:
+    """Load the model in a folder and ask its self-test; what to tell the parent."""
+    from assay.kernel.errors import AssayError
+    from assay.track.loading.formats import FORMATS
+    from assay.track.loading.selftest import demand_alike
+
+    kind, folder = FORMATS[request["format"]], Path(request["folder"])
+    own = None if request["strategy"] is None else Path(request["strategy"])
+    try:
+        told = json.loads((folder / "self_test.json").read_bytes())
+        demand_alike(kind.read(folder / "parts", own), told, tolerance=kind.tolerance, where=request["where"])
+    except AssayError as error:
+        return {"code": error.code, "message": error.message, "hint": error.hint}
+    except MemoryError:
+        return {"code": "ARTIFACT_CORRUPT", "message": f"{request['where']} needs more memory than a model may"}
+    return {"code": "", "message": ""}
+
+
+def main(memory: int, seconds: int) -> None:
+    """Answer requests until the input ends. What a library prints goes nowhere."""
+    capped(memory, seconds)
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+
+    def died(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        text = f"loading it raised {kind.__name__}: {error}"[:300]
+        print(json.dumps({"code": "ARTIFACT_CORRUPT", "message": text}), file=out, flush=True)
+
+    sys.excepthook = died
+    sys.addaudithook(sealed)
+    for line in sys.stdin:
+        print(json.dumps(answered(json.loads(line))), file=out, flush=True)
+    _end(out)
+
+
+def _end(out: Any) -> NoReturn:
+    """Leave without the libraries' own clean-up, which a damaged model may not survive."""
+    out.close()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
