@@ -15,17 +15,27 @@ from assay.track.canonical import canonical
 from assay.track.record import Record, open_record
 from assay.track.schema.ledger import TRIALS
 
+GUARDS = {"trials_no_update", "trials_no_delete", "trial_heads_grow", "trial_heads_stay"}
+
 
 def unguarded(record: Record, *statements: str) -> None:
     """What an attacker with the file, or with the database owner's rights, could do."""
     with record.database.write() as connection:
         if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("DROP TRIGGER trials_no_update")
-            connection.exec_driver_sql("DROP TRIGGER trials_no_delete")
+            for guard in sorted(GUARDS):
+                connection.exec_driver_sql(f"DROP TRIGGER {guard}")
         else:
             connection.exec_driver_sql("ALTER TABLE trials DISABLE TRIGGER USER")
+            connection.exec_driver_sql("ALTER TABLE trial_heads DISABLE TRIGGER USER")
         for statement in statements:
             connection.exec_driver_sql(statement)
+
+
+def guarded(record: Record) -> None:
+    """Undo `unguarded`, as far as appending needs it."""
+    with record.database.write() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("ALTER TABLE trials ENABLE TRIGGER USER")
 
 
 def filled(record: Record, rows: int = 5) -> None:
@@ -122,16 +132,62 @@ def test_a_change_of_any_column_is_found(record: Record, column: str) -> None:
         assert (told.value.facts["market_key"], told.value.facts["seq"]) == (MARKET, 3)
 
 
-@pytest.mark.parametrize("row", [1, 3, 5])
-def test_a_missing_row_is_found(record: Record, dialect: str, row: int) -> None:
+@pytest.mark.parametrize("cut", ["seq = 1", "seq = 3", "seq = 5", "seq >= 3", "seq > 0"])
+def test_missing_rows_are_found_and_still_counted(record: Record, cut: str) -> None:
     filled(record)
-    if (dialect, row) == ("postgresql", 5):  # its ids have gaps of their own: the end of a chain is not held
-        unguarded(record, "DELETE FROM trials WHERE seq = 5")
-        assert record.ledger.check() == 4
-        return
-    unguarded(record, f"DELETE FROM trials WHERE seq = {row}")
+    record.ledger.append(a_trial(market_key="binance|ETH/USDT|1h"))
+    unguarded(record, f"DELETE FROM trials WHERE market_key = '{MARKET}' AND {cut}")
+    with pytest.raises(StoreError, match=r"BTC/USDT") as told:
+        record.ledger.check()
+    assert (told.value.code, told.value.facts["market_key"]) == ("STORE_LEDGER", MARKET)
+    assert record.ledger.count(MARKET) == 5
+    guarded(record)
+    assert record.ledger.append(a_trial(seed=99)) == 6  # the chain goes on behind what was cut
+    assert record.ledger.count(MARKET) == 6
     with pytest.raises(StoreError):
         record.ledger.check()
+    assert record.ledger.check("binance|ETH/USDT|1h") == 1
+
+
+def test_a_row_that_is_not_the_next_is_refused(record: Record, run: int) -> None:
+    filled(record, 2)
+    names = ", ".join(c.name for c in TRIALS.columns if c.name not in ("id", "seq", "row_hash"))
+    for seq, of in ((2, 1), (4, 2), (3, 1)):
+        with pytest.raises(StoreError) as told, record.database.write() as connection:
+            connection.exec_driver_sql(
+                f"INSERT INTO trials ({names}, seq, row_hash) SELECT {names}, {seq}, '{'b' * 64}' FROM trials "
+                f"WHERE seq = {of}"
+            )
+        assert told.value.code in ("STORE_APPEND_ONLY", "STORE_CONFLICT")
+    assert record.ledger.count(MARKET) == record.ledger.check() == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM trial_heads",
+        "UPDATE trial_heads SET seq = 1",
+        "UPDATE trial_heads SET n_configs = 1, seq = seq + 1",
+    ],
+)
+def test_a_head_does_not_go_back(record: Record, statement: str) -> None:
+    filled(record)
+    with pytest.raises(StoreError) as told, record.database.write() as connection:
+        connection.exec_driver_sql(statement)
+    assert told.value.code == "STORE_APPEND_ONLY"
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["DELETE FROM trial_heads", "UPDATE trial_heads SET n_configs = 1", "UPDATE trial_heads SET seq = 4",
+     f"UPDATE trial_heads SET row_hash = '{'f' * 64}'"],
+)  # fmt: skip
+def test_a_changed_head_is_found(record: Record, change: str) -> None:
+    filled(record)
+    unguarded(record, change)
+    with pytest.raises(StoreError) as told:
+        record.ledger.check()
+    assert (told.value.code, told.value.facts["seq"]) == ("STORE_LEDGER", 5)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)

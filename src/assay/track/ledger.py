@@ -6,16 +6,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
-from assay.kernel.errors import StoreError
 from assay.kernel.trial import Trial
 from assay.track.blobs.store import Blobs
 from assay.track.canonical import canonical, decode, sha256_of
 from assay.track.database import Database, hold
+from assay.track.heads import FIRST, broken, check_heads, counted, head
 from assay.track.instants import instant, instant_text
 from assay.track.rows import Row, finite_or_none, rows
 from assay.track.schema.ledger import TRIALS
 
-FIRST = "0" * 64
 _OUTSIDE = frozenset({"id", "prev_hash", "row_hash"})
 _MOMENTS = ("sharpe", "sharpe_annual", "skew", "kurtosis", "win_rate", "max_drawdown", "net_return")
 _PARTS_OF_CONFIG = ("features", "target", "costs")
@@ -45,7 +44,7 @@ class Ledger:
             known = _identical(connection, row)
             if known is not None:
                 return known
-            seq, before = _last(connection, trial.market_key)
+            seq, before = head(connection, trial.market_key)
             row |= {"seq": seq + 1, "created_at": instant(now_ms()), "prev_hash": before}
             row["row_hash"] = row_hash(row)
             connection.execute(sa.insert(TRIALS).values(row))
@@ -57,10 +56,12 @@ class Ledger:
             return _identical(connection, _described(trial))
 
     def count(self, market_key: str) -> int:
-        """Configurations that were scored on this market: the sum of ``n_configs``, in every state."""
-        query = sa.select(sa.func.coalesce(sa.func.sum(TRIALS.c.n_configs), 0)).where(TRIALS.c.market_key == market_key)
+        """Configurations that were scored on this market, in every state: the sum of all ``n_configs`` ever appended.
+
+        The database keeps it beside the rows; one that was cut from the ledger is still counted.
+        """
         with self._database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+            return counted(connection, market_key)
 
     def read(self, market_key: str | None = None, *, experiment_id: int | None = None) -> list[Row]:
         """Rows by chain and number."""
@@ -73,8 +74,7 @@ class Ledger:
     def check(self, market_key: str | None = None) -> int:
         """Walk every chain, or one; how many rows hold. StoreError ``STORE_LEDGER`` names the first that does not.
 
-        A row cut from the end of a chain leaves no broken link; on SQLite it shows by the ids that the table has given
-        out. PostgreSQL gives out ids for rows that were rolled back, too: there it does not show.
+        A row cut from the end of a chain leaves no broken link; the chain's head, which the database keeps, misses it.
         """
         held, last = 0, {"market_key": "", "seq": 0, "row_hash": FIRST}
         with self._database.read() as connection:
@@ -86,6 +86,7 @@ class Ledger:
                     last = {"market_key": row["market_key"], "seq": 0, "row_hash": FIRST}
                 _check_link(row, last)
                 held, last = held + 1, row
+            check_heads(connection, market_key)
             _check_end(connection)
         return held
 
@@ -161,13 +162,6 @@ def _identical(connection: sa.Connection, row: Row) -> int | None:
     return None if found is None else int(found)
 
 
-def _last(connection: sa.Connection, market_key: str) -> tuple[int, str]:
-    t = TRIALS.c
-    query = sa.select(t.seq, t.row_hash).where(t.market_key == market_key).order_by(t.seq.desc()).limit(1)
-    found = connection.execute(query).first()
-    return (0, FIRST) if found is None else (int(found.seq), str(found.row_hash))
-
-
 def _check_link(row: Row, last: Row) -> None:
     wrong = ""
     if row["seq"] != last["seq"] + 1:
@@ -177,7 +171,7 @@ def _check_link(row: Row, last: Row) -> None:
     elif row_hash(row) != row["row_hash"]:
         wrong = "has been changed"
     if wrong:
-        raise _broken(row["market_key"], row["seq"], wrong)
+        raise broken(row["market_key"], row["seq"], wrong)
 
 
 def _check_end(connection: sa.Connection) -> None:
@@ -186,14 +180,4 @@ def _check_end(connection: sa.Connection) -> None:
     given = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'trials'").scalar() or 0
     highest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(TRIALS.c.id), 0))).scalar_one()
     if given != highest:
-        raise _broken("?", highest, f"is the last row, but {given} were written")
-
-
-def _broken(market_key: str, seq: int, wrong: str) -> StoreError:
-    return StoreError(
-        f"trial ledger: {market_key} number {seq} {wrong}",
-        code="STORE_LEDGER",
-        hint="The ledger was changed outside Assay; restore a backup.",
-        market_key=market_key,
-        seq=seq,
-    )
+        raise broken("?", highest, f"is the last row, but {given} were written")

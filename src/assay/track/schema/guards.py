@@ -6,25 +6,52 @@ from pathlib import Path
 import sqlalchemy as sa
 
 _REFUSAL = "trials is append-only: a trial that was counted stays counted"
+_NOT_NEXT = "trials is append-only: this is not the next row of its chain"
+_HEADS = "trials is append-only: a chain has the end that was counted"
+_NEXT = """INSERT INTO trial_heads (market_key, seq, n_configs, row_hash)
+VALUES (NEW.market_key, NEW.seq, NEW.n_configs, NEW.row_hash) ON CONFLICT (market_key) DO UPDATE SET
+seq = excluded.seq, n_configs = trial_heads.n_configs + excluded.n_configs, row_hash = excluded.row_hash"""
+_FOLLOWS = """NEW.seq = 1 + COALESCE((SELECT seq FROM trial_heads h WHERE h.market_key = NEW.market_key), 0)
+AND NEW.prev_hash = COALESCE((SELECT row_hash FROM trial_heads h WHERE h.market_key = NEW.market_key), '{}')""".format(
+    "0" * 64
+)
+_GROWS = "NEW.market_key = OLD.market_key AND NEW.seq = OLD.seq + 1 AND NEW.n_configs > OLD.n_configs"
+_SQLITE = [
+    *(
+        f"CREATE TRIGGER trials_no_{verb.lower()} BEFORE {verb} ON trials BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+        for verb in ("UPDATE", "DELETE")
+    ),
+    f"CREATE TRIGGER trials_next BEFORE INSERT ON trials WHEN NOT ({_FOLLOWS})\n"
+    f"BEGIN SELECT RAISE(ABORT, '{_NOT_NEXT}'); END",
+    f"CREATE TRIGGER trials_head AFTER INSERT ON trials\nBEGIN {_NEXT}; END",
+    f"CREATE TRIGGER trial_heads_grow BEFORE UPDATE ON trial_heads WHEN NOT ({_GROWS})\n"
+    f"BEGIN SELECT RAISE(ABORT, '{_HEADS}'); END",
+    f"CREATE TRIGGER trial_heads_stay BEFORE DELETE ON trial_heads BEGIN SELECT RAISE(ABORT, '{_HEADS}'); END",
+]
+_POSTGRESQL = [
+    "CREATE FUNCTION trials_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+    f"$$ BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = '25006'; END $$",
+    "CREATE TRIGGER trials_append_only BEFORE UPDATE OR DELETE ON trials "
+    "FOR EACH ROW EXECUTE FUNCTION trials_append_only()",
+    "CREATE TRIGGER trials_no_truncate BEFORE TRUNCATE ON trials "
+    "FOR EACH STATEMENT EXECUTE FUNCTION trials_append_only()",
+    f"CREATE FUNCTION trials_head() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\nIF NOT ({_FOLLOWS}) THEN\n"
+    f"RAISE EXCEPTION '{_NOT_NEXT}' USING ERRCODE = '25006'; END IF;\n{_NEXT};\nRETURN NULL; END $$",
+    "CREATE TRIGGER trials_head AFTER INSERT ON trials FOR EACH ROW EXECUTE FUNCTION trials_head()",
+    "CREATE FUNCTION trial_heads_grow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n"
+    f"IF TG_OP = 'UPDATE' AND {_GROWS} THEN RETURN NEW; END IF;\n"
+    f"RAISE EXCEPTION '{_HEADS}' USING ERRCODE = '25006'; END $$",
+    "CREATE TRIGGER trial_heads_grow BEFORE UPDATE OR DELETE ON trial_heads "
+    "FOR EACH ROW EXECUTE FUNCTION trial_heads_grow()",
+    "CREATE TRIGGER trial_heads_no_truncate BEFORE TRUNCATE ON trial_heads "
+    "FOR EACH STATEMENT EXECUTE FUNCTION trial_heads_grow()",
+]
 _AGGREGATE = {"sqlite": "json_group_object", "postgresql": "jsonb_object_agg"}
 
 
 def guards(dialect: str) -> list[str]:
-    """DDL, by dialect name, that keeps the ledger append-only, whoever writes."""
-    if dialect == "sqlite":
-        return [
-            f"CREATE TRIGGER trials_no_{verb.lower()} BEFORE {verb} ON trials "
-            f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
-            for verb in ("UPDATE", "DELETE")
-        ]
-    return [
-        "CREATE FUNCTION trials_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = '25006'; END $$",
-        "CREATE TRIGGER trials_append_only BEFORE UPDATE OR DELETE ON trials "
-        "FOR EACH ROW EXECUTE FUNCTION trials_append_only()",
-        "CREATE TRIGGER trials_no_truncate BEFORE TRUNCATE ON trials "
-        "FOR EACH STATEMENT EXECUTE FUNCTION trials_append_only()",
-    ]
+    """DDL, by dialect name, that keeps the ledger append-only and its heads true, whoever writes."""
+    return _SQLITE if dialect == "sqlite" else _POSTGRESQL
 
 
 def views(dialect: str) -> Iterator[tuple[str, str]]:

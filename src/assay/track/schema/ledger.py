@@ -33,6 +33,16 @@ TRIALS = table(
     sa.Index(None, "experiment_id"),
 )
 
+# The end of each chain and all that it counts. The database itself keeps it, by a trigger, in the transaction of the
+# row that is appended: rows cut from a chain's end are missed.
+TRIAL_HEADS = table(
+    "trial_heads",
+    columns("market_key", "text", key=True),
+    columns("seq n_configs", "int", check="{} >= 1"),
+    columns("row_hash", "hash"),
+    plain_id=False,
+)
+
 TRADES = table(
     "trades",
     columns("experiment_id", "int", to="experiments CASCADE"),

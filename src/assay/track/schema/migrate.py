@@ -1,32 +1,39 @@
 """Bringing a database to the tables that this program knows. Alembic is imported only when there is work."""
 
+import re
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
+from assay.track.schema.hypertables import lay_hypertables
 
-HEAD = "0001"
+HEAD = "0002"
+_OURS = re.compile(r"\d{4}")
+# Of the candle and feature stores, which may live in the record's PostgreSQL database.
+_BESIDE = {"assay_store", "candles", "candle_revisions", "series", "covered", "ml_features"}
 
 
 def version(connection: sa.Connection) -> str | None:
-    """The database's schema version; None for an empty database.
+    """The database's schema version; None for an empty database, or one that holds candles alone.
 
     StoreError ``STORE_SCHEMA_NEWER`` for a version that this program does not know, ``STORE_SCHEMA_FOREIGN`` for a
     database with tables that are not ours.
     """
     names = set(sa.inspect(connection).get_table_names())
-    where = connection.engine.url.set(query={}).render_as_string()  # the password is masked
+    where = _where(connection)
     if "alembic_version" not in names:
+        if connection.dialect.name == "postgresql":
+            names -= _BESIDE
         if names:
-            raise StoreError(
-                f"{where} holds tables that are no record of Assay: {', '.join(sorted(names)[:8])}",
-                code="STORE_SCHEMA_FOREIGN",
-                hint="Name another file or database; an older experiment database can be imported.",
-            )
+            raise _foreign(where, names)
         return None
     found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    if found is not None and found > HEAD:
+    if found is None:
+        return None
+    if not _OURS.fullmatch(found):  # MLflow and Optuna keep a version in a table of that name, too
+        raise _foreign(where, names)
+    if found > HEAD:
         raise StoreError(
             f"{where} has schema {found}; this program knows up to {HEAD}",
             code="STORE_SCHEMA_NEWER",
@@ -34,14 +41,34 @@ def version(connection: sa.Connection) -> str | None:
             found=found,
             known=HEAD,
         )
+    return str(found)
+
+
+def lay(engine: sa.Engine) -> str:
+    """Lay the tables in an empty database, and return `HEAD`; parallel starts lay once.
+
+    An older record is not touched: StoreError ``STORE_SCHEMA_OLDER``, else errors as `version`.
+    """
+    with engine.connect() as connection:
+        found, where = version(connection), _where(connection)
+    if found is None:
+        return upgrade(engine)
+    if found != HEAD:
+        raise StoreError(
+            f"{where} has schema {found}; this program works on {HEAD}",
+            code="STORE_SCHEMA_OLDER",
+            hint="Run: assay db upgrade. It makes a backup first.",
+            found=found,
+            known=HEAD,
+        )
     return found
 
 
 def upgrade(engine: sa.Engine) -> str:
-    """Bring the database to `HEAD` and return it; parallel starts migrate once. No work when it is there already."""
-    with engine.connect() as connection:
-        if version(connection) == HEAD:
-            return HEAD
+    """Bring the database to `HEAD` and return it: every step that is missing and the views in one transaction.
+
+    A kill at any instant leaves the old schema or the new one. Parallel upgrades wait for each other and happen once.
+    """
     if engine.dialect.name == "sqlite":
         _upgrade_sqlite(engine)
     else:
@@ -56,6 +83,7 @@ def _upgrade_postgresql(engine: sa.Engine) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended('assay schema', 0))")
         if version(connection) != HEAD:
             _steps(connection)
+        lay_hypertables(connection)
 
 
 def _upgrade_sqlite(engine: sa.Engine) -> None:
@@ -87,3 +115,16 @@ def _steps(connection: sa.Connection) -> None:
     with Operations.context(context):
         context.run_migrations()
     create_views(connection)
+
+
+def _where(connection: sa.Connection) -> str:
+    """The database's address, its password masked."""
+    return connection.engine.url.set(query={}).render_as_string()
+
+
+def _foreign(where: str, names: set[str]) -> StoreError:
+    return StoreError(
+        f"{where} holds tables that are no record of Assay: {', '.join(sorted(names)[:8])}",
+        code="STORE_SCHEMA_FOREIGN",
+        hint="Name another file or database; an older experiment database can be imported: assay migrate legacy FILE.",
+    )

@@ -1,8 +1,6 @@
 """The whole record, as first laid."""
 
-from pathlib import Path
-
-from alembic import op
+from assay.track.schema.steps import frozen
 
 revision = "0001"
 down_revision = None
@@ -11,13 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Run the frozen DDL of this step: what the tables look like today is not what they looked like then."""
-    connection = op.get_bind()
-    folder = Path(__file__).with_name("0001_record")
-    text = (folder / f"{connection.dialect.name}.sql").read_text(encoding="utf-8")
-    for statement in text.split("\n;\n"):
-        if statement.strip():
-            connection.exec_driver_sql(statement)
+    """Lay every table, its guards and the job slots."""
+    frozen(__file__)
 
 
 def downgrade() -> None:
