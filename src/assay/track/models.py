@@ -14,6 +14,7 @@ from assay.track.instants import instant
 from assay.track.rows import Row, finite_or_none, known_fields, nan_for_null, not_found, rows
 from assay.track.schema.models import MODELS
 
+_USE_MS = 60_000
 _METRICS = ("train_metric", "val_metric", "test_metric")
 
 
@@ -57,6 +58,17 @@ class Models:
         """The row by id or model_id. StoreError ``STORE_NOT_FOUND``."""
         with self._database.read() as connection:
             return nan_for_null(self._row(connection, model), _METRICS)
+
+    def used(self, model: int) -> None:
+        """It was loaded; written down once a minute at most."""
+        now = now_ms()
+        stale = sa.or_(MODELS.c.last_used_at.is_(None), MODELS.c.last_used_at < instant(max(0, now - _USE_MS)))
+        change = sa.update(MODELS).where(MODELS.c.id == model, stale).values(last_used_at=instant(now))
+        with self._database.read() as connection:
+            if connection.execute(sa.select(MODELS.c.id).where(MODELS.c.id == model, stale)).first() is None:
+                return
+        with self._database.write() as connection:
+            connection.execute(change)
 
     def recent(self, run: int | None = None, *, limit: int = 50) -> list[Row]:
         """Rows, newest first, those without files hidden."""

@@ -26,12 +26,12 @@ class Blobs:
         name = hashlib.sha256(data).hexdigest()
         if not self._renewed(name):
             with self.staging() as stage:
-                (stage / BYTES).write_bytes(data)
+                write_checked(stage / BYTES, data)
                 self.settle(stage, name)
         return name
 
     def _renewed(self, name: str) -> bool:
-        """Whether the blob is there; it is young again, so that it is no orphan until the row that names it is there."""
+        """Whether the blob is there; it is young again, and so no orphan until the row that names it is written."""
         try:
             os.utime(self.folder / name)
         except FileNotFoundError:
@@ -102,8 +102,23 @@ def sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+        if hasattr(os, "posix_fadvise"):  # so that what is read next comes from the disk
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(handle)
+
+
+def write_checked(path: Path, data: bytes) -> None:
+    """Write a file and read it back; written once more where it reads back otherwise.
+
+    OSError ``EIO`` where it then still does: inside `disk` that is StoreError ``STORE_IO``.
+    """
+    for _ in range(2):
+        path.write_bytes(data)
+        sync(path)
+        if path.read_bytes() == data:
+            return
+    raise OSError(errno.EIO, f"{path.name} reads back as other bytes than were written")
 
 
 def check_bytes(path: Path, data: bytes, expected: str) -> None:

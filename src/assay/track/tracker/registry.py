@@ -12,7 +12,7 @@ from assay.track.artifacts import file_sha256
 from assay.track.record import Record
 from assay.track.rows import Row, nan_for_null, rows, scalar
 from assay.track.schema.models import MODELS
-from assay.track.tracker.door import Door
+from assay.track.tracker.serving import Serving
 from assay.track.tracker.words import among, bounded, known_id, mapping, named, path_text, refused, whole
 
 ORDERED = ("id", "name", "created_at", "episode_num", "global_step", "train_metric", "val_metric", "test_metric")
@@ -21,8 +21,12 @@ _M = MODELS.c
 _MIB = 1024 * 1024
 
 
-class ModelRegistry(Door):
-    """Model checkpoints of runs: what they are, how they did, which one is best. Files are hashed, never parsed."""
+class ModelRegistry(Serving):
+    """Models of runs: what they are, how they did, which one is best, which one serves.
+
+    `register_model` keeps the path and the hash of any file and never parses it; `publish` writes the files of a model
+    of Assay's own trainers, which can be loaded again.
+    """
 
     def register_model(
         self,
@@ -81,11 +85,6 @@ class ModelRegistry(Door):
         query = query.where(sa.or_(_M.is_best, _M.val_metric.is_not(None)))
         found = _rows(record, query.order_by(_M.is_best.desc(), _M.val_metric.desc().nulls_last(), _M.id).limit(1))
         return found[0] if found else None
-
-    def get_model(self, model_id: int | str) -> Row:
-        """The row by number or text id, with undefined metrics NaN; StoreError ``STORE_NOT_FOUND``."""
-        asked = model_id if isinstance(model_id, str) else known_id(model_id, "model_id")
-        return self.record.models.get(asked)
 
     def list_models(
         self,

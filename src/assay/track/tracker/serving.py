@@ -1,0 +1,193 @@
+"""Models that serve: published, verified, promoted, loaded, retired."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.kernel.errors import ArtifactError, ConfigError, shown
+from assay.track.blobs.signature import Keys
+from assay.track.champions import Post
+from assay.track.loading.places import Places
+from assay.track.pruning import Pruned, prune
+from assay.track.publish import publish
+from assay.track.retention import DAYS, KEEP_LAST
+from assay.track.rows import Row, scalar
+from assay.track.tracker.door import DEFAULT, Door, Where
+from assay.track.tracker.words import known_id, mapping, named
+from assay.track.verifying import Checked, verify
+
+if TYPE_CHECKING:
+    from assay.kernel.contracts import Model
+    from assay.kernel.panel import Window
+
+_METRICS = ("train_metric", "val_metric", "test_metric")
+
+
+class Serving(Door):
+    """The operations on models whose files Assay writes.
+
+    artifacts, models: folders of the files; beside the record's own file when not given. A record on a server has no
+    such place: there they are given, or an operation that reads files is ConfigError ``CONFIG_FIELD``.
+    keys: that sign what is published and verify what is loaded; None for unsigned files.
+    """
+
+    def __init__(
+        self,
+        db_path: Where = DEFAULT,
+        *,
+        artifacts: str | os.PathLike[str] | None = None,
+        models: str | os.PathLike[str] | None = None,
+        keys: Keys | None = None,
+    ) -> None:
+        super().__init__(db_path)
+        self._folders = (artifacts, models)
+        self._keys = keys
+
+    @property
+    def places(self) -> Places:
+        """Where the files lie."""
+        beside = self._shared.record.database.path
+        found = []
+        for name, given in zip(("artifacts", "models"), self._folders, strict=True):
+            if given is None and not isinstance(beside, Path):
+                raise ConfigError(f"a record on a server has no folder beside it: give {name}=", field=name)
+            found.append(Path(beside).parent / name if given is None else Path(given))
+        return Places(found[0].absolute(), found[1].absolute(), self._keys)
+
+    def publish(
+        self,
+        experiment_id: int,
+        model: "Model",
+        history: "Window",
+        *,
+        strategy_type: str,
+        warm_up: int = 0,
+        train_metric: float | None = None,
+        val_metric: float | None = None,
+        test_metric: float | None = None,
+        name: str | None = None,
+        version: str | None = None,
+        is_best: bool = False,
+        hyperparameters: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        created_at: int | None = None,
+    ) -> int:
+        """Write a model of one of Assay's trainers and make it known; its id.
+
+        history:       stretch of one instrument that the model can decide on: names exchange, symbol, timeframe and
+                       features, and gives the self-test rows that every later load asks again.
+        strategy_type: what it competes with on that market, e.g. ``ensemble`` or a rule's name.
+        warm_up:       rows that the features need before the model's own lookback.
+        *_metric:      larger is better; without a finite validation or test metric a model is never promoted.
+        created_at:    UTC ms, now when not given.
+
+        Files first, each whole or not at all; then one transaction. A crash before it leaves files that no row points
+        to. ArtifactError ``ARTIFACT_FORMAT`` for a model that Assay could not load again; StoreError
+        ``STORE_NOT_FOUND`` for an unknown run, ``STORE_VALUE``, ``STORE_FULL``.
+        """
+        from assay.track.tracker.publishing import written
+
+        record = self.record
+        run = record.experiments.get(known_id(experiment_id, "experiment_id"))
+        strategy = named(strategy_type, "strategy_type")
+        fields: Row = dict(zip(_METRICS, (train_metric, val_metric, test_metric), strict=True))
+        fields |= {key: named(given, key) for key, given in (("name", name), ("version", version)) if given is not None}
+        fields |= {"is_best": scalar(is_best), "hyperparameters": mapping(hyperparameters, "hyperparameters")}
+        fields |= {"metadata": mapping(metadata, "metadata")}
+        files, kind = written(model, history, run, self.places, strategy=strategy, warm_up=warm_up, at=created_at)
+        return int(publish(record, run["id"], [files], **fields, **kind)[0]["id"])
+
+    def verify(self, models: Sequence[int | str] | None = None, *, every: bool = False) -> list[Checked]:
+        """Read the files of models again and write down what was found; those with a fault have a ``why``.
+
+        models: ids; None is all published ones, with `every` also those that were registered by a path.
+        """
+        from assay.track.loading.checking import check
+
+        places = self.places
+        return list(verify(self.record, lambda row: check(row, places), models, every=every))
+
+    def champion(self, strategy_type: str, symbol: str, timeframe: str = "", exchange: str = "") -> Row | None:
+        """The row of the model that serves; None while nothing was promoted."""
+        held = self.record.champions.of(Post(strategy_type, exchange, symbol, timeframe))
+        return self.record.models.get(held["champion"]["model_id"]) if "champion" in held else None
+
+    def promote(
+        self,
+        model_id: int | str,
+        expected_version: int | None = None,
+        by: str = "",
+        *,
+        override: str = "",
+        strategy: Path | None = None,
+    ) -> int:
+        """Make a model champion of its strategy on its market; the alias's new version.
+
+        `assay.track.champions.Champions.promote` has the gate and the errors; here files are read and self-test rows
+        asked. override: why, where the verdict is not GOLD. strategy: the file of a rule of the user's own.
+        """
+        return self.record.champions.promote(
+            self._asked(model_id), by=by, works=self._works(strategy), expected_version=expected_version,
+            override=override,
+        )  # fmt: skip
+
+    def rollback(
+        self,
+        strategy_type: str,
+        symbol: str,
+        timeframe: str = "",
+        exchange: str = "",
+        *,
+        by: str,
+        expected_version: int | None = None,
+        strategy: Path | None = None,
+    ) -> int:
+        """Champion and previous change places; the alias's new version."""
+        post = Post(strategy_type, exchange, symbol, timeframe)
+        return self.record.champions.rollback(
+            post, by=by, works=self._works(strategy), expected_version=expected_version
+        )
+
+    def load(self, model_id: int | str, *, strategy: Path | None = None) -> "Model":
+        """The model, rebuilt from its checked bytes by our own code, its self-test asked; ``last_used_at`` is set.
+
+        strategy: the file of a rule of the user's own. Errors as `assay.track.loading.load`: a model whose files are
+        removed is ``ARTIFACT_GONE``, damaged ones ``ARTIFACT_CORRUPT``; no other model is loaded instead.
+        """
+        from assay.track.loading.live import load
+
+        row = self.get_model(model_id)
+        _demand_there(row)
+        model = load(row, self.places, strategy=strategy)
+        self.record.models.used(row["id"])
+        return model
+
+    def retain(self, days: int = DAYS, *, keep_last: int = KEEP_LAST, dry_run: bool = False, by: str = "") -> Pruned:
+        """Remove the files of models older than `days`, and files without a row: `assay.track.pruning.prune`."""
+        places = self.places
+        return prune(
+            self.record, artifacts=places.artifacts, models=places.models, days=days, keep_last=keep_last,
+            dry_run=dry_run, by=by or "retention",
+        )  # fmt: skip
+
+    def get_model(self, model_id: int | str) -> Row:
+        """The row by number or text id, with undefined metrics NaN; StoreError ``STORE_NOT_FOUND``."""
+        return self.record.models.get(self._asked(model_id))
+
+    def _asked(self, model_id: int | str) -> int | str:
+        return model_id if isinstance(model_id, str) else known_id(model_id, "model_id")
+
+    def _works(self, strategy: Path | None) -> Any:
+        from assay.track.loading.live import load
+
+        places = self.places
+        return lambda row: load(row, places, strategy=strategy)
+
+
+def _demand_there(row: Row) -> None:
+    if row["deleting_at"] is not None or row["deleted_at"] is not None:
+        raise ArtifactError(
+            f"the files of model {row['id']} ({shown(row['model_id'])}) were removed by retention",
+            code="ARTIFACT_GONE",
+        )
