@@ -3,10 +3,12 @@
 import ctypes
 import os
 from pathlib import Path
+from typing import Any
 
 from assay.kernel.errors import ConfigError, shown
 from assay.runs.context import Context, Listener
-from assay.settings import load
+from assay.settings import Settings, load
+from assay.track.blobs.signature import Keys, read_keys
 
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs")
 
@@ -24,15 +26,32 @@ def context(*, home: Path | None = None, listener: Listener | None = None) -> tu
     settings, warnings = load(home=home)
     _demand_writable(settings.home)
     warnings += _far_away(settings.home)
+    heard: dict[str, Any] = {} if listener is None else {"listener": listener}
     opened = Context(
         home=settings.home,
         record_url=settings.record,
         candles_url=settings.candles,
         base_timeframe=settings.timeframe,
         workers=settings.workers,
-        **({} if listener is None else {"listener": listener}),
+        keys=_keys(settings),
+        **heard,
     )
     return opened, warnings
+
+
+def _keys(settings: Settings) -> Keys | None:
+    """The signing keys. ConfigError ``CONFIG_FIELD`` where signatures are required and no key could verify one."""
+    if settings.signing_key_file is not None:
+        kept = (settings.home / "models", settings.home / "artifacts")
+        return read_keys(settings.signing_key_file, outside=kept, required=settings.require_signature)
+    if settings.require_signature:
+        raise ConfigError(
+            "ASSAY_REQUIRE_SIGNATURE is set, and ASSAY_SIGNING_KEY_FILE names no key to verify with",
+            code="CONFIG_FIELD",
+            hint="Name the key file, or do not require signatures.",
+            field="ASSAY_SIGNING_KEY_FILE",
+        )
+    return None
 
 
 def _give_memory_back() -> None:

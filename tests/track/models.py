@@ -79,7 +79,9 @@ def publishing(model: Model, panel: Panel, kind: str, home: Path, **changes: Any
     )
     with open_record(str(home / "record.db")) as record, places.blobs.staging() as parts:
         model.save(parts)
-        written = write_files(parts, replace(facts, **changes), artifacts=places.blobs, models=places.models)
+        written = write_files(
+            parts, replace(facts, **changes), artifacts=places.blobs, models=places.models, keys=places.keys
+        )
         run = record.experiments.start("a training", kind).id
         (row,) = publish(record, run, [written], format=FORMATS[kind])
     return Published(model, panel, row, places)

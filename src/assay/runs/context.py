@@ -11,6 +11,7 @@ from assay.kernel.trial import Trial
 from assay.market.stores.contract import CandleStore
 from assay.market.stores.open import open_candles
 from assay.runs.again import Again
+from assay.track.blobs.signature import Keys
 from assay.track.blobs.store import Blobs
 from assay.track.loading.places import Places
 from assay.track.record import Record, open_record
@@ -28,6 +29,7 @@ class Context:
 
     home:      folder of everything that is kept.   workers: folds fitted side by side.
     listener:  hears (share done in 0..1, stage); may raise to cancel.
+    keys:      sign the models that are published here and verify those that are loaded; None signs nothing.
     again:     what stands in for candles and ledger where a run is reproduced.
     machine:   what only the environment tells of this machine: thread variables, the container image's digest.
     """
@@ -39,6 +41,7 @@ class Context:
     workers: int = 1
     listener: Listener = field(default=_nobody)
     again: Again | None = None
+    keys: Keys | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -77,7 +80,7 @@ class Context:
     @property
     def places(self) -> Places:
         """Where model bytes lie, for `assay.track.loading`."""
-        return Places(self.artifacts, self.models)
+        return Places(self.artifacts, self.models, self.keys)
 
 
 @dataclass(slots=True)

@@ -231,6 +231,7 @@ def _model_files(
                 ),
                 artifacts=blobs,
                 models=context.models,
+                keys=context.keys,
             )
             for symbol in past.panel.windows
         ]

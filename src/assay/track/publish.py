@@ -1,5 +1,6 @@
 """From a folder of model parts to a model that others may load: files first, then one transaction."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.instrument import slug
-from assay.track.artifacts import file_sha256
 from assay.track.blobs.envelope import Envelope, written
 from assay.track.blobs.manifest import (
+    MANIFEST,
     ModelFacts,
     content_sha256,
     manifest_bytes,
     read_parts,
     settle_parts,
 )
-from assay.track.blobs.store import Blobs, disk, sync
+from assay.track.blobs.signature import SUFFIX, Keys, signature_bytes
+from assay.track.blobs.store import Blobs, disk, sync, write_checked
 from assay.track.outbox import announce
 from assay.track.record import Record
 from assay.track.rows import Row
@@ -35,29 +37,38 @@ class Written:
     relative: str
     envelope_sha256: str
     bytes: int
+    signature_key_id: str | None = None
 
 
-def write_files(parts: Path, facts: ModelFacts, *, artifacts: Blobs, models: Path) -> Written:
+def write_files(parts: Path, facts: ModelFacts, *, artifacts: Blobs, models: Path, keys: Keys | None = None) -> Written:
     """Write the canonical blob and the documented file ``{strategy}/{slug}/model_YYYYMMDD_HHMMSS.pkl`` under `models`.
 
-    Each is staged, synced and renamed; the second file of a second is ``_2``. StoreError ``STORE_FULL`` and its
-    siblings; ArtifactError ``ARTIFACT_MANIFEST`` for parts that are no plain files.
+    Each is staged, synced, read back and renamed; the second file of a second is ``_2``. With `keys` a signature lies
+    beside the file. StoreError ``STORE_FULL`` and its siblings; ArtifactError ``ARTIFACT_MANIFEST`` for parts that are
+    no plain files.
     """
     with disk(parts):
         data = read_parts(parts)
-    name = settle_parts(artifacts, data, manifest_bytes(data, facts))
+    manifest = manifest_bytes(data, facts)
+    name = settle_parts(artifacts, data, manifest)
     stamp = f"{datetime.fromtimestamp(facts.created_at // 1000, UTC):%Y%m%d_%H%M%S}"
     envelope = written(Envelope(facts.strategy_type, facts.symbol, stamp, data))
     with disk(models):
         file = _settle_envelope(models / slug(facts.strategy_type) / slug(facts.symbol), stamp, envelope)
+        relative = file.relative_to(models).as_posix()
+        if keys is not None:
+            signed = signature_bytes(keys, file=(relative, envelope), manifest=(f"{name}/{MANIFEST}", manifest))
+            write_checked(file.with_name(file.name + SUFFIX), signed)
+            sync(file.parent)
         return Written(
             facts,
             name,
             content_sha256(data),
             file,
-            file.relative_to(models).as_posix(),
-            file_sha256(file),
+            relative,
+            hashlib.sha256(envelope).hexdigest(),
             sum(len(part) for part in data.values()),
+            None if keys is None else keys.current,
         )
 
 
@@ -78,6 +89,7 @@ def publish(record: Record, run: int, models: Sequence[Written], **fields: Any) 
                 "symbol": facts.symbol,
                 "timeframe": facts.timeframe,
                 "manifest_sha256": model.manifest_sha256,
+                "signature_key_id": model.signature_key_id,
                 "content_sha256": model.content_sha256,
                 "checkpoint_size_mb": model.bytes / _MIB,
                 "integrity": "verified",
@@ -94,9 +106,7 @@ def _settle_envelope(folder: Path, stamp: str, data: bytes) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     stage = folder / f".{stamp}.{datetime.now(UTC).timestamp():.6f}.staging"
     try:
-        with stage.open("xb") as file:
-            file.write(data)
-        sync(stage)
+        write_checked(stage, data)
         number = 1
         while True:
             final = folder / (f"model_{stamp}.pkl" if number == 1 else f"model_{stamp}_{number}.pkl")

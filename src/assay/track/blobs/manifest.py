@@ -10,7 +10,7 @@ from typing import Any
 from assay.kernel.clock import iso
 from assay.kernel.errors import ArtifactError, shown
 from assay.track.blobs.reading import LARGEST, MOST_FILES, demand_name, listed, read_file
-from assay.track.blobs.store import Blobs, check_bytes
+from assay.track.blobs.store import Blobs, check_bytes, write_checked
 from assay.track.canonical import canonical
 
 MANIFEST = "manifest.json"
@@ -111,7 +111,7 @@ def settle_parts(blobs: Blobs, parts: Mapping[str, bytes], manifest: bytes) -> s
         for relative, data in {**parts, MANIFEST: manifest}.items():
             path = stage / relative
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            write_checked(path, data)
         blobs.settle(stage, name)
     return name
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from assay.kernel.errors import ArtifactError, shown
 from assay.track.blobs.envelope import Envelope, named
-from assay.track.blobs.manifest import content_sha256, verified
+from assay.track.blobs.manifest import LARGEST_MANIFEST, MANIFEST, content_sha256, verified
 from assay.track.blobs.reading import read_file
+from assay.track.blobs.signature import LARGEST_SIGNATURE, SUFFIX, Keys, demand_signature
 from assay.track.blobs.store import check_bytes
 from assay.track.loading.formats import demand_format
 from assay.track.loading.places import Places
@@ -60,10 +61,31 @@ def _envelope(row: Mapping[str, Any], places: Places) -> Envelope:
     if not isinstance(expected, str):
         raise ArtifactError(f"model {row['model_id']}: its row has no hash of its file", code="ARTIFACT_MANIFEST")
     check_bytes(path, data, expected)
+    if places.keys is not None:
+        _demand_signed(row, places, places.keys, data)
     envelope = named(data, path)
     for key in ("strategy_type", "symbol"):
         _demand_same(key, getattr(envelope, key), row[key], f"{path}")
     return envelope
+
+
+def _demand_signed(row: Mapping[str, Any], places: Places, keys: Keys, data: bytes) -> None:
+    """Before anything is parsed: file and manifest carry a signature by a known key, or none where none is asked."""
+    relative, blob = row["checkpoint_path"], row["manifest_sha256"]
+    where = f"model {row['model_id']}"
+    try:
+        raw = read_file(places.models, relative + SUFFIX, most=LARGEST_SIGNATURE)
+    except ArtifactError as error:
+        if error.code != "ARTIFACT_GONE":
+            raise
+        if keys.required or row["signature_key_id"] is not None:
+            signed = row["signature_key_id"]
+            why = f"it was signed by key {shown(signed)}" if signed else "ASSAY_REQUIRE_SIGNATURE is set"
+            raise ArtifactError(f"{where} has no signature, and {why}", code="ARTIFACT_UNSIGNED") from None
+        return
+    manifest = read_file(places.artifacts, f"{blob}/{MANIFEST}", most=LARGEST_MANIFEST)
+    check_bytes(places.artifacts / blob / MANIFEST, manifest, blob)
+    demand_signature(raw, keys, file=(relative, data), manifest=(f"{blob}/{MANIFEST}", manifest), where=where)
 
 
 def _demand_row(row: Mapping[str, Any], manifest: Mapping[str, Any], parts: Mapping[str, bytes], where: str) -> None:
