@@ -38,8 +38,61 @@ def show(run: Run, home: Home = None, as_json: Json = False) -> None:
 
     with opened(home) as context:
         document = run_document(run, context)
-    people = _search if document.get("kind") == "optimize" else _one
+    searched = document.get("kind") == "optimize" and document.get("config_id")  # a reproduction has none
+    people = _search if searched else _one
     say(document, lambda console: people(console, document), as_json=as_json)
+
+
+@app.command()
+def reproduce(
+    run: Run,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse if code, lock or versions differ.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Execute a run again from what it kept, and compare bit by bit. Exit code 0 equal, 1 different, 65 data gone."""
+    from assay.cli.runs_beside import reproduced
+    from assay.runs.reproduce import reproduce as again
+
+    with opened(home, working=True) as context:
+        document = again(run, context, strict=strict)
+    say(document, lambda console: reproduced(console, document), as_json=as_json)
+    if not document["equal"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="Integer id or run_id of a run.")],
+    b: Annotated[str, typer.Argument(help="Of another.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """What differs between two runs: spec, data, code, environment, metrics. Exit code 0 nothing, 1 something."""
+    from assay.cli.runs_beside import parted
+    from assay.runs.compare import diff as between
+
+    with opened(home) as context:
+        document = between(a, b, context)
+    say(document, lambda console: parted(console, document), as_json=as_json)
+    if not document["equal"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Integer ids or run_ids.")],
+    metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Only this metric; repeatable.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Metrics of several runs side by side."""
+    from assay.cli.runs_beside import beside
+    from assay.runs.compare import compare as side_by_side
+
+    with opened(home) as context:
+        document = side_by_side(runs, context, metrics=metric or ())
+    say(document, lambda console: beside(console, document), as_json=as_json)
 
 
 def report(

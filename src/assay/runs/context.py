@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from assay.runs.again import Again
 from assay.track.blobs.signature import Keys
 from assay.track.blobs.store import Blobs
 from assay.track.loading.places import Places
+from assay.track.outbox import MLFLOW
 from assay.track.record import Record, open_record
 
 Listener = Callable[[float, str], None]
@@ -31,6 +32,8 @@ class Context:
     listener:  hears (share done in 0..1, stage); may raise to cancel.
     keys:      sign the models that are published here and verify those that are loaded; None signs nothing.
     again:     what stands in for candles and ledger where a run is reproduced.
+    mlflow_uri, mlflow_experiment: the server that `assay mirror` brings the record to, and the experiment there; None
+               for no mirror: then the record leaves no word for one.
     machine:   what only the environment tells of this machine: thread variables, the container image's digest.
     """
 
@@ -43,6 +46,8 @@ class Context:
     again: Again | None = None
     keys: Keys | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
+    mlflow_uri: str | None = None
+    mlflow_experiment: str = "ml-local-experiment"
 
     @cached_property
     def candles(self) -> CandleStore:
@@ -52,7 +57,7 @@ class Context:
     @cached_property
     def record(self) -> Record:
         """The record; runs of dead processes are marked crashed as it opens."""
-        return open_record(self.record_url)
+        return open_record(self.record_url, tells=() if self.mlflow_uri is None else (MLFLOW,))
 
     @property
     def snapshots(self) -> Path:
@@ -68,6 +73,12 @@ class Context:
     def models(self) -> Path:
         """Folder of the published model files."""
         return self.home / "models"
+
+    def standing_on(self, again: Again) -> "Context":
+        """The same stores for a run that is executed again."""
+        fresh = replace(self, again=again)
+        fresh.__dict__["record"] = self.record  # one record, open once
+        return fresh
 
     def trials_before(self, market_key: str) -> int:
         """Configurations that the ledger holds of a market as a run begins."""
