@@ -9,6 +9,7 @@ from assay.kernel.errors import ConfigError, shown
 from assay.runs.context import Context, Listener
 from assay.settings import Settings, load
 from assay.track.blobs.signature import Keys, read_keys
+from assay.track.mirror.address import checked_address
 
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs")
 
@@ -33,6 +34,8 @@ def context(*, home: Path | None = None, listener: Listener | None = None) -> tu
         candles_url=settings.candles,
         base_timeframe=settings.timeframe,
         workers=settings.workers,
+        mlflow_uri=None if settings.mlflow_uri is None else checked_address(settings.mlflow_uri),
+        mlflow_experiment=settings.mlflow_experiment_name,
         keys=_keys(settings),
         **heard,
     )

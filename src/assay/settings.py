@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     record_url: where runs are remembered; default ``ml_experiments.db`` in the home.
     workers:    folds that are fitted side by side; default the machine's cores.
     timeframe:  the timeframe that the view ``market_data`` shows.
+    mlflow_uri: the MLflow server that ``assay mirror`` brings the record to; none: nothing is mirrored.
+    mlflow_experiment_name: the experiment there.
     signing_key_file:  keys that sign published models and verify loaded ones; a line ``ID HEX`` each, the first signs.
     require_signature: refuse models that nobody signed; needs the key file.
     """
@@ -29,6 +31,8 @@ class Settings(BaseSettings):
     record_url: str | None = None
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     timeframe: str = "1h"
+    mlflow_uri: str | None = None
+    mlflow_experiment_name: str = "ml-local-experiment"
     signing_key_file: Path | None = None
     require_signature: bool = False
 

@@ -81,6 +81,13 @@ class Database:
                 finally:
                     self._here.connection = None
 
+    @contextmanager
+    def session(self) -> Iterator[sa.Connection]:
+        """A connection in which no transaction stands open between statements: for locks that outlast one."""
+        self._check_owner()
+        with speaking(self.where), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
     def quick_check(self) -> None:
         """Raise ``STORE_CORRUPT`` if SQLite finds the file damaged. Reads the whole file; nothing on PostgreSQL."""
         with self.read() as connection:

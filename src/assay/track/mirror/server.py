@@ -1,0 +1,223 @@
+"""One MLflow server, spoken to by its own client and held to a few manners: no redirect, no retry of its own, no word
+to anybody but the address in the settings."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.track.mirror.address import checked_address, redacted
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
+
+SECONDS = 10
+_AT_ONCE = 100
+_ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
+_SCHEME = "mlflow-artifacts:/"
+_NOT_NOW = {401, 403, 408, 429}  # nothing that is asked would be answered otherwise
+
+
+class Away(StoreError):
+    """The server did not answer, or not as MLflow does; what was asked may have happened. Code ``STORE_BUSY``."""
+
+
+class Refused(StoreError):
+    """The server answered that it will not. Code ``STORE_VALUE``."""
+
+
+class Server:
+    """An MLflow server and one of its experiments, which is made when it is not there.
+
+    Nothing is connected before the first call. Calls raise Away or Refused (errors redacted), ConfigError
+    ``CONFIG_EXTRA`` without MLflow's client.
+    """
+
+    def __init__(self, uri: str, experiment: str) -> None:
+        self.uri = checked_address(uri)
+        self.experiment = experiment
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        return client(self.uri)
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """Id of the experiment there."""
+        with speaking(self.uri):
+            found = self._client.get_experiment_by_name(self.experiment)
+            return str(self._client.create_experiment(self.experiment) if found is None else found.experiment_id)
+
+    def find_runs(self, tag: str, value: str) -> list["Run"]:
+        """Runs of the experiment with this tag, deleted ones too, the oldest first."""
+        from mlflow.entities import ViewType
+
+        wanted = f"tags.`{tag}` = '{value}'"
+        with speaking(self.uri):
+            found = self._client.search_runs(
+                [self.experiment_id], wanted, ViewType.ALL, max_results=10, order_by=["attributes.start_time ASC"]
+            )
+        return list(found)
+
+    def create_run(self, name: str, start_ms: int, tags: Mapping[str, str]) -> "Run":
+        """A new run, tagged in the same call."""
+        with speaking(self.uri):
+            return self._client.create_run(self.experiment_id, start_ms, dict(tags), name)
+
+    def delete_run(self, run: str) -> None:
+        """Move a run to the server's bin."""
+        with speaking(self.uri):
+            self._client.delete_run(run)
+
+    def log(
+        self, run: str, *, metrics: Sequence["Metric"] = (), params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """Metrics, parameters and tags; at most 1,000 things a call, parameters and tags in hundreds."""
+        from mlflow.entities import Param, RunTag
+
+        told = [Param(name, value) for name, value in (params or {}).items()]
+        said = [RunTag(name, value) for name, value in (tags or {}).items()]
+        with speaking(self.uri):
+            for i in range(0, len(told), _AT_ONCE):
+                self._client.log_batch(run, params=told[i : i + _AT_ONCE], synchronous=True)
+            if metrics or said:
+                self._client.log_batch(run, metrics=metrics, tags=said, synchronous=True)
+
+    def set_status(self, run: str, status: str, end_ms: int | None) -> None:
+        """How the run stands; an end needs its time."""
+        with speaking(self.uri):
+            if end_ms is None:
+                self._client.update_run(run, status=status)
+            else:
+                self._client.set_terminated(run, status, end_ms)
+
+    def put(self, folder: str, name: str, data: bytes) -> None:
+        """Keep a file under an artifact address of this server; the same name again replaces it.
+
+        Raises Refused for an address anywhere else: the server would have us write to a place that it chooses.
+        """
+        from mlflow.utils import credentials, rest_utils
+
+        known: Any = credentials.get_default_host_creds
+        ask: Any = rest_utils.http_request
+
+        if not folder.startswith(_SCHEME) or folder.startswith(_SCHEME + "/"):
+            raise Refused(
+                f"{redacted(self.uri)} keeps artifacts at {shown(redacted(folder))}, where the mirror does not write",
+                code="STORE_VALUE",
+                hint="Start it with --artifacts-destination, so that files go through the server itself.",
+            )
+        place = f"{folder[len(_SCHEME) :].strip('/')}/{name}"
+        with speaking(self.uri):
+            answer = ask(known(self.uri), _ARTIFACTS + quote(place), "PUT", data=data)
+            if answer.status_code != 200:
+                said = f"{redacted(self.uri)} answered {answer.status_code} to file {shown(name)}"
+                if 400 <= answer.status_code < 500 and answer.status_code not in _NOT_NOW:
+                    raise Refused(said, code="STORE_VALUE")
+                raise Away(said, code="STORE_BUSY")
+
+    def registered(self, name: str) -> Any:
+        """The registered model of this name, or None."""
+        from mlflow.exceptions import RestException
+
+        with speaking(self.uri):
+            try:
+                return self._client.get_registered_model(name)
+            except RestException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
+
+    def register(self, name: str, tags: Mapping[str, str]) -> None:
+        """A new registered model."""
+        with speaking(self.uri):
+            self._client.create_registered_model(name, dict(tags))
+
+    def versions(self, name: str) -> Iterator[Any]:
+        """Versions of a registered model."""
+        token: str | None = None
+        while True:
+            with speaking(self.uri):
+                page = self._client.search_model_versions(f"name='{name}'", page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def create_version(self, name: str, source: str, run: str, tags: Mapping[str, str]) -> Any:
+        """A new version, tagged in the same call."""
+        with speaking(self.uri):
+            return self._client.create_model_version(name, source, run, dict(tags), await_creation_for=0)
+
+    def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Tags of a version."""
+        with speaking(self.uri):
+            for tag, value in tags.items():
+                self._client.set_model_version_tag(name, version, tag, value)
+
+    def set_alias(self, name: str, alias: str, version: str | None) -> None:
+        """Have an alias point to a version, or to nothing."""
+        with speaking(self.uri):
+            if version is None:
+                self._client.delete_registered_model_alias(name, alias)
+            else:
+                self._client.set_registered_model_alias(name, alias, version)
+
+
+def client(uri: str) -> "MlflowClient":
+    """MLflow's client for an address, its manners set for this process: redirects, retries, telemetry and bars are off.
+
+    A repeated request could make a second run; who calls asks again after looking. ConfigError ``CONFIG_EXTRA``
+    without the package.
+    """
+    try:
+        import mlflow
+        from mlflow import environment_variables as v
+        from mlflow.telemetry import set_telemetry_client
+    except ImportError as error:
+        raise ConfigError(
+            "the MLflow mirror needs mlflow-skinny, which is not installed",
+            code="CONFIG_EXTRA",
+            hint="pip install 'assay[mlflow]'",
+        ) from error
+    manners: tuple[tuple[Any, object], ...] = (
+        (v.MLFLOW_ALLOW_HTTP_REDIRECTS, False),
+        (v.MLFLOW_HTTP_REQUEST_MAX_RETRIES, 0),
+        (v.MLFLOW_HTTP_REQUEST_TIMEOUT, SECONDS),
+        (v.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, False),
+        (v.MLFLOW_DISABLE_TELEMETRY, True),
+        (v.MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT, True),
+    )
+    for variable, value in manners:
+        variable.set(value)
+    settle: Any = set_telemetry_client
+    settle()
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def speaking(uri: str) -> Iterator[None]:
+    """Turn what MLflow's client raises into Away or Refused, without the password of the address."""
+    from mlflow.exceptions import MlflowException, RestException
+    from requests import RequestException
+
+    try:
+        yield
+    except RestException as error:
+        answer: Any = error
+        status = answer.get_http_status_code()
+        if 400 <= status < 500 and status not in _NOT_NOW:
+            raise Refused(f"{redacted(uri)} refuses: {_text(error)}", code="STORE_VALUE") from error
+        raise Away(f"{redacted(uri)} failed: {_text(error)}", code="STORE_BUSY") from error
+    except (MlflowException, RequestException, OSError) as error:
+        raise Away(f"{redacted(uri)} does not answer as MLflow does: {_text(error)}", code="STORE_BUSY") from error
+
+
+def _text(error: Exception) -> str:
+    return redacted(" ".join(str(error).split()))[:300]

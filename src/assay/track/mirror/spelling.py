@@ -1,0 +1,67 @@
+"""Names and values as MLflow takes them."""
+
+import hashlib
+import math
+import re
+from typing import Any
+
+from assay.kernel.instrument import slug
+from assay.track.hyperparameters import written
+
+_FOREIGN = re.compile(r"[^A-Za-z0-9_\-. ]")
+_KEY_MOST = 200  # of 250, so that a split and a hash have room
+_VALUE_MOST = 6_000
+_TAG_MOST = 8_000
+_STATUS = {"running": "RUNNING", "completed": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "crashed": "FAILED"}
+
+
+def status(word: str) -> str:
+    """MLflow's word for how a run stands; it has one for failed and crashed."""
+    return _STATUS[word]
+
+
+def key(name: str) -> str:
+    """A name of a parameter or metric in letters, digits and ``_-. ``, at most 200.
+
+    A name that had to be changed ends in 8 hex of its hash, so that two never become one.
+
+    >>> key("sharpe_annual"), key("a/b")
+    ('sharpe_annual', 'a_b-c14cddc0')
+    """
+    safe = _FOREIGN.sub("_", name)[:_KEY_MOST]
+    if safe == name and name.strip(". ") == name and name:
+        return name
+    return f"{safe.strip('. ')}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def metric_key(name: str, split: str) -> str:
+    """``split/name``, as MLflow's pages group them."""
+    return f"{key(split)}/{key(name)}" if split else key(name)
+
+
+def parameter(value: Any) -> str:
+    """The text that the record keeps of a value; ``None`` for none; cut at 6,000 characters."""
+    kind, text = written(value)
+    return "None" if kind == "none" else cut(text, _VALUE_MOST)
+
+
+def tag(text: str) -> str:
+    """A tag's text, cut at 8,000 characters."""
+    return cut(text, _TAG_MOST)
+
+
+def cut(text: str, most: int) -> str:
+    """The text, its end replaced by ``…`` where it is longer."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def number(value: float | None, non_finite: str | None) -> float:
+    """A metric's value; MLflow's SQL stores keep NaN, and infinities as the largest number."""
+    if non_finite is not None:
+        return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[non_finite]
+    return math.nan if value is None else value
+
+
+def registered_name(strategy_type: str, symbol: str, timeframe: str) -> str:
+    """``{strategy}-{slug}-{timeframe}``."""
+    return "-".join((slug(strategy_type), slug(symbol), *([timeframe] if timeframe else [])))
