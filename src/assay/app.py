@@ -37,6 +37,8 @@ def context(*, home: Path | None = None, listener: Listener | None = None) -> tu
         mlflow_uri=None if settings.mlflow_uri is None else checked_address(settings.mlflow_uri),
         mlflow_experiment=settings.mlflow_experiment_name,
         keys=_keys(settings),
+        retention_days=settings.model_retention_days,
+        models_keep_last=settings.models_keep_last,
         **heard,
     )
     return opened, warnings

@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     mlflow_experiment_name: the experiment there.
     signing_key_file:  keys that sign published models and verify loaded ones; a line ``ID HEX`` each, the first signs.
     require_signature: refuse models that nobody signed; needs the key file.
+    model_retention_days: age at which model files may go (``MODEL_RETENTION_DAYS``, without the prefix).
+    models_keep_last: newest models of a strategy on a market that stay whatever their age.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
@@ -35,6 +37,8 @@ class Settings(BaseSettings):
     mlflow_experiment_name: str = "ml-local-experiment"
     signing_key_file: Path | None = None
     require_signature: bool = False
+    model_retention_days: int = Field(30, ge=0, le=36_500, validation_alias="MODEL_RETENTION_DAYS")
+    models_keep_last: int = Field(3, ge=0, le=10_000)
 
     @property
     def record(self) -> str:
@@ -56,7 +60,8 @@ def load(*, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
         settings = Settings() if home is None else Settings(home=home)
     except ValidationError as error:
         first = error.errors()[0]
-        variable = _PREFIX + str(first["loc"][0]).upper()
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else _PREFIX + name.upper()
         raise ConfigError(
             f"{variable} is {shown(str(first['input']))}: {first['msg']}", code="CONFIG_FIELD", field=variable
         ) from error

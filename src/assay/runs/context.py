@@ -34,6 +34,7 @@ class Context:
     again:     what stands in for candles and ledger where a run is reproduced.
     mlflow_uri, mlflow_experiment: the server that `assay mirror` brings the record to, and the experiment there; None
                for no mirror: then the record leaves no word for one.
+    retention_days, models_keep_last: age at which model files may go, and how many of a market stay whatever their age.
     machine:   what only the environment tells of this machine: thread variables, the container image's digest.
     """
 
@@ -46,6 +47,8 @@ class Context:
     again: Again | None = None
     keys: Keys | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
+    retention_days: int = 30
+    models_keep_last: int = 3
     mlflow_uri: str | None = None
     mlflow_experiment: str = "ml-local-experiment"
 

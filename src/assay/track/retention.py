@@ -103,7 +103,7 @@ def _names() -> sa.ColumnElement[bool]:
     """Whether a job is this model's, or names it: by text id anywhere in its spec, by number under ``model_id``."""
     spec = sa.cast(_J.spec, sa.Text)
     quoted = sa.literal('"', sa.Text).concat(_M.model_id).concat('"')
-    number = _J.spec.op("->>", return_type=sa.Text())("model_id")
+    number = _J.spec.op("->>", return_type=sa.Text())(sa.literal_column("'model_id'"))
     return sa.or_(_J.id == _M.job_id, sa.func.replace(spec, quoted, "") != spec, number == sa.cast(_M.id, sa.Text))
 
 
