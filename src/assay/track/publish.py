@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from assay.kernel.errors import ArtifactError, shown
 from assay.kernel.instrument import slug
 from assay.track.blobs.envelope import Envelope, written
 from assay.track.blobs.manifest import (
+    LARGEST_MANIFEST,
     MANIFEST,
     ModelFacts,
     content_sha256,
@@ -17,6 +19,7 @@ from assay.track.blobs.manifest import (
     read_parts,
     settle_parts,
 )
+from assay.track.blobs.reading import LARGEST
 from assay.track.blobs.signature import SUFFIX, Keys, signature_bytes
 from assay.track.blobs.store import Blobs, disk, sync, write_checked
 from assay.track.outbox import announce
@@ -45,14 +48,20 @@ def write_files(parts: Path, facts: ModelFacts, *, artifacts: Blobs, models: Pat
 
     Each is staged, synced, read back and renamed; the second file of a second is ``_2``. With `keys` a signature lies
     beside the file. StoreError ``STORE_FULL`` and its siblings; ArtifactError ``ARTIFACT_MANIFEST`` for parts that are
-    no plain files.
+    no plain files, ``ARTIFACT_TOO_LARGE`` for what no reader would take.
     """
     with disk(parts):
         data = read_parts(parts)
     manifest = manifest_bytes(data, facts)
-    name = settle_parts(artifacts, data, manifest)
     stamp = f"{datetime.fromtimestamp(facts.created_at // 1000, UTC):%Y%m%d_%H%M%S}"
     envelope = written(Envelope(facts.strategy_type, facts.symbol, stamp, data))
+    if max(len(envelope) - LARGEST, len(manifest) - LARGEST_MANIFEST) > 0:
+        raise ArtifactError(
+            f"model of {shown(facts.symbol)} has {len(envelope):,} bytes of parts and a manifest of {len(manifest):,}; "
+            f"at most {LARGEST:,} and {LARGEST_MANIFEST:,} are read",
+            code="ARTIFACT_TOO_LARGE",
+        )
+    name = settle_parts(artifacts, data, manifest)
     with disk(models):
         file = _settle_envelope(models / slug(facts.strategy_type) / slug(facts.symbol), stamp, envelope)
         relative = file.relative_to(models).as_posix()

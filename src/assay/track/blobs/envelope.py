@@ -22,6 +22,14 @@ _NAME = re.compile(r"model_(\d{8}_\d{6})(?:_\d+)?\.pkl")
 _PLUMBING = ("PROTO", "FRAME", "STOP", "MARK", "EMPTY_DICT", "SETITEM", "SETITEMS", "MEMOIZE", "BINGET", "LONG_BINGET")
 _VALUES = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8")
 _ALLOWED = frozenset((*_PLUMBING, *_VALUES))
+_FOREIGN = {
+    b"PK": "a zip archive, as torch, Stable-Baselines3, Keras, skops and npz write them",
+    b"\x1f\x8b": "a gzip file, as joblib writes it",
+    b"x\x9c": "a zlib stream, as joblib writes it",
+    b"\x89HDF": "an HDF5 file, as Keras writes it",
+    b"\x93NUMPY": "a NumPy array",
+}
+_MODULES = ("stable_baselines3", "torch", "joblib", "sklearn", "keras")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,9 @@ def named(data: bytes, path: Path) -> Envelope:
 
 def parsed(data: bytes, where: str) -> Envelope:
     """The envelope in these bytes; errors as `read`."""
+    for magic, name in _FOREIGN.items():
+        if data.startswith(magic):
+            raise _foreign(where, name)
     operations = _scanned(data, where)
     try:
         value = _Machine().run(operations)
@@ -96,6 +107,7 @@ def _scanned(data: bytes, where: str) -> list[tuple[str, Any]]:
     try:
         for opcode, argument, position in pickletools.genops(data):
             if marked and opcode.name not in _ALLOWED:
+                _refuse_foreign(where, found, argument)
                 raise _forbidden(where, opcode.name)
             found.append((opcode.name, argument))
             end = (position or 0) + 1
@@ -179,6 +191,22 @@ def _forbidden(where: str, opcode: str) -> ArtifactError:
         code="ARTIFACT_FORBIDDEN_OPCODE",
         hint="Do not open this file with any other program either.",
         opcode=opcode,
+    )
+
+
+def _refuse_foreign(where: str, before: list[tuple[str, Any]], argument: object) -> None:
+    """Say whose file it is, where the module that it asks for tells: that helps more than the opcode's name."""
+    words = [argument, *(value for _, value in before[-4:])]
+    for module in _MODULES:
+        if any(isinstance(word, str) and re.match(rf"{module}\b", word) for word in words):
+            raise _foreign(where, f"an object of {module}")
+
+
+def _foreign(where: str, name: str) -> ArtifactError:
+    return ArtifactError(
+        f"{where} is {name}; accepted is the model file that Assay publishes, a pickle of text and bytes",
+        code="ARTIFACT_FORMAT",
+        hint="Train the model with Assay; files of other tools are registered and hashed, never opened.",
     )
 
 

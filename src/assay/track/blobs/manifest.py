@@ -139,6 +139,12 @@ def verified(blobs: Blobs, manifest_sha256: str) -> tuple[dict[str, Any], dict[s
     for name, entry in expected.items():
         parts[name] = read_file(blobs.folder, f"{manifest_sha256}/{name}", most=left)
         check_bytes(folder / name, parts[name], entry["sha256"])
+        if len(parts[name]) != entry["bytes"]:
+            raise ArtifactError(
+                f"{folder / name} has {len(parts[name])} bytes, its manifest says {entry['bytes']}",
+                code="ARTIFACT_MANIFEST",
+                file=name,
+            )
         left -= len(parts[name])
     return manifest, parts
 
@@ -166,7 +172,11 @@ def _demand_entries(entries: list[Any], where: str) -> None:
     if not 0 < len(entries) <= MOST_FILES:
         raise ArtifactError(f"{where} lists {len(entries)} files, 1 to {MOST_FILES} may be", code="ARTIFACT_MANIFEST")
     for entry in entries:
-        if not isinstance(entry, dict) or not isinstance(entry.get("sha256"), str):
+        if (
+            not isinstance(entry, dict)
+            or not isinstance(entry.get("sha256"), str)
+            or type(entry.get("bytes")) is not int
+        ):
             raise ArtifactError(f"{where} lists {shown(entry)}, which is no file", code="ARTIFACT_MANIFEST")
         demand_name(entry.get("path"), where)
     names = [entry["path"].casefold() for entry in entries]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from assay.kernel.errors import ArtifactError, StoreError, shown
 
-LARGEST = 512 * 1024 * 1024
+LARGEST = 256 * 1024 * 1024
 MOST_FILES = 1_000
 _DEEPEST = 8
 _PIECE = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~ -]{0,254}")

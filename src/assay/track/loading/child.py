@@ -43,6 +43,7 @@ def sealed(event: str, arguments: tuple[Any, ...]) -> None:
 def answered(request: dict[str, Any]) -> dict[str, Any]:
     """Load the model in a folder and ask its self-test; what to tell the parent."""
     from assay.kernel.errors import AssayError
+    from assay.track.loading.archives import demand_archives
     from assay.track.loading.formats import FORMATS
     from assay.track.loading.selftest import demand_alike
 
@@ -50,6 +51,7 @@ def answered(request: dict[str, Any]) -> dict[str, Any]:
     own = None if request["strategy"] is None else Path(request["strategy"])
     try:
         told = json.loads((folder / "self_test.json").read_bytes())
+        demand_archives({path.name: path.read_bytes() for path in (folder / "parts").rglob("*") if path.is_file()})
         demand_alike(kind.read(folder / "parts", own), told, tolerance=kind.tolerance, where=request["where"])
     except AssayError as error:
         return {"code": error.code, "message": error.message, "hint": error.hint}
