@@ -9,6 +9,7 @@ import pytest
 from assay.track.record import Record, open_record
 
 if TYPE_CHECKING:
+    from tests.track.mlflow_server import MlflowServer
     from tests.track.server import Server
 
 BOTH = [pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.postgres)]
@@ -24,6 +25,24 @@ def postgres() -> Iterator["Server"]:
         open_record(laid).close()
         running.sql("ALTER DATABASE t1 RENAME TO laid")
         yield running
+
+
+@pytest.fixture(scope="session")
+def mlflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator["MlflowServer"]:
+    """The session's own MLflow server; only tests marked ``mlflow`` may ask for it."""
+    from tests.track.mlflow_server import mlflow_server
+
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as running:
+        yield running
+
+
+@pytest.fixture
+def mlflow(mlflow_home: "MlflowServer") -> Iterator["MlflowServer"]:
+    """The server, running; the process's own MLflow variables are put back afterwards."""
+    from tests.track.mlflow_server import same_environment
+
+    with same_environment():
+        yield mlflow_home
 
 
 @pytest.fixture(params=BOTH)
