@@ -14,7 +14,7 @@ from assay.kernel.errors import ConfigError, StoreError, shown
 from assay.track.faults import speaking
 from assay.track.postgres import SCHEMES, PostgresDatabase
 from assay.track.schema.migrate import lay
-from assay.track.sqlite import SqliteFile
+from assay.track.sqlite import SqliteFile, restoring
 
 BUSY_SECONDS = 30.0
 
@@ -96,7 +96,7 @@ class Database:
             raise StoreError(
                 f"record {self.where} is damaged: {damage}",
                 code="STORE_CORRUPT",
-                hint="Restore the newest backup; do not write to this file.",
+                hint=restoring(Path(self.path)),
             )
 
     def close(self) -> None:

@@ -3,10 +3,12 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
+from assay.track.sqlite import restoring
 
 _BY_NAME: tuple[tuple[str, str, str, str], ...] = (
     ("SQLITE_BUSY", "STORE_BUSY", "is locked by another process", "Try again; find who holds the file open."),
@@ -83,6 +85,7 @@ def store_error(error: BaseException | None, where: str, *, away: str = "STORE_B
     name = getattr(error, "sqlite_errorname", "")
     for prefix, code, text, hint in _BY_NAME:
         if name.startswith(prefix):
+            hint = restoring(Path(where)) if code == "STORE_CORRUPT" else hint
             return StoreError(f"record {where} {text} ({error})", code=code, hint=hint, reason=str(error), path=where)
     return None
 

@@ -25,6 +25,11 @@ class PostgresDatabase:
         self._url = _url(url)
         self.path = self.where = self._url.set(drivername="postgresql", query={}).render_as_string()
 
+    @property
+    def url(self) -> sa.URL:
+        """The whole address, its password with it: for connecting, never for telling."""
+        return self._url
+
     def engine(self, busy_seconds: float) -> sa.Engine:
         """Connections in UTC whose statements wait for locks `busy_seconds`, at most 5 s, and run 30 s at most.
 

@@ -1,5 +1,6 @@
 """A record in one SQLite file: its place, and connections as the spec wants them."""
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any, Literal
@@ -45,6 +46,27 @@ class SqliteFile:
         """What SQLite finds wrong with the file, or nothing."""
         found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(5)")]
         return "" if found == ["ok"] else "; ".join(found)
+
+
+def notes_of(record: Path) -> Path:
+    """Where the backups of a record are noted, a JSON line each: beside it, for when it cannot be read."""
+    return record.with_name(record.name + ".backups")
+
+
+def newest_backup(record: Path) -> Path | None:
+    """The newest backup that was made here and is still where it was made."""
+    try:
+        lines = notes_of(record).read_text(encoding="utf-8").splitlines()
+        known = [Path(json.loads(line)["file"]) for line in lines]
+    except (OSError, ValueError, KeyError, TypeError):  # no notes, or nobody's
+        return None
+    return next((path for path in reversed(known) if path.is_file()), None)
+
+
+def restoring(record: Path) -> str:
+    """What to do about a damaged file: the newest backup by name, where one is known."""
+    known = newest_backup(record)
+    return f"Restore {known or 'the newest backup'}; do not write to this file."
 
 
 def _check_place(path: Path) -> None:
