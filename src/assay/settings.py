@@ -37,8 +37,8 @@ class Settings(BaseSettings):
     mlflow_experiment_name: str = "ml-local-experiment"
     signing_key_file: Path | None = None
     require_signature: bool = False
-    model_retention_days: int = Field(30, ge=0, le=36_500, validation_alias="MODEL_RETENTION_DAYS")
-    models_keep_last: int = Field(3, ge=0, le=10_000)
+    model_retention_days: int = Field(default=30, ge=0, le=36_500, validation_alias="MODEL_RETENTION_DAYS")
+    models_keep_last: int = Field(default=3, ge=0, le=10_000)
 
     @property
     def record(self) -> str:

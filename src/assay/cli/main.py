@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli import backtest, config, data, demo, features, mirror, optimize, runs, strategies, train
+from assay.cli import backtest, config, data, demo, features, mirror, models, optimize, runs, strategies, train
 from assay.cli.door import main, tell_on_stderr
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("backtest")(backtest.backtest)
 app.command("optimize")(optimize.optimize)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
+app.add_typer(models.app, name="models")
 app.add_typer(mirror.app, name="mirror")
 app.command("report")(runs.report)
 

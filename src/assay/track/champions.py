@@ -183,7 +183,7 @@ def _model(connection: sa.Connection, asked: int | str, *, locked: bool = False)
     query = sa.select(MODELS).where(MODELS.c.model_id == asked if isinstance(asked, str) else MODELS.c.id == asked)
     found = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
     if not found:
-        raise not_found("model", asked, "assay models list shows those there are")
+        raise not_found("model", asked, "assay models list shows those that there are")
     return found[0]
 
 

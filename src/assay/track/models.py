@@ -9,12 +9,14 @@ import sqlalchemy as sa
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError, shown
 from assay.kernel.instrument import slug
+from assay.kernel.names import did_you_mean
 from assay.track.database import Database, hold
 from assay.track.instants import instant
 from assay.track.rows import Row, finite_or_none, known_fields, nan_for_null, not_found, rows
 from assay.track.schema.models import MODELS
 
 _USE_MS = 60_000
+_NAMED = 1_000  # newest ids among which a misspelt one is looked for
 _METRICS = ("train_metric", "val_metric", "test_metric")
 
 
@@ -81,9 +83,17 @@ class Models:
         wanted = MODELS.c.model_id == asked if isinstance(asked, str) else MODELS.c.id == int(asked)
         found = rows(connection.execute(sa.select(MODELS).where(wanted)))
         if not found:
-            count = connection.execute(sa.select(sa.func.count()).select_from(MODELS)).scalar_one()
-            raise not_found("model", asked, f"the record holds {count} models")
+            raise not_found("model", asked, _known(connection, asked))
         return found[0]
+
+
+def _known(connection: sa.Connection, asked: int | str) -> str:
+    """What there is instead: the nearest text id among the newest, or how many."""
+    count, last = connection.execute(sa.select(sa.func.count(), sa.func.max(MODELS.c.id))).one()
+    newest = sa.select(MODELS.c.model_id).order_by(MODELS.c.id.desc()).limit(_NAMED)
+    near = did_you_mean(asked, connection.execute(newest).scalars()) if isinstance(asked, str) else ""
+    told = f"the record holds {count} models" + (f", numbers up to {last}" if count else "")
+    return f"{told}; {near}" if near else told
 
 
 def _unused(connection: sa.Connection, values: Row, made: datetime) -> str:

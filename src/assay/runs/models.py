@@ -1,0 +1,186 @@
+"""Models as they are shown, switched and retired from outside."""
+
+import shutil
+import tarfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from assay.kernel.errors import StoreError, shown
+from assay.runs.context import Context
+from assay.runs.evidence import jsonable
+from assay.track.champions import Post
+from assay.track.rows import Row
+from assay.track.standing import Standing, find, history, standings
+
+_IDENTITY = ("id", "model_id", "name", "version", "strategy_type", "exchange", "symbol", "timeframe", "experiment_id")
+_STATE = ("format", "integrity", "audit_status", "lifecycle_stage", "train_metric", "val_metric", "test_metric")
+_TIMES = ("created_at", "verified_at", "last_used_at", "deleting_at", "deleted_at")
+
+
+def models(
+    context: Context,
+    *,
+    limit: int,
+    strategy: str | None = None,
+    exchange: str | None = None,
+    symbol: str | None = None,
+    timeframe: str | None = None,
+    serving: bool = False,
+) -> list[dict[str, Any]]:
+    """Models, newest first, those without files hidden: identity, verdict word, override, aliases, metric.
+
+    serving: only those that are champion, challenger or previous. A filter that is None takes all.
+    """
+    asked = {"strategy_type": strategy, "exchange": exchange, "symbol": symbol, "timeframe": timeframe}
+    found = find(context.record, {k: v for k, v in asked.items() if v is not None}, serving=serving, limit=limit)
+    standing = standings(context.record, [row["id"] for row in found])
+    return [_line(row, standing[row["id"]]) for row in found]
+
+
+def model(asked: int | str, context: Context) -> dict[str, Any]:
+    """One model: its row, verdict with reasons, aliases, and all that people did with it. ``STORE_NOT_FOUND``."""
+    row = _row(asked, context)
+    run = context.record.experiments.get(row["experiment_id"])
+    told = jsonable({name: row[name] for name in ("verdict", "hyperparameters", "performance_metrics", "metadata")})
+    events = [
+        {"time": _iso(e["timestamp"]), "by": e["actor"], "action": e["action"], "details": e["details"]}
+        for e in history(context.record, row["id"])
+    ]
+    line = _line(row, standings(context.record, [row["id"]])[row["id"]])
+    hashes = {name: row[name] for name in ("checkpoint_path", "manifest_sha256", "content_sha256", "signature_key_id")}
+    more = {"run_id": run["run_id"], "run_name": run["name"], "events": events}
+    times = {name: _iso(row[name]) for name in _TIMES}
+    return told | line | hashes | more | times | {"judgement": told["verdict"]}
+
+
+def promote(
+    asked: int | str, context: Context, *, by: str, override: str, expected_version: int | None, file: Path | None
+) -> dict[str, Any]:
+    """Make it champion; the alias as it is then. The files are read and the self-test asked first."""
+    row = _row(asked, context)
+    version = context.record.champions.promote(
+        row["id"], by=by, works=works(context, file), expected_version=expected_version, override=override
+    )
+    return model(row["id"], context) | {"version_of_alias": version}
+
+
+def rollback(
+    context: Context, post: Post, *, by: str, expected_version: int | None, file: Path | None
+) -> dict[str, Any]:
+    """Champion and previous change places; the model that serves now."""
+    champions = context.record.champions
+    version = champions.rollback(post, by=by, works=works(context, file), expected_version=expected_version)
+    return model(champions.of(post)["champion"]["model_id"], context) | {"version_of_alias": version}
+
+
+def verify(asked: Sequence[str], context: Context, *, every: bool) -> dict[str, Any]:
+    """Read files again and write down what was found: ``checked``, and ``faults`` with their reasons."""
+    from assay.track.loading.checking import check
+    from assay.track.verifying import verify as verifying
+
+    places = context.places
+    wanted = [_row(each, context)["id"] for each in asked] or None
+    faults, count = [], 0
+    for checked in verifying(context.record, lambda row: check(row, places), wanted, every=every):
+        count += 1
+        if checked.why:
+            told = {"id": checked.row["id"], "model_id": checked.row["model_id"], "integrity": checked.found}
+            faults.append(told | {"before": checked.row["integrity"], "code": checked.code, "why": checked.why})
+    return {"checked": count, "faults": faults}
+
+
+def prune(context: Context, *, dry_run: bool, by: str) -> dict[str, Any]:
+    """One pass of retention; what went, or in a dry run would go."""
+    from assay.track.pruning import prune as pruning
+
+    pruned = pruning(
+        context.record, artifacts=context.artifacts, models=context.models, days=context.retention_days,
+        keep_last=context.models_keep_last, dry_run=dry_run, by=by,
+    )  # fmt: skip
+    return {
+        "dry_run": pruned.dry_run,
+        "why": pruned.why,
+        "days": context.retention_days,
+        "keep_last": context.models_keep_last,
+        "bytes": pruned.bytes,
+        "models": [asdict(each) for each in pruned.models],
+        "orphans": [{"path": str(each.path), "bytes": each.bytes} for each in pruned.orphans],
+    }
+
+
+def export(asked: int | str, context: Context, to: Path) -> dict[str, Any]:
+    """Copy the parts and the manifest of a model, checked, into a new folder, or a new ``.tar`` where `to` ends so.
+
+    StoreError ``STORE_PATH`` for a place that is taken or cannot be written; ArtifactError as loading says.
+    """
+    from assay.track.loading.checking import check
+
+    row = _row(asked, context)
+    check(row, context.places)
+    source = context.places.blobs.path(row["manifest_sha256"])
+    if to.exists():
+        raise StoreError(f"{shown(str(to))} is there already", code="STORE_PATH", hint="Name a new file or folder.")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        if to.suffix == ".tar":
+            with tarfile.open(to, "x") as archive:
+                archive.add(source, arcname=row["model_id"])
+        else:
+            shutil.copytree(source, to)
+    except OSError as error:
+        raise StoreError(f"{shown(str(to))} cannot be written: {error.strerror}", code="STORE_PATH") from error
+    files = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
+    return {"model_id": row["model_id"], "to": str(to), "manifest_sha256": row["manifest_sha256"], "files": files}
+
+
+def load_test(asked: int | str, context: Context, *, file: Path | None) -> dict[str, Any]:
+    """Load a model in a process of its own and ask its self-test rows; how many there are, and how long it took.
+
+    Errors as `assay.track.loading.load`.
+    """
+    import time
+
+    from assay.track.loading.checking import opened
+    from assay.track.loading.formats import demand_format
+    from assay.track.loading.proof import Child
+
+    row = _row(asked, context)
+    began = time.monotonic()
+    bytes_ = opened(row, context.places)
+    demand_format(row["format"], f"model {row['model_id']}")
+    with Child() as child:
+        child.prove(
+            bytes_.parts, bytes_.manifest["self_test"], kind=row["format"], where=f"model {row['model_id']}",
+            strategy=file,
+        )  # fmt: skip
+    probes = bytes_.manifest["self_test"].get("probes", [])
+    told = {"id": row["id"], "model_id": row["model_id"], "format": row["format"], "loads": True}
+    return told | {"probes": len(probes), "seconds": round(time.monotonic() - began, 3)}
+
+
+def works(context: Context, file: Path | None) -> Any:
+    """The proof that a promotion asks for: bytes and self-test; `file` of a strategy of the user's own."""
+    from assay.track.loading.live import load
+
+    places = context.places
+    return lambda row: load(row, places, strategy=file)
+
+
+def _row(asked: int | str, context: Context) -> Row:
+    is_number = isinstance(asked, str) and asked.isdecimal() and len(asked) < 19
+    return context.record.models.get(int(asked) if is_number else asked)
+
+
+def _line(row: Row, standing: Standing) -> dict[str, Any]:
+    word = (row["verdict"] or {}).get("word")
+    told = {name: row[name] for name in (*_IDENTITY, *_STATE)} | {
+        "created_at": _iso(row["created_at"]),
+        "verdict": word,
+    }
+    return dict(jsonable(told | {"aliases": list(standing.aliases), "override": standing.override}))
+
+
+def _iso(moment: Any) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
