@@ -116,19 +116,20 @@ def crossings(sums, close, fast, slow):
     """Rows where the faster mean changes sides, and the side."""
     n = len(close)
     rows, sides = np.empty(n, np.int32), np.empty(n, np.int8)
-    count, before, gaps = 0, 0, np.empty(32)
-    for first in range(slow - 1, n, len(gaps)):
-        end = min(first + len(gaps), n)
-        now, quick, calm = sums[first + 1 : end + 1], sums[first + 1 - fast :], sums[first + 1 - slow :]
-        turns = 0
-        for k in range(end - first):
-            gaps[k] = (now[k] - quick[k]) * slow - (now[k] - calm[k]) * fast
-            turns += gaps[k] * before <= 0.0
-        if turns == 0:
+    count, before, over = 0, 0, np.empty(64, np.int8)
+    for first in range(slow - 1, n, len(over)):
+        m = min(len(over), n - first)
+        now, quick, calm = sums[first + 1 :][:m], sums[first + 1 - fast :][:m], sums[first + 1 - slow :][:m]
+        total = 0
+        for k in range(m):
+            gap = (now[k] - quick[k]) * slow - (now[k] - calm[k]) * fast
+            over[k] = (gap > 0.0) * 1 - (gap < 0.0) * 1
+            total += over[k]
+        if total == before * m:
             continue
-        for k in range(end - first):
-            if gaps[k] * before <= 0.0 and gaps[k] != 0.0:
-                before = 1 if gaps[k] > 0.0 else -1
+        for k in range(m):
+            if over[k] != before and over[k] != 0:
+                before = over[k]
                 rows[count], sides[count] = first + k, before
                 count += 1
     return rows[:count].copy(), sides[:count].copy()

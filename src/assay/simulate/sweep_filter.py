@@ -5,6 +5,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
+from assay.simulate.inputs import fixed
 from assay.simulate.sweep_replay import CLOSED_AT, SIDE, SIGNAL_WIDTH, STOP_BASE, STOP_UNIT, TAKE_BASE
 
 Signals = tuple[NDArray[np.int32], NDArray[np.int32], FloatArray]
@@ -25,6 +26,33 @@ def passing(holds: BoolArray, columns: FloatArray, at_least: BoolArray, threshol
             for c in range(len(passed)):
                 passed[c] &= columns[k, c] <= value
     return passed
+
+
+def rows_of(one: BoolArray, other: BoolArray) -> NDArray[np.int32]:
+    """Rows at which either of two ``(n,)`` marks is set, increasing. Marks are rare: eight rows a step without one."""
+    whole = len(one) // 8 * 8
+    words = [fixed(marks[:whole], np.bool_).view(np.uint64) for marks in (one, other)]
+    return _rows_of(words[0], words[1], fixed(one, np.bool_), fixed(other, np.bool_))
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _rows_of(
+    words: NDArray[np.uint64], more: NDArray[np.uint64], one: BoolArray, other: BoolArray
+) -> NDArray[np.int32]:
+    count = 0
+    for t in range(len(one)):
+        count += one[t] | other[t]
+    rows = np.empty(count + 1, np.int32)
+    at = 0
+    for word in range(len(words)):
+        if words[word] | more[word]:
+            for t in range(8 * word, 8 * word + 8):
+                rows[at] = t  # not a branch: it would be guessed wrong at every mark
+                at += one[t] | other[t]
+    for t in range(8 * len(words), len(one)):
+        rows[at] = t
+        at += one[t] | other[t]
+    return rows[:count].copy()
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -97,10 +125,14 @@ def changes(side: FloatArray, first: int) -> tuple[NDArray[np.int32], FloatArray
     return rows[:count].copy(), sides[:count].copy()
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
 def interleaved(opens: FloatArray, highs: FloatArray, lows: FloatArray, closes: FloatArray) -> FloatArray:
     """``(n, 4)``: a bar's prices beside each other, for whoever visits few bars."""
-    out = np.empty((len(opens), 4))
+    out = np.empty((len(opens), 4))  # by numpy, which asks for huge pages: a million rows touch 8,000 small ones
+    _interleave(opens, highs, lows, closes, out)
+    return out
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _interleave(opens: FloatArray, highs: FloatArray, lows: FloatArray, closes: FloatArray, out: FloatArray) -> None:
     for t in range(len(opens)):
         out[t, 0], out[t, 1], out[t, 2], out[t, 3] = opens[t], highs[t], lows[t], closes[t]
-    return out

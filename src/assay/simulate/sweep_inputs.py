@@ -1,6 +1,6 @@
 """What a sweep is given: candidates of a structural set, thresholds, exits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import ConfigError, shown
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_filter import changes, passing
+from assay.simulate.sweep_filter import changes, passing, rows_of
 from assay.simulate.sweep_replay import EXIT_WIDTH
 
 _LEVELS = ("stop_base", "stop_unit", "take_base")
@@ -112,15 +112,8 @@ class Candidates:
 
         allowed: ``(n,)`` bool.
         """
-        loosest = np.array([_loosest(column, up) for column, up in zip(thresholds.T, at_least, strict=True)])
-        listed = [
-            passing(fixed(s.holds, np.bool_), fixed(s.columns), fixed(at_least, np.bool_), fixed(loosest))
-            for s in (long, short)
-            if s is not None
-        ]
-        if not listed:
-            raise _wrong("they have neither a long nor a short side")
-        rows = np.flatnonzero(np.logical_or.reduce(listed)).astype(np.int32)
+        sides = [(s.holds, s.columns) for s in (long, short) if s is not None]
+        rows = listed(sides, thresholds, at_least)
         long, short = (None if s is None else s.at(rows) for s in (long, short))
         return cls(rows, long, short, at_least, edge, lookback, None if allowed is None else allowed[rows])
 
@@ -184,6 +177,25 @@ class Exits:
         """``(E, EXIT_WIDTH)``, as the replay reads them."""
         out = np.column_stack([getattr(self, f.name) for f in fields(self)])
         return out.reshape(-1, EXIT_WIDTH)
+
+
+def listed(
+    sides: Sequence[tuple[BoolArray, Sequence[FloatArray] | FloatArray]], thresholds: FloatArray, at_least: BoolArray
+) -> NDArray[np.int32]:
+    """Rows of n bars at which one of the sides, each what holds and K columns ``(n,)``, passes the loosest thresholds.
+
+    Raises ConfigError ``CONFIG_PARAMETER`` without a side.
+    """
+    if not sides:
+        raise _wrong("they have neither a long nor a short side")
+    passed = []
+    for holds, columns in sides:
+        marks = holds
+        for column, values, up in zip(columns, thresholds.T, at_least, strict=True):
+            bound = np.array([_loosest(values, bool(up))])
+            marks = passing(fixed(marks, np.bool_), fixed(column)[np.newaxis], np.array([up]), bound)
+        passed.append(marks)
+    return rows_of(passed[0], passed[-1])
 
 
 def _loosest(column: FloatArray, up: bool) -> float:

@@ -6,23 +6,27 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.simulate.inputs import fixed
+from assay.simulate.sweep_filter import Signals
 from assay.simulate.sweep_inputs import Candidates
 from assay.simulate.sweep_lanes import WIDTH
+from assay.simulate.sweep_lists import replay
 from assay.simulate.sweep_market import Market
-from assay.simulate.sweep_replay import replay
 from assay.simulate.sweep_single import Setup, carries, levels_of, signals
 from assay.simulate.sweep_together import FEWEST, MOST, Places, by_length, most_sets, replay_together
 
 _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balance, coarse enough to cost nothing
 _PICKS = 256  # picks in a piece of work
+_LISTS = 6  # lists of signals replayed beside each other
+_GROUPS = 4  # pieces of work a thread that setups without thresholds are cut into, at least
 Lazy = Setup | Callable[[], Setup]
 _Known = tuple[Setup, FloatArray, Places | None]
-_Piece = tuple[FloatArray, FloatArray, FloatArray]  # threshold sets, the exits of each, where the sums go
+_Pick = tuple[FloatArray, FloatArray, FloatArray]  # a threshold set, its exits, where the sums go
 _Work = Callable[[], None]
 
 
@@ -30,9 +34,10 @@ def replay_product(
     market: Market, setups: Sequence[Lazy], thresholds: FloatArray, exits: FloatArray, out: FloatArray, threads: int
 ) -> None:
     """Every setup × threshold set × set of exits into `out` ``(S, T, E, KEPT)``."""
-
     sorts = by_length(exits)
     shared = len(thresholds) >= FEWEST and len(exits) >= WIDTH
+    beside = 1 if len(thresholds) > 1 else max(1, min(_LISTS, len(setups) // (_GROUPS * threads)))
+    waiting: list[_Known] = []
 
     def pieces(s: int, setup: _Known) -> Iterator[_Work]:
         places = setup[2]
@@ -45,8 +50,16 @@ def replay_product(
                     into = sorts[first : first + width]
                     yield partial(_replay_together, market, setup, places, thresholds[sets], exits, into, out[s, sets])
             return
+        waiting.append(setup)
+        if len(waiting) < beside and s + 1 < len(setups):
+            return
+        some, first = waiting.copy(), s + 1 - len(waiting)
+        waiting.clear()
+        if len(some) > 1:
+            yield partial(_replay, market, [(each, thresholds[0]) for each in some], exits, out[first : s + 1, 0])
+            return
         for t, e in _pieces(len(thresholds), len(exits), threads):
-            yield partial(_replay, market, setup, [(thresholds[t], exits[e], out[s, t, e])])
+            yield partial(_replay, market, [(setup, values) for values in thresholds[t]], exits[e], out[s, t, e])
 
     _work(market, setups, range(len(setups)), thresholds, pieces, threads, shared)
 
@@ -66,9 +79,9 @@ def replay_picks(
     groups = dict(zip(named.tolist(), np.split(order, firsts[1:]), strict=True))
 
     def pieces(s: int, setup: _Known) -> Iterator[_Work]:
-        ones = [(thresholds[p : p + 1], exits[p : p + 1], out[p : p + 1, np.newaxis]) for p in groups[s].tolist()]
+        ones = [(thresholds[p], exits[p : p + 1], out[p : p + 1, np.newaxis]) for p in groups[s].tolist()]
         for at in range(0, len(ones), _PICKS):
-            yield partial(_replay, market, setup, ones[at : at + _PICKS])
+            yield partial(_replay_picks, market, setup, ones[at : at + _PICKS])
 
     _work(market, setups, groups, thresholds, pieces, threads, False)
 
@@ -103,29 +116,31 @@ def _work(
         pool.shutdown(cancel_futures=True)
 
 
-def _replay(market: Market, setup: _Known, pieces: Sequence[_Piece]) -> None:
-    """Blocks of threshold sets, each with its block of exits."""
-    for thresholds, exits, out in pieces:
-        for j, values in enumerate(thresholds):
-            _replay_one(market, setup, values, exits, out[j])
+def _replay_picks(market: Market, setup: _Known, picks: Sequence[_Pick]) -> None:
+    """Single threshold sets of one setup, each with its own exits."""
+    for values, exits, out in picks:
+        _replay(market, [(setup, values)], exits, out)
 
 
-def _replay_one(market: Market, setup: _Known, values: FloatArray, exits: FloatArray, out: FloatArray) -> None:
-    """One threshold set with its exits."""
-    chosen, levels, _ = setup
-    rows, turns, found = signals(chosen, levels, values, market.start, market.closes)
-    replay(
-        market.prices,
-        market.silent,
-        fixed(rows, np.int32),
-        fixed(turns, np.int32),
-        fixed(found),
-        carries(chosen),
-        fixed(exits),
-        market.costs,
-        market.equity,
-        out,
-    )
+def _replay(market: Market, asked: Sequence[tuple[_Known, FloatArray]], exits: FloatArray, out: FloatArray) -> None:
+    """Setups at one set of thresholds ``(K,)`` each, with all of some exits, into `out` ``(asked, E, KEPT)``."""
+    for at in range(0, len(asked), _LISTS):
+        some = asked[at : at + _LISTS]
+        flags = np.array([carries(setup) for (setup, _, _), _ in some], np.int64)
+        done = np.empty((len(some), len(exits), out.shape[2]))
+        lists = _one_after_the_other(
+            signals(s, levels, values, market.start, market.closes) for (s, levels, _), values in some
+        )
+        replay(market.prices, market.silent, *lists, flags, fixed(exits), market.costs, market.equity, done)
+        out[at : at + len(some)] = done
+
+
+def _one_after_the_other(lists: Iterable[Signals]) -> tuple[*Signals, NDArray[np.int64]]:
+    """Rows, turns and signals of some lists, and where each of them begins."""
+    found = [*lists]
+    rows, turns, marks = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    starts = np.cumsum([0, *(len(part[0]) for part in found)], dtype=np.int64)
+    return fixed(rows, np.int32), fixed(turns, np.int32), fixed(marks), starts
 
 
 def _replay_together(
@@ -141,9 +156,9 @@ def _replay_together(
     sound = replay_together(places, market, thresholds, exits, into, out)
     for j in np.flatnonzero(~sound.all(axis=1)):
         left = into[~sound[j]]
-        alone = np.empty((len(left), out.shape[2]))
-        _replay_one(market, setup, thresholds[j], exits[left], alone)
-        out[j, left] = alone
+        alone = np.empty((1, len(left), out.shape[2]))
+        _replay(market, [(setup, thresholds[j])], exits[left], alone)
+        out[j, left] = alone[0]
 
 
 def _pieces(sets: int, exits: int, threads: int) -> Iterator[tuple[slice, slice]]:

@@ -1,4 +1,4 @@
-"""Signals replayed with one set of exits: from entry to exit, never a bar between two positions.
+"""An account that follows signals with one set of exits: from entry to exit, never a bar between two positions.
 
 The same arithmetic as `assay.simulate.step` and `assay.simulate.fills`, operation for operation, on scalars; a property
 test holds the two together bit for bit.
@@ -18,15 +18,12 @@ from assay.simulate.tally import (
     SHORT_BY,
     SILENT_FILLS,
     SLIPPED,
-    TALLY_SIZE,
     TURNED_OVER,
     UNCOUNTED,
     Bar,
     add_bar,
     add_trade,
-    begin,
     closed,
-    finish,
     opened,
 )
 
@@ -41,52 +38,13 @@ STATE, STOPPED, TAKEN = 1, 2, 4
 
 # an account between two calls: place of the next signal, cash, equity at the last close; and, where the last position
 # was left at an open whose bar is not counted yet, that row (else -1) and the equity at that open
-_NEXT, _CASH, _BEFORE, _LEFT, _MARKED = range(5)
-_ACCOUNT_WIDTH = 5
-_TOGETHER = 128
+NEXT, CASH, BEFORE, LEFT, MARKED = range(5)
+ACCOUNT_WIDTH = 5
 AT_OPEN, INSIDE, AT_CLOSE = range(3)
 _NEVER = np.iinfo(np.int64).max
 Order = tuple[float, float, float]
 Prices = tuple[float, float, float, float]
 Rule = tuple[float, float, float, float, float, float]
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def replay(
-    prices: FloatArray,
-    silent: NDArray[np.bool_],
-    rows: NDArray[np.int32],
-    turns: NDArray[np.int32],
-    signals: FloatArray,
-    carries: int,
-    exits: FloatArray,
-    costs: tuple[float, float],
-    equity: float,
-    out: FloatArray,
-) -> None:
-    """All exits on one list of signals; each writes its row of `out` ``(exits, KEPT)``.
-
-    prices:  ``(n, 4)`` open, high, low, close, interleaved.   silent: ``(n,)`` zero-volume bars, or empty: none.
-    rows:    ``(k,)`` bars of the signals, increasing, each <= n - 2.   signals: ``(k, SIGNAL_WIDTH)``.
-    turns:   ``(k,)`` place of the next signal of another side, k where there is none.
-    carries: sum of `STATE` (weights; a side may be 0), `STOPPED`, `TAKEN` (a level must be there, else it is dropped).
-    costs:   fee and price share a side.
-    """
-    tallies, accounts = np.empty((len(exits), TALLY_SIZE)), np.empty((len(exits), _ACCOUNT_WIDTH))
-    for e in range(len(exits)):
-        begin(tallies[e])
-        accounts[e, _NEXT], accounts[e, _LEFT], accounts[e, _MARKED] = 0.0, -1.0, 0.0
-        accounts[e, _CASH] = accounts[e, _BEFORE] = equity
-    # some signals after the other, with all exits: the bars that follow them stay in the nearest cache
-    for end in range(_TOGETHER, len(rows) + _TOGETHER, _TOGETHER):
-        for e in range(len(exits)):
-            rule = exits[e, 0], exits[e, 1], exits[e, 2], exits[e, 3], exits[e, 4], exits[e, 5]
-            _advance(prices, silent, rows, turns, signals, carries, rule, costs, end, accounts[e], tallies[e])
-    for e in range(len(exits)):
-        if accounts[e, _LEFT] >= 0.0:
-            _end_bar(tallies[e], accounts[e, _CASH], accounts[e, _BEFORE])
-        finish(tallies[e])
-        out[e] = tallies[e, : out.shape[1]]
 
 
 @njit(**UNCOUNTED, forceinline=True)
@@ -122,7 +80,7 @@ def _whole(carries: int, rule: Rule, stop: float, take: float) -> bool:
 
 
 @njit(**UNCOUNTED)
-def _advance(
+def advance(
     prices: FloatArray,
     silent: NDArray[np.bool_],
     rows: NDArray[np.int32],
@@ -136,14 +94,14 @@ def _advance(
     tally: FloatArray,
 ) -> None:
     """One account over the signals before place `end`, from where it stands."""
-    cash, before, marked = account[_CASH], account[_BEFORE], account[_MARKED]
-    left, i, last = int(account[_LEFT]), int(account[_NEXT]), len(prices) - 1
+    cash, before, marked = account[CASH], account[BEFORE], account[MARKED]
+    left, i, last = int(account[LEFT]), int(account[NEXT]), len(prices) - 1
     end = min(end, len(rows))
     while i < end:
         stop, take, size = order(signals, i, carries, rule)
         t = rows[i] + 1
         if 0 <= left < t:
-            cash, before = _end_bar(tally, cash, before)
+            cash, before = end_bar(tally, cash, before)
             left = -1
         now = marked if left == t else cash
         if size == 0.0 or now <= 0.0:
@@ -172,15 +130,15 @@ def _advance(
         marked, left = at_open, x
         if how != AT_OPEN:
             tally[EXPOSED] += 1.0
-            cash, before = _end_bar(tally, cash, before)
+            cash, before = end_bar(tally, cash, before)
             left = -1
-        i = _first(rows, i + 1, x - 1 if how == AT_OPEN else x)
-    account[_CASH], account[_BEFORE], account[_MARKED] = cash, before, marked
-    account[_LEFT], account[_NEXT] = left, i
+        i = first_from(rows, i + 1, x - 1 if how == AT_OPEN else x)
+    account[CASH], account[BEFORE], account[MARKED] = cash, before, marked
+    account[LEFT], account[NEXT] = left, i
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _first(rows: NDArray[np.int32], i: int, row: int) -> int:
+def first_from(rows: NDArray[np.int32], i: int, row: int) -> int:
     """The first signal from i on that is at `row` or later."""
     while i < len(rows) and rows[i] < row:
         i += 1
@@ -289,7 +247,7 @@ def exit_of(
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _end_bar(tally: FloatArray, cash: float, before: float) -> tuple[float, float]:
+def end_bar(tally: FloatArray, cash: float, before: float) -> tuple[float, float]:
     """Count a bar at whose close nothing is held; cash and equity from now on. What an account owes is written off."""
     if cash < 0.0:
         tally[SHORT_BY] -= cash

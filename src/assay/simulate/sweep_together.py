@@ -2,7 +2,7 @@
 
 Where a position ends is found once for all threshold sets (`sweep_ends`); eight accounts then go through their trades
 (`sweep_trades`) and bars (`sweep_bars`) beside each other. An account that owes anything, and a set of exits for which
-some signal is no order, are left to `sweep_replay.replay`: the sums agree to the last bit, whichever way they come.
+some signal is no order, are left to `sweep_lists.replay`: the sums agree to the last bit, whichever way they come.
 """
 
 from dataclasses import dataclass

@@ -56,20 +56,30 @@ def _fold(power: FloatArray, spare: FloatArray, total: FloatArray, w: int, q: fl
     total[:] = 0.0
     while True:
         if rest & 1:
-            for t in range(done, n):
-                total[t] += shift * power[t - done]
+            _add(total[done:], power[: n - done], shift)
             done += width
             shift *= weight
         rest >>= 1
         if rest == 0:
             return
-        for t in range(min(width, n)):
-            spare[t] = power[t]
-        for t in range(width, n):
-            spare[t] = power[t] + weight * power[t - width]
+        spare[:width] = power[:width]
+        _combine(spare[width:], power[width:], power[: max(0, n - width)], weight)
         power, spare = spare, power
         width *= 2
         weight *= weight
+
+
+@compiled
+def _add(total: FloatArray, x: FloatArray, weight: float) -> None:
+    """Both are views of one length: an index that may be negative keeps the compiler from taking four at once."""
+    for k in range(len(total)):
+        total[k] += weight * x[k]
+
+
+@compiled
+def _combine(out: FloatArray, late: FloatArray, early: FloatArray, weight: float) -> None:
+    for k in range(len(out)):
+        out[k] = late[k] + weight * early[k]
 
 
 @compiled
@@ -117,21 +127,26 @@ def over_prior_mean(v: FloatArray, w: int) -> FloatArray:
     return out
 
 
+def _scaled(sums: FloatArray, by: float) -> FloatArray:
+    sums /= by  # in place: a second array of a million rows costs more than the sums
+    return sums
+
+
 def sma(bars: Bars, w: int) -> FloatArray:
     """Mean of the last w closes."""
-    return _once(bars, ("sma", w), lambda: folded(bars.close, w, 1.0) / w)
+    return _once(bars, ("sma", w), lambda: _scaled(folded(bars.close, w, 1.0), w))
 
 
 def ema(bars: Bars, span: int) -> FloatArray:
     """Weighted mean of the last 4·span closes with weights q^k, q = 1 - 2/(span + 1). span > 1."""
     q = 1.0 - 2.0 / (span + 1.0)
     weight = (1.0 - q ** (4 * span)) / (1.0 - q)
-    return _once(bars, ("ema", span), lambda: folded(bars.close, 4 * span, q) / weight)
+    return _once(bars, ("ema", span), lambda: _scaled(folded(bars.close, 4 * span, q), weight))
 
 
 def atr(bars: Bars, w: int) -> FloatArray:
     """Mean of the last w true ranges, max(h, c[-1]) - min(l, c[-1]); first in row w."""
-    return _once(bars, ("atr", w), lambda: folded(true_range(bars.high, bars.low, bars.close), w, 1.0) / w)
+    return _once(bars, ("atr", w), lambda: _scaled(folded(true_range(bars.high, bars.low, bars.close), w, 1.0), w))
 
 
 def rsi(bars: Bars, w: int) -> FloatArray:

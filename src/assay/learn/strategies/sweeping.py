@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import USABLE, Bars
 from assay.learn.strategies import setups
 from assay.learn.strategies.declare import ALLOW_SHORT, Strategy, Values
 from assay.learn.strategies.parameters import AT_LEAST
-from assay.simulate.sweep_inputs import Candidates, Exits, Side, States
+from assay.simulate.sweep_inputs import Candidates, Exits, Side, States, listed
 
 
 def lazily(
@@ -53,18 +54,13 @@ def candidates(
         side = side if usable is None else np.where(usable, side, np.nan)
         return States.of(side, start=start, lookback=lookback)
     chosen = found if short else found.without_shorts()
-    sides = {sign: _side(side, list(rule.thresholds), len(bars)) for sign, side in chosen.sides.items()}
-    marks = [each for each in (usable, regime) if each is not None]
+    names = list(rule.thresholds)
     at_least = np.array([each.holds == AT_LEAST for each in rule.thresholds.values()], np.bool_)
-    return Candidates.shortlist(
-        sides.get(1),
-        sides.get(-1),
-        thresholds=thresholds,
-        at_least=at_least,
-        edge=found.edge,
-        lookback=lookback,
-        allowed=np.logical_and.reduce(marks) if marks else None,
-    )
+    rows = listed([(s.hold, [s.columns[n] for n in names]) for s in chosen.sides.values()], thresholds, at_least)
+    sides = {sign: _side(side, names, rows) for sign, side in chosen.sides.items()}
+    marks = [each[rows] for each in (usable, regime) if each is not None]
+    allowed = np.logical_and.reduce(marks) if marks else None
+    return Candidates(rows, sides.get(1), sides.get(-1), at_least, found.edge, lookback, allowed)
 
 
 def threshold_matrix(rule: Strategy, sets: Sequence[Values]) -> FloatArray:
@@ -94,11 +90,14 @@ def _numbers(sets: Sequence[Values], name: str, absent: float) -> FloatArray:
     return np.array([absent if value is None else value for value in found], np.float64)
 
 
-def _side(side: setups.Side, names: list[str], n: int) -> Side:
-    levels = {name: _column(getattr(side, name), n) for name in ("stop_base", "stop_unit", "take_base")}
-    columns = np.array([side.columns[name] for name in names], np.float64).reshape(len(names), n)
-    return Side(side.hold, columns, **levels)
+def _side(side: setups.Side, names: list[str], rows: NDArray[np.int32]) -> Side:
+    """A side at some of its rows."""
+    levels = {name: _at(getattr(side, name), rows) for name in ("stop_base", "stop_unit", "take_base")}
+    columns = np.array([side.columns[name][rows] for name in names], np.float64).reshape(len(names), len(rows))
+    return Side(side.hold[rows], columns, **levels)
 
 
-def _column(level: setups.Level, n: int) -> FloatArray | None:
-    return np.full(n, float(level)) if isinstance(level, int | float) else level
+def _at(level: setups.Level, rows: NDArray[np.int32]) -> FloatArray | None:
+    if level is None:
+        return None
+    return np.full(len(rows), float(level)) if isinstance(level, int | float) else level[rows]
