@@ -20,7 +20,7 @@ from assay.track.publish import publish, write_files
 from assay.track.record import open_record
 from tests.learn.markets import market, trainer
 
-FORMATS = {"ensemble": "ensemble-parts", "rules": "rules-json"}
+FORMATS = {"ensemble": "ensemble-parts", "tiny": "ensemble-parts", "rules": "rules-json"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Published:
 
 def fitted(kind: str) -> tuple[Model, Panel]:
     panel = market(1200)
+    if kind == "tiny":
+        return trainer(trees=3, forest_trees=2).fit(panel, seed=1, report=Silent()), panel
     if kind == "ensemble":
         return trainer(SizingChoice(name="proportional")).fit(panel, seed=1, report=Silent()), panel
     return RuleTrainer(strategy_named("sma_cross"), {"fast": 5, "slow": 20}).fit(panel, seed=1, report=Silent()), panel
@@ -55,7 +57,7 @@ def fitted(kind: str) -> tuple[Model, Panel]:
 
 @cache
 def published(kind: str) -> Published:
-    """A model of ``ensemble`` or ``rules``, published once a process. Copy it before damaging it."""
+    """A model of ``ensemble``, ``tiny`` (a smaller one) or ``rules``, published once a process. Copy it before damaging it."""
     model, panel = fitted(kind)
     home = Path(mkdtemp(prefix="assay-published-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)

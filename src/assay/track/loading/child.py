@@ -69,7 +69,7 @@ def main(memory: int, seconds: int) -> None:
 
     def died(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         text = f"loading it raised {kind.__name__}: {error}"[:300]
-        print(json.dumps({"code": "ARTIFACT_CORRUPT", "message": text}), file=out, flush=True)
+        print(json.dumps({"code": "ARTIFACT_CORRUPT", "message": text, "last": True}), file=out, flush=True)
 
     sys.excepthook = died
     sys.addaudithook(sealed)

@@ -72,6 +72,8 @@ class Child:
         line = self._line(process, where)
         try:
             answer = json.loads(line)
+            if answer.get("last"):  # it is about to end
+                self._end()
             return {key: str(answer.get(key, "")) for key in ("code", "message", "hint")}
         except (ValueError, AttributeError, RecursionError):
             self._end()
