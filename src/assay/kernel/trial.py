@@ -18,6 +18,8 @@ class Trial:
     strategy:    the rule's or recipe's name.
     params:      everything that tells this configuration from another one.
     returns:     ``(n,)`` net out-of-sample return per bar, the bars that it was scored on; empty when it failed.
+    tops:        of many configurations a Parquet file with the returns of the distinct best ones, a column each that is
+                 named by its row in `block`; empty for one.
     bars:        so many returns the score rests on, where `returns` does not hold them; None where it does.
     metrics:     fractions, per bar unless the name says annual; undefined is NaN.
     window:      ``(first, last)`` int ms of the out-of-sample span; None when it failed.
@@ -42,6 +44,7 @@ class Trial:
     duration_seconds: float = 0.0
     n_configs: int = 1
     block: bytes = b""
+    tops: bytes = b""
     bars: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 

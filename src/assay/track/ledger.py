@@ -1,6 +1,7 @@
 """The trial ledger: every configuration that was ever scored on a market, in a chain that shows any change."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from assay.track.heads import FIRST, broken, check_heads, counted, head
 from assay.track.instants import instant, instant_text
 from assay.track.rows import Row, finite_or_none, rows
 from assay.track.schema.ledger import TRIALS
+from assay.track.tried import Tried
 
 _OUTSIDE = frozenset({"id", "prev_hash", "row_hash"})
 _MOMENTS = ("sharpe", "sharpe_annual", "skew", "kurtosis", "win_rate", "max_drawdown", "net_return")
@@ -31,12 +33,12 @@ class Ledger:
 
         The identical configuration, data, window and seed again is no new look: the number that it has is returned and
         nothing is appended. With `blobs`, the per-bar returns are kept there under ``returns_sha256``, the block of a
-        sweep under ``block_sha256``.
+        sweep under ``block_sha256`` and under ``returns_sha256`` the returns of its distinct best.
         """
         row = _described(trial) | {"experiment_id": experiment_id}
-        returns = trial.returns.astype("<f8").tobytes()
-        if blobs is not None and len(trial.returns):
-            row["returns_sha256"] = blobs.put(returns)
+        returns = _returns(trial)
+        if blobs is not None and returns:
+            blobs.put(returns)
         if blobs is not None and trial.block:
             blobs.put(trial.block)
         with self._database.write() as connection:
@@ -49,6 +51,16 @@ class Ledger:
             row["row_hash"] = row_hash(row)
             connection.execute(sa.insert(TRIALS).values(row))
             return seq + 1
+
+    def trials(
+        self, market_key: str | None = None, *, experiment_id: int | None = None, blobs: Blobs | None = None
+    ) -> Iterator[Tried]:
+        """The rows of `read`, each with the configurations that it counts; those of a block are read when asked for.
+
+        blobs: where blocks and returns are kept; without it only rows that count one configuration tell theirs.
+        """
+        for row in self.read(market_key, experiment_id=experiment_id):
+            yield Tried(row, blobs)
 
     def find(self, trial: Trial) -> int | None:
         """The number that the identical trial has in its market's chain, or None."""
@@ -108,10 +120,15 @@ def row_hash(row: Row) -> str:
     return hashlib.sha256(f"{row['prev_hash']}\n{canonical(body)}".encode()).hexdigest()
 
 
+def _returns(trial: Trial) -> bytes:
+    """What is kept of the returns: one series as it is, of a sweep those of its distinct best; empty for none."""
+    return trial.tops or trial.returns.astype("<f8").tobytes()
+
+
 def _described(trial: Trial) -> Row:
     exchange, symbol, rest = trial.market_key.split("|")[:3]
     first, last = trial.window if trial.window is not None else (None, None)
-    returns = trial.returns.astype("<f8").tobytes()
+    returns = _returns(trial)
     row: Row = {
         "market_key": trial.market_key,
         "learner": trial.learner,
@@ -123,7 +140,7 @@ def _described(trial: Trial) -> Row:
         "params": _one_zero(decode(canonical(dict(trial.params)))),
         "config_hash": config_hash(trial),
         "data_digest": trial.data_digest or None,
-        "returns_sha256": hashlib.sha256(returns).hexdigest() if len(trial.returns) else None,
+        "returns_sha256": hashlib.sha256(returns).hexdigest() if returns else None,
         "window_start": None if first is None else instant(int(first)),
         "window_end": None if last is None else instant(int(last)),
         "state": trial.state,

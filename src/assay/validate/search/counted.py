@@ -60,10 +60,12 @@ class Counting:
             score, reason = self.objective.score(judged.metrics, len(record), trades)
         return Row(number, point, score, not reason, reason, trades, judged.metrics, -1)
 
-    def many(self, trials: Trials, learner: str, record: Record, metrics: Mapping[str, float]) -> Trials:
+    def many(
+        self, trials: Trials, learner: str, record: Record, metrics: Mapping[str, float], tops: bytes = b""
+    ) -> Trials:
         """Count a block of candidates as one; record and metrics are those of its best, or of its first.
 
-        The best's returns are kept where they cost little beside the block.
+        tops: see `Trial`. The best's returns are told where they cost little beside the block.
         """
         block = trials.block()
         best = trials.best
@@ -71,7 +73,7 @@ class Counting:
         params = {**self.base, **point, "block": sha256(block).hexdigest()}
         score = math.nan if best is None else float(trials.score[best])
         trial = self._trial(learner, params, record, metrics, score, len(record.trades))
-        trial = replace(trial, n_configs=len(trials), block=block, bars=len(record))
+        trial = replace(trial, n_configs=len(trials), block=block, tops=tops, bars=len(record))
         if best is None:
             trial = replace(trial, state="failed", returns=_NOBODY, bars=0)
         elif record.returns.nbytes > _BYTES_A_TRIAL * len(trials):

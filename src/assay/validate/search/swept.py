@@ -16,6 +16,7 @@ from assay.learn.strategies.bench import Bench
 from assay.learn.strategies.declare import Strategy
 from assay.simulate.engine import run
 from assay.simulate.record import Record
+from assay.validate.search import tops
 from assay.validate.search.counted import Counting
 from assay.validate.search.inner import blamed
 from assay.validate.search.method import Row, Session
@@ -160,7 +161,7 @@ class Swept:
             done, best = done + count, float(np.fmax(best, score))
             self.counting.tell(done, best)
 
-        return self._counted(self.ground.grid(self.counting.objective, heard))
+        return self._counted(self.ground.grid(self.counting.objective, heard), math.nan)
 
     def _batches(self, session: Session) -> Trials:
         parts: list[Trials] = []
@@ -170,7 +171,7 @@ class Swept:
             if len(known) == len(asked):
                 parts.append(Trials.of(known))
             else:  # a batch is a block of the ledger: one that was half told is counted as the whole that it was
-                found = self._counted(self.ground.points([each.point for each in asked], self.counting.objective))
+                found = self._counted(self.ground.points([each.point for each in asked], self.counting.objective), best)
                 for k, each in enumerate(asked):
                     if each.row is None:
                         session.tell(replace(found.row(k), number=done + k))
@@ -180,6 +181,11 @@ class Swept:
             self.counting.tell(done, best)
         return Trials.joined(parts)
 
-    def _counted(self, found: Trials) -> Trials:
-        record = self.ground.record(found.point(found.best or 0))
-        return self.counting.many(found, RuleTrainer.name, record, self.ground.measured(record))
+    def _counted(self, found: Trials, before: float) -> Trials:
+        """before: the best score of the search until now."""
+        best = found.best
+        record = self.ground.record(found.point(best or 0))
+        improved = best is not None and not found.score[best] <= before
+        most = tops.affordable(len(found), len(record), improved=improved)
+        kept = tops.packed(tops.distinct(found, most), lambda point: self.ground.record(point).returns, found)
+        return self.counting.many(found, RuleTrainer.name, record, self.ground.measured(record), kept)
