@@ -1,0 +1,119 @@
+"""Whether a record still is what it says: the whole of it is read."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from assay.kernel.errors import StoreError
+from assay.track.database import Database, place_of
+from assay.track.ledger import Ledger
+from assay.track.schema import configurations, ledger, models, runs, service
+from assay.track.schema.columns import RECORD
+from assay.track.schema.guards import guards, views
+from assay.track.schema.models import ALIASES, MODELS
+from assay.track.upkeep import demand_record
+
+_LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
+_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """check: ``integrity tables references ledger aliases``.   text: what is wrong and where.   facts: its values."""
+
+    check: str
+    text: str
+    facts: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """where: the record.   schema: its version.   trials: ledger rows that hold.   findings: what is wrong."""
+
+    where: str
+    schema: str
+    trials: int
+    findings: tuple[Finding, ...]
+
+
+def check(url: str | os.PathLike[str]) -> Checked:
+    """Read the record at `url` whole: pages, tables and their guards, references, every ledger chain, every alias.
+
+    Changes nothing. Cost: once through the file, and a hash for each trial. Raises StoreError ``STORE_NOT_FOUND
+    STORE_CORRUPT STORE_SCHEMA_NEWER STORE_SCHEMA_OLDER STORE_SCHEMA_FOREIGN`` where there is nothing to check.
+    """
+    schema = demand_record(url)
+    database = Database(place_of(url))
+    try:
+        findings: list[Finding] = []
+        for look in (_integrity, _tables, _references, _aliases):
+            findings += _looked(look, database)
+        trials = 0
+        try:
+            trials = Ledger(database).check()
+        except StoreError as error:
+            findings.append(Finding("ledger", error.message, dict(error.facts)))
+    finally:
+        database.close()
+    return Checked(database.where, schema, trials, tuple(findings))
+
+
+def _looked(look: Callable[[sa.Connection], Iterator[Finding]], database: Database) -> list[Finding]:
+    with database.read() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        return list(look(connection))
+
+
+def _integrity(connection: sa.Connection) -> Iterator[Finding]:
+    if connection.dialect.name == "sqlite":
+        for (text,) in connection.exec_driver_sql(f"PRAGMA integrity_check({_TOLD})"):
+            if text != "ok":
+                yield Finding("integrity", str(text), {})
+
+
+def _tables(connection: sa.Connection) -> Iterator[Finding]:
+    dialect = connection.dialect.name
+    wanted = {f"table {name}" for name in RECORD.tables} | {f"view {name}" for name, _ in views(dialect)}
+    wanted |= {f"trigger {ddl.split()[2]}" for ddl in guards(dialect) if ddl.startswith("CREATE TRIGGER")}
+    asked = (
+        "SELECT type || ' ' || name FROM sqlite_master"
+        if dialect == "sqlite"
+        else "SELECT CASE relkind WHEN 'v' THEN 'view ' ELSE 'table ' END || relname FROM pg_class "
+        "WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v', 'p') "
+        "UNION SELECT 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
+    )
+    there = {str(name) for name in connection.exec_driver_sql(asked).scalars()}
+    for name in sorted(wanted - there):
+        yield Finding("tables", f"the record's {name} is gone or switched off", {"name": name})
+
+
+def _references(connection: sa.Connection) -> Iterator[Finding]:
+    for table in RECORD.sorted_tables:
+        for column in table.columns:
+            for key in column.foreign_keys:
+                yield from _dangling(connection, column, key.column)
+
+
+def _dangling(connection: sa.Connection, child: sa.Column[object], target: sa.Column[object]) -> Iterator[Finding]:
+    parent = target.table.alias()
+    orphans = sa.select(child).where(
+        child.is_not(None), ~sa.exists().where(parent.c[target.name] == child).correlate(child.table)
+    )
+    found = connection.execute(orphans.distinct().limit(_TOLD)).scalars().all()
+    if found:
+        told = ", ".join(map(str, found))
+        text = f"{child.table.name}.{child.name} points to {target.table.name} {told}, which is not there"
+        yield Finding("references", text, {"column": f"{child.table.name}.{child.name}", "missing": list(found)})
+
+
+def _aliases(connection: sa.Connection) -> Iterator[Finding]:
+    gone = sa.or_(MODELS.c.deleted_at.is_not(None), MODELS.c.integrity.in_(("missing", "corrupt")))
+    query = sa.select(ALIASES, MODELS.c.deleted_at, MODELS.c.integrity).join(MODELS).where(gone)
+    for row in connection.execute(query.order_by(ALIASES.c.model_id)).mappings():
+        place = "/".join(str(row[name]) for name in ("strategy_type", "exchange", "symbol", "timeframe"))
+        state = "deleted" if row["deleted_at"] is not None else row["integrity"]
+        text = f"the {row['alias']} of {place} is model {row['model_id']}, whose files are {state}"
+        yield Finding("aliases", text, {"alias": row["alias"], "model_id": row["model_id"], "state": state})
