@@ -9,6 +9,7 @@ import pytest
 from assay.track.record import Record, open_record
 
 if TYPE_CHECKING:
+    from tests.track.mirrored import There
     from tests.track.mlflow_server import MlflowServer
     from tests.track.server import Server
 
@@ -43,6 +44,16 @@ def mlflow(mlflow_home: "MlflowServer") -> Iterator["MlflowServer"]:
 
     with same_environment():
         yield mlflow_home
+
+
+@pytest.fixture
+def there(mlflow: "MlflowServer", tmp_path: Path) -> "There":
+    """An experiment of the test's own on the server; no model is registered yet."""
+    from tests.track.mirrored import There
+
+    found = There(mlflow, tmp_path.name)
+    found.clear()
+    return found
 
 
 @pytest.fixture(params=BOTH)

@@ -1,10 +1,12 @@
 """A real MLflow server on loopback, with a folder of its own; stopped by its own process group."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -75,3 +77,64 @@ def same_environment() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+class Line:
+    """A line to a port on loopback that can be cut, and be dead: connected, and never answered."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._dead = False
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._open: list[socket.socket] = []
+        self.up()
+
+    def up(self) -> None:
+        if self._socket.fileno() < 0:
+            self._socket = socket.socket()
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind(("127.0.0.1", self.port))
+        self._dead = False
+        self._socket.listen()
+        threading.Thread(target=self._serve, args=(self._socket,), daemon=True).start()
+
+    def dead(self) -> None:
+        self._dead = True
+
+    def cut(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        while self._open:
+            self._open.pop().close()
+
+    def _serve(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                here, _ = listening.accept()
+            except OSError:
+                return
+            self._open.append(here)
+            if not self._dead:
+                there = socket.create_connection(("127.0.0.1", self._to))
+                self._open.append(there)
+                for one, other in ((here, there), (there, here)):
+                    threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+
+
+def _pump(one: socket.socket, other: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := one.recv(65_536):
+            other.sendall(data)
+        other.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def line_to(server: MlflowServer) -> Iterator[Line]:
+    line = Line(server.port)
+    try:
+        yield line
+    finally:
+        line.cut()

@@ -50,7 +50,8 @@ class Server:
         """Id of the experiment there."""
         with speaking(self.uri):
             found = self._client.get_experiment_by_name(self.experiment)
-            return str(self._client.create_experiment(self.experiment) if found is None else found.experiment_id)
+            made = self._client.create_experiment(self.experiment) if found is None else found.experiment_id
+            return self._demanded(made, "an experiment without an id")
 
     def find_runs(self, tag: str, value: str) -> list["Run"]:
         """Runs of the experiment with this tag, deleted ones too, the oldest first."""
@@ -66,7 +67,15 @@ class Server:
     def create_run(self, name: str, start_ms: int, tags: Mapping[str, str]) -> "Run":
         """A new run, tagged in the same call."""
         with speaking(self.uri):
-            return self._client.create_run(self.experiment_id, start_ms, dict(tags), name)
+            made = self._client.create_run(self.experiment_id, start_ms, dict(tags), name)
+            self._demanded(made.info.run_id, "a run without an id")
+            return made
+
+    def _demanded(self, made: object, what: str) -> str:
+        """An id. Raises Away where there is none: who answers ``{}`` to everything has kept nothing."""
+        if not made:
+            raise Away(f"{redacted(self.uri)} does not answer as MLflow does: it gives {what}", code="STORE_BUSY")
+        return str(made)
 
     def delete_run(self, run: str) -> None:
         """Move a run to the server's bin."""
