@@ -106,11 +106,17 @@ def test_no_file_goes_where_a_server_says(place: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(200, b"<html>welcome</html>"), (200, b"[]"), (500, b"oops"), (404, b"nothing"), (401, b"who?"), (200, b"")],
+    [
+        (200, b"<html>welcome</html>"),
+        (200, b"[]"),
+        (500, b"oops"),
+        (404, b"nothing"),
+        (401, b"who?"),
+        (200, b""),
+        (200, b"{}"),
+    ],
 )
-def test_an_answer_that_is_not_of_mlflow_is_waited_out(
-    record: Record, tmp_path: Path, status: int, body: bytes
-) -> None:
+def test_an_answer_not_of_mlflow_is_waited_out(record: Record, tmp_path: Path, status: int, body: bytes) -> None:
     record.experiments.start("a run", "rules")
     with listening(status, body) as odd:
         done = Mirror(record, Server(odd.uri.replace("//", "//ann:secret@"), "x"), Blobs(tmp_path)).once()
