@@ -118,11 +118,6 @@ def test_history_before_the_start_is_looked_back_at_and_never_judged():
     for metric in NAMES:
         np.testing.assert_array_equal(whole[metric], cut[metric])
     assert bench("sma_cross", bars, 400, space).judged == 500
-    first = bench("sma_cross", bars, 400, space).first(200)
-    assert first.judged == 200
-    np.testing.assert_array_equal(
-        first.points(points)["sharpe"], bench("sma_cross", bars[:600], 400, space).points(points)["sharpe"]
-    )
 
 
 def test_a_set_that_looks_further_back_than_the_ends_said_is_right_too():

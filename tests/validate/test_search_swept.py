@@ -15,7 +15,7 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, DataError, TrainError
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleTrainer
-from assay.learn.strategies import Range, Structural, strategies, strategy
+from assay.learn.strategies import Entries, Range, Structural, strategies, strategy
 from assay.validate.search.bayesian import Bayesian
 from assay.validate.search.draws import Random
 from assay.validate.search.grid import Grid
@@ -210,3 +210,14 @@ def test_a_best_that_never_traded_is_no_second_answer():
     search = made(RULES["range_sweep"], space={"p": [0.5, 0.6]}, method=Grid(), objective="net_profit")
     result = search.search(learning(lively(700), 100), seed=1, report=Silent())
     assert result.best_score == 0.0 and result.best.trades == 0 and np.isnan(result.best_metrics["sharpe"])
+
+
+def test_a_rule_that_draws_lots_is_not_believed():
+    draws = np.random.default_rng(0)
+
+    @strategy("dice", {"w": Structural(5, search=Range(1, 9))}, lookback=2, needs_volume=False, sizing="fixed")
+    def dice(bars, *, w):
+        return Entries((draws.random(len(bars)) < 0.02).astype(np.int8))
+
+    with pytest.raises(TrainError, match="strategy dice gave two answers to the same bars"):
+        made(dice, trials=5, objective="net_profit").search(learning(lively(200), 20), seed=1, report=Silent())

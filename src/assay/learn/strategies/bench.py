@@ -82,13 +82,6 @@ class Bench:
             with suppress(AssayError):  # the search itself meets it again, and says at which parameters
                 few.points([{}])
 
-    def first(self, rows: int) -> "Bench":
-        """The same on the first of the judged bars only."""
-        return Bench(
-            self.rule, self.bars[: self.start + rows], self.start, self.base, self.ends, self.costs, self.regime,
-            self.threads,
-        )  # fmt: skip
-
     def points(self, points: Sequence[Values], names: Collection[str] | None = None) -> Measured:
         """``(P,)`` a metric of each candidate; see `Sweep.metrics` for the names."""
         began = time.perf_counter()
