@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from assay.cli import backtest, config, data, demo, features, mirror, models, optimize, runs, strategies, train
+from assay.cli import (
+    backtest,
+    config,
+    data,
+    datasets,
+    demo,
+    features,
+    mirror,
+    models,
+    optimize,
+    runs,
+    strategies,
+    train,
+    trials,
+)
 from assay.cli.door import main, tell_on_stderr
 
 app = typer.Typer(
@@ -29,6 +43,8 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.add_typer(mirror.app, name="mirror")
 app.command("report")(runs.report)
+app.command("trials")(trials.trials)
+app.add_typer(datasets.app, name="datasets")
 
 
 def _version(asked: bool) -> None:

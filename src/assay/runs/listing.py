@@ -19,8 +19,8 @@ def run_document(run: int | str, context: Context) -> dict[str, Any]:
     document = keep.document_of(row["id"], context) or {}
     shown = {
         "status": row["status"],
-        "start_time": _iso(row["start_time"]),
-        "end_time": _iso(row["end_time"]),
+        "start_time": iso(row["start_time"]),
+        "end_time": iso(row["end_time"]),
         "notes": row["notes"],
         "git_commit": row["git_commit"],
         "environment": row["environment"],
@@ -34,8 +34,8 @@ def _row(row: dict[str, Any], context: Context) -> dict[str, Any]:
     verdict = (models[0]["verdict"] or {}) if models else {}
     return _identity(row) | {
         "status": row["status"],
-        "start_time": _iso(row["start_time"]),
-        "end_time": _iso(row["end_time"]),
+        "start_time": iso(row["start_time"]),
+        "end_time": iso(row["end_time"]),
         "seconds": row["duration_seconds"],
         "verdict": verdict.get("word"),
         "model_id": models[0]["model_id"] if models else None,
@@ -54,5 +54,6 @@ def _identity(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _iso(moment: Any) -> str | None:
+def iso(moment: Any) -> str | None:
+    """A time of the record in ISO 8601, ms, UTC; None for none."""
     return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
 from assay.track.database import Database, hold, insert_new
-from assay.track.rows import Row, rows, scalar
-from assay.track.schema.runs import DATASETS, EXPERIMENT_DATASETS
+from assay.track.rows import Row, not_found, rows, scalar
+from assay.track.schema.runs import DATASETS, EXPERIMENT_DATASETS, EXPERIMENTS
 
 _LOG = logging.getLogger(__name__)
 _KNOWN = (
@@ -118,9 +118,55 @@ class Datasets:
             found = self._revisions(connection, {"name": name, "version": version, "split_type": split_type})
         return found[0] if found else None
 
+    def by_id(self, dataset_id: int) -> Row:
+        """The row. StoreError ``STORE_NOT_FOUND`` says which there are."""
+        with self._database.read() as connection:
+            found = rows(connection.execute(sa.select(DATASETS).where(DATASETS.c.id == dataset_id)))
+            if found:
+                return found[0]
+            raise not_found("dataset", dataset_id, _known(connection))
+
+    def recent(self, limit: int = 50, *, name: str | None = None, data_hash: str | None = None) -> list[Row]:
+        """Rows with ``runs``, how many used each, newest first.
+
+        name: only of this name.   data_hash: only those whose hash begins so.
+        """
+        used = sa.select(sa.func.count(EXPERIMENT_DATASETS.c.experiment_id.distinct())).where(
+            EXPERIMENT_DATASETS.c.dataset_id == DATASETS.c.id
+        )
+        query = sa.select(DATASETS, used.scalar_subquery().label("runs"))
+        query = query if name is None else query.where(DATASETS.c.name == name)
+        query = query if data_hash is None else query.where(DATASETS.c.data_hash.startswith(data_hash, autoescape=True))
+        with self._database.read() as connection:
+            return rows(connection.execute(query.order_by(DATASETS.c.id.desc()).limit(limit)))
+
+    def names(self) -> list[str]:
+        """Every name, once."""
+        query = sa.select(DATASETS.c.name).distinct().order_by(DATASETS.c.name)
+        with self._database.read() as connection:
+            return [str(name) for name in connection.execute(query).scalars()]
+
+    def users(self, dataset_id: int) -> list[Row]:
+        """Runs that used it, oldest first: ``experiment_id run_id name status reproduces_id usage_type``."""
+        x, e = EXPERIMENT_DATASETS.c, EXPERIMENTS.c
+        query = (
+            sa.select(e.id.label("experiment_id"), e.run_id, e.name, e.status, e.reproduces_id, x.usage_type)
+            .join(EXPERIMENT_DATASETS, x.experiment_id == e.id)
+            .where(x.dataset_id == dataset_id, e.deleted_at.is_(None))
+            .order_by(e.id, x.usage_type)
+        )
+        with self._database.read() as connection:
+            return rows(connection.execute(query))
+
     def _revisions(self, connection: sa.Connection, key: Row) -> list[Row]:
         query = sa.select(DATASETS).filter_by(**key).order_by(DATASETS.c.revision.desc())
         return rows(connection.execute(query))
+
+
+def _known(connection: sa.Connection) -> str:
+    d = DATASETS.c
+    count, first, last = connection.execute(sa.select(sa.func.count(), sa.func.min(d.id), sa.func.max(d.id))).one()
+    return f"the record holds {count} datasets, ids {first} to {last}" if count else "the record holds no dataset yet"
 
 
 def _same(row: Row, given: Row) -> bool:

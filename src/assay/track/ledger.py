@@ -52,6 +52,21 @@ class Ledger:
             connection.execute(sa.insert(TRIALS).values(row))
             return seq + 1
 
+    def markets(self) -> list[Row]:
+        """``market_key trials rows runs first last`` of every chain, the one written to last first."""
+        t = TRIALS.c
+        query = sa.select(
+            t.market_key,
+            sa.func.sum(t.n_configs).label("trials"),
+            sa.func.count().label("rows"),
+            sa.func.count(t.experiment_id.distinct()).label("runs"),
+            sa.func.min(t.created_at, type_=t.created_at.type).label("first"),
+            sa.func.max(t.created_at, type_=t.created_at.type).label("last"),
+        ).group_by(t.market_key)
+        with self._database.read() as connection:
+            found = rows(connection.execute(query.order_by(sa.func.max(t.id).desc())))
+        return [row | {"trials": int(row["trials"])} for row in found]
+
     def trials(
         self, market_key: str | None = None, *, experiment_id: int | None = None, blobs: Blobs | None = None
     ) -> Iterator[Tried]:

@@ -1,0 +1,143 @@
+"""`assay datasets`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.door import Document, Home, Json, demand_within, opened, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(no_args_is_help=True, help="What runs learnt from: datasets, and where models come from.")
+Dataset = Annotated[str, typer.Argument(help="Id, name, or the first 8 digits of the hash of a dataset.")]
+_SHOWN = 20
+
+
+@app.command("list")
+def list_datasets(
+    limit: Annotated[int, typer.Option(help="Most rows, 1 to 10,000.")] = 50,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Datasets, newest first."""
+    from assay.runs.datasets import datasets
+
+    demand_within("--limit", limit, 1, 10_000)
+    with opened(home) as context:
+        rows = datasets(context, limit=limit)
+    say(rows, lambda console: _table(console, rows), as_json=as_json)
+
+
+@app.command()
+def show(dataset: Dataset, home: Home = None, as_json: Json = False) -> None:
+    """One dataset: span, hash, where it lies, and the runs that used it."""
+    from assay.runs.datasets import dataset as one
+
+    with opened(home) as context:
+        document = one(dataset, context)
+    say(document, lambda console: _one(console, document), as_json=as_json)
+
+
+@app.command()
+def lineage(
+    what: Annotated[str, typer.Argument(help="A dataset as above, or a model_id.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Where a model comes from, or what came of a dataset."""
+    from assay.runs.datasets import lineage as line
+
+    with opened(home) as context:
+        document = line(what, context)
+    people = _of_model if document["kind"] == "model" else _of_dataset
+    say(document, lambda console: people(console, document), as_json=as_json)
+
+
+def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        console.print("No dataset yet: a training or a backtest makes one of the candles it reads.")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("id", "name", "rev", "rows", "from", "to", "hash", "runs"):
+        right = column in ("id", "rev", "rows", "runs")
+        table.add_column(
+            column, justify="right" if right else "left", no_wrap=True, overflow="ellipsis",
+            max_width=24 if column == "name" else None,
+        )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            str(row["id"]), Text(row["name"]), str(row["revision"]), _count(row["num_samples"]),
+            (row["from"] or "–")[:10], (row["to"] or "–")[:10], (row["data_hash"] or "–")[:8], str(row["runs"]),
+        )  # fmt: skip
+    console.print(table)
+
+
+def _one(console: "Console", document: Document) -> None:
+    _told(console, document)
+    console.print(f"lies at {document['data_path'] or '–'}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"used by {len(document['used_by'])} runs", highlight=False)
+    for run in document["used_by"][:_SHOWN]:
+        _said(console, f"  {_run(run)} ({run['usage_type']})")
+    _more(console, len(document["used_by"]))
+
+
+def _of_dataset(console: "Console", document: Document) -> None:
+    _told(console, document["dataset"])
+    for run in document["runs"][:_SHOWN]:
+        _said(console, f"└ {_run(run)}")
+        for model in run["models"]:
+            console.print(f"   └ model {model}", soft_wrap=True, highlight=False, markup=False)
+        for name in run["configurations"]:
+            console.print(f"   └ configuration {name}", soft_wrap=True, highlight=False, markup=False)
+        _said(console, f"   └ {run['trades']:,} trades")
+    if not document["runs"]:
+        console.print("no run used it")
+    _more(console, len(document["runs"]))
+
+
+def _of_model(console: "Console", document: Document) -> None:
+    model, run = document["model"], document["run"]
+    console.print(f"model {model['model_id']}", soft_wrap=True, highlight=False, markup=False)
+    _said(console, f"content {model['content_sha256'] or '–'}")
+    _said(console, f"└ run {run['id']}, {run['name']}, {run['status']}, {run['start_time']}")
+    _said(console, f"   commit {run['git_commit'] or '–'}")
+    _said(console, f"   spec {run['spec_hash'] or '–'}")
+    for each in document["datasets"]:
+        _said(
+            console, f"   └ dataset {each['id']}, {each['name']}, {_count(each['num_samples'])} rows, {each['usage']}"
+        )
+        _said(console, f"      snapshot {each['data_hash'] or '–'}{'' if each['there'] else ' (gone)'}")
+    for word in ("parents", "model_parents"):
+        if document[word]:
+            _said(console, f"   {word.replace('_', ' ')}: {', '.join(map(str, document[word]))}")
+    console.print(f"came of it: {document['trades']:,} trades out of sample", highlight=False)
+    for name in document["configurations"]:
+        console.print(f"  configuration {name}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _told(console: "Console", row: Document) -> None:
+    _said(console, f"dataset {row['id']}, {row['name']}, revision {row['revision']}")
+    _said(console, f"{_count(row['num_samples'])} rows, {row['from'] or '–'} to {row['to'] or '–'}")
+    gone = "" if row["there"] or row["data_hash"] is None else " (its file is gone)"
+    console.print(f"hash {row['data_hash'] or '–'}{gone}", soft_wrap=True, highlight=False)
+
+
+def _run(run: Document) -> str:
+    return f"run {run['experiment_id']}, {run['name']}, {run['status']}"
+
+
+def _said(console: "Console", text: str) -> None:
+    console.print(text, highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
+
+
+def _more(console: "Console", count: int) -> None:
+    if count > _SHOWN:
+        console.print(f"and {count - _SHOWN} more; --json has all", highlight=False)
+
+
+def _count(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"

@@ -1,0 +1,113 @@
+"""`assay trials`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.door import Document, Home, Json, demand_within, number, opened, say
+from assay.kernel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_NONE = "No trial yet: nothing was trained, searched or tested here. assay demo makes some."
+
+
+def trials(
+    exchange: Annotated[str, typer.Option("--exchange", "-e", help="Exchange; with symbol and timeframe.")] = "",
+    symbol: Annotated[str, typer.Option("--symbol", "-s", help="Symbol as ccxt spells it.")] = "",
+    timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar.")] = "",
+    run: Annotated[str | None, typer.Option("--run", help="Only what this run tried: its id or run_id.")] = None,
+    limit: Annotated[int, typer.Option(help="Most rows, 1 to 10,000.")] = 20,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """What was tried on a market, when and by which run; without a market, all markets that were tried."""
+    from assay.kernel.instrument import Instrument
+    from assay.runs.trials import markets, tried
+
+    demand_within("--limit", limit, 1, 10_000)
+    named = [exchange, symbol, timeframe]
+    if any(named) and not all(named):
+        raise ConfigError("a market is --exchange, --symbol and --timeframe together", field="market")
+    if all(named) and run is not None:
+        raise ConfigError("give a market or --run, not both", field="run")
+    with opened(home) as context:
+        if run is None and not all(named):
+            rows = markets(context, limit=limit)
+            return say(rows, lambda console: _markets(console, rows), as_json=as_json)
+        market = Instrument(exchange, symbol, timeframe) if all(named) else None
+        found = tried(context, market=market, run=run, limit=limit)
+    return say(found, lambda console: _tried(console, found), as_json=as_json)
+
+
+def _markets(console: "Console", rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        console.print(_NONE)
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("market", "trials", "rows", "runs", "first", "last"):
+        right = column in ("trials", "rows", "runs")
+        table.add_column(
+            column, justify="right" if right else "left", no_wrap=True, overflow="ellipsis",
+            max_width=30 if column == "market" else None,
+        )  # fmt: skip
+    for row in rows:
+        counts = (f"{row[name]:,}" for name in ("trials", "rows", "runs"))
+        table.add_row(Text(row["market_key"]), *counts, row["first"][:10], row["last"][:10])
+    console.print(table)
+
+
+def _tried(console: "Console", found: Document) -> None:
+    if not found["rows"]:
+        console.print(_none_of(found))
+        return
+    sharpe = found["sharpe"]
+    console.print(f"{found['trials']:,} trials in {found['rows']:,} rows of the ledger", highlight=False)
+    console.print(f"by learner: {_counts(found['by_learner'])}", highlight=False)
+    console.print(f"by state: {_counts(found['by_state'])}", highlight=False)
+    console.print(
+        f"Sharpe ratio a bar: best {number(sharpe['best'], 4)}, median {number(sharpe['median'], 4)} "
+        f"of {sharpe['known']:,}",
+        highlight=False,
+    )
+    for key, chain in found["chains"].items():
+        told = f"whole, {chain['rows']:,} rows" if chain["state"] == "whole" else f"BROKEN: {chain['text']}"
+        console.print(f"chain {key}: {told}", highlight=False, markup=False)
+    if found["unread"]:
+        console.print(f"blocks of {found['unread']} rows are gone or damaged: counted, not looked into")
+    _latest(console, found["latest"])
+
+
+def _latest(console: "Console", rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("number", "when", "run", "strategy", "by", "trials", "state", "Sharpe"):
+        right = column in ("number", "run", "trials", "Sharpe")
+        width = 20 if column == "strategy" else None
+        table.add_column(
+            column, justify="right" if right else "left", no_wrap=True, overflow="ellipsis", max_width=width
+        )
+    for row in rows:
+        table.add_row(
+            str(row["seq"]), row["time"][5:16].replace("T", " "), str(row["run"] or "–"), Text(row["strategy"]),
+            row["method"], f"{row['trials']:,}", row["state"], number(row["sharpe"], 4),
+        )  # fmt: skip
+    console.print(table)
+
+
+def _none_of(found: Document) -> str:
+    if "run" not in found:
+        return _NONE
+    if found["reproduces"]:
+        return f"run {found['run']} reproduces run {found['reproduces']}: its trials are those, none was added"
+    return f"run {found['run']} added no trial: it scored nothing, or nothing that was not counted already"
+
+
+def _counts(counts: Document) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items())

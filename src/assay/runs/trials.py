@@ -1,0 +1,130 @@
+"""What was tried on a market: the trial ledger for people."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.errors import ArtifactError, StoreError, shown
+from assay.kernel.instrument import Instrument
+from assay.kernel.names import did_you_mean
+from assay.runs.context import Context
+from assay.runs.listing import iso
+from assay.track.blobs.store import Blobs
+from assay.track.tried import Tried
+
+
+def markets(context: Context, *, limit: int) -> list[dict[str, Any]]:
+    """Every market that was tried, the latest first: ``market_key trials rows runs first last``."""
+    return [
+        row | {"first": iso(row["first"]), "last": iso(row["last"])} for row in context.record.ledger.markets()[:limit]
+    ]
+
+
+def tried(
+    context: Context, *, market: Instrument | None = None, run: int | str | None = None, limit: int = 20
+) -> dict[str, Any]:
+    """What the ledger holds of a market, panels that it was part of included, or of a run.
+
+    trials, by_learner, by_state: configurations, those of sweeps one by one.   sharpe: per bar, of all that have one:
+    ``best median known``.   chains: by market ``rows`` and ``state``, whole or broken, with the first broken number.
+    unread: rows whose block is gone or damaged; they are counted by what the row says.   latest: the newest rows.
+
+    Raises StoreError ``STORE_NOT_FOUND`` for an unknown run, or a market of which the ledger holds nothing.
+    """
+    if run is not None:
+        row = context.record.experiments.get(run)
+        asked: dict[str, Any] = {"run": row["id"], "reproduces": row["reproduces_id"]}
+        found = _rows(context, experiment_id=row["id"])
+    else:
+        asked = {"market": None if market is None else asdict(market)}
+        found = [each for key in _keys(context, market) for each in _rows(context, market_key=key)]
+    found.sort(key=lambda each: each.row["id"])
+    return asked | _counted(found) | {
+        "chains": {key: _chain(key, context) for key in sorted({each.row["market_key"] for each in found})},
+        "latest": [_line(each) for each in found[: -limit - 1 : -1]],
+    }  # fmt: skip
+
+
+def _rows(context: Context, **which: Any) -> list[Tried]:
+    return list(context.record.ledger.trials(blobs=Blobs(context.artifacts), **which))
+
+
+def _keys(context: Context, market: Instrument | None) -> list[str]:
+    known = [row["market_key"] for row in context.record.ledger.markets()]
+    if market is None or not known:
+        return known
+    keys = [key for key in known if market.key in key.split("+")]
+    if not keys:
+        near = did_you_mean(market.key, known) or f"it holds {', '.join(known[:5])}"
+        raise StoreError(f"the ledger holds no trial of {shown(market.key)}; {near}", code="STORE_NOT_FOUND", hint=near)
+    return keys
+
+
+def _counted(found: Sequence[Tried]) -> dict[str, Any]:
+    learners: Counter[str] = Counter()
+    states: Counter[str] = Counter()
+    sharpes, unread = [np.empty(0)], 0
+    for each in found:
+        learners[each.row["learner"]] += len(each)
+        try:
+            columns = each.columns(("failed", "sharpe"))
+        except ArtifactError:
+            unread += 1
+            columns = {}
+        failed = int(columns["failed"].sum()) if "failed" in columns else 0
+        if each.row["block_sha256"] is None:
+            states[each.row["state"]] += len(each)
+        else:
+            states.update({"failed": failed, "complete": len(each) - failed})
+        sharpes.append(columns.get("sharpe", np.array([_nan(each.row["sharpe"])])).astype(np.float64))
+    return {
+        "trials": sum(len(each) for each in found),
+        "rows": len(found),
+        "by_learner": dict(sorted(learners.items())),
+        "by_state": {state: n for state, n in sorted(states.items()) if n},
+        "sharpe": _sharpe(sharpes),
+        "unread": unread,
+    }
+
+
+def _sharpe(parts: Iterable[np.ndarray[Any, np.dtype[np.float64]]]) -> dict[str, Any]:
+    values = np.concatenate(list(parts))
+    values = values[np.isfinite(values)]
+    best, median = (float(values.max()), float(np.median(values))) if values.size else (None, None)
+    return {"best": best, "median": median, "known": int(values.size)}
+
+
+def _chain(market_key: str, context: Context) -> dict[str, Any]:
+    try:
+        return {"state": "whole", "rows": context.record.ledger.check(market_key), "first_broken": None}
+    except StoreError as error:
+        if error.code != "STORE_LEDGER":
+            raise
+        return {"state": "broken", "rows": None, "first_broken": error.facts.get("seq"), "text": error.message}
+
+
+def _line(each: Tried) -> dict[str, Any]:
+    row = each.row
+    return {
+        "market_key": row["market_key"],
+        "seq": row["seq"],
+        "time": iso(row["created_at"]),
+        "run": row["experiment_id"],
+        "learner": row["learner"],
+        "strategy": row["strategy_name"],
+        "method": row["tuning_method"],
+        "trials": len(each),
+        "state": row["state"],
+        "sharpe": row["sharpe"],
+        "score": row["score"],
+        "objective": row["objective"],
+        "from": iso(row["window_start"]),
+        "to": iso(row["window_end"]),
+    }
+
+
+def _nan(value: float | None) -> float:
+    return np.nan if value is None else value
