@@ -7,7 +7,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from assay.kernel.errors import ArtifactError, StoreError, shown
 
@@ -121,7 +121,7 @@ def write_checked(path: Path, data: bytes) -> None:
     raise OSError(errno.EIO, f"{path.name} reads back as other bytes than were written")
 
 
-def check_bytes(path: Path, data: bytes, expected: str) -> None:
+def check_bytes(path: PurePath, data: bytes, expected: str) -> None:
     """ArtifactError ``ARTIFACT_CORRUPT`` with both hashes unless the bytes hash to `expected`."""
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
