@@ -3,6 +3,7 @@
 import os
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -10,6 +11,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from assay.kernel.errors import ConfigError, shown
 
 _PREFIX = "ASSAY_"
+_THREADS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "OMP_DYNAMIC", "MKL_DYNAMIC",
+)  # fmt: skip
 
 
 class Settings(BaseSettings):
@@ -25,6 +30,7 @@ class Settings(BaseSettings):
     require_signature: refuse models that nobody signed; needs the key file.
     model_retention_days: age at which model files may go (``MODEL_RETENTION_DAYS``, without the prefix).
     models_keep_last: newest models of a strategy on a market that stay whatever their age.
+    image_digest: digest of the container image that the process runs in; written down with every run.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
@@ -39,11 +45,18 @@ class Settings(BaseSettings):
     require_signature: bool = False
     model_retention_days: int = Field(default=30, ge=0, le=36_500, validation_alias="MODEL_RETENTION_DAYS")
     models_keep_last: int = Field(default=3, ge=0, le=10_000)
+    image_digest: str | None = Field(default=None, max_length=200)
 
     @property
     def record(self) -> str:
         """URL or path of the record."""
         return self.record_url or str(self.home / "ml_experiments.db")
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """What only the environment tells of this machine: ``thread_variables`` that are set, and the ``image``."""
+        found = {name: os.environ[name][:64] for name in _THREADS if name in os.environ}
+        return {"thread_variables": found} | ({} if self.image_digest is None else {"image": self.image_digest})
 
     @property
     def candles(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 from assay.track import environment
 from assay.track import repository as tree
 from assay.track.blobs.store import Blobs
-from assay.track.environment import ASSAY, DIFF, WORKING, capture, captured, git_state, lock_hash
+from assay.track.environment import ASSAY, DIFF, WORKING, captured, lock_hash
 from assay.track.masking import masked
 from assay.track.record import Record
 
@@ -26,6 +26,11 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(folder, "add", "a.txt")
     git(folder, "commit", "-m", "first")
     return folder
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    columns = captured({WORKING: folder}).columns
+    return {name: columns[name] for name in ("git_commit", "git_branch", "git_dirty", "git_diff_hash")}
 
 
 def test_a_clean_repository(repository: Path) -> None:
@@ -93,9 +98,12 @@ def _missing(*_: object, **__: object) -> None:
 
 def test_what_is_captured_fits_the_record(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "canary-4711")
-    run = record.experiments.start("a", "rules", **capture(tmp_path, threads={"numba": 2}))
+    run = record.experiments.start(
+        "a", "rules", **captured({WORKING: tmp_path}, threads={"numba": 2}, machine={"image": "sha256:1"}).columns
+    )
     row = record.experiments.get(run)
-    assert row["environment"]["threads"] == {"numba": 2}
+    assert row["environment"]["threads"] == {"numba": 2} and row["environment"]["image"] == "sha256:1"
+    assert row["environment"]["cores"] >= 1 and row["environment"]["memory_bytes"] > 2**20
     assert row["environment"]["distributions"]["sqlalchemy"].startswith("2.")
     assert row["lock_hash"] == lock_hash()
     assert "canary-4711" not in str(row)
@@ -180,3 +188,22 @@ def test_ordinary_lines_stay() -> None:
         b"+for trial in trials:\n+    fee = 0.001  # https://example.org/a:b\n-hash: 0123456789abcdef0123456789abcdef\n"
     )
     assert masked(text) == text
+
+
+def test_without_git_its_columns_are_absent(repository: Path) -> None:
+    found = captured({WORKING: repository}, git=False)
+    assert set(found.columns) == {"environment", "python_version", "lock_hash"} and not found.repositories
+
+
+def test_a_tracker_keeps_the_diff_beside_its_record(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from assay.track import ExperimentTracker
+
+    (repository / "a.txt").write_text("b\n")
+    monkeypatch.chdir(repository)
+    with ExperimentTracker("runs.db") as tracker:
+        run = tracker.start_experiment("mine")
+        (kept,) = tracker.record.artifacts.read(run)
+        assert (kept["artifact_type"], kept["metadata"]["of"]) == (DIFF, WORKING)
+        assert b"+b" in Blobs(repository / "artifacts").get(kept["sha256"])
+        tracker.start_experiment("no git", capture_git=False)
+        assert tracker.record.artifacts.read(run + 1) == []

@@ -47,16 +47,22 @@ def lineage(asked: str, context: Context) -> dict[str, Any]:
 
     asked: as of `dataset`, or a ``model_id``. Raises StoreError ``STORE_NOT_FOUND`` with the nearest of both.
     """
-    models = {row["model_id"]: row for row in context.record.models.recent(limit=100_000)}
-    if asked in models:
-        return _of_model(models[asked], context)
-    return _of_dataset(_found(asked, context, also=list(models)), context)
+    try:
+        model = None if asked.isdecimal() else context.record.models.get(asked)
+    except StoreError as error:
+        if error.code != "STORE_NOT_FOUND":
+            raise
+        model = None
+    if model is not None:
+        return _of_model(model["model_id"], context)
+    known = [row["model_id"] for row in context.record.models.recent(limit=10_000)]
+    return _of_dataset(_found(asked, context, also=known), context)
 
 
-def _of_model(model: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def _of_model(model_id: str, context: Context) -> dict[str, Any]:
     from assay.track.tracker.catalogue import DatasetManager
 
-    found = DatasetManager(context.record).lineage(model["model_id"])
+    found = DatasetManager(context.record).lineage(model_id)
     configurations = _configurations(context)
     return {
         "kind": "model",
@@ -80,7 +86,7 @@ def _of_dataset(row: Mapping[str, Any], context: Context) -> dict[str, Any]:
         run | {
             "models": [each["model_id"] for each in record.models.recent(run["experiment_id"], limit=1_000)],
             "configurations": [c["config_id"] for c in configurations if c["experiment_id"] == run["experiment_id"]],
-            "trades": len(record.trades.read(run["experiment_id"])),
+            "trades": record.trades.count(run["experiment_id"]),
         }
         for run in record.datasets.users(row["id"])
     ]  # fmt: skip

@@ -99,13 +99,6 @@ def captured(
     return Captured(columns, found)
 
 
-def capture(
-    folder: Path | None = None, *, threads: Mapping[str, int] | None = None, git: bool = True
-) -> dict[str, Any]:
-    """The columns of `captured` for one folder, by default the working directory."""
-    return captured({WORKING: Path.cwd() if folder is None else folder}, threads=threads, git=git).columns
-
-
 @cache
 def distributions() -> tuple[tuple[str, str], ...]:
     """Installed distributions as (name, version), names in small letters, sorted; read once per process."""
@@ -116,12 +109,6 @@ def distributions() -> tuple[tuple[str, str], ...]:
 def lock_hash() -> str:
     """SHA-256 over the installed distributions: equal sets, equal hash."""
     return sha256_of([f"{name}=={version}" for name, version in distributions()])
-
-
-def git_state(folder: Path) -> dict[str, Any]:
-    """``git_commit git_branch git_dirty git_diff_hash`` of a folder; all None where Git cannot tell."""
-    found = _repositories({WORKING: folder})
-    return {f"git_{name}": value for name, value in found[WORKING].facts().items()} if found else dict(_UNKNOWN)
 
 
 def _repositories(folders: Mapping[str, Path]) -> dict[str, Repository]:

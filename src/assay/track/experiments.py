@@ -66,7 +66,7 @@ class Experiments:
         """A new row, ``running``, owned by this process.
 
         captured: further columns by name: ``git_commit git_branch git_dirty git_diff_hash lock_hash python_version``
-                  (`assay.track.environment.capture` gives them all).
+                  (`assay.track.environment.captured` gives them all).
         StoreError ``STORE_VALUE`` for a name, type, tag, seed or column that the record does not take.
         """
         _check_words(name, experiment_type, tags)

@@ -29,6 +29,12 @@ class Trades:
                 connection.execute(sa.insert(TRADES), values)
         return len(values)
 
+    def count(self, run: int) -> int:
+        """How many trades the run has."""
+        query = sa.select(sa.func.count()).select_from(TRADES).where(TRADES.c.experiment_id == run)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def read(self, run: int) -> list[Row]:
         """The run's trades in the order in which they were written."""
         query = sa.select(TRADES).where(TRADES.c.experiment_id == run).order_by(TRADES.c.id)

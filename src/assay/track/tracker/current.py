@@ -5,12 +5,14 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from assay.kernel.errors import StoreError
+from assay.track.blobs.store import Blobs
 from assay.track.canonical import sha256_of
-from assay.track.environment import capture
+from assay.track.environment import WORKING, captured
 from assay.track.experiments import ENDS, Run
 from assay.track.tracker.door import DEFAULT, Door, Where
 from assay.track.tracker.points import Names
@@ -44,8 +46,9 @@ class CurrentRun(Door):
     ) -> int:
         """A new run, ``running`` and current; its id. A run begun earlier goes on, but is no longer current.
 
-        capture_git: keep commit, branch and whether there are uncommitted changes, too; libraries, Python and machine
-                     are always kept.
+        capture_git: keep commit, branch and uncommitted changes of the working folder, too, the changes as an artifact
+                     ``git_diff`` in ``artifacts`` beside the record's file; libraries, Python and machine are always
+                     kept.
         parent_id:   the run that this one is a part of (a fold, a search).
         StoreError ``STORE_VALUE`` for a name, type, tag, seed or metadata that the record does not take,
         ``STORE_NOT_FOUND`` for an unknown parent.
@@ -56,6 +59,7 @@ class CurrentRun(Door):
             experiments.get(known_id(parent_id, "parent_id"))
         seed = whole(random_seed, "random_seed")
         plan = None if spec is None else mapping(spec, "spec")
+        code = captured({WORKING: Path.cwd()}, git=bool(capture_git))
         run = experiments.start(
             named(name, "name"),
             named(experiment_type, "experiment_type"),
@@ -66,8 +70,10 @@ class CurrentRun(Door):
             tags=texts(tags, "tags"),
             metadata=mapping(metadata, "metadata"),
             parent_id=parent_id,
-            **capture(git=bool(capture_git)),
+            **code.columns,
         )
+        if isinstance(self._shared.record.database.path, Path):  # a server has no folder for files
+            code.keep(self._shared.record, run.id, Blobs(self._shared.record.database.path.parent / "artifacts"))
         self._shared.begin(run)
         self._make_current((run.id, Names()))
         return run.id
