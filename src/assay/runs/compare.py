@@ -15,7 +15,7 @@ MOST = 100
 
 def diff(one: int | str, other: int | str, context: Context) -> dict[str, Any]:
     """What differs between two runs: ``equal``, and of ``spec data code environment metrics`` a list of
-    ``{what, a, b}`` each; None where one side has no such thing.
+    ``{what, a, b}`` each; ``"absent"`` or None where one side has no such thing.
 
     Raises StoreError ``STORE_NOT_FOUND``.
     """

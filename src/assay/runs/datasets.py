@@ -131,11 +131,11 @@ def _line(row: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 
 def _there(row: Mapping[str, Any], context: Context) -> bool | None:
-    """Whether its file is where it was, or in this home's snapshots; None where no place is known."""
-    snapshot = context.snapshots / f"{row['data_hash']}.parquet"
-    if row["data_hash"] and snapshot.is_file():
-        return True
-    return Path(row["data_path"]).exists() if row["data_path"] else None
+    """Whether its file is there, a snapshot's in this home; None where no place is known."""
+    if not row["data_path"]:
+        return None
+    place, name = Path(row["data_path"]), f"{row['data_hash']}.parquet"
+    return (context.snapshots / name).is_file() if place.name == name else place.exists()
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""`assay runs diff` and `assay runs compare`."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doors.commands import MARKET, assay, told
+from tests.doors.test_backtest import record_of
+
+Trained = tuple[Path, dict[str, Any]]
+
+
+def fits(text: str) -> bool:
+    return max(map(len, text.splitlines())) <= 80
+
+
+@pytest.fixture
+def several(trained: Trained) -> Path:
+    home, _ = trained
+    for fast in (5, 8, 11):
+        told("backtest", "sma_cross", *MARKET, "--set", f"fast={fast}", home=home)
+    return home
+
+
+def test_two_equal_runs(several: Path) -> None:
+    told("backtest", "sma_cross", *MARKET, "--set", "fast=5", "--force", home=several)
+    found = told("runs", "diff", 3, 6, home=several)
+    assert found["equal"] and (found["a"]["experiment_id"], found["b"]["experiment_id"]) == (3, 6)
+    assert "nothing differs" in assay("runs", "diff", 3, 3, home=several).out
+
+
+def test_what_differs_between_two_runs(several: Path) -> None:
+    with record_of(several) as record, record.database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE experiments SET git_commit = 'x', lock_hash = lower(hex(zeroblob(32))), "
+            "environment = json_set(environment, '$.code.assay.commit', 'abc', '$.cores', 99) WHERE id = 4"
+        )
+    said = assay("runs", "diff", 3, 4, "--json", home=several)
+    assert said.code == 1
+    found = said.document
+    assert not found["equal"]
+    assert [each for each in found["spec"] if each["what"] == "params.fast"] == [
+        {"what": "params.fast", "a": 5, "b": 8}
+    ]
+    assert len(found["spec"]) == 1 and found["data"] == []
+    assert "commit" in {each["what"] for each in found["code"]}
+    assert {each["what"] for each in found["environment"]} == {"lock", "cores"}
+    assert "sharpe" in {each["what"] for each in found["metrics"]}
+    people = assay("runs", "diff", 3, 4, home=several)
+    assert (
+        people.code == 1 and fits(people.out) and "params.fast" in people.out and "more; --json has all" in people.out
+    )
+
+
+def test_runs_of_other_kinds_differ_as_well(several: Path) -> None:
+    found = assay("runs", "diff", 1, 2, "--json", home=several).document  # an import and a training
+    assert {"what": "learner", "a": "absent", "b": "ensemble"} in found["spec"]
+    assert any(each["what"].endswith(".snapshot") for each in found["data"])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8])
+def test_metrics_side_by_side(several: Path, count: int) -> None:
+    runs = [(2, 3, 4, 5)[k % 4] for k in range(count)]
+    found = told("runs", "compare", *runs, home=several)
+    assert [run["experiment_id"] for run in found["runs"]] == runs
+    shown = told("runs", "show", 2, home=several)["metrics"]
+    assert {name: values[0] for name, values in found["metrics"].items()} == shown | {
+        name: None for name in found["metrics"] if name not in shown
+    }
+    people = assay("runs", "compare", *runs, home=several)
+    assert people.code == 0 and fits(people.out)
+    assert ("sharpe_annual" in people.out) == (count <= 4) and (" annual" in people.out) == (count > 4)
+
+
+def test_only_the_metrics_that_are_named(several: Path) -> None:
+    words = ("--metric", "sharpe", "-m", "auc")
+    found = told("runs", "compare", 3, 2, *words, home=several)
+    assert list(found["metrics"]) == ["sharpe", "auc"] and found["metrics"]["auc"][0] is None
+    assert assay("runs", "compare", 3, 2, *words, home=several).out.count("–") == 1
+
+
+def test_what_is_refused(several: Path) -> None:
+    said = assay("runs", "compare", 2, "--metric", "sharp", "--json", home=several)
+    assert (said.code, said.error["code"]) == (2, "CONFIG_FIELD") and "did you mean sharpe" in said.error["message"]
+    for words in (("compare", 2, 77), ("diff", 2, 77), ("diff", "nobody", 2)):
+        said = assay("runs", *words, "--json", home=several)
+        assert (said.code, said.error["code"]) == (1, "STORE_NOT_FOUND") and "ids 1 to 5" in said.error["message"]
+    assert "1 to 100" in assay("runs", "compare", *[2] * 101, "--json", home=several).error["message"]
+
+
+def test_an_empty_home(tmp_path: Path) -> None:
+    said = assay("runs", "compare", 1, "--json", home=tmp_path / "new")
+    assert "no run yet" in said.error["message"]
