@@ -8,6 +8,7 @@ from typing import Any
 from assay.kernel.errors import ConfigError, shown
 from assay.runs.context import Context, Listener
 from assay.settings import Settings, load
+from assay.track.blobs.objects.opening import told_apart
 from assay.track.blobs.signature import Keys, read_keys
 from assay.track.mirror.address import checked_address
 
@@ -27,6 +28,8 @@ def context(*, home: Path | None = None, listener: Listener | None = None) -> tu
     settings, warnings = load(home=home)
     _demand_writable(settings.home)
     warnings += _far_away(settings.home)
+    if settings.artifacts_url is not None:
+        told_apart(settings.artifacts_url)
     heard: dict[str, Any] = {} if listener is None else {"listener": listener}
     opened = Context(
         home=settings.home,
@@ -37,6 +40,7 @@ def context(*, home: Path | None = None, listener: Listener | None = None) -> tu
         mlflow_uri=None if settings.mlflow_uri is None else checked_address(settings.mlflow_uri),
         mlflow_experiment=settings.mlflow_experiment_name,
         keys=_keys(settings),
+        artifacts_url=settings.artifacts_url,
         retention_days=settings.model_retention_days,
         models_keep_last=settings.models_keep_last,
         **heard,

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     mlflow_experiment_name: the experiment there.
     signing_key_file:  keys that sign published models and verify loaded ones; a line ``ID HEX`` each, the first signs.
     require_signature: refuse models that nobody signed; needs the key file.
+    artifacts_url: a store that published models are brought to and missing ones fetched from, ``s3://bucket/prefix``.
     model_retention_days: age at which model files may go (``MODEL_RETENTION_DAYS``, without the prefix).
     models_keep_last: newest models of a strategy on a market that stay whatever their age.
     image_digest: digest of the container image that the process runs in; written down with every run.
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     mlflow_experiment_name: str = "ml-local-experiment"
     signing_key_file: Path | None = None
     require_signature: bool = False
+    artifacts_url: str | None = None
     model_retention_days: int = Field(default=30, ge=0, le=36_500, validation_alias="MODEL_RETENTION_DAYS")
     models_keep_last: int = Field(default=3, ge=0, le=10_000)
     image_digest: str | None = Field(default=None, max_length=200)

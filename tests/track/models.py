@@ -57,7 +57,7 @@ def fitted(kind: str) -> tuple[Model, Panel]:
 
 @cache
 def published(kind: str) -> Published:
-    """A model of ``ensemble``, ``tiny`` (a smaller one) or ``rules``, published once a process. Copy it before damaging it."""
+    """A model of ``ensemble``, ``tiny`` (a smaller one) or ``rules``, once a process. Copy it before damaging it."""
     model, panel = fitted(kind)
     home = Path(mkdtemp(prefix="assay-published-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
@@ -65,7 +65,7 @@ def published(kind: str) -> Published:
 
 
 def publishing(model: Model, panel: Panel, kind: str, home: Path, **changes: Any) -> Published:
-    places = Places(home / "artifacts", home / "models", changes.pop("keys", None))
+    places = Places(home / "artifacts", home / "models", changes.pop("keys", None), changes.pop("address", None))
     (symbol,) = panel.windows
     facts = ModelFacts(
         strategy_type=kind,
@@ -82,7 +82,12 @@ def publishing(model: Model, panel: Panel, kind: str, home: Path, **changes: Any
     with open_record(str(home / "record.db")) as record, places.blobs.staging() as parts:
         model.save(parts)
         written = write_files(
-            parts, replace(facts, **changes), artifacts=places.blobs, models=places.models, keys=places.keys
+            parts,
+            replace(facts, **changes),
+            artifacts=places.blobs,
+            models=places.models,
+            keys=places.keys,
+            shared=places.shared,
         )
         run = record.experiments.start("a training", kind).id
         (row,) = publish(record, run, [written], format=FORMATS[kind])

@@ -32,3 +32,16 @@ def test_a_key_among_the_models_is_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("ASSAY_SIGNING_KEY_FILE", str(tmp_path / "home" / "artifacts" / "keys"))
     with pytest.raises(ConfigError, match="protects"):
         context(home=tmp_path / "home")
+
+
+def test_the_store_that_models_are_shared_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, _ = context(home=tmp_path / "home")
+    assert opened.places.shared is None
+    monkeypatch.setenv("ASSAY_ARTIFACTS_URL", "s3://models/assay")
+    opened, warnings = context(home=tmp_path / "home")
+    assert warnings == ()
+    assert opened.places.shared is not None
+    assert opened.places.shared.address == "s3://models/assay"
+    monkeypatch.setenv("ASSAY_ARTIFACTS_URL", "s4://models/assay")
+    with pytest.raises(ConfigError, match="s4"):
+        context(home=tmp_path / "home")

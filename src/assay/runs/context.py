@@ -31,6 +31,7 @@ class Context:
     home:      folder of everything that is kept.   workers: folds fitted side by side.
     listener:  hears (share done in 0..1, stage); may raise to cancel.
     keys:      sign the models that are published here and verify those that are loaded; None signs nothing.
+    artifacts_url: of a store that models are shared through.
     again:     what stands in for candles and ledger where a run is reproduced.
     mlflow_uri, mlflow_experiment: the server that `assay mirror` brings the record to, and the experiment there; None
                for no mirror: then the record leaves no word for one.
@@ -46,6 +47,7 @@ class Context:
     listener: Listener = field(default=_nobody)
     again: Again | None = None
     keys: Keys | None = None
+    artifacts_url: str | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
     retention_days: int = 30
     models_keep_last: int = 3
@@ -94,7 +96,7 @@ class Context:
     @property
     def places(self) -> Places:
         """Where model bytes lie, for `assay.track.loading`."""
-        return Places(self.artifacts, self.models, self.keys)
+        return Places(self.artifacts, self.models, self.keys, self.artifacts_url)
 
 
 @dataclass(slots=True)

@@ -232,6 +232,7 @@ def _model_files(
                 artifacts=blobs,
                 models=context.models,
                 keys=context.keys,
+                shared=context.places.shared,
             )
             for symbol in past.panel.windows
         ]

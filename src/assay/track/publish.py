@@ -20,6 +20,7 @@ from assay.track.blobs.manifest import (
     settle_parts,
 )
 from assay.track.blobs.reading import LARGEST
+from assay.track.blobs.sharing import Shared
 from assay.track.blobs.signature import SUFFIX, Keys, signature_bytes
 from assay.track.blobs.store import Blobs, disk, sync, write_checked
 from assay.track.outbox import announce
@@ -43,12 +44,21 @@ class Written:
     signature_key_id: str | None = None
 
 
-def write_files(parts: Path, facts: ModelFacts, *, artifacts: Blobs, models: Path, keys: Keys | None = None) -> Written:
+def write_files(
+    parts: Path,
+    facts: ModelFacts,
+    *,
+    artifacts: Blobs,
+    models: Path,
+    keys: Keys | None = None,
+    shared: Shared | None = None,
+) -> Written:
     """Write the canonical blob and the documented file ``{strategy}/{slug}/model_YYYYMMDD_HHMMSS.pkl`` under `models`.
 
     Each is staged, synced, read back and renamed; the second file of a second is ``_2``. With `keys` a signature lies
-    beside the file. StoreError ``STORE_FULL`` and its siblings; ArtifactError ``ARTIFACT_MANIFEST`` for parts that are
-    no plain files, ``ARTIFACT_TOO_LARGE`` for what no reader would take.
+    beside the file; with `shared` all of it is brought there, now or, where that store is away, with the next model.
+    StoreError ``STORE_FULL`` and its siblings; ArtifactError ``ARTIFACT_MANIFEST`` for parts that are no plain files,
+    ``ARTIFACT_TOO_LARGE`` for what no reader would take.
     """
     with disk(parts):
         data = read_parts(parts)
@@ -69,16 +79,18 @@ def write_files(parts: Path, facts: ModelFacts, *, artifacts: Blobs, models: Pat
             signed = signature_bytes(keys, file=(relative, envelope), manifest=(f"{name}/{MANIFEST}", manifest))
             write_checked(file.with_name(file.name + SUFFIX), signed)
             sync(file.parent)
-        return Written(
-            facts,
-            name,
-            content_sha256(data),
-            file,
-            relative,
-            hashlib.sha256(envelope).hexdigest(),
-            sum(len(part) for part in data.values()),
-            None if keys is None else keys.current,
-        )
+    if shared is not None:
+        shared.bring(name, relative)
+    return Written(
+        facts,
+        name,
+        content_sha256(data),
+        file,
+        relative,
+        hashlib.sha256(envelope).hexdigest(),
+        sum(len(part) for part in data.values()),
+        None if keys is None else keys.current,
+    )
 
 
 def publish(record: Record, run: int, models: Sequence[Written], **fields: Any) -> list[Row]:

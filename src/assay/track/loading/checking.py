@@ -46,21 +46,35 @@ def opened(row: Mapping[str, Any], places: Places) -> Opened:
     if row["manifest_sha256"] is None:
         demand_format(row["format"], where)
         raise ArtifactError(f"{where} has no manifest in the record", code="ARTIFACT_MANIFEST")
-    envelope = _envelope(row, places)
-    manifest, parts = verified(places.blobs, row["manifest_sha256"])
+    try:
+        envelope, manifest, parts = _held(row, places)
+    except ArtifactError as error:
+        if error.code != "ARTIFACT_GONE" or places.shared is None:
+            raise
+        places.shared.fetch(row["manifest_sha256"], row["checkpoint_path"], _envelope_hash(row))
+        envelope, manifest, parts = _held(row, places)
     _demand_row(row, manifest, parts, where)
     if envelope.model_state != parts:
         raise ArtifactError(f"{where}: its file and its folder hold different parts", code="ARTIFACT_CORRUPT")
     return Opened(envelope, manifest, parts)
 
 
+def _held(row: Mapping[str, Any], places: Places) -> tuple[Envelope, dict[str, Any], dict[str, bytes]]:
+    envelope = _envelope(row, places)
+    return envelope, *verified(places.blobs, row["manifest_sha256"])
+
+
+def _envelope_hash(row: Mapping[str, Any]) -> str:
+    found = row["metadata"].get("envelope_sha256")
+    if not isinstance(found, str):
+        raise ArtifactError(f"model {row['model_id']}: its row has no hash of its file", code="ARTIFACT_MANIFEST")
+    return found
+
+
 def _envelope(row: Mapping[str, Any], places: Places) -> Envelope:
     path = places.models / row["checkpoint_path"]
     data = read_file(places.models, row["checkpoint_path"])
-    expected = row["metadata"].get("envelope_sha256")
-    if not isinstance(expected, str):
-        raise ArtifactError(f"model {row['model_id']}: its row has no hash of its file", code="ARTIFACT_MANIFEST")
-    check_bytes(path, data, expected)
+    check_bytes(path, data, _envelope_hash(row))
     if places.keys is not None:
         _demand_signed(row, places, places.keys, data)
     envelope = named(data, path)

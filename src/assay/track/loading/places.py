@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.track.blobs.sharing import Shared
 from assay.track.blobs.signature import Keys
 from assay.track.blobs.store import Blobs
 
@@ -13,13 +14,20 @@ class Places:
 
     artifacts: content-addressed folders.   models: the documented files.
     keys:      None where nothing is signed; then signatures that are there are not looked at.
+    address:   of a store that these folders are shared through, ``s3://bucket/prefix``; None where there is none.
     """
 
     artifacts: Path
     models: Path
     keys: Keys | None = None
+    address: str | None = None
 
     @property
     def blobs(self) -> Blobs:
         """The content-addressed folders."""
         return Blobs(self.artifacts)
+
+    @property
+    def shared(self) -> Shared | None:
+        """The store that models are brought to and fetched from."""
+        return None if self.address is None else Shared(self.address, self.blobs, self.models)

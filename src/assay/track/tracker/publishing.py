@@ -49,5 +49,7 @@ def written(
             versions={name: version for name, version in distributions() if name in _DECIDING},
             self_test=self_test(model, history),
         )
-        files = write_files(parts, facts, artifacts=places.blobs, models=places.models)
+        files = write_files(
+            parts, facts, artifacts=places.blobs, models=places.models, keys=places.keys, shared=places.shared
+        )
     return files, {"format": kind, "architecture_type": kind.partition("-")[0]}

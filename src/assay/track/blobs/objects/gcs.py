@@ -13,8 +13,8 @@ from assay.kernel.errors import StoreError
 from assay.track.blobs.objects.contract import already, imported, not_there, store_error, too_large
 from assay.track.blobs.reading import LARGEST, demand_name
 
-_TRY_S = 60
-_REQUEST_S = (10, 60)
+_TRY_S = 10
+_REQUEST_S = (3, 60)
 
 
 class GcsObjects:

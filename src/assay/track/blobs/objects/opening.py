@@ -18,10 +18,27 @@ def open_objects(address: str) -> ObjectStore:
 
     ConfigError ``CONFIG_FIELD`` for another address; ``CONFIG_EXTRA`` naming what to install.
     """
+    scheme, bucket, prefix = told_apart(address)
+    if scheme == "s3":
+        from assay.track.blobs.objects.s3 import S3Objects
+
+        return S3Objects(bucket, prefix)
+    if scheme == "gs":
+        from assay.track.blobs.objects.gcs import GcsObjects
+
+        return GcsObjects(bucket, prefix)
+    return FileObjects(Path(address))
+
+
+def told_apart(address: str) -> tuple[str, str, str]:
+    """Scheme, bucket and prefix of a store's address, all empty for a folder; no library is loaded.
+
+    ConfigError ``CONFIG_FIELD`` for an address that is none.
+    """
     if "://" not in address:
         if not address:
             raise _refused(address, "is empty")
-        return FileObjects(Path(address))
+        return "", "", ""
     found = _ADDRESS.fullmatch(address)
     scheme = address.partition("://")[0]
     if scheme not in _SCHEMES:
@@ -30,13 +47,7 @@ def open_objects(address: str) -> ObjectStore:
     prefix = (found["prefix"] or "").strip("/") if found else ""
     if found is None or (prefix and not _PREFIX.fullmatch(prefix)):
         raise _refused(address, f"is no {scheme}://bucket/prefix of letters, digits, '-', '_' and '.'")
-    if scheme == "s3":
-        from assay.track.blobs.objects.s3 import S3Objects
-
-        return S3Objects(found["bucket"], prefix)
-    from assay.track.blobs.objects.gcs import GcsObjects
-
-    return GcsObjects(found["bucket"], prefix)
+    return scheme, found["bucket"], prefix
 
 
 def _refused(address: str, why: str) -> ConfigError:

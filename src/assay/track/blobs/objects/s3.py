@@ -14,8 +14,8 @@ from typing import Any
 from assay.track.blobs.objects.contract import already, imported, not_there, store_error, too_large
 from assay.track.blobs.reading import LARGEST, demand_name
 
-_TRIES = 5
-_CONNECT_S, _READ_S = 10, 60
+_TRIES = 3
+_CONNECT_S, _READ_S = 3, 60
 _TAKEN = (409, 412)  # 409: another writer of the same key was faster by less than a request
 
 
