@@ -1,13 +1,14 @@
 """The composition root: settings in, open stores out. Nothing below imports it."""
 
-import ctypes
 import os
 from pathlib import Path
 from typing import Any
 
 from assay.kernel.errors import ConfigError, shown
+from assay.memory import give_back, keep_freed
 from assay.runs.context import Context, Listener
-from assay.settings import Settings, load
+from assay.settings import Settings, load, told
+from assay.settings import masked as without_passwords
 from assay.track.blobs.objects.opening import told_apart
 from assay.track.blobs.signature import Keys, read_keys
 from assay.track.mirror.address import checked_address
@@ -15,16 +16,16 @@ from assay.track.mirror.address import checked_address
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs")
 
 
-_MMAP_THRESHOLD = -3  # of glibc's malloc.h
-
-
-def context(*, home: Path | None = None, listener: Listener | None = None) -> tuple[Context, tuple[str, ...]]:
+def context(
+    *, home: Path | None = None, listener: Listener | None = None, sweeping: bool = False
+) -> tuple[Context, tuple[str, ...]]:
     """A context over the home folder, and warnings: settings that look misspelt, a home on a network's disk.
 
-    home: overrides ``ASSAY_HOME``; default ``.assay`` in the working folder. The folder is made if it is not there.
+    home:     overrides ``ASSAY_HOME``; default ``.assay`` in the working folder. The folder is made if it is not there.
+    sweeping: whether freed memory is kept for the next array instead of given back: see `assay.memory`.
     Raises ConfigError ``CONFIG_FIELD`` naming folder and reason when it cannot be written to.
     """
-    _give_memory_back()
+    keep_freed() if sweeping else give_back()
     settings, warnings = load(home=home)
     _demand_writable(settings.home)
     warnings += _far_away(settings.home)
@@ -43,9 +44,21 @@ def context(*, home: Path | None = None, listener: Listener | None = None) -> tu
         artifacts_url=settings.artifacts_url,
         retention_days=settings.model_retention_days,
         models_keep_last=settings.models_keep_last,
+        machine=settings.machine,
         **heard,
     )
     return opened, warnings
+
+
+def told_settings(*, home: Path | None = None) -> dict[str, Any]:
+    """Every setting as `assay.settings.told` gives it, and what looks misspelt."""
+    _, unknown = load(home=home)
+    return {"settings": told(home=home), "unknown": list(unknown)}
+
+
+def masked(text: str) -> str:
+    """The text without the passwords of the addresses in it."""
+    return without_passwords(text)
 
 
 def _keys(settings: Settings) -> Keys | None:
@@ -61,17 +74,6 @@ def _keys(settings: Settings) -> Keys | None:
             field="ASSAY_SIGNING_KEY_FILE",
         )
     return None
-
-
-def _give_memory_back() -> None:
-    """Let the C library return every freed array of a MiB or more at once.
-
-    glibc raises that line by itself to 32 MiB and then keeps what numpy frees, hundreds of MiB in a training on a
-    million bars (``benchmarks/memory.py``). Other C libraries have no such line.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, 1 << 20)
 
 
 def _demand_writable(home: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,22 +120,19 @@ def say(document: Document | Sequence[Document], people: Callable[["Console"], o
 
 
 @contextmanager
-def opened(home: Path | None, *, working: bool = False) -> Iterator["Context"]:
+def opened(home: Path | None, *, working: bool = False, sweeping: bool = False) -> Iterator["Context"]:
     """The context of a command; with `working` a progress bar with the time left on stderr, if that is a terminal.
 
     What is printed while it works, by a strategy of the user's own, goes to stderr: it is no part of the result.
+    sweeping: see `assay.app.context`.
     """
     from assay.app import context
 
     if not working:
         yield _warned(context(home=home))
         return
-    with redirect_stdout(sys.stderr):
-        if sys.stderr.isatty():
-            with _bar() as listen:
-                yield _warned(context(home=home, listener=listen))
-        else:
-            yield _warned(context(home=home))
+    with redirect_stdout(sys.stderr), _bar() if sys.stderr.isatty() else nullcontext() as listen:
+        yield _warned(context(home=home, listener=listen, sweeping=sweeping))
 
 
 @contextmanager

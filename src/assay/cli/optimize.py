@@ -51,7 +51,7 @@ def optimize(
     from assay.runs.execute import execute
     from assay.runs.reports import write
 
-    with opened(home, working=True) as context:
+    with opened(home, working=True, sweeping=True) as context:
         spec = optimize_spec(
             strategy, exchange, symbol, timeframe, settings(setting or []), space or [], walk_forward,
             file=strategy_file, bars=bars, seed=seed, method=method, trials=trials, objective=objective, mode=mode,
