@@ -1,6 +1,7 @@
 """What the environment says. The only reader of it; imported by `app` alone."""
 
 import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from assay.kernel.errors import ConfigError, shown
 
 _PREFIX = "ASSAY_"
+_RECORD = "ml_experiments.db"
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
+_SECRET_FIELD = re.compile(r"(?i)([?&](?:[a-z_]*(?:password|secret|token|key)[a-z_]*)=)[^&#]*")
 _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "OMP_DYNAMIC", "MKL_DYNAMIC",
@@ -21,7 +25,7 @@ class Settings(BaseSettings):
     """Settings of a process, from variables that begin with ``ASSAY_``.
 
     home:       folder of everything that Assay keeps; made when first written to.
-    record_url: where runs are remembered; default ``ml_experiments.db`` in the home.
+    record_url: where runs are remembered; see `record` for the default.
     workers:    folds that are fitted side by side; default the machine's cores.
     timeframe:  the timeframe that the view ``market_data`` shows.
     mlflow_uri: the MLflow server that ``assay mirror`` brings the record to; none: nothing is mirrored.
@@ -51,8 +55,23 @@ class Settings(BaseSettings):
 
     @property
     def record(self) -> str:
-        """URL or path of the record."""
-        return self.record_url or str(self.home / "ml_experiments.db")
+        """URL or path of the record: as set; in a home that was named; in the working folder, or in the default home.
+
+        ConfigError ``CONFIG_RECORD_AMBIGUOUS`` where the last two both have one.
+        """
+        if self.record_url is not None:
+            return self.record_url
+        beside, inside = Path(_RECORD), self.home / _RECORD
+        if "home" in self.model_fields_set or not beside.exists():
+            return str(inside)
+        if inside.exists() and not inside.samefile(beside):
+            raise ConfigError(
+                f"two records could be meant: {beside} and {inside}",
+                code="CONFIG_RECORD_AMBIGUOUS",
+                hint="Set ASSAY_RECORD_URL, or name the home by --home or ASSAY_HOME.",
+                field="ASSAY_RECORD_URL",
+            )
+        return str(beside)
 
     @property
     def machine(self) -> dict[str, Any]:
@@ -82,6 +101,37 @@ def load(*, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
         ) from error
     known = [_PREFIX + name.upper() for name in Settings.model_fields] + ["ASSAY_TEST_DATA"]
     return settings, tuple(_misspelt(known))
+
+
+def told(*, home: Path | None = None) -> list[dict[str, Any]]:
+    """Each setting: name, variable, value as text or number (secrets masked), source ``default environment option``.
+
+    Errors as `load`, and those of `Settings.record`.
+    """
+    settings, _ = load(home=home)
+    rows = []
+    for name, field in Settings.model_fields.items():
+        value = settings.record if name == "record_url" else getattr(settings, name)
+        alias = field.validation_alias
+        source = "environment" if name in settings.model_fields_set or alias in settings.model_fields_set else "default"
+        rows.append(
+            {
+                "name": name,
+                "variable": alias if isinstance(alias, str) else _PREFIX + name.upper(),
+                "value": value if value is None or isinstance(value, bool | int | float) else masked(str(value)),
+                "source": "option" if name == "home" and home is not None else source,
+            }
+        )
+    return rows
+
+
+def masked(text: str) -> str:
+    """The text without the passwords of the addresses in it.
+
+    >>> masked("postgresql://me:secret@host/db?sslpassword=more")
+    'postgresql://me:***@host/db?sslpassword=***'
+    """
+    return _SECRET_FIELD.sub(r"\1***", _PASSWORD.sub(r"\1:***", text))
 
 
 def _misspelt(known: list[str]) -> list[str]:

@@ -9,13 +9,17 @@ from assay.cli import (
     backtest,
     config,
     data,
+    database,
     datasets,
     demo,
     features,
+    migrate,
     mirror,
     models,
     optimize,
     runs,
+    settings,
+    sql,
     strategies,
     train,
     trials,
@@ -45,6 +49,12 @@ app.add_typer(mirror.app, name="mirror")
 app.command("report")(runs.report)
 app.command("trials")(trials.trials)
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(database.app, name="db")
+app.command("backup")(database.backup)
+app.command("export")(database.export)
+app.add_typer(migrate.app, name="migrate")
+app.command("sql")(sql.sql)
+app.command("settings")(settings.settings)
 
 
 def _version(asked: bool) -> None:

@@ -1,0 +1,120 @@
+"""`assay db`, `assay backup` and `assay export`: looking after the record."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.door import Home, Json, opened, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from assay.track.upkeep import Laid
+
+app = typer.Typer(no_args_is_help=True, help="The record's database: lay it, bring it up to date, check it.")
+
+
+@app.command()
+def init(
+    path: Annotated[str | None, typer.Argument(help="File or URL. [the record of the home]")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Lay the record's tables, or bring them up to date after a backup; twice is once."""
+    from assay.track.upkeep import initialise
+
+    if path is not None:
+        return _told(initialise(path), as_json)
+    with opened(home) as context:
+        return _told(initialise(context.record_url, backups=context.home / "backups"), as_json)
+
+
+@app.command()
+def upgrade(
+    backups: Annotated[Path | None, typer.Option(help="Folder for the backup. [backups in the home]")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Bring an older record to this program's tables, after a backup. All of it happens, or nothing."""
+    from assay.track.upkeep import upgraded
+
+    with opened(home) as context:
+        done = upgraded(context.record_url, backups=backups or context.home / "backups")
+    _told(done, as_json)
+
+
+@app.command()
+def check(home: Home = None, as_json: Json = False) -> None:
+    """Read the whole record: pages, references, every chain of the ledger, every alias. Exit 1 where one is wrong."""
+    from assay.track.checking import check as checked
+
+    with opened(home) as context:
+        found = checked(context.record_url)
+    document: dict[str, Any] = {"record": found.where, "schema": found.schema, "trials": found.trials}
+    document["findings"] = [asdict(each) for each in found.findings]
+    say(document, lambda console: _checked(console, document), as_json=as_json)
+    if found.findings:
+        raise typer.Exit(1)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="New file; nothing is ever replaced.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Copy the record while others write, and read the copy back. Model files and candles are not in it."""
+    from assay.track.backup import backup as copied
+
+    with opened(home) as context:
+        made = copied(context.record_url, file)
+    document = {"backup": str(made.path), "bytes": made.bytes, "rows": dict(made.rows), "seconds": made.seconds}
+    say(document, lambda console: _copied(console, document), as_json=as_json)
+
+
+def export(
+    folder: Annotated[Path, typer.Option("--csv", metavar="DIR", help="New folder for the files.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Write each table and view of the record as a CSV file."""
+    from assay.track.export import export_csv
+
+    with opened(home) as context:
+        rows = export_csv(context.record_url, folder)
+    document = {"folder": str(folder), "rows": rows}
+    say(document, lambda console: _exported(console, document), as_json=as_json)
+
+
+def _told(done: "Laid", as_json: bool) -> None:
+    kept = None if done.backup is None else str(done.backup)
+    document = {"record": done.where, "schema": done.now, "was": done.was, "backup": kept}
+    say(document, lambda console: _laid(console, document), as_json=as_json)
+
+
+def _laid(console: "Console", document: dict[str, Any]) -> None:
+    was, now = document["was"], document["schema"]
+    before = "" if was in (None, now) else f", was {was}"
+    console.print(f"{document['record']}: schema {now}{before}", markup=False, highlight=False, soft_wrap=True)
+    if document["backup"]:
+        console.print(f"backup {document['backup']}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _checked(console: "Console", document: dict[str, Any]) -> None:
+    for finding in document["findings"]:
+        console.print(f"{finding['check']:<12}{finding['text']}", markup=False, highlight=False, soft_wrap=True)
+    whole = "" if document["findings"] else f": all is well, {document['trials']:,} ledger rows hold"
+    told = f"{document['record']}: schema {document['schema']}{whole}"
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def _copied(console: "Console", document: dict[str, Any]) -> None:
+    told = f"{document['backup']}: {document['bytes']:,} bytes, {sum(document['rows'].values()):,} rows, checked"
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def _exported(console: "Console", document: dict[str, Any]) -> None:
+    rows = document["rows"]
+    told = f"{document['folder']}: {len(rows)} files, {sum(rows.values()):,} rows"
+    console.print(told, markup=False, highlight=False, soft_wrap=True)

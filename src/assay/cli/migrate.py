@@ -1,0 +1,109 @@
+"""`assay migrate`: records of other programs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.door import Home, Json, opened, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(no_args_is_help=True, help="Bring runs of other programs into the record; they are only read.")
+Into = Annotated[str | None, typer.Option("--into", help="File or URL of a record. [the record of the home]")]
+
+
+@app.command()
+def legacy(
+    file: Annotated[Path, typer.Argument(help="An old experiments.db.")],
+    into: Into = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and write nothing.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """An old experiments.db: runs, episodes, settings, regimes. A second time does nothing."""
+    from assay.track.blobs.store import Blobs
+    from assay.track.importing.legacy import from_legacy
+
+    with opened(home) as context:
+        blobs = Blobs(context.artifacts)
+        done = from_legacy(file, into or context.record_url, dry_run=dry_run, blobs=blobs)
+    document = {
+        "source": str(file),
+        "sha256": done.sha256,
+        "known": done.known,
+        "dry_run": dry_run,
+        "runs": [] if dry_run else done.runs,
+        "read": dict(done.read),
+        "written": {} if done.known else dict(+done.written),
+        "flagged": dict(+done.flagged),
+    }
+    say(document, lambda console: _table(console, document), as_json=as_json)
+
+
+@app.command()
+def mlflow(
+    uri: Annotated[str, typer.Argument(help="Tracking server, sqlite:///file, or folder of a file store.")],
+    experiment: Annotated[list[str] | None, typer.Option(help="Only of this name; several may be given.")] = None,
+    into: Into = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Runs and registered models of MLflow. What is here already is not written again."""
+    from assay.track.importing.mlflow import from_mlflow
+    from assay.track.record import open_record
+
+    with opened(home) as context, open_record(into or context.record_url) as record:
+        done = from_mlflow(uri, record, experiments=experiment or ())
+    _told(uri, done, as_json)
+
+
+@app.command()
+def optuna(
+    storage: Annotated[str, typer.Argument(help="Journal file, or sqlite:///file.")],
+    study: Annotated[list[str] | None, typer.Option(help="Only of this name; several may be given.")] = None,
+    market: Annotated[str, typer.Option(help="exchange|symbol|timeframe: count the trials in its ledger.")] = "",
+    into: Into = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Studies of Optuna, a run each and one for each trial. What is here already is not written again."""
+    from assay.track.importing.optuna import from_optuna
+    from assay.track.record import open_record
+
+    with opened(home) as context, open_record(into or context.record_url) as record:
+        done = from_optuna(storage, record, studies=study or (), market=market)
+    _told(storage, done, as_json)
+
+
+def _told(source: str, done: Any, as_json: bool) -> None:
+    document = {
+        "source": _without_password(source),
+        "read": dict(done.read),
+        "written": dict(done.written),
+        "flagged": list(done.flagged),
+    }
+    say(document, lambda console: _table(console, document), as_json=as_json)
+
+
+def _without_password(source: str) -> str:
+    from assay.app import masked
+
+    return masked(source)
+
+
+def _table(console: "Console", document: dict[str, Any]) -> None:
+    if document.get("known"):
+        console.print("imported before; nothing was written")
+        return
+    for kind in sorted(document["read"].keys() | document["written"].keys()):
+        read, written = document["read"].get(kind), document["written"].get(kind, 0)
+        told = "–" if read is None else f"{read:,}"
+        console.print(f"{kind:<18}read {told:>10}   written {written:>10,}", highlight=False)
+    flagged = document["flagged"]
+    texts = [f"{word} {count:,}" for word, count in flagged.items()] if isinstance(flagged, dict) else flagged
+    for text in texts:
+        console.print(f"flagged: {text}", markup=False, highlight=False, soft_wrap=True)
+    if document.get("dry_run"):
+        console.print("a dry run: nothing was written")

@@ -1,0 +1,31 @@
+"""`assay settings`."""
+
+from typing import TYPE_CHECKING, Any
+
+from assay.cli.door import Home, Json, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def settings(home: Home = None, as_json: Json = False) -> None:
+    """Every setting: its value, where that comes from, the variable that sets it. Secrets are ***."""
+    from assay.app import told_settings
+
+    document = told_settings(home=home)
+    say(document, lambda console: _table(console, document), as_json=as_json)
+
+
+def _table(console: "Console", document: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("variable", no_wrap=True)
+    table.add_column("source", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    for row in document["settings"]:
+        table.add_row(row["variable"], row["source"], Text("–" if row["value"] is None else str(row["value"])))
+    console.print(table)
+    for text in document["unknown"]:
+        console.print(f"unknown: {text}", markup=False, highlight=False)

@@ -1,0 +1,99 @@
+"""`assay sql`."""
+
+import sys
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from assay.cli.door import Home, Json, demand_within, opened, say
+from assay.kernel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from assay.track.query import Answer
+
+_WIDEST = 40
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SELECT.")],
+    store: Annotated[
+        Literal["record", "candles"] | None,
+        typer.Option(help="Where to ask. [record; candles where it has no such table]"),
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Most rows, 1 to 1,000,000.")] = 1_000,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Ask the record, or the candle store, one question; neither can be changed by it."""
+    from assay.runs.questions import question
+
+    demand_within("--limit", limit, 1, 1_000_000)
+    if as_csv and as_json:
+        raise ConfigError("give --csv or --json, not both", field="csv")
+    with opened(home) as context:
+        found = question(statement, context, store=store, limit=limit)
+    if found.answer.more:
+        sys.stderr.write(f"note: more than {limit:,} rows; --limit shows more\n")
+    if as_csv:
+        return _csv(found.answer)
+    rows = [[plain(value) for value in row] for row in found.answer.rows]
+    document = {"store": found.store, "columns": list(found.answer.columns), "rows": rows, "more": found.answer.more}
+    return say(document, lambda console: _table(console, document), as_json=as_json)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: undefined numbers are null, times text, bytes hex."""
+    from assay.track.instants import instant_text
+
+    if isinstance(value, float):
+        return value if abs(value) <= sys.float_info.max else None
+    if isinstance(value, datetime):
+        return instant_text(value) if value.tzinfo is not None else value.isoformat()
+    if isinstance(value, bytes | memoryview):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(name): plain(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(held) for held in value]
+    return value if value is None or isinstance(value, bool | int | str) else _number(value)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
+
+
+def _csv(answer: "Answer") -> None:
+    from assay.track.export import line
+
+    sys.stdout.reconfigure(newline="") if hasattr(sys.stdout, "reconfigure") else None
+    sys.stdout.write(line(answer.columns))
+    sys.stdout.writelines(line([_exact(value) for value in row]) for row in answer.rows)
+    sys.stdout.flush()
+
+
+def _exact(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bytes | Decimal) or value is None else plain(value)
+
+
+def _table(console: "Console", document: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in document["columns"]:
+        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=_WIDEST)
+    for row in document["rows"]:
+        table.add_row(*(Text("–" if value is None else _shown(value)) for value in row))
+    console.print(table)
+
+
+def _shown(value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text.encode("unicode_escape").decode() if any(not c.isprintable() for c in text) else text

@@ -1,0 +1,40 @@
+"""`assay migrate legacy`: the counts it prints, and where the runs are then."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.doors.commands import assay, told
+from tests.track.legacy_file import awkward, reference
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    return reference(tmp_path / "experiments.db")
+
+
+def test_rows_read_written_and_flagged_are_told(old: Path, tmp_path: Path) -> None:
+    dry = told("migrate", "legacy", old, "--dry-run", home=tmp_path / "h")
+    assert dry["dry_run"] and dry["runs"] == [] and not (tmp_path / "h" / "ml_experiments.db").exists()
+    done = told("migrate", "legacy", old, home=tmp_path / "h")
+    assert done["written"] == dry["written"] == {"experiments": 1, "metrics": 384, "hyperparameters": 6, "datasets": 2}
+    assert done["read"]["episodes"] == 75 and done["flagged"]["legacy_zero_sharpe"] == 1 and done["runs"] == [1]
+    (run,) = told("runs", "list", home=tmp_path / "h")
+    assert (run["name"], run["status"]) == ("PPO Bitcoin", "completed")
+    again = told("migrate", "legacy", old, home=tmp_path / "h")
+    assert again["known"] and again["written"] == {} and len(told("runs", "list", home=tmp_path / "h")) == 1
+    assert "nothing was written" in assay("migrate", "legacy", old, home=tmp_path / "h").out
+
+
+def test_people_read_it(tmp_path: Path) -> None:
+    said = assay("migrate", "legacy", awkward(tmp_path / "old.db"), "--into", tmp_path / "new.db", home=tmp_path / "h")
+    assert said.code == 0 and (tmp_path / "new.db").is_file()
+    assert "episodes" in said.out and "flagged: orphan 2" in said.out
+    assert list((tmp_path / "h" / "artifacts").iterdir())
+
+
+def test_what_is_no_old_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rubbish").write_bytes(b"rubbish")
+    for name, code in (("rubbish", "DATA_SCHEMA"), ("none", "DATA_PATH")):
+        said = assay("migrate", "legacy", tmp_path / name, "--json", home=tmp_path / "h")
+        assert (said.code, said.error["code"]) == (65, code)

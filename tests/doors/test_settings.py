@@ -1,0 +1,57 @@
+"""`assay settings`: every value and its source, no secret."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.settings import Settings, masked
+from tests.doors.commands import assay, told
+
+
+def by_name(found: dict[str, Any]) -> dict[str, Any]:
+    return {row["name"]: row for row in found["settings"]}
+
+
+def test_every_setting_and_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = by_name(told("settings"))
+    assert set(rows) == set(Settings.model_fields)
+    assert {row["source"] for row in rows.values()} == {"default"}
+    assert rows["home"] == {"name": "home", "variable": "ASSAY_HOME", "value": ".assay", "source": "default"}
+    assert rows["record_url"]["value"] == ".assay/ml_experiments.db"
+    assert rows["model_retention_days"]["variable"] == "MODEL_RETENTION_DAYS"
+    monkeypatch.setenv("ASSAY_WORKERS", "3")
+    monkeypatch.setenv("MODEL_RETENTION_DAYS", "7")
+    monkeypatch.setenv("ASSAY_TIMEFRAME", "")
+    rows = by_name(told("settings", home=tmp_path / "h"))
+    assert (rows["workers"]["value"], rows["workers"]["source"]) == (3, "environment")
+    assert (rows["model_retention_days"]["value"], rows["model_retention_days"]["source"]) == (7, "environment")
+    assert (rows["home"]["value"], rows["home"]["source"]) == (str(tmp_path / "h"), "option")
+    assert (rows["timeframe"]["value"], rows["timeframe"]["source"]) == ("1h", "default")
+    assert not (tmp_path / "h").exists()
+
+
+def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_RECORD_URL", "postgresql://me:s3cret@host:5432/db?sslpassword=s3cret&sslmode=require")
+    for said in (assay("settings"), assay("settings", "--json")):
+        assert said.code == 0 and "s3cret" not in said.out + said.err
+        assert "me:***@host:5432/db" in said.out.replace("\n", "").replace(" ", "")
+    monkeypatch.setenv("ASSAY_WORKERS", "s3cret")
+    assert assay("settings").code == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("postgresql://u:p@h/d", "postgresql://u:***@h/d"), ("http://u:p:q@h", "http://u:***@h"),
+     ("sqlite:///a:b@c", "sqlite:///a:b@c"), ("http://h/?api_key=x&a=1", "http://h/?api_key=***&a=1"),
+     ("postgresql://:p@h/d", "postgresql://:***@h/d"), ("plain.db", "plain.db")],
+)  # fmt: skip
+def test_masks(address: str, told: str) -> None:
+    assert masked(address) == told
+
+
+def test_what_is_unknown_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_WORKRES", "3")
+    assert told("settings")["unknown"] == ["ASSAY_WORKRES is unknown; did you mean ASSAY_WORKERS?"]
+    assert "ASSAY_WORKRES" in assay("settings").out
+    assert max(map(len, assay("settings").out.splitlines())) <= 80
