@@ -1,12 +1,16 @@
 """No promotion without a whole ledger."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from assay.testing.record import MARKET, a_trial
-from assay.track.record import Record
-from tests.track.test_champions import add, held, promote, refused
+from assay.track.outbox import MLFLOW
+from assay.track.record import Record, open_record
+from assay.track.schema.service import OUTBOX
+from tests.track.test_champions import POST, add, fine, held, promote, refused
 from tests.track.test_ledger import unguarded
 
 
@@ -50,3 +54,22 @@ def test_a_changed_ledger(record: Record, run: int) -> None:
     assert "number 2 has been changed" in said(record, add(record, run))
     assert held(record) == {"champion": first}
     assert promote(record, second) == 1  # its market's chain holds
+
+
+def test_each_change_leaves_word_for_the_mirror(place: str, run: int) -> None:
+    """In the same transaction, where somebody listens; nothing where a promotion fails."""
+    with open_record(place, tells=(MLFLOW,)) as record:
+        record.ledger.append(a_trial(), run)
+        first, second = add(record, run), add(record, run)
+        promote(record, first)
+        record.champions.challenge(second, by="ann")
+        promote(record, second)
+        record.champions.rollback(POST, by="ann", works=fine)
+        refused("STORE_CONFLICT", lambda: promote(record, second, expected_version=1))
+        with record.database.read() as connection:
+            words = list(connection.execute(sa.select(OUTBOX.c.payload).order_by(OUTBOX.c.id)).scalars())
+            keys = set(connection.execute(sa.select(OUTBOX.c.dedup_key)).scalars())
+    told = [(word["alias"], word["model_id"]) for word in words if word["kind"] == "alias"]
+    assert told == [("champion", first), ("challenger", second), ("champion", second), ("champion", first)]
+    assert all(asdict(POST).items() <= word.items() for word in words if word["kind"] == "alias")
+    assert len(keys) == len(words)
