@@ -1,6 +1,8 @@
 """Runs and registered models of an MLflow server, file store or database."""
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ from assay.track.importing.mlflow_models import models
 from assay.track.importing.relic import inferred
 from assay.track.mirror.address import redacted
 from assay.track.mirror.runs import RUN_ID
-from assay.track.mirror.server import client, speaking
+from assay.track.mirror.server import Away, Refused, client, speaking
 from assay.track.record import Record
 from assay.track.rows import Row
 
@@ -27,6 +29,7 @@ _STATUS = {
     "SCHEDULED": "stopped",
 }
 _MIB = 1024 * 1024
+_RUNS_TABLES = {"alembic_version", "experiments", "runs", "latest_metrics"}
 
 
 def from_mlflow(uri: str, record: Record, *, experiments: Sequence[str] = (), files: bool = True) -> Imported:
@@ -40,7 +43,7 @@ def from_mlflow(uri: str, record: Record, *, experiments: Sequence[str] = (), fi
     ``STORE_BUSY`` and ``STORE_VALUE`` where the server does not answer, or refuses.
     """
     place = _checked(uri)
-    there, tally = client(place), Tally()
+    there, tally = _client(place), Tally()
     for kind in ("runs", "parameters", "points", "artifacts", "models"):
         tally.saw(kind, 0)
     ids = known(record.database, ORIGIN)
@@ -54,24 +57,45 @@ def from_mlflow(uri: str, record: Record, *, experiments: Sequence[str] = (), fi
                 made = _foreign(there, place, experiment, run, ids, tally, files=files)
                 ids[str(run.info.run_id)] = add(record, made)
                 tally.wrote("runs")
-    models(there, place, record, ids, tally)
+    if _registers(place):
+        models(there, place, record, ids, tally)
     return tally.end()
 
 
 def _checked(uri: str) -> str:
-    """The place as MLflow's client takes it; one that is not there would be made by it."""
+    """The place as MLflow's client takes it; in one that is not MLflow's already, it would lay its own files."""
     if uri.startswith(("http://", "https://")):
         return uri.rstrip("/")
     path = Path(uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else uri.removeprefix("file://"))
-    is_there = path.is_file() if uri.startswith("sqlite:///") else path.is_dir()
-    if not is_there:
-        raise ConfigError(
-            f"{shown(redacted(uri))} is no MLflow server, database or folder",
-            code="CONFIG_FIELD",
-            hint="Write http://host:5000, sqlite:///mlflow.db or the folder mlruns.",
-            field="uri",
-        )
-    return uri if uri.startswith("sqlite:///") else path.absolute().as_uri()
+    if uri.startswith("sqlite:///") and path.is_file() and set(_tables(path)) >= _RUNS_TABLES:
+        return uri
+    if path.is_dir() and any(path.glob("*/meta.yaml")):
+        return path.absolute().as_uri()
+    raise ConfigError(
+        f"{shown(redacted(uri)[-60:])} is no MLflow server, database or folder",
+        code="CONFIG_FIELD",
+        hint="Write http://host:5000, sqlite:///mlflow.db or the folder mlruns.",
+        field="uri",
+    )
+
+
+def _registers(place: str) -> bool:
+    """Whether there may be registered models; in a folder without, MLflow would lay one for them."""
+    return not place.startswith("file:") or (Path(place.removeprefix("file://")) / "models").is_dir()
+
+
+def _tables(path: Path) -> list[str]:
+    """Tables of a SQLite file; none for a file of another kind."""
+    try:
+        with closing(sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True)) as connection:
+            return [str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    except sqlite3.DatabaseError:
+        return []
+
+
+def _client(place: str) -> "MlflowClient":
+    with speaking(place):
+        return client(place, files=place.startswith("file:"))
 
 
 def _experiments(there: "MlflowClient", place: str, names: Sequence[str]) -> Iterator["Experiment"]:
@@ -117,7 +141,7 @@ def _foreign(
     if status == "crashed":
         tally.flag("a run had not ended there; it is crashed here")
     points = list(_points(there, place, run, tally))
-    listed = list(_files(there, place, run, "", tally)) if files else []
+    listed = _listed(there, place, run, tally) if files else []
     for kind, count in (("parameters", len(run.data.params)), ("points", len(points)), ("artifacts", len(listed))):
         tally.saw(kind, count)
         tally.wrote(kind, count)
@@ -142,6 +166,16 @@ def _points(there: "MlflowClient", place: str, run: "Run", tally: Tally) -> Iter
             tally.flag("a metric's name was cut at 200 characters")
         for one in history:
             yield point(name, float(one.value), int(one.timestamp), step=int(one.step))
+
+
+def _listed(there: "MlflowClient", place: str, run: "Run", tally: Tally) -> list[Row]:
+    try:
+        return list(_files(there, place, run, "", tally))
+    except (Away, Refused):
+        if place.startswith("http"):
+            raise
+        tally.flag("a run's files lie with a server that was not asked; they were left out")
+        return []
 
 
 def _files(there: "MlflowClient", place: str, run: "Run", folder: str, tally: Tally) -> Iterator[Row]:

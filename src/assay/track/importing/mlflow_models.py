@@ -74,10 +74,10 @@ def _versions(there: "MlflowClient", place: str, name: str) -> Iterator[Any]:
     """Versions, the first first."""
     found: list[Any] = []
     token: str | None = None
-    quoted = name.replace("'", "\\'")
+    quote = '"' if "'" in name else "'"
     while True:
         with speaking(place):
-            page = there.search_model_versions(f"name='{quoted}'", page_token=token)
+            page = there.search_model_versions(f"name={quote}{name}{quote}", page_token=token)
         found += page
         token = page.token
         if not token:

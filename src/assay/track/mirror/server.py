@@ -178,11 +178,11 @@ class Server:
                 self._client.set_registered_model_alias(name, alias, version)
 
 
-def client(uri: str) -> "MlflowClient":
+def client(uri: str, *, files: bool = False) -> "MlflowClient":
     """MLflow's client for an address, its manners set for this process: redirects, retries, telemetry and bars are off.
 
     A repeated request could make a second run; who calls asks again after looking. ConfigError ``CONFIG_EXTRA``
-    without the package.
+    without the package. files: whether the address may be a folder of MLflow's file store.
     """
     try:
         import mlflow
@@ -200,6 +200,7 @@ def client(uri: str) -> "MlflowClient":
         (v.MLFLOW_HTTP_REQUEST_TIMEOUT, SECONDS),
         (v.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, False),
         (v.MLFLOW_DISABLE_TELEMETRY, True),
+        (v.MLFLOW_ALLOW_FILE_STORE, files),
         (v.MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT, True),
     )
     for variable, value in manners:
