@@ -75,10 +75,12 @@ def test_an_ensemble_is_the_same_in_a_new_process(trained: Trained) -> None:
         GRID,
         (*SMA, "--method", "bayesian", "--trials", "24", *SMALL, "--walk-forward", "30/15/1", "--seed", "5",
          "--objective", "deflated"),
-        (*SMA, "--trials", "40", *SMALL, "--walk-forward", "split", "--mode", "fixed", "--regime", "bull"),
+        ("optimize", "range_sweep", *MARKET, "--trials", "40", "--walk-forward", "split", "--mode", "fixed",
+         "--min-trades", "1"),
+        (*SMA, "--trials", "40", *SMALL, "--walk-forward", "split", "--regime", "bull"),
         ("backtest", "sma_cross", *MARKET, "--set", "filter.action=mark"),
     ],
-    ids=["grid", "bayesian", "random", "backtest"],
+    ids=["grid", "bayesian", "random", "regime", "backtest"],
 )  # fmt: skip
 def test_a_rule_is_the_same(stocked: Path, command: tuple[str, ...]) -> None:
     told("backtest", "sma_cross", *MARKET, "--set", "fast=7", home=stocked)  # counted before

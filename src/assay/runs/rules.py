@@ -1,6 +1,6 @@
 """A rule with searched parameters, as a spec names it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -166,11 +166,19 @@ class RuleSearch:
             raise ConfigError(f"{twice[0]} is searched and set at once", code="CONFIG_SPACE", field=twice[0])
         if not given:
             given = declared(self.rule, self.params.fixed)
+        # Draws follow the order of the dimensions: it may not depend on the order in which a spec happens to be written
+        given = {name: given[name] for name in sorted(given, key=_place(self.rule))}
         space = Space.of_strategy(self.rule, given, values=self.base)
         for name, each in space.dimensions.items():
             for value in each.ends:
                 self.rule.parameters[name].checked(name, value)
         return space
+
+
+def _place(rule: Strategy) -> Callable[[str], tuple[int, str]]:
+    """Where the rule declares a parameter; unknown names come last."""
+    places = {name: place for place, name in enumerate(rule.parameters)}
+    return lambda name: (places.get(name, len(places)), name)
 
 
 def _some(values: Sequence[Any]) -> Any:
