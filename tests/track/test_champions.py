@@ -118,7 +118,6 @@ def test_posts_are_apart(record: Record, run: int) -> None:
         ({"integrity": "missing"}, "files are missing"),
         ({"integrity": "corrupt"}, "files are corrupt"),
         ({"audit_status": "pending"}, "audit is pending"),
-        ({"deleting_at": 0}, "deleted"),
         ({"val_metric": float("nan")}, "no finite metric"),
         ({"verdict": {"word": "GOLD", "reasons": [COUNTED | {"state": "UNKNOWN"}]}}, "every trial"),
         ({"verdict": None}, "every trial"),
@@ -231,8 +230,37 @@ def test_without_the_comparison_updates_are_lost(record: Record, run: int, monke
 
 
 def test_a_challenger_keeps_its_files(record: Record, run: int) -> None:
-    leaving = add(record, run, deleting_at=0)
-    assert "deleted" in str(refused("STORE_CONFLICT", lambda: record.champions.challenge(leaving, by="ann")))
+    leaving, left = add(record, run, deleting_at=0), add(record, run, deleted_at=0)
+    for model in (leaving, left):
+        for act in (record.champions.challenge, record.champions.promote):
+            with pytest.raises(ArtifactError, match="removed by retention") as told:
+                act(model, by="ann", **({"works": fine} if act == record.champions.promote else {}))
+            assert (told.value.code, told.value.http_status) == ("ARTIFACT_GONE", 410)
+
+
+def test_files_that_go_while_they_are_read(record: Record, run: int) -> None:
+    first, second = add(record, run), add(record, run)
+
+    def taken(row: Row) -> None:
+        with record.database.write() as connection:
+            connection.exec_driver_sql("UPDATE models SET deleting_at = created_at")
+
+    with pytest.raises(ArtifactError, match="removed by retention"):
+        promote(record, first, works=taken)
+    with record.database.write() as connection:
+        connection.exec_driver_sql("UPDATE models SET deleting_at = NULL")
+    promote(record, first)
+    promote(record, second)
+    with pytest.raises(ArtifactError, match="removed by retention"):
+        record.champions.rollback(POST, by="ann", works=taken)
+    assert held(record) == {"champion": second, "previous": first}
+
+
+def test_a_model_of_a_run_that_failed(record: Record, run: int) -> None:
+    model = add(record, run)
+    record.experiments.finish(run, "failed")
+    told = refused("STORE_CONFLICT", lambda: promote(record, model))
+    assert "which failed" in str(told) and held(record) == {}
 
 
 def test_the_one_that_comes_back_challenges_no_more(record: Record, run: int) -> None:

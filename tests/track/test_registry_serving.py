@@ -7,6 +7,7 @@ import pytest
 
 from assay.kernel.errors import AssayError, ConfigError
 from assay.kernel.panel import Panel, Window
+from assay.track.blobs.signature import Keys
 from assay.track.record import Record, open_record
 from assay.track.tracker.registry import ModelRegistry
 from tests.track.shelf import GOLD, POST, audited, bars, change, files, paths, publish, rule, shelf
@@ -138,5 +139,22 @@ def test_models_that_are_leaving_are_gone(registry: ModelRegistry, run: int) -> 
     model = audited(registry, run)
     change(registry.record, model, deleting_at=0)
     refused("ARTIFACT_GONE", lambda: registry.load(model))
-    told = refused("STORE_VALUE", lambda: registry.promote(model, by="ann", override="x"))
-    assert "deleted or about to be" in str(told)
+    refused("ARTIFACT_GONE", lambda: registry.promote(model, by="ann", override="x"))
+
+
+def test_signed_models(record: Record, run: int, tmp_path: Path) -> None:
+    keys = Keys("k", {"k": b"x" * 32}, required=True)
+    signing = ModelRegistry(record, artifacts=tmp_path / "artifacts", models=tmp_path / "models", keys=keys)
+    model = publish(signing, run)
+    path = tmp_path / "models" / signing.get_model(model)["checkpoint_path"]
+    sidecar = path.with_name(path.name + ".sig")
+    assert sidecar.is_file() and [c.found for c in signing.verify()] == ["verified"]
+    aside = sidecar.rename(tmp_path / "aside")
+    assert [(c.found, c.code) for c in signing.verify()] == [("unverified", "ARTIFACT_UNSIGNED")]
+    aside.rename(sidecar)
+    assert signing.retain().why and signing.retain().orphans == ()
+    for fast in (6, 7, 8):
+        publish(signing, run, fast=fast)
+    change(record, model, created_at=0)
+    assert [gone.id for gone in signing.retain().models] == [model]
+    assert not sidecar.exists() and not path.exists()

@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError
+from assay.track.again import writes
 from assay.track.database import Database, hold, insert_new
-from assay.track.gate import demand_sound, faults_of, gate, uncounted, word
+from assay.track.gate import demand_run, demand_sound, demand_there, faults_of, gate, uncounted, word
 from assay.track.instants import instant
 from assay.track.ledger import Ledger
 from assay.track.outbox import announce
@@ -52,14 +53,14 @@ class Champions:
             row = _model(connection, model, locked=True)
             post = post_of(row)
             held = _held(connection, post)
-            if row["deleting_at"] is not None:
-                raise StoreError(f"the files of model {row['id']} are deleted or about to be", code="STORE_CONFLICT")
+            demand_there(row)
             if "champion" in held and held["champion"]["model_id"] == row["id"]:
                 raise StoreError(f"model {row['id']} is the champion of {post} already", code="STORE_CONFLICT")
             _place(connection, post, "challenger", row["id"], by)
             _log(connection, by, "challenge", row["id"], post, {})
             return int(_of(connection, post)["challenger"]["version"])
 
+    @writes
     def promote(
         self, model: int | str, *, by: str, works: Works, expected_version: int | None = None, override: str = ""
     ) -> int:
@@ -70,17 +71,21 @@ class Champions:
                           is locked.
         expected_version: of the champion alias, 0 for none yet; what it is now when not given.
         override:         why a person promotes a model whose verdict is not GOLD; kept in the log of events.
-        StoreError ``STORE_VALUE`` for a model that the gate does not let through, naming each reason;
+        ArtifactError ``ARTIFACT_GONE`` for a model whose files retention took. StoreError ``STORE_VALUE`` for one that
+        the gate does not let through, naming each reason; ``STORE_CONFLICT`` for one of a run that failed, and
         ``STORE_CONFLICT`` with the winner's id when the champion changed meanwhile; ``STORE_NOT_FOUND``.
         """
         _demand_name(by)
         with self._database.read() as connection:
             row = _model(connection, model)
+            demand_there(row)
+            demand_run(connection, row)
             seen = _seen(_of(connection, post_of(row)), expected_version)
         gate(row, override, uncounted(self._database, self._ledger, row))
         works(row)
         with self._database.write() as connection:
             row = _model(connection, row["id"], locked=True)
+            demand_there(row)
             gate(row, override, [])  # it may have been found damaged, or marked for deletion, while its files were read
             post = post_of(row)
             held = _held(connection, post)
@@ -96,6 +101,7 @@ class Champions:
             _log(connection, by, "promote", row["id"], post, details)
             return seen + 1
 
+    @writes
     def rollback(self, post: Post, *, by: str, works: Works, expected_version: int | None = None) -> int:
         """Champion and previous change places; the champion alias's new version.
 
@@ -109,10 +115,12 @@ class Champions:
                 raise not_found("previous champion", str(post), f"it has {', '.join(held) or 'no champion'}")
             row = _model(connection, held["previous"]["model_id"])
             seen = _seen(held, expected_version)
+        demand_there(row)
         demand_sound(row, faults_of(row))
         works(row)
         with self._database.write() as connection:
             row = _model(connection, row["id"], locked=True)
+            demand_there(row)
             demand_sound(row, faults_of(row))
             now = _held(connection, post)
             if now["previous"]["model_id"] != row["id"]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import ArtifactError, StoreError, shown
 from assay.track.database import Database
 from assay.track.ledger import Ledger
 from assay.track.rows import Row, rows
@@ -31,11 +31,31 @@ def faults_of(row: Row) -> list[str]:
     faults = []
     if row["integrity"] != "verified":
         faults.append(f"its files are {row['integrity']}")
-    if row["deleting_at"] is not None or row["deleted_at"] is not None:
-        faults.append("its files are deleted or about to be")
     if row["audit_status"] != "passed":
         faults.append(f"its leak audit is {row['audit_status']}")
     return faults
+
+
+def demand_there(row: Row) -> None:
+    """ArtifactError ``ARTIFACT_GONE`` for a model whose files retention has removed, or is about to."""
+    if row["deleting_at"] is not None or row["deleted_at"] is not None:
+        raise ArtifactError(
+            f"the files of model {row['id']} ({shown(row['model_id'])}) were removed by retention",
+            code="ARTIFACT_GONE",
+            hint="Its row is kept for lineage. Train it again, or choose another model.",
+        )
+
+
+def demand_run(connection: sa.Connection, row: Row) -> None:
+    """StoreError ``STORE_CONFLICT`` for a model of a run that failed or crashed."""
+    query = sa.select(EXPERIMENTS.c.status).where(EXPERIMENTS.c.id == row["experiment_id"])
+    status = connection.execute(query).scalar_one()
+    if status in ("failed", "crashed"):
+        raise StoreError(
+            f"model {row['id']} comes of run {row['experiment_id']}, which {status}; it cannot be champion",
+            code="STORE_CONFLICT",
+            status=status,
+        )
 
 
 def demand_sound(row: Row, faults: list[str]) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.kernel.errors import ArtifactError, ConfigError, shown
+from assay.kernel.errors import ConfigError
 from assay.track.blobs.signature import Keys
 from assay.track.champions import Post
+from assay.track.gate import demand_there
 from assay.track.loading.places import Places
 from assay.track.pruning import Pruned, prune
 from assay.track.publish import publish
@@ -158,7 +159,7 @@ class Serving(Door):
         from assay.track.loading.live import load
 
         row = self.get_model(model_id)
-        _demand_there(row)
+        demand_there(row)
         model = load(row, self.places, strategy=strategy)
         self.record.models.used(row["id"])
         return model
@@ -183,11 +184,3 @@ class Serving(Door):
 
         places = self.places
         return lambda row: load(row, places, strategy=strategy)
-
-
-def _demand_there(row: Row) -> None:
-    if row["deleting_at"] is not None or row["deleted_at"] is not None:
-        raise ArtifactError(
-            f"the files of model {row['id']} ({shown(row['model_id'])}) were removed by retention",
-            code="ARTIFACT_GONE",
-        )
