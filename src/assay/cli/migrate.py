@@ -82,7 +82,7 @@ def _told(source: str, done: Any, as_json: bool) -> None:
         "source": _without_password(source),
         "read": dict(done.read),
         "written": dict(done.written),
-        "flagged": list(done.flagged),
+        "flagged": dict(done.flagged),
     }
     say(document, lambda console: _table(console, document), as_json=as_json)
 
