@@ -1,11 +1,15 @@
 """A model of the record loads and decides as it did when it was published, in any process."""
 
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from assay.kernel.decisions import Decisions
+from assay.kernel.errors import ArtifactError
+from assay.kernel.panel import Panel
 from assay.track.loading import check, load, load_document
-from tests.track.models import Published, published
+from tests.track.models import Published, published, publishing
 
 
 @pytest.fixture(params=["ensemble", "rules"])
@@ -40,3 +44,31 @@ def test_half_of_the_probes_act(kept: Published) -> None:
     assert len(probes) == 8
     assert sum(bool(np.nan_to_num(expected.decisions.target).any()) for _, expected in probes) >= 4
     assert all(len(window) == kept.model.lookback + 4 for window, _ in probes[-4:])
+
+
+def test_a_model_without_self_test_rows_is_not_loaded(tmp_path: Path) -> None:
+    plain = published("rules")
+    bare = publishing(plain.model, plain.panel, "rules", tmp_path, self_test={})
+    check(bare.row, bare.places)
+    with pytest.raises(ArtifactError, match="no self-test rows") as told:
+        load(bare.row, bare.places)
+    assert told.value.code == "ARTIFACT_SELFTEST"
+
+
+def test_a_model_that_answers_nothing_on_its_probes_is_refused(tmp_path: Path) -> None:
+    """NaN where a decision was stored is a difference, not a match."""
+    from assay.track.loading.selftest import demand_alike, self_test
+
+    class Silent:
+        lookback = published("rules").model.lookback
+
+        def decide(self, panel: Panel) -> dict[str, Decisions]:
+            return {symbol: Decisions.weights(np.full(len(window), np.nan)) for symbol, window in panel}
+
+        def save(self, folder: Path) -> None:
+            raise AssertionError
+
+    told = self_test(published("rules").model, published("rules").panel.one)
+    with pytest.raises(ArtifactError, match=r"probe \d: target in row \d+ is nan") as refused:
+        demand_alike(Silent(), told, tolerance=0.0, where="x")
+    assert refused.value.code == "ARTIFACT_SELFTEST"
