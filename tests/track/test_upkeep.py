@@ -20,6 +20,11 @@ from tests.track.test_ledger import unguarded
 from tests.track.test_relics import engine_of, lay_relic, rows_of, shape
 
 
+@pytest.fixture(autouse=True)
+def _backups_lie_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def test_laying_twice_is_once(empty: str) -> None:
     first, again = initialise(empty), initialise(empty)
     assert (first.was, first.now, first.backup) == (None, migrate.HEAD, None)

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
+from assay.track.again import writes
 from assay.track.database import Database
 from assay.track.rows import Row, rows
 from assay.track.schema.runs import ARTIFACTS
@@ -23,6 +24,7 @@ class Artifacts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @writes
     def add(
         self,
         run: int,

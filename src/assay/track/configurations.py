@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError, StoreError, shown
 from assay.kernel.names import did_you_mean
+from assay.track.again import writes
 from assay.track.database import Database
 from assay.track.instants import instant, instant_text
 from assay.track.rows import Row, known_fields, rows
@@ -29,6 +30,7 @@ class Configurations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @writes
     def add(self, row: Mapping[str, Any]) -> int:
         """A new row; its id. It is not active, whatever the row says of that.
 
@@ -74,6 +76,7 @@ class Configurations:
         with self._database.read() as connection:
             return rows(connection.execute(query.order_by(_C.created_at.desc(), _C.id.desc()).limit(limit)))
 
+    @writes
     def set_active(self, config_id: str, active: bool, *, by: str = "") -> Row:
         """Switch it on or off for bots; the row as it is then. The stage stays what it is.
 
@@ -90,6 +93,7 @@ class Configurations:
             _log(connection, by, "configuration.activate" if active else "configuration.deactivate", row, {})
             return _row(connection, config_id)
 
+    @writes
     def approve(self, config_id: str, by: str, why: str) -> Row:
         """A person lets a VALIDATION configuration that is eligible be MATURE; the row as it is then.
 

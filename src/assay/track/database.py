@@ -88,6 +88,11 @@ class Database:
         with speaking(self.where), self._engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
+    @property
+    def writing(self) -> bool:
+        """Whether this thread is inside a `write`."""
+        return self._here.connection is not None
+
     def quick_check(self) -> None:
         """Raise ``STORE_CORRUPT`` if SQLite finds the file damaged. Reads the whole file; nothing on PostgreSQL."""
         with self.read() as connection:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
+from assay.track.again import writes
 from assay.track.database import Database, hold, insert_new
 from assay.track.rows import Row, not_found, rows, scalar
 from assay.track.schema.runs import DATASETS, EXPERIMENT_DATASETS, EXPERIMENTS
@@ -33,6 +34,7 @@ class Datasets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @writes
     def add(
         self,
         name: str,
@@ -91,6 +93,7 @@ class Datasets:
             )
             return int(connection.execute(sa.insert(DATASETS).values(values).returning(DATASETS.c.id)).scalar_one())
 
+    @writes
     def link(self, run: int, dataset_id: int, usage_type: str) -> None:
         """Say that the run used the dataset as ``train``, ``val``, ``test`` or another word. Twice is once.
 

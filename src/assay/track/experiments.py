@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError, shown
+from assay.track.again import writes
 from assay.track.database import Database
 from assay.track.heartbeat import Heartbeat
 from assay.track.instants import instant
@@ -46,6 +47,7 @@ class Experiments:
         self._database = database
         self._sweep = Sweep(database)
 
+    @writes
     def start(
         self,
         name: str,
@@ -93,6 +95,7 @@ class Experiments:
             announce(connection, "run", f"{run_id}:running", run_id=run_id)
             return Run(int(result.scalar_one()), run_id)
 
+    @writes
     def heartbeat(self, run: Run | int) -> None:
         """Say that the run lives. One that was taken for crashed runs again (WARN); an ended one is STORE_CONFLICT."""
         with self._database.write() as connection:
@@ -108,6 +111,7 @@ class Experiments:
                 announce(connection, "run", f"{row['run_id']}:running:{now_ms()}", run_id=row["run_id"])
             self._set(connection, row["id"], status="running", end_time=None, heartbeat_at=instant(now_ms()))
 
+    @writes
     def finish(self, run: Run | int, status: str = "completed", notes: str | None = None) -> None:
         """End a run: ``completed``, ``failed`` or ``stopped``.
 

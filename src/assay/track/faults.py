@@ -51,6 +51,9 @@ _BY_STATE: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
+_UNDONE = ("40001", "40P01")  # the whole transaction, for the sake of another: it may be done again
+
+
 @contextmanager
 def speaking(where: str, *, away: str = "STORE_BUSY") -> Iterator[None]:
     """Turn the database's errors into StoreError, naming the record `where` and keeping its own text as ``reason``.
@@ -102,5 +105,8 @@ def _of_postgres(error: BaseException | None, where: str, away: str) -> StoreErr
         return StoreError(f"record {where} does not change what was counted ({reason})", code="STORE_APPEND_ONLY")
     for prefix, code, text, hint in _BY_STATE:
         if state.startswith(prefix):
-            return StoreError(f"record {where} {text} ({reason})", code=code, hint=hint, reason=reason, path=where)
+            facts = {"undone": True} if state in _UNDONE else {}
+            return StoreError(
+                f"record {where} {text} ({reason})", code=code, hint=hint, reason=reason, path=where, **facts
+            )
     return None

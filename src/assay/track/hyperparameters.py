@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
+from assay.track.again import writes
 from assay.track.canonical import canonical, decode
 from assay.track.database import Database, hold
 from assay.track.rows import rows, scalar
@@ -19,6 +20,7 @@ class Hyperparameters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @writes
     def log(self, run: int, values: Mapping[str, Any], *, model_id: int | None = None) -> None:
         """Keep the values, all or nothing. The same value again does nothing, another is StoreError ``STORE_CONFLICT``.
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.kernel.trial import Trial
+from assay.track.again import writes
 from assay.track.blobs.store import Blobs
 from assay.track.canonical import canonical, decode, sha256_of
 from assay.track.database import Database, hold
@@ -28,6 +29,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @writes
     def append(self, trial: Trial, experiment_id: int | None = None, *, blobs: Blobs | None = None) -> int:
         """Count a trial and return its number in the market's chain, from 1; on disk when it returns.
 

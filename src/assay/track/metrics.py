@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError, shown
+from assay.track.again import writes
 from assay.track.canonical import decode
 from assay.track.database import Database
 from assay.track.instants import instant
@@ -60,6 +61,7 @@ class Metrics:
         shared = {"experiment_id": run, "metric_type": "distribution", "value_json": decoded}
         self.log_points([shared | _point(name, 0.0) | {"timestamp": instant(now_ms())} | place])
 
+    @writes
     def log_points(self, points: Sequence[Row]) -> None:
         """Finished rows of the metrics table, in one transaction; all must have the same columns."""
         if points:

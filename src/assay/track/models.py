@@ -10,6 +10,7 @@ from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError, shown
 from assay.kernel.instrument import slug
 from assay.kernel.names import did_you_mean
+from assay.track.again import writes
 from assay.track.database import Database, hold
 from assay.track.instants import instant
 from assay.track.rows import Row, finite_or_none, known_fields, nan_for_null, not_found, rows
@@ -26,6 +27,7 @@ class Models:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @writes
     def add(self, run: int, checkpoint_path: str, *, created_at: int | None = None, **fields: Any) -> Row:
         """A new row, returned as stored. `created_at` in UTC ms, now when not given.
 
@@ -48,6 +50,7 @@ class Models:
             row = connection.execute(sa.insert(MODELS).values(values | {"created_at": made}).returning(MODELS))
             return nan_for_null(rows(row)[0], _METRICS)
 
+    @writes
     def mark_best(self, model: int) -> None:
         """Make it the run's only best model."""
         with self._database.write() as connection:

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assay.track.again import writes
 from assay.track.database import Database
 from assay.track.rows import Row, known_fields, rows
 from assay.track.schema.ledger import TRADES
@@ -16,6 +17,7 @@ class Trades:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @writes
     def add(self, run: int, trades: Sequence[Mapping[str, Any]], **shared: Any) -> int:
         """Write many trades in one transaction; returns how many.
 
