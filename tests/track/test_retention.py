@@ -161,11 +161,13 @@ def test_a_clock_ten_years_ahead(
 def test_files_that_are_not_ours_stay(registry: ModelRegistry, run: int, tmp_path: Path) -> None:
     theirs = tmp_path / "checkpoint.pth"
     theirs.write_bytes(b"weights")
-    for _ in range(5):
-        registry.register_model(run, theirs)
+    registered = [registry.register_model(run, theirs) for _ in range(5)]
+    for model in registered:
+        change(registry.record, model, created_at=0)
     outside, *_ = (aged(registry, run, 40, fast=5 + i) for i in range(4))
     change(registry.record, outside, checkpoint_path="../../checkpoint.pth", created_at=0)
-    assert outside in going(registry.retain(0))
+    gone = going(registry.retain(0))
+    assert outside in gone and not set(registered) & set(gone)
     assert theirs.read_bytes() == b"weights"
 
 

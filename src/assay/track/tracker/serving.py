@@ -30,7 +30,8 @@ class Serving(Door):
 
     artifacts, models: folders of the files; beside the record's own file when not given. A record on a server has no
     such place: there they are given, or an operation that reads files is ConfigError ``CONFIG_FIELD``.
-    keys: that sign what is published and verify what is loaded; None for unsigned files.
+    keys: that sign what is published and verify what is loaded; None for unsigned files.   store: address of one that
+    the folders are shared through, ``s3://bucket/prefix``.
     """
 
     def __init__(
@@ -40,10 +41,11 @@ class Serving(Door):
         artifacts: str | os.PathLike[str] | None = None,
         models: str | os.PathLike[str] | None = None,
         keys: Keys | None = None,
+        store: str | None = None,
     ) -> None:
         super().__init__(db_path)
         self._folders = (artifacts, models)
-        self._keys = keys
+        self._keys, self._store = keys, store
 
     @property
     def places(self) -> Places:
@@ -54,7 +56,7 @@ class Serving(Door):
             if given is None and not isinstance(beside, Path):
                 raise ConfigError(f"a record on a server has no folder beside it: give {name}=", field=name)
             found.append(Path(beside).parent / name if given is None else Path(given))
-        return Places(found[0].absolute(), found[1].absolute(), self._keys)
+        return Places(found[0].absolute(), found[1].absolute(), self._keys, self._store)
 
     def publish(
         self,
