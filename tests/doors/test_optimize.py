@@ -209,9 +209,9 @@ def test_a_strategy_of_ones_own(stocked: Path, tmp_path: Path, gold: Bars) -> No
     words = (*words, "--space", "w=12,24", "--set", "risk_reward_ratio=1.5", "--min-trades", "2")
     found = told(*words, home=stocked)
     assert found["strategy"] == "my_dip" and len(found["origin"]) == 64 and found["spec"]["params"]["origin"]
-    assert found["best_parameters"]["risk_reward_ratio"] == 1.5 and found["searched"] == ["depth", "w"]
+    assert found["best_parameters"]["risk_reward_ratio"] == 1.5 and found["searched"] == ["w", "depth"]
     rule = load_strategy_file(file)
-    points = [{"depth": depth, "w": w} for depth in (0.005, 0.0175, 0.03) for w in (12, 24)]
+    points = [{"w": w, "depth": depth} for w in (12, 24) for depth in (0.005, 0.0175, 0.03)]
     bars = gold[:BARS]
     split = iter([(np.arange(1_680), np.arange(1_680, 2_400))])
     (hand,) = by_hand(bars, rule, points, split, base={"risk_reward_ratio": 1.5}, min_trades=2)

@@ -10,7 +10,11 @@ from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
 from assay.runs.rules import RuleSearch
 
-SPACE: dict[str, Any] = {"N": [10, 20], "p": {"low": 0.001, "high": 0.01}, "k": {"low": 1.5, "high": 5.0}}
+SPACE: dict[str, Any] = {
+    "N": [10, 20],
+    "p": {"type": "float", "low": 0.001, "high": 0.01},
+    "k": {"type": "float", "low": 1.5, "high": 5.0},
+}
 
 
 def spec(space: dict[str, Any]) -> TrainSpec:
