@@ -4,19 +4,24 @@ import sys
 
 from assay.kernel.errors import AssayError
 from assay.track import DatasetManager, ExperimentTracker, MetricsLogger, MLDatabase, ModelRegistry
+from assay.track.upkeep import initialise
 
 __all__ = ["DatasetManager", "ExperimentTracker", "MLDatabase", "MetricsLogger", "ModelRegistry", "main"]
 
 
 def main(path: str = "ml_experiments.db") -> int:
-    """Create the record at `path`, or bring it to this program's schema; twice is once. The exit code."""
+    """Create the record at `path`, or bring it to this program's schema after a backup; twice is once. The exit code.
+
+    As ``assay db init``.
+    """
     try:
-        with MLDatabase(path) as database:
-            version = database.record.schema_version
+        laid = initialise(path)
     except AssayError as error:
         sys.stderr.write(f"{error.code}: {error.message}\n{error.hint}\n")
         return error.exit_code
-    sys.stdout.write(f"{path}: schema {version}\n")
+    sys.stdout.write(f"{path}: schema {laid.now}\n")
+    if laid.backup is not None:
+        sys.stdout.write(f"backup {laid.backup}\n")
     return 0
 
 
