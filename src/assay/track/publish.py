@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.errors import ArtifactError, shown
+import sqlalchemy as sa
+
+from assay.kernel.errors import ArtifactError, StoreError, shown
 from assay.kernel.instrument import slug
 from assay.track.blobs.envelope import Envelope, written
 from assay.track.blobs.manifest import (
@@ -26,6 +28,7 @@ from assay.track.blobs.store import Blobs, disk, sync, write_checked
 from assay.track.outbox import announce
 from assay.track.record import Record
 from assay.track.rows import Row
+from assay.track.schema.service import JOBS
 
 _MIB = 1024 * 1024
 
@@ -93,13 +96,20 @@ def write_files(
     )
 
 
-def publish(record: Record, run: int, models: Sequence[Written], **fields: Any) -> list[Row]:
+def publish(
+    record: Record, run: int, models: Sequence[Written], *, fence: tuple[int, int] | None = None, **fields: Any
+) -> list[Row]:
     """Make written models known: their rows and word for the mirror, in one transaction; the rows in the order given.
 
+    fence:  (job, token) of the job that publishes: one that was claimed again, or has ended, is StoreError
+            ``STORE_CONFLICT`` and leaves nothing.
     fields: further columns of the models table that hold for all of them, such as ``val_metric`` or ``audit_status``.
     """
     rows = []
     with record.together():
+        if fence is not None:
+            _demand_token(record, *fence)
+            fields = fields | {"job_id": fence[0]}
         for model in models:
             facts = model.facts
             metadata = {**(fields.get("metadata") or {}), "envelope_sha256": model.envelope_sha256}
@@ -121,6 +131,19 @@ def publish(record: Record, run: int, models: Sequence[Written], **fields: Any) 
             with record.database.write() as connection:
                 announce(connection, "model", str(row["id"]), id=row["id"])
     return rows
+
+
+def _demand_token(record: Record, job: int, token: int) -> None:
+    """The job runs under this token, and goes on doing so until the transaction ends."""
+    query = sa.select(JOBS.c.id).where(JOBS.c.id == job, JOBS.c.token == token, JOBS.c.status == "running")
+    with record.database.write() as connection:
+        if connection.execute(query.with_for_update(key_share=True)).first() is None:
+            raise StoreError(
+                f"job {job} does not run under token {token} any more; its models are not published",
+                code="STORE_CONFLICT",
+                job=job,
+                token=token,
+            )
 
 
 def _settle_envelope(folder: Path, stamp: str, data: bytes) -> Path:
