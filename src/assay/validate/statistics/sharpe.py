@@ -6,19 +6,9 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from assay.kernel.errors import ConfigError
-from assay.simulate.performance import Moments, moments
-
-__all__ = [
-    "Moments",
-    "bars_for_confidence",
-    "deflated_sharpe_ratio",
-    "expected_max_sharpe",
-    "moments",
-    "probabilistic_sharpe_ratio",
-]
 
 _EULER = 0.5772156649015329
 
@@ -33,7 +23,7 @@ def probabilistic_sharpe_ratio(sharpe: Any, n: Any, skew: Any, kurtosis: Any, be
     v = _v(sharpe, skew, kurtosis)
     sound = (v > 0) & (n >= 2)
     z = (sharpe - benchmark) * np.sqrt(np.maximum(n - 1, 1)) / np.sqrt(np.where(sound, v, 1.0))
-    return _plain(np.where(sound, norm.cdf(z), np.nan))
+    return _plain(np.where(sound, ndtr(z), np.nan))
 
 
 def expected_max_sharpe(n_trials: Any, variance: Any) -> Any:
@@ -47,13 +37,41 @@ def expected_max_sharpe(n_trials: Any, variance: Any) -> Any:
     if np.any(trials < 1):
         raise ConfigError(f"n_trials is {n_trials}, must be >= 1", code="CONFIG_PARAMETER", field="n_trials")
     with np.errstate(invalid="ignore"):
-        largest = (1 - _EULER) * norm.isf(1 / trials) + _EULER * norm.isf(1 / (trials * np.e))
+        largest = -(1 - _EULER) * ndtri(1 / trials) - _EULER * ndtri(1 / (trials * np.e))
     return _plain(np.sqrt(variance) * np.maximum(0.0, np.where(trials == 1, 0.0, largest)))
 
 
 def deflated_sharpe_ratio(sharpe: Any, n: Any, skew: Any, kurtosis: Any, n_trials: Any, trials_variance: Any) -> Any:
     """`probabilistic_sharpe_ratio` against what `n_trials` worthless trials would show by luck. Source: as there."""
     return probabilistic_sharpe_ratio(sharpe, n, skew, kurtosis, expected_max_sharpe(n_trials, trials_variance))
+
+
+def min_track_record_length(
+    sharpe: Any, skew: Any, kurtosis: Any, benchmark: Any = 0.0, *, probability: float = 0.95
+) -> Any:
+    """``1 + v·(Φ⁻¹(p) / (SR - b))²``: bars, not rounded, until `probabilistic_sharpe_ratio` is `probability`.
+
+    NaN where SR <= b or v <= 0. Raises ConfigError for a probability outside (0, 1). Source: as there, MinTRL.
+    """
+    if not 0 < probability < 1:
+        raise ConfigError(
+            f"probability is {probability}, must be in (0, 1)", code="CONFIG_PARAMETER", field="probability"
+        )
+    sharpe, skew, kurtosis, benchmark = map(np.asarray, (sharpe, skew, kurtosis, benchmark))
+    v, over = _v(sharpe, skew, kurtosis), sharpe - benchmark
+    sound = (v > 0) & (over > 0)
+    return _plain(np.where(sound, 1 + v * (ndtri(probability) / np.where(sound, over, 1.0)) ** 2, np.nan))
+
+
+def min_backtest_length_years(n_trials: Any, target_annual_sharpe: Any) -> Any:
+    """``(E[max_N] / SR)²``: years below which the best of N worthless trials is expected to show the target.
+
+    NaN for a target <= 0. Source: Bailey, Borwein, López de Prado & Zhu 2014, "Pseudo-Mathematics and Financial
+    Charlatanism", Notices AMS 61(5).
+    """
+    target = np.asarray(target_annual_sharpe, np.float64)
+    largest = np.asarray(expected_max_sharpe(n_trials, 1.0))
+    return _plain(np.where(target > 0, (largest / np.where(target > 0, target, 1.0)) ** 2, np.nan))
 
 
 def bars_for_confidence(sharpe: float, skew: float, kurtosis: float, n_trials: float, confidence: float) -> float:
@@ -65,7 +83,7 @@ def bars_for_confidence(sharpe: float, skew: float, kurtosis: float, n_trials: f
     if not (sharpe > 0 and v > 0):
         return float("nan")
     luck = expected_max_sharpe(n_trials, 1.0)
-    return float(1 + ((luck + norm.ppf(confidence) * np.sqrt(v)) / sharpe) ** 2)
+    return float(1 + ((luck + ndtri(confidence) * np.sqrt(v)) / sharpe) ** 2)
 
 
 def _v(sharpe: Any, skew: Any, kurtosis: Any) -> Any:

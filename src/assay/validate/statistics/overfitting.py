@@ -1,0 +1,170 @@
+"""Was the search overfitted? Combinatorially symmetric cross-validation.
+
+Source: Bailey, Borwein, López de Prado & Zhu 2017, "The Probability of Backtest Overfitting", J. Computational
+Finance 20(4).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from assay.kernel.arrays import BoolArray, FloatArray, IntArray
+from assay.kernel.errors import ConfigError
+
+_MOST_BLOCKS = 24  # 2.7 million splits
+_TOGETHER = 2_000_000  # Sharpe ratios held at once
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overfitting:
+    """How the best in-sample fared out-of-sample, over all splits in the order of `itertools.combinations`.
+
+    pbo:           share of splits on which it was no better than the median.
+    logits:        ``(c,)`` ln(ω / (1 - ω)), ω its relative rank out-of-sample.
+    in_sample, out_of_sample: ``(c,)`` its per-bar Sharpe ratios.
+    slope, intercept: least-squares line of the second on the first.
+    loss_share:    share of splits with a negative Sharpe ratio out-of-sample.
+    n_dropped:     splits on which no configuration had a Sharpe ratio in-sample; they are in none of the above.
+    """
+
+    pbo: float
+    logits: FloatArray
+    in_sample: FloatArray
+    out_of_sample: FloatArray
+    slope: float
+    intercept: float
+    loss_share: float
+    n_dropped: int
+
+
+def probability_of_backtest_overfitting(returns: ArrayLike, n_blocks: int = 16) -> Overfitting:
+    """Cut the rows of ``(n, N)`` returns into blocks; half of them in-sample, every way, the others out-of-sample.
+
+    Of equals in-sample the lowest column is the best; an undefined Sharpe ratio never is, and counts as 0, cash,
+    out-of-sample. NaN where every split was dropped. From sums per block: C(S, S/2)·N·S additions.
+    Raises ConfigError for fewer than two columns, a NaN or infinity (with its place), an odd `n_blocks`, more blocks
+    than rows or than 24.
+    """
+    r = _checked(np.asarray(returns, np.float64), n_blocks)
+    blocks = _Blocks.of(r, n_blocks)
+    found: list[FloatArray] = []
+    dropped = 0
+    for chosen in _splits(n_blocks, r.shape[1]):
+        inside, outside = blocks.sharpe(chosen), np.nan_to_num(blocks.sharpe(~chosen), nan=0.0)
+        defined = np.isfinite(inside).any(axis=1)
+        dropped += int((~defined).sum())
+        best = np.where(np.isfinite(inside), inside, -np.inf)[defined].argmax(axis=1)
+        found.append(_told(inside[defined], outside[defined], best))
+    logits, before, after = np.concatenate(found, axis=1)
+    slope, intercept = _line(before, after)
+    told = len(logits) > 0
+    return Overfitting(
+        pbo=float((logits <= 0).mean()) if told else float("nan"),
+        logits=logits,
+        in_sample=before,
+        out_of_sample=after,
+        slope=slope,
+        intercept=intercept,
+        loss_share=float((after < 0).mean()) if told else float("nan"),
+        n_dropped=dropped,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Blocks:
+    """Sums of every block and column: counts ``(S,)``, the rest ``(S, N)``; sums are of deviations from the column."""
+
+    counts: FloatArray
+    sums: FloatArray
+    squares: FloatArray
+    lows: FloatArray
+    highs: FloatArray
+    means: FloatArray
+
+    @classmethod
+    def of(cls, returns: FloatArray, n_blocks: int) -> "_Blocks":
+        means = returns.mean(axis=0)
+        parts = np.array_split(returns, n_blocks)
+        centred = [part - means for part in parts]
+        return cls(
+            np.array([len(part) for part in parts], np.float64),
+            np.array([part.sum(axis=0) for part in centred]),
+            np.array([(part**2).sum(axis=0) for part in centred]),
+            np.array([part.min(axis=0) for part in parts]),
+            np.array([part.max(axis=0) for part in parts]),
+            means,
+        )
+
+    def sharpe(self, chosen: BoolArray) -> FloatArray:
+        """``(c, N)`` of the rows of the chosen blocks ``(c, S)``; NaN without range or below two rows."""
+        taken = chosen.astype(np.float64)
+        n = (taken @ self.counts)[:, np.newaxis]
+        total = taken @ self.sums
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = np.sqrt(np.maximum(taken @ self.squares - total**2 / n, 0.0) / (n - 1))
+            ratio = (self.means + total / n) / spread
+        ratio[self._flat(chosen)] = np.nan
+        return np.where(np.isfinite(ratio), ratio, np.nan)
+
+    def _flat(self, chosen: BoolArray) -> BoolArray:
+        """``(c, N)``: a column has no range in the chosen blocks; asked only of columns that could."""
+        flat = np.zeros((len(chosen), self.lows.shape[1]), np.bool_)
+        for j in np.flatnonzero(2 * (self.lows == self.highs).sum(axis=0) >= len(self.counts)):
+            low = np.where(chosen, self.lows[:, j], np.inf).min(axis=1)
+            flat[:, j] = low == np.where(chosen, self.highs[:, j], -np.inf).max(axis=1)
+        return flat
+
+
+def _splits(n_blocks: int, columns: int) -> Iterator[BoolArray]:
+    """``(c, S)`` blocks that are in-sample, some splits at a time, all of them in lexicographic order."""
+    size, waiting = max(1, _TOGETHER // columns), list[tuple[int, ...]]()
+    for k, chosen in enumerate(combinations(range(n_blocks), n_blocks // 2), start=1):
+        waiting.append(chosen)
+        if len(waiting) == size or k == comb(n_blocks, n_blocks // 2):
+            marks = np.zeros((len(waiting), n_blocks), np.bool_)
+            marks[np.arange(len(waiting))[:, np.newaxis], np.array(waiting)] = True
+            waiting.clear()
+            yield marks
+
+
+def _told(inside: FloatArray, outside: FloatArray, best: IntArray) -> FloatArray:
+    """``(3, c)``: logit, Sharpe ratio in-sample and out-of-sample of the best of each split."""
+    rows = np.arange(len(best))
+    own = outside[rows, best]
+    below, equal = (outside < own[:, np.newaxis]).sum(axis=1), (outside == own[:, np.newaxis]).sum(axis=1)
+    omega = (below + (equal + 1) / 2) / (outside.shape[1] + 1)
+    return np.array([np.log(omega / (1 - omega)), inside[rows, best], own])
+
+
+def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
+    if len(x) < 2 or x.max() == x.min():
+        return float("nan"), float("nan")
+    off = x - x.mean()
+    slope = float(off @ (y - y.mean()) / (off @ off))
+    return slope, float(y.mean() - slope * x.mean())
+
+
+def _checked(returns: FloatArray, n_blocks: int) -> FloatArray:
+    if returns.ndim != 2 or returns.shape[1] < 2:
+        raise ConfigError(
+            f"returns have shape {returns.shape}; (n, N) with N >= 2 is needed: one configuration cannot be overfitted",
+            code="CONFIG_PARAMETER",
+        )
+    if isinstance(n_blocks, bool) or n_blocks != int(n_blocks) or n_blocks % 2 or not 2 <= n_blocks <= _MOST_BLOCKS:
+        raise ConfigError(
+            f"n_blocks is {n_blocks}, must be even and in 2..{_MOST_BLOCKS}", code="CONFIG_PARAMETER", field="n_blocks"
+        )
+    if n_blocks > len(returns):
+        raise ConfigError(
+            f"n_blocks is {n_blocks}, there are {len(returns)} rows", code="CONFIG_PARAMETER", field="n_blocks"
+        )
+    if not np.isfinite(returns).all():
+        row, column = np.argwhere(~np.isfinite(returns))[0]
+        raise ConfigError(
+            f"returns hold {returns[row, column]} in row {row} of configuration {column}", code="CONFIG_PARAMETER"
+        )
+    return returns
