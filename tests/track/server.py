@@ -49,8 +49,8 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """Started, and stopped by its own process id."""
+def server(*, preload: str = "") -> Iterator[Server]:
+    """Started, and stopped by its own process id. preload: a library that it loads as it starts."""
     folder = Path(tempfile.mkdtemp(prefix="assay-postgres-"))
     try:
         user = _as_nobody(folder)
@@ -58,7 +58,7 @@ def server() -> Iterator[Server]:
         _lay(folder, password, user)
         for attempt in range(_TRIES):
             port = _free_port()
-            process = _start(folder, port, user)
+            process = _start(folder, port, user, preload)
             running = Server(folder, port, password)
             if _answers(process, running):
                 break
@@ -98,9 +98,10 @@ def _lay(folder: Path, password: str, user: dict[str, Any]) -> None:
     subprocess.run(command, check=True, capture_output=True, cwd=folder, **user)
 
 
-def _start(folder: Path, port: int, user: dict[str, Any]) -> "subprocess.Popen[bytes]":
+def _start(folder: Path, port: int, user: dict[str, Any], preload: str) -> "subprocess.Popen[bytes]":
     options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder}
     options |= {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}  # made to be thrown away
+    options |= {"shared_preload_libraries": preload} if preload else {}
     command = [_program("postgres"), "-D", str(folder / "data")]
     command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("ab") as log:
