@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from assay.kernel.errors import ConfigError, shown
 
 _PREFIX = "ASSAY_"
+_MEANING = {"MODEL_RETENTION_DAYS": "; a negative age would delete everything, 0 keeps what is in use and the newest"}
 _RECORD = "ml_experiments.db"
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
 _SECRET_FIELD = re.compile(r"(?i)([?&](?:[a-z_]*(?:password|secret|token|key)[a-z_]*)=)[^&#]*")
@@ -97,7 +98,9 @@ def load(*, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
         name = str(first["loc"][0])
         variable = name if name.isupper() else _PREFIX + name.upper()
         raise ConfigError(
-            f"{variable} is {shown(str(first['input']))}: {first['msg']}", code="CONFIG_FIELD", field=variable
+            f"{variable} is {shown(str(first['input']))}: {first['msg']}{_MEANING.get(variable, '')}",
+            code="CONFIG_FIELD",
+            field=variable,
         ) from error
     known = [_PREFIX + name.upper() for name in Settings.model_fields] + ["ASSAY_TEST_DATA"]
     return settings, tuple(_misspelt(known))

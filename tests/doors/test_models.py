@@ -146,6 +146,7 @@ def test_settings_out_of_range(variable: str, value: str, tmp_path: Path, monkey
     monkeypatch.setenv(variable, value)
     said = assay("models", "prune", "--json", home=tmp_path)
     assert (said.code, said.error["code"], said.error["facts"]["field"]) == (2, "CONFIG_FIELD", variable)
+    assert ("delete everything" in said.error["message"]) == variable.startswith("MODEL")
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ def demand_days(days: int, keep_last: int) -> None:
     """ConfigError ``CONFIG_FIELD`` for days outside 0..36,500 or a negative number of models."""
     if not 0 <= days <= MOST_DAYS:
         raise ConfigError(
-            f"MODEL_RETENTION_DAYS is {shown(days)}, must be in 0..{MOST_DAYS}", field="MODEL_RETENTION_DAYS"
+            f"MODEL_RETENTION_DAYS is {shown(days)}, must be in 0..{MOST_DAYS}: a negative age would delete everything",
+            field="MODEL_RETENTION_DAYS",
         )
     if keep_last < 0:
         raise ConfigError(f"ASSAY_MODELS_KEEP_LAST is {shown(keep_last)}, must be at least 0", field="keep_last")
