@@ -1,33 +1,17 @@
-"""Plans of folds. The gap between train and test comes from the labels' own intervals, never from a count of rows.
-
-Source of purge and embargo: López de Prado 2018, *Advances in Financial Machine Learning*, ch. 7.
-"""
+"""Plans that walk forward: train on the past, test on what comes next, move on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
-from typing import Protocol
 
 import numpy as np
 
-from assay.kernel.arrays import BoolArray, IntArray
+from assay.kernel.arrays import IntArray
 from assay.kernel.errors import ConfigError
-from assay.kernel.fold import Fold, conflicts
-
-__all__ = ["DAY_MS", "Days", "Fold", "Plan", "PurgedKFold", "WalkForward"]
+from assay.kernel.fold import Fold
+from assay.validate.split.plan import at_least, decided_times
 
 DAY_MS = 86_400_000
-
-
-class Plan(Protocol):
-    """Anything that cuts history into folds."""
-
-    def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
-        """Folds over the rows ``0..n-1``, each checked against leaks as it is built.
-
-        known_at, decided_at: ``(n,)`` int64 of one unit; ``decided_at=None`` is ``arange(n)``, else non-decreasing.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +35,9 @@ class WalkForward:
 
     def __post_init__(self) -> None:
         for name, value, least in (("train", self.train, 1), ("test", self.test, 1), ("embargo", self.embargo, 0)):
-            _at_least(name, value, least)
+            at_least(name, value, least)
         if self.step is not None:
-            _at_least("step", self.step, self.test)
+            at_least("step", self.step, self.test)
         if self.embargo > self.test:
             raise ConfigError(
                 f"embargo of {self.embargo} rows is longer than a test fold of {self.test}", code="CONFIG_FOLDS"
@@ -61,7 +45,7 @@ class WalkForward:
 
     def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
         """Oldest fold first; the first test begins at the smallest row with `train` rows known before it."""
-        decided = _decided(known_at, decided_at)
+        decided = decided_times(known_at, decided_at)
         n = len(decided)
         start = self._first(known_at, decided)
         if start is None or start + self.test > n:
@@ -126,7 +110,7 @@ class Days:
         """
         if decided_at is None:
             raise ConfigError("folds by days need decision times in ms", code="CONFIG_FOLDS")
-        decided = _decided(known_at, decided_at)
+        decided = decided_times(known_at, decided_at)
         train, test, gap = (round(x * DAY_MS) for x in (self.train, self.test, self.gap))
         bar = _shortest_step(decided)
         if min(train, test) < bar:
@@ -162,71 +146,7 @@ class Days:
         return learn
 
 
-@dataclass(frozen=True, slots=True)
-class PurgedKFold:
-    """Each of `n_folds` groups of neighbouring rows is the test once; conflicting rows leave the train set.
-
-    embargo: rows that are left out after each test run, counted from the first row decided after the run's labels are
-    known. Raises ConfigError ``CONFIG_FOLDS`` when a train set is emptied.
-    """
-
-    n_folds: int
-    embargo: int = 0
-
-    def __post_init__(self) -> None:
-        _at_least("n_folds", self.n_folds, 2)
-        _at_least("embargo", self.embargo, 0)
-
-    def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
-        """Folds in the order of their test groups."""
-        decided = _decided(known_at, decided_at)
-        n = len(decided)
-        if self.n_folds > n:
-            raise ConfigError(f"{self.n_folds} folds of {n} rows", code="CONFIG_FOLDS")
-        for test in np.array_split(np.arange(n), self.n_folds):
-            train = purged(test, decided, known_at, embargo=self.embargo)
-            if not train.size:
-                raise ConfigError(
-                    f"purge and embargo of {self.embargo} rows leave no train row: {n} rows, "
-                    f"test rows {test[0]}..{test[-1]}",
-                    code="CONFIG_FOLDS",
-                )
-            yield Fold(train, test, decided, known_at)
-
-
-def purged(test: IntArray, decided_at: IntArray, known_at: IntArray, *, embargo: int) -> IntArray:
-    """Rows that may be learnt from beside a test set: not in it, not in conflict with it, not under its embargo."""
-    n = len(decided_at)
-    allowed: BoolArray = np.ones(n, np.bool_)
-    allowed[test] = False
-    rest = np.flatnonzero(allowed)
-    allowed[rest[conflicts(rest, test, decided_at, known_at)]] = False
-    for run in np.split(test, np.flatnonzero(np.diff(test) > 1) + 1):
-        after = int(np.searchsorted(decided_at, known_at[run].max(), side="right"))
-        allowed[after : after + embargo] = False
-    return np.flatnonzero(allowed)
-
-
 def _shortest_step(decided: IntArray) -> int:
     """The bar's length as far as decision times tell it; 1 where there is but one."""
     steps = np.diff(np.unique(decided))
     return int(steps.min()) if steps.size else 1
-
-
-def _decided(known_at: IntArray, decided_at: IntArray | None) -> IntArray:
-    decided = np.arange(len(known_at), dtype=np.int64) if decided_at is None else decided_at
-    if len(decided) != len(known_at) or not len(decided):
-        raise ConfigError(f"{len(decided)} decision times for {len(known_at)} labels", code="CONFIG_FOLDS")
-    if np.any(np.diff(decided) < 0):
-        raise ConfigError("decided_at must not decrease", code="CONFIG_FOLDS")
-    if np.any(known_at < decided):
-        row = int(np.argmax(known_at < decided))
-        raise ConfigError(
-            f"row {row} is known at {known_at[row]}, before it is decided at {decided[row]}", code="CONFIG_FOLDS"
-        )
-    return decided
-
-
-def _at_least(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ConfigError(f"{name} is {value!r}, must be an integer >= {least}", code="CONFIG_FOLDS", field=name)
