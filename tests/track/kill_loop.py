@@ -42,10 +42,12 @@ def loop(plan: Plan) -> dict[str, Any]:
     reader = _begun("read", plan)
     began = time.monotonic()
     killer = _begun("kill", plan)
-    out, errors = killer.communicate()
-    seconds = time.monotonic() - began
-    reader.send_signal(signal.SIGTERM)
-    seen, reader_errors = reader.communicate()
+    try:
+        out, errors = killer.communicate()
+        seconds = time.monotonic() - began
+    finally:
+        reader.send_signal(signal.SIGTERM)
+        seen, reader_errors = reader.communicate()
     assert killer.returncode == 0, errors
     assert reader.returncode == 0, reader_errors
     told = asdict(plan) | {"url": plan.url.split(":", 1)[0] if "://" in plan.url else "sqlite"}

@@ -166,7 +166,11 @@ def _in_place(source: Path, target: Path) -> None:
 def _retains(plan: Plan) -> Work:
     """Three old models are published, then one pass goes over the home; only the pass is killed."""
     from assay.kernel.clock import now_ms
-    from tests.track.shelf import DAY_MS, publish, shelf
+    from assay.kernel.panel import Window
+    from assay.track.loading.selftest import self_test
+    from tests.track.shelf import DAY_MS, bars, publish, rule, shelf
+
+    self_test(rule(), Window.of_bars(bars()))  # compiled code is loaded once, here; it begins no thread
 
     def work(seed: int, mark: Mark, point: str) -> None:
         registry = shelf(plan.url, Path(plan.home))
