@@ -125,7 +125,7 @@ def test_mutations_of_parts_end_in_a_code_and_the_parent_lives(kind: str, times:
     bytes_ = opened(kept.row, kept.places)
     count: dict[str, int] = {}
     died = 0
-    with Child(seconds=30) as child:
+    with Child() as child:
         for _ in range(times):
             name = draw.choice(sorted(bytes_.parts))
             parts = forged(dict(bytes_.parts), name, mutated(bytes_.parts[name], draw))

@@ -26,7 +26,7 @@ Parts = dict[str, bytes]
 
 @pytest.fixture(scope="module")
 def child() -> Iterator[Child]:
-    with Child(seconds=20) as one:
+    with Child() as one:
         yield one
 
 

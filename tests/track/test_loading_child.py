@@ -23,7 +23,7 @@ def proved(kept: Published, child: Child, strategy: Path | None = None) -> None:
 
 @pytest.fixture(scope="module")
 def child() -> Iterator[Child]:
-    with Child(seconds=3) as one:
+    with Child() as one:
         yield one
 
 
@@ -32,7 +32,6 @@ def child() -> Iterator[Child]:
     [
         ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
         ("import os\nos._exit(3)", "exit status 3"),
-        ("while True: pass", "within 3 s"),
         ("import ctypes\nctypes.memset(8, 0, 1)", "SIGSEGV"),
         ("held = []\nwhile True: held.append(bytearray(1 << 24))", "Memory"),
         ("import os\nos.write(1, b'no json')\nos.system('true')", "may not call os.system"),
@@ -48,6 +47,14 @@ def test_what_dies_in_the_child_is_named(body: str, words: str, tmp_path: Path, 
     assert words in told.value.message, told.value
     if not isinstance(told.value, ConfigError):  # a strategy file that raises is the user's own to mend
         assert told.value.code == "ARTIFACT_CORRUPT"
+
+
+def test_what_hangs_is_ended(tmp_path: Path) -> None:
+    hostile = tmp_path / "hostile.py"
+    hostile.write_text("while True: pass")
+    with Child(seconds=2) as child, pytest.raises(ArtifactError, match="within 2 s") as told:
+        proved(published("rules"), child, hostile)
+    assert told.value.code == "ARTIFACT_CORRUPT"
 
 
 def test_the_one_after_the_dead_is_loaded(tmp_path: Path, child: Child) -> None:
@@ -80,9 +87,9 @@ def test_the_child_has_no_environment(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_what_the_child_answers_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, words in (("json.tool", "ended|answered"), ("no.such.module", "exit status 1")):
+    for module, words in (("this", "answered"), ("no.such.module", "exit status 1")):
         monkeypatch.setattr(proof, "_MODULE", module)
-        with Child(seconds=5) as child, pytest.raises(ArtifactError, match=words) as told:
+        with Child() as child, pytest.raises(ArtifactError, match=words) as told:
             proved(published("rules"), child)
         assert told.value.code == "ARTIFACT_CORRUPT"
 
@@ -95,9 +102,8 @@ def test_a_model_that_wants_too_much_memory_is_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["ensemble", "rules"])
-def test_a_fresh_process_decides_alike(kind: str, tmp_path: Path) -> None:
-    kept = published(kind)
+def test_a_fresh_process_decides_alike(tmp_path: Path) -> None:
+    """Bit for bit, with nothing but the record and the folders."""
     script = """
 import sys
 import numpy as np
@@ -106,16 +112,19 @@ from assay.track.loading import Places, load
 from assay.track.record import open_record
 from tests.learn.markets import market
 
-home, model, out = sys.argv[1:]
-with open_record(str(Path(home) / "record.db")) as record:
-    row = record.models.get(model)
-(decided,) = load(row, Places(Path(home) / "artifacts", Path(home) / "models")).decide(market(1200)).values()
-np.savez(out, target=decided.target, stop=decided.stop, take=decided.take, hold=decided.hold)
+for home, model, out in zip(*[iter(sys.argv[1:])] * 3):
+    with open_record(str(Path(home) / "record.db")) as record:
+        row = record.models.get(model)
+    (decided,) = load(row, Places(Path(home) / "artifacts", Path(home) / "models")).decide(market(1200)).values()
+    np.savez(out, target=decided.target, stop=decided.stop, take=decided.take, hold=decided.hold)
 """
-    home, out = kept.places.artifacts.parent, tmp_path / "decided.npz"
-    asked = [sys.executable, "-c", script, str(home), str(kept.row["model_id"]), str(out)]
-    subprocess.run(asked, check=True, cwd=Path(__file__).parents[2], timeout=120)
-    found = np.load(out)
-    (expected,) = kept.model.decide(kept.panel).values()
-    for name in ("target", "stop", "take", "hold"):
-        np.testing.assert_array_equal(found[name], getattr(expected, name))
+    kinds = {kind: published(kind) for kind in ("ensemble", "rules")}
+    asked = [sys.executable, "-c", script]
+    for kind, kept in kinds.items():
+        asked += [str(kept.places.artifacts.parent), str(kept.row["model_id"]), str(tmp_path / f"{kind}.npz")]
+    subprocess.run(asked, check=True, cwd=Path(__file__).parents[2], timeout=300)
+    for kind, kept in kinds.items():
+        found = np.load(tmp_path / f"{kind}.npz")
+        (expected,) = kept.model.decide(kept.panel).values()
+        for name in ("target", "stop", "take", "hold"):
+            np.testing.assert_array_equal(found[name], getattr(expected, name))
