@@ -12,6 +12,7 @@ import pytest
 
 from assay.kernel.errors import ArtifactError
 from assay.track.blobs.manifest import LARGEST_MANIFEST
+from assay.track.blobs.reading import LARGEST
 from assay.track.loading import check
 from tests.track.models import Published, published
 
@@ -107,6 +108,14 @@ def test_a_manifest_that_is_no_document(kept: Published, raw: bytes) -> None:
 
 def test_a_manifest_beyond_reason_is_not_read(kept: Published) -> None:
     os.truncate(kept.folder / "manifest.json", LARGEST_MANIFEST + 1)
+    assert refused(kept).code == "ARTIFACT_TOO_LARGE"
+
+
+def test_files_beyond_reason_are_not_read(kept: Published) -> None:
+    """Sparse files of 256 MiB and a byte: their size is asked first."""
+    os.truncate(kept.folder / "rules.json", LARGEST + 1)
+    assert refused(kept).code == "ARTIFACT_TOO_LARGE"
+    os.truncate(kept.file, LARGEST + 1)
     assert refused(kept).code == "ARTIFACT_TOO_LARGE"
 
 

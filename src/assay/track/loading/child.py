@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -26,12 +27,19 @@ _REFUSED = frozenset(
 )
 
 
-def capped(memory: int, seconds: int) -> None:
-    """Take away what loading a model does not need: memory above the cap, processor time, core dumps."""
-    for limit, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)):
+def capped(memory: int) -> None:
+    """Take away what loading a model does not need: memory above the cap, core dumps."""
+    for limit, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
         _, hard = resource.getrlimit(limit)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(limit, (most, most))
+
+
+def timed(seconds: int) -> None:
+    """Processor time for the next model; the parent counts the seconds of the clock, but it may be gone."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    most = int(time.process_time()) + seconds + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def sealed(event: str, arguments: tuple[Any, ...]) -> None:
@@ -62,7 +70,7 @@ def answered(request: dict[str, Any]) -> dict[str, Any]:
 
 def main(memory: int, seconds: int) -> None:
     """Answer requests until the input ends. What a library prints goes nowhere."""
-    capped(memory, seconds)
+    capped(memory)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)
@@ -74,6 +82,7 @@ def main(memory: int, seconds: int) -> None:
     sys.excepthook = died
     sys.addaudithook(sealed)
     for line in sys.stdin:
+        timed(seconds)
         print(json.dumps(answered(json.loads(line))), file=out, flush=True)
     _end(out)
 

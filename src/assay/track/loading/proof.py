@@ -18,6 +18,7 @@ from assay.kernel.errors import ArtifactError, ConfigError, shown
 SECONDS = 60
 _GIB = 1024**3
 _LONGEST_ANSWER = 1 << 16
+_SIGNALS = {int(one): one.name for one in signal.Signals}
 _MODULE = "assay.track.loading.child"
 
 
@@ -118,7 +119,7 @@ class Child:
         except subprocess.TimeoutExpired:
             status = -signal.SIGKILL
         self._end()
-        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
+        how = f"by {_SIGNALS.get(-status, -status)}" if status < 0 else f"with exit status {status}"
         return _corrupt(f"{where} was refused: the process that tried to load it ended {how}")
 
     def _end(self) -> None:
