@@ -8,6 +8,8 @@ import pytest
 from assay.kernel.seeds import generator
 from assay.simulate.performance import Moments
 from assay.validate import verdict
+from assay.validate.audit.report import AuditReport, Violation
+from assay.validate.statistics import Overfitting
 from assay.validate.verdict import Evidence, Thresholds, judge
 
 N = 1000
@@ -26,9 +28,17 @@ GOOD = Evidence(
     effective_trials=1.0,
     ledger_complete=True,
     stressed_returns=returns(0.001),
-    audit_passed=True,
+    audit=AuditReport(True, (), {"truncate": 40, "fit": 3}),
     regimes=np.arange(N) % 3,
 )
+
+
+CHECKS = ["audit", "ledger", "sample", "edge", "overfitting", "cost", "regimes", "seeds"]
+PEEKED = Violation("truncate", "zscore_all", 900, 812, 0.31, "feature 'zscore_all' at row 812 changed by 0.31")
+
+
+def found(pbo: float, loss_share: float) -> Overfitting:
+    return Overfitting(pbo, np.zeros(70), np.zeros(70), np.zeros(70), 0.0, 0.0, loss_share, 0)
 
 
 def state(check: str, **change: object) -> str:
@@ -38,15 +48,31 @@ def state(check: str, **change: object) -> str:
 def test_all_pass_is_gold() -> None:
     word = judge(GOOD)
     assert (word.word, word.stage, word.bars_needed) == ("GOLD", "VALIDATION", 0)
-    assert [r.check for r in word.reasons] == ["audit", "ledger", "sample", "edge", "cost", "regimes"]
+    assert [r.check for r in word.reasons] == CHECKS
     assert {r.state for r in word.reasons} == {"PASS"}
 
 
 @pytest.mark.parametrize(
     ("check", "change", "want"),
     [
-        ("audit", {"audit_passed": False}, "FAIL"),
-        ("audit", {"audit_passed": None}, "UNKNOWN"),
+        ("audit", {"audit": replace(GOOD.audit, violations=(PEEKED,))}, "FAIL"),
+        ("audit", {"audit": replace(GOOD.audit, violations=(PEEKED,), complete=False)}, "FAIL"),
+        ("audit", {"audit": replace(GOOD.audit, complete=False)}, "UNKNOWN"),
+        ("audit", {"audit": None}, "UNKNOWN"),
+        ("overfitting", {"n_searched": 2}, "UNKNOWN"),
+        ("overfitting", {"n_searched": 2, "overfitting": found(0.1, 0.2)}, "PASS"),
+        ("overfitting", {"overfitting": found(0.9, 0.2)}, "PASS"),
+        ("overfitting", {"overfitting": found(0.9, 0.21)}, "UNKNOWN"),
+        ("overfitting", {"overfitting": found(0.5, 0.9)}, "UNKNOWN"),
+        ("overfitting", {"overfitting": found(0.51, 0.51)}, "FAIL"),
+        ("overfitting", {"overfitting": found(0.51, 0.51), "n_trades": 3}, "UNKNOWN"),
+        ("overfitting", {"overfitting": found(np.nan, np.nan)}, "UNKNOWN"),
+        ("seeds", {"seed_sharpes": np.array([0.1, 0.2, 0.1, 0.3, -0.1])}, "PASS"),
+        ("seeds", {"seed_sharpes": np.array([0.1, 0.2, 0.1, 0.3])}, "UNKNOWN"),
+        ("seeds", {"seed_sharpes": np.array([0.1, 0.2, 0.1, -0.3, -0.1])}, "UNKNOWN"),
+        ("seeds", {"seed_sharpes": np.array([0.1, 0.2, -0.1, -0.3, -0.1])}, "FAIL"),
+        ("seeds", {"seed_sharpes": np.array([0.1, 0.2, -0.1, -0.3, -0.1]), "n_trades": 3}, "UNKNOWN"),
+        ("seeds", {"seed_sharpes": np.full(5, np.nan)}, "UNKNOWN"),
         ("ledger", {"ledger_complete": False}, "UNKNOWN"),
         ("sample", {"n_trades": 29}, "UNKNOWN"),
         ("sample", {"n_trades": 30}, "PASS"),
@@ -103,3 +129,21 @@ def test_bars_needed_waits_for_the_slowest() -> None:
     short = replace(GOOD, returns=returns(0.004, 100), regimes=None)
     assert judge(short).bars_needed == 150
     assert judge(short, Thresholds(min_bars=100)).bars_needed == 0
+
+
+def test_a_limit_that_is_looser_than_the_default_is_named() -> None:
+    loose = judge(GOOD, Thresholds(confidence=0.9, min_trades=5, cost_factor=1.0, max_loss_share=0.3))
+    for check, said in (
+        ("edge", "confidence 0.9, looser than 0.95"),
+        ("sample", "min_trades 5"),
+        ("cost", "1, looser"),
+    ):
+        assert said in loose.reason(check).text
+    strict = judge(GOOD, Thresholds(confidence=0.99, min_trades=50, max_loss_share=0.1))
+    assert not any("looser" in reason.text for reason in (*strict.reasons, *judge(GOOD).reasons))
+
+
+def test_a_failed_audit_names_what_it_found_first() -> None:
+    assert PEEKED.text in judge(replace(GOOD, audit=AuditReport(True, (PEEKED, PEEKED), {}))).reason("audit").text
+    cut = AuditReport(False, (), {"fit": 1}, ("two refits were cut off by the budget of 10 s",))
+    assert "two refits were cut off" in judge(replace(GOOD, audit=cut)).reason("audit").text

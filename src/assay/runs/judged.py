@@ -61,10 +61,10 @@ def judged(outcomes: Sequence[Outcome], past: History, costs: Costs, *, seed: in
     )
 
 
-def verdict(found: Judged, past: History, *, n_trials: int, counted: bool) -> Verdict:
+def verdict(found: Judged, past: History, *, n_trials: int, counted: bool, n_searched: int = 1) -> Verdict:
     """The gate's word on a record, with the trials that the market's ledger counts; `counted`: this one among them.
 
-    Regimes are those of the first instrument.
+    n_searched: configurations that it was chosen among. Regimes are those of the first instrument.
     """
     return judge(
         Evidence(
@@ -75,6 +75,7 @@ def verdict(found: Judged, past: History, *, n_trials: int, counted: bool) -> Ve
             effective_trials=float(n_trials),
             ledger_complete=counted,
             stressed_returns=found.stressed,
+            n_searched=n_searched,
             regimes=regimes(past.bars[next(iter(found.records))], found.whole),
         )
     )

@@ -3,15 +3,16 @@
 `judge` is pure. What it cannot know is UNKNOWN and keeps a record from GOLD; only a failed check makes it PYRITE.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from math import ceil, isfinite, nan, sqrt
 from typing import Literal
 
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.validate.statistics import Moments, bars_for_confidence, expected_max_sharpe, moments
+from assay.validate.audit.report import AuditReport
+from assay.validate.statistics import Moments, Overfitting, bars_for_confidence, expected_max_sharpe, moments
 from assay.validate.statistics import probabilistic_sharpe_ratio as psr
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
@@ -26,10 +27,14 @@ class Evidence:
     n_trades:         closed trades.
     n_trials:         configurations that the market's ledger counts, this one included.
     effective_trials: of their returns; `n_trials` where returns are missing.
+    trials_variance:  of their per-bar Sharpe ratios, ddof 1; 0 for one trial. Shown, not judged by: see docs/why.
     ledger_complete:  no scored configuration without a row.
-    audit_passed:     of the causality audit; None: not audited.
+    audit:            the causality audit; None: not audited.
     stressed_returns: ``(n,)`` the same decisions with every cost multiplied by `Thresholds.cost_factor`.
+    n_searched:       configurations that the judged one was chosen among; 1: it was not chosen.
+    overfitting:      of their out-of-sample returns; None: not compared.
     regimes:          ``(n,)`` int label a bar, negative is none; None: not known.
+    seed_sharpes:     per bar, one a seed; None for what its seed hardly moves: rules and the ensemble.
     """
 
     returns: FloatArray
@@ -39,8 +44,12 @@ class Evidence:
     effective_trials: float
     ledger_complete: bool
     stressed_returns: FloatArray
-    audit_passed: bool | None = None
+    trials_variance: float = 0.0
+    audit: AuditReport | None = None
+    n_searched: int = 1
+    overfitting: Overfitting | None = None
     regimes: IntArray | None = None
+    seed_sharpes: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +59,15 @@ class Thresholds:
     confidence: float = 0.95
     min_trades: int = 30
     min_bars: int = 250
+    max_loss_share: float = 0.20
+    pyrite_share: float = 0.50
     cost_factor: float = 2.0
     min_regime_bars: int = 100
     min_regime_share: float = 2 / 3
+    min_seeds: int = 5
+    min_seed_share: float = 0.8
+    mature_trades: int = 100
+    mature_annual_sharpe: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +109,49 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
         lambda: _ledger(evidence),
         lambda: sample,
         lambda: _edge(evidence, m, limits, enough=enough),
+        lambda: _overfitting(evidence, limits, enough=enough),
         lambda: _cost(evidence, limits, enough=enough),
         lambda: _regimes(evidence, limits),
+        lambda: _seeds(evidence, limits, enough=enough),
     )
-    reasons = tuple(check() for check in checks)
+    reasons = tuple(_told_if_loose(check(), limits) for check in checks)
     states = {r.state for r in reasons}
     word: Word = "PYRITE" if "FAIL" in states else "GOLD" if states == {"PASS"} else "UNPROVEN"
     return Verdict(word, _STAGE[word], reasons, _bars_needed(evidence, m, limits, reasons))
 
 
+_LOOSER: Mapping[str, Mapping[str, int]] = {  # by check: its limits, and the direction in which each lets more pass
+    "sample": {"min_trades": -1, "min_bars": -1},
+    "edge": {"confidence": -1},
+    "overfitting": {"max_loss_share": 1, "pyrite_share": 1},
+    "cost": {"cost_factor": -1},
+    "regimes": {"min_regime_share": -1, "min_regime_bars": -1},
+    "seeds": {"min_seeds": -1, "min_seed_share": -1},
+}
+
+
+def _told_if_loose(reason: Reason, limits: Thresholds) -> Reason:
+    """The reason, with each limit named that is looser than the default."""
+    usual = Thresholds()
+    loose = [
+        f"{name} {getattr(limits, name):g}, looser than {getattr(usual, name):g}"
+        for name, way in _LOOSER.get(reason.check, {}).items()
+        if way * (getattr(limits, name) - getattr(usual, name)) > 0
+    ]
+    return replace(reason, text=f"{reason.text} ({'; '.join(loose)})") if loose else reason
+
+
 def _audit(evidence: Evidence) -> Reason:
-    if evidence.audit_passed is None:
+    report = evidence.audit
+    if report is None:
         return Reason("audit", "UNKNOWN", "the causality audit was not run")
-    if evidence.audit_passed:
-        return Reason("audit", "PASS", "no decision depends on a later bar")
-    return Reason("audit", "FAIL", "a decision depends on a later bar")
+    if report.violations:
+        more = f", and {len(report.violations) - 1} more" if len(report.violations) > 1 else ""
+        return Reason("audit", "FAIL", report.violations[0].text + more, len(report.violations), 0)
+    count = sum(report.checks.values())
+    if not report.complete:
+        return Reason("audit", "UNKNOWN", f"not all was asked: {'; '.join(report.notes) or 'no budget'}", count)
+    return Reason("audit", "PASS", f"no decision depends on a later bar: {count:,} questions", count)
 
 
 def _ledger(evidence: Evidence) -> Reason:
@@ -150,6 +193,39 @@ def _cost(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
     if sharpe > 0:
         return Reason("cost", "PASS", text, sharpe, 0.0)
     return Reason("cost", "FAIL" if enough else "UNKNOWN", text, sharpe, 0.0)
+
+
+def _overfitting(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
+    """PBO informs, the share of losses decides: where all configurations are good, the best is like its brothers."""
+    found = evidence.overfitting
+    if found is None and evidence.n_searched == 1:
+        return Reason("overfitting", "PASS", "it was not chosen among others")
+    if found is None:
+        text = f"the {evidence.n_searched:,} configurations that it was chosen among were not compared out-of-sample"
+        return Reason("overfitting", "UNKNOWN", text)
+    text = (
+        f"the best in-sample lost money out-of-sample in {found.loss_share:.0%} of {len(found.logits):,} splits "
+        f"(at most {limits.max_loss_share:.0%}); probability of overfitting {found.pbo:.2f}"
+    )
+    state: State = "PASS" if found.loss_share <= limits.max_loss_share else "UNKNOWN"
+    if enough and found.pbo > limits.pyrite_share and found.loss_share > limits.pyrite_share:
+        state = "FAIL"
+    return Reason("overfitting", state, text, found.loss_share, limits.max_loss_share)
+
+
+def _seeds(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
+    sharpes = evidence.seed_sharpes
+    if sharpes is None:
+        return Reason("seeds", "PASS", "the seed hardly moves this kind of training")
+    known = sharpes[np.isfinite(sharpes)]
+    if not len(known):
+        return Reason("seeds", "UNKNOWN", f"none of {len(sharpes)} seeds has a Sharpe ratio", 0, limits.min_seed_share)
+    share = float((known > 0).sum() / len(sharpes))
+    text = f"{(known > 0).sum()} of {len(sharpes)} seeds earn (needs {limits.min_seed_share:.0%} of {limits.min_seeds})"
+    state: State = "PASS" if len(sharpes) >= limits.min_seeds and share >= limits.min_seed_share else "UNKNOWN"
+    if enough and np.median(known) <= 0:
+        state = "FAIL"
+    return Reason("seeds", state, text, share, limits.min_seed_share)
 
 
 def _regimes(evidence: Evidence, limits: Thresholds) -> Reason:

@@ -19,8 +19,10 @@ _CHECKS = {
     "ledger": "Every trial is counted",
     "sample": "Enough bars and trades",
     "edge": "Better than luck",
+    "overfitting": "The search kept its word",
     "cost": "Survives higher costs",
     "regimes": "Earns in several regimes",
+    "seeds": "Does not hang on its seed",
 }
 _CARDS = ("net_profit", "sharpe_annual", "max_drawdown", "total_trades", "win_rate", "profit_factor", "exposure")
 

@@ -1,0 +1,1 @@
+"""Does anything that was said at t depend on bars after t?"""
