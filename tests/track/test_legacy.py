@@ -164,12 +164,13 @@ def test_tables_that_are_not_there_are_empty(old: Path, record: Record, place: s
     assert record.hyperparameters.read(1) == {"gamma": 0.99, "learning_rate": 3e-4}
 
 
+@pytest.mark.slow
 def test_two_imports_at_once_are_one(old: Path, place: str) -> None:
     open_record(place).close()
     code = "import sys; from pathlib import Path; from assay.track.importing.legacy import from_legacy as f; "
     code += "f(Path(sys.argv[1]), sys.argv[2])"
-    started = [subprocess.Popen([sys.executable, "-c", code, str(old), place]) for _ in range(3)]
-    assert [process.wait(60) for process in started] == [0] * 3
+    started = [subprocess.Popen([sys.executable, "-c", code, str(old), place]) for _ in range(2)]
+    assert [process.wait(60) for process in started] == [0, 0]
     with open_record(place) as record:
         assert len(record.experiments.recent()) == 1
 

@@ -25,7 +25,9 @@ def _table(console: "Console", document: dict[str, Any]) -> None:
     table.add_column("source", no_wrap=True)
     table.add_column("value", overflow="fold")
     for row in document["settings"]:
-        table.add_row(row["variable"], row["source"], Text("–" if row["value"] is None else str(row["value"])))
+        value = row["value"]
+        shown = "–" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        table.add_row(row["variable"], row["source"], Text(shown))
     console.print(table)
     for text in document["unknown"]:
         console.print(f"unknown: {text}", markup=False, highlight=False)
