@@ -31,9 +31,10 @@ def check(row: Mapping[str, Any], places: Places) -> None:
 
     Looks at the documented file (its hash, its signature where one is there or required, its header against its
     path), at the folder of parts (manifest, listing, sizes, hashes), and that both hold the same bytes. Nothing of a
-    model is built. Files that are missing here are fetched where a store is shared. Raises ArtifactError ``ARTIFACT_GONE``, ``_CORRUPT``, ``_MANIFEST``, ``_HEADER_MISMATCH``,
-    ``_VERSION``, ``_TOO_LARGE``, ``_FORBIDDEN_OPCODE``, ``_UNSIGNED``, ``_BAD_SIGNATURE``; ``_FORMAT`` for a row
-    whose files Assay did not write. StoreError ``STORE_IO`` where the disk fails. Cost: every byte is read and hashed.
+    model is built. Files that are missing here are fetched where a store is shared.
+    Raises ArtifactError ``ARTIFACT_GONE``, ``_CORRUPT``, ``_MANIFEST``, ``_HEADER_MISMATCH``, ``_VERSION``,
+    ``_TOO_LARGE``, ``_FORBIDDEN_OPCODE``, ``_UNSIGNED``, ``_BAD_SIGNATURE``; ``_FORMAT`` for a row whose files Assay
+    did not write. StoreError ``STORE_IO`` where the disk fails. Cost: every byte is read and hashed.
     """
     opened(row, places)
 
