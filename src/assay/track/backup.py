@@ -34,7 +34,7 @@ def backup(url: str | os.PathLike[str], file: Path) -> Backup:
     """Copy the record at `url` to a new `file`: one state of it, checked, under its name only when it is whole.
 
     SQLite: a database of its own by SQLite's backup interface, then ``integrity_check``; writers wait while it is
-    copied (1 GB a few seconds). PostgreSQL: ``pg_dump -Fc`` of one snapshot, read back whole; writers do not wait.
+    counted and copied, not while it is checked. PostgreSQL: ``pg_dump -Fc`` of one snapshot, read back whole; writers do not wait.
     Model files, snapshots and candles are no part of it.
 
     StoreError ``STORE_PATH`` where `file` is already or cannot be written, ``STORE_NOT_FOUND`` without a record,
