@@ -34,8 +34,8 @@ def backup(url: str | os.PathLike[str], file: Path) -> Backup:
     """Copy the record at `url` to a new `file`: one state of it, checked, under its name only when it is whole.
 
     SQLite: a database of its own by SQLite's backup interface, then ``integrity_check``; writers wait while it is
-    counted and copied, not while it is checked. PostgreSQL: ``pg_dump -Fc`` of one snapshot, read back whole; writers do not wait.
-    Model files, snapshots and candles are no part of it.
+    counted and copied, not while it is checked. PostgreSQL: ``pg_dump -Fc`` of one snapshot, read back whole; nobody
+    waits. Model files, snapshots and candles are no part of it.
 
     StoreError ``STORE_PATH`` where `file` is already or cannot be written, ``STORE_NOT_FOUND`` without a record,
     ``STORE_BACKUP`` for a copy that does not hold, ``STORE_BUSY _FULL _CORRUPT``; ConfigError ``CONFIG_EXTRA``
