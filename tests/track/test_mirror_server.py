@@ -12,6 +12,7 @@ import pytest
 
 from assay.track.mirror.delivery import Delivered, Mirror
 from assay.track.mirror.waiting import Waiting
+from assay.track.outbox import announce
 from assay.track.record import Record, open_record
 from tests.track.mirrored import NAME, There, a_run, mirror_of, sha
 from tests.track.shelf import POST, audited, bars, publish, rule, shelf
@@ -44,6 +45,9 @@ def test_a_run_is_there_as_it_is_here(record: Record, mirror: Mirror, there: The
         (tmp_path / name).write_bytes(data)
         record.artifacts.add(run.id, "plot", tmp_path / name)
     record.artifacts.add(run.id, "plot", tmp_path / "gone.txt", sha256="0" * 64)
+    (tmp_path / "other.txt").write_text("one")
+    record.artifacts.add(run.id, "plot", tmp_path / "other.txt")
+    (tmp_path / "other.txt").write_text("two")  # not what was recorded any more
     record.experiments.finish(run, "stopped")
     assert mirror.once() == Delivered(3, 0, "")
     found = {r.data.tags["assay.run_id"]: r for r in there.runs()}
@@ -60,7 +64,7 @@ def test_a_run_is_there_as_it_is_here(record: Record, mirror: Mirror, there: The
     tags = one.data.tags
     assert tags["mlflow.parentRunId"] == found[parent.run_id].info.run_id
     assert (tags["assay.seed"], tags["assay.tags"], tags["mlflow.note.content"]) == ("7", "x y", "why")
-    assert tags["assay.artifacts_missing"] == "gone.txt"
+    assert tags["assay.artifacts_missing"] == "gone.txt, other.txt"
     (tmp_path / "back").mkdir()
     assert sorted(there.files(one.info.run_id, tmp_path / "back").values()) == sorted(map(sha, files.values()))
 
@@ -113,12 +117,16 @@ def test_many_points_arrive_once_in_calls_of_at_most_a_thousand(
         return real(self, run_id, metrics, params, tags, **rest)
 
     monkeypatch.setattr(MlflowClient, "log_batch", counted)
-    a_run(record, points=1_250)
+    run_id = a_run(record, points=1_250)
     assert mirror.once().rows == 2
     (found,) = there.runs()
     history = there.history(found.info.run_id, "val/loss")
     assert history == [(1.0 / (step + 1), step) for step in range(1_250)]
     assert sum(sizes) >= 2_500 and max(sizes) <= 1_000
+    sizes.clear()
+    with record.database.write() as connection:
+        announce(connection, "run", "again", run_id=run_id)
+    assert mirror.once().rows == 1 and sum(sizes) < 100  # its points are there
 
 
 def test_champion_and_challenger_follow(record: Record, mirror: Mirror, there: There, tmp_path: Path) -> None:
