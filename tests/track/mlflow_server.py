@@ -33,6 +33,7 @@ class MlflowServer:
             *("--artifacts-destination", str(self.folder / "artifacts")),
         ]
         quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
+        quiet["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # else it starts ten processes that nobody needs
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, env=quiet, stdout=log, stderr=log, start_new_session=True

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from assay.kernel.errors import AssayError
-from assay.track.importing.foreign import Imported
+from assay.track.importing.foreign import ForeignRun, Imported, add
 from assay.track.importing.optuna import from_optuna
 from assay.track.record import Record
 from assay.track.rows import Row
@@ -104,6 +104,12 @@ def test_a_second_time_only_what_is_new_is_written(record: Record, place: str) -
     studied(place, trials=2)
     assert from_optuna(place, record).written == {"studies": 0, "trials": 2, "points": 8}
     assert len(children(record)) == 7
+
+
+def test_of_two_imports_at_once_one_writes(record: Record) -> None:
+    """Both have looked and found nothing; the second to write finds the first one's run."""
+    run = ForeignRun("optuna", "k", "a run", "search", "completed", 1, 2, {})
+    assert add(record, run) == add(record, run) and len(record.experiments.recent()) == 1
 
 
 def test_without_a_market_nothing_is_a_look_at_one(record: Record, place: str) -> None:
