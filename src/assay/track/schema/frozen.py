@@ -24,9 +24,12 @@ def statements(dialect: str) -> list[str]:
 
 def _text(ddl: Any, dialect: str) -> str:
     text = str(ddl.compile(dialect=_DIALECTS[dialect]())).strip()
-    if dialect == "postgresql":  # a hypertable's key holds its time
+    if dialect == "postgresql":  # a hypertable's key holds its time; NULL is the largest value unless told otherwise
         text = text.replace(
             "CONSTRAINT pk_metrics PRIMARY KEY (id)", "CONSTRAINT pk_metrics PRIMARY KEY (id, timestamp)"
+        )
+        text = text.replace(
+            "step, episode, epoch, id, split", "step NULLS FIRST, episode NULLS FIRST, epoch NULLS FIRST, id, split"
         )
     lines = text.splitlines()
     return "\n".join(line.rstrip() for line in lines)

@@ -103,6 +103,7 @@ METRICS = table(
     columns("timestamp", "ts", "now"),
     # A NaN that is bound raw arrives as NULL on SQLite; without this it would pass for a point that was never known.
     sa.CheckConstraint("(value IS NULL) = (non_finite IS NOT NULL) OR (value IS NULL AND value_json IS NOT NULL)"),
-    sa.Index(None, "experiment_id", "metric_name", "split"),
+    # in the order of the run, and with all that a summary reads: a last value is one look
+    sa.Index("ix_metrics_series", "experiment_id", "metric_name", "step", "episode", "epoch", "id", "split", "value"),
     plain_id=False,
 )

@@ -39,9 +39,12 @@ def summaries(
 ) -> list[Row]:
     """Rows of the view; newest first unless `order` says otherwise."""
     order = order or (SUMMARY.c.start_time.desc(), SUMMARY.c.id.desc())
-    query = sa.select(SUMMARY).where(*where).order_by(*order).limit(limit).offset(offset)
-    with database.read() as connection:
-        return [nan_for_null(row, _NUMBERS) for row in rows(connection.execute(query))]
+    chosen = sa.select(SUMMARY.c.id).where(*where).order_by(*order).limit(limit).offset(offset)
+    with database.read() as connection:  # first which, then what: the sums of a row are made for those that are shown
+        ids = connection.execute(chosen).scalars().all()
+        found = rows(connection.execute(sa.select(SUMMARY).where(SUMMARY.c.id.in_(ids))))
+    place = {run: k for k, run in enumerate(ids)}
+    return [nan_for_null(row, _NUMBERS) for row in sorted(found, key=lambda row: place[row["id"]])]
 
 
 def summary(database: Database, run: int) -> Row:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def summarised(record: Record, run: int, metric_name: str, split: str | None) ->
     finite = sa.select(_M.value).where(*chosen, _M.value.is_not(None))
     broken = sa.select(sa.func.count()).select_from(METRICS).where(*chosen, _M.value.is_(None))
     with record.database.read() as connection:
-        values = np.fromiter(_raw(connection, finite), np.dtype([("value", np.float64)]))["value"]
+        values = np.fromiter(chain.from_iterable(_raw(connection, finite)), np.float64)
         final = connection.execute(finite.order_by(*_LAST).limit(1)).scalar()
         return _summary(values, final, int(connection.execute(broken).scalar_one()))
 
@@ -107,11 +108,8 @@ def _chosen(metric_name: str, split: str | None) -> list[sa.ColumnElement[bool]]
 
 def _kept(connection: sa.Connection, chosen: sa.ColumnElement[bool], buckets: int) -> list[int]:
     """Ids of the first, last, lowest and highest finite point of each of `buckets` stretches of equal count."""
-    places = [sa.func.coalesce(column, -(2**63)) for column in (_M.step, _M.episode, _M.epoch)]
-    query = sa.select(*places, _M.id, _M.value).where(chosen, _M.value.is_not(None))
-    kinds = [(name, np.int64) for name in ("step", "episode", "epoch", "id")]
-    found = np.fromiter(_raw(connection, query), np.dtype([*kinds, ("value", np.float64)]))
-    found = found[np.lexsort([found[name] for name in ("id", "epoch", "episode", "step")])]
+    query = sa.select(_M.id, _M.value).where(chosen, _M.value.is_not(None)).order_by(*ORDER)
+    found = np.fromiter(_raw(connection, query), np.dtype([("id", np.int64), ("value", np.float64)]))
     ids: set[int] = set()
     for stretch in np.array_split(found, buckets):
         if len(stretch):
@@ -122,8 +120,8 @@ def _kept(connection: sa.Connection, chosen: sa.ColumnElement[bool], buckets: in
 
 def _raw(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
     """The driver's own tuples: a row object for each of a million points is most of the time that they take."""
-    cursor = connection.execute(query).cursor
-    return iter(()) if cursor is None else iter(cursor.fetchall())
+    cursor: Any = connection.execute(query).cursor  # DB-API leaves iteration out of what it promises; both drivers do
+    return iter(()) if cursor is None else iter(cursor)
 
 
 def _summary(finite: "np.ndarray[Any, np.dtype[np.float64]]", final: float | None, non_finite: int) -> Summary:
