@@ -54,6 +54,11 @@ def check(bars: Bars, decisions: Decisions, start: int, equity: float) -> None:
             f"{bars.instrument}: {len(decisions)} decisions for {len(bars)} bars; one row a bar is needed",
             code="CONFIG_PARAMETER",
         )
+    check_bars(bars, start, equity)
+
+
+def check_bars(bars: Bars, start: int, equity: float) -> None:
+    """The same where no decisions are given."""
     if start < 0 or not (np.isfinite(equity) and equity > 0):
         raise ConfigError(
             f"simulate: start is {start}, equity {equity}; start must be >= 0 and equity finite and > 0",

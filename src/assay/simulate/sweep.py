@@ -17,12 +17,11 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.simulate import tally
 from assay.simulate.engine import run
-from assay.simulate.inputs import check, funding_paid
+from assay.simulate.inputs import check_bars, funding_paid
 from assay.simulate.layout import EXIT_REASONS
 from assay.simulate.sweep_inputs import Candidates, Exits, Side, States
 from assay.simulate.sweep_market import Market
@@ -120,7 +119,7 @@ def sweep(
     + signals) a combination, about 2 ns a bar held and 50 ns a trade; from eight threshold sets and eight sets of exits
     on about 30 ns a trade of 14 bars, all in. Memory: 288 bytes a combination.
     """
-    check(bars, Decisions.weights(np.full(len(bars), np.nan)), start, equity)
+    check_bars(bars, start, equity)
     matrix = _checked(thresholds, len(setups), len(exits), threads)
     values = np.empty((len(setups), len(matrix), len(exits), tally.KEPT))
     if _plain(bars, costs, start):
@@ -152,7 +151,7 @@ def picked(
     which: ``(P,)`` places in `setups`.   thresholds: ``(P, K)``.   exits: P sets. All else is as for `sweep`; a pick
     costs some 30 µs beside its replay.
     """
-    check(bars, Decisions.weights(np.full(len(bars), np.nan)), start, equity)
+    check_bars(bars, start, equity)
     matrix = _checked(thresholds, len(setups), len(exits), threads)
     if not len(which) == len(matrix) == len(exits):
         raise ConfigError(

@@ -22,8 +22,7 @@ from assay.simulate.sweep_together import FEWEST, MOST, Places, by_length, most_
 
 _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balance, coarse enough to cost nothing
 _PICKS = 256  # picks in a piece of work
-_LISTS = 6  # lists of signals replayed beside each other
-_GROUPS = 4  # pieces of work a thread that setups without thresholds are cut into, at least
+_LISTS = 5  # lists of signals replayed beside each other
 Lazy = Setup | Callable[[], Setup]
 _Known = tuple[Setup, FloatArray, Places | None]
 _Pick = tuple[FloatArray, FloatArray, FloatArray]  # a threshold set, its exits, where the sums go
@@ -36,7 +35,7 @@ def replay_product(
     """Every setup × threshold set × set of exits into `out` ``(S, T, E, KEPT)``."""
     sorts = by_length(exits)
     shared = len(thresholds) >= FEWEST and len(exits) >= WIDTH
-    beside = 1 if len(thresholds) > 1 else max(1, min(_LISTS, len(setups) // (_GROUPS * threads)))
+    beside = 1 if len(thresholds) > 1 else _beside(len(setups), threads)
     waiting: list[_Known] = []
 
     def pieces(s: int, setup: _Known) -> Iterator[_Work]:
@@ -114,6 +113,12 @@ def _work(
             done.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _beside(setups: int, threads: int) -> int:
+    """Setups in a piece of work where there is one set of thresholds: as many pieces for each thread, four or more."""
+    rounds = max(4, -(-setups // (_LISTS * threads)))
+    return max(1, -(-setups // (rounds * threads)))
 
 
 def _replay_picks(market: Market, setup: _Known, picks: Sequence[_Pick]) -> None:
