@@ -8,6 +8,7 @@ from assay.kernel.arrays import BoolArray, FloatArray
 from assay.simulate.inputs import fixed
 from assay.simulate.sweep_replay import CLOSED_AT, SIDE, SIGNAL_WIDTH, STOP_BASE, STOP_UNIT, TAKE_BASE
 
+_LOOK = 32
 Signals = tuple[NDArray[np.int32], NDArray[np.int32], FloatArray]
 
 
@@ -117,11 +118,18 @@ def changes(side: FloatArray, first: int) -> tuple[NDArray[np.int32], FloatArray
     """Rows and sides where a state, NaN left out, is not what it was; flat before row `first`."""
     rows, sides = np.empty(len(side), np.int32), np.empty(len(side))
     count, held = 0, 0.0
-    for t in range(first, len(side)):
-        if side[t] != held and not np.isnan(side[t]):
-            held = side[t]
-            rows[count], sides[count] = t, held
-            count += 1
+    for start in range(first, len(side), _LOOK):
+        part = side[start : start + _LOOK]
+        odd = 0
+        for k in range(len(part)):  # most looks end here, four rows at a time
+            odd += part[k] != held
+        if odd == 0:
+            continue
+        for k in range(len(part)):
+            if part[k] != held and not np.isnan(part[k]):
+                held = part[k]
+                rows[count], sides[count] = start + k, held
+                count += 1
     return rows[:count].copy(), sides[:count].copy()
 
 
