@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check unit fast bench setup chromium postgresql clean
+.PHONY: demo test check unit fast bench kills timescale setup chromium postgresql clean
 
 demo: $(VENV)/.core  ## set up and run the main job on three small markets
 	$(BIN)/assay demo
@@ -25,7 +25,13 @@ fast: $(READY)  ## the inner loop: what takes under two seconds
 	$(BIN)/pytest -n 2 -m "not slow and not browser and not postgres"
 
 bench: $(READY)  ## ours beside peers; prints one JSON line a figure
-	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out benchmarks/kill_loop.py benchmarks/sweep_peers.py benchmarks/by_hand.py, $(wildcard benchmarks/[a-z]*.py)); do $(BIN)/python $$file || exit 1; done
+
+kills: $(READY) postgresql  ## 200 kills of train, publish and record on each database, and the controls; some 20 minutes
+	$(BIN)/python benchmarks/kill_loop.py 200 1
+
+timescale: $(READY) postgresql  ## the record on TimescaleDB; URL=postgresql://… names a server that has it
+	$(BIN)/python -m tests.track.timescale $(URL)
 
 setup: $(READY)
 
