@@ -51,7 +51,7 @@ def points(folder: Path, count: int) -> None:
             names = [f"m{k}" for k in range(10)]
             begin = time.perf_counter()
             for step in range(count // 10):
-                tracker.log_metrics_batch(dict(zip(names, VALUES[step * 10 :], strict=False)), step=step)
+                tracker.log_metrics_batch(dict(zip(names, VALUES[step * 10 : step * 10 + 10], strict=True)), step=step)
             tracker.flush()
             batched.append(time.perf_counter() - begin)
             tracker.end_experiment()

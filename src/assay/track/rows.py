@@ -14,7 +14,8 @@ Row = dict[str, Any]
 
 def rows(result: sa.CursorResult[Any]) -> list[Row]:
     """All rows, keyed by column name."""
-    return [dict(row) for row in result.mappings()]
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
 def nan_for_null(row: Row, names: Iterable[str]) -> Row:

@@ -104,6 +104,9 @@ METRICS = table(
     # A NaN that is bound raw arrives as NULL on SQLite; without this it would pass for a point that was never known.
     sa.CheckConstraint("(value IS NULL) = (non_finite IS NOT NULL) OR (value IS NULL AND value_json IS NOT NULL)"),
     # in the order of the run, and with all that a summary reads: a last value is one look
-    sa.Index("ix_metrics_series", "experiment_id", "metric_name", "step", "episode", "epoch", "id", "split", "value"),
+    sa.Index(
+        "ix_metrics_series",
+        *("experiment_id", "metric_name", "step", "episode", "epoch", "id", "split", "metric_type", "value"),
+    ),
     plain_id=False,
 )

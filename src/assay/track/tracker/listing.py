@@ -38,13 +38,20 @@ def summaries(
     offset: int = 0,
 ) -> list[Row]:
     """Rows of the view; newest first unless `order` says otherwise."""
-    order = order or (SUMMARY.c.start_time.desc(), SUMMARY.c.id.desc())
-    chosen = sa.select(SUMMARY.c.id).where(*where).order_by(*order).limit(limit).offset(offset)
-    with database.read() as connection:  # first which, then what: the sums of a row are made for those that are shown
+    with database.read() as connection:
+        if not order:
+            newest = sa.select(SUMMARY).where(*where).order_by(SUMMARY.c.start_time.desc(), SUMMARY.c.id.desc())
+            return _told(connection, newest.limit(limit).offset(offset))
+        # first which, then what: the sums of a row are made for those that are shown
+        chosen = sa.select(SUMMARY.c.id).where(*where).order_by(*order).limit(limit).offset(offset)
         ids = connection.execute(chosen).scalars().all()
-        found = rows(connection.execute(sa.select(SUMMARY).where(SUMMARY.c.id.in_(ids))))
+        found = _told(connection, sa.select(SUMMARY).where(SUMMARY.c.id.in_(ids)))
     place = {run: k for k, run in enumerate(ids)}
-    return [nan_for_null(row, _NUMBERS) for row in sorted(found, key=lambda row: place[row["id"]])]
+    return sorted(found, key=lambda row: place[row["id"]])
+
+
+def _told(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
+    return [nan_for_null(row, _NUMBERS) for row in rows(connection.execute(query))]
 
 
 def summary(database: Database, run: int) -> Row:

@@ -1,3 +1,3 @@
 DROP INDEX ix_metrics_experiment_id_metric_name_split
 ;
-CREATE INDEX ix_metrics_series ON metrics (experiment_id, metric_name, step NULLS FIRST, episode NULLS FIRST, epoch NULLS FIRST, id, split, value)
+CREATE INDEX ix_metrics_series ON metrics (experiment_id, metric_name, step NULLS FIRST, episode NULLS FIRST, epoch NULLS FIRST, id, split, metric_type, value)
