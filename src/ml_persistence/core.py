@@ -4,7 +4,7 @@ import sys
 
 from assay.kernel.errors import AssayError
 from assay.track import DatasetManager, ExperimentTracker, MetricsLogger, MLDatabase, ModelRegistry
-from assay.track.upkeep import initialise
+from assay.track.upkeep.laying import initialise
 
 __all__ = ["DatasetManager", "ExperimentTracker", "MLDatabase", "MetricsLogger", "ModelRegistry", "main"]
 

@@ -134,7 +134,7 @@ def examined(plan: Plan) -> dict[str, Any]:
 
 def _collected(record: Any, home: Path) -> tuple[int, int]:
     """Everything is made old, and retention passes twice; then every file belongs to a row."""
-    from assay.track.pruning import prune
+    from assay.track.registry.pruning import prune
 
     for path in home.rglob("*"):
         os.utime(path, (0, 0))

@@ -101,9 +101,9 @@ def _trains(plan: Plan) -> Work:
 
 def _fault_points(point: str) -> None:
     from assay.runs import keep
-    from assay.track import publish
     from assay.track.blobs.store import Blobs
     from assay.track.models import Models
+    from assay.track.registry import publish
 
     settle, envelope, add, leave = Blobs.settle, publish._settle_envelope, Models.add, keep.leave
 
@@ -188,7 +188,7 @@ def _retains(plan: Plan) -> Work:
 
 
 def _retention_points(point: str) -> None:
-    from assay.track import retention
+    from assay.track.registry import retention
 
     marked = retention.mark
     retention._take_file = _then(point, "unlinked", retention._take_file)

@@ -16,8 +16,8 @@ from assay.learn.strategies.registry import strategy_named
 from assay.track.blobs.manifest import ModelFacts
 from assay.track.loading.places import Places
 from assay.track.loading.selftest import self_test
-from assay.track.publish import publish, write_files
 from assay.track.record import open_record
+from assay.track.registry.publish import publish, write_files
 from tests.learn.markets import market, trainer
 
 FORMATS = {"ensemble": "ensemble-parts", "tiny": "ensemble-parts", "rules": "rules-json"}

@@ -12,8 +12,8 @@ from assay.learn.rules import RuleModel
 from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
 from assay.testing.record import a_trial
-from assay.track.champions import Post
 from assay.track.record import Record
+from assay.track.registry.champions import Post
 from assay.track.rows import Row
 from assay.track.schema.models import MODELS
 from assay.track.tracker.registry import ModelRegistry

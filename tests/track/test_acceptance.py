@@ -7,10 +7,10 @@ import pytest
 
 from assay.kernel.errors import StoreError
 from assay.testing.record import a_trial
-from assay.track.purge import purge
 from assay.track.record import Record
 from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import views
+from assay.track.upkeep.purge import purge
 from tests.track.relics.make import fill
 from tests.track.test_schema import PUBLISHED
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import ConfigError, StoreError
-from assay.track.backup import backup
-from assay.track.pgdump import program
 from assay.track.record import Record, open_record
 from assay.track.schema.columns import RECORD
 from assay.track.sqlite import newest_backup
+from assay.track.upkeep.backup import backup
+from assay.track.upkeep.pgdump import program
 from tests.track.relics.make import fill
 from tests.track.server import Server
 
@@ -157,7 +157,7 @@ def test_nothing_is_replaced(record: Record, place: str, tmp_path: Path) -> None
 def test_who_takes_the_name_meanwhile_keeps_it(
     record: Record, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track import backup as module
+    from assay.track.upkeep import backup as module
 
     def late(path: Path) -> None:
         (tmp_path / "copy.bak").write_text("mine")
@@ -173,7 +173,7 @@ def test_who_takes_the_name_meanwhile_keeps_it(
 def test_a_copy_that_does_not_hold_is_no_backup(
     record: Record, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track import backup as module
+    from assay.track.upkeep import backup as module
 
     counts = module._counts
     monkeypatch.setattr(module, "_counts", iter_of(counts))
@@ -222,7 +222,7 @@ def test_without_a_record_there_is_none(tmp_path: Path) -> None:
 def test_without_the_program_the_package_is_named(
     postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track import pgdump
+    from assay.track.upkeep import pgdump
 
     monkeypatch.setattr(pgdump, "_KEPT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -236,7 +236,7 @@ def test_without_the_program_the_package_is_named(
 def test_a_dump_that_fails_or_lacks_rows_is_no_backup(
     postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track import pgdump
+    from assay.track.upkeep import pgdump
 
     short = {"job_slots": 65}
     monkeypatch.setattr(pgdump, "counts", lambda connection: short)
@@ -251,7 +251,7 @@ def test_a_dump_that_fails_or_lacks_rows_is_no_backup(
 
 @pytest.mark.postgres
 def test_the_password_is_in_no_command_line(postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.track import pgdump
+    from assay.track.upkeep import pgdump
 
     seen: list[str] = []
     run = pgdump._run

@@ -12,8 +12,8 @@ from assay.kernel.errors import ArtifactError, StoreError
 from assay.track.blobs.envelope import Envelope, parsed, read, written
 from assay.track.blobs.manifest import ModelFacts, verified
 from assay.track.blobs.store import Blobs
-from assay.track.publish import Written, publish, write_files
 from assay.track.record import Record
+from assay.track.registry.publish import Written, publish, write_files
 
 FACTS = ModelFacts(
     strategy_type="liquidity_sweep",

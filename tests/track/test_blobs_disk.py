@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import ArtifactError, StoreError
-from assay.track import publish as publishing_module
 from assay.track.blobs.store import Blobs
 from assay.track.loading import check
+from assay.track.registry import publish as publishing_module
 from tests.track.models import published as kept
 from tests.track.models import publishing
 

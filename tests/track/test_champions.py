@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, StoreError
 from assay.testing.record import a_trial
-from assay.track import champions
-from assay.track.champions import Post
 from assay.track.record import Record
+from assay.track.registry import champions
+from assay.track.registry.champions import Post
 from assay.track.rows import Row
 from assay.track.schema.service import EVENTS, OUTBOX
 

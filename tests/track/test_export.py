@@ -11,10 +11,10 @@ import pytest
 import time_machine
 
 from assay.kernel.errors import StoreError
-from assay.track.export import export_csv, line
 from assay.track.record import Record, open_record
 from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import views
+from assay.track.upkeep.export import export_csv, line
 from tests.track.relics.make import fill
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -76,7 +76,7 @@ def test_both_databases_give_the_same_bytes(record: Record, place: str, tmp_path
 
 
 def test_writers_do_not_wait_and_do_not_show(record: Record, place: str, tmp_path: Path, monkeypatch: Any) -> None:
-    from assay.track import export
+    from assay.track.upkeep import export
 
     run = record.experiments.start("a", "rules").id
     write = export._write
@@ -120,7 +120,7 @@ def test_nothing_is_replaced_and_nothing_is_left(record: Record, place: str, tmp
     def full(*_: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("assay.track.export._write", full)
+    monkeypatch.setattr("assay.track.upkeep.export._write", full)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(StoreError):
         export_csv(place, tmp_path / "out")

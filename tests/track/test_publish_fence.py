@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from assay.kernel.errors import StoreError
 from assay.track.blobs.manifest import ModelFacts
 from assay.track.blobs.store import Blobs
-from assay.track.publish import Written, publish, write_files
 from assay.track.record import Record
+from assay.track.registry.publish import Written, publish, write_files
 from assay.track.schema.service import JOBS
 
 FACTS = ModelFacts(

@@ -8,9 +8,9 @@ import pytest
 
 from assay.kernel.errors import ConfigError, StoreError
 from assay.testing.record import a_trial
-from assay.track.query import ask
 from assay.track.record import Record, open_record
 from assay.track.schema.guards import views
+from assay.track.upkeep.query import ask
 from tests.track.server import Server
 
 

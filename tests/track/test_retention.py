@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import ArtifactError, ConfigError
-from assay.track import retention
-from assay.track.pruning import FIRST, FOREIGN, Pruned, prune
 from assay.track.record import Record, open_record
+from assay.track.registry import retention
+from assay.track.registry.pruning import FIRST, FOREIGN, Pruned, prune
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.service import EVENTS, JOBS
 from assay.track.tracker.registry import ModelRegistry

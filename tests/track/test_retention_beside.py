@@ -6,8 +6,8 @@ from pathlib import Path
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import AssayError
-from assay.track import retention
 from assay.track.record import Record, open_record
+from assay.track.registry import retention
 from assay.track.tracker.registry import ModelRegistry
 from tests.track.shelf import DAY_MS, POST, audited, shelf
 from tests.track.test_champions import fine

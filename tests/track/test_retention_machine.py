@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from assay.track import retention
-from assay.track.champions import Post
-from assay.track.pruning import prune
 from assay.track.record import Record, open_record
+from assay.track.registry import retention
+from assay.track.registry.champions import Post
+from assay.track.registry.pruning import prune
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.service import JOBS
 from tests.track.shelf import DAY_MS, GOLD, change
@@ -82,7 +82,7 @@ class Retention(RuleBasedStateMachine):
             del held["challenger"]
 
     def _demand_nothing_of_the_ledger(self) -> None:
-        from assay.track import champions
+        from assay.track.registry import champions
 
         champions.uncounted = lambda *given: []
 
@@ -174,7 +174,7 @@ class Retention(RuleBasedStateMachine):
 def test_exactly_what_may_go_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    from assay.track import champions
+    from assay.track.registry import champions
 
     monkeypatch.setattr(retention, "now_ms", retention.now_ms)  # the machine sets both; they come back afterwards
     monkeypatch.setattr(champions, "uncounted", champions.uncounted)

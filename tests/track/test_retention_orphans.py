@@ -8,10 +8,10 @@ import pytest
 
 from assay.kernel.errors import ArtifactError
 from assay.testing.record import a_trial
-from assay.track import orphans as module
 from assay.track.blobs.store import Blobs
-from assay.track.pruning import FIRST
 from assay.track.record import Record
+from assay.track.registry import orphans as module
+from assay.track.registry.pruning import FIRST
 from assay.track.tracker.registry import ModelRegistry
 from tests.track.shelf import files, publish, shelf
 

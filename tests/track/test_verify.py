@@ -6,9 +6,9 @@ import pytest
 
 from assay.kernel.errors import ArtifactError, StoreError
 from assay.track.record import Record
+from assay.track.registry.verifying import verify
 from assay.track.rows import Row
 from assay.track.tracker.registry import ModelRegistry
-from assay.track.verifying import verify
 from tests.track.shelf import change, publish, shelf
 
 

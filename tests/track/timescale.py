@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from assay.track.record import open_record
-from assay.track.upkeep import initialise
+from assay.track.upkeep.laying import initialise
 from tests.track.relics import VERSIONS, relic
 from tests.track.relics.make import fill
 from tests.track.server import server

@@ -11,7 +11,7 @@ from assay.cli.door import Home, Json, opened, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.track.upkeep import Laid
+    from assay.track.upkeep.laying import Laid
 
 app = typer.Typer(no_args_is_help=True, help="The record's database: lay it, bring it up to date, check it.")
 
@@ -23,7 +23,7 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Lay the record's tables, or bring them up to date after a backup; twice is once."""
-    from assay.track.upkeep import initialise
+    from assay.track.upkeep.laying import initialise
 
     if path is not None:
         return _told(initialise(path), as_json)
@@ -38,7 +38,7 @@ def upgrade(
     as_json: Json = False,
 ) -> None:
     """Bring an older record to this program's tables, after a backup. All of it happens, or nothing."""
-    from assay.track.upkeep import upgraded
+    from assay.track.upkeep.laying import upgraded
 
     with opened(home) as context:
         done = upgraded(context.record_url, backups=backups or context.home / "backups")
@@ -48,7 +48,7 @@ def upgrade(
 @app.command()
 def check(home: Home = None, as_json: Json = False) -> None:
     """Read the whole record: pages, references, every chain of the ledger, every alias. Exit 1 where one is wrong."""
-    from assay.track.checking import check as checked
+    from assay.track.upkeep.checking import check as checked
 
     with opened(home) as context:
         found = checked(context.record_url)
@@ -65,7 +65,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Copy the record while others write, and read the copy back. Model files and candles are not in it."""
-    from assay.track.backup import backup as copied
+    from assay.track.upkeep.backup import backup as copied
 
     with opened(home) as context:
         made = copied(context.record_url, file)
@@ -79,7 +79,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write each table and view of the record as a CSV file."""
-    from assay.track.export import export_csv
+    from assay.track.upkeep.export import export_csv
 
     with opened(home) as context:
         rows = export_csv(context.record_url, folder)

@@ -92,7 +92,7 @@ def rollback(
 ) -> None:
     """Champion and previous change places."""
     from assay.runs.models import rollback as back
-    from assay.track.champions import Post
+    from assay.track.registry.champions import Post
 
     post = Post(strategy, exchange, symbol, timeframe)
     with opened(home) as context:

@@ -13,7 +13,7 @@ from assay.kernel.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.track.query import Answer
+    from assay.track.upkeep.query import Answer
 
 _WIDEST = 40
 
@@ -70,7 +70,7 @@ def _number(value: Any) -> Any:
 
 
 def _csv(answer: "Answer") -> None:
-    from assay.track.export import line
+    from assay.track.upkeep.export import line
 
     sys.stdout.reconfigure(newline="") if hasattr(sys.stdout, "reconfigure") else None
     sys.stdout.write(line(answer.columns))

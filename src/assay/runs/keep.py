@@ -27,7 +27,7 @@ from assay.track.blobs.manifest import ModelFacts, content_sha256, read_parts
 from assay.track.blobs.store import Blobs
 from assay.track.experiments import Run
 from assay.track.loading.selftest import self_test
-from assay.track.publish import publish, write_files
+from assay.track.registry.publish import publish, write_files
 
 EVIDENCE = "evidence"
 CONTENT = "content_sha256"

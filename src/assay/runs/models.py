@@ -10,9 +10,9 @@ from typing import Any
 from assay.kernel.errors import StoreError, shown
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
-from assay.track.champions import Post
+from assay.track.registry.champions import Post
+from assay.track.registry.standing import Standing, find, history, standings
 from assay.track.rows import Row
-from assay.track.standing import Standing, find, history, standings
 
 _IDENTITY = ("id", "model_id", "name", "version", "strategy_type", "exchange", "symbol", "timeframe", "experiment_id")
 _STATE = ("format", "integrity", "audit_status", "lifecycle_stage", "train_metric", "val_metric", "test_metric")
@@ -78,7 +78,7 @@ def rollback(
 def verify(asked: Sequence[str], context: Context, *, every: bool) -> dict[str, Any]:
     """Read files again and write down what was found: ``checked``, and ``faults`` with their reasons."""
     from assay.track.loading.checking import check
-    from assay.track.verifying import verify as verifying
+    from assay.track.registry.verifying import verify as verifying
 
     places = context.places
     wanted = [_row(each, context)["id"] for each in asked] or None
@@ -93,7 +93,7 @@ def verify(asked: Sequence[str], context: Context, *, every: bool) -> dict[str, 
 
 def prune(context: Context, *, dry_run: bool, by: str) -> dict[str, Any]:
     """One pass of retention; what went, or in a dry run would go."""
-    from assay.track.pruning import prune as pruning
+    from assay.track.registry.pruning import prune as pruning
 
     pruned = pruning(
         context.record, artifacts=context.artifacts, models=context.models, days=context.retention_days,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from assay.kernel.errors import ConfigError, StoreError, shown
 from assay.runs.context import Context
-from assay.track.query import Answer, ask
+from assay.track.upkeep.query import Answer, ask
 
 Store = Literal["record", "candles"]
 
@@ -22,7 +22,7 @@ def question(statement: str, context: Context, *, store: Store | None = None, li
     """The first `limit` rows of one reading statement.
 
     store: which to ask; None asks the record, and the candle store where the record has no such relation. Neither is
-    made or changed by it. StoreError ``STORE_NOT_FOUND`` where no store has it, else as `assay.track.query.ask`;
+    made or changed by it. StoreError ``STORE_NOT_FOUND`` where no store has it, else as `assay.track.upkeep.query.ask`;
     ConfigError ``CONFIG_FIELD`` for what the candle store refuses.
     """
     if store == "candles":

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from assay.track.artifacts import Artifacts
-from assay.track.champions import Champions
 from assay.track.configurations import Configurations
 from assay.track.database import BUSY_SECONDS, Database, place_of
 from assay.track.datasets import Datasets
@@ -15,6 +14,7 @@ from assay.track.hyperparameters import Hyperparameters
 from assay.track.ledger import Ledger
 from assay.track.metrics import Metrics
 from assay.track.models import Models
+from assay.track.registry.champions import Champions
 from assay.track.trades import Trades
 
 

@@ -10,7 +10,6 @@ from functools import partial
 
 from assay.kernel.errors import AssayError, StoreError
 from assay.track.blobs.store import Blobs
-from assay.track.champions import Post
 from assay.track.mirror.address import redacted
 from assay.track.mirror.alone import alone
 from assay.track.mirror.models import MirroredModels
@@ -18,6 +17,7 @@ from assay.track.mirror.runs import MirroredRuns
 from assay.track.mirror.server import Away, Server
 from assay.track.mirror.waiting import Waiting
 from assay.track.record import Record
+from assay.track.registry.champions import Post
 from assay.track.rows import Row
 
 _LOG = logging.getLogger(__name__)

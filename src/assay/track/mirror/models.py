@@ -11,11 +11,11 @@ from assay.kernel.errors import ArtifactError
 from assay.track.blobs.manifest import MANIFEST, verified
 from assay.track.blobs.store import Blobs
 from assay.track.canonical import canonical
-from assay.track.champions import Post
 from assay.track.mirror import spelling
 from assay.track.mirror.runs import MirroredRuns
 from assay.track.mirror.server import Refused, Server
 from assay.track.record import Record
+from assay.track.registry.champions import Post
 from assay.track.rows import Row
 
 _LOG = logging.getLogger(__name__)

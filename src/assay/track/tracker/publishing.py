@@ -9,7 +9,7 @@ from assay.track.environment import distributions
 from assay.track.loading.formats import FORMATS
 from assay.track.loading.places import Places
 from assay.track.loading.selftest import self_test
-from assay.track.publish import Written, write_files
+from assay.track.registry.publish import Written, write_files
 from assay.track.rows import Row
 
 _DECIDING = frozenset({"assay", "numpy", "lightgbm", "xgboost-cpu", "scikit-learn", "skops", "ta-lib", "numba"})

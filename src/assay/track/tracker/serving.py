@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from assay.kernel.errors import ConfigError
 from assay.track.blobs.signature import Keys
-from assay.track.champions import Post
-from assay.track.gate import demand_there
 from assay.track.loading.places import Places
-from assay.track.pruning import Pruned, prune
-from assay.track.publish import publish
-from assay.track.retention import DAYS, KEEP_LAST
+from assay.track.registry.champions import Post
+from assay.track.registry.gate import demand_there
+from assay.track.registry.pruning import Pruned, prune
+from assay.track.registry.publish import publish
+from assay.track.registry.retention import DAYS, KEEP_LAST
+from assay.track.registry.verifying import Checked, verify
 from assay.track.rows import Row, scalar
 from assay.track.tracker.door import DEFAULT, Door, Where
 from assay.track.tracker.words import known_id, mapping, named
-from assay.track.verifying import Checked, verify
 
 if TYPE_CHECKING:
     from assay.kernel.contracts import Model
@@ -127,8 +127,8 @@ class Serving(Door):
     ) -> int:
         """Make a model champion of its strategy on its market; the alias's new version.
 
-        `assay.track.champions.Champions.promote` has the gate and the errors; here files are read and self-test rows
-        asked. override: why, where the verdict is not GOLD. strategy: the file of a rule of the user's own.
+        The gate and the errors are those of `assay.track.registry.champions.Champions.promote`; here files are read and
+        self-test rows asked. override: why, where the verdict is not GOLD. strategy: the file of a rule of the user's own.
         """
         return self.record.champions.promote(
             self._asked(model_id), by=by, works=self._works(strategy), expected_version=expected_version,
@@ -167,7 +167,7 @@ class Serving(Door):
         return model
 
     def retain(self, days: int = DAYS, *, keep_last: int = KEEP_LAST, dry_run: bool = False, by: str = "") -> Pruned:
-        """Remove the files of models older than `days`, and files without a row: `assay.track.pruning.prune`."""
+        """Remove files of models older than `days`, and files without a row; see `assay.track.registry.pruning.prune`."""
         places = self.places
         return prune(
             self.record, artifacts=places.artifacts, models=places.models, days=days, keep_last=keep_last,

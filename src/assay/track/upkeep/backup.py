@@ -47,7 +47,7 @@ def backup(url: str | os.PathLike[str], file: Path) -> Backup:
         if isinstance(place, SqliteFile):
             rows = copy_sqlite(place.path, partial)
         else:
-            from assay.track.pgdump import dump
+            from assay.track.upkeep.pgdump import dump
 
             with speaking(place.where, away="STORE_OPEN"):
                 rows = dump(place, partial)

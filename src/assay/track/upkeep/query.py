@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 from assay.kernel.errors import ConfigError, StoreError, shown
-from assay.track.backup import demand_file
 from assay.track.database import place_of
 from assay.track.faults import speaking, store_error
 from assay.track.postgres import PostgresDatabase
 from assay.track.sqlite import SqliteFile
+from assay.track.upkeep.backup import demand_file
 
 SECONDS = 30.0
 _LONGEST = 16 * 1024 * 1024  # bytes of one value

@@ -8,11 +8,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, shown
-from assay.track import retention
 from assay.track.blobs.store import disk, sync
-from assay.track.orphans import Orphan, orphans, remove
 from assay.track.record import Record
-from assay.track.retention import DAYS, KEEP_LAST, YOUNG_MS, Removal
+from assay.track.registry import retention
+from assay.track.registry.orphans import Orphan, orphans, remove
+from assay.track.registry.retention import DAYS, KEEP_LAST, YOUNG_MS, Removal
 from assay.track.schema.service import EVENTS
 
 _MARKER = ".retention"

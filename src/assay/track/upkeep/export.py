@@ -13,7 +13,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
-from assay.track.backup import copy_sqlite
 from assay.track.canonical import canonical
 from assay.track.database import BUSY_SECONDS, place_of
 from assay.track.faults import speaking
@@ -22,7 +21,8 @@ from assay.track.schema import configurations, ledger, models, runs, service
 from assay.track.schema.columns import RECORD, Bool
 from assay.track.schema.guards import views
 from assay.track.sqlite import SqliteFile
-from assay.track.upkeep import Place, demand_record
+from assay.track.upkeep.backup import copy_sqlite
+from assay.track.upkeep.laying import Place, demand_record
 
 _LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
 _AT_ONCE = 5_000

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError
-from assay.track.backup import backup, demand_file
 from assay.track.database import BUSY_SECONDS, place_of
 from assay.track.faults import speaking
 from assay.track.postgres import PostgresDatabase
 from assay.track.schema.migrate import HEAD, upgrade, version
 from assay.track.sqlite import SqliteFile
+from assay.track.upkeep.backup import backup, demand_file
 
 Place = SqliteFile | PostgresDatabase
 
@@ -35,7 +35,7 @@ def initialise(url: str | os.PathLike[str], *, backups: Path | None = None) -> L
     """Lay the record at `url`, or bring it up to this program's tables; twice, or by two at once, is once.
 
     backups: folder for the copy that is made before an older record is changed; beside a SQLite file by default, the
-    working folder for PostgreSQL. Errors as `assay.track.record.open_record` and `assay.track.backup.backup`.
+    working folder for PostgreSQL. Errors as `assay.track.record.open_record` and `assay.track.upkeep.backup.backup`.
     """
     place = place_of(url)
     was = found_version(place)

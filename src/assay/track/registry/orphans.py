@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from assay.track.blobs.store import Blobs, disk
 from assay.track.record import Record
-from assay.track.retention import SIGNATURE, YOUNG_MS
+from assay.track.registry.retention import SIGNATURE, YOUNG_MS
 from assay.track.schema.columns import RECORD, Json
 from assay.track.schema.models import MODELS
 

@@ -9,10 +9,10 @@ from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError
 from assay.track.again import writes
 from assay.track.database import Database, hold, insert_new
-from assay.track.gate import demand_run, demand_sound, demand_there, faults_of, gate, uncounted, word
 from assay.track.instants import instant
 from assay.track.ledger import Ledger
 from assay.track.outbox import announce
+from assay.track.registry.gate import demand_run, demand_sound, demand_there, faults_of, gate, uncounted, word
 from assay.track.rows import Row, not_found, rows
 from assay.track.schema.models import ALIASES, MODELS
 from assay.track.schema.service import EVENTS

@@ -13,7 +13,7 @@ from assay.track.schema import configurations, ledger, models, runs, service
 from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import guards, views
 from assay.track.schema.models import ALIASES, MODELS
-from assay.track.upkeep import demand_record
+from assay.track.upkeep.laying import demand_record
 
 _LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
 _TOLD = 5

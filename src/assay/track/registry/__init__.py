@@ -1,0 +1,1 @@
+"""Models that serve: published, verified, promoted, retired."""

@@ -1,0 +1,1 @@
+"""The record looked after: laid, backed up, checked, read, given out."""
