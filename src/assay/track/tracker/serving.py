@@ -128,7 +128,7 @@ class Serving(Door):
         """Make a model champion of its strategy on its market; the alias's new version.
 
         The gate and the errors are those of `assay.track.registry.champions.Champions.promote`; here files are read and
-        self-test rows asked. override: why, where the verdict is not GOLD. strategy: the file of a rule of the user's own.
+        self-test rows asked. override: why, where the verdict is not GOLD. strategy: the file of a user's own rule.
         """
         return self.record.champions.promote(
             self._asked(model_id), by=by, works=self._works(strategy), expected_version=expected_version,
@@ -167,7 +167,7 @@ class Serving(Door):
         return model
 
     def retain(self, days: int = DAYS, *, keep_last: int = KEEP_LAST, dry_run: bool = False, by: str = "") -> Pruned:
-        """Remove files of models older than `days`, and files without a row; see `assay.track.registry.pruning.prune`."""
+        """Remove old models' files, and files without a row; see `assay.track.registry.pruning.prune`."""
         places = self.places
         return prune(
             self.record, artifacts=places.artifacts, models=places.models, days=days, keep_last=keep_last,
