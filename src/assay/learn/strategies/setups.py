@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import TrainError, shown
+from assay.learn.strategies.order import side_of, turns_of
 from assay.learn.strategies.parameters import Threshold
 
 SideArray = NDArray[np.int8]
@@ -138,6 +139,39 @@ class State:
 
     side: FloatArray
 
+    @classmethod
+    def above(cls, upper: FloatArray, lower: FloatArray, *, equal: float = 0.0) -> "State":
+        """Long where `upper` lies above `lower`, both ``(n,)`` float64, short where below; a sweep reads it faster.
+
+        equal: share of ``|lower|`` up to which they are equal, >= 0: then, and where one is NaN, what is held stays.
+        Raises TrainError ``TRAIN_STRATEGY`` for columns of different lengths.
+        """
+        return Above(upper, lower, equal)
+
+
+class Above(State):
+    """What `State.above` gives: two columns, whose side is computed when it is asked for."""
+
+    __slots__ = ("equal", "lower", "upper")
+    upper: FloatArray
+    lower: FloatArray
+    equal: float
+
+    def __init__(self, upper: FloatArray, lower: FloatArray, equal: float) -> None:
+        if upper.shape != lower.shape:
+            raise TrainError(f"State.above: shapes {upper.shape} and {lower.shape}", code="TRAIN_STRATEGY")
+        for name, value in (("upper", upper), ("lower", lower), ("equal", equal)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def side(self) -> FloatArray:
+        """``(n,)``, computed at each call."""
+        return side_of(self.upper, self.lower, self.equal)
+
+    def turns(self, first: int) -> tuple[NDArray[np.int32], FloatArray]:
+        """Rows from `first` on at which the side changes, and the side."""
+        return turns_of(self.upper, self.lower, self.equal, first)
+
 
 def edges(side: SideArray) -> SideArray:
     """``(n,)``: the condition where it is not the one of the row before, else 0."""
@@ -149,7 +183,8 @@ def edges(side: SideArray) -> SideArray:
 def demand_shapes(found: "Setups | State", n: int, thresholds: Mapping[str, Threshold], name: str) -> None:
     """Raise TrainError ``TRAIN_STRATEGY`` where a rule gave arrays of another length, or not a column it declared."""
     if isinstance(found, State):
-        _demand(name, "State.side", found.side, n)
+        for each in (found.upper, found.lower) if isinstance(found, Above) else (found.side,):
+            _demand(name, "State.side", each, n)
         return
     if not isinstance(found, Setups):
         raise TrainError(

@@ -1,11 +1,8 @@
 """The baseline: hold the side of the faster mean."""
 
-import numpy as np
-
-from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.learn.strategies.declare import strategy
-from assay.learn.strategies.indicators import compiled, sma
+from assay.learn.strategies.indicators import sma
 from assay.learn.strategies.parameters import Range, Structural
 from assay.learn.strategies.setups import State
 
@@ -30,14 +27,4 @@ def sma_cross(bars: Bars, *, fast: int, slow: int) -> State:
 
     Equal means (to 1e-12 of their value) keep what is held. No stop, take or hold.
     """
-    return State(_side(sma(bars, fast), sma(bars, slow)))
-
-
-@compiled
-def _side(quick: FloatArray, calm: FloatArray) -> FloatArray:
-    """The side of the quicker mean, NaN where they are equal or one is unknown."""
-    side = np.empty(len(quick))
-    for t in range(len(quick)):
-        gap = quick[t] - calm[t]
-        side[t] = (1.0 if gap > 0.0 else -1.0) if abs(gap) > _EQUAL * abs(calm[t]) else np.nan
-    return side
+    return State.above(sma(bars, fast), sma(bars, slow), equal=_EQUAL)

@@ -48,6 +48,8 @@ def candidates(
     lookback = rule.lookback(values, bars.instrument.timeframe)
     short = bool(values.get(ALLOW_SHORT, True))
     usable = bars.columns[USABLE] == 1 if USABLE in bars.columns else None
+    if isinstance(found, setups.Above) and short and regime is None and usable is None:
+        return States(*found.turns(max(start, lookback)))
     if isinstance(found, setups.State):
         side = found.side if short else np.maximum(found.side, 0.0)
         side = side if regime is None else np.where(regime, side, 0.0)
