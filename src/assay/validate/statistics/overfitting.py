@@ -4,7 +4,7 @@ Source: Bailey, Borwein, López de Prado & Zhu 2017, "The Probability of Backtes
 Finance 20(4).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -50,10 +50,15 @@ def probability_of_backtest_overfitting(returns: ArrayLike, n_blocks: int = 16) 
     than rows or than 24.
     """
     r = _checked(np.asarray(returns, np.float64), n_blocks)
-    blocks = _Blocks.of(r, n_blocks)
+    return overfitting_of(r.T, n_blocks)
+
+
+def overfitting_of(series: Iterable[FloatArray], n_blocks: int = 16) -> Overfitting:
+    """`probability_of_backtest_overfitting` of finite ``(n,)`` returns, two or more, that need not be held together."""
+    blocks = _Blocks.of(series, n_blocks)
     found: list[FloatArray] = []
     dropped = 0
-    for chosen in _splits(n_blocks, r.shape[1]):
+    for chosen in _splits(n_blocks, len(blocks.means)):
         inside, outside = blocks.sharpe(chosen), np.nan_to_num(blocks.sharpe(~chosen), nan=0.0)
         defined = np.isfinite(inside).any(axis=1)
         dropped += int((~defined).sum())
@@ -86,18 +91,17 @@ class _Blocks:
     means: FloatArray
 
     @classmethod
-    def of(cls, returns: FloatArray, n_blocks: int) -> "_Blocks":
-        means = returns.mean(axis=0)
-        parts = np.array_split(returns, n_blocks)
-        centred = [part - means for part in parts]
-        return cls(
-            np.array([len(part) for part in parts], np.float64),
-            np.array([part.sum(axis=0) for part in centred]),
-            np.array([(part**2).sum(axis=0) for part in centred]),
-            np.array([part.min(axis=0) for part in parts]),
-            np.array([part.max(axis=0) for part in parts]),
-            means,
-        )
+    def of(cls, series: Iterable[FloatArray], n_blocks: int) -> "_Blocks":
+        told, counts = [], np.zeros(n_blocks)
+        for returns in series:
+            parts, mean = np.array_split(returns, n_blocks), returns.mean()
+            counts = np.array([len(part) for part in parts], np.float64)
+            moments = [
+                ((part - mean).sum(), ((part - mean) ** 2).sum(), part.min(), part.max(), mean) for part in parts
+            ]
+            told.append(np.array(moments))
+        sums, squares, lows, highs, means = np.array(told).transpose(2, 1, 0)
+        return cls(counts, sums, squares, lows, highs, means[0])
 
     def sharpe(self, chosen: BoolArray) -> FloatArray:
         """``(c, N)`` of the rows of the chosen blocks ``(c, S)``; NaN without range or below two rows."""
