@@ -16,6 +16,7 @@ from assay.simulate.metrics import metrics
 from assay.simulate.record import Record
 from assay.simulate.stitch import in_sequence, side_by_side
 from assay.validate.forecasts import forecast_quality
+from assay.validate.statistics import Overfitting
 from assay.validate.verdict import Evidence, Thresholds, Verdict, judge
 from assay.validate.walk import Outcome, Tested
 
@@ -61,10 +62,19 @@ def judged(outcomes: Sequence[Outcome], past: History, costs: Costs, *, seed: in
     )
 
 
-def verdict(found: Judged, past: History, *, n_trials: int, counted: bool, n_searched: int = 1) -> Verdict:
+def verdict(
+    found: Judged,
+    past: History,
+    *,
+    n_trials: int,
+    counted: bool,
+    n_searched: int = 1,
+    overfitting: Overfitting | None = None,
+) -> Verdict:
     """The gate's word on a record, with the trials that the market's ledger counts; `counted`: this one among them.
 
-    n_searched: configurations that it was chosen among. Regimes are those of the first instrument.
+    n_searched: configurations that it was chosen among.   overfitting: how such a choice fares. Regimes are those of
+    the first instrument.
     """
     return judge(
         Evidence(
@@ -76,6 +86,7 @@ def verdict(found: Judged, past: History, *, n_trials: int, counted: bool, n_sea
             ledger_complete=counted,
             stressed_returns=found.stressed,
             n_searched=n_searched,
+            overfitting=overfitting,
             regimes=regimes(past.bars[next(iter(found.records))], found.whole),
         )
     )

@@ -21,9 +21,11 @@ from assay.learn.strategies.exits import flat
 from assay.runs.evidence import SHOWN_BEST, SHOWN_TRIALS, jsonable
 from assay.simulate.metrics import metrics
 from assay.validate.robustness import plateau_score
+from assay.validate.search.compared import compared
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
+from assay.validate.statistics import Overfitting
 from assay.validate.walk import Outcome, judge_model
 
 _CURVE, _LOOKED_AT, _LEAST_A_PARAMETER = 200, 50_000, 10
@@ -97,12 +99,14 @@ class Windows:
     """The windows of a walk, oldest first.
 
     documents: see `assay.runs.optimize`.   trials: the fifth table of the evidence.   newest: the last that found some.
+    overfitting: of the newest search; None where it tried one configuration.
     """
 
     documents: Sequence[Mapping[str, Any]]
     trials: pl.DataFrame
     newest: SearchResult
     model: Model
+    overfitting: Overfitting | None
 
 
 def windows(
@@ -112,6 +116,7 @@ def windows(
     """What a walk of searches found. tested: a dict a window, with the ``metrics`` of its test part."""
     documents, tables = [], []
     newest: tuple[SearchResult, Model] | None = None
+    searched: IntArray | None = None
     held: SearchResult | None = None
     for outcome, judged in zip(outcomes, tested, strict=True):
         times, fold = panel.times, outcome.fold
@@ -137,10 +142,12 @@ def windows(
         if result is not None:
             document |= _told(result, trainer.search.space)
             tables.append(_table(result, outcome.number))
+            searched = fold.train
         documents.append(document)
-    if newest is None:
+    if newest is None or searched is None:
         raise trainer.refused[min(trainer.refused)]
-    return Windows(documents, pl.concat(tables, how="diagonal_relaxed"), *newest)
+    fared = compared(trainer.search, newest[0], panel.learning(searched), seed=seed)
+    return Windows(documents, pl.concat(tables, how="diagonal_relaxed"), *newest, fared)
 
 
 def _metrics(model: Model, panel: Panel, rows: IntArray, costs: Costs, seed: int) -> dict[str, float]:
