@@ -212,7 +212,7 @@ def _one(console: "Console", found: dict[str, Any]) -> None:
         lines.append(f"its files were removed {found['deleted_at'][:19]}")
     if found["override"]:
         lines.append(f"promoted against its verdict by {found['override']['by']}: {found['override']['reason']}")
-    lines += [f"  {r['state']:<8}{r['check']:<9}{r['text']}" for r in _reasons(found)]
+    lines += [f"  {r['state']:<8}{r['check']:<12}{r['text']}" for r in _reasons(found)]
     for event in found["events"]:
         told = ", ".join(f"{k} {v}" for k, v in event["details"].items() if v is not None)
         lines.append(f"  {event['time'][:19]}  {event['action']} by {event['by'] or 'nobody'}: {told}")

@@ -77,7 +77,7 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
     console.print(_asked(document), highlight=False, markup=False)
     console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
     for reason in document["reasons"]:
-        console.print(f"  {reason['state']:<8}{reason['check']:<9}{reason['text']}", highlight=False)
+        console.print(f"  {reason['state']:<8}{reason['check']:<12}{reason['text']}", highlight=False)
     for reason in document["absent"].values():
         console.print(f"  note: {reason}", highlight=False, markup=False)
     _windows(console, document)

@@ -147,7 +147,7 @@ def _one(console: "Console", document: dict[str, Any]) -> None:
     if "verdict" in document:
         console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
         for reason in document["reasons"]:
-            console.print(f"  {reason['state']:<8}{reason['check']:<9}{reason['text']}", highlight=False)
+            console.print(f"  {reason['state']:<8}{reason['check']:<12}{reason['text']}", highlight=False)
     if "metrics" in document:
         for name, value in sorted(document["metrics"].items()):
             console.print(f"  {name:<24}{number(value, 4)}", highlight=False)

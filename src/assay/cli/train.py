@@ -72,7 +72,7 @@ def _people(console: "Console", document: Document, *, existing: bool) -> None:
     console.print(f"{document['name']}   run {document['experiment_id']} ({document['run_id']})", markup=False)
     console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
     for reason in document["reasons"]:
-        console.print(f"  {reason['state']:<8}{reason['check']:<9}{reason['text']}", highlight=False)
+        console.print(f"  {reason['state']:<8}{reason['check']:<12}{reason['text']}", highlight=False)
     table = Table(box=None, pad_edge=False)
     for column in ("fold", "test from", "test to", "trades", "net", "Sharpe/yr", "AUC"):
         table.add_column(column, justify="left" if column.startswith("test") else "right")
