@@ -8,15 +8,17 @@ MATURE; DECAY is for what once was higher and is reached by monitoring alone.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite, nan
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.validate.breakers import ACCOUNT_TRIGGERS as ACCOUNT_TRIGGERS
 from assay.validate.breakers import BREAKERS as BREAKERS
 from assay.validate.breakers import Stage as Stage
-from assay.validate.stability import OverfitVerdict
-from assay.validate.verdict import Word
+
+if TYPE_CHECKING:  # the record opens with this module, and neither runs nor statistics are needed for that
+    from assay.validate.stability import OverfitVerdict
+    from assay.validate.verdict import Word
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
 
@@ -99,9 +101,9 @@ NEEDED = ("net_profit", "sharpe_annual", "total_trades", "p_value")
 
 
 def place(
-    word: Word,
+    word: "Word",
     metrics: Mapping[str, Any],
-    overfit: OverfitVerdict | None,
+    overfit: "OverfitVerdict | None",
     *,
     approved: bool = False,
     live: Live | None = None,
@@ -165,7 +167,7 @@ def _placed(stage: Stage, eligible: Literal["MATURE"] | None, reasons: list[Reas
     )
 
 
-def _paper(word: Word, m: Mapping[str, float], live: Live) -> Iterator[Reason]:
+def _paper(word: "Word", m: Mapping[str, float], live: Live) -> Iterator[Reason]:
     yield _rule("VERDICT", word != "PYRITE", f"the gate says {word}", word, "not PYRITE")
     profit, sharpe = m["net_profit"], m["sharpe_annual"]
     yield _rule("NET_PROFIT", profit >= 0, f"net profit {_told(profit, '.2%')} out of sample", profit, 0.0)
@@ -185,14 +187,14 @@ def _decay(live: Live) -> Iterator[Reason]:
     yield _measured("ADVERSE_SELECTION", adverse, ADVERSE, lambda v, limit: v <= limit)
 
 
-def _discovery(word: Word, m: Mapping[str, float]) -> Iterator[Reason]:
+def _discovery(word: "Word", m: Mapping[str, float]) -> Iterator[Reason]:
     trades, p = m["total_trades"], m["p_value"]
     yield _rule("PROVEN", word == "GOLD", f"the gate says {word}", word, "GOLD")
     yield _rule("TRADES", trades >= MIN_TRADES, f"{_told(trades, ',.0f')} closed trades", trades, MIN_TRADES)
     yield _rule("P_VALUE", p < MAX_P_VALUE, f"p {_told(p, '.4f')} after deflation", p, MAX_P_VALUE)
 
 
-def _mature(m: Mapping[str, float], overfit: OverfitVerdict | None, live: Live) -> Iterator[Reason]:
+def _mature(m: Mapping[str, float], overfit: "OverfitVerdict | None", live: Live) -> Iterator[Reason]:
     trades, sharpe = m["total_trades"], m["sharpe_annual"]
     yield _rule(
         "MATURE_TRADES", trades > MATURE_TRADES, f"{_told(trades, ',.0f')} closed trades", trades, MATURE_TRADES
