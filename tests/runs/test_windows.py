@@ -18,9 +18,9 @@ from assay.learn.strategies import strategy_named
 from assay.runs.evidence import jsonable
 from assay.runs.history import bare
 from assay.runs.judged import judged
-from assay.runs.plan import plan
 from assay.runs.rules import RuleSearch
 from assay.runs.windows import Idle, Searching, Windows, windows
+from assay.validate.split.asked import plan
 from assay.validate.walk import walk
 from tests.learn.strategy_bars import lively
 from tests.runs.walked_by_hand import by_hand, cut

@@ -11,8 +11,8 @@ from assay.kernel.errors import DataError
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import TrainSpec
 from assay.targets import label, parse
+from assay.validate.split.asked import LEAST_ROWS
 
-LEAST_ROWS = 100  # usable rows below which nothing is trained
 _FLAT = 0.5
 
 

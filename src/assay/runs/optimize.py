@@ -28,7 +28,6 @@ from assay.runs.documents import TrainResult, document, trial
 from assay.runs.evidence import RunEvidence, jsonable, tables
 from assay.runs.history import History, bare
 from assay.runs.judged import Judged, judged, verdict
-from assay.runs.plan import plan
 from assay.runs.regimes import split_by_regime
 from assay.runs.rules import RuleSearch, as_tables
 from assay.runs.strategies import blamed, demand_honest, with_origin
@@ -36,6 +35,7 @@ from assay.runs.windows import Searching, Windows, windows
 from assay.track.experiments import Run
 from assay.validate.robustness import parameter_stability
 from assay.validate.split import Plan
+from assay.validate.split.asked import plan
 from assay.validate.stability import MIN_WINDOWS, windows_stability
 from assay.validate.walk import walk
 

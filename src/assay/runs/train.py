@@ -17,8 +17,8 @@ from assay.runs.documents import TrainResult, document, trial
 from assay.runs.evidence import RunEvidence, jsonable, tables
 from assay.runs.history import history
 from assay.runs.judged import judged, verdict
-from assay.runs.plan import plan
 from assay.runs.trainers import trainer_of
+from assay.validate.split.asked import plan
 from assay.validate.walk import Outcome, walk
 
 

@@ -1,7 +1,8 @@
 """Planted leaks. A check that lets one of these pass is no check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -9,8 +10,12 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Report
+from assay.kernel.costs import Costs
+from assay.kernel.decisions import Decisions
 from assay.kernel.labels import Labels
-from assay.kernel.panel import Panel
+from assay.kernel.panel import Panel, Window
+from assay.simulate.engine import run
+from assay.simulate.record import Record
 from assay.testing.trainers import TinyModel, correlations, labelled, tiny
 
 _BARS_OF_FOUR = 4
@@ -37,7 +42,7 @@ def backfill(bars: Bars) -> FloatArray:
     return np.where(np.isnan(values), np.r_[values[1:], np.nan], values)
 
 
-def unclosed_higher_bar(bars: Bars) -> FloatArray:
+def unclosed_higher_timeframe(bars: Bars) -> FloatArray:
     """The close of the four-bar candle that a row lies in, from its first row on: a resample filled from the future."""
     last = np.minimum(np.arange(len(bars)) // _BARS_OF_FOUR * _BARS_OF_FOUR + _BARS_OF_FOUR - 1, len(bars) - 1)
     return bars.close[last]
@@ -48,8 +53,41 @@ FEATURE_LEAKS: tuple[Callable[[Bars], FloatArray], ...] = (
     centred_window,
     global_zscore,
     backfill,
-    unclosed_higher_bar,
+    unclosed_higher_timeframe,
 )
+
+
+def cross_symbol_shift(many: Sequence[Bars]) -> list[FloatArray]:
+    """The close of the row before, in a table of all symbols sorted by time and not grouped: the neighbour's."""
+    last = [np.r_[np.nan, each.close[:-1]] for each in many]
+    return [last[0] if len(many) == 1 else last[-1], *(each.close for each in many[:-1])]
+
+
+def complete_higher_open(bars: Bars) -> FloatArray:
+    """The open of the four-bar candle that a row lies in, where a resample did not drop the candle as unfinished."""
+    candle = bars.timestamp // (_BARS_OF_FOUR * bars.instrument.bar.ms)
+    _, first, which, count = np.unique(candle, return_index=True, return_inverse=True, return_counts=True)
+    whole: FloatArray = np.where(count == _BARS_OF_FOUR, bars.open[first], np.nan)[which]
+    return whole
+
+
+def unit_by_range(bars: Bars) -> FloatArray:
+    """Closes in a unit that is chosen by the highest price that ever comes."""
+    return bars.close / (1.0 if bars.close.max() < 2 * bars.close[0] else 100.0)
+
+
+def long_memory(bars: Bars) -> FloatArray:
+    """A mean of 50 rows: honest, for those who declare 49 rows of history."""
+    sums = np.cumsum(np.r_[0.0, bars.close])
+    whole = (sums[50:] - sums[:-50]) / 50
+    return np.r_[np.full(min(49, len(bars)), np.nan), whole][: len(bars)] / bars.close
+
+
+def hindsight(bars: Bars, decisions: Decisions, costs: Costs, *, ahead: int = 12) -> Record:
+    """Trades what is decided, but for what will have lost `ahead` bars later."""
+    later = np.r_[bars.close[ahead:], np.full(min(ahead, len(bars)), bars.close[-1])]
+    loses = (later - bars.close) * decisions.target < 0
+    return run(bars, replace(decisions, target=np.where(loses, np.nan, decisions.target)), costs)
 
 
 def understated(label: Callable[[Bars], Labels], *, bars_early: int = 1) -> Callable[[Bars], Labels]:
@@ -119,3 +157,34 @@ class StopsOnTest:
         score = ((all_x - honest.centre) / honest.spread) @ honest.weight
         report.progress(1.0, {})
         return replace(honest, weight=honest.weight * float(score @ all_y / (score @ score)))
+
+
+@dataclass(frozen=True, slots=True)
+class NextBarModel:
+    """Acts on an observation that holds the bar that it will trade on."""
+
+    lookback: int = 0
+
+    def decide(self, panel: Panel) -> dict[str, Decisions]:
+        """See `Model`."""
+        return {symbol: Decisions.weights(np.sign(self.observe(window))) for symbol, window in panel}
+
+    def observe(self, window: Window) -> FloatArray:
+        """``(n,)`` the move of the bar after each row."""
+        return np.r_[np.diff(window.bars.close), 0.0]
+
+    def save(self, folder: Path) -> None:
+        """Write ``acting.json``; it has learnt nothing."""
+        (folder / "acting.json").write_text("{}", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class ObservesNextBar:
+    """Makes a `NextBarModel`."""
+
+    name: ClassVar[str] = "observation_next_bar"
+
+    def fit(self, train: Panel, *, seed: int, report: Report) -> NextBarModel:
+        """See `Trainer`."""
+        report.progress(1.0, {})
+        return NextBarModel()

@@ -1,1 +1,27 @@
 """Does anything that was said at t depend on bars after t?"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from assay.validate.audit.asking import audit as audit
+    from assay.validate.audit.pipeline import Columns as Columns
+    from assay.validate.audit.pipeline import Pipeline as Pipeline
+    from assay.validate.audit.report import AuditReport as AuditReport
+    from assay.validate.audit.report import Violation as Violation
+
+_HOMES = {
+    "AuditReport": "report",
+    "Columns": "pipeline",
+    "Pipeline": "pipeline",
+    "Violation": "report",
+    "audit": "asking",
+}
+__all__ = ["AuditReport", "Columns", "Pipeline", "Violation", "audit"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

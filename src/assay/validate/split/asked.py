@@ -3,10 +3,10 @@
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel
 from assay.kernel.spec import FoldPlan
-from assay.runs.history import LEAST_ROWS
 from assay.validate.split import Days, Plan, WalkForward
 
 DEFAULT_FOLDS = 8
+LEAST_ROWS = 100  # usable rows below which nothing is trained
 
 
 def plan(folds: FoldPlan, panel: Panel, *, horizon: int) -> Plan:

@@ -1,0 +1,47 @@
+"""The steps that a spec asks for."""
+
+from collections.abc import Collection
+
+from assay.features import table
+from assay.features.sets import EXTRAS
+from assay.features.tables import named
+from assay.kernel.bars import Bars
+from assay.kernel.panel import Panel
+from assay.kernel.spec import TrainSpec
+from assay.targets import label, parse
+from assay.validate.audit.pipeline import Columns, Pipeline, no_columns, per_symbol
+from assay.validate.split import Plan
+from assay.validate.split.asked import plan
+
+_ONLY_CANDLES = "rules"  # the learner that reads no feature and no label
+
+
+def _there(features: str | tuple[str, ...], absent: Collection[str]) -> tuple[str, ...]:
+    extras = EXTRAS[features] if isinstance(features, str) else ()
+    return tuple(name for name in (*named(features), *extras) if name not in absent)
+
+
+def pipeline_of(spec: TrainSpec) -> Pipeline:
+    """Features, target, folds and costs of a training. Raises what `targets.parse` raises."""
+
+    def folds(panel: Panel) -> Plan:
+        horizons = [window.labels.horizon for _, window in panel if window.labels is not None]
+        return plan(spec.folds, panel, horizon=max(horizons, default=0))
+
+    there: dict[str, tuple[str, ...]] = {}  # asked again, columns that no bars of the market have are not warned of
+
+    def columns(bars: Bars) -> Columns:
+        symbol = bars.instrument.symbol
+        made = table(bars, there.get(symbol, spec.features))
+        there.setdefault(symbol, _there(spec.features, made.absent))
+        return Columns(made.values, made.names, made.lookback)
+
+    if spec.learner == _ONLY_CANDLES:
+        return Pipeline(features=no_columns, plan=folds, costs=spec.costs)
+    target = parse(spec.target.name, spec.target.params)
+    return Pipeline(
+        features=per_symbol(columns),
+        plan=folds,
+        label=lambda bars: label(bars, target, costs=spec.costs),
+        costs=spec.costs,
+    )

@@ -1,0 +1,102 @@
+"""Other futures for the same past, and how far two answers to the past lie apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.bars import Bars
+from assay.kernel.decisions import Decisions
+from assay.market.scramble import scrambled
+from assay.simulate.record import Record
+
+CUT_OFF, SHUFFLED, WILD, STILL = "cut off", "shuffled", "shuffled, ten times as wild", "held at one price"
+SCRAMBLES = (SHUFFLED, WILD, STILL)
+_ALWAYS = 1e-300  # a scale that is 0 makes every change too large
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where two answers part first. change: by how much; NaN where one of the two is missing."""
+
+    name: str
+    row: int
+    change: float
+
+
+def changed(bars: Sequence[Bars], instant: int, how: str, *, seed: int) -> list[Bars]:
+    """The same candles up to `instant` (ms), and after it others, or none. An instrument that begins later is kept
+    whole where candles are cut off: it has no past to compare.
+    """
+    return [_changed(each, int(np.searchsorted(each.known_at, instant, side="right")), how, seed) for each in bars]
+
+
+def _changed(bars: Bars, first: int, how: str, seed: int) -> Bars:
+    if how == CUT_OFF:
+        return bars[:first] if first else bars
+    if how == STILL:
+        return _still(bars, first)
+    return scrambled(bars, first, seed=seed, factor=10.0 if how == WILD else 1.0)
+
+
+def _still(bars: Bars, first: int) -> Bars:
+    """One price from row `first` on, the open that is known already."""
+    if first >= len(bars):
+        return bars
+    price = bars.open[first]
+    named = {name: getattr(bars, name).copy() for name in ("open", "high", "low", "close")}
+    for column in named.values():
+        column[first:] = price
+    return replace(bars, **named)
+
+
+def first_change(
+    names: Sequence[str], was: FloatArray, now: FloatArray, *, tolerance: float, scale: FloatArray | None = None
+) -> list[Difference]:
+    """Columns of two ``(n, k)`` tables that differ, each with its first row. NaN equals NaN.
+
+    scale: ``(k,)`` what `tolerance` is a share of; None is exact but for `tolerance` itself.
+    """
+    if not was.size:
+        return []
+    same = (was == now) | (np.isnan(was) & np.isnan(now))
+    gap = np.abs(np.subtract(was, now, where=~same, out=np.zeros(was.shape)))
+    limit = tolerance if scale is None else np.maximum(tolerance * scale, _ALWAYS)
+    wrong = ~(gap <= limit)
+    rows = np.argmax(wrong, axis=0)
+    late = [int(k) for k in np.flatnonzero(wrong.any(axis=0))]
+    return [Difference(names[k], int(rows[k]), float(gap[rows[k], k])) for k in late]
+
+
+def scale_of(values: FloatArray) -> FloatArray:
+    """``(k,)`` largest finite modulus of each column; 0 for one without values."""
+    found = np.abs(np.where(np.isfinite(values), values, 0.0)).max(axis=0, initial=0.0)
+    return np.asarray(found, np.float64)
+
+
+def decided_otherwise(was: Decisions, now: Decisions, *, tolerance: float) -> Difference | None:
+    """The first field and row in which two decisions of equal length differ by more than this share, or None."""
+    names = [f.name for f in fields(Decisions)]
+    one, other = (np.column_stack([getattr(d, n).astype(np.float64) for n in names]) for d in (was, now))
+    found = first_change(names, one, other, tolerance=tolerance, scale=scale_of(one))
+    return min(found, key=lambda d: d.row, default=None)
+
+
+def traded_otherwise(was: Record, now: Record, last: int) -> Difference | None:
+    """The first number up to bar `last` in which two records of the same decisions differ, or None."""
+    curve = ("equity", "position")
+    stacks = (np.column_stack([getattr(r, n)[: last + 1] for n in curve]) for r in (was, now))
+    found = first_change(curve, *stacks, tolerance=0.0)
+    if found:
+        return min(found, key=lambda d: d.row)
+    trades = [r.trades.only(r.trades.exit_row <= last) for r in (was, now)]
+    names = [f.name for f in fields(trades[0]) if f.name != "symbols"]
+    if len(trades[0]) != len(trades[1]):
+        return Difference("trades closed", last, float(abs(len(trades[0]) - len(trades[1]))))
+    tables = (np.column_stack([getattr(t, n).astype(np.float64) for n in names]) for t in trades)
+    found = first_change(names, *tables, tolerance=0.0)
+    if not found:
+        return None
+    first = min(found, key=lambda d: d.row)
+    return replace(first, name=f"trade {first.name}", row=int(trades[0].exit_row[first.row]))

@@ -1,0 +1,86 @@
+"""What all probes of one audit stand on, and what they have found so far."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.bars import Bars
+from assay.kernel.clock import iso
+from assay.kernel.fold import Fold
+from assay.kernel.panel import Panel
+from assay.validate.audit.futures import scale_of
+from assay.validate.audit.pipeline import Pipeline, Seen
+from assay.validate.audit.report import AuditReport, Violation
+
+PROBES = ("truncate", "scramble", "symbols", "label", "fit", "decide", "simulate", "warm-up")
+"""In the order in which a candle meets them: what an earlier one finds, later ones may only pass on."""
+
+
+@dataclass
+class Ground:
+    """Candles as they are, walked once; and the findings.
+
+    seen:  of all candles, unchanged.   panel: of it, from row `warm_up` on.   scales: ``(k,)`` an instrument.
+    asked: the probes that are on.
+    """
+
+    pipeline: Pipeline
+    bars: Sequence[Bars]
+    seed: int
+    asked: Collection[str]
+    seen: Seen
+    panel: Panel
+    folds: list[Fold]
+    scales: list[FloatArray]
+    checks: Counter[str] = field(default_factory=Counter)
+    found: dict[tuple[str, str], Violation] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    complete: bool = True
+    label_moved: bool = False
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, bars: Sequence[Bars], seed: int, asked: Collection[str]) -> "Ground":
+        """Walk the candles as they are."""
+        seen = pipeline.seen(bars, labelled=True)
+        panel = seen.panel(seen.warm_up)
+        folds = list(pipeline.plan(panel).folds(panel.known_at, panel.times))
+        return cls(pipeline, bars, seed, asked, seen, panel, folds, [scale_of(c.values) for c in seen.columns])
+
+    @property
+    def warm_up(self) -> int:
+        """Rows at the start of each instrument that no learner sees."""
+        return self.seen.warm_up
+
+    def cut_of(self, symbol: int, instant: int) -> int:
+        """Last row of that instrument which is known at `instant` (ms)."""
+        return int(np.searchsorted(self.bars[symbol].known_at, instant, side="right")) - 1
+
+    def ask(self, probe: str) -> bool:
+        """Count a question; False where the probe is off."""
+        if probe not in self.asked:
+            return False
+        self.checks[probe] += 1
+        return True
+
+    def blame(
+        self, probe: str, name: str, text: str, *, symbol: int, cut: int, row: int, change: float
+    ) -> None:  # fmt: skip
+        """Keep the first finding of a probe about a name. text: what is said before the bar."""
+        bars = self.bars[symbol]
+        where = f" ({bars.instrument.symbol}, bar of {iso(int(bars.timestamp[row]))})" if 0 <= row < len(bars) else ""
+        self.found.setdefault((probe, name), Violation(probe, name, cut, row, change, text + where))
+
+    def report(self) -> AuditReport:
+        """All findings in the order of the walk, but for those of warm-up about a column that knows the future."""
+        early = {name for probe, name in self.found if probe in ("truncate", "scramble")}
+        kept = [v for (probe, name), v in self.found.items() if probe != "warm-up" or name not in early]
+        kept.sort(key=lambda v: PROBES.index(v.probe))
+        return AuditReport(self.complete, tuple(kept), dict(self.checks), tuple(self.notes))
+
+
+def size(change: float) -> str:
+    """How an answer changed, as a sentence ends."""
+    return "appeared or went" if np.isnan(change) else f"changed by {change:.3g}"

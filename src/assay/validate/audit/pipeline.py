@@ -1,0 +1,108 @@
+"""What an audit walks: candles to columns, labels, folds, decisions and a simulation, each step replaceable."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.bars import USABLE, Bars
+from assay.kernel.costs import Costs
+from assay.kernel.decisions import Decisions
+from assay.kernel.labels import Labels
+from assay.kernel.panel import Panel, Window
+from assay.simulate.engine import run
+from assay.simulate.record import Record
+from assay.validate.split import Plan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Features of one instrument. values ``(n, k)``: row t knows bars <= t.   lookback: rows before the first whole."""
+
+    values: FloatArray
+    names: tuple[str, ...]
+    lookback: int
+
+
+class Simulate(Protocol):
+    """What trades decisions: `assay.simulate.engine.run`, or what stands in for it."""
+
+    def __call__(self, bars: Bars, decisions: Decisions, costs: Costs) -> Record:
+        """One instrument alone, flat before the first row."""
+        ...
+
+
+Features = Callable[[Sequence[Bars]], Sequence[Columns]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """The steps of a training, as functions of candles.
+
+    features: columns of every instrument, in the order of the bars; all have the same names.
+    label:    None for learners that read none.   plan: folds over a panel.
+    alone:    an instrument's columns are declared to read that instrument only.
+    """
+
+    features: Features
+    plan: Callable[[Panel], Plan]
+    label: Callable[[Bars], Labels] | None = None
+    costs: Costs = field(default_factory=Costs)
+    simulate: Simulate = run
+    alone: bool = True
+
+    def seen(self, bars: Sequence[Bars], *, labelled: bool) -> "Seen":
+        """Candles through columns and, if asked, labels."""
+        columns = tuple(self.features(bars))
+        label = self.label if labelled else None
+        labels = tuple(None if label is None else _usable(each, label(each)) for each in bars)
+        return Seen(tuple(bars), columns, labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """Candles with all that was made of them; every row of every instrument, warm-up included."""
+
+    bars: tuple[Bars, ...]
+    columns: tuple[Columns, ...]
+    labels: tuple[Labels | None, ...]
+
+    @property
+    def warm_up(self) -> int:
+        """Rows at the start of each instrument that no learner sees."""
+        return max(c.lookback for c in self.columns)
+
+    def panel(self, warm_up: int) -> Panel:
+        """What a learner sees, from row `warm_up` of each instrument on; an instrument with no row left is left out."""
+        parts = zip(self.bars, self.columns, self.labels, strict=True)
+        windows = [Window(b, c.values, c.names, y)[warm_up:] for b, c, y in parts if len(b) > warm_up]
+        return Panel.of(*windows)
+
+
+def per_symbol(columns: Callable[[Bars], Columns]) -> Features:
+    """Columns that read one instrument, for each instrument; names that one lacks are left out for all."""
+
+    def everyone(bars: Sequence[Bars]) -> Sequence[Columns]:
+        found = [columns(each) for each in bars]
+        names = tuple(n for n in found[0].names if all(n in each.names for each in found))
+        return [_only(each, names) for each in found]
+
+    return everyone
+
+
+def no_columns(bars: Sequence[Bars]) -> Sequence[Columns]:
+    """For learners that read candles only."""
+    return [Columns(np.empty((len(each), 0)), (), 0) for each in bars]
+
+
+def _only(columns: Columns, names: tuple[str, ...]) -> Columns:
+    if columns.names == names:
+        return columns
+    kept = [columns.names.index(name) for name in names]
+    return Columns(np.ascontiguousarray(columns.values[:, kept]), names, columns.lookback)
+
+
+def _usable(bars: Bars, labels: Labels) -> Labels:
+    return labels.only(bars.columns[USABLE] == 1) if USABLE in bars.columns else labels
