@@ -44,7 +44,9 @@ def test_sortino_is_theirs_of_a_minimum_a_bar(r):
     equal(sortino_ratio(r, minimum=0.001, periods_per_year=252), peer)
 
 
-@given(arrays(np.float64, st.integers(30, 300), elements=st.floats(-0.05, 0.05)).filter(moving))
+@given(
+    arrays(np.float64, st.integers(30, 300), elements=st.floats(-0.05, 0.05).map(lambda x: round(x, 6))).filter(moving)
+)
 def test_growth_is_theirs(r):
     equal(annual_return(r, periods_per_year=252), empyrical.annual_return(r, annualization=252))
     if r.min() < 0 and max_drawdown(r) < 0:

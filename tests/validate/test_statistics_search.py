@@ -136,7 +136,7 @@ def test_what_cannot_be_compared() -> None:
         s.step_m(holed, **SAME)
     with pytest.raises(ConfigError, match="benchmark"):
         s.superior_predictive_ability(R, R[:-1, 0], **SAME)
-    with pytest.raises(ConfigError, match="block_size 300"):
+    with pytest.raises(ConfigError, match="block_size is 300"):
         s.reality_check(R, block_size=300, reps=10, seed=1)
     assert np.isnan(s.bootstrap_interval(np.zeros(50), np.mean, seed=1)).all()
     with pytest.raises(ConfigError, match="n >= 3"):

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assay.kernel.arrays import FloatArray
-from assay.kernel.errors import ConfigError
+from assay.kernel.arrays import FloatArray, numbers
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.names import did_you_mean
+from assay.validate.statistics.given import share, whole
 
 Interval = Literal["basic", "percentile", "studentized", "norm", "bc", "bca"]
+_ROWS_FOR_LENGTH = 8
+_FEWEST = 3  # Hansen's threshold holds log log n: below, NaN would count as a p-value of 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,12 @@ def superior_predictive_ability(
 ) -> Superiority:
     """Does the best of ``(n, k)`` returns beat `benchmark` ``(n,)``, cash when None? Studentised, stationary bootstrap.
 
-    Columns that equal the benchmark cannot beat it and are left out; NaN where none is left or the input holds a NaN.
+    Columns whose difference to the benchmark does not vary are left out; NaN where none is left, below 3 rows or for a
+    NaN in the input. Raises ConfigError for other shapes, `reps` < 1, a block longer than the rows, a seed that is no
+    whole number >= 0.
     Source: Hansen 2005, "A Test for Superior Predictive Ability", JBES 23(4).
     """
-    given = _losses(returns, benchmark, block_size, reps)
+    given = _losses(returns, benchmark, block_size, reps, seed)
     if given is None:
         return Superiority(*[float("nan")] * 3)
     p = _compared(given, block_size, reps, seed, studentize=True)
@@ -51,7 +57,7 @@ def reality_check(
     seed: int,
 ) -> float:
     """The same without studentising. Source: White 2000, "A Reality Check for Data Snooping", Econometrica 68(5)."""
-    given = _losses(returns, benchmark, block_size, reps)
+    given = _losses(returns, benchmark, block_size, reps, seed)
     return float("nan") if given is None else float(_compared(given, block_size, reps, seed, studentize=False)["upper"])
 
 
@@ -66,15 +72,17 @@ def step_m(
 ) -> tuple[int, ...]:
     """Columns that beat the benchmark, increasing, wrong about any of them with probability `size`.
 
-    Raises ConfigError for a NaN in the input.
+    Raises ConfigError for a NaN in the input, a size outside (0, 1) and as `superior_predictive_ability`.
     Source: Romano & Wolf 2005, "Stepwise Multiple Testing", Econometrica 73(4).
     """
     import pandas as pd
     from arch.bootstrap import StepM
 
-    if not np.isfinite(np.asarray(returns, np.float64)).all():
-        raise ConfigError("returns hold a NaN: who beats a benchmark cannot be told", code="CONFIG_PARAMETER")
-    given = _losses(returns, benchmark, block_size, reps)
+    for name, value in (("returns", returns), ("benchmark returns", 0.0 if benchmark is None else benchmark)):
+        if not np.isfinite(numbers(name, value)).all():
+            raise ConfigError(f"{name} hold a NaN: who beats a benchmark cannot be told", code="CONFIG_PARAMETER")
+    share("size", size)
+    given = _losses(returns, benchmark, block_size, reps, seed)
     if given is None:
         return ()
     base, models, columns = given
@@ -96,43 +104,81 @@ def bootstrap_interval(
     """Confidence interval of a statistic of ``(n,)`` returns, by the stationary bootstrap.
 
     block_size: mean length of a block; None is Politis & White's, at most n / 3. (NaN, NaN) for a NaN in the input or
-    without range. Raises ConfigError below 3 rows. Sources: Politis & Romano 1994, JASA 89; Politis & White 2004,
-    Econometric Reviews 23(1).
+    without range. Raises ConfigError below 3 rows, below 8 without a block size (Politis & White's needs the lags), and
+    for a level outside (0, 1), an unknown method, a statistic that gives no single number. Sources: Politis & Romano
+    1994, JASA 89; Politis & White 2004, Econometric Reviews 23(1).
     """
-    from arch.bootstrap import StationaryBootstrap, optimal_block_length
+    from arch.bootstrap import StationaryBootstrap
 
-    r = np.asarray(returns, np.float64)
+    r = numbers("returns", returns)
     if r.ndim != 1 or len(r) < 3:
         raise ConfigError(f"returns have shape {r.shape}; (n,) with n >= 3 is needed", code="CONFIG_PARAMETER")
+    _demand_interval(level, reps, block_size, method, seed, rows=len(r))
+    if not callable(statistic):
+        raise ConfigError(f"statistic is {shown(statistic)}, must be callable", code="CONFIG_PARAMETER")
     if not np.isfinite(r).all() or r.max() == r.min():
         return float("nan"), float("nan")
-    if block_size is None:
-        best = float(optimal_block_length(r)["stationary"].iloc[0])
-        block_size = min(max(1, round(best)), len(r) // 3)
+    if np.size(statistic(r)) != 1:
+        raise ConfigError("statistic must give one number of (n,) returns", code="CONFIG_PARAMETER", field="statistic")
+    block_size = _block_length(r) if block_size is None else block_size
     found = StationaryBootstrap(block_size, r, seed=seed).conf_int(statistic, reps=reps, method=method, size=level)
     low, high = np.asarray(found, np.float64).ravel()
     return float(low), float(high)
 
 
+def _demand_interval(level: float, reps: int, block_size: int | None, method: str, seed: int, *, rows: int) -> None:
+    share("level", level)
+    _demand_draws(block_size, reps, seed, rows=rows)
+    if method not in get_args(Interval):
+        raise ConfigError(
+            f"method is {shown(method)}, one of {', '.join(get_args(Interval))}",
+            code="CONFIG_PARAMETER",
+            hint=did_you_mean(str(method), get_args(Interval)),
+            field="method",
+        )
+
+
+def _demand_draws(block_size: int | None, reps: int, seed: int, *, rows: int) -> None:
+    """A seed that is no number would draw anew each time, and a p-value that changes is none."""
+    whole("reps", reps, 1)
+    whole("seed", seed, 0)
+    if block_size is not None:
+        whole("block_size", block_size, 1, rows)
+
+
+def _block_length(r: FloatArray) -> int:
+    """Politis & White's mean length, at most a third of the rows."""
+    from arch.bootstrap import optimal_block_length
+
+    if len(r) < _ROWS_FOR_LENGTH:
+        raise ConfigError(
+            f"{len(r)} returns are too few to choose a block size from, {_ROWS_FOR_LENGTH} are needed",
+            code="CONFIG_PARAMETER",
+            hint="Give block_size.",
+            field="block_size",
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):  # a stretch without any move has no autocorrelation
+        best = float(optimal_block_length(r)["stationary"].iloc[0])
+    return min(max(1, round(best)), len(r) // 3) if np.isfinite(best) else 1
+
+
 _Given = tuple[FloatArray, FloatArray, list[int]]
 
 
-def _losses(returns: ArrayLike, benchmark: ArrayLike | None, block_size: int | None, reps: int) -> _Given | None:
+def _losses(
+    returns: ArrayLike, benchmark: ArrayLike | None, block_size: int | None, reps: int, seed: int
+) -> _Given | None:
     """Losses of benchmark and configurations, and the columns that are left; None where nothing can be compared."""
-    r = np.asarray(returns, np.float64)
+    r = numbers("returns", returns)
     r = r[:, np.newaxis] if r.ndim == 1 else r
-    base = np.zeros(len(r)) if benchmark is None else np.asarray(benchmark, np.float64)
+    base = np.zeros(r.shape[:1]) if benchmark is None else numbers("benchmark", benchmark)
     if r.ndim != 2 or len(r) < 2 or base.shape != (len(r),):
         raise ConfigError(
-            f"returns have shape {np.shape(returns)}, benchmark {base.shape}; (n, k) and (n,) with n >= 2 are needed",
+            f"returns have shape {np.shape(r)}, benchmark {base.shape}; (n, k) and (n,) with n >= 2 are needed",
             code="CONFIG_PARAMETER",
         )
-    if reps < 1 or (block_size is not None and not 1 <= block_size <= len(r)):
-        raise ConfigError(
-            f"reps is {reps} and block_size {block_size}; at least 1, and a block no longer than the {len(r)} rows",
-            code="CONFIG_PARAMETER",
-        )
-    if not (np.isfinite(r).all() and np.isfinite(base).all()):
+    _demand_draws(block_size, reps, seed, rows=len(r))
+    if len(r) < _FEWEST or not (np.isfinite(r).all() and np.isfinite(base).all()):
         return None
     over = r - base[:, np.newaxis]
     columns = np.flatnonzero(over.max(axis=0) > over.min(axis=0)).tolist()

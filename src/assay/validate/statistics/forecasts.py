@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.kernel.errors import ConfigError
+from assay.kernel.arrays import BoolArray, FloatArray, IntArray, numbers
+from assay.kernel.errors import ConfigError, shown
+from assay.validate.statistics.given import plain, whole
 
 _FEWEST = 3
 
@@ -25,48 +26,61 @@ def rank_information_coefficient(forecast: ArrayLike, realised: ArrayLike) -> An
 
 
 class IcSummary(NamedTuple):
-    """Mean and deviation (ddof 1) of information coefficients, their ratio, and its t-value."""
+    """Mean and deviation (ddof 1) of information coefficients, their ratio, and its t-value; ``(k,)`` of ``(n, k)``."""
 
-    mean: float
-    std: float
-    icir: float
-    t: float
+    mean: Any
+    std: Any
+    icir: Any
+    t: Any
 
 
 def ic_summary(ic: ArrayLike, *, overlap: float = 1) -> IcSummary:
-    """Of ``(n,)`` coefficients, NaN left out; ``t = icir·√(n / overlap)``.
+    """Of ``(n,)`` or ``(n, k)`` coefficients, NaN left out; ``t = icir·√(n / overlap)``.
 
     overlap: the label's horizon in bars, >= 1. NaN below two coefficients or where they do not vary.
     """
-    if not overlap >= 1:
-        raise ConfigError(f"overlap is {overlap}, must be >= 1", code="CONFIG_PARAMETER", field="overlap")
-    values = np.asarray(ic, np.float64).ravel()
-    values = values[np.isfinite(values)]
+    values, bars = numbers("ic", ic), numbers("overlap", overlap)
+    if bars.ndim or not 1 <= bars < np.inf:
+        raise ConfigError(f"overlap is {shown(overlap)}, must be >= 1", code="CONFIG_PARAMETER", field="overlap")
+    if values.ndim not in (1, 2):
+        raise ConfigError(f"ic has shape {values.shape}; (n,) or (n, k) is needed", code="CONFIG_PARAMETER")
+    columns = values[:, np.newaxis] if values.ndim == 1 else values
+    of_each = [_summary(column[np.isfinite(column)], float(bars)) for column in columns.T]
+    if values.ndim == 1:
+        return IcSummary(*of_each[0])
+    return IcSummary(*np.array(of_each, np.float64).reshape(-1, 4).T)
+
+
+def _summary(values: FloatArray, overlap: float) -> tuple[float, float, float, float]:
     nan = float("nan")
     if len(values) < 2:
-        return IcSummary(float(values.mean()) if len(values) else nan, nan, nan, nan)
-    mean, std = float(values.mean()), float(values.std(ddof=1))
-    ratio = mean / std if values.max() > values.min() else nan
-    return IcSummary(
-        mean, std if values.max() > values.min() else 0.0, ratio, float(ratio * np.sqrt(len(values) / overlap))
-    )
+        return float(values.mean()) if len(values) else nan, nan, nan, nan
+    mean = float(values.mean())
+    if values.max() == values.min():
+        return mean, 0.0, nan, nan
+    std = float(values.std(ddof=1))
+    ratio = mean / std if std > 0 else nan
+    return mean, std, ratio, ratio * float(np.sqrt(len(values) / overlap))
 
 
-def brier_score(probability: ArrayLike, outcome: ArrayLike) -> float:
-    """``mean((p - y)²)``, y 0 or 1; NaN for a NaN or without pairs.
+def brier_score(probability: ArrayLike, outcome: ArrayLike) -> Any:
+    """``mean((p - y)²)``, y 0 or 1, of ``(n,)`` or ``(n, k)``; NaN for a NaN or without pairs.
 
     Source: Brier 1950, Monthly Weather Review 78(1).
     """
     p, y = _pairs(probability, outcome)
-    return float(((p - y) ** 2).mean()) if len(p) else float("nan")
+    return plain(((p - y) ** 2).mean(axis=0) if len(p) else np.full(p.shape[1:], np.nan))
 
 
-def expected_calibration_error(probability: ArrayLike, outcome: ArrayLike, *, n_bins: int = 10) -> float:
+def expected_calibration_error(probability: ArrayLike, outcome: ArrayLike, *, n_bins: int = 10) -> Any:
     """``Σ_b (n_b/n)·|mean p - mean y|`` over equal bins ``[i/B, (i+1)/B)``, the last closed; empty ones left out.
 
-    NaN for a NaN or without pairs. Source: Naeini, Cooper & Hauskrecht 2015, AAAI.
+    Of ``(n,)`` or ``(n, k)``. NaN for a NaN or without pairs. Source: Naeini, Cooper & Hauskrecht 2015, AAAI.
     """
+    whole("n_bins", n_bins, 1)
     p, y = _pairs(probability, outcome)
+    if p.ndim == 2:
+        return np.array([expected_calibration_error(*pair, n_bins=n_bins) for pair in zip(p.T, y.T, strict=True)])
     if not len(p) or not (np.isfinite(p).all() and np.isfinite(y).all()):
         return float("nan")
     rows = calibration_table(p, y, n_bins=n_bins)
@@ -84,10 +98,11 @@ class Calibration(NamedTuple):
 
 
 def calibration_table(probability: ArrayLike, outcome: ArrayLike, *, n_bins: int = 10) -> tuple[Calibration, ...]:
-    """The bins of `expected_calibration_error`, empty ones with count 0. Pairs with a NaN are left out."""
-    if n_bins < 1:
-        raise ConfigError(f"n_bins is {n_bins}, must be >= 1", code="CONFIG_PARAMETER", field="n_bins")
+    """The bins of `expected_calibration_error` of ``(n,)``, empty ones with count 0. Pairs with a NaN are left out."""
+    whole("n_bins", n_bins, 1)
     p, y = _pairs(probability, outcome)
+    if p.ndim != 1:
+        raise ConfigError(f"shape {p.shape}; a table is of (n,)", code="CONFIG_PARAMETER")
     known = np.isfinite(p) & np.isfinite(y)
     p, y = p[known], y[known]
     edges = np.arange(n_bins + 1) / n_bins
@@ -101,16 +116,16 @@ def calibration_table(probability: ArrayLike, outcome: ArrayLike, *, n_bins: int
 
 
 def _pairs(probability: ArrayLike, outcome: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    p, y = np.asarray(probability, np.float64), np.asarray(outcome, np.float64)
-    if p.shape != y.shape or p.ndim != 1:
-        raise ConfigError(f"shapes {p.shape} and {y.shape}; two of (n,) are needed", code="CONFIG_PARAMETER")
+    p, y = numbers("probability", probability), numbers("outcome", outcome)
+    if p.shape != y.shape or p.ndim not in (1, 2):
+        raise ConfigError(f"shapes {p.shape} and {y.shape}; two of (n,) or (n, k) are needed", code="CONFIG_PARAMETER")
     if ((p < 0) | (p > 1)).any() or ((y != 0) & (y != 1) & ~np.isnan(y)).any():
         raise ConfigError("probabilities must be in [0, 1] and outcomes 0 or 1", code="CONFIG_PARAMETER")
     return p, y
 
 
 def _by_rows(forecast: ArrayLike, realised: ArrayLike, *, ranked: bool) -> Any:
-    f, r = np.asarray(forecast, np.float64), np.asarray(realised, np.float64)
+    f, r = numbers("forecast", forecast), numbers("realised", realised)
     if f.shape != r.shape or f.ndim not in (1, 2):
         raise ConfigError(f"shapes {f.shape} and {r.shape}; two of (n,) or (n, k) are needed", code="CONFIG_PARAMETER")
     both = np.isfinite(f) & np.isfinite(r)
@@ -128,11 +143,18 @@ def _correlations(f: FloatArray, r: FloatArray) -> FloatArray:
     known = np.isfinite(f)
     count = known.sum(axis=1)
     varied = (_range(f, known) > 0) & (_range(r, known) > 0) & (count >= _FEWEST)
-    size = np.maximum(count, 1)[:, np.newaxis]
-    f, r = (np.where(known, x - np.where(known, x, 0.0).sum(axis=1, keepdims=True) / size, 0.0) for x in (f, r))
+    f, r = (_centred(x, known) for x in (f, r))
     below = np.sqrt((f * f).sum(axis=1)) * np.sqrt((r * r).sum(axis=1))
     sound = varied & (below > 0)
     return np.where(sound, np.clip((f * r).sum(axis=1) / np.where(sound, below, 1.0), -1.0, 1.0), np.nan)
+
+
+def _centred(x: FloatArray, known: BoolArray) -> FloatArray:
+    """Deviations from the row's mean, in units of the largest value: squares neither overflow nor vanish."""
+    largest = np.where(known, np.abs(x), 0.0).max(axis=1, initial=0.0, keepdims=True)
+    scaled = np.where(known, x, 0.0) / np.where(largest > 0, largest, 1.0)
+    size = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    return np.where(known, scaled - scaled.sum(axis=1, keepdims=True) / size, 0.0)
 
 
 def _range(x: FloatArray, known: BoolArray) -> FloatArray:

@@ -12,8 +12,8 @@ from math import comb
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.kernel.errors import ConfigError
+from assay.kernel.arrays import BoolArray, FloatArray, IntArray, numbers
+from assay.kernel.errors import ConfigError, shown
 
 _MOST_BLOCKS = 24  # 2.7 million splits
 _TOGETHER = 2_000_000  # Sharpe ratios held at once
@@ -49,7 +49,9 @@ def probability_of_backtest_overfitting(returns: ArrayLike, n_blocks: int = 16) 
     Raises ConfigError for fewer than two columns, a NaN or infinity (with its place), an odd `n_blocks`, more blocks
     than rows or than 24.
     """
-    r = _checked(np.asarray(returns, np.float64), n_blocks)
+    r = _checked(numbers("returns", returns), n_blocks)
+    largest = np.abs(r).max(axis=0)  # a Sharpe ratio has no scale, and squares of what is far from 1 are lost
+    r = r / np.where(largest > 0, 2.0 ** np.floor(np.log2(np.where(largest > 0, largest, 1.0))), 1.0)
     return overfitting_of(r.T, n_blocks)
 
 
@@ -158,9 +160,12 @@ def _checked(returns: FloatArray, n_blocks: int) -> FloatArray:
             f"returns have shape {returns.shape}; (n, N) with N >= 2 is needed: one configuration cannot be overfitted",
             code="CONFIG_PARAMETER",
         )
-    if isinstance(n_blocks, bool) or n_blocks != int(n_blocks) or n_blocks % 2 or not 2 <= n_blocks <= _MOST_BLOCKS:
+    counted = isinstance(n_blocks, int | np.integer) and not isinstance(n_blocks, bool)
+    if not counted or n_blocks % 2 or not 2 <= n_blocks <= _MOST_BLOCKS:
         raise ConfigError(
-            f"n_blocks is {n_blocks}, must be even and in 2..{_MOST_BLOCKS}", code="CONFIG_PARAMETER", field="n_blocks"
+            f"n_blocks is {shown(n_blocks)}, must be even and in 2..{_MOST_BLOCKS}",
+            code="CONFIG_PARAMETER",
+            field="n_blocks",
         )
     if n_blocks > len(returns):
         raise ConfigError(
