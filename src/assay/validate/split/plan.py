@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import IntArray
 from assay.kernel.errors import ConfigError
@@ -21,19 +22,48 @@ class Plan(Protocol):
         ...
 
 
-def decided_times(known_at: IntArray, decided_at: IntArray | None) -> IntArray:
-    """When each row decides, checked: as long as `known_at`, not decreasing, and never after it."""
-    decided = np.arange(len(known_at), dtype=np.int64) if decided_at is None else decided_at
-    if len(decided) != len(known_at) or not len(decided):
-        raise ConfigError(f"{len(decided)} decision times for {len(known_at)} labels", code="CONFIG_FOLDS")
-    if np.any(np.diff(decided) < 0):
-        raise ConfigError("decided_at must not decrease", code="CONFIG_FOLDS")
-    if np.any(known_at < decided):
-        row = int(np.argmax(known_at < decided))
+def label_times(known_at: ArrayLike, decided_at: ArrayLike | None) -> tuple[IntArray, IntArray]:
+    """When each row decides and when its label is known, ``(n,)`` int64, checked.
+
+    Raises ConfigError ``CONFIG_FOLDS`` for times that are no whole numbers (a NaN is none), for two lengths, for
+    decisions out of order and for a label known before its decision.
+    """
+    known = _times("known_at", known_at)
+    decided = np.arange(len(known), dtype=np.int64) if decided_at is None else _times("decided_at", decided_at)
+    if len(decided) != len(known) or not len(decided):
+        raise ConfigError(f"{len(decided)} decision times for {len(known)} labels", code="CONFIG_FOLDS")
+    if np.any(decided[1:] < decided[:-1]):
+        row = int(np.argmax(decided[1:] < decided[:-1])) + 1
         raise ConfigError(
-            f"row {row} is known at {known_at[row]}, before it is decided at {decided[row]}", code="CONFIG_FOLDS"
+            f"decided_at must not decrease: row {row} decides at {decided[row]}, the one before at {decided[row - 1]}",
+            code="CONFIG_FOLDS",
         )
-    return decided
+    if np.any(known < decided):
+        row = int(np.argmax(known < decided))
+        raise ConfigError(
+            f"row {row} is known at {known[row]}, before it is decided at {decided[row]}", code="CONFIG_FOLDS"
+        )
+    return decided, known
+
+
+def _times(name: str, value: ArrayLike) -> IntArray:
+    try:
+        times = np.asarray(value)
+    except ValueError as wrong:
+        raise ConfigError(f"{name} must be whole numbers, one a row", code="CONFIG_FOLDS", field=name) from wrong
+    if times.ndim == 1 and not len(times):
+        return np.empty(0, np.int64)
+    if times.dtype.kind not in "iu":
+        raise ConfigError(
+            f"{name} holds {times.dtype}, must be whole numbers: ms or positions of bars",
+            code="CONFIG_FOLDS",
+            field=name,
+        )
+    if times.ndim != 1 or times.max() > np.iinfo(np.int64).max:
+        raise ConfigError(
+            f"{name} has shape {times.shape} of {times.dtype}; (n,) of int64 is needed", code="CONFIG_FOLDS", field=name
+        )
+    return times.astype(np.int64, copy=False)
 
 
 def at_least(name: str, value: int, least: int) -> None:

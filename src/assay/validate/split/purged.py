@@ -13,7 +13,7 @@ import numpy as np
 from assay.kernel.arrays import BoolArray, IntArray
 from assay.kernel.errors import ConfigError
 from assay.kernel.fold import Fold, conflicts
-from assay.validate.split.plan import at_least, decided_times
+from assay.validate.split.plan import at_least, label_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class PurgedKFold:
 
     def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
         """Folds in the order of their test groups."""
-        decided = decided_times(known_at, decided_at)
+        decided, known_at = label_times(known_at, decided_at)
         for test in _groups(len(decided), self.n_folds):
             yield _fold([test], decided, known_at, max(self.embargo, self.window - 1))
 
@@ -79,7 +79,7 @@ class CombinatorialPurged:
 
     def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
         """Folds in lexicographic order of their test groups."""
-        decided = decided_times(known_at, decided_at)
+        decided, known_at = label_times(known_at, decided_at)
         groups = _groups(len(decided), self.n_groups)
         for chosen in combinations(range(self.n_groups), self.n_test_groups):
             yield _fold([groups[g] for g in chosen], decided, known_at, max(self.embargo, self.window - 1))

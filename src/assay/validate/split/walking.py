@@ -9,7 +9,7 @@ import numpy as np
 from assay.kernel.arrays import IntArray
 from assay.kernel.errors import ConfigError
 from assay.kernel.fold import Fold
-from assay.validate.split.plan import at_least, decided_times
+from assay.validate.split.plan import at_least, label_times
 
 DAY_MS = 86_400_000
 
@@ -45,7 +45,7 @@ class WalkForward:
 
     def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
         """Oldest fold first; the first test begins at the smallest row with `train` rows known before it."""
-        decided = decided_times(known_at, decided_at)
+        decided, known_at = label_times(known_at, decided_at)
         n = len(decided)
         start = self._first(known_at, decided)
         if start is None or start + self.test > n:
@@ -110,7 +110,7 @@ class Days:
         """
         if decided_at is None:
             raise ConfigError("folds by days need decision times in ms", code="CONFIG_FOLDS")
-        decided = decided_times(known_at, decided_at)
+        decided, known_at = label_times(known_at, decided_at)
         train, test, gap = (round(x * DAY_MS) for x in (self.train, self.test, self.gap))
         bar = _shortest_step(decided)
         if min(train, test) < bar:
