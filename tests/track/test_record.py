@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from assay.testing.record import a_trade
 from assay.track import owner
 from assay.track.instants import instant_text
 from assay.track.record import Record, open_record
+from assay.track.sqlite import SqliteFile
 
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 NAMES = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=20)
@@ -176,6 +178,41 @@ def test_kill_9_leaves_a_crashed_run_and_nothing_half_written(place: str) -> Non
         assert (row["status"], row["end_time"]) == ("crashed", row["heartbeat_at"])
         assert record.metrics.last(row["id"]) == {"a": 1.5}
         assert record.trades.read(row["id"]) == []
+
+
+def left_by_the_dead(record: Record) -> int:
+    run = record.experiments.start("dead", "rules").id
+    with record.database.write() as connection:
+        beat = "2020-01-01 00:00:00+00" if record.database.dialect == "postgresql" else "2020-01-01T00:00:00.000Z"
+        connection.exec_driver_sql(f"UPDATE experiments SET owner = NULL, heartbeat_at = '{beat}'")
+    return run
+
+
+def test_a_clock_that_was_set_back_does_not_bar_the_record(place: str, record: Record) -> None:
+    run = left_by_the_dead(record)
+    with open_record(place) as again:
+        row = again.experiments.get(run)
+    assert (row["status"], row["end_time"]) == ("crashed", row["start_time"])
+
+
+def test_the_dead_do_not_bar_a_record_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = str(tmp_path / "record.db")
+    with open_record(place) as record:
+        run = left_by_the_dead(record)
+    monkeypatch.setattr(SqliteFile, "writer", lambda _, engine: engine)
+    monkeypatch.setattr(SqliteFile, "engine", _read_only)
+    with open_record(place) as record:
+        assert record.experiments.get(run)["status"] == "running"
+        with coded("STORE_READ_ONLY"):
+            record.experiments.start("a", "rules")
+    assert f"cannot be marked crashed: {run} (" in caplog.text
+
+
+def _read_only(file: SqliteFile, seconds: float) -> sa.Engine:
+    uri = f"file:{file.path}?mode=ro"
+    return sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, timeout=seconds))
 
 
 def test_a_living_run_is_not_swept(place: str, record: Record, run: int) -> None:

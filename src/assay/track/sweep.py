@@ -1,11 +1,13 @@
 """Finding the runs whose process died without a word."""
 
+import logging
 import threading
 import time
 
 import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
+from assay.kernel.errors import StoreError
 from assay.track.database import Database
 from assay.track.instants import instant
 from assay.track.outbox import announce
@@ -13,6 +15,8 @@ from assay.track.owner import is_gone
 from assay.track.schema.runs import EXPERIMENTS
 
 EVERY_SECONDS = 15.0
+_UNMARKED = ("STORE_READ_ONLY", "STORE_FULL")
+_LOG = logging.getLogger(__name__)
 
 
 class Sweep:
@@ -32,11 +36,24 @@ class Sweep:
         self.now()
 
     def now(self) -> list[int]:
-        """Ids of the runs that it marked. Looks without a lock first: mostly there is nothing to do."""
+        """Ids of the runs that it marked. Looks without a lock first: mostly there is nothing to do.
+
+        A record that cannot be written is still read: the runs stay as they are, and a warning names them.
+        """
         with self._database.read() as connection:
             suspects = _crashed(connection)
         if not suspects:
             return []
+        try:
+            return self._mark()
+        except StoreError as error:
+            if error.code not in _UNMARKED:
+                raise
+            dead = ", ".join(str(run) for run, *_ in suspects)
+            _LOG.warning("the processes of these runs are gone, they cannot be marked crashed: %s (%s)", dead, error)
+            return []
+
+    def _mark(self) -> list[int]:
         with self._database.write() as connection:
             found = _crashed(connection, locked=True)
             for run, run_id, end in found:
@@ -52,11 +69,14 @@ class Sweep:
 def _crashed(connection: sa.Connection, *, locked: bool = False) -> list[tuple[int, str, int]]:
     """Ids, run_ids and last heartbeats (ms) of the running runs whose owner is gone."""
     e = EXPERIMENTS.c
-    query = sa.select(e.id, e.run_id, e.owner, sa.func.coalesce(e.heartbeat_at, e.start_time, type_=e.start_time.type))
+    beaten = sa.func.coalesce(e.heartbeat_at, e.start_time, type_=e.start_time.type)
+    query = sa.select(e.id, e.run_id, e.owner, e.start_time, beaten)
     query = query.where(e.status == "running").order_by(e.id)
     found = []
-    for run, run_id, owner, beat in connection.execute(query.with_for_update(key_share=True) if locked else query):
+    asked = query.with_for_update(key_share=True) if locked else query
+    for run, run_id, owner, start, beat in connection.execute(asked):
         last = round(beat.timestamp() * 1000)
         if is_gone(owner, last):
-            found.append((int(run), str(run_id), last))
+            # A clock that was set back puts a heartbeat before the start; no run ends there.
+            found.append((int(run), str(run_id), max(last, round(start.timestamp() * 1000))))
     return found
