@@ -10,64 +10,15 @@ from typing import Literal
 
 import numpy as np
 
-from assay.kernel.arrays import FloatArray, IntArray
-from assay.validate.audit.report import AuditReport
-from assay.validate.statistics import Moments, Overfitting, bars_for_confidence, expected_max_sharpe, moments
+from assay.kernel.arrays import FloatArray
+from assay.validate.evidence import Evidence, Thresholds, checked
+from assay.validate.statistics import Moments, bars_for_confidence, expected_max_sharpe, moments
 from assay.validate.statistics import probabilistic_sharpe_ratio as psr
+
+__all__ = ["Evidence", "Reason", "State", "Thresholds", "Verdict", "Word", "judge"]
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
 Word = Literal["GOLD", "UNPROVEN", "PYRITE"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What a record can be judged by.
-
-    returns:          ``(n,)`` net, per bar, stitched out-of-sample folds, each bar once.
-    n_trades:         closed trades.
-    n_trials:         configurations that the market's ledger counts, this one included.
-    effective_trials: of their returns; `n_trials` where returns are missing.
-    trials_variance:  of their per-bar Sharpe ratios, ddof 1; 0 for one trial. Shown, not judged by: see docs/why.
-    ledger_complete:  no scored configuration without a row.
-    audit:            the causality audit; None: not audited.
-    stressed_returns: ``(n,)`` the same decisions with every cost multiplied by `Thresholds.cost_factor`.
-    n_searched:       configurations that the judged one was chosen among; 1: it was not chosen.
-    overfitting:      of their out-of-sample returns; None: not compared.
-    regimes:          ``(n,)`` int label a bar, negative is none; None: not known.
-    seed_sharpes:     per bar, one a seed; None for what its seed hardly moves: rules and the ensemble.
-    """
-
-    returns: FloatArray
-    bars_per_year: float
-    n_trades: int
-    n_trials: int
-    effective_trials: float
-    ledger_complete: bool
-    stressed_returns: FloatArray
-    trials_variance: float = 0.0
-    audit: AuditReport | None = None
-    n_searched: int = 1
-    overfitting: Overfitting | None = None
-    regimes: IntArray | None = None
-    seed_sharpes: FloatArray | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
-    """Where the checks draw their lines."""
-
-    confidence: float = 0.95
-    min_trades: int = 30
-    min_bars: int = 250
-    max_loss_share: float = 0.20
-    pyrite_share: float = 0.50
-    cost_factor: float = 2.0
-    min_regime_bars: int = 100
-    min_regime_share: float = 2 / 3
-    min_seeds: int = 5
-    min_seed_share: float = 0.8
-    mature_trades: int = 100
-    mature_annual_sharpe: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +50,12 @@ _STAGE: dict[Word, str] = {"GOLD": "VALIDATION", "UNPROVEN": "DISCOVERY", "PYRIT
 
 
 def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
-    """Judge a record. GOLD: all checks PASS. PYRITE: any FAIL. UNPROVEN: else."""
+    """Judge a record. GOLD: all checks PASS. PYRITE: any FAIL. UNPROVEN: else.
+
+    Raises ConfigError ``CONFIG_PARAMETER`` for evidence that contradicts itself: see `assay.validate.evidence.checked`.
+    """
     limits = thresholds or Thresholds()
+    evidence = checked(evidence)
     m = moments(evidence.returns)
     sample = _sample(evidence, limits)
     enough = sample.state == "PASS"
@@ -169,7 +124,8 @@ def _sample(evidence: Evidence, limits: Thresholds) -> Reason:
 
 def _edge(evidence: Evidence, m: Moments, limits: Thresholds, *, enough: bool) -> Reason:
     if not isfinite(m.sharpe):
-        return Reason("edge", "FAIL" if enough else "UNKNOWN", "the Sharpe ratio is undefined: returns do not vary")
+        text = f"the Sharpe ratio is undefined: {_unmeasured(evidence.returns)}"
+        return Reason("edge", "FAIL" if enough else "UNKNOWN", text)
     luck = expected_max_sharpe(evidence.effective_trials, 1 / (m.n - 1))
     confidence = psr(m.sharpe, m.n, m.skew, m.kurtosis, luck)
     text = (
@@ -182,13 +138,25 @@ def _edge(evidence: Evidence, m: Moments, limits: Thresholds, *, enough: bool) -
     return Reason("edge", "FAIL" if failed else "UNKNOWN", text, confidence, limits.confidence)
 
 
+def _unmeasured(returns: FloatArray) -> str:
+    """Why returns have no Sharpe ratio."""
+    if not np.isfinite(returns).all():
+        row = int(np.argmin(np.isfinite(returns)))
+        return f"row {row} of the returns is {returns[row]}"
+    return "returns do not vary" if len(returns) > 1 else f"there are {len(returns)} returns"
+
+
 def _trials(count: float) -> str:
     return "1 trial" if count == 1 else f"{count:,.10g} trials"
 
 
 def _cost(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
+    rows, stressed = len(evidence.returns), len(evidence.stressed_returns)
+    if rows != stressed:
+        text = f"the record has {rows:,} bars, that with {limits.cost_factor:g} times the costs {stressed:,}"
+        return Reason("cost", "UNKNOWN", text)
     sharpe = moments(evidence.stressed_returns).sharpe
-    told = f"{sharpe:.4f} a bar" if isfinite(sharpe) else "undefined: returns do not vary"
+    told = f"{sharpe:.4f} a bar" if isfinite(sharpe) else f"undefined: {_unmeasured(evidence.stressed_returns)}"
     text = f"with {limits.cost_factor:g} times the costs the Sharpe ratio is {told}"
     if sharpe > 0:
         return Reason("cost", "PASS", text, sharpe, 0.0)

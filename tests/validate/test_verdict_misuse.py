@@ -1,0 +1,99 @@
+"""What the gate refuses to judge; and records that are empty, flat, holed or mismatched are never perfect."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from assay.kernel.errors import ConfigError
+from assay.validate.verdict import Thresholds, judge
+from tests.validate.test_verdict import GOOD, N, found, returns
+
+HOLED = np.where(np.arange(N) == 7, np.nan, GOOD.returns)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"returns": np.column_stack([GOOD.returns] * 2)}, "returns have shape"),
+        ({"stressed_returns": np.column_stack([GOOD.returns] * 2)}, "stressed_returns have shape"),
+        ({"regimes": np.zeros(N - 1, np.int64)}, "regimes have shape"),
+        ({"regimes": np.full(N, 0.5)}, "regimes"),
+        ({"seed_sharpes": np.ones((5, 2))}, "seed_sharpes have shape"),
+        ({"n_trials": 0}, "n_trials is 0"),
+        ({"n_trials": 2.5}, "n_trials is 2.5"),
+        ({"effective_trials": 0.5}, "effective_trials is 0.5"),
+        ({"effective_trials": np.inf}, "effective_trials is inf"),
+        ({"effective_trials": np.nan}, "effective_trials is nan"),
+        ({"n_searched": 0}, "n_searched is 0"),
+        ({"n_trades": -1}, "n_trades is -1"),
+        ({"bars_per_year": 0.0}, "bars_per_year is 0.0"),
+        ({"bars_per_year": np.nan}, "bars_per_year is nan"),
+        ({"trials_variance": -1.0}, "trials_variance is -1"),
+    ],
+)
+def test_evidence_that_contradicts_itself_is_refused(change, said) -> None:
+    with pytest.raises(ConfigError, match=said) as told:
+        judge(replace(GOOD, **change))
+    assert told.value.code == "CONFIG_PARAMETER"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"confidence": 0.0},
+        {"confidence": 1.0},
+        {"confidence": np.nan},
+        {"max_loss_share": 1.5},
+        {"pyrite_share": -0.1},
+        {"min_regime_share": np.nan},
+        {"min_seed_share": 2.0},
+        {"min_trades": -1},
+        {"min_bars": -1},
+        {"min_seeds": -1},
+        {"cost_factor": np.nan},
+        {"cost_factor": -1.0},
+        {"min_regime_bars": 0},
+    ],
+)
+def test_limits_that_limit_nothing_are_refused(change) -> None:
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        Thresholds(**change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"returns": np.empty(0), "stressed_returns": np.empty(0), "regimes": np.empty(0, np.int64)},
+        {"returns": np.ones(1), "stressed_returns": np.ones(1), "regimes": np.zeros(1, np.int64)},
+        {"returns": np.full(N, 0.001)},
+        {"returns": HOLED},
+        {"stressed_returns": HOLED},
+        {"stressed_returns": GOOD.stressed_returns[:-1]},
+        {"stressed_returns": np.empty(0)},
+        {"stressed_returns": np.full(N, 0.001)},
+        {"overfitting": found(np.nan, np.nan), "n_searched": 20},
+        {"n_searched": 20},
+        {"regimes": np.full(N, -1)},
+        {"seed_sharpes": np.full(5, np.nan)},
+        {"seed_sharpes": np.empty(0)},
+        {"seed_sharpes": np.full(1, 0.5)},
+        {"n_trades": 0},
+        {"ledger_complete": False},
+        {"audit": None},
+    ],
+)
+def test_what_cannot_be_known_is_never_gold(change) -> None:
+    assert judge(replace(GOOD, **change)).word != "GOLD"
+
+
+def test_a_hole_is_called_a_hole() -> None:
+    told = judge(replace(GOOD, returns=HOLED)).reason("edge")
+    assert "row 7" in told.text and "nan" in told.text
+    assert "vary" in judge(replace(GOOD, returns=np.full(N, 0.001))).reason("edge").text
+    assert "row 7" in judge(replace(GOOD, stressed_returns=HOLED)).reason("cost").text
+
+
+def test_lists_are_evidence_too() -> None:
+    listed = replace(GOOD, returns=GOOD.returns.tolist(), stressed_returns=returns(0.001).tolist())
+    assert judge(listed) == judge(GOOD)
