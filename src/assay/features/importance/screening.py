@@ -1,4 +1,4 @@
-"""Which columns are worth a model's while. Here: the screen, the first and cheapest step."""
+"""The screen: the first and cheapest step of choosing columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -123,7 +123,7 @@ def _refuse_answers(
     x: FloatArray | Single, names: Sequence[str], kept: tuple[int, ...], y: FloatArray, limit: float
 ) -> None:
     labelled = np.flatnonzero(np.isfinite(y))
-    few, many = _spaced(labelled, _GLANCE), _spaced(labelled, _ROWS)
+    few, many = spaced(labelled, _GLANCE), spaced(labelled, _ROWS)
     for j in kept:
         # A glance settles all honest columns: a sample of 2,000 does not miss 0.95 by 0.15.
         if abs(_rank_correlation(x[few, j], y[few])) <= limit - 0.15:
@@ -140,8 +140,8 @@ def _refuse_answers(
             )
 
 
-def _spaced(rows: IntArray, most: int) -> IntArray:
-    """At most this many of the rows, evenly spaced."""
+def spaced(rows: IntArray, most: int) -> IntArray:
+    """At most so many of the rows, evenly spaced."""
     if len(rows) <= most:
         return rows
     return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]

@@ -1,0 +1,203 @@
+"""Columns ranked inside each train fold, and what the folds have in common."""
+
+import logging
+import warnings as python_warnings
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from assay.features.importance.candidates import candidates, split_names
+from assay.features.importance.choosing import Chosen, Rows, choose
+from assay.features.importance.quick import Fit
+from assay.features.importance.report import (
+    FoldTimes,
+    ImportanceReport,
+    Row,
+    chosen_flags,
+    newest_reason,
+    twins,
+    verdict,
+)
+from assay.features.importance.steadiness import nogueira, psi, rank_corr
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.errors import ConfigError, DataError
+from assay.kernel.fold import Fold
+from assay.kernel.seeds import integer
+
+_LOG = logging.getLogger(__name__)
+Weigh = Callable[[IntArray], FloatArray]
+
+
+def rank(
+    x: FloatArray,
+    y: FloatArray,
+    weights: FloatArray | Weigh | None,
+    folds: Iterable[Fold],
+    seed: int,
+    *,
+    names: Sequence[str],
+    fit: Fit,
+    classes: Sequence[float] = (),
+    lookbacks: Sequence[int] | None = None,
+    groups: Sequence[str] | None = None,
+    warm_up: int = 0,
+    max_features: int | None = None,
+    threads: int = 1,
+) -> ImportanceReport:
+    """Rank the columns of ``x`` inside each train fold; test rows take part in `psi` alone, which selects nothing.
+
+    x:       ``(n, k)``, row t knows bars <= t; NaN where there is no value. Base pattern columns are candidates for y:
+             they are taken out before anything is learnt and stand in a part of their own.
+    y:       ``(n,)``, NaN where there is no label.   classes: the values that y may take; empty for real values.
+    weights: ``(n,)`` >= 0; or a function of a fold's labelled train rows that gives theirs, so that no label outside
+             the fold weighs in; None weighs all alike.
+    names, lookbacks, groups: of the k columns.   warm_up: first rows of ``x`` that the screen does not count.
+    fit:     gives the quick model, see `assay.features.importance.quick`.
+    threads: folds that are ranked side by side; the result does not depend on it.
+
+    Raises DataError ``DATA_SCHEMA``, ``DATA_TOO_FEW``, ``DATA_DEGENERATE``; LeakError ``LEAK_COLUMN``,
+    ``LEAK_SUSPECT``; ConfigError ``CONFIG_PARAMETER``, ``CONFIG_FOLDS`` without a fold. Cost: `choose` for each fold.
+    Source: López de Prado 2020, *Machine Learning for Asset Managers*, ch. 6 (clustered importance).
+    """
+    _check(x, y, names, lookbacks, groups, max_features)
+    all_folds = tuple(folds)
+    if not all_folds:
+        raise ConfigError("importance needs at least one fold", code="CONFIG_FOLDS")
+    inside, outside = split_names(names)
+    kept = tuple(names[j] for j in inside)
+    backs = [0 if lookbacks is None else int(lookbacks[j]) for j in inside]
+    matrix = x if len(inside) == len(names) else np.ascontiguousarray(x[:, inside])
+
+    def one(number: int) -> Chosen:
+        rows = _rows(matrix, y, weights, all_folds[number], classes, warm_up)
+        part = integer(seed, f"importance of fold {number}")
+        return choose(rows, kept, backs, fit=fit, seed=part, max_features=max_features)
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        chosen = tuple(pool.map(one, range(len(all_folds))))
+    drift = np.array([[psi(matrix[f.train, j], matrix[f.test, j]) for j in range(len(kept))] for f in all_folds])
+    flags = chosen_flags(chosen, len(kept))
+    named = ["" if groups is None else groups[j] for j in inside]
+    return ImportanceReport(
+        names=kept,
+        rows=_table(kept, named, backs, chosen, drift),
+        folds=chosen,
+        times=tuple(_times(f) for f in all_folds),
+        psi=drift,
+        rank_corr=_agreement(chosen),
+        nogueira=nogueira(flags),
+        candidates=candidates([names[j] for j in outside], x[:, outside], all_folds),
+        warnings=_warned(chosen),
+    )
+
+
+def _check(
+    x: FloatArray,
+    y: FloatArray,
+    names: Sequence[str],
+    lookbacks: Sequence[int] | None,
+    groups: Sequence[str] | None,
+    max_features: int | None,
+) -> None:
+    given = [len(each) for each in (lookbacks, groups) if each is not None]
+    if x.ndim != 2 or x.shape != (len(y), len(names)) or any(length != len(names) for length in given):
+        raise DataError(
+            f"x has shape {x.shape} for {len(y)} labels and {len(names)} names, lookbacks and groups {given}",
+            code="DATA_SCHEMA",
+        )
+    if len(set(names)) < len(names):
+        twice = next(n for n in names if list(names).count(n) > 1)
+        raise ConfigError(f"column {twice!r} is named twice", code="CONFIG_FEATURE_DUPLICATE")
+    if max_features is not None and max_features < 1:
+        raise ConfigError(
+            f"max_features is {max_features}, must be an integer >= 1", code="CONFIG_PARAMETER", field="max_features"
+        )
+
+
+def _rows(
+    x: FloatArray, y: FloatArray, weights: FloatArray | Weigh | None, fold: Fold, classes: Sequence[float], warm_up: int
+) -> Rows:
+    """The labelled train rows of a fold, in single precision."""
+    at = fold.train[np.isfinite(y[fold.train])]
+    if not at.size:
+        raise DataError(f"none of {fold.train.size} train rows has a label", code="DATA_TOO_FEW")
+    with np.errstate(over="ignore"):
+        single = x[at].astype(np.float32)
+    single[~np.isfinite(single)] = np.nan
+    values = y[at]
+    if len(classes):
+        order = np.asarray(classes, np.float64)
+        found = np.searchsorted(order, values)
+        if np.any(order[np.minimum(found, len(order) - 1)] != values):
+            raise DataError(f"y holds values that are none of the classes {tuple(classes)}", code="DATA_SCHEMA")
+        values = found.astype(np.float64)
+    weight = np.ones(len(at)) if weights is None else weights(at) if callable(weights) else weights[at]
+    if weight.shape != at.shape or not (weight >= 0).all():
+        raise DataError("weights must be numbers >= 0, one for each labelled train row", code="DATA_SCHEMA")
+    skipped = int(np.searchsorted(at, warm_up))
+    return Rows(single, values, weight, fold.decided_at[at], fold.known_at[at], len(classes), skipped)
+
+
+def _agreement(folds: tuple[Chosen, ...]) -> float:
+    """`rank_corr` of the columns that no fold dropped: a place behind the last is not an importance."""
+    always = np.flatnonzero(np.isfinite([f.gain_share for f in folds]).all(axis=0))
+    return rank_corr(np.array([f.rank[always] for f in folds]))
+
+
+def _times(fold: Fold) -> FoldTimes:
+    first, last, begins, ends = fold.decided_at[[fold.train[0], fold.train[-1], fold.test[0], fold.test[-1]]].tolist()
+    return FoldTimes(first, last, begins, ends, len(fold.train), len(fold.test))
+
+
+def _table(
+    names: Sequence[str], groups: Sequence[str], lookbacks: Sequence[int], folds: tuple[Chosen, ...], drift: FloatArray
+) -> tuple[Row, ...]:
+    d = len(names)
+    ranks, flags, stands = np.array([f.rank for f in folds]), chosen_flags(folds, d), twins(folds, d)
+    means = {
+        what: _mean(np.array([getattr(f, what) for f in folds]))
+        for what in ("gain_share", "perm_mean", "perm_std", "shap_share")
+    }
+    psi_max = _largest(drift)
+    rows = []
+    for j, name in enumerate(names):
+        other = (stands[:, j] >= 0) & (stands[:, j] != j)
+        frequency = float(flags[:, j].mean())
+        numbers = [c for c, group in enumerate(folds[-1].clusters) if j in group]
+        rows.append(
+            Row(
+                name=name,
+                group=groups[j],
+                lookback=lookbacks[j],
+                cluster=numbers[0] if numbers else None,
+                twin_of=names[stands[-1, j]] if other[-1] else "",
+                **{what: float(values[j]) for what, values in means.items()},
+                rank_mean=float(ranks[:, j].mean()),
+                rank_std=float(ranks[:, j].std(ddof=1)) if len(folds) > 1 else float("nan"),
+                selection_frequency=frequency,
+                psi_max=float(psi_max[j]),
+                verdict=verdict(frequency, float(means["perm_mean"][j]), float(other.mean()), float(psi_max[j])),
+                dropped=newest_reason(folds, name),
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (row.rank_mean, -row.selection_frequency, row.name)))
+
+
+def _mean(values: FloatArray) -> FloatArray:
+    with python_warnings.catch_warnings():
+        python_warnings.simplefilter("ignore", RuntimeWarning)  # a column that every fold dropped has no mean
+        return np.asarray(np.nanmean(values, axis=0))
+
+
+def _largest(drift: FloatArray) -> FloatArray:
+    found = np.where(np.isnan(drift), -np.inf, drift).max(axis=0)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _warned(folds: tuple[Chosen, ...]) -> tuple[str, ...]:
+    texts = [fold.warning for fold in folds if fold.warning]
+    told = tuple(f"{texts.count(text)} of {len(folds)} folds: {text}" for text in dict.fromkeys(texts))
+    for text in told:
+        _LOG.warning("feature importance, %s", text)
+    return told
