@@ -46,7 +46,8 @@ def test_a_fresh_training_is_shown_and_not_promoted(trained: Trained) -> None:
     assert told("models", "list", "--strategy", "rules", home=home) == {"models": []}
     people = assay("models", "list", home=home).out + assay("models", "show", 1, home=home).out
     assert all(len(row) <= 80 for row in people.splitlines()) and "leak audit pending" in people
-    assert "No model" in assay("models", "list", home=home / "empty").out
+    assert "No model. assay train" in assay("models", "list", home=home / "empty").out
+    assert assay("models", "list", "--strategy", "nope", "-t", "1h", home=home).out == "No model that is nope 1h.\n"
 
 
 @pytest.mark.slow

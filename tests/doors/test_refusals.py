@@ -1,11 +1,14 @@
 """What a wrong command gets: code, place, value and remedy, the right exit code, and no trace in the home."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assay.cli.door import main
 from tests.doors.commands import MARKET, SMALL, TRAIN, TREES, Said, assay, told
 
 TAIL = ("-e", "test", "-t", "1h")
@@ -15,6 +18,31 @@ def refused(*words: object, home: Path) -> dict[str, Any]:
     said = assay(*words, "--json", home=home)
     assert said.code != 0, said.out
     return said.error | {"exit": said.code}
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "file"),
+    [(errno.ENOSPC, "STORE_FULL", "a.json"), (errno.EROFS, "STORE_READ_ONLY", None), (errno.EIO, "STORE_IO", "b")],
+)
+def test_a_disk_that_refuses_any_file(
+    number: int, code: str, file: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(**_: object) -> None:
+        raise OSError(number, os.strerror(number), file)
+
+    exit_code = main(command, ["--json"])
+    out, err = capsys.readouterr()
+    error = Said(exit_code, out, err).error
+    assert (exit_code, error["code"]) == (1, code)
+    assert os.strerror(number) in error["message"] and (file or "") in error["message"]
+
+
+def test_a_fault_of_ours_is_no_disks() -> None:
+    def command(**_: object) -> None:
+        raise OSError(errno.EBADF, "ours")
+
+    with pytest.raises(OSError, match="ours"):
+        main(command, [])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`assay runs diff` and `assay runs compare`."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,25 @@ def test_what_is_refused(several: Path) -> None:
         said = assay("runs", *words, "--json", home=several)
         assert (said.code, said.error["code"]) == (1, "STORE_NOT_FOUND") and "ids 1 to 5" in said.error["message"]
     assert "1 to 100" in assay("runs", "compare", *[2] * 101, "--json", home=several).error["message"]
+
+
+def test_a_run_is_shown_when_its_files_are_gone(trained: Trained, caplog: pytest.LogCaptureFixture) -> None:
+    home, _ = trained
+    whole = told("runs", "show", 2, home=home)
+    shutil.rmtree(home / "artifacts")
+    found = told("runs", "show", 2, home=home)
+    assert "not in the store" in found["gone"] and "gone" not in whole
+    names = ("status", "start_time", "spec", "seed", "model_id")
+    assert [found[name] for name in names] == [whole[name] for name in names]
+    assert found["metrics"] == pytest.approx(whole["metrics"])
+    assert "the report of run 2 is gone" in caplog.text
+    people = assay("runs", "show", 2, home=home)
+    assert people.code == 0 and "sharpe_annual" in people.out
+
+
+def test_no_run_of_a_status_is_no_empty_record(several: Path, tmp_path: Path) -> None:
+    assert assay("runs", "list", "--status", "failed", home=several).out == "No failed run.\n"
+    assert "No run yet" in assay("runs", "list", home=tmp_path / "new").out
 
 
 def test_an_empty_home(tmp_path: Path) -> None:

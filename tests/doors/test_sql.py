@@ -46,8 +46,18 @@ def test_people_and_spreadsheets(home: Path) -> None:
     rows = list(csv.reader(io.StringIO(assay("sql", query, "--csv", home=home).out, newline="")))
     assert rows == [["a", "b", "c", "d"], ["", "x,\ny", "1.5", "inf"]]
     assert assay("sql", query, "--csv", "--json", home=home).code == 2
-    wide = assay("sql", "SELECT * FROM experiments", home=home)
-    assert max(map(len, wide.out.splitlines())) <= 80
+
+
+def test_columns_that_do_not_fit_are_told(home: Path) -> None:
+    for table in ("experiments", "metrics", "candles"):
+        columns = told("sql", f"SELECT * FROM {table} LIMIT 1", home=home)["columns"]
+        people = assay("sql", f"SELECT * FROM {table} LIMIT 3", home=home)
+        assert max(map(len, people.out.splitlines())) <= 80
+        shown = people.out.splitlines()[0].split()
+        assert shown == columns[: len(shown)] and 3 < len(shown) < len(columns)  # names in full, in their order
+        left = f"note: {len(columns) - len(shown)} columns do not fit; name some, or --csv has all: "
+        assert people.err == left + ", ".join(columns[len(shown) :]) + "\n"
+    assert assay("sql", "SELECT id, name, status FROM experiments", home=home).err == ""
 
 
 @pytest.mark.parametrize(

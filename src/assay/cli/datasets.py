@@ -79,10 +79,11 @@ def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
 def _one(console: "Console", document: Document) -> None:
     _told(console, document)
     console.print(f"lies at {document['data_path'] or '–'}", soft_wrap=True, highlight=False, markup=False)
-    console.print(f"used by {len(document['used_by'])} runs", highlight=False)
+    count = len(document["used_by"])
+    console.print(f"used by {count} run{'' if count == 1 else 's'}", highlight=False)
     for run in document["used_by"][:_SHOWN]:
         _said(console, f"  {_run(run)} ({run['usage_type']})")
-    _more(console, len(document["used_by"]))
+    _more(console, count)
 
 
 def _of_dataset(console: "Console", document: Document) -> None:

@@ -1,5 +1,6 @@
 """What every command shares: where the home is, how a result is printed, how an error ends the process."""
 
+import errno
 import io
 import json
 import logging
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.kernel.errors import AssayError, ConfigError
+from assay.kernel.errors import AssayError, ConfigError, StoreError, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,10 +25,17 @@ Home = Annotated[Path | None, typer.Option("--home", help="Folder of everything 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Exchange = Annotated[str, typer.Option("--exchange", "-e", help="Exchange, e.g. binance.")]
 Symbol = Annotated[str, typer.Option("--symbol", "-s", help="Symbol as ccxt spells it, e.g. BTC/USDT.")]
+Audit = Annotated[str | None, typer.Option(help="Causality audit: quick, full or off. [ASSAY_AUDIT or quick]")]
 Timeframe = Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar, e.g. 1h.")]
 
 Document = Mapping[str, Any]
 INTERRUPTED = 130
+_DISK = {
+    errno.ENOSPC: ("STORE_FULL", "Free some space, and do it again."),
+    errno.EDQUOT: ("STORE_FULL", "Free some space, and do it again."),
+    errno.EROFS: ("STORE_READ_ONLY", "Choose a folder that you may write to, with --home or ASSAY_HOME."),
+    errno.EIO: ("STORE_IO", "Check the disk."),
+}
 # Typer carries its own copy of click and shows only the leaf of the errors for a wrong command line.
 _USAGE: Any = typer.BadParameter.__base__
 
@@ -69,11 +77,22 @@ def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
         return fail(error, as_json=as_json)
     except _USAGE as error:
         return fail(_as_error(error), as_json=as_json)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        return fail(_of_disk(error), as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     if code == INTERRUPTED:  # what Typer makes of Ctrl-C
         return fail(ConfigError("stopped by Ctrl-C", code="STOPPED"), as_json=as_json, exit_code=INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _of_disk(error: OSError) -> StoreError:
+    """What a disk says wherever a file is written, in our words."""
+    code, hint = _DISK[error.errno or 0]
+    where = "" if error.filename is None else f" {shown(str(error.filename))}"
+    return StoreError(f"a file{where} cannot be written or read: {error.strerror}", code=code, hint=hint)
 
 
 def _as_error(error: Any) -> ConfigError:
@@ -120,11 +139,13 @@ def say(document: Document | Sequence[Document], people: Callable[["Console"], o
 
 
 @contextmanager
-def opened(home: Path | None, *, working: bool = False, sweeping: bool = False) -> Iterator["Context"]:
+def opened(
+    home: Path | None, *, working: bool = False, sweeping: bool = False, audit: str | None = None
+) -> Iterator["Context"]:
     """The context of a command; with `working` a progress bar with the time left on stderr, if that is a terminal.
 
     What is printed while it works, by a strategy of the user's own, goes to stderr: it is no part of the result.
-    sweeping: see `assay.app.context`.
+    sweeping, audit: see `assay.app.context`.
     """
     from assay.app import context
 
@@ -132,7 +153,7 @@ def opened(home: Path | None, *, working: bool = False, sweeping: bool = False) 
         yield _warned(context(home=home))
         return
     with redirect_stdout(sys.stderr), _bar() if sys.stderr.isatty() else nullcontext() as listen:
-        yield _warned(context(home=home, listener=listen, sweeping=sweeping))
+        yield _warned(context(home=home, listener=listen, sweeping=sweeping, audit=audit))
 
 
 @contextmanager

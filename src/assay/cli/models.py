@@ -45,7 +45,8 @@ def list_models(
             context, limit=limit, strategy=strategy, exchange=exchange, symbol=symbol, timeframe=timeframe,
             serving=serving,
         )  # fmt: skip
-    say({"models": rows}, lambda console: _table(console, rows), as_json=as_json)
+    asked = " ".join(word for word in (strategy, exchange, symbol, timeframe, "serving" if serving else None) if word)
+    say({"models": rows}, lambda console: _table(console, rows, asked), as_json=as_json)
 
 
 @app.command()
@@ -172,11 +173,12 @@ def _switched(found: dict[str, Any], *, as_json: bool) -> None:
     say(found, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)
 
 
-def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
+def _table(console: "Console", rows: list[dict[str, Any]], asked: str) -> None:
     from rich.table import Table
 
     if not rows:
-        console.print("No model. assay train makes one.")
+        text = f"No model that is {asked}." if asked else "No model. assay train makes one."
+        console.print(text, markup=False, highlight=False)
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("id", "strategy", "market", "made", "files", "verdict", "metric", "serves"):

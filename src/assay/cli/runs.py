@@ -28,7 +28,7 @@ def list_runs(
     demand_within("--limit", limit, 1, 10_000)
     with opened(home) as context:
         rows = runs(context, limit=limit, status=status)
-    say(rows, lambda console: _table(console, rows), as_json=as_json)
+    say(rows, lambda console: _table(console, rows, status), as_json=as_json)
 
 
 @app.command()
@@ -109,12 +109,12 @@ def report(
     say({"report": str(path)}, lambda console: console.print(str(path), soft_wrap=True), as_json=as_json)
 
 
-def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
+def _table(console: "Console", rows: list[dict[str, Any]], status: str | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
     if not rows:
-        console.print("No run yet. assay demo makes three.")
+        console.print(f"No {status} run." if status else "No run yet. assay demo makes three.")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("id", "name", "status", "started", "verdict", "Sharpe", "net", "trades"):

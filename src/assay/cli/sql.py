@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from assay.track.upkeep.query import Answer
 
-_WIDEST = 40
+_WIDEST, _LEAST, _BETWEEN = 40, 12, 2
 
 
 def sql(
@@ -86,12 +86,40 @@ def _table(console: "Console", document: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in document["columns"]:
-        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=_WIDEST)
-    for row in document["rows"]:
-        table.add_row(*(Text("–" if value is None else _shown(value)) for value in row))
+    table = Table(box=None, pad_edge=False, padding=(0, _BETWEEN, 0, 0))
+    columns = [_shown(name) for name in document["columns"]]
+    rows = [["–" if value is None else _shown(value) for value in row] for row in document["rows"]]
+    widths = _widths(columns, rows, console.width)
+    fitting = len(widths)
+    for column, width in zip(columns, widths, strict=False):
+        table.add_column(Text(column), no_wrap=True, overflow="ellipsis", width=width)
+    for row in rows:
+        table.add_row(*map(Text, row[:fitting]))
     console.print(table)
+    if fitting < len(columns):
+        left = ", ".join(columns[fitting:])
+        sys.stderr.write(f"note: {len(columns) - fitting} columns do not fit; name some, or --csv has all: {left}\n")
+
+
+def _widths(columns: list[str], rows: list[list[str]], room: int) -> list[int]:
+    """Widths of the first columns that have room to be read, one at least; what is left over goes to the first."""
+    from rich.cells import cell_len
+
+    wanted = [
+        min(_WIDEST, max([cell_len(name), *(cell_len(row[k]) for row in rows)])) for k, name in enumerate(columns)
+    ]
+    widths: list[int] = []
+    for name, most in zip(columns, wanted, strict=True):
+        least = min(most, max(_LEAST, cell_len(name)))
+        if widths and least + _BETWEEN > room:
+            break
+        widths.append(min(least, room))
+        room -= widths[-1] + _BETWEEN
+    for k, most in enumerate(wanted[: len(widths)]):
+        more = max(0, min(most - widths[k], room))
+        widths[k] += more
+        room -= more
+    return widths
 
 
 def _shown(value: Any) -> str:

@@ -1,10 +1,14 @@
 """Runs as they are shown: rows of the record, and for completed trainings what they left behind."""
 
+import logging
 from typing import Any
 
+from assay.kernel.errors import ArtifactError
 from assay.runs import keep
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
+
+_LOG = logging.getLogger(__name__)
 
 
 def runs(context: Context, *, limit: int, status: str | None = None) -> list[dict[str, Any]]:
@@ -14,9 +18,12 @@ def runs(context: Context, *, limit: int, status: str | None = None) -> list[dic
 
 
 def run_document(run: int | str, context: Context) -> dict[str, Any]:
-    """One run: its row, and ``run.json`` of a completed training beside it. StoreError ``STORE_NOT_FOUND``."""
+    """One run: its row, and ``run.json`` of a completed training beside it. StoreError ``STORE_NOT_FOUND``.
+
+    Where that file is gone: metrics and model of the record, ``gone`` with what is missing, and a warning.
+    """
     row = context.record.experiments.get(run)
-    document = keep.document_of(row["id"], context) or {}
+    document = _left(row, context)
     shown = {
         "status": row["status"],
         "start_time": iso(row["start_time"]),
@@ -27,6 +34,17 @@ def run_document(run: int | str, context: Context) -> dict[str, Any]:
         "seed": row["random_seed"],
     }
     return _identity(row) | document | shown
+
+
+def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:
+    try:
+        return keep.document_of(row["id"], context) or {}
+    except ArtifactError as error:
+        if error.code != "ARTIFACT_GONE":
+            raise
+        _LOG.warning("the report of run %d is gone, the record alone tells of it: %s", row["id"], error)
+        told = {name: value for name, value in _row(row, context).items() if name in ("seconds", "model_id", "metrics")}
+        return told | {"gone": error.message}
 
 
 def _row(row: dict[str, Any], context: Context) -> dict[str, Any]:
