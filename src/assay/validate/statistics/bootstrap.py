@@ -120,7 +120,7 @@ def bootstrap_interval(
         return float("nan"), float("nan")
     if np.size(statistic(r)) != 1:
         raise ConfigError("statistic must give one number of (n,) returns", code="CONFIG_PARAMETER", field="statistic")
-    block_size = _block_length(r) if block_size is None else block_size
+    block_size = block_length(r) if block_size is None else block_size
     found = StationaryBootstrap(block_size, r, seed=seed).conf_int(statistic, reps=reps, method=method, size=level)
     low, high = np.asarray(found, np.float64).ravel()
     return float(low), float(high)
@@ -146,7 +146,7 @@ def _demand_draws(block_size: int | None, reps: int, seed: int, *, rows: int) ->
         whole("block_size", block_size, 1, rows)
 
 
-def _block_length(r: FloatArray) -> int:
+def block_length(r: FloatArray) -> int:
     """Politis & White's mean length, at most a third of the rows."""
     from arch.bootstrap import optimal_block_length
 
