@@ -5,10 +5,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Exchange, Home, Json, Symbol, Timeframe, number, opened, say
+from assay.cli.door import Exchange, Home, Json, Symbol, Timeframe, number, opened, say, settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+    from assay.runs.importance import Ranked
+
+Set = Annotated[str, typer.Option("--features", help="Feature set.")]
+Target = Annotated[str | None, typer.Option(help="Target. [profitable, 24 bars, long and short]")]
+TrainBars = Annotated[int | None, typer.Option(help="Bars to learn from in each fold. [a third]")]
+TestBars = Annotated[int | None, typer.Option(help="Bars of each test fold. [so that there are 8]")]
+Newest = Annotated[int | None, typer.Option(help="Only the newest N bars. [all]")]
+Setting = Annotated[
+    list[str] | None, typer.Option("--set", help="key=value: target.horizon, folds.expanding, costs.fee …")
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of every random generator. [42]")]
+Page = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Write the page with maps and lines to this .html file.")
+]
+_SHOWN = 6  # folds that fit on a line
 
 app = typer.Typer(no_args_is_help=True, help="What is known at each bar.")
 
@@ -43,6 +60,169 @@ def table(
     with opened(home) as context:
         document = compute(context, exchange, symbol, timeframe, name, out=out)
     say(document, lambda console: _computed(console, document), as_json=as_json)
+
+
+@app.command()
+def rank(
+    exchange: Exchange,
+    symbol: Symbol,
+    timeframe: Timeframe,
+    features: Set = "core72",
+    target: Target = None,
+    train_bars: TrainBars = None,
+    test_bars: TestBars = None,
+    bars: Newest = None,
+    setting: Setting = None,
+    max_features: Annotated[int | None, typer.Option(min=1, help="Columns that a fold may select. [all]")] = None,
+    seed: Seed = None,
+    out: Page = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Rank a set's columns for a target, inside each train fold; which to keep, and why not the others."""
+    flags = _flags(exchange, symbol, timeframe, features, target, train_bars, test_bars, bars, seed)
+    found = _ranked(flags, setting, max_features, out, home)
+    say(found.document, lambda console: _columns(console, found.document, out), as_json=as_json)
+
+
+@app.command()
+def stability(
+    exchange: Exchange,
+    symbol: Symbol,
+    timeframe: Timeframe,
+    features: Set = "core72",
+    target: Target = None,
+    train_bars: TrainBars = None,
+    test_bars: TestBars = None,
+    bars: Newest = None,
+    setting: Setting = None,
+    max_features: Annotated[int | None, typer.Option(min=1, help="Columns that a fold may select. [all]")] = None,
+    seed: Seed = None,
+    out: Page = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """The same ranking fold by fold: whether folds agree, and how far each column has moved."""
+    flags = _flags(exchange, symbol, timeframe, features, target, train_bars, test_bars, bars, seed)
+    found = _ranked(flags, setting, max_features, out, home)
+    say(found.steadiness, lambda console: _by_fold(console, found.steadiness, out), as_json=as_json)
+
+
+@app.command()
+def targets(
+    exchange: Exchange,
+    symbol: Symbol,
+    timeframe: Timeframe,
+    target_lag: Annotated[int, typer.Option(help="Bars ahead that are to be learnt, at least 1.")],
+    train_bars: TrainBars = None,
+    test_bars: TestBars = None,
+    bars: Newest = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Which pattern columns may be learnt: how often each event is, in the thinnest fold too, and whether it drifts."""
+    from assay.runs.importance import targets as chosen
+    from assay.runs.specs import build_spec
+
+    spec = build_spec(None, _flags(exchange, symbol, timeframe, None, None, train_bars, test_bars, bars, None), {})
+    with opened(home) as context:
+        document = chosen(context, spec, target_lag=target_lag)
+    say(document, lambda console: _candidates(console, document), as_json=as_json)
+
+
+def _flags(
+    exchange: str, symbol: str, timeframe: str, features: str | None, target: str | None, train_bars: int | None,
+    test_bars: int | None, bars: int | None, seed: int | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What a training would be told by these options."""
+    flags = {
+        "exchange": exchange, "symbols": [symbol], "timeframe": timeframe, "features": features, "bars": bars,
+        "seed": seed, "target.name": target, "folds.train_bars": train_bars, "folds.test_bars": test_bars,
+    }  # fmt: skip
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+def _ranked(
+    flags: dict[str, Any], setting: list[str] | None, max_features: int | None, out: Path | None, home: Path | None
+) -> "Ranked":
+    from assay.runs.importance import demand_page, ranked, write_page
+    from assay.runs.specs import build_spec
+
+    spec = build_spec(None, flags, settings(setting or []))
+    if out is not None:
+        demand_page(out)
+    with opened(home) as context:
+        found = ranked(context, spec, max_features=max_features)
+    if out is not None:
+        write_page(found, out)
+    return found
+
+
+def _columns(console: "Console", document: dict[str, Any], out: Path | None) -> None:
+    _heading(console, document)
+    table = _table(("column", "rank", "gain", "perm", "shap", "sel", "psi", "verdict"))
+    for row in document["columns"]:
+        table.add_row(
+            row["name"], number(row["rank_mean"], 1), number(row["gain_share"], percent=True),
+            number(row["perm_mean"], 4), number(row["shap_share"], percent=True),
+            number(row["selection_frequency"], 2, percent=True), number(row["psi_max"], 2), row["verdict"],
+        )  # fmt: skip
+    console.print(table)
+    usable = sum(each["verdict"] == "usable" for each in document["candidates"])
+    console.print(f"keep: {', '.join(document['selected']) or 'none'}")
+    console.print(f"{usable} of {len(document['candidates'])} pattern columns may be learnt: assay features targets")
+    _ends(console, out)
+
+
+def _by_fold(console: "Console", document: dict[str, Any], out: Path | None) -> None:
+    _heading(console, document)
+    table = _table(("column", "rank by fold, * selected", "sel", "psi", "verdict"), words=1)
+    for row in document["columns"]:
+        marks = zip(row["rank"][-_SHOWN:], row["selected"][-_SHOWN:], strict=True)
+        table.add_row(
+            row["name"], " ".join(f"{rank:.0f}{'*' if chosen else ''}" for rank, chosen in marks),
+            number(row["selection_frequency"], 2, percent=True), number(row["psi_max"], 2), row["verdict"],
+        )  # fmt: skip
+    console.print(table)
+    if len(document["folds"]) > _SHOWN:
+        console.print(f"Shown are the newest {_SHOWN} of {len(document['folds'])} folds; --json has all.")
+    _ends(console, out)
+
+
+def _candidates(console: "Console", document: dict[str, Any]) -> None:
+    console.print(f"{document['target_lag']} bars ahead, train rows of {document['folds']} folds")
+    table = _table(("column", "rate", "lowest", "highest", "events", "psi", "verdict"))
+    for row in document["candidates"]:
+        table.add_row(
+            row["name"], number(row["rate"], 4, percent=True), number(row["lowest"], 4, percent=True),
+            number(row["highest"], 4, percent=True), f"{row['events']:,}", number(row["psi_max"], 2), row["verdict"],
+        )  # fmt: skip
+    console.print(table)
+    console.print("assay train --target pattern --set target.window=W --set target.std_dev=S --set target.target_lag=L")
+
+
+def _heading(console: "Console", document: dict[str, Any]) -> None:
+    market = f"{document['exchange']} {document['symbol']} {document['timeframe']}"
+    console.print(f"{market}: {document['bars']:,} bars, {len(document['folds'])} folds", markup=False)
+    console.print(f"target {document['target']}", markup=False)
+    console.print(
+        f"agreement of ranks {number(document['rank_corr'], 2)}, stability of the choice (Nogueira) "
+        f"{number(document['nogueira'], 2)}"
+    )
+
+
+def _ends(console: "Console", out: Path | None) -> None:
+    if out is not None:
+        console.print(f"written: {out}", soft_wrap=True, markup=False)
+
+
+def _table(names: tuple[str, ...], words: int = 0) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for k, name in enumerate(names):
+        table.add_column(name, justify="left" if k <= words or name == "verdict" else "right")
+    return table
 
 
 def _described(console: "Console", rows: list[dict[str, Any]]) -> None:

@@ -40,7 +40,7 @@ def render(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
     """
     plain = replace(evidence, document=_plain(evidence.document))
     return (
-        _templates().get_template("report.html.j2").render(head=overview.head(plain), sections=sections(plain, candles))
+        templates().get_template("report.html.j2").render(head=overview.head(plain), sections=sections(plain, candles))
     )
 
 
@@ -92,7 +92,8 @@ def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The templates of all pages."""
     return Environment(
         loader=PackageLoader("assay.runs.report"),
         autoescape=True,

@@ -1,0 +1,208 @@
+"""Columns ranked on stored candles, how steady the ranking is, and which pattern columns may be learnt."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.features.columns import find
+from assay.features.importance.candidates import candidates
+from assay.features.importance.ranking import rank
+from assay.features.importance.report import Candidate, ImportanceReport, Row
+from assay.features.patterns import base_columns, base_values
+from assay.features.study import Study
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.clock import iso
+from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.labels import Labels
+from assay.kernel.spec import TargetChoice, TrainSpec
+from assay.runs import keep
+from assay.runs.context import Context
+from assay.runs.evidence import jsonable
+from assay.runs.history import History, history
+from assay.targets import Pattern, uniqueness
+from assay.validate.split.asked import plan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """A ranking and what it was made from."""
+
+    spec: TrainSpec
+    bars: int
+    target: str
+    report: ImportanceReport
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What ``assay features rank --json`` prints."""
+        found = self.report
+        return self._head() | {
+            "columns": [jsonable(asdict(row)) for row in found.rows],
+            "selected": list(found.recommended),
+            "clusters": [[found.names[j] for j in group] for group in found.folds[-1].clusters],
+            "candidates": [jsonable(asdict(each)) for each in found.candidates],
+        }
+
+    @property
+    def steadiness(self) -> dict[str, Any]:
+        """What ``assay features stability --json`` prints."""
+        found = self.report
+        at = {name: j for j, name in enumerate(found.names)}
+        return self._head() | {"columns": [self._by_fold(row, at[row.name]) for row in found.rows]}
+
+    def _by_fold(self, row: Row, j: int) -> dict[str, Any]:
+        found = self.report
+        told = {
+            "name": row.name,
+            "selection_frequency": row.selection_frequency,
+            "psi_max": row.psi_max,
+            "verdict": row.verdict,
+            "rank": found.ranks[:, j].tolist(),
+            "selected": found.selected[:, j].tolist(),
+            "psi": found.psi[:, j].tolist(),
+        }
+        return dict(jsonable(told))
+
+    def _head(self) -> dict[str, Any]:
+        found, spec = self.report, self.spec
+        folds = [
+            {
+                "number": number,
+                "train_from": iso(times.train_from),
+                "train_to": iso(times.train_to),
+                "test_from": iso(times.test_from),
+                "test_to": iso(times.test_to),
+                "train_rows": times.train_rows,
+                "test_rows": times.test_rows,
+                "clusters": len(fold.clusters),
+                "selected": [found.names[j] for j in fold.selected],
+                "warning": fold.warning,
+            }
+            for number, (times, fold) in enumerate(zip(found.times, found.folds, strict=True))
+        ]
+        return {
+            "exchange": spec.exchange,
+            "symbol": spec.symbols[0],
+            "timeframe": spec.timeframe,
+            "set": spec.features,
+            "target": self.target,
+            "bars": self.bars,
+            "seed": spec.seed,
+            "rank_corr": jsonable(found.rank_corr),
+            "nogueira": jsonable(found.nogueira),
+            "folds": folds,
+            "warnings": list(found.warnings),
+        }
+
+
+def ranked(context: Context, spec: TrainSpec, *, max_features: int | None = None) -> Ranked:
+    """Rank a spec's feature columns for its target in its folds; nothing is stored.
+
+    Of one instrument. Base pattern columns are given along as candidates for y. Raises ConfigError ``CONFIG_SYMBOL``
+    for several; what `history`, `plan` and `rank` raise.
+    """
+    if len(spec.symbols) != 1:
+        raise ConfigError(f"one symbol is ranked at a time, {len(spec.symbols)} are given", code="CONFIG_SYMBOL")
+    from assay.learn.ensemble.quick import fit_quick
+
+    bars, _ = keep.candles(spec, context)
+    past = history(spec, bars)
+    window, labels = past.panel.one, _labels(past)
+    columns = [find(name) for name in window.names]
+    study = Study(bars[0])
+    base = base_columns()
+    found = rank(
+        np.column_stack([window.features, _base(study, past.warm_up)]),
+        labels.y,
+        _weigh(labels),
+        plan(spec.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times),
+        spec.seed,
+        names=(*window.names, *(p.name for p in base)),
+        fit=fit_quick,
+        classes=labels.classes,
+        lookbacks=[*(study.rows(c) for c in columns), *(p.lookback for p in base)],
+        groups=[*(c.group for c in columns), *("pattern" for _ in base)],
+        max_features=max_features,
+        threads=context.workers,
+    )
+    return Ranked(spec, len(bars[0]), labels.name, found)
+
+
+def targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, Any]:
+    """What may be learnt of the pattern columns so many bars ahead: how often each event is in the folds' train rows.
+
+    Nothing is learnt, so nothing is counted as a trial. Rates are of the labels that a training would see: the column
+    `target_lag` rows later. Raises LeakError ``LEAK_TARGET_LAG``, and what `history` and `plan` raise.
+    """
+    widest = base_columns()[-1]
+    choice = {
+        "window": widest.window,
+        "std_dev": str(widest.std_dev),
+        "target_lag": target_lag,
+        "target_type": widest.event,
+    }
+    asked = replace(spec, features="mini5", target=TargetChoice(name="pattern", params=choice))
+    bars, _ = keep.candles(asked, context)
+    past = history(asked, bars)
+    folds = tuple(plan(asked.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times))
+    values = np.full((len(past.panel.one), len(base_columns())), np.nan)
+    values[:-target_lag] = _base(Study(bars[0]), past.warm_up + target_lag)
+    found = candidates([p.name for p in base_columns()], values, folds)
+    return {
+        "exchange": spec.exchange,
+        "symbol": spec.symbols[0],
+        "timeframe": spec.timeframe,
+        "bars": len(bars[0]),
+        "target_lag": target_lag,
+        "folds": len(folds),
+        "candidates": [_told(each, target_lag) for each in found],
+    }
+
+
+def write_page(found: Ranked, path: Path) -> None:
+    """Write a ranking's page. Raises StoreError ``STORE_PATH``."""
+    from assay.runs.report.ranked import render
+
+    try:
+        path.write_bytes(render(found).encode("utf-8"))
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}", code="STORE_PATH") from error
+
+
+def demand_page(path: Path) -> None:
+    """Raise ConfigError ``CONFIG_PATH`` unless the path may be a page, before the work is done."""
+    if path.suffix != ".html":
+        raise ConfigError(f"--out {shown(str(path))} must end in .html", code="CONFIG_PATH", field="out")
+    if not path.parent.is_dir():
+        raise StoreError(f"--out {shown(str(path))}: there is no such folder", code="STORE_PATH")
+
+
+def _labels(past: History) -> Labels:
+    labels = past.panel.one.labels
+    if labels is None:
+        raise TypeError("a history for a target has labels")
+    return labels
+
+
+def _weigh(labels: Labels) -> Callable[[IntArray], FloatArray]:
+    """Uniqueness among the rows of a fold alone."""
+
+    def weights(rows: IntArray) -> FloatArray:
+        chosen = np.zeros(len(labels), np.bool_)
+        chosen[rows] = True
+        return uniqueness(labels.only(chosen))[rows]
+
+    return weights
+
+
+def _base(study: Study, first: int) -> FloatArray:
+    """``(n - first, 64)``: the flags of all base columns from that row on."""
+    return np.column_stack([base_values(study, pattern)[first:] for pattern in base_columns()])
+
+
+def _told(each: Candidate, target_lag: int) -> dict[str, Any]:
+    target = Pattern(window=each.window, std_dev=each.std_dev, target_lag=target_lag, target_type=each.event)
+    return dict(jsonable(asdict(each))) | {"target": str(target)}

@@ -1,0 +1,64 @@
+"""The page of a ranking of feature columns."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assay.runs.report.page import templates
+from assay.runs.report.parts import Card, Cards, Section
+from assay.runs.report.sections import candidates, clusters, columns, drift, steadiness
+from assay.runs.report.wording import count, ratio
+
+if TYPE_CHECKING:
+    from assay.runs.importance import Ranked
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands above the chapters."""
+
+    name: str
+    market: str
+    facts: tuple[tuple[str, str], ...]
+    cards: Cards
+
+
+def render(found: "Ranked") -> str:
+    """One HTML page that needs nothing else: columns with verdicts, cluster map, stability heat map, drift lines.
+
+    Equal rankings give equal bytes.
+    """
+    return templates().get_template("ranked.html.j2").render(head=_head(found), sections=_sections(found))
+
+
+def _sections(found: "Ranked") -> list[Section]:
+    report = found.report
+    drawn = [columns.section, clusters.section, steadiness.section, drift.section, candidates.section]
+    return [section for draw in drawn if (section := draw(report)) is not None]
+
+
+def _head(found: "Ranked") -> Head:
+    report, spec = found.report, found.spec
+    verdicts = [row.verdict for row in report.rows]
+    first, last = report.times[0], report.times[-1]
+    cards = (
+        Card("Columns to keep", count(verdicts.count("keep")), f"of {len(verdicts)} that were ranked"),
+        Card("Drifting", count(verdicts.count("drifting")), "selected, but test rows look different from train rows"),
+        Card("Stability of the choice", ratio(report.nogueira), "Nogueira; 1 is always the same, 0 is chance"),
+        Card("Agreement of the ranks", ratio(report.rank_corr), "mean Spearman over all pairs of folds"),
+    )
+    features = spec.features if isinstance(spec.features, str) else f"{len(spec.features)} columns"
+    facts = (
+        ("Target", found.target),
+        ("Columns", features),
+        ("Bars", count(found.bars)),
+        ("Folds", f"{len(report.folds)} of {count(first.train_rows)} train and {count(last.test_rows)} test rows"),
+        ("Selected in a fold", _span([len(fold.selected) for fold in report.folds])),
+        ("Seed", str(spec.seed)),
+    )
+    market = f"{spec.exchange} {spec.symbols[0]} {spec.timeframe}"
+    return Head("Which columns are worth a model's while", market, facts, Cards(cards))
+
+
+def _span(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return count(low) if low == high else f"{count(low)} to {count(high)}"
