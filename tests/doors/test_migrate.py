@@ -1,5 +1,6 @@
 """`assay migrate legacy`: the counts it prints, and where the runs are then."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,19 @@ def test_what_is_no_old_file_is_refused(tmp_path: Path) -> None:
     for name, code in (("rubbish", "DATA_SCHEMA"), ("none", "DATA_PATH")):
         said = assay("migrate", "legacy", tmp_path / name, "--json", home=tmp_path / "h")
         assert (said.code, said.error["code"]) == (65, code)
+
+
+@pytest.mark.parametrize(
+    "words", [("migrate", "mlflow", "http://127.0.0.1:9"), ("mirror", "--once"), ("mirror", "--all")]
+)
+def test_without_mlflow_the_error_says_what_to_install(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [*sys.modules]:
+        if name.partition(".")[0] == "mlflow":
+            monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    monkeypatch.setenv("ASSAY_MLFLOW_URI", "http://127.0.0.1:9")
+    said = assay(*words, "--json", home=tmp_path / "home")
+    assert (said.code, said.error["code"], said.error["hint"]) == (2, "CONFIG_EXTRA", "pip install 'assay[mlflow]'")
+    assert assay("mirror", "status", home=tmp_path / "home").code == 0

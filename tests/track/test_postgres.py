@@ -24,6 +24,7 @@ from assay.track.postgres import jsonb_text
 from assay.track.record import Record, open_record
 from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import views
+from assay.track.upkeep.query import ask
 from tests.track.server import Server
 
 pytestmark = pytest.mark.postgres
@@ -280,6 +281,9 @@ def test_places_where_no_record_is(postgres: Server) -> None:
             open_record(url)
         assert told.value.code == "STORE_OPEN"
         assert postgres.password not in str(told.value) and "secret" not in repr((told.value, told.value.facts))
+        with pytest.raises(StoreError, match=said) as asked:
+            ask(url, "SELECT 1", limit=1)
+        assert asked.value.code == "STORE_OPEN" and "secret" not in repr((asked.value, asked.value.facts))
 
 
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

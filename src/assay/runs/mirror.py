@@ -40,7 +40,7 @@ def mirror_status(context: Context) -> dict[str, Any]:
 
 def _mirror(context: Context) -> Any:
     from assay.track.mirror.delivery import Mirror
-    from assay.track.mirror.server import Server
+    from assay.track.mirror.server import Server, demand_client
 
     if context.mlflow_uri is None:
         raise ConfigError(
@@ -49,6 +49,7 @@ def _mirror(context: Context) -> Any:
             hint="Set ASSAY_MLFLOW_URI=http://host:5000 for the runs that are to be mirrored, and for this command.",
             field="ASSAY_MLFLOW_URI",
         )
+    demand_client()
     return Mirror(context.record, Server(context.mlflow_uri, context.mlflow_experiment), context.places.blobs)
 
 

@@ -12,7 +12,7 @@ from assay.track.importing.mlflow_models import models
 from assay.track.importing.relic import inferred
 from assay.track.mirror.address import redacted
 from assay.track.mirror.runs import RUN_ID
-from assay.track.mirror.server import Away, Refused, client, speaking
+from assay.track.mirror.server import Away, Refused, client, demand_client, speaking
 from assay.track.record import Record
 from assay.track.rows import Row
 
@@ -94,6 +94,7 @@ def _tables(path: Path) -> list[str]:
 
 
 def _client(place: str) -> "MlflowClient":
+    demand_client()
     with speaking(place):
         return client(place, files=place.startswith("file:"))
 

@@ -184,16 +184,11 @@ def client(uri: str, *, files: bool = False) -> "MlflowClient":
     A repeated request could make a second run; who calls asks again after looking. ConfigError ``CONFIG_EXTRA``
     without the package. files: whether the address may be a folder of MLflow's file store.
     """
-    try:
-        import mlflow
-        from mlflow import environment_variables as v
-        from mlflow.telemetry import set_telemetry_client
-    except ImportError as error:
-        raise ConfigError(
-            "the MLflow mirror needs mlflow-skinny, which is not installed",
-            code="CONFIG_EXTRA",
-            hint="pip install 'assay[mlflow]'",
-        ) from error
+    demand_client()
+    import mlflow
+    from mlflow import environment_variables as v
+    from mlflow.telemetry import set_telemetry_client
+
     manners: tuple[tuple[Any, object], ...] = (
         (v.MLFLOW_ALLOW_HTTP_REDIRECTS, False),
         (v.MLFLOW_HTTP_REQUEST_MAX_RETRIES, 0),
@@ -209,6 +204,18 @@ def client(uri: str, *, files: bool = False) -> "MlflowClient":
     settle()
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def demand_client() -> None:
+    """ConfigError ``CONFIG_EXTRA`` where MLflow's client is not installed."""
+    try:
+        import mlflow  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            "what speaks to MLflow needs mlflow-skinny, which is not installed",
+            code="CONFIG_EXTRA",
+            hint="pip install 'assay[mlflow]'",
+        ) from error
 
 
 @contextmanager

@@ -127,8 +127,11 @@ def _told_by_sqlite(error: Exception, path: Path, statement: str) -> StoreError:
 def _ask_postgresql(place: PostgresDatabase, statement: str, limit: int, seconds: float) -> Answer:
     engine = place.engine(SECONDS)
     try:
-        with speaking(place.where, away="STORE_OPEN"), closing(engine.raw_connection()) as held:
-            connection: Any = held.driver_connection
+        with (
+            speaking(place.where, away="STORE_OPEN"),
+            engine.connect() as held,
+        ):  # not the bare driver's: what it raises would be told as it is
+            connection: Any = held.connection.driver_connection
             with _postgresql_refusals(place, statement), suppress(_Undone), connection.transaction():
                 for setting in _settings(connection, seconds):
                     connection.execute(setting)
