@@ -46,6 +46,14 @@ def test_a_relation_that_is_not_there_is_named(filled: str) -> None:
     assert (told.value.code, told.value.facts["relation"]) == ("STORE_NOT_FOUND", "candles")
 
 
+@pytest.mark.parametrize("statement", ["", " \n", "SELECT 1\0", "SELECT '\udcff'"])
+def test_what_is_no_statement(filled: str, statement: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        ask(filled, statement, limit=1)
+    assert told.value.code == "CONFIG_FIELD"
+    assert ask(filled, "SELECT 'größer €'", limit=1).rows == (("größer €",),)
+
+
 WRITES = (
     "INSERT INTO events (actor, action, subject) VALUES ('a', 'b', 'c')",
     "UPDATE experiments SET name = 'x'",

@@ -54,6 +54,8 @@ def ask(url: str | os.PathLike[str], statement: str, *, limit: int, seconds: flo
     """
     if not statement.strip() or "\0" in statement:
         raise ConfigError("the statement is empty, or holds NUL", code="CONFIG_FIELD", hint="Write a SELECT.")
+    if not statement.isascii() and statement != statement.encode("utf-8", "replace").decode():
+        raise ConfigError(f"the statement {shown(statement)} is no UTF-8 text", code="CONFIG_FIELD")
     place = place_of(url)
     if isinstance(place, SqliteFile):
         return _ask_sqlite(place.path, statement, limit, seconds)
@@ -127,10 +129,8 @@ def _told_by_sqlite(error: Exception, path: Path, statement: str) -> StoreError:
 def _ask_postgresql(place: PostgresDatabase, statement: str, limit: int, seconds: float) -> Answer:
     engine = place.engine(SECONDS)
     try:
-        with (
-            speaking(place.where, away="STORE_OPEN"),
-            engine.connect() as held,
-        ):  # not the bare driver's: what it raises would be told as it is
+        # Not the bare driver's connection: what that raises as it connects nobody translates.
+        with speaking(place.where, away="STORE_OPEN"), engine.connect() as held:
             connection: Any = held.connection.driver_connection
             with _postgresql_refusals(place, statement), suppress(_Undone), connection.transaction():
                 for setting in _settings(connection, seconds):
