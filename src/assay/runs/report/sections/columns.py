@@ -5,7 +5,7 @@ from assay.runs.report.parts import Note, Part, Section, table
 from assay.runs.report.wording import percent, ratio
 
 _HEAD = (
-    "Column", "Verdict", "Rank", "± fold to fold", "Gain", "Permutation", "± repeats", "SHAP", "Selected", "PSI",
+    "Column", "Verdict", "Rank", "± folds", "Gain", "Permuted", "± again", "SHAP", "Selected", "PSI",
     "Lookback", "Group",
 )  # fmt: skip
 
@@ -22,7 +22,7 @@ def section(report: ImportanceReport) -> Section:
 
 
 _CAPTION = (
-    "Rank: of the column's cluster, mean of its ranks by gain, permutation and SHAP, 1 is best. Permutation: what the "
+    "Rank: of the column's cluster, mean of its ranks by gain, permutation and SHAP, 1 is best. Permuted: what the "
     "score loses when the column's cluster is shuffled in blocks as long as a label. Selected: share of the folds. "
     "Redundant: another column of its cluster stands for it, see the clusters below. Unstable: selected in fewer than "
     "half of the folds. Drifting: PSI above 0.25 between some train fold and its test fold."
@@ -32,6 +32,6 @@ _CAPTION = (
 def _row(row: Row) -> tuple[str, ...]:
     return (
         row.name, row.verdict, ratio(row.rank_mean, 1), ratio(row.rank_std, 1), percent(row.gain_share),
-        ratio(row.perm_mean, 4), ratio(row.perm_std, 4), percent(row.shap_share), percent(row.selection_frequency, 0),
-        ratio(row.psi_max), str(row.lookback), row.group,
+        ratio(round(row.perm_mean, 4), 4), ratio(round(row.perm_std, 4), 4), percent(row.shap_share),
+        percent(row.selection_frequency, 0), ratio(round(row.psi_max, 2)), str(row.lookback), row.group,
     )  # fmt: skip
