@@ -11,6 +11,7 @@ from assay.features.importance.candidates import candidates, split_names
 from assay.features.importance.choosing import Chosen, Rows, choose
 from assay.features.importance.quick import Fit
 from assay.features.importance.report import (
+    Candidate,
     FoldTimes,
     ImportanceReport,
     Row,
@@ -76,18 +77,30 @@ def rank(
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         chosen = tuple(pool.map(one, range(len(all_folds))))
-    drift = np.array([[psi(matrix[f.train, j], matrix[f.test, j]) for j in range(len(kept))] for f in all_folds])
-    flags = chosen_flags(chosen, len(kept))
     named = ["" if groups is None else groups[j] for j in inside]
+    apart = candidates([names[j] for j in outside], x[:, outside], all_folds)
+    return _together(matrix, kept, named, backs, all_folds, chosen, apart)
+
+
+def _together(
+    x: FloatArray,
+    names: tuple[str, ...],
+    groups: Sequence[str],
+    lookbacks: Sequence[int],
+    folds: tuple[Fold, ...],
+    chosen: tuple[Chosen, ...],
+    apart: tuple[Candidate, ...],
+) -> ImportanceReport:
+    drift = np.array([[psi(x[f.train, j], x[f.test, j]) for j in range(len(names))] for f in folds])
     return ImportanceReport(
-        names=kept,
-        rows=_table(kept, named, backs, chosen, drift),
+        names=names,
+        rows=_table(names, groups, lookbacks, chosen, drift),
         folds=chosen,
-        times=tuple(_times(f) for f in all_folds),
+        times=tuple(_times(f) for f in folds),
         psi=drift,
         rank_corr=_agreement(chosen),
-        nogueira=nogueira(flags),
-        candidates=candidates([names[j] for j in outside], x[:, outside], all_folds),
+        nogueira=nogueira(chosen_flags(chosen, len(names))),
+        candidates=apart,
         warnings=_warned(chosen),
     )
 
