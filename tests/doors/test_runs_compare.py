@@ -101,6 +101,12 @@ def test_a_run_is_shown_when_its_files_are_gone(trained: Trained, caplog: pytest
     assert people.code == 0 and "sharpe_annual" in people.out
 
 
+def test_a_run_without_a_report_says_how_long_it_took(several: Path) -> None:
+    listed = told("runs", "list", home=several)[-1]
+    assert listed["name"].startswith("import") and listed["seconds"] > 0
+    assert told("runs", "show", listed["experiment_id"], home=several)["seconds"] == listed["seconds"]
+
+
 def test_no_run_of_a_status_is_no_empty_record(several: Path, tmp_path: Path) -> None:
     assert assay("runs", "list", "--status", "failed", home=several).out == "No failed run.\n"
     assert "No run yet" in assay("runs", "list", home=tmp_path / "new").out

@@ -111,7 +111,7 @@ def _found(asked: str, context: Context, *, also: list[str] | None = None) -> di
     if hashed:
         return hashed[0]
     known = [*kept.names(), *(also or [])]
-    near = did_you_mean(asked, known) or (f"there are {len(known)}" if known else "there is none yet")
+    near = did_you_mean(asked, known) or (f"the record holds {len(known)} names" if known else "there is none yet")
     what = "dataset" if also is None else "dataset or model"
     raise StoreError(
         f"there is no {what} {shown(asked)}; {near}",

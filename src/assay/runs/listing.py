@@ -33,7 +33,7 @@ def run_document(run: int | str, context: Context) -> dict[str, Any]:
         "environment": row["environment"],
         "seed": row["random_seed"],
     }
-    return _identity(row) | document | shown
+    return _identity(row) | {"seconds": row["duration_seconds"]} | document | shown
 
 
 def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:

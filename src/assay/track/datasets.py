@@ -87,7 +87,7 @@ class Datasets:
                     return int(row["id"])
             revision = older[0]["revision"] + 1 if older else 1
             if older:
-                _LOG.warning("dataset %s changed: revision %d beside the older ones", shown(name), revision)
+                _LOG.warning("dataset %s: other rows than before, kept as revision %d", shown(name), revision)
             values = (
                 key | given | {"revision": revision, "dataset_type": dataset_type, "metadata": dict(metadata or {})}
             )
