@@ -125,7 +125,7 @@ def crossings(sums, close, fast, slow):
             gap = (now[k] - quick[k]) * slow - (now[k] - calm[k]) * fast
             over[k] = (gap > 0.0) * 1 - (gap < 0.0) * 1
             total += over[k]
-        if total == before * m:
+        if before != 0 and total == before * m:
             continue
         for k in range(m):
             if over[k] != before and over[k] != 0:

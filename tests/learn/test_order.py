@@ -34,6 +34,12 @@ def test_turns_are_the_changes_of_the_side(seed, n, equal, first) -> None:
     np.testing.assert_array_equal(sides, want_sides)
 
 
+def test_a_first_look_with_as_many_above_as_below_is_not_skipped() -> None:
+    upper = np.where(np.arange(64) < 32, -1.0, 1.0)
+    rows, sides = State.above(upper, np.zeros(64)).turns(0)
+    assert (rows.tolist(), sides.tolist()) == ([0, 32], [-1.0, 1.0])
+
+
 def test_side_by_hand() -> None:
     upper, lower = np.array([2.0, 1.0, 1.0, np.nan, -3.0]), np.array([1.0, 1.0, 2.0, 1.0, -3.3])
     np.testing.assert_array_equal(State.above(upper, lower).side, [1, np.nan, -1, np.nan, 1])

@@ -36,7 +36,7 @@ def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> 
             gap, least = a[k] - b[k], equal * abs(b[k])
             over[k] = (gap > least) * 1 - (gap < -least) * 1
             total += over[k]
-        if total == held * m:
+        if held != 0 and total == held * m:  # before the first side, both may cancel
             continue
         for k in range(m):
             if over[k] != held and over[k] != 0:
