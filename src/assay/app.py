@@ -17,12 +17,13 @@ _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse
 
 
 def context(
-    *, home: Path | None = None, listener: Listener | None = None, sweeping: bool = False
+    *, home: Path | None = None, listener: Listener | None = None, sweeping: bool = False, audit: str | None = None
 ) -> tuple[Context, tuple[str, ...]]:
     """A context over the home folder, and warnings: settings that look misspelt, a home on a network's disk.
 
     home:     overrides ``ASSAY_HOME``; default ``.assay`` in the working folder. The folder is made if it is not there.
     sweeping: whether freed memory is kept for the next array instead of given back: see `assay.memory`.
+    audit:    overrides ``ASSAY_AUDIT``. Raises ConfigError ``CONFIG_AUDIT``.
     Raises ConfigError ``CONFIG_FIELD`` naming folder and reason when it cannot be written to.
     """
     keep_freed() if sweeping else give_back()
@@ -45,6 +46,7 @@ def context(
         retention_days=settings.model_retention_days,
         models_keep_last=settings.models_keep_last,
         machine=settings.machine,
+        audit=settings.audit if audit is None else audit,
         **heard,
     )
     return opened, warnings

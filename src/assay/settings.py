@@ -4,7 +4,7 @@ import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     artifacts_url: a store that published models are brought to and missing ones fetched from, ``s3://bucket/prefix``.
     model_retention_days: age at which model files may go (``MODEL_RETENTION_DAYS``, without the prefix).
     models_keep_last: newest models of a strategy on a market that stay whatever their age.
+    audit:      of a run's causality: ``quick`` (within a budget), ``full``, or ``off``, which leaves it unproven.
     image_digest: digest of the container image that the process runs in; written down with every run.
     """
 
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     artifacts_url: str | None = None
     model_retention_days: int = Field(default=30, ge=0, le=36_500, validation_alias="MODEL_RETENTION_DAYS")
     models_keep_last: int = Field(default=3, ge=0, le=10_000)
+    audit: Literal["off", "quick", "full"] = "quick"
     image_digest: str | None = Field(default=None, max_length=200)
 
     @property

@@ -1,4 +1,4 @@
-"""`assay models`, on one training; an audit, which nothing runs yet, is written into the record."""
+"""`assay models`, on one training; verdicts and audits that it did not get are written into the record."""
 
 import json
 import tarfile
@@ -31,7 +31,7 @@ def spoil(home: Path) -> Path:
     return path
 
 
-def test_a_fresh_training_is_shown_and_not_promoted(trained: Trained) -> None:
+def test_a_fresh_training_is_shown_and_none_whose_audit_failed_is_promoted(trained: Trained) -> None:
     home, document = trained
     (line,) = told("models", "list", home=home)["models"]
     assert (line["id"], line["model_id"], line["integrity"]) == (1, document["model_id"], "verified")
@@ -39,13 +39,15 @@ def test_a_fresh_training_is_shown_and_not_promoted(trained: Trained) -> None:
     shown = told("models", "show", document["model_id"], home=home)
     assert shown == told("models", "show", 1, home=home)
     assert shown["judgement"]["reasons"] == document["reasons"] and shown["events"] == []
+    assert line["audit_status"] == "passed"
+    change(home, audit_status="failed")
     said = assay("models", "promote", 1, "--by", "ann", "--override", "I like it", "--json", home=home)
     assert (said.code, said.error["code"]) == (1, "STORE_VALUE")
-    assert said.error["facts"]["faults"] == ["its leak audit is pending"]
+    assert said.error["facts"]["faults"] == ["its leak audit is failed"]
     assert told("models", "list", "--serving", home=home) == {"models": []}
     assert told("models", "list", "--strategy", "rules", home=home) == {"models": []}
     people = assay("models", "list", home=home).out + assay("models", "show", 1, home=home).out
-    assert all(len(row) <= 80 for row in people.splitlines()) and "leak audit pending" in people
+    assert all(len(row) <= 80 for row in people.splitlines()) and "leak audit failed" in people
     assert "No model. assay train" in assay("models", "list", home=home / "empty").out
     assert assay("models", "list", "--strategy", "nope", "-t", "1h", home=home).out == "No model that is nope 1h.\n"
 

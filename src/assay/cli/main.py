@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from assay.cli import (
+    audit,
     backtest,
     config,
     data,
@@ -42,6 +43,7 @@ app.command("train")(train.train)
 app.add_typer(strategies.app, name="strategies")
 app.command("backtest")(backtest.backtest)
 app.command("optimize")(optimize.optimize)
+app.command("audit")(audit.audit)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Document, Exchange, Home, Json, Symbol, Timeframe, number, opened, say, settings
+from assay.cli.door import Audit, Document, Exchange, Home, Json, Symbol, Timeframe, number, opened, say, settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +43,7 @@ def optimize(
     seed: Annotated[int, typer.Option(help="Seed of every random generator.")] = 42,
     report: Annotated[bool, typer.Option("--report", help="Write the page as well.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Search even if this spec already ran on these data.")] = False,
+    audit: Audit = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +52,7 @@ def optimize(
     from assay.runs.execute import execute
     from assay.runs.reports import write
 
-    with opened(home, working=True, sweeping=True) as context:
+    with opened(home, working=True, sweeping=True, audit=audit) as context:
         spec = optimize_spec(
             strategy, exchange, symbol, timeframe, settings(setting or []), space or [], walk_forward,
             file=strategy_file, bars=bars, seed=seed, method=method, trials=trials, objective=objective, mode=mode,

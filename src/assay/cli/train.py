@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Document, Home, Json, number, opened, say, settings
+from assay.cli.door import Audit, Document, Home, Json, number, opened, say, settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +35,7 @@ def train(
     ] = None,
     spec: Annotated[Path | None, typer.Option(help="TOML or JSON file with the whole spec.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Train even if this spec already ran on these data.")] = False,
+    audit: Audit = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -57,7 +58,7 @@ def train(
     from assay.cli.optimize import people as searched
     from assay.runs.execute import execute
 
-    with opened(home, working=True) as context:
+    with opened(home, working=True, audit=audit) as context:
         result = execute(chosen, context, file=strategy_file, force=force)
     people = searched if chosen.learner == "rules" else _people
     say(result.document, lambda console: people(console, result.document, existing=result.existing), as_json=as_json)

@@ -14,6 +14,7 @@ class Again:
     run:      id of the run that is reproduced.
     bars:     by symbol, as they were after the data filter.   filtered: what the filter said then.
     counted:  configurations that the ledger held when the run began.   n_trials: when it was judged.
+    audit:    what the run's causality audit said, None where it had none.
     uncounted: grows by a name for each trial that the ledger does not hold already.
     """
 
@@ -22,4 +23,5 @@ class Again:
     filtered: Mapping[str, Any]
     counted: int
     n_trials: int
+    audit: Mapping[str, Any] | None = None
     uncounted: list[str] = field(default_factory=list)

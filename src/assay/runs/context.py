@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.names import did_you_mean
 from assay.kernel.trial import Trial
 from assay.market.stores.contract import CandleStore
 from assay.market.stores.open import open_candles
@@ -17,6 +19,7 @@ from assay.track.loading.places import Places
 from assay.track.outbox import MLFLOW
 from assay.track.record import Record, open_record
 
+AUDITS = ("off", "quick", "full")
 Listener = Callable[[float, str], None]
 
 
@@ -36,6 +39,7 @@ class Context:
     mlflow_uri, mlflow_experiment: the server that `assay mirror` brings the record to, and the experiment there; None
                for no mirror: then the record leaves no word for one.
     retention_days, models_keep_last: age at which model files may go, and how many of a market stay whatever their age.
+    audit:     of a run's causality: ``quick`` (within a budget), ``full``, or ``off``.
     machine:   what only the environment tells of this machine: thread variables, the container image's digest.
     """
 
@@ -49,10 +53,16 @@ class Context:
     keys: Keys | None = None
     artifacts_url: str | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
+    audit: str = "quick"
     retention_days: int = 30
     models_keep_last: int = 3
     mlflow_uri: str | None = None
     mlflow_experiment: str = "ml-local-experiment"
+
+    def __post_init__(self) -> None:
+        if self.audit not in AUDITS:
+            near = did_you_mean(self.audit, AUDITS) or f"it must be one of {', '.join(AUDITS)}"
+            raise ConfigError(f"audit is {shown(self.audit)}; {near}", code="CONFIG_AUDIT", hint=near, field="audit")
 
     @cached_property
     def candles(self) -> CandleStore:

@@ -87,6 +87,15 @@ class RunEvidence:
         return cls(document, account, bars, decisions, trades, trials)
 
 
+def audit_status(audit: Mapping[str, Any] | None) -> str:
+    """What the models table says of a document's ``audit``: ``pending`` for one that was not run or not finished."""
+    if audit is None:
+        return "pending"
+    if audit["violations"]:
+        return "failed"
+    return "passed" if audit["complete"] else "pending"
+
+
 def tables(
     found: Judged, outcomes: Sequence[Outcome], past: History
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:

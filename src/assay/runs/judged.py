@@ -15,6 +15,7 @@ from assay.simulate.engine import run
 from assay.simulate.metrics import metrics
 from assay.simulate.record import Record
 from assay.simulate.stitch import in_sequence, side_by_side
+from assay.validate.audit.report import AuditReport
 from assay.validate.forecasts import forecast_quality
 from assay.validate.statistics import Overfitting
 from assay.validate.verdict import Evidence, Thresholds, Verdict, judge
@@ -70,6 +71,7 @@ def verdict(
     counted: bool,
     n_searched: int = 1,
     overfitting: Overfitting | None = None,
+    audit: AuditReport | None = None,
 ) -> Verdict:
     """The gate's word on a record, with the trials that the market's ledger counts; `counted`: this one among them.
 
@@ -84,6 +86,7 @@ def verdict(
             n_trials=n_trials,
             effective_trials=float(n_trials),
             ledger_complete=counted,
+            audit=audit,
             stressed_returns=found.stressed,
             n_searched=n_searched,
             overfitting=overfitting,

@@ -21,7 +21,7 @@ from assay.kernel.spec import TrainSpec
 from assay.runs import inputs
 from assay.runs.code import captured, code_digest, versions
 from assay.runs.context import Context
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunEvidence, audit_status
 from assay.runs.history import History
 from assay.track.blobs.manifest import ModelFacts, content_sha256, read_parts
 from assay.track.blobs.store import Blobs
@@ -246,6 +246,7 @@ def _model_columns(spec: TrainSpec, evidence: RunEvidence) -> dict[str, Any]:
         "performance_metrics": document["metrics"],
         "val_metric": document["metrics"].get("sharpe_annual"),
         "lifecycle_stage": document["stage"],
+        "audit_status": audit_status(document.get("audit")),
         "verdict": {"word": document["verdict"]} | {k: document[k] for k in ("stage", "reasons", "bars_needed")},
         "format": {"ensemble": "ensemble-parts", "rules": "rules-json"}.get(spec.learner),
     }

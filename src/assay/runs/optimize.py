@@ -20,6 +20,7 @@ from assay.kernel.spec import TrainSpec, canonical
 from assay.kernel.timeframe import DAY_MS
 from assay.runs import keep
 from assay.runs.asking import plan_name
+from assay.runs.audit import audited, few_candidates
 from assay.runs.code import code_digest, surroundings
 from assay.runs.configuration import configure, engine_hash
 from assay.runs.configuration.row import TIMEFRAMES
@@ -77,8 +78,13 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
             count = context.trials_now(spec.market_key)
             searched = sum(each["trials"] for each in walked.documents)
-            word = verdict(found, past, n_trials=count, counted=number <= count, n_searched=max(1, searched))
             _demand_honest_bests(asked, walked, bars[0])
+            few = few_candidates(spec, file, walked.newest.best_parameters)
+            peeked = audited(few, spec, bars, context, fit_seconds=sum(o.seconds for o in outcomes))
+            word = verdict(
+                found, past, n_trials=count, counted=number <= count, n_searched=max(1, searched),
+                overfitting=walked.overfitting, audit=peeked.report,
+            )  # fmt: skip
             told = document(spec, digest, past, outcomes, found, word)
             told |= _searched(asked, walked, past, found)
             told["advice"] = _advised(told)
@@ -88,7 +94,8 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
                 "seconds": time.monotonic() - began,
                 "engine_seconds": trainer.engine_seconds,
                 "filter": jsonable(filtered),
-                "environment": surroundings(workers=1),
+                "audit": peeked.document,
+                "environment": surroundings(workers=1) | {"audit_seconds": peeked.seconds},
             }
             evidence = RunEvidence(told, *tables(found, outcomes, past), walked.trials)
             configured = partial(_configured, evidence, bars[0], run, context)

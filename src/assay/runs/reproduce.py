@@ -66,6 +66,7 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
         filtered=document.get("filter") or {},
         counted=int(kept.row["metadata"].get("counted", document["n_trials"])),
         n_trials=int(document["n_trials"]),
+        audit=document.get("audit"),
     )
     with inputs.source_of(number, kept.row["spec"], context) as file:
         made = _executed(kept.spec, context.standing_on(again), file)

@@ -11,6 +11,7 @@ from assay.kernel.panel import Panel
 from assay.kernel.seeds import integer
 from assay.kernel.spec import TrainSpec
 from assay.runs import keep
+from assay.runs.audit import audited
 from assay.runs.code import surroundings
 from assay.runs.context import Context, Recording
 from assay.runs.documents import TrainResult, document, trial
@@ -44,14 +45,16 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         found = judged(outcomes, past, spec.costs, seed=spec.seed)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began))
         count = context.trials_now(spec.market_key)
-        word = verdict(found, past, n_trials=count, counted=number <= count)
-        model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.98))
+        asked = audited(trainer, spec, bars, context, fit_seconds=sum(o.seconds for o in outcomes))
+        word = verdict(found, past, n_trials=count, counted=number <= count, audit=asked.report)
+        model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.9, 0.98))
         told = document(spec, digest, past, outcomes, found, word) | {
             "run_id": run.run_id,
             "experiment_id": run.id,
             "seconds": time.monotonic() - began,
             "filter": jsonable(filtered),
-            "environment": surroundings(workers=context.workers),
+            "audit": asked.document,
+            "environment": surroundings(workers=context.workers) | {"audit_seconds": asked.seconds},
         }
         evidence = RunEvidence(told, *tables(found, outcomes, past))
         return TrainResult(keep.finish(spec, context, run, model, evidence, past))

@@ -19,6 +19,7 @@ from assay.learn.ensemble.params import EnsembleParams
 from assay.learn.ensemble.samples import Samples, demand_classes, gather, inner_split
 from assay.learn.sizing import sizing
 
+_AUDITED = 20  # trees of each member where an audit fits
 _PREPARING = Lock()  # while rows are prepared there are two copies of them: one fold of a walk at a time
 
 
@@ -62,6 +63,12 @@ class EnsembleTrainer:
         )
         report.progress(1.0, {})
         return model
+
+    def for_audit(self) -> "EnsembleTrainer":
+        """The same code path with few trees: what a causality audit refits."""
+        p = self.params
+        few = replace(p, trees=min(p.trees, _AUDITED), forest_trees=min(p.forest_trees, _AUDITED))
+        return replace(self, params=few)
 
     def _prepare(
         self, train: Panel, names: tuple[str, ...], classes: tuple[float, ...], seed: int

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model
 from assay.kernel.decisions import Decisions
@@ -101,6 +102,17 @@ def warmth_probe(ground: Ground, acting: Acting, instant: int) -> None:
                 f"history began {times * lookback} rows before; {_enough(acting, symbol, window, row, whole)}"
             )
             ground.blame("warm-up", acting.name, text, symbol=number, cut=at, row=at, change=found.change)
+
+
+def acting_rows(ground: Ground, acting: Acting) -> IntArray:
+    """Positions of the panel's times at which a model asks for another position than at the row before."""
+    made = acting.model.decide(Panel({s: w.unlabelled() for s, w in ground.panel}))
+    found = [np.empty(0, np.int64)]
+    for symbol, window in ground.panel:
+        target = np.nan_to_num(made[symbol].target)
+        rows = np.flatnonzero(np.diff(target, prepend=0.0))
+        found.append(np.searchsorted(ground.panel.times, window.bars.known_at[rows]))
+    return np.unique(np.concatenate(found)).astype(np.int64)
 
 
 def drawn(bars: Bars, seed: int) -> Decisions:

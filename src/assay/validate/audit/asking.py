@@ -14,7 +14,7 @@ from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.seeds import generator
 from assay.kernel.spec import TrainSpec
-from assay.validate.audit.acts import decide_probe, simulate_probe, warmth_probe
+from assay.validate.audit.acts import acting_rows, decide_probe, simulate_probe, warmth_probe
 from assay.validate.audit.columns import columns_probe, history_probe, label_probe, symbols_probe
 from assay.validate.audit.fits import Fits, Fitted, Making
 from assay.validate.audit.futures import CUT_OFF, SCRAMBLES, changed
@@ -93,7 +93,7 @@ def _ask(ground: Ground, questions: Sequence[_Question], ends: float, budget: fl
 
 
 def _of_cuts(ground: Ground, first: Fitted, cuts: int, hows: Sequence[str]) -> Iterator[_Question]:
-    for i, instant in enumerate(_instants(ground, first.fold, cuts)):
+    for i, instant in enumerate(_instants(ground, first, cuts)):
         yield _Question("cuts", partial(_cut, ground, first, instant, hows[i % len(hows)]), needed=not i)
         if i < _WARM_CUTS:
             yield _Question("warm-ups", partial(_warm, ground, first, instant), needed=not i)
@@ -145,13 +145,20 @@ def _of_symbols(ground: Ground, hows: Sequence[str]) -> Iterator[_Question]:
         yield _Question("symbols", partial(symbols_probe, ground, symbol, hows[0]), needed=not symbol)
 
 
-def _instants(ground: Ground, fold: int, cuts: int) -> list[int]:
-    """Spread evenly over the rows after warm-up, one drawn from each stretch; two are the ends of a test run."""
-    times, test = ground.panel.times, ground.folds[fold].test
+def _instants(ground: Ground, first: Fitted, cuts: int) -> list[int]:
+    """Spread evenly over the rows after warm-up, one drawn from each stretch; two are the ends of a test run.
+
+    In every second stretch a row on which the model acts, if there is one: a rule that speaks rarely would hide else.
+    """
+    times, test = ground.panel.times, ground.folds[first.fold].test
     draw, last = generator(ground.seed, "audit cuts"), len(times) - 2
     ends = [int(test[0]), min(last, int(test[-1]))][:cuts]
     edges = np.linspace(0, max(1, last), cuts - len(ends) + 1)
-    drawn = [int(draw.integers(int(a), max(int(a) + 1, int(b)))) for a, b in pairwise(edges)]
+    acts = acting_rows(ground, first.acting)
+    drawn = []
+    for i, (a, b) in enumerate(pairwise(int(edge) for edge in edges)):
+        there = acts[(acts >= a) & (acts < b)] if i % 2 else acts[:0]
+        drawn.append(int(draw.choice(there)) if there.size else int(draw.integers(a, max(a + 1, b))))
     chosen = np.unique([*ends, *drawn])
     return [int(times[row]) for row in draw.permutation(chosen)]
 

@@ -1,0 +1,104 @@
+"""`assay audit`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.cli.door import Document, Home, Json, opened, say
+from assay.kernel.errors import ConfigError, LeakError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+
+def audit(
+    run: Annotated[str, typer.Argument(help="Number or id of a training or a search.")] = "",
+    strategy_file: Annotated[
+        Path | None, typer.Option(help="Python file with a strategy of your own; it is run.")
+    ] = None,
+    planted: Annotated[
+        bool, typer.Option("--planted", help="Audit twelve planted leaks and all that is sound.")
+    ] = False,
+    exchange: Annotated[
+        str | None, typer.Option("--exchange", "-e", help="Stored market, with --strategy-file.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Its symbol. [a synthetic market]")] = None,
+    timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar.")] = "1h",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Ask whether anything that was said at t depends on bars after t. All questions, whatever they cost."""
+    if [bool(run), strategy_file is not None, planted].count(True) != 1:
+        raise ConfigError("name one of RUN, --strategy-file and --planted", code="CONFIG_AUDIT")
+    if planted:
+        document = _planted()
+        wrong = "" if document["passed"] else "the audit misses a planted leak, or raises an alarm where nothing is"
+        _tell(document, _suite, wrong, as_json=as_json)
+        return
+    from assay.runs.audit import audit_run, audit_strategy
+
+    with opened(home, working=True) as context:
+        if strategy_file is None:
+            document = audit_run(run, context)
+        else:
+            document = audit_strategy(strategy_file, context, exchange, symbol, timeframe)
+    wrong = "".join(each["text"] for each in document["violations"][:1])
+    _tell(document, _people, wrong, as_json=as_json)
+
+
+def _tell(document: Document, people: "Callable[[Console, Document], None]", wrong: str, *, as_json: bool) -> None:
+    """The answer; where something is wrong, an error in its place on stdout."""
+    if not (wrong and as_json):
+        say(document, lambda console: people(console, document), as_json=as_json)
+    if wrong:
+        raise LeakError(wrong, code="LEAK_AUDIT", **document)
+
+
+def _planted() -> Document:
+    from assay.testing.planted import clean, planted
+
+    leaks = []
+    for each in planted():
+        texts = [v.text for v in each.report().violations if (v.probe, v.name) == (each.probe, each.blamed)]
+        leaks.append({"name": each.name, "probe": each.probe, "found": "".join(texts[:1])})
+    alarms = {name: [v.text for v in report.violations] for name, report in clean()}
+    found = sum(bool(each["found"]) for each in leaks)
+    loud = sum(bool(texts) for texts in alarms.values())
+    return {
+        "leaks": leaks, "planted": len(leaks), "found": found, "recall": found / len(leaks), "clean": alarms,
+        "audited_clean": len(alarms), "false_alarms": loud, "passed": found == len(leaks) and not loud,
+    }  # fmt: skip
+
+
+def _people(console: "Console", document: Document) -> None:
+    word = "passed" if document["passed"] else "failed" if document["violations"] else "is not complete"
+    asked = ", ".join(f"{n} {probe}" for probe, n in document["checks"].items())
+    console.print(f"{document['name']}: the causality audit {word} ({document['seconds']:.1f} s)", markup=False)
+    console.print(f"  asked: {asked}", highlight=False, markup=False)
+    for note in document["notes"]:
+        console.print(f"  note: {note}", highlight=False, markup=False)
+    for each in document["violations"]:
+        console.print(f"  {each['probe']:<10}{each['text']}", highlight=False, markup=False)
+
+
+def _suite(console: "Console", document: Document) -> None:
+    for each in document["leaks"]:
+        told = each["found"] or "NOT FOUND"
+        console.print(
+            f"{each['name']:<28}{each['probe']:<10}{told}",
+            highlight=False,
+            markup=False,
+            overflow="ellipsis",
+            no_wrap=True,
+        )
+    console.print(
+        f"{document['found']} of {document['planted']} planted leaks found; {document['false_alarms']} alarms in "
+        f"{document['audited_clean']} audits of sound features, targets, strategies and trainers",
+        highlight=False,
+    )
+    for name, texts in document["clean"].items():
+        for text in texts:
+            console.print(f"  FALSE ALARM {name}: {text}", highlight=False, markup=False)

@@ -1,0 +1,154 @@
+"""The causality audit as part of a run: asked before the verdict, kept with the evidence, asked again when wished."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Any, ClassVar
+
+from assay.kernel.bars import Bars
+from assay.kernel.contracts import Model, Report, Trainer
+from assay.kernel.errors import ArtifactError, ConfigError, TrainError
+from assay.kernel.instrument import Instrument
+from assay.kernel.panel import Panel
+from assay.kernel.parse import parse
+from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.learn.rules import RuleTrainer
+from assay.market.sources.synthetic import synthetic
+from assay.runs import inputs, keep
+from assay.runs.context import AUDITS, Context
+from assay.runs.evidence import jsonable
+from assay.runs.rules import RuleSearch
+from assay.runs.strategies import blamed, chosen, demand_enough
+from assay.runs.trainers import trainer_of
+from assay.validate.audit.asking import LEAST_BUDGET, audit
+from assay.validate.audit.report import AuditReport, Violation
+from assay.validate.search.search import Search
+
+OFF, _, FULL = AUDITS
+CANDIDATES = 5  # of an audited search
+_BARS, _TRAIN_SHARE = 5_000, 0.7  # on which a strategy file is asked
+_SHARE = 0.5  # of the run's own fit time
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What an audit of a run said. `report` is None where somebody wished for none."""
+
+    mode: str
+    report: AuditReport | None
+    seconds: float
+
+    @property
+    def document(self) -> dict[str, Any] | None:
+        """Plain and JSON-able: mode, passed, complete, violations, checks, notes; None without an audit."""
+        if self.report is None:
+            return None
+        found = {"mode": self.mode, "passed": self.report.passed}
+        return dict(jsonable(found | asdict(self.report)))
+
+
+def audited(
+    trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, *, fit_seconds: float
+) -> Audited:  # fmt: skip
+    """Audit what a run has fitted, as `Context.audit` says.
+
+    ``quick`` asks for the larger of 10 s and half of what the run's own fits took, ``full`` until all is asked. A run
+    that is reproduced keeps the audit of the run that it repeats: how far a budget goes is no result.
+    """
+    if context.again is not None:
+        return _kept(context.again.audit)
+    if context.audit == OFF:
+        return Audited(OFF, None, 0.0)
+    context.listener(0.86, "causality audit")
+    began = time.monotonic()
+    budget = inf if context.audit == FULL else max(LEAST_BUDGET, _SHARE * fit_seconds)
+    report = audit(trainer, bars, spec=spec, seed=spec.seed, budget_s=budget)
+    return Audited(context.audit, report, time.monotonic() - began)
+
+
+def report_of(document: Mapping[str, Any]) -> AuditReport:
+    """Inverse of `Audited.document`."""
+    found = [{**v, "change": float("nan") if v["change"] is None else v["change"]} for v in document["violations"]]
+    violations = tuple(Violation(**each) for each in found)
+    return AuditReport(document["complete"], violations, document["checks"], tuple(document["notes"]))
+
+
+def _kept(document: Mapping[str, Any] | None) -> Audited:
+    if document is None:
+        return Audited(OFF, None, 0.0)
+    return Audited(document["mode"], report_of(document), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FewCandidates:
+    """A search as an audit fits it: few candidates, and where none of them is valid the rule at given parameters."""
+
+    name: ClassVar[str] = "rules"
+    search: Search
+    otherwise: RuleTrainer
+
+    def fit(self, train: Panel, *, seed: int, report: Report) -> Model:
+        """See `Trainer`."""
+        try:
+            return self.search.fit(train, seed=seed, report=report)
+        except TrainError as error:
+            if error.code != "TRAIN_NO_VALID_TRIAL":
+                raise
+            return self.otherwise.fit(train, seed=seed, report=report)
+
+
+def few_candidates(spec: TrainSpec, file: Path | None, best: Mapping[str, Any]) -> FewCandidates:
+    """The audited form of a parameter search. best: parameters that the run came to, beside those of the spec."""
+    few = {**spec.params, "method": "random", "trials": CANDIDATES}
+    asked = RuleSearch(replace(spec, params=few), file)
+    rule = RuleTrainer(asked.rule, {**asked.base, **best}, regime=asked.params.regime)
+    return FewCandidates(asked.search(spec.costs, counted=0, digest=""), rule)
+
+
+def audit_run(run: int | str, context: Context) -> dict[str, Any]:
+    """Audit a completed training or search again, on its snapshots, until all is asked; nothing is written.
+
+    Raises StoreError ``STORE_NOT_FOUND``; ArtifactError ``ARTIFACT_GONE`` for a run that has no such spec or candles.
+    """
+    row = context.record.experiments.get(run)
+    left = keep.document_of(row["id"], context)
+    if left is None or left.get("kind") == "backtest":
+        raise ArtifactError(
+            f"run {row['id']} left nothing to audit: it is no completed training or search",
+            code="ARTIFACT_GONE",
+            hint="assay audit --strategy-file asks a rule; assay runs list shows what there is.",
+        )
+    spec = parse(TrainSpec, row["spec"], path="spec")
+    bars = inputs.bars_of(row["id"], context)
+    with inputs.source_of(row["id"], row["spec"], context) as file:
+        searched = left.get("kind") == "optimize"
+        trainer = few_candidates(spec, file, left["best_parameters"]) if searched else trainer_of(spec)
+        found = audited(trainer, spec, [bars[s] for s in spec.symbols], replace(context, audit=FULL), fit_seconds=0.0)
+    return {"run": row["id"], "name": left["name"], "seconds": found.seconds} | (found.document or {})
+
+
+def audit_strategy(
+    file: Path, context: Context, exchange: str | None, symbol: str | None, timeframe: str
+) -> dict[str, Any]:  # fmt: skip
+    """Audit a strategy of the user's own at its defaults, on the newest stored or on synthetic bars."""
+    if (exchange is None) != (symbol is None):
+        raise ConfigError("a stored market needs --exchange and --symbol together", code="CONFIG_AUDIT")
+    with blamed(file):
+        rule = chosen("", file)
+        most = max(_BARS, 3 * rule.lookback(rule.defaults, timeframe))
+        if exchange is None or symbol is None:
+            bars = synthetic(bars=most, seed=1, timeframe=timeframe, symbol="GOLD/USDT:USDT")
+        else:
+            bars = context.candles.read(Instrument(exchange, symbol, timeframe), newest=most)
+        demand_enough(rule, bars)
+        market = bars.instrument
+        spec = TrainSpec(
+            exchange=market.exchange, symbols=(market.symbol,), timeframe=timeframe, learner="rules", features=(),
+            folds=FoldPlan(train_share=_TRAIN_SHARE),
+        )  # fmt: skip
+        found = audited(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL), fit_seconds=0.0)
+    return {"strategy": rule.name, "name": f"{rule.name} on {market}", "seconds": found.seconds} | (
+        found.document or {}
+    )
