@@ -34,10 +34,12 @@ from assay.runs.rules import RuleSearch, as_tables
 from assay.runs.strategies import blamed, demand_honest, with_origin
 from assay.runs.windows import Searching, Windows, windows
 from assay.track.experiments import Run
+from assay.validate.audit.report import AuditReport
 from assay.validate.robustness import parameter_stability
 from assay.validate.split import Plan
 from assay.validate.split.asked import plan
 from assay.validate.stability import MIN_WINDOWS, windows_stability
+from assay.validate.verdict import Verdict
 from assay.validate.walk import walk
 
 KIND = "optimize"
@@ -76,15 +78,10 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             found = judged(outcomes, past, spec.costs, seed=spec.seed)
             walked = windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=spec.seed)
             number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
-            count = context.trials_now(spec.market_key)
-            searched = sum(each["trials"] for each in walked.documents)
             _demand_honest_bests(asked, walked, bars[0])
             few = few_candidates(spec, file, walked.newest.best_parameters)
             peeked = audited(few, spec, bars, context, fit_seconds=sum(o.seconds for o in outcomes))
-            word = verdict(
-                found, past, n_trials=count, counted=number <= count, n_searched=max(1, searched),
-                overfitting=walked.overfitting, audit=peeked.report,
-            )  # fmt: skip
+            word = _word(found, past, walked, peeked.report, number, context.trials_now(spec.market_key))
             told = document(spec, digest, past, outcomes, found, word)
             told |= _searched(asked, walked, past, found)
             told["advice"] = _advised(told)
@@ -103,6 +100,15 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             return TrainResult(
                 keep.finish(spec, context, run, walked.model, evidence, past, by=by, with_model=configured)
             )
+
+
+def _word(found: Judged, past: History, walked: Windows, audit: AuditReport | None, number: int, count: int) -> Verdict:
+    """The gate's word: the newest search tells how its choice fares elsewhere, all windows how much was searched."""
+    searched = max(1, sum(each["trials"] for each in walked.documents))
+    return verdict(
+        found, past, n_trials=count, counted=number <= count, n_searched=searched, overfitting=walked.overfitting,
+        audit=audit,
+    )  # fmt: skip
 
 
 def _configured(
