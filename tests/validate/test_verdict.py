@@ -58,6 +58,7 @@ def test_all_pass_is_gold() -> None:
         ("audit", {"audit": replace(GOOD.audit, violations=(PEEKED,))}, "FAIL"),
         ("audit", {"audit": replace(GOOD.audit, violations=(PEEKED,), complete=False)}, "FAIL"),
         ("audit", {"audit": replace(GOOD.audit, complete=False)}, "UNKNOWN"),
+        ("audit", {"audit": replace(GOOD.audit, checks={})}, "UNKNOWN"),
         ("audit", {"audit": None}, "UNKNOWN"),
         ("overfitting", {"n_searched": 2}, "UNKNOWN"),
         ("overfitting", {"n_searched": 2, "overfitting": found(0.1, 0.2)}, "PASS"),

@@ -104,8 +104,8 @@ def _audit(evidence: Evidence) -> Reason:
         more = f", and {len(report.violations) - 1} more" if len(report.violations) > 1 else ""
         return Reason("audit", "FAIL", report.violations[0].text + more, len(report.violations), 0)
     count = sum(report.checks.values())
-    if not report.complete:
-        return Reason("audit", "UNKNOWN", f"not all was asked: {'; '.join(report.notes) or 'no budget'}", count)
+    if not report.complete or not count:
+        return Reason("audit", "UNKNOWN", f"not all was asked: {'; '.join(report.notes) or 'no question'}", count)
     return Reason("audit", "PASS", f"no decision depends on a later bar: {count:,} questions", count)
 
 
