@@ -52,7 +52,9 @@ def test_equal_models_of_one_second_are_two_models(trained: tuple[Path, dict[str
 def _lasting(document: dict[str, Any]) -> dict[str, Any]:
     """Without what a clock or the ledger says."""
     folds = [{k: v for k, v in fold.items() if k != "seconds"} for fold in document["folds"]]
-    return {k: v for k, v in document.items() if k not in ("verdict", "reasons", "advice")} | {"folds": folds}
+    machine = {k: v for k, v in document["environment"].items() if k != "audit_seconds"}
+    kept = {k: v for k, v in document.items() if k not in ("verdict", "reasons", "advice")}
+    return kept | {"folds": folds, "environment": machine}
 
 
 def test_new_bars_make_a_new_run(trained: tuple[Path, dict[str, Any]], gold: Bars, tmp_path: Path) -> None:
