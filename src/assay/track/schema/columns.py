@@ -82,6 +82,8 @@ class Instant(sa.types.TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         """To an aware UTC datetime."""
+        if isinstance(value, str):  # SQLite's: a CHECK holds it to UTC and milliseconds
+            return datetime.fromisoformat(value)
         return None if value is None else _whole(instant(value).astimezone(UTC))
 
 
