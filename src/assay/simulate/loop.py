@@ -71,44 +71,18 @@ def alone(
         paid = funding[at] if len(funding) > 0 else 0.0
         seen = volume[t] if len(volume) > 0 else np.nan
         if at > 0 and quiet(
-            position[QUANTITY],
-            position[STOP],
-            position[TAKE],
-            position[EXPIRY],
-            position[ACTED],
-            costs[BORROW_SHARE],
-            t,
-            highs[t],
-            lows[t],
-            paid,
-            target[t - 1],
-            stop[t - 1],
-            take[t - 1],
-            hold[t - 1],
-        ):
+            position[QUANTITY], position[STOP], position[TAKE], position[EXPIRY], position[ACTED], costs[BORROW_SHARE],
+            t, highs[t], lows[t], paid, target[t - 1], stop[t - 1], take[t - 1], hold[t - 1],
+        ):  # fmt: skip
             exposed[at] = position[QUANTITY] != 0.0
         elif at > 0:
             if account[CLOSED] + TRADES_PER_STEP + 1 > len(ledger):
                 ledger = _roomy(ledger, account[CLOSED], TRADES_PER_STEP + 1)
             exposed[at] = step(
-                account,
-                position,
-                ledger,
-                costs,
-                account[CASH] + position[QUANTITY] * opens[t],
-                t,
-                0,
-                opens[t],
-                highs[t],
-                lows[t],
-                closes[t],
-                seen,
-                paid,
-                target[t - 1],
-                stop[t - 1],
-                take[t - 1],
-                hold[t - 1],
-            )
+                account, position, ledger, costs, account[CASH] + position[QUANTITY] * opens[t], t, 0,
+                opens[t], highs[t], lows[t], closes[t], seen, paid,
+                target[t - 1], stop[t - 1], take[t - 1], hold[t - 1],
+            )  # fmt: skip
         now = account[CASH] + position[QUANTITY] * closes[t]
         if position[QUANTITY] != 0.0 and (t == n - 1 or now <= 0.0):
             reason = SL if now <= 0.0 else END_OF_DATA
@@ -165,24 +139,10 @@ def together(
                 continue
             seen[j] = b
             out[3][i] |= step(
-                account,
-                positions[j],
-                ledger,
-                costs,
-                at_open,
-                own_row[b],
-                j,
-                opens[b],
-                highs[b],
-                lows[b],
-                closes[b],
-                volume[b],
-                funding[b],
-                target[b],
-                stop[b],
-                take[b],
-                hold[b],
-            )
+                account, positions[j], ledger, costs, at_open, own_row[b], j,
+                opens[b], highs[b], lows[b], closes[b], volume[b], funding[b],
+                target[b], stop[b], take[b], hold[b],
+            )  # fmt: skip
         now = _marked(account, positions, closes, seen)
         _close_ended(account, positions, ledger, costs, now, index, i, own_row, closes, volume, seen)
         now = _marked(account, positions, closes, seen)

@@ -250,35 +250,16 @@ def replay_together(
         some = into[at : at + WIDTH]
         eight = np.ascontiguousarray(exits[np.resize(some, WIDTH)])
         ends_of(
-            market.prices,
-            places.entries,
-            places.signals,
-            places.listed,
-            places.first_at,
-            flags,
-            eight,
-            market.costs[1],
-            whole,
-            ends,
-        )
+            market.prices, places.entries, places.signals, places.listed, places.first_at, flags, eight,
+            market.costs[1], whole, ends,
+        )  # fmt: skip
         if not whole.any():
             continue
         for table in ends:
             table[~whole] = table[np.argmax(whole)]
         replay_eight(
-            market.opens,
-            market.padded,
-            market.silent,
-            places.entries,
-            after,
-            turns,
-            ends,
-            eight[:, HOLD].astype(np.int64),
-            market.costs,
-            market.equity,
-            some,
-            out,
-            well,
-        )
+            market.opens, market.padded, market.silent, places.entries, after, turns, ends,
+            eight[:, HOLD].astype(np.int64), market.costs, market.equity, some, out, well,
+        )  # fmt: skip
         sound[:, at : at + WIDTH] = (well & whole)[:, : len(some)]
     return sound
