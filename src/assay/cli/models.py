@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.cli import health
 from assay.cli.door import Home, Json, demand_within, number, opened, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, help="Models: look, verify, promote, roll back, export, retire.")
+app.command("health")(health.health)
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Number or id of a model, as assay models list shows it.")]
 Strategy = Annotated[str | None, typer.Option("--strategy", help="Only of this strategy.")]
 Exchange = Annotated[str | None, typer.Option("--exchange", "-e", help="Only of this exchange.")]

@@ -1,0 +1,83 @@
+"""`assay models health`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.cli.door import Document, Home, Json, opened, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+_TOLD = ("record", "inputs", "age")
+
+
+def health(
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="Number or id. Without one, all champions and challengers.")
+    ] = "",
+    false_alarms: Annotated[
+        float, typer.Option("--false-alarms", help="Chance of an input alarm where nothing changed.")
+    ] = 0.05,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Keep, retrain or retire: what a model earned on newer candles, what it sees there, how old it is, and why."""
+    from assay.runs.health import health as of_one
+    from assay.runs.health import health_of_serving
+
+    with opened(home, working=True) as context:
+        rows = health_of_serving(context, false_alarms=false_alarms) if not model else []
+        found = of_one(model, context, false_alarms=false_alarms) if model else {}
+    if model:
+        say(found, lambda console: _one(console, found), as_json=as_json)
+    else:
+        say({"models": rows}, lambda console: _table(console, rows), as_json=as_json)
+
+
+def _one(console: "Console", found: Document) -> None:
+    console.print(f"{found['model_id']}   {_market(found)}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"serves as {', '.join(found['aliases']) or 'nothing'}", highlight=False)
+    age = found["age"]
+    if age is not None:
+        text = f"learnt to {age['learnt_to'][:16]}, {age['days']:,.0f} days ago; newest candle {age['newest'][:16]}"
+        console.print(text, markup=False, highlight=False)
+        if age["gap_bars"]:
+            console.print(f"{age['gap_bars']:,} bars are missing between what it learnt from and the first newer one")
+    for each in found["reasons"]:
+        console.print(f"  {each['state']:<8}{each['check']:<9}{each['text']}", markup=False, highlight=False)
+    beside = found["monitoring"]
+    if beside is not None and beside["documented_stage"]:
+        rolling, lifetime = beside["rolling_30d_sharpe"], beside["lifetime_sharpe_ratio"]
+        text = f"beside: Sharpe {rolling:.2f} over 30 days, {lifetime:.2f} out of sample"
+        console.print(f"  {text}; documented limits say {beside['documented_stage']}", markup=False, highlight=False)
+    console.print(f"[bold]{found['recommendation']}[/bold]", highlight=False)
+
+
+def _table(console: "Console", rows: "Sequence[Document]") -> None:
+    from rich.table import Table
+
+    if not rows:
+        console.print("No model serves. assay models promote makes a champion.", highlight=False)
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("id", "strategy", "market", "new bars", *_TOLD, "says"):
+        right = column in ("id", "new bars")
+        table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for row in rows:
+        states = {each["check"]: each["state"] for each in row["reasons"]}
+        new = "–" if row["new_bars"] is None else f"{row['new_bars']:,}"
+        told = (states.get(check, "–").replace("UNKNOWN", "?") for check in _TOLD)
+        table.add_row(str(row["id"]), row["strategy_type"], _market(row), new, *told, row["recommendation"])
+    console.print(table, highlight=False)
+    for row in rows:
+        for each in row["reasons"]:
+            if each["state"] == "FAIL":
+                text = f"{row['id']} {row['recommendation']}: {each['check']}: {each['text']}"
+                console.print(text, markup=False, highlight=False)
+
+
+def _market(found: Document) -> str:
+    return " ".join(found[key] for key in ("exchange", "symbol", "timeframe") if found[key]) or "–"
