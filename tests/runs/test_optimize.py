@@ -33,6 +33,7 @@ MARKET = {"exchange": "test", "symbols": ["BTC/USDT"], "timeframe": "1h"}
 KEY = "test|BTC/USDT|1h"
 POINTS = [{"p": p, "max_holding_periods": hold} for p in (0.0005, 0.002) for hold in (5, 10)]
 SPACE = {"p": [0.0005, 0.002], "max_holding_periods": [5, 10]}
+_COUNTING = ("spec", "spec_hash", "n_trials", "reasons", "bars_needed", "advice", "evidence", "information")
 SPLIT = (np.arange(1_400), np.arange(1_400, 2_000))
 
 
@@ -113,7 +114,7 @@ def test_a_file_settings_and_the_command_are_one_search(context: Context, tmp_pa
     assert execute(told, context).existing
     second = execute(asked, context, force=True)
     one, two = (same({**found.document}) for found in (first, second))
-    for name in ("spec", "spec_hash", "n_trials", "reasons", "bars_needed", "advice"):  # what counts the looks so far
+    for name in _COUNTING:
         one.pop(name), two.pop(name)
     assert one == two
     assert len(first.document["windows"]) == 6 and first.document["walk_forward"] == "20/10/1"

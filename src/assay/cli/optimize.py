@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.door import Audit, Document, Exchange, Home, Json, Symbol, Timeframe, number, opened, say, settings
+from assay.cli.verdict import word
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,9 +77,7 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
         highlight=False,
     )
     console.print(_asked(document), highlight=False, markup=False)
-    console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
-    for reason in document["reasons"]:
-        console.print(f"  {reason['state']:<8}{reason['check']:<12}{reason['text']}", highlight=False)
+    word(console, document)
     for reason in document["absent"].values():
         console.print(f"  note: {reason}", highlight=False, markup=False)
     _windows(console, document)

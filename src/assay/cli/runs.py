@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from assay.cli.door import Home, Json, demand_within, number, opened, say
+from assay.cli.verdict import word
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -145,9 +146,7 @@ def _one(console: "Console", document: dict[str, Any]) -> None:
     if document.get("notes"):
         console.print(document["notes"], markup=False)
     if "verdict" in document:
-        console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
-        for reason in document["reasons"]:
-            console.print(f"  {reason['state']:<8}{reason['check']:<12}{reason['text']}", highlight=False)
+        word(console, document)
     if "metrics" in document:
         for name, value in sorted(document["metrics"].items()):
             console.print(f"  {name:<24}{number(value, 4)}", highlight=False)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.door import Audit, Document, Home, Json, number, opened, say, settings
+from assay.cli.verdict import word
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,9 +72,7 @@ def _people(console: "Console", document: Document, *, existing: bool) -> None:
     if existing:
         console.print(f"This spec already ran on these data: run {document['experiment_id']}. --force trains again.")
     console.print(f"{document['name']}   run {document['experiment_id']} ({document['run_id']})", markup=False)
-    console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
-    for reason in document["reasons"]:
-        console.print(f"  {reason['state']:<8}{reason['check']:<12}{reason['text']}", highlight=False)
+    word(console, document)
     table = Table(box=None, pad_edge=False)
     for column in ("fold", "test from", "test to", "trades", "net", "Sharpe/yr", "AUC"):
         table.add_column(column, justify="left" if column.startswith("test") else "right")

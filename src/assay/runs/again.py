@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.kernel.bars import Bars
+from assay.validate.evidence import Thresholds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,7 +15,7 @@ class Again:
     run:      id of the run that is reproduced.
     bars:     by symbol, as they were after the data filter.   filtered: what the filter said then.
     counted:  configurations that the ledger held when the run began.   n_trials: when it was judged.
-    audit:    what the run's causality audit said, None where it had none.
+    audit:    what the run's causality audit said, None where it had none.   thresholds: that it was judged by.
     uncounted: grows by a name for each trial that the ledger does not hold already.
     """
 
@@ -24,4 +25,5 @@ class Again:
     counted: int
     n_trials: int
     audit: Mapping[str, Any] | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
     uncounted: list[str] = field(default_factory=list)

@@ -18,6 +18,7 @@ from assay.track.blobs.store import Blobs
 from assay.track.loading.places import Places
 from assay.track.outbox import MLFLOW
 from assay.track.record import Record, open_record
+from assay.validate.evidence import Thresholds
 
 AUDITS = ("off", "quick", "full")
 Listener = Callable[[float, str], None]
@@ -40,6 +41,7 @@ class Context:
                for no mirror: then the record leaves no word for one.
     retention_days, models_keep_last: age at which model files may go, and how many of a market stay whatever their age.
     audit:     of a run's causality: ``quick`` (within a budget), ``full``, or ``off``.
+    thresholds: where the checks of the gate draw their lines.
     machine:   what only the environment tells of this machine: thread variables, the container image's digest.
     """
 
@@ -54,6 +56,7 @@ class Context:
     artifacts_url: str | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
     audit: str = "quick"
+    thresholds: Thresholds = field(default_factory=Thresholds)
     retention_days: int = 30
     models_keep_last: int = 3
     mlflow_uri: str | None = None
@@ -102,6 +105,11 @@ class Context:
     def trials_now(self, market_key: str) -> int:
         """Configurations that the ledger holds of a market when a run is judged."""
         return self.record.ledger.count(market_key) if self.again is None else self.again.n_trials
+
+    @property
+    def limits(self) -> Thresholds:
+        """The thresholds that a run is judged by; of one that is reproduced those that it was judged by."""
+        return self.thresholds if self.again is None else self.again.thresholds
 
     @property
     def places(self) -> Places:

@@ -16,10 +16,13 @@ from assay.simulate.metrics import metrics
 from assay.simulate.record import Record
 from assay.simulate.stitch import in_sequence, side_by_side
 from assay.validate.audit.report import AuditReport
+from assay.validate.beside import held
 from assay.validate.forecasts import forecast_quality
 from assay.validate.statistics import Overfitting
 from assay.validate.verdict import Evidence, Thresholds, Verdict, judge
 from assay.validate.walk import Outcome, Tested
+
+_STRESS = Thresholds().cost_factor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +32,9 @@ class Judged:
     records:       by symbol, the test folds one after the other.   whole: all symbols beside each other.
     metrics:       of `whole`, with the forecast's quality.   by_symbol: the same numbers of each record.
     folds:         one dict a fold: spans, metrics, seconds, or why it was left out.
-    stressed:      ``(n,)`` returns of the same decisions with every cost doubled, beside ``whole.returns``.
+    stressed:      ``(n,)`` returns of the same decisions with every cost multiplied, beside ``whole.returns``.
     bars_per_year: of the market, for annual numbers.
+    held:          ``(n,)`` returns of buying and holding the same folds, without costs.
     """
 
     records: Mapping[str, Record]
@@ -40,16 +44,19 @@ class Judged:
     folds: Sequence[Mapping[str, Any]]
     stressed: FloatArray
     bars_per_year: float
+    held: FloatArray
 
 
-def judged(outcomes: Sequence[Outcome], past: History, costs: Costs, *, seed: int) -> Judged:
-    """Stitch a walk's folds, measure them, and trade the same decisions again at doubled costs."""
+def judged(
+    outcomes: Sequence[Outcome], past: History, costs: Costs, *, seed: int, cost_factor: float = _STRESS
+) -> Judged:
+    """Stitch a walk's folds, measure them, and trade the same decisions again at `cost_factor` times the costs."""
     kept = [o for o in outcomes if not o.left_out]
     symbols = [s for s in past.panel.windows if any(s in o.tested for o in kept)]
     records = {s: _stitched(s, kept) for s in symbols}
     whole = side_by_side(list(records.values()))
     per_year = float(np.nanmean([past.bars[s].bars_per_year for s in symbols]))
-    stress = costs.times(Thresholds().cost_factor)
+    stress = costs.times(cost_factor)
     stressed = side_by_side([_stitched(s, _again(kept, past, stress)) for s in symbols])
     quality = forecast_quality(kept, past.panel)
     return Judged(
@@ -60,6 +67,7 @@ def judged(outcomes: Sequence[Outcome], past: History, costs: Costs, *, seed: in
         folds=[_fold(o, past, per_year) for o in outcomes],
         stressed=stressed.returns,
         bars_per_year=per_year,
+        held=_held(whole, kept, past),
     )
 
 
@@ -72,27 +80,58 @@ def verdict(
     n_searched: int = 1,
     overfitting: Overfitting | None = None,
     audit: AuditReport | None = None,
+    thresholds: Thresholds | None = None,
 ) -> Verdict:
-    """The gate's word on a record, with the trials that the market's ledger counts; `counted`: this one among them.
-
-    n_searched: configurations that it was chosen among.   overfitting: how such a choice fares. Regimes are those of
-    the first instrument.
-    """
-    return judge(
-        Evidence(
-            returns=found.whole.returns,
-            bars_per_year=found.bars_per_year,
-            n_trades=len(found.whole.trades),
-            n_trials=n_trials,
-            effective_trials=float(n_trials),
-            ledger_complete=counted,
-            audit=audit,
-            stressed_returns=found.stressed,
-            n_searched=n_searched,
-            overfitting=overfitting,
-            regimes=regimes(past.bars[next(iter(found.records))], found.whole),
-        )
+    """The gate's word on a record, with the trials that the market's ledger counts; see `evidence_of`."""
+    given = evidence_of(
+        found, past, n_trials=n_trials, counted=counted, n_searched=n_searched, overfitting=overfitting, audit=audit
     )
+    return judge(given, thresholds)
+
+
+def evidence_of(
+    found: Judged,
+    past: History,
+    *,
+    n_trials: int,
+    counted: bool,
+    effective_trials: float | None = None,
+    trials_variance: float = 0.0,
+    n_searched: int = 1,
+    overfitting: Overfitting | None = None,
+    audit: AuditReport | None = None,
+) -> Evidence:
+    """What the gate is given about a record. counted: whether the ledger counts it among the market's `n_trials`.
+
+    effective_trials: None is `n_trials`.   n_searched: configurations that it was chosen among.   overfitting: how such
+    a choice fares. Regimes are those of the first instrument.
+    """
+    return Evidence(
+        returns=found.whole.returns,
+        bars_per_year=found.bars_per_year,
+        n_trades=len(found.whole.trades),
+        n_trials=n_trials,
+        effective_trials=float(n_trials) if effective_trials is None else effective_trials,
+        trials_variance=trials_variance,
+        ledger_complete=counted,
+        audit=audit,
+        stressed_returns=found.stressed,
+        n_searched=n_searched,
+        overfitting=overfitting,
+        regimes=regimes(past.bars[next(iter(found.records))], found.whole),
+    )
+
+
+def _held(whole: Record, outcomes: Sequence[Outcome], past: History) -> FloatArray:
+    """The mean over the instruments that have the bar, as the record's own returns are."""
+    total, count = np.zeros(len(whole)), np.zeros(len(whole))
+    for outcome in outcomes:
+        for symbol, tested in outcome.tested.items():
+            bars = past.panel[symbol].bars[slice(*tested.rows)]
+            at = np.searchsorted(whole.timestamp, bars.timestamp)
+            total[at] += held(bars)
+            count[at] += 1
+    return total / count
 
 
 def _stitched(symbol: str, outcomes: Sequence[Outcome]) -> Record:

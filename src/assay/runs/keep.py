@@ -31,6 +31,7 @@ from assay.track.registry.publish import publish, write_files
 
 EVIDENCE = "evidence"
 CONTENT = "content_sha256"
+VERDICT = ("stage", "reasons", "bars_needed", "thresholds", "evidence", "information")  # kept with its word
 WithModel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _STRATEGY = {"ensemble": "ensemble", "lstm": "lstm", "ppo": "rl"}
 
@@ -247,7 +248,7 @@ def _model_columns(spec: TrainSpec, evidence: RunEvidence) -> dict[str, Any]:
         "val_metric": document["metrics"].get("sharpe_annual"),
         "lifecycle_stage": document["stage"],
         "audit_status": audit_status(document.get("audit")),
-        "verdict": {"word": document["verdict"]} | {k: document[k] for k in ("stage", "reasons", "bars_needed")},
+        "verdict": {"word": document["verdict"]} | {k: document[k] for k in VERDICT if k in document},
         "format": {"ensemble": "ensemble-parts", "rules": "rules-json"}.get(spec.learner),
     }
 

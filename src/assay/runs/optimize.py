@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ from assay.runs.context import Context, Recording
 from assay.runs.documents import TrainResult, document, trial
 from assay.runs.evidence import RunEvidence, jsonable, tables
 from assay.runs.history import History, bare
-from assay.runs.judged import Judged, judged, verdict
+from assay.runs.judged import Judged, judged
 from assay.runs.regimes import split_by_regime
 from assay.runs.rules import RuleSearch, as_tables
+from assay.runs.ruling import Ruling, ruled
 from assay.runs.strategies import blamed, demand_honest, with_origin
 from assay.runs.windows import Searching, Windows, windows
 from assay.track.experiments import Run
@@ -39,7 +41,6 @@ from assay.validate.robustness import parameter_stability
 from assay.validate.split import Plan
 from assay.validate.split.asked import plan
 from assay.validate.stability import MIN_WINDOWS, windows_stability
-from assay.validate.verdict import Verdict
 from assay.validate.walk import walk
 
 KIND = "optimize"
@@ -75,15 +76,15 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             trainer = Searching(search, fixed=asked.params.mode == "fixed")
             outcomes = list(walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
             trainer.demand_some()
-            found = judged(outcomes, past, spec.costs, seed=spec.seed)
+            found = judged(outcomes, past, spec.costs, seed=spec.seed, cost_factor=context.limits.cost_factor)
             walked = windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=spec.seed)
             number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
             _demand_honest_bests(asked, walked, bars[0])
             few = few_candidates(spec, file, walked.newest.best_parameters)
             peeked = audited(few, spec, bars, context, fit_seconds=sum(o.seconds for o in outcomes))
-            word = _word(found, past, walked, peeked.report, number, context.trials_now(spec.market_key))
-            told = document(spec, digest, past, outcomes, found, word)
-            told |= _searched(asked, walked, past, found)
+            told = _searched(asked, walked, past, found)
+            word = _word(found, past, spec, context, walked, told["overfit"]["plateau_score"], peeked.report, number)
+            told = document(spec, digest, past, outcomes, found, word.verdict) | word.document | told
             told["advice"] = _advised(told)
             told |= {
                 "run_id": run.run_id,
@@ -102,12 +103,15 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             )
 
 
-def _word(found: Judged, past: History, walked: Windows, audit: AuditReport | None, number: int, count: int) -> Verdict:
+def _word(
+    found: Judged, past: History, spec: TrainSpec, context: Context, walked: Windows, plateau: float | None,
+    audit: AuditReport | None, number: int,
+) -> Ruling:  # fmt: skip
     """The gate's word: the newest search tells how its choice fares elsewhere, all windows how much was searched."""
-    searched = max(1, sum(each["trials"] for each in walked.documents))
-    return verdict(
-        found, past, n_trials=count, counted=number <= count, n_searched=searched, overfitting=walked.overfitting,
-        audit=audit,
+    return ruled(
+        found, past, spec, context, number=number, audit=audit, fared=walked.fared,
+        n_searched=max(1, sum(each["trials"] for each in walked.documents)),
+        plateau=nan if plateau is None else plateau,
     )  # fmt: skip
 
 

@@ -23,12 +23,14 @@ from assay.runs.execute import execute
 from assay.runs.standing import differing, here, surroundings
 from assay.runs.strategies import chosen
 from assay.track.blobs.store import Blobs
+from assay.validate.evidence import Thresholds
 
 _CHANGES = {
     "run_id", "experiment_id", "config_id", "model_id", "model_ids", "created", "seconds", "engine_seconds",
     "environment", "code_digest", "stage", keep.CONTENT,
 }  # fmt: skip
 _SAID_ELSEWHERE = {"spec", "spec_hash", "data_digest"}
+_SAID_LATER = {"thresholds", "evidence", "information"}  # what a run says that did not say it always
 Spec = TrainSpec | BacktestSpec
 
 
@@ -67,6 +69,7 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
         counted=int(kept.row["metadata"].get("counted", document["n_trials"])),
         n_trials=int(document["n_trials"]),
         audit=document.get("audit"),
+        thresholds=Thresholds(**document.get("thresholds", {})),
     )
     with inputs.source_of(number, kept.row["spec"], context) as file:
         made = _executed(kept.spec, context.standing_on(again), file)
@@ -177,7 +180,8 @@ def _compared(kept: _Kept, now: RunEvidence, context: Context) -> list[Compared]
     model = _content(kept, context)
     if model is not None:
         found.append(differences.documents("model", model, now.document.get(keep.CONTENT)))
-    return [*found, differences.documents("document", _lasting(was.document), _lasting(now.document))]
+    lasting = {n: v for n, v in _lasting(now.document).items() if n in was.document or n not in _SAID_LATER}
+    return [*found, differences.documents("document", _lasting(was.document), lasting)]
 
 
 def _content(kept: _Kept, context: Context) -> str | None:

@@ -17,7 +17,8 @@ from assay.runs.context import Context, Recording
 from assay.runs.documents import TrainResult, document, trial
 from assay.runs.evidence import RunEvidence, jsonable, tables
 from assay.runs.history import history
-from assay.runs.judged import judged, verdict
+from assay.runs.judged import judged
+from assay.runs.ruling import ruled
 from assay.runs.trainers import trainer_of
 from assay.validate.split.asked import plan
 from assay.validate.walk import Outcome, walk
@@ -42,13 +43,13 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         outcomes = list(
             walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report, workers=context.workers)
         )
-        found = judged(outcomes, past, spec.costs, seed=spec.seed)
+        found = judged(outcomes, past, spec.costs, seed=spec.seed, cost_factor=context.limits.cost_factor)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began))
-        count = context.trials_now(spec.market_key)
         asked = audited(trainer, spec, bars, context, fit_seconds=sum(o.seconds for o in outcomes))
-        word = verdict(found, past, n_trials=count, counted=number <= count, audit=asked.report)
+        word = ruled(found, past, spec, context, number=number, audit=asked.report)
         model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.9, 0.98))
-        told = document(spec, digest, past, outcomes, found, word) | {
+        told = document(spec, digest, past, outcomes, found, word.verdict) | word.document
+        told |= {
             "run_id": run.run_id,
             "experiment_id": run.id,
             "seconds": time.monotonic() - began,

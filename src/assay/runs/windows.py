@@ -21,11 +21,10 @@ from assay.learn.strategies.exits import flat
 from assay.runs.evidence import SHOWN_BEST, SHOWN_TRIALS, jsonable
 from assay.simulate.metrics import metrics
 from assay.validate.robustness import plateau_score
-from assay.validate.search.compared import compared
+from assay.validate.search.compared import Fared, fared
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
-from assay.validate.statistics import Overfitting
 from assay.validate.walk import Outcome, judge_model
 
 _CURVE, _LOOKED_AT, _LEAST_A_PARAMETER = 200, 50_000, 10
@@ -99,14 +98,14 @@ class Windows:
     """The windows of a walk, oldest first.
 
     documents: see `assay.runs.optimize`.   trials: the fifth table of the evidence.   newest: the last that found some.
-    overfitting: of the newest search; None where it tried one configuration.
+    fared: how the newest search's configurations did; None where it tried one.
     """
 
     documents: Sequence[Mapping[str, Any]]
     trials: pl.DataFrame
     newest: SearchResult
     model: Model
-    overfitting: Overfitting | None
+    fared: Fared | None
 
 
 def windows(
@@ -146,8 +145,8 @@ def windows(
         documents.append(document)
     if newest is None or searched is None:
         raise trainer.refused[min(trainer.refused)]
-    fared = compared(trainer.search, newest[0], panel.learning(searched), seed=seed)
-    return Windows(documents, pl.concat(tables, how="diagonal_relaxed"), *newest, fared)
+    others = fared(trainer.search, newest[0], panel.learning(searched), seed=seed)
+    return Windows(documents, pl.concat(tables, how="diagonal_relaxed"), *newest, others)
 
 
 def _metrics(model: Model, panel: Panel, rows: IntArray, costs: Costs, seed: int) -> dict[str, float]:

@@ -13,6 +13,7 @@ from assay.kernel.spec import canonical
 from assay.runs.evidence import RunEvidence, jsonable
 from assay.runs.report.parts import Section
 from assay.runs.report.sections import (
+    beside,
     configuration,
     convergence,
     costs,
@@ -61,6 +62,7 @@ def _of_model(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Sectio
     return [
         equity.section(evidence, candles),
         folds.section(evidence),
+        beside.section(evidence),
         returns.section(evidence),
         forecast.section(evidence),
         importance.section(evidence),
@@ -73,6 +75,7 @@ def _of_search(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Secti
         equity.section(evidence, candles),
         windows.section(evidence),
         overfit.section(evidence),
+        beside.section(evidence),
         convergence.section(evidence),
         parameters.section(evidence),
         configuration.regimes(evidence),

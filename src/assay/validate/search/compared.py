@@ -1,15 +1,33 @@
 """How the best of a search fares on rows that it was not the best on: the search's own overfitting."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
+from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.panel import Panel
 from assay.kernel.seeds import generator
+from assay.validate.beside import held, spans
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
+from assay.validate.search.swept import Ground
 from assay.validate.statistics.overfitting import Overfitting, overfitting_of
 
 MOST = 100  # configurations compared: each is traded once more, alone
 _BLOCKS = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fared:
+    """How configurations fared on the window that they were searched on.
+
+    spans: ``(m, k)`` their returns over `assay.validate.beside.spans` of it.   held: ``(m,)`` buying and holding.
+    """
+
+    overfitting: Overfitting
+    spans: FloatArray
+    held: FloatArray
 
 
 def compared(search: Search, result: SearchResult, train: Panel, *, seed: int) -> Overfitting | None:
@@ -18,6 +36,12 @@ def compared(search: Search, result: SearchResult, train: Panel, *, seed: int) -
     train: the panel that was searched. Every configuration has the same chance to be drawn, valid or not: the best ones
     alone would hide how the others fared. None for a search without a sweep and where there are fewer than two.
     """
+    found = fared(search, result, train, seed=seed)
+    return None if found is None else found.overfitting
+
+
+def fared(search: Search, result: SearchResult, train: Panel, *, seed: int) -> Fared | None:
+    """`compared`, with the returns that it rests on."""
     count = len(result.trials)
     if search.sweep is None or count < 2:
         return None
@@ -25,8 +49,17 @@ def compared(search: Search, result: SearchResult, train: Panel, *, seed: int) -
     if count > MOST:
         places = np.sort(generator(seed, "compared configurations").choice(count, MOST, replace=False))
     ground = search.sweep.on(train, search.space, search.costs)
-    rows = ground.bench.judged
-    blocks = min(_BLOCKS, rows // 4 * 2)
+    blocks = min(_BLOCKS, ground.bench.judged // 4 * 2)
     if blocks < 2:
         return None
-    return overfitting_of((ground.record(result.trials.point(int(p))).returns for p in places), blocks)
+    kept: list[FloatArray] = []
+    overfitting = overfitting_of(_traded(ground, result, places, kept), blocks)
+    return Fared(overfitting, np.column_stack(kept), spans(held(ground.bench.bars, ground.bench.start)))
+
+
+def _traded(ground: Ground, result: SearchResult, places: IntArray, kept: list[FloatArray]) -> Iterator[FloatArray]:
+    """Returns of each, one at a time; of all of them only the spans are held together."""
+    for place in places.tolist():
+        returns = ground.record(result.trials.point(place)).returns
+        kept.append(spans(returns))
+        yield returns

@@ -1,0 +1,44 @@
+"""The gate's word as a terminal shows it: every check, and what stands beside it for information."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from assay.cli.door import Document, number
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def word(console: "Console", document: Document) -> None:
+    """The word with its advice, a line for each check, and a few more that decide nothing."""
+    console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
+    for reason in document["reasons"]:
+        console.print(f"  {reason['state']:<8}{reason['check']:<12}{reason['text']}", highlight=False)
+    lines = [*beside(document)]
+    if lines:
+        console.print("for information, none of it decides:", highlight=False)
+    for line in lines:
+        console.print(f"  {line}", highlight=False, markup=False)
+
+
+def beside(document: Document) -> Iterator[str]:
+    """Lines of a document's ``information``; none where it has none, or no number in it."""
+    told = document.get("information") or {}
+    if told.get("trials_variance") and told["deflated_by_spread"] is not None:
+        yield (
+            f"by the spread between trials (variance {told['trials_variance']:.3g}) luck would show "
+            f"{number(told['luck_by_spread'], 4)}; deflated probability {number(told['deflated_by_spread'])}"
+        )
+    if told.get("pbo") is not None:
+        yield f"probability of backtest overfitting {number(told['pbo'], 2)}"
+    if told.get("plateau") is not None:
+        yield f"neighbours of the best parameters keep {number(told['plateau'], 2)} of its score"
+    for name, of in (("record", "on the judged bars"), ("search", "of the search, where it searched")):
+        found = (told.get("spa") or {}).get(name)
+        if found is not None and found["cash"]["consistent"] is not None:
+            count = found["configurations"]
+            yield (
+                f"luck alone (SPA), {count} configuration{'s' if count > 1 else ''} {of}: "
+                f"p {number(found['cash']['consistent'], 2)} against cash, "
+                f"{number(found['buy_and_hold']['consistent'], 2)} against buy and hold"
+            )

@@ -1,0 +1,89 @@
+"""What stands beside the verdict and decides nothing; and where the checks drew their lines."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from assay.runs.evidence import RunEvidence
+from assay.runs.report.parts import Card, Cards, Part, Section, Table, table
+from assay.runs.report.wording import count, general, number, ratio
+from assay.validate.evidence import Thresholds
+
+_SPA = {
+    "record": "This record, beside other trials on the same bars",
+    "search": "What the newest search tried, on its own window",
+}
+_LINES = {
+    "confidence": "deflated probability that the check edge asks for",
+    "min_trades": "closed trades",
+    "min_bars": "judged bars",
+    "max_loss_share": "splits in which the best of a search may lose",
+    "pyrite_share": "above it, overfitting is a failure",
+    "cost_factor": "times the assumed costs",
+    "min_regime_bars": "bars that a regime needs to count",
+    "min_regime_share": "of the regimes must earn",
+    "min_seeds": "seeds, where a seed matters",
+    "min_seed_share": "of the seeds must earn",
+    "mature_trades": "trades of a mature configuration",
+    "mature_annual_sharpe": "Sharpe ratio a year of a mature configuration",
+}
+
+
+def section(evidence: RunEvidence) -> Section | None:
+    """Spread between trials, overfitting, plateau, tests against cash and buying and holding, thresholds."""
+    document = evidence.document
+    if not document.get("information"):
+        return None
+    told = document["information"]
+    parts: list[Part] = [_cards(told, document["evidence"])]
+    parts += [_superior(told["spa"])] if any(told["spa"].values()) else []
+    parts.append(_limits(document["thresholds"]))
+    lead = "None of these numbers decides. They say how the same record looks from other sides."
+    return Section("beside", "Beside the verdict", lead, tuple(parts))
+
+
+def _cards(told: Mapping[str, Any], used: Mapping[str, Any]) -> Cards:
+    trials = f"of {count(told['trials_with_sharpe'])} of {count(used['n_trials'])} trials on this market"
+    return Cards(
+        (
+            Card(
+                "Deflated, by the spread of trials", ratio(told["deflated_by_spread"], 3), "probability, as published"
+            ),
+            Card("Luck by that spread", ratio(told["luck_by_spread"], 4), "Sharpe ratio a bar"),
+            Card("Variance between trials", general(told["trials_variance"]), trials),
+            Card("Effective trials", ratio(used["effective_trials"], 1), f"of {count(used['n_trials'])} counted"),
+            Card("Overfitting probability", ratio(told["pbo"]), "share of splits; 0.5 is a coin"),
+            Card("Plateau", ratio(told["plateau"]), "share of the best score that its neighbours keep"),
+        )
+    )
+
+
+def _superior(spa: Mapping[str, Any]) -> Table:
+    rows = []
+    for name, words in _SPA.items():
+        found = spa[name]
+        if found:
+            shown = [
+                ratio(found[side][kind], 3) for side in ("cash", "buy_and_hold") for kind in ("consistent", "upper")
+            ]
+            rows.append((words, count(found["configurations"]), *shown))
+    return table(
+        "Could luck alone have done it?",
+        ("p-values", "Tried", "cash", "cash, at most", "buy and hold", "buy and hold, at most"),
+        rows,
+        caption="Hansen's test of superior predictive ability, consistent and upper p-value of: nothing that was tried "
+        "beats cash, or buying and holding. It knows of the configurations in its own row, not of all others.",
+    )
+
+
+def _limits(limits: Mapping[str, Any]) -> Table:
+    usual = asdict(Thresholds())
+    rows = [
+        (name.replace("_", " ").capitalize(), general(value), _moved(value, usual.get(name)), _LINES.get(name, ""))
+        for name, value in limits.items()
+    ]
+    return table("Where the checks draw their lines", ("Threshold", "Value", "Default", "Meaning"), rows, meaning=4)
+
+
+def _moved(value: Any, usual: Any) -> str:
+    return "the same" if number(value) == number(usual) else general(usual)

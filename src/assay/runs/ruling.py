@@ -1,0 +1,72 @@
+"""The gate asked about a run: what it is given, its word, and what stands beside the word for information."""
+
+from dataclasses import asdict, dataclass
+from math import nan
+from typing import Any
+
+from assay.kernel.spec import TrainSpec
+from assay.runs.context import Context
+from assay.runs.evidence import jsonable
+from assay.runs.family import Family, family
+from assay.runs.history import History
+from assay.runs.judged import Judged, evidence_of
+from assay.validate.audit.report import AuditReport
+from assay.validate.beside import deflated_by_spread, spans, superior
+from assay.validate.evidence import Evidence
+from assay.validate.search.compared import Fared
+from assay.validate.statistics import moments
+from assay.validate.told import told
+from assay.validate.verdict import Verdict, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A verdict, and what is stored with it.
+
+    document: ``thresholds``; ``evidence``, see `assay.validate.told`; ``information``: ``trials_variance`` with the
+    paper's ``luck_by_spread`` and ``deflated_by_spread``, ``pbo``, ``plateau``, and ``spa`` of the record beside other
+    trials on the same bars (``record``) and of the search; null where undefined.
+    """
+
+    verdict: Verdict
+    document: dict[str, Any]
+
+
+def ruled(
+    found: Judged,
+    past: History,
+    spec: TrainSpec,
+    context: Context,
+    *,
+    number: int,
+    audit: AuditReport | None,
+    n_searched: int = 1,
+    fared: Fared | None = None,
+    plateau: float = nan,
+) -> Ruling:
+    """Judge a record with the trials that its market's ledger counts.
+
+    number: of the record's own row.   n_searched: configurations that it was chosen among.   fared: how some of them
+    did on the window that was searched.   plateau: share of the best score that its neighbours keep.
+    """
+    count = context.trials_now(spec.market_key)
+    tried = family(found.whole, number, spec.market_key, context, n_trials=count)
+    evidence = evidence_of(
+        found, past, n_trials=count, counted=number <= count, trials_variance=tried.spread, n_searched=n_searched,
+        overfitting=None if fared is None else fared.overfitting, audit=audit,
+    )  # fmt: skip
+    beside = _spreads(evidence, tried) | {
+        "pbo": nan if fared is None else fared.overfitting.pbo,
+        "plateau": plateau,
+        "spa": {
+            "record": superior(spans(tried.returns), spans(found.held), seed=spec.seed),
+            "search": None if fared is None else superior(fared.spans, fared.held, seed=spec.seed),
+        },
+    }
+    document = {"thresholds": asdict(context.limits), "evidence": told(evidence), "information": beside}
+    return Ruling(judge(evidence, context.limits), jsonable(document))
+
+
+def _spreads(evidence: Evidence, tried: Family) -> dict[str, Any]:
+    by_spread = deflated_by_spread(moments(evidence.returns), evidence.effective_trials, tried.spread)
+    return {"trials_variance": tried.spread, "trials_with_sharpe": tried.known, **by_spread}

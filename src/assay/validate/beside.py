@@ -1,0 +1,60 @@
+"""What stands beside a verdict for information: is the best of several better than cash, and than buying and holding?
+
+Nothing here decides. The bootstrap runs on returns summed over spans of bars: it asks for the mean, which a sum keeps,
+and draws blocks anyway.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import isfinite, nan
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.bars import Bars
+from assay.validate.statistics import Moments, expected_max_sharpe, superior_predictive_ability
+from assay.validate.statistics import probabilistic_sharpe_ratio as psr
+
+SPANS, DRAWS = 500, 500
+
+
+def spans(returns: FloatArray) -> FloatArray:
+    """``(m, …)`` sums of ``(n, …)`` per-bar returns over m = min(n, 500) spans as even as they can be."""
+    n = len(returns)
+    if n <= SPANS:
+        return returns
+    return np.add.reduceat(returns, np.arange(SPANS) * n // SPANS, axis=0)
+
+
+def held(bars: Bars, start: int = 0) -> FloatArray:
+    """``(n - start,)`` per-bar returns of who buys at the open of row ``start + 1`` and keeps it, without costs."""
+    found = np.zeros(len(bars) - start)
+    found[1:2] = bars.close[start + 1 : start + 2] / bars.open[start + 1 : start + 2] - 1.0
+    found[2:] = bars.close[start + 2 :] / bars.close[start + 1 : -1] - 1.0
+    return found
+
+
+def superior(returns: FloatArray, held: FloatArray, *, seed: int) -> dict[str, Any]:
+    """p-values of "none of these configurations beats the benchmark", by Hansen's test, on `spans`.
+
+    returns: ``(m, k)``, of k configurations.   held: ``(m,)``, of buying and holding.   cash: against nothing at all.
+    ``{configurations, cash, buy_and_hold}``, the last two ``{lower, consistent, upper}``, NaN where undefined. Source:
+    see `superior_predictive_ability`.
+    """
+
+    def against(benchmark: FloatArray | None) -> dict[str, float]:
+        if len(returns) < 2:
+            return {"lower": nan, "consistent": nan, "upper": nan}
+        return asdict(superior_predictive_ability(returns, benchmark, reps=DRAWS, seed=seed))
+
+    return {"configurations": returns.shape[1], "cash": against(None), "buy_and_hold": against(held)}
+
+
+def deflated_by_spread(m: Moments, n_trials: float, trials_variance: float) -> Mapping[str, float]:
+    """The paper's deflated Sharpe ratio, with the variance between trials in place of 1/(n - 1), and its benchmark.
+
+    NaN where the spread or the Sharpe ratio is not known. Source: Bailey & López de Prado 2014.
+    """
+    luck = expected_max_sharpe(n_trials, trials_variance) if isfinite(trials_variance) else nan
+    return {"luck_by_spread": luck, "deflated_by_spread": psr(m.sharpe, m.n, m.skew, m.kurtosis, luck)}

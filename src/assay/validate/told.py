@@ -1,0 +1,54 @@
+"""What a verdict rested on, as numbers that can be stored: all that a check read, beside the series themselves."""
+
+from math import nan
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.validate.evidence import Evidence, checked
+from assay.validate.statistics import Overfitting, expected_max_sharpe, moments
+
+
+def told(evidence: Evidence) -> dict[str, Any]:
+    """Plain and, but for NaN, JSON-able: counts, moments, and the sums behind each check. See `Evidence` for names.
+
+    luck: Sharpe ratio a bar that the trials would show by luck, 1/(n - 1) between them.   regimes: ``{label: {bars,
+    mean}}``.   Of the audit only what decided: it is stored whole beside this. The ``(n,)`` returns and stressed
+    returns are those of the run's account table.
+    """
+    evidence = checked(evidence)
+    m = moments(evidence.returns)
+    audit = evidence.audit
+    return {
+        "bars": int(evidence.returns.size),
+        "bars_per_year": evidence.bars_per_year,
+        "n_trades": evidence.n_trades,
+        "n_trials": evidence.n_trials,
+        "effective_trials": evidence.effective_trials,
+        "trials_variance": evidence.trials_variance,
+        "ledger_complete": evidence.ledger_complete,
+        "n_searched": evidence.n_searched,
+        "moments": m._asdict(),
+        "luck": expected_max_sharpe(evidence.effective_trials, 1 / (m.n - 1)) if m.n > 1 else nan,
+        "stressed_sharpe": moments(evidence.stressed_returns).sharpe,
+        "overfitting": _overfitting(evidence.overfitting),
+        "regimes": None if evidence.regimes is None else _regimes(evidence.returns, evidence.regimes),
+        "seed_sharpes": None if evidence.seed_sharpes is None else evidence.seed_sharpes.tolist(),
+        "audit": None if audit is None else {"complete": audit.complete, "violations": len(audit.violations)},
+    }
+
+
+def _overfitting(found: Overfitting | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    numbers = {name: getattr(found, name) for name in ("pbo", "loss_share", "slope", "intercept", "n_dropped")}
+    return numbers | {"splits": len(found.logits)}
+
+
+def _regimes(returns: FloatArray, regimes: IntArray) -> dict[str, dict[str, float]]:
+    found = {}
+    for label in np.unique(regimes[regimes >= 0]).tolist():
+        held = returns[regimes == label]
+        found[str(label)] = {"bars": len(held), "mean": float(held.mean())}
+    return found

@@ -1,0 +1,101 @@
+"""The gate's word at the doors: what is said, what is kept with it, and that it is the same wherever it is shown."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.track.blobs.store import Blobs
+from tests.doors.commands import MARKET, TRAIN, assay, told
+from tests.doors.searching import KEY
+from tests.doors.test_backtest import record_of
+
+Ran = tuple[Path, dict[str, Any]]
+CHECKS = ["audit", "ledger", "sample", "edge", "overfitting", "cost", "regimes", "seeds"]
+KEPT = ("thresholds", "evidence", "information")
+
+
+@pytest.fixture(params=["trained", "searched"])
+def ran(request: pytest.FixtureRequest) -> Ran:
+    found: Ran = request.getfixturevalue(request.param)
+    return found
+
+
+def test_verdict_stage_and_reasons_are_in_every_result(ran: Ran) -> None:
+    home, was = ran
+    shown = told("runs", "show", was["experiment_id"], home=home)
+    for document in (was, shown):
+        assert document["verdict"] in ("GOLD", "UNPROVEN", "PYRITE")
+        assert document["stage"] in ("VALIDATION", "DISCOVERY", "PAPER")
+        assert [each["check"] for each in document["reasons"]] == CHECKS
+        assert {each["state"] for each in document["reasons"]} <= {"PASS", "FAIL", "UNKNOWN"}
+        assert all(each["text"] for each in document["reasons"])
+    assert all(shown[name] == was[name] for name in ("verdict", "reasons", *KEPT))
+
+
+def test_all_that_decided_is_kept_with_the_run_and_with_its_model(ran: Ran) -> None:
+    home, was = ran
+    with record_of(home) as record:
+        row = record.models.get(was["model_id"])
+    assert row["verdict"]["word"] == was["verdict"]
+    assert all(row["verdict"][name] == was[name] for name in KEPT)
+    used, reasons = was["evidence"], {each["check"]: each for each in was["reasons"]}
+    assert used["n_trials"] == was["n_trials"] == reasons["ledger"]["value"]
+    assert used["n_trades"] == reasons["sample"]["value"]
+    assert used["stressed_sharpe"] == reasons["cost"]["value"]
+    assert was["thresholds"]["confidence"] == 0.95
+
+
+def test_a_search_tells_overfitting_plateau_and_tests_for_information(searched: Ran) -> None:
+    home, was = searched
+    beside = was["information"]
+    assert beside["pbo"] == was["evidence"]["overfitting"]["pbo"] and 0 <= beside["pbo"] <= 1
+    assert beside["plateau"] == was["overfit"]["plateau_score"]
+    assert beside["spa"]["search"]["configurations"] == 12 and beside["spa"]["record"]["configurations"] == 1
+    for found in beside["spa"].values():
+        assert all(0 <= found[side]["consistent"] <= 1 for side in ("cash", "buy_and_hold"))
+    with record_of(home) as record:
+        blobs = Blobs(home / "artifacts")
+        sharpes = np.concatenate([each.columns()["sharpe"] for each in record.ledger.trials(KEY, blobs=blobs)])
+    sharpes = sharpes[np.isfinite(sharpes)]
+    assert beside["trials_with_sharpe"] == len(sharpes) > 40
+    assert beside["trials_variance"] == was["evidence"]["trials_variance"] == pytest.approx(sharpes.var(ddof=1))
+    said = assay("runs", "show", was["experiment_id"], home=home).out
+    assert "none of it decides" in said and "probability of backtest overfitting" in said
+    assert said.count("(SPA)") == 2
+
+
+def test_one_training_has_no_spread_and_no_search(trained: Ran) -> None:
+    home, was = trained
+    beside = was["information"]
+    assert (beside["trials_variance"], beside["pbo"], beside["plateau"], beside["spa"]["search"]) == (
+        0,
+        None,
+        None,
+        None,
+    )
+    assert beside["spa"]["record"]["configurations"] == 1
+    said = assay("runs", "show", was["experiment_id"], home=home).out
+    assert said.count("(SPA)") == 1 and "spread between" not in said
+
+
+@pytest.mark.slow
+def test_trials_on_the_same_bars_are_compared_and_later_ones_change_nothing(trained: Ran) -> None:
+    home, was = trained
+    second = told(*TRAIN, "--seed", "7", home=home)
+    told("backtest", "sma_cross", *MARKET, home=home)  # scored on other bars
+    assert second["information"]["spa"]["record"]["configurations"] == 2
+    assert second["information"]["trials_with_sharpe"] == 2
+    assert second["information"]["trials_variance"] == pytest.approx(
+        np.var([was["metrics"]["sharpe"], second["metrics"]["sharpe"]], ddof=1)
+    )
+    for run in (was, second):
+        assert told("runs", "reproduce", run["experiment_id"], home=home)["equal"]
+
+
+def test_the_page_shows_what_stands_beside(ran: Ran) -> None:
+    home, was = ran
+    page = Path(told("report", was["experiment_id"], home=home)["report"]).read_text()
+    assert '<section id="beside">' in page and "Where the checks draw their lines" in page
+    assert "Could luck alone have done it?" in page

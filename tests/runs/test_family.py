@@ -1,0 +1,91 @@
+"""What the ledger holds beside a record: which trials are seen, which are compared, and what is gone."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assay.app import context as opened
+from assay.kernel.costs import Costs
+from assay.kernel.decisions import Decisions
+from assay.kernel.seeds import generator
+from assay.kernel.trial import Trial
+from assay.market.sources.synthetic import synthetic
+from assay.runs.context import Context
+from assay.runs.family import family
+from assay.simulate.engine import run
+from assay.simulate.record import Record
+from assay.track.blobs.store import Blobs
+from assay.validate.search.trials import Trials
+
+KEY = "test|A/USDT|1h"
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return opened(home=tmp_path / "home")[0]
+
+
+@pytest.fixture(scope="module")
+def judged() -> Record:
+    bars = synthetic(bars=300, seed=1)
+    target = np.where(np.arange(300) % 20 < 10, 1.0, 0.0)
+    nothing = np.full(300, np.nan)
+    return run(bars, Decisions(target, nothing, nothing, np.zeros(300, np.int32)), Costs())
+
+
+def counted(context: Context, record: Record, sharpe: float, name: str, **change: object) -> int:
+    window = int(record.timestamp[0]), int(record.timestamp[-1])
+    trial = Trial(
+        market_key=KEY, learner="rules", strategy="one", params={"name": name}, returns=record.returns,
+        metrics={"sharpe": sharpe}, window=window,
+    )  # fmt: skip
+    return context.record.ledger.append(replace(trial, **change), blobs=Blobs(context.artifacts))  # type: ignore[arg-type]
+
+
+def block(sharpes: list[float]) -> bytes:
+    n = len(sharpes)
+    values = {"sharpe": np.array(sharpes), "skew": np.zeros(n), "kurtosis": np.zeros(n)}
+    made = Trials({"p": np.arange(n)}, np.zeros(n), np.zeros(n, np.int8), np.full(n, 9), values, np.full(n, -1))
+    return made.block()
+
+
+def test_one_trial_has_no_spread(context: Context, judged: Record) -> None:
+    number = counted(context, judged, 0.01, "own")
+    found = family(judged, number, KEY, context, n_trials=1)
+    assert (found.trials, found.spread, found.known, found.returns.shape) == (1, 0.0, 1, (300, 1))
+    np.testing.assert_array_equal(found.returns[:, 0], judged.returns)
+
+
+def test_every_configuration_spreads_and_those_on_the_same_bars_are_compared(context: Context, judged: Record) -> None:
+    other = generator(1, "other").normal(size=300)
+    holed = np.where(np.arange(300) == 3, np.nan, other)
+    counted(context, judged, 0.03, "same bars", returns=other)
+    counted(context, judged, 0.04, "other bars", window=(0, 1))
+    counted(context, judged, 0.05, "shorter", returns=other[1:])
+    counted(context, judged, 0.06, "holed", returns=holed)
+    counted(context, judged, np.nan, "failed", returns=np.empty(0), state="failed", window=None)
+    counted(context, judged, 0.09, "many", n_configs=3, block=block([0.07, 0.09, np.nan]), bars=300)
+    number = counted(context, judged, 0.01, "own")
+    counted(context, judged, 5.0, "later", returns=-other)
+    found = family(judged, number, KEY, context, n_trials=9)
+    sharpes = [0.03, 0.04, 0.05, 0.06, 0.07, 0.09, 0.01]
+    assert found.known == 7 and found.spread == pytest.approx(np.var(sharpes, ddof=1))
+    assert found.returns.shape == (300, 2)
+    np.testing.assert_array_equal(found.returns[:, 1], other)
+    assert family(judged, number, KEY, context, n_trials=10).returns.shape == (300, 3)
+
+
+def test_a_block_that_is_gone_leaves_the_spread_unknown(context: Context, judged: Record) -> None:
+    data = block([0.07, 0.09])
+    counted(context, judged, 0.09, "many", n_configs=2, block=data, bars=300)
+    counted(context, judged, 0.02, "one", returns=-judged.returns)
+    number = counted(context, judged, 0.01, "own")
+    assert family(judged, number, KEY, context, n_trials=4).known == 4
+    rows = context.record.ledger.read(KEY)
+    for sha in (rows[0]["block_sha256"], rows[1]["returns_sha256"]):
+        shutil.rmtree(Blobs(context.artifacts).path(sha))
+    found = family(judged, number, KEY, context, n_trials=4)
+    assert np.isnan(found.spread) and found.known == 0 and found.returns.shape == (300, 1)
