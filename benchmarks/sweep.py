@@ -76,7 +76,7 @@ def range_sweep(bars: Any, grid: Grid, threads: int = 2) -> Any:
 
 def crossing() -> Any:
     """SMA crossing with levels, declared as a user would declare it."""
-    from assay.learn.strategies import Exit, Setups, Side, Structural, strategy
+    from assay.learn.strategies import Exit, Setups, Structural, strategy
     from assay.learn.strategies.indicators import sma
 
     space = {
@@ -86,13 +86,10 @@ def crossing() -> Any:
         "atr_multiplier_tp": Exit(0.02, unit="of the close"),
     }
 
-    @strategy("crossing", space, lookback=lambda v, _: v["slow"] - 1, two_sided=True, sizing="fixed")
+    @strategy("crossing", space, lookback=lambda v, _: v["slow"], two_sided=True, sizing="fixed")
     def rule(bars: Any, *, fast: int, slow: int) -> Any:
         """The side of the faster mean, entered where it changes."""
-        above = sma(bars, fast) > sma(bars, slow)
-        rises, falls = np.zeros(len(bars), np.bool_), np.zeros(len(bars), np.bool_)
-        rises[1:], falls[1:] = above[1:] & ~above[:-1], ~above[1:] & above[:-1]
-        return Setups(*(Side(turn, stop_unit=bars.close) for turn in (rises, falls)))
+        return Setups.crossing(sma(bars, fast), sma(bars, slow), stop_unit=bars.close)
 
     return rule
 

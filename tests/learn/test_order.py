@@ -1,4 +1,4 @@
-"""A state that compares two columns is the state of their comparison, however it is read."""
+"""A rule that compares two columns says what their comparison says, however it is read."""
 
 from dataclasses import replace
 
@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from assay.kernel.bars import USABLE
 from assay.kernel.costs import Costs
-from assay.kernel.errors import TrainError
-from assay.learn.strategies import State, strategy_named
+from assay.kernel.errors import ConfigError, TrainError
+from assay.learn.strategies import Exit, Setups, Side, State, Structural, Threshold, strategy, strategy_named
+from assay.learn.strategies.honesty import check
 from assay.learn.strategies.indicators import sma
-from assay.learn.strategies.setups import Above
-from assay.learn.strategies.sweeping import candidates
-from assay.simulate.sweep import States, decisions, picked
+from assay.learn.strategies.setups import Above, Crossing
+from assay.learn.strategies.sweeping import candidates, exits_of
+from assay.simulate import tally
+from assay.simulate.engine import run
+from assay.simulate.sweep import States, decisions, picked, tally_of
 from assay.simulate.sweep_filter import changes
 from tests.learn.strategy_bars import lively
 
@@ -63,10 +66,6 @@ def test_a_filter_or_no_shorts_asks_for_the_side_itself() -> None:
 
 
 def test_the_sweep_trades_what_the_rule_decides() -> None:
-    from assay.learn.strategies.sweeping import exits_of
-    from assay.simulate.engine import run
-    from assay.simulate.sweep import tally_of
-
     rule, bars = strategy_named("sma_cross"), lively(400)
     values = rule.resolve({"fast": 7, "slow": 31})
     setup, exits = candidates(rule, bars, values, NONE), exits_of([values])
@@ -80,3 +79,97 @@ def test_the_sweep_trades_what_the_rule_decides() -> None:
 def test_columns_of_two_lengths_are_refused() -> None:
     with pytest.raises(TrainError, match=r"shapes \(3,\) and \(2,\)"):
         State.above(np.zeros(3), np.zeros(2))
+
+
+def crossed(upper, lower):
+    """Rises and falls, row by row, as the docstring says."""
+    rises, falls = np.zeros(len(upper), np.bool_), np.zeros(len(upper), np.bool_)
+    for t in range(1, len(upper)):
+        rises[t] = upper[t] > lower[t] and upper[t - 1] <= lower[t - 1]
+        falls[t] = upper[t] < lower[t] and upper[t - 1] >= lower[t - 1]
+    return rises, falls
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 300), st.integers(0, 1))
+def test_crossings_are_those_of_the_definition(seed, n, decimals) -> None:
+    g = np.random.default_rng(seed)
+    upper, lower = (np.round(np.cumsum(g.normal(size=n)), decimals) for _ in range(2))
+    upper[g.random(n) < 0.05] = np.nan
+    lower[g.random(n) < 0.05] = np.nan
+    found = Setups.crossing(upper, lower)
+    rises, falls = crossed(upper, lower)
+    assert found.long is not None and found.short is not None
+    np.testing.assert_array_equal(found.long.hold, rises)
+    np.testing.assert_array_equal(found.short.hold, falls)
+
+
+def means(bars, *, fast, slow):
+    """Enters where the faster mean changes its side, with a stop."""
+    return Setups.crossing(sma(bars, fast), sma(bars, slow), stop_unit=bars.close)
+
+
+def marked_means(bars, *, fast, slow):
+    """The same by two arrays of marks."""
+    marks = crossed(sma(bars, fast), sma(bars, slow))
+    return Setups(*(Side(side, stop_unit=bars.close) for side in marks))
+
+
+def rule_of(function):
+    space = {
+        "fast": Structural(5),
+        "slow": Structural(20),
+        "atr_multiplier_sl": Exit(0.02),
+        "atr_multiplier_tp": Exit(0.03),
+    }
+    return strategy("means", space, lookback=lambda v, _: v["slow"], two_sided=True, sizing="fixed")(function)
+
+
+@pytest.mark.parametrize("short", [True, False])
+@pytest.mark.parametrize("marks", ["none", "usable", "regime"])
+def test_a_crossing_trades_as_its_marks_do(short, marks) -> None:
+    bars, half = lively(600), np.arange(600) % 50 < 25
+    if marks == "usable":
+        bars = replace(bars, columns={USABLE: half.astype(np.float64)})
+    regime = half if marks == "regime" else None
+    sums = []
+    for function in (means, marked_means):
+        rule = rule_of(function)
+        values = rule.resolve({"allow_short": short})
+        setup = candidates(rule, bars, values, NONE, regime=regime)
+        found = picked(bars, [setup], np.array([0]), NONE, exits_of([values]), Costs())
+        sums.append(found.values[0])
+        if marks == "none":
+            np.testing.assert_array_equal(found.values[0], tally_of(run(bars, rule.decisions(bars, values), Costs())))
+    np.testing.assert_array_equal(*sums)
+    assert sums[0][tally.TRADES] > 5
+
+
+def test_a_crossing_keeps_to_its_lookback() -> None:
+    rule = rule_of(means)
+    assert isinstance(rule.setups(lively(300), rule.resolve()), Crossing)
+    assert check(rule, lively(600)) > 20
+    with pytest.raises(ConfigError, match="reads more than its lookback"):
+        check(replace(rule, reads=lambda values, timeframe: values["slow"] - 1), lively(600))
+
+
+@pytest.mark.parametrize(
+    ("upper", "levels", "said"),
+    [
+        (np.zeros(2), {}, r"shapes \(2,\) and \(3,\)"),
+        (np.zeros(3), {"stop_unit": np.zeros(2)}, r"crossing.stop_unit is float64 \(2,\)"),
+        (np.zeros(3, np.int64), {}, "crossing.upper is int64"),
+        (np.zeros(3), {"stop": 1.0}, "has no level 'stop'"),
+    ],
+)
+def test_a_crossing_of_other_shapes_is_refused(upper, levels, said) -> None:
+    rule = rule_of(lambda bars, *, fast, slow: Setups.crossing(upper, np.zeros(3), **levels))
+    with pytest.raises(TrainError, match=said):
+        rule.setups(lively(3), rule.resolve())
+
+
+def test_a_crossing_has_no_thresholds() -> None:
+    space = {"depth": Threshold(0.1)}
+    rule = strategy("deep", space, lookback=1)(lambda bars: Setups.crossing(bars.high, bars.low))
+    with pytest.raises(TrainError, match=r"gives columns \[\], its thresholds are \['depth'\]"):
+        rule.setups(lively(30), rule.resolve())

@@ -11,7 +11,7 @@ from assay.kernel.clock import iso
 from assay.kernel.errors import ConfigError, LeakError, TrainError
 from assay.learn.strategies.declare import Strategy
 from assay.learn.strategies.parameters import Range, Structural
-from assay.learn.strategies.setups import Setups, State
+from assay.learn.strategies.setups import LEVELS, Setups, State
 from assay.market.scramble import scrambled
 
 ROWS_ASKED = 24  # bars with a setup at which the future is cut off, and as many without
@@ -137,7 +137,7 @@ def rows_of(found: Setups | State) -> Rows:
     for sign, side in found.sides.items():
         word = "long" if sign > 0 else "short"
         out[word] = side.hold.astype(np.float64)
-        levels = {name: getattr(side, name) for name in ("stop_base", "stop_unit", "take_base", "confidence")}
+        levels = {name: getattr(side, name) for name in LEVELS}
         for name, column in {**side.columns, **levels}.items():
             if column is not None:
                 out[f"{word} {name}"] = np.where(side.hold, column, np.nan)

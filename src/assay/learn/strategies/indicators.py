@@ -1,8 +1,9 @@
 """Windowed indicators of rules: row t is an exact function of the rows that it declares, to the last bit.
 
-Sums over w rows are folded: sums over 1, 2, 4 … rows by doubling, then the ones that w is made of. The order of
-additions depends on w alone, never on where the array begins. So a slice with enough rows in front gives the very
-numbers of the whole history, a NaN spoils the windows that see it and no other, and a flat window has a range of 0.
+Sums over w rows are folded: a sum over k rows and that of the k before make one over 2k, one more row makes 2k + 1,
+and so on to w, bit by bit. The order of additions depends on w alone, never on where the array begins. So a slice with
+enough rows in front gives the very numbers of the whole history, a NaN spoils the windows that see it and no other,
+and a flat window has a range of 0.
 All give ``(n,)`` float64, NaN before their first full window, in O(n log w).
 """
 
@@ -48,53 +49,57 @@ def _once(bars: Bars, key: tuple[str, int], make: Callable[[], FloatArray]) -> F
 
 
 @compiled
-def _fold(power: FloatArray, spare: FloatArray, total: FloatArray, w: int, q: float) -> None:
-    """Sums of the last w of ``power`` into `total`, right from row w-1 on; `power` and `spare` are used up."""
-    n = len(power)
-    done, width, rest = 0, 1, w
-    weight, shift = q, 1.0  # q^width, q^done
-    total[:] = 0.0
-    while True:
-        if rest & 1:
-            _add(total[done:], power[: n - done], shift)
-            done += width
-            shift *= weight
-        rest >>= 1
-        if rest == 0:
-            return
-        spare[:width] = power[:width]
-        _combine(spare[width:], power[width:], power[: max(0, n - width)], weight)
-        power, spare = spare, power
-        width *= 2
-        weight *= weight
+def _fold(x: FloatArray, one: FloatArray, other: FloatArray, w: int, q: float) -> FloatArray:
+    """Sums of the last w of x, right from row w-1 on, in one of two buffers (in x itself for w = 1)."""
+    n, now, width, weight = len(x), x, 1, q  # weight: q^width
+    bit = 1
+    while 4 * bit <= 2 * w:
+        bit *= 2
+    while bit > 1:
+        bit //= 2
+        odd = w // bit & 1
+        wide = 2 * width + odd
+        late, early = now[wide - 1 :], now[wide - 1 - width : n - width]
+        if odd:
+            _double_and_one(one[wide - 1 : n], late, early, x[: n - 2 * width], weight)
+            weight *= weight * q
+        else:
+            _double(one[wide - 1 : n], late, early, weight)
+            weight *= weight
+        width, now, one, other = wide, one, other, one
+    return now
 
 
 @compiled
-def _add(total: FloatArray, x: FloatArray, weight: float) -> None:
-    """Both are views of one length: an index that may be negative keeps the compiler from taking four at once."""
-    for k in range(len(total)):
-        total[k] += weight * x[k]
-
-
-@compiled
-def _combine(out: FloatArray, late: FloatArray, early: FloatArray, weight: float) -> None:
+def _double(out: FloatArray, late: FloatArray, early: FloatArray, weight: float) -> None:
+    """All are views of one length: an index that may be negative keeps the compiler from taking four at once."""
     for k in range(len(out)):
         out[k] = late[k] + weight * early[k]
 
 
 @compiled
-def folded(x: FloatArray, w: int, q: float) -> FloatArray:
-    """Sum of ``q^k x[t-k]`` over k = 0..w-1; with q = 1 the sum of the last w rows."""
+def _double_and_one(out: FloatArray, late: FloatArray, early: FloatArray, oldest: FloatArray, weight: float) -> None:
+    for k in range(len(out)):
+        out[k] = late[k] + weight * early[k] + weight * weight * oldest[k]
+
+
+@compiled
+def folded(x: FloatArray, w: int, q: float, by: float = 1.0) -> FloatArray:
+    """Sum of ``q^k x[t-k]`` over k = 0..w-1, over `by`; with q = 1 the sum of the last w rows."""
     n = len(x)
-    out = np.full(n, np.nan)
+    out = np.empty(n)
+    out[: w - 1] = np.nan
     block = max(_BLOCK, 4 * w)
-    power, spare, total = np.empty(block + w), np.empty(block + w), np.empty(block + w)
+    one, other = np.empty(block + w), np.empty(block + w)
     for start in range(w - 1, n, block):
-        first, stop = start - w + 1, min(n, start + block)
-        m = stop - first
-        power[:m] = x[first:stop]
-        _fold(power[:m], spare[:m], total[:m], w, q)
-        out[start:stop] = total[w - 1 : m]
+        stop = min(n, start + block)
+        m = stop - start
+        sums, here = (
+            _fold(x[start - w + 1 : stop], one[: m + w - 1], other[: m + w - 1], w, q)[w - 1 :],
+            out[start:stop],
+        )
+        for k in range(m):
+            here[k] = sums[k] / by
     return out
 
 
@@ -127,26 +132,21 @@ def over_prior_mean(v: FloatArray, w: int) -> FloatArray:
     return out
 
 
-def _scaled(sums: FloatArray, by: float) -> FloatArray:
-    sums /= by  # in place: a second array of a million rows costs more than the sums
-    return sums
-
-
 def sma(bars: Bars, w: int) -> FloatArray:
     """Mean of the last w closes."""
-    return _once(bars, ("sma", w), lambda: _scaled(folded(bars.close, w, 1.0), w))
+    return _once(bars, ("sma", w), lambda: folded(bars.close, w, 1.0, float(w)))
 
 
 def ema(bars: Bars, span: int) -> FloatArray:
     """Weighted mean of the last 4·span closes with weights q^k, q = 1 - 2/(span + 1). span > 1."""
     q = 1.0 - 2.0 / (span + 1.0)
     weight = (1.0 - q ** (4 * span)) / (1.0 - q)
-    return _once(bars, ("ema", span), lambda: _scaled(folded(bars.close, 4 * span, q), weight))
+    return _once(bars, ("ema", span), lambda: folded(bars.close, 4 * span, q, weight))
 
 
 def atr(bars: Bars, w: int) -> FloatArray:
     """Mean of the last w true ranges, max(h, c[-1]) - min(l, c[-1]); first in row w."""
-    return _once(bars, ("atr", w), lambda: _scaled(folded(true_range(bars.high, bars.low, bars.close), w, 1.0), w))
+    return _once(bars, ("atr", w), lambda: folded(true_range(bars.high, bars.low, bars.close), w, 1.0, float(w)))
 
 
 def rsi(bars: Bars, w: int) -> FloatArray:

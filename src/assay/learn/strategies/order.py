@@ -7,6 +7,7 @@ from assay.kernel.arrays import FloatArray
 from assay.learn.strategies.indicators import compiled
 
 _LOOK = 64
+_UNKNOWN = 2
 
 
 @compiled
@@ -43,4 +44,31 @@ def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> 
                 held = over[k]
                 rows[count], sides[count] = start + k, held
                 count += 1
+    return rows[:count].copy(), sides[:count].copy()
+
+
+@compiled
+def crossings_of(upper: FloatArray, lower: FloatArray) -> tuple[NDArray[np.int32], FloatArray]:
+    """Rows at which `upper` is above `lower` and was not the row before, +1, or below and was not, -1; NaN is neither.
+
+    Equal is a side of its own, so that a row and the one before say all.
+    """
+    n = len(upper)
+    rows, sides = np.empty(n, np.int32), np.empty(n)
+    count, before, over = 0, _UNKNOWN, np.empty(_LOOK, np.int8)
+    for start in range(0, n, _LOOK):
+        m = min(_LOOK, n - start)
+        a, b = upper[start:][:m], lower[start:][:m]
+        total = 0
+        for k in range(m):  # most looks end here, some rows at a time
+            over[k] = (a[k] > b[k]) * 1 - (a[k] < b[k]) * 1
+            total += over[k]
+        if abs(before) == 1 and total == before * m:
+            continue
+        for k in range(m):
+            now = over[k] if over[k] != 0 or a[k] == b[k] else _UNKNOWN
+            if abs(now) == 1 and before != now and before != _UNKNOWN:
+                rows[count], sides[count] = start + k, now
+                count += 1
+            before = now
     return rows[:count].copy(), sides[:count].copy()

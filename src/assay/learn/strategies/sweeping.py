@@ -13,6 +13,8 @@ from assay.learn.strategies.declare import ALLOW_SHORT, Strategy, Values
 from assay.learn.strategies.parameters import AT_LEAST
 from assay.simulate.sweep_inputs import Candidates, Exits, Side, States, listed
 
+_LEVELS = ("stop_base", "stop_unit", "take_base")
+
 
 def lazily(
     rule: Strategy,
@@ -55,11 +57,16 @@ def candidates(
         side = side if regime is None else np.where(regime, side, 0.0)
         side = side if usable is None else np.where(usable, side, np.nan)
         return States.of(side, start=start, lookback=lookback)
-    chosen = found if short else found.without_shorts()
     names = list(rule.thresholds)
     at_least = np.array([each.holds == AT_LEAST for each in rule.thresholds.values()], np.bool_)
-    rows = listed([(s.hold, [s.columns[n] for n in names]) for s in chosen.sides.values()], thresholds, at_least)
-    sides = {sign: _side(side, names, rows) for sign, side in chosen.sides.items()}
+    if isinstance(found, setups.Crossing) and short:
+        rows, turns = found.rows()
+        levels = {name: _at(found.levels.get(name), rows) for name in _LEVELS}
+        sides = {sign: Side(turns == sign, np.empty((0, len(rows))), **levels) for sign in (1, -1)}
+    else:
+        chosen = found if short else found.without_shorts()
+        rows = listed([(s.hold, [s.columns[n] for n in names]) for s in chosen.sides.values()], thresholds, at_least)
+        sides = {sign: _side(side, names, rows) for sign, side in chosen.sides.items()}
     marks = [each[rows] for each in (usable, regime) if each is not None]
     allowed = np.logical_and.reduce(marks) if marks else None
     return Candidates(rows, sides.get(1), sides.get(-1), at_least, found.edge, lookback, allowed)
@@ -94,7 +101,7 @@ def _numbers(sets: Sequence[Values], name: str, absent: float) -> FloatArray:
 
 def _side(side: setups.Side, names: list[str], rows: NDArray[np.int32]) -> Side:
     """A side at some of its rows."""
-    levels = {name: _at(getattr(side, name), rows) for name in ("stop_base", "stop_unit", "take_base")}
+    levels = {name: _at(getattr(side, name), rows) for name in _LEVELS}
     columns = np.array([side.columns[name][rows] for name in names], np.float64).reshape(len(names), len(rows))
     return Side(side.hold[rows], columns, **levels)
 
