@@ -17,8 +17,9 @@ def in_sequence(records: Sequence[Record], *, offsets: Sequence[int]) -> Record:
     """Records of one instrument, one after the other, as one account that carries its equity from each to the next.
 
     offsets: what to add to each record's trade rows, so that they count in one series.
-    Returns stay as they are; equity and everything in money is scaled by the equity that the record began with. Raises
-    DataError ``DATA_EMPTY`` for no record, ``DATA_ORDER`` when they overlap in time.
+    Returns stay as they are; equity and everything in money is scaled by the equity that the record began with: after
+    ruin there is nothing to trade with, so the trades of later records have no size and are left out. Raises DataError
+    ``DATA_EMPTY`` for no record, ``DATA_ORDER`` when they overlap in time.
     """
     if not records:
         raise DataError("there is no record to stitch: every fold was left out", code="DATA_EMPTY")
@@ -94,6 +95,8 @@ def _carried(records: Sequence[Record]) -> FloatArray:
 
 
 def _scaled(trades: Trades, scale: float, offset: int) -> Trades:
+    if scale <= 0.0:
+        return _picked(trades, np.empty(0, np.int64))
     return replace(
         trades,
         entry_row=trades.entry_row + offset,
