@@ -1,13 +1,17 @@
 """`assay audit`, and the audit that every training and every search goes through."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import assay.runs.audit as assay_audit
+import assay.runs.auditing as assay_auditing
 from assay.validate.audit import AuditReport, Violation
 from tests.doors.commands import TRAIN, assay, told
+from tests.doors.test_models import change
 from tests.doors.test_strategies import own
 
 
@@ -39,8 +43,86 @@ def test_without_an_audit_the_check_is_open_and_the_model_waits(stocked: Path) -
     assert reason(document) == {**reason(document), "state": "UNKNOWN", "text": "the causality audit was not run"}
     (model,) = told("models", "list", home=stocked)["models"]
     assert model["audit_status"] == "pending"
-    asked = told("audit", str(document["experiment_id"]), home=stocked)
-    assert asked["passed"] and asked["run"] == document["experiment_id"]
+    assert told("runs", "show", document["experiment_id"], home=stocked)["audits"] == []
+    asked = told("audit", document["experiment_id"], home=stocked)
+    assert asked["passed"] and asked["run"] == document["experiment_id"] and asked["active"] == []
+    assert asked["checks"]["decide"] == 2 * asked["checks"]["simulate"] * 2, "the published model decides beside"
+    (kept,) = told("runs", "show", document["experiment_id"], home=stocked)["audits"]
+    assert kept["passed"] and kept["checks"] == asked["checks"] and kept["time"]
+    model = told("models", "show", 1, home=stocked)
+    assert model["audit_status"] == "passed"
+    (said,) = [r for r in model["judgement"]["reasons"] if r["check"] == "audit"]
+    assert said["state"] == "PASS" and "no decision depends on a later bar" in said["text"]
+    (event,) = model["events"]
+    assert (event["action"], event["by"], event["details"]["passed"]) == ("audit", "assay audit", True)
+
+
+def test_the_word_follows_from_all_checks_when_a_run_is_audited_later(
+    searched: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, document = searched
+    others = [{**r, "state": "PASS"} for r in document["reasons"]]
+    unasked = [{**r, "state": "UNKNOWN"} if r["check"] == "audit" else r for r in others]
+    change(home, audit_status="pending", verdict={"word": "UNPROVEN", "stage": "DISCOVERY", "reasons": unasked})
+    asked = told("audit", document["experiment_id"], home=home)
+    assert asked["models"] == [
+        {"id": 1, "model_id": document["model_id"], "audit_status": "passed", "verdict": "GOLD", "was": "UNPROVEN"}
+    ]
+    shown = told("models", "show", 1, home=home)
+    assert (shown["verdict"], shown["lifecycle_stage"], shown["judgement"]["stage"]) == ("GOLD", *["VALIDATION"] * 2)
+    told("models", "promote", 1, "--by", "ann", home=home)
+
+    text = "feature 'peek' at row 7 changed by 0.31 when bars after 9 were shuffled"
+    leak = AuditReport(True, (Violation("scramble", "peek", 9, 7, 0.31, text),), {"scramble": 1})
+    honest = assay_audit.audit
+    monkeypatch.setattr(assay_audit, "audit", lambda *given, **more: leak)
+    told("config", "activate", document["config_id"], home=home)
+    said = assay("audit", document["experiment_id"], home=home)
+    assert said.code == 3 and "its audit is failed, its verdict PYRITE (was GOLD)" in said.out
+    assert f"still active: {document['config_id']}" in said.out.replace("\n", " ")
+    monkeypatch.setattr(assay_audit, "audit", honest)
+    (again,) = told("audit", document["experiment_id"], home=home)["models"]
+    assert (again["audit_status"], again["verdict"]) == ("failed", "PYRITE"), "asking again makes no other model"
+    assert [each["passed"] for each in told("runs", "show", document["experiment_id"], home=home)["audits"]] == [
+        True, False, True,
+    ]  # fmt: skip
+    assert "its leak audit is failed" in assay("models", "promote", 1, "--by", "ann", home=home).err
+    assert told("models", "health", 1, home=home)["recommendation"] == "retire"
+
+
+def test_an_audit_that_did_not_finish_changes_nothing(
+    trained: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, document = trained
+    halted = AuditReport(False, (), {"fit": 0}, ("LEAK_UNREPEATABLE: two fits decided otherwise",))
+    monkeypatch.setattr(assay_audit, "audit", lambda *given, **more: halted)
+    said = told("audit", document["experiment_id"], home=home)
+    (model,) = said["models"]
+    assert (said["passed"], model["audit_status"], model["verdict"]) == (False, "passed", document["verdict"])
+
+
+def test_a_model_that_another_trainer_published_is_asked_itself(
+    trained: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refits are honest; the file that was published knows the last bar of whatever it is shown."""
+    home, document = trained
+
+    class Peeking:
+        lookback = 0
+
+        def __init__(self, honest: Any) -> None:
+            self.honest = honest
+
+        def decide(self, panel: Any) -> Any:
+            side = {s: float(np.sign(w.bars.close[-1] - w.bars.close[0])) for s, w in panel}
+            made = self.honest.decide(panel)
+            return {s: replace(d, target=np.full(len(d.target), side[s])) for s, d in made.items()}
+
+    real = assay_auditing.load
+    monkeypatch.setattr(assay_auditing, "load", lambda *given, **more: Peeking(real(*given, **more)))
+    said = assay("audit", document["experiment_id"], "--json", home=home)
+    assert said.code == 3 and "decision of 'ensemble, as fitted' at row" in said.error["message"]
+    assert said.error["facts"]["models"][0]["audit_status"] == "failed"
 
 
 def test_an_unknown_kind_of_audit_is_refused(stocked: Path) -> None:

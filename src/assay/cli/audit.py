@@ -38,7 +38,7 @@ def audit(
         wrong = "" if document["passed"] else "the audit misses a planted leak, or raises an alarm where nothing is"
         _tell(document, _suite, wrong, as_json=as_json)
         return
-    from assay.runs.audit import audit_run, audit_strategy
+    from assay.runs.auditing import audit_run, audit_strategy
 
     with opened(home, working=True) as context:
         if strategy_file is None:
@@ -82,6 +82,13 @@ def _people(console: "Console", document: Document) -> None:
         console.print(f"  note: {note}", highlight=False, markup=False)
     for each in document["violations"]:
         console.print(f"  {each['probe']:<10}{each['text']}", highlight=False, markup=False)
+    for each in document.get("models", []):
+        word = "" if each["verdict"] == each["was"] else f", its verdict {each['verdict']} (was {each['was']})"
+        text = f"  model {each['id']}: its audit is {each['audit_status']}{word}"
+        console.print(text, highlight=False, markup=False)
+    if document["violations"] and document.get("active"):
+        text = f"  still active: {', '.join(document['active'])}; assay config deactivate switches it off"
+        console.print(text, highlight=False, markup=False)
 
 
 def _suite(console: "Console", document: Document) -> None:

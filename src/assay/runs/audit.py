@@ -9,26 +9,19 @@ from typing import Any, ClassVar
 
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, Report, Trainer
-from assay.kernel.errors import ArtifactError, ConfigError, TrainError
-from assay.kernel.instrument import Instrument
+from assay.kernel.errors import TrainError
 from assay.kernel.panel import Panel
-from assay.kernel.parse import parse
-from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.kernel.spec import TrainSpec
 from assay.learn.rules import RuleTrainer
-from assay.market.sources.synthetic import synthetic
-from assay.runs import inputs, keep
 from assay.runs.context import AUDITS, Context
 from assay.runs.evidence import jsonable
 from assay.runs.rules import RuleSearch
-from assay.runs.strategies import blamed, chosen, demand_enough
-from assay.runs.trainers import trainer_of
 from assay.validate.audit.asking import LEAST_BUDGET, audit
 from assay.validate.audit.report import AuditReport, Violation
 from assay.validate.search.search import Search
 
 OFF, _, FULL = AUDITS
 CANDIDATES = 5  # of an audited search
-_BARS, _TRAIN_SHARE = 5_000, 0.7  # on which a strategy file is asked
 _SHARE = 0.5  # of the run's own fit time
 
 
@@ -50,9 +43,10 @@ class Audited:
 
 
 def audited(
-    trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, *, fit_seconds: float
+    trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, *, fit_seconds: float,
+    models: Sequence[Model] = (),
 ) -> Audited:  # fmt: skip
-    """Audit what a run has fitted, as `Context.audit` says.
+    """Audit what a run has fitted, as `Context.audit` says. models: that it came to, which decide beside refits.
 
     ``quick`` asks for the larger of 10 s and half of what the run's own fits took, ``full`` until all is asked. A run
     that is reproduced keeps the audit of the run that it repeats: how far a budget goes is no result.
@@ -61,10 +55,10 @@ def audited(
         return _kept(context.again.audit)
     if context.audit == OFF:
         return Audited(OFF, None, 0.0)
-    context.listener(0.86, "causality audit")
+    context.listener(0.9, "causality audit")
     began = time.monotonic()
     budget = inf if context.audit == FULL else max(LEAST_BUDGET, _SHARE * fit_seconds)
-    report = audit(trainer, bars, spec=spec, seed=spec.seed, budget_s=budget)
+    report = audit(trainer, bars, spec=spec, seed=spec.seed, budget_s=budget, models=models)
     return Audited(context.audit, report, time.monotonic() - began)
 
 
@@ -105,50 +99,3 @@ def few_candidates(spec: TrainSpec, file: Path | None, best: Mapping[str, Any]) 
     asked = RuleSearch(replace(spec, params=few), file)
     rule = RuleTrainer(asked.rule, {**asked.base, **best}, regime=asked.params.regime)
     return FewCandidates(asked.search(spec.costs, counted=0, digest=""), rule)
-
-
-def audit_run(run: int | str, context: Context) -> dict[str, Any]:
-    """Audit a completed training or search again, on its snapshots, until all is asked; nothing is written.
-
-    Raises StoreError ``STORE_NOT_FOUND``; ArtifactError ``ARTIFACT_GONE`` for a run that has no such spec or candles.
-    """
-    row = context.record.experiments.get(run)
-    left = keep.document_of(row["id"], context)
-    if left is None or left.get("kind") == "backtest":
-        raise ArtifactError(
-            f"run {row['id']} left nothing to audit: it is no completed training or search",
-            code="ARTIFACT_GONE",
-            hint="assay audit --strategy-file asks a rule; assay runs list shows what there is.",
-        )
-    spec = parse(TrainSpec, row["spec"], path="spec")
-    bars = inputs.bars_of(row["id"], context)
-    with inputs.source_of(row["id"], row["spec"], context) as file:
-        searched = left.get("kind") == "optimize"
-        trainer = few_candidates(spec, file, left["best_parameters"]) if searched else trainer_of(spec)
-        found = audited(trainer, spec, [bars[s] for s in spec.symbols], replace(context, audit=FULL), fit_seconds=0.0)
-    return {"run": row["id"], "name": left["name"], "seconds": found.seconds} | (found.document or {})
-
-
-def audit_strategy(
-    file: Path, context: Context, exchange: str | None, symbol: str | None, timeframe: str
-) -> dict[str, Any]:  # fmt: skip
-    """Audit a strategy of the user's own at its defaults, on the newest stored or on synthetic bars."""
-    if (exchange is None) != (symbol is None):
-        raise ConfigError("a stored market needs --exchange and --symbol together", code="CONFIG_AUDIT")
-    with blamed(file):
-        rule = chosen("", file)
-        most = max(_BARS, 3 * rule.lookback(rule.defaults, timeframe))
-        if exchange is None or symbol is None:
-            bars = synthetic(bars=most, seed=1, timeframe=timeframe, symbol="GOLD/USDT:USDT")
-        else:
-            bars = context.candles.read(Instrument(exchange, symbol, timeframe), newest=most)
-        demand_enough(rule, bars)
-        market = bars.instrument
-        spec = TrainSpec(
-            exchange=market.exchange, symbols=(market.symbol,), timeframe=timeframe, learner="rules", features=(),
-            folds=FoldPlan(train_share=_TRAIN_SHARE),
-        )  # fmt: skip
-        found = audited(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL), fit_seconds=0.0)
-    return {"strategy": rule.name, "name": f"{rule.name} on {market}", "seconds": found.seconds} | (
-        found.document or {}
-    )

@@ -32,8 +32,15 @@ def run_document(run: int | str, context: Context) -> dict[str, Any]:
         "git_commit": row["git_commit"],
         "environment": row["environment"],
         "seed": row["random_seed"],
+        "audits": _audits(row["id"], context),
     }
     return _identity(row) | {"seconds": row["duration_seconds"]} | document | shown
+
+
+def _audits(run: int, context: Context) -> list[dict[str, Any]]:
+    from assay.runs.auditing import audits_of
+
+    return audits_of(run, context)
 
 
 def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:

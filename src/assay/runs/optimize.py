@@ -81,7 +81,8 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
             _demand_honest_bests(asked, walked, bars[0])
             few = few_candidates(spec, file, walked.newest.best_parameters)
-            peeked = audited(few, spec, bars, context, fit_seconds=sum(o.seconds for o in outcomes))
+            fitting = sum(o.seconds for o in outcomes)
+            peeked = audited(few, spec, bars, context, fit_seconds=fitting, models=(walked.model,))
             told = _searched(asked, walked, past, found)
             word = _word(found, past, spec, context, walked, told["overfit"]["plateau_score"], peeked.report, number)
             told = document(spec, digest, past, outcomes, found, word.verdict) | word.document | told

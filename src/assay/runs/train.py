@@ -45,9 +45,10 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         )
         found = judged(outcomes, past, spec.costs, seed=spec.seed, cost_factor=context.limits.cost_factor)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began))
-        asked = audited(trainer, spec, bars, context, fit_seconds=sum(o.seconds for o in outcomes))
+        model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.9))
+        fitting = sum(o.seconds for o in outcomes)
+        asked = audited(trainer, spec, bars, context, fit_seconds=fitting, models=(model,))
         word = ruled(found, past, spec, context, number=number, audit=asked.report)
-        model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.9, 0.98))
         told = document(spec, digest, past, outcomes, found, word.verdict) | word.document
         told |= {
             "run_id": run.run_id,

@@ -3,7 +3,7 @@
 `judge` is pure. What it cannot know is UNKNOWN and keeps a record from GOLD; only a failed check makes it PYRITE.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, isfinite, nan, sqrt
 from typing import Literal
@@ -11,11 +11,12 @@ from typing import Literal
 import numpy as np
 
 from assay.kernel.arrays import FloatArray
+from assay.validate.audit.report import AuditReport
 from assay.validate.evidence import Evidence, Thresholds, checked
 from assay.validate.statistics import Moments, bars_for_confidence, expected_max_sharpe, moments
 from assay.validate.statistics import probabilistic_sharpe_ratio as psr
 
-__all__ = ["Evidence", "Reason", "State", "Thresholds", "Verdict", "Word", "judge"]
+__all__ = ["Evidence", "Reason", "State", "Thresholds", "Verdict", "Word", "judge", "of_audit", "worded"]
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
 Word = Literal["GOLD", "UNPROVEN", "PYRITE"]
@@ -60,7 +61,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     sample = _sample(evidence, limits)
     enough = sample.state == "PASS"
     checks: tuple[Callable[[], Reason], ...] = (
-        lambda: _audit(evidence),
+        lambda: of_audit(evidence.audit),
         lambda: _ledger(evidence),
         lambda: sample,
         lambda: _edge(evidence, m, limits, enough=enough),
@@ -70,9 +71,15 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
         lambda: _seeds(evidence, limits, enough=enough),
     )
     reasons = tuple(_told_if_loose(check(), limits) for check in checks)
-    states = {r.state for r in reasons}
-    word: Word = "PYRITE" if "FAIL" in states else "GOLD" if states == {"PASS"} else "UNPROVEN"
-    return Verdict(word, _STAGE[word], reasons, _bars_needed(evidence, m, limits, reasons))
+    word, stage = worded(r.state for r in reasons)
+    return Verdict(word, stage, reasons, _bars_needed(evidence, m, limits, reasons))
+
+
+def worded(states: Iterable[State]) -> tuple[Word, str]:
+    """Word and stage of the states of all checks."""
+    found = set(states)
+    word: Word = "PYRITE" if "FAIL" in found else "GOLD" if found == {"PASS"} else "UNPROVEN"
+    return word, _STAGE[word]
 
 
 _LOOSER: Mapping[str, Mapping[str, int]] = {  # by check: its limits, and the direction in which each lets more pass
@@ -96,8 +103,8 @@ def _told_if_loose(reason: Reason, limits: Thresholds) -> Reason:
     return replace(reason, text=f"{reason.text} ({'; '.join(loose)})") if loose else reason
 
 
-def _audit(evidence: Evidence) -> Reason:
-    report = evidence.audit
+def of_audit(report: AuditReport | None) -> Reason:
+    """The check ``audit`` alone: what a report says, or that there is none."""
     if report is None:
         return Reason("audit", "UNKNOWN", "the causality audit was not run")
     if report.violations:

@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.contracts import Trainer
+from assay.kernel.contracts import Model, Trainer
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.seeds import generator
 from assay.kernel.spec import TrainSpec
-from assay.validate.audit.acts import acting_rows, decide_probe, simulate_probe, warmth_probe
+from assay.validate.audit.acts import Acting, acting_rows, decide_probe, simulate_probe, warmth_probe
 from assay.validate.audit.columns import columns_probe, history_probe, label_probe, symbols_probe
 from assay.validate.audit.fits import Fits, Fitted, Making
 from assay.validate.audit.futures import CUT_OFF, SCRAMBLES, changed
@@ -39,6 +39,7 @@ def audit(
     scrambles: int = 3,
     budget_s: float | None = None,
     probes: Collection[str] = PROBES,
+    models: Sequence[Model] = (),
 ) -> AuditReport:
     """Ask each step from candles to equity whether it knows the future.
 
@@ -49,6 +50,7 @@ def audit(
     budget_s:  after which no further question is begun, once each kind was asked once; None is the larger of 10 s and
                half of what the fits of all folds would take. What it cut off stands in `notes`.
     probes:    those that are on; all but in tests of the audit itself.
+    models:    that were fitted elsewhere on these steps, such as a published one; decide beside the audit's own.
 
     A fit that does not repeat itself ends the questions about it: ``LEAK_UNREPEATABLE`` in `notes`, not `complete`.
     Cost: two tables of features and labels a cut, and the fits. Raises ConfigError ``CONFIG_AUDIT`` for numbers out of
@@ -63,7 +65,13 @@ def audit(
     taken = time.monotonic() - began
     budget = max(LEAST_BUDGET, _SHARE * taken * len(ground.folds)) if budget_s is None else budget_s
     hows = SCRAMBLES[:scrambles]
-    questions = [*_of_cuts(ground, first, cuts, hows), *_of_fits(fits, first, refits, hows), *_of_symbols(ground, hows)]
+    acting = first.acting
+    actings = [acting, *(replace(acting, model=model, name=f"{acting.name}, as fitted") for model in models)]
+    questions = [
+        *_of_cuts(ground, first, actings, cuts, hows),
+        *_of_fits(fits, first, refits, hows),
+        *_of_symbols(ground, hows),
+    ]
     _ask(ground, sorted(questions, key=lambda q: not q.needed), began + budget, budget)
     if ground.pipeline.label is not None and ground.checks["label"] and not ground.label_moved:
         ground.notes.append("no label changed with a bar before its known_at: the horizon is overstated, which is safe")
@@ -92,14 +100,16 @@ def _ask(ground: Ground, questions: Sequence[_Question], ends: float, budget: fl
         ground.notes.append(f"the budget of {budget:.0f} s cut off {told}")
 
 
-def _of_cuts(ground: Ground, first: Fitted, cuts: int, hows: Sequence[str]) -> Iterator[_Question]:
+def _of_cuts(
+    ground: Ground, first: Fitted, actings: Sequence[Acting], cuts: int, hows: Sequence[str]
+) -> Iterator[_Question]:
     for i, instant in enumerate(_instants(ground, first, cuts)):
-        yield _Question("cuts", partial(_cut, ground, first, instant, hows[i % len(hows)]), needed=not i)
+        yield _Question("cuts", partial(_cut, ground, actings, instant, hows[i % len(hows)]), needed=not i)
         if i < _WARM_CUTS:
-            yield _Question("warm-ups", partial(_warm, ground, first, instant), needed=not i)
+            yield _Question("warm-ups", partial(_warm, ground, actings, instant), needed=not i)
 
 
-def _cut(ground: Ground, first: Fitted, instant: int, scramble: str) -> None:
+def _cut(ground: Ground, actings: Sequence[Acting], instant: int, scramble: str) -> None:
     """The candles after an instant cut off, and once more made others."""
     for how in (CUT_OFF, scramble):
         bars = changed(ground.bars, instant, how, seed=ground.seed)
@@ -107,14 +117,16 @@ def _cut(ground: Ground, first: Fitted, instant: int, scramble: str) -> None:
         columns_probe(ground, instant, how, other)
         if how != CUT_OFF:
             label_probe(ground, instant, how, other)
-        decide_probe(ground, first.acting, instant, how, other)
-    simulate_probe(ground, first.acting, instant)
+        for acting in actings:
+            decide_probe(ground, acting, instant, how, other)
+    simulate_probe(ground, actings[0], instant)
 
 
-def _warm(ground: Ground, first: Fitted, instant: int) -> None:
+def _warm(ground: Ground, actings: Sequence[Acting], instant: int) -> None:
     for symbol in range(len(ground.bars)):
         history_probe(ground, symbol, ground.cut_of(symbol, instant))
-    warmth_probe(ground, first.acting, instant)
+    for acting in actings:
+        warmth_probe(ground, acting, instant)
 
 
 def _of_fits(fits: Fits, first: Fitted, refits: int, hows: Sequence[str]) -> Iterator[_Question]:

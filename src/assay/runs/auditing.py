@@ -1,0 +1,111 @@
+"""`assay audit`: a run, a strategy file or a file of features is asked until all is asked."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from assay.kernel.clock import iso, now_ms
+from assay.kernel.contracts import Model
+from assay.kernel.errors import ArtifactError, ConfigError
+from assay.kernel.instrument import Instrument
+from assay.kernel.parse import parse
+from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.learn.rules import RuleTrainer
+from assay.market.sources.synthetic import synthetic
+from assay.runs import inputs, keep
+from assay.runs.audit import FULL, Audited, audited, few_candidates
+from assay.runs.code import code_digest
+from assay.runs.context import Context
+from assay.runs.evidence import audit_status, jsonable
+from assay.runs.strategies import blamed, chosen, demand_enough
+from assay.runs.trainers import trainer_of
+from assay.track.blobs.store import BYTES, Blobs
+from assay.track.loading.live import load
+from assay.track.registry.auditing import settle
+from assay.validate.verdict import of_audit
+
+AUDIT = "audit"
+_BARS, _TRAIN_SHARE = 5_000, 0.7  # on which a strategy file is asked
+
+
+def audit_run(run: int | str, context: Context) -> dict[str, Any]:
+    """Audit a completed training or search again, on its snapshots, until all is asked; its models decide beside.
+
+    What is found is kept with the run (`audits_of`) and settled with its models: see `assay.track.registry.auditing`.
+    Of them stands in ``models`` what they are then, and in ``active`` which configurations of the run are switched on.
+    Raises StoreError ``STORE_NOT_FOUND``; ArtifactError ``ARTIFACT_GONE`` for a run that has no such spec or candles,
+    or a published model that does not load.
+    """
+    row = context.record.experiments.get(run)
+    left = keep.document_of(row["id"], context)
+    if left is None or left.get("kind") == "backtest":
+        raise ArtifactError(
+            f"run {row['id']} left nothing to audit: it is no completed training or search",
+            code="ARTIFACT_GONE",
+            hint="assay audit --strategy-file asks a rule; assay runs list shows what there is.",
+        )
+    spec = parse(TrainSpec, row["spec"], path="spec")
+    bars = inputs.bars_of(row["id"], context)
+    with inputs.source_of(row["id"], row["spec"], context) as file:
+        searched = left.get("kind") == "optimize"
+        trainer = few_candidates(spec, file, left["best_parameters"]) if searched else trainer_of(spec)
+        found = audited(
+            trainer, spec, [bars[s] for s in spec.symbols], replace(context, audit=FULL), fit_seconds=0.0,
+            models=_published(row["id"], context, file),
+        )  # fmt: skip
+    told = {"run": row["id"], "name": left["name"], "seconds": found.seconds} | (found.document or {})
+    return told | _settled(row["id"], found, context)
+
+
+def audits_of(run: int, context: Context) -> list[dict[str, Any]]:
+    """What `audit_run` found of a run each time, oldest first: the document of the audit, with ``time``."""
+    blobs = Blobs(context.artifacts)
+    kept = [row for row in context.record.artifacts.read(run) if row["artifact_type"] == AUDIT]
+    return [dict(json.loads(blobs.get(row["metadata"]["blob"]))) for row in kept]
+
+
+def _published(run: int, context: Context, file: Path | None) -> list[Model]:
+    """The model that a run published; of one that serves many symbols one row's, since all hold the same bytes."""
+    found = [row for row in context.record.models.recent(run, limit=1) if row["manifest_sha256"] is not None]
+    return [load(row, context.places, strategy=file) for row in found]
+
+
+def _settled(run: int, found: Audited, context: Context) -> dict[str, Any]:
+    assert found.report is not None  # the mode is full
+    document = {**(found.document or {}), "time": iso(now_ms()), "code_digest": code_digest()}
+    blobs, record = Blobs(context.artifacts), context.record
+    blob = blobs.put(json.dumps(document, sort_keys=True, allow_nan=False).encode())
+    first = found.report.violations[0].text if found.report.violations else None
+    said = {"passed": found.report.passed, "complete": found.report.complete, "first": first}
+    with record.together():
+        record.artifacts.add(run, AUDIT, blobs.path(blob) / BYTES, name="audit", sha256=blob, metadata={"blob": blob})
+        reason = jsonable(asdict(of_audit(found.report)))
+        models = settle(record, run, audit_status(found.document), reason, said)
+    active = [c["config_id"] for c in record.configurations.list(active=True) if c["experiment_id"] == run]
+    return {"models": models, "active": active}
+
+
+def audit_strategy(
+    file: Path, context: Context, exchange: str | None, symbol: str | None, timeframe: str
+) -> dict[str, Any]:  # fmt: skip
+    """Audit a strategy of the user's own at its defaults, on the newest stored or on synthetic bars."""
+    if (exchange is None) != (symbol is None):
+        raise ConfigError("a stored market needs --exchange and --symbol together", code="CONFIG_AUDIT")
+    with blamed(file):
+        rule = chosen("", file)
+        most = max(_BARS, 3 * rule.lookback(rule.defaults, timeframe))
+        if exchange is None or symbol is None:
+            bars = synthetic(bars=most, seed=1, timeframe=timeframe, symbol="GOLD/USDT:USDT")
+        else:
+            bars = context.candles.read(Instrument(exchange, symbol, timeframe), newest=most)
+        demand_enough(rule, bars)
+        market = bars.instrument
+        spec = TrainSpec(
+            exchange=market.exchange, symbols=(market.symbol,), timeframe=timeframe, learner="rules", features=(),
+            folds=FoldPlan(train_share=_TRAIN_SHARE),
+        )  # fmt: skip
+        found = audited(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL), fit_seconds=0.0)
+    return {"strategy": rule.name, "name": f"{rule.name} on {market}", "seconds": found.seconds} | (
+        found.document or {}
+    )
