@@ -19,6 +19,7 @@ from assay.cli import (
     models,
     optimize,
     runs,
+    selftest,
     settings,
     sql,
     strategies,
@@ -44,6 +45,7 @@ app.add_typer(strategies.app, name="strategies")
 app.command("backtest")(backtest.backtest)
 app.command("optimize")(optimize.optimize)
 app.command("audit")(audit.audit)
+app.command("selftest")(selftest.selftest)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")

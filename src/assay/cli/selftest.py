@@ -1,0 +1,90 @@
+"""`assay selftest`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.door import Home, Json, demand_within, opened, say
+from assay.kernel.errors import TrainError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from assay.runs.selftest.table import SelfTest
+
+_SEED = 1
+
+
+def selftest(
+    markets: Annotated[
+        int | None, typer.Option(help="Markets without an edge; half as many of each other kind. [60]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Every market's seed is its child.")] = _SEED,
+    workers: Annotated[int | None, typer.Option(help="Markets side by side. [ASSAY_WORKERS or the cores]")] = None,
+    nightly: Annotated[bool, typer.Option("--nightly", help="200 markets, and three for each trainer.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the page there. [selftest.html in the home's reports]")
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Judge the judge: how often it calls gold what is none, and how often it finds what is there."""
+    from assay.runs.selftest.page import write
+    from assay.runs.selftest.table import CI, MOST, NIGHTLY
+    from assay.runs.selftest.table import selftest as asked
+
+    demand_within("--seed", seed, 0, 2**32 - 1)
+    demand_within("--workers", 1 if workers is None else workers, 1, 256)
+    size = NIGHTLY if nightly else CI
+    if markets is not None:
+        demand_within("--markets", markets, 1, MOST)
+        size = size.of(markets)
+    with opened(home, working=True) as context:
+        found = asked(size, seed=seed, workers=workers or context.workers, listener=context.listener, suite=planted)
+        path = write(found, context.home / "reports" / "selftest.html" if report is None else report)
+    document = found.document | {"report": str(path)}
+    if found.word == "PASS" or not as_json:
+        say(document, lambda console: _people(console, found, path), as_json=as_json)
+    if found.word != "PASS":
+        raise TrainError(_wrong(found), code="TRAIN_SELFTEST", **document)
+
+
+def planted() -> dict[str, Any]:
+    """The suite of planted leaks, and of what must raise no alarm, in numbers and names."""
+    from assay.testing.planted import clean
+    from assay.testing.planted import planted as leaks
+
+    known = leaks()
+    missed = [each.name for each in known if not each.found()]
+    loud: list[str] = []
+    names: list[str] = []
+    for name, report in clean():
+        names.append(name)
+        loud += [name] if report.violations else []
+    return {
+        "planted": len(known), "found": len(known) - len(missed), "missed": missed, "clean": len(names),
+        "alarms": len(loud), "alarmed": loud,
+    }  # fmt: skip
+
+
+def _wrong(found: "SelfTest") -> str:
+    failed = [each for each in found.figures if each.state == "FAIL"]
+    if failed:
+        said = "; ".join(f"{each.title}: {each.told}, {each.needs} wanted" for each in failed)
+        return f"the gate does not do what it must: {said}"
+    few = "; ".join(f"{each.title}: {each.told}, {each.needs} wanted" for each in found.figures if each.state != "PASS")
+    return f"too few repetitions to tell: {few}"
+
+
+def _people(console: "Console", found: "SelfTest", path: Path) -> None:
+    from rich.table import Table
+
+    table = Table()
+    for column in ("figure", "count, 95 % bounds", "wanted", ""):
+        table.add_column(column)
+    for each in found.figures:
+        table.add_row(each.title, each.told, each.needs, each.state)
+    console.print(table)
+    console.print(f"seed {found.seed}, {found.workers} at once, {found.seconds:.0f} s", highlight=False)
+    console.print(f"report: {path}", soft_wrap=True, highlight=False)

@@ -1,0 +1,144 @@
+"""One repetition of each kind: a market made from its seed, what was tried on it, and what the gate said."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assay.kernel.bars import Bars
+from assay.kernel.costs import Costs
+from assay.kernel.seeds import integer
+from assay.kernel.spec import TargetChoice, TrainSpec
+from assay.market.sources.synthetic import MOMENTUM_BARS, synthetic
+from assay.runs.evidence import jsonable
+from assay.runs.execute import execute
+from assay.runs.selftest.attempts import Chosen, chosen, laboratory, tried
+from assay.runs.selftest.researcher import BARS, FOLDS, ideas
+
+NO_EDGE, EDGE, CONTROL, LEAKS = "no_edge", "edge", "control", "leaks"
+TRAINERS = ("rules", "ensemble")
+KINDS = (NO_EDGE, EDGE, CONTROL, *TRAINERS, LEAKS)
+STRENGTH: Mapping[str, float] = {NO_EDGE: 0.0, EDGE: 0.15, CONTROL: 0.0, "rules": 0.3, "ensemble": 0.3}
+_FREE = Costs(fee=0.0, slippage_bps=0.0)
+_SYMBOL = "GOLD/USDT:USDT"  # a derivative: it may be sold short
+
+Suite = Callable[[], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A repetition to do. seed: of the whole self-test; suite: of planted leaks, for the kind that asks it."""
+
+    kind: str
+    number: int
+    seed: int
+    suite: Suite | None = None
+
+    @property
+    def own_seed(self) -> int:
+        """Of this repetition's market and of all that is drawn on it."""
+        return integer(self.seed, f"selftest/{self.kind}/{self.number}")
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """What one repetition came to.
+
+    verdict: the gate's word as a run of its own has it.   told: the same, told what the record was chosen among; for
+    trainers equal to `verdict`.   deflated, naive: probability of the check ``edge`` with the ledger's count of trials,
+    and with a count of one; None where it is undefined.   checks: states by name, those of `told`.
+    """
+
+    kind: str
+    number: int
+    seed: int
+    seconds: float
+    best: str = ""
+    bars: int = 0
+    trades: int = 0
+    trials: int = 0
+    sharpe: float | None = None
+    verdict: str = ""
+    told: str = ""
+    deflated: float | None = None
+    naive: float | None = None
+    edge: str = ""
+    naive_edge: str = ""
+    checks: Mapping[str, str] = field(default_factory=dict)
+    suite: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Plain and JSON-able."""
+        return dict(jsonable({name: value for name, value in asdict(self).items() if name != "suite"}))
+
+
+def done(task: Task, folder: Path | None = None) -> Repetition:
+    """Do a repetition in a home of its own below `folder`, which is gone afterwards."""
+    began = time.monotonic()
+    if task.kind == LEAKS:
+        suite = {} if task.suite is None else dict(task.suite())
+        return Repetition(LEAKS, task.number, task.own_seed, time.monotonic() - began, suite=suite)
+    with tempfile.TemporaryDirectory(prefix="selftest-", dir=folder) as home:
+        facts = _trained(task, Path(home)) if task.kind in TRAINERS else _researched(task, Path(home))
+    return Repetition(task.kind, task.number, task.own_seed, time.monotonic() - began, **facts)
+
+
+def _market(task: Task) -> Bars:
+    return synthetic(bars=BARS, seed=task.own_seed, ic=STRENGTH[task.kind], symbol=_SYMBOL)
+
+
+def _researched(task: Task, home: Path) -> dict[str, Any]:
+    bars, context = _market(task), laboratory(home / "home")
+    context.candles.upsert(bars, source="selftest")
+    costs = _FREE if task.kind == CONTROL else Costs()
+    attempts = [tried(idea, bars, context, costs=costs, seed=task.own_seed) for idea in ideas()]
+    return _facts(chosen(attempts, context))
+
+
+def _facts(found: Chosen) -> dict[str, Any]:
+    best, edge, naive = found.best, found.alone.reason("edge"), found.naive.reason("edge")
+    return {
+        "best": best.idea.name,
+        "bars": len(best.found.whole.returns),
+        "trades": len(best.found.whole.trades),
+        "trials": found.trials,
+        "sharpe": jsonable(float(best.found.metrics["sharpe"])),
+        "verdict": found.alone.word,
+        "told": found.among.word,
+        "deflated": jsonable(edge.value),
+        "naive": jsonable(naive.value),
+        "edge": edge.state,
+        "naive_edge": naive.state,
+        "checks": {reason.check: reason.state for reason in found.among.reasons},
+    }
+
+
+def _trained(task: Task, home: Path) -> dict[str, Any]:
+    """One training as a user starts it: a search of the cross of two means, or the ensemble at its defaults."""
+    bars, context = _market(task), laboratory(home / "home")
+    context.candles.upsert(bars, source="selftest")
+    market = bars.instrument
+    asked: dict[str, Any] = {"features": (), "params": {"strategy": "sma_cross"}}
+    if task.kind == "ensemble":
+        asked = {"target": TargetChoice(params={"horizon": MOMENTUM_BARS})}
+    spec = TrainSpec(
+        exchange=market.exchange, symbols=(market.symbol,), timeframe=market.timeframe, learner=task.kind,
+        folds=FOLDS, seed=task.own_seed, **asked,
+    )  # fmt: skip
+    told = execute(spec, context).document
+    edge = next(reason for reason in told["reasons"] if reason["check"] == "edge")
+    return {
+        "best": str(told["name"]),
+        "bars": int(told["metrics"]["n_obs"]),
+        "trades": int(told["trades"]),
+        "trials": int(told["n_trials"]),
+        "sharpe": told["metrics"]["sharpe"],
+        "verdict": told["verdict"],
+        "told": told["verdict"],
+        "deflated": edge["value"],
+        "edge": edge["state"],
+        "checks": {reason["check"]: reason["state"] for reason in told["reasons"]},
+    }

@@ -1,0 +1,112 @@
+"""The self-test from its sizes to its table; see ``docs/reference/selftest.md``."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from math import ceil
+from typing import Any
+
+from assay.kernel.errors import ConfigError, shown
+from assay.runs.code import code_digest, surroundings
+from assay.runs.context import Listener
+from assay.runs.selftest.beside import all_done
+from assay.runs.selftest.figures import Figure, figures
+from assay.runs.selftest.repetitions import CONTROL, EDGE, LEAKS, NO_EDGE, TRAINERS, Repetition, Suite, Task
+from assay.runs.selftest.researcher import ideas
+
+MOST = 10_000  # markets of a kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How many repetitions of each kind; none leaves its figure out.
+
+    no_edge, edge, control: markets.   trainers: markets for each trainer.
+    Raises ConfigError ``CONFIG_FIELD`` for counts outside 0..10,000.
+    """
+
+    no_edge: int = 60
+    edge: int = 30
+    control: int = 30
+    trainers: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not 0 <= value <= MOST:
+                raise ConfigError(f"{name} is {shown(value)}, must be in 0..{MOST:,}", code="CONFIG_FIELD", field=name)
+
+    def of(self, markets: int) -> "Size":
+        """The same with so many markets without an edge, and half as many of the other two kinds."""
+        half = ceil(markets / 2)
+        return replace(self, no_edge=markets, edge=half, control=half)
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """Repetitions by kind, the dearest kinds first: so no worker is left with one at the end."""
+        dear = {name: self.trainers for name in reversed(TRAINERS)}
+        return dear | {NO_EDGE: self.no_edge, EDGE: self.edge, CONTROL: self.control}
+
+
+CI, NIGHTLY = Size(), Size(no_edge=200, edge=100, control=100, trainers=3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelfTest:
+    """What a self-test came to."""
+
+    seed: int
+    size: Size
+    workers: int
+    seconds: float
+    figures: Sequence[Figure]
+    repetitions: Sequence[Repetition]
+    suite: Mapping[str, Any]
+
+    @property
+    def word(self) -> str:
+        """PASS where all figures pass, FAIL where any fails, else UNKNOWN: there were too few repetitions."""
+        states = {each.state for each in self.figures}
+        return "FAIL" if "FAIL" in states else "PASS" if states == {"PASS"} else "UNKNOWN"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Plain and JSON-able. Seed, size and code decide all but ``seconds``, ``workers`` and ``environment``."""
+        return {
+            "format_version": 1,
+            "word": self.word,
+            "passed": self.word == "PASS",
+            "seed": self.seed,
+            "size": asdict(self.size),
+            "tried": [idea.name for idea in ideas()],
+            "figures": [each.document for each in self.figures],
+            "repetitions": [each.document for each in self.repetitions],
+            "leaks": dict(self.suite),
+            "code_digest": code_digest(),
+            "workers": self.workers,
+            "seconds": self.seconds,
+            "environment": surroundings(workers=self.workers),
+        }
+
+
+def selftest(size: Size, *, seed: int, workers: int, listener: Listener, suite: Suite | None = None) -> SelfTest:
+    """Judge the judge. The same seed, size and code give the same figures, whatever the number of workers.
+
+    suite: of planted leaks and of sound pipelines; a function that another process can import. Gives ``planted``,
+    ``found``, ``clean``, ``alarms``. None leaves its figures out.
+    Cost: four seconds of processor time a market, ten for an ensemble. Raises what `all_done` raises.
+    """
+    began = time.monotonic()
+    tasks = [Task(LEAKS, 0, seed, suite)] if suite is not None else []
+    tasks += [Task(kind, number, seed) for kind, count in size.kinds.items() for number in range(count)]
+    if not tasks:
+        raise ConfigError("the self-test is asked for nothing", code="CONFIG_FIELD", field="size")
+
+    def heard(count: int) -> None:
+        listener(count / len(tasks), f"{count} of {len(tasks)} repetitions")
+
+    found = all_done(tasks, workers=workers, heard=heard)
+    asked = next((each.suite for each in found if each.kind == LEAKS), {})
+    return SelfTest(
+        seed, size, workers, time.monotonic() - began, figures(found, tried=len(ideas())),
+        [each for each in found if each.kind != LEAKS], asked,
+    )  # fmt: skip

@@ -1,0 +1,348 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from scipy.stats import binom
+
+from assay.kernel.bars import Bars
+from assay.kernel.costs import Costs
+from assay.kernel.errors import ConfigError, DataError, TrainError
+from assay.kernel.instrument import Instrument
+from assay.market.sources.synthetic import synthetic
+from assay.runs.context import Context
+from assay.runs.selftest import attempts, researcher
+from assay.runs.selftest.attempts import chosen
+from assay.runs.selftest.beside import all_done
+from assay.runs.selftest.figures import Figure, bounds, figures, shown_above, shown_below
+from assay.runs.selftest.page import render
+from assay.runs.selftest.repetitions import CONTROL, EDGE, LEAKS, NO_EDGE, TRAINERS, Repetition, Task, done
+from assay.runs.selftest.table import CI, NIGHTLY, SelfTest, Size, selftest
+
+ROOT = Path(__file__).resolve().parents[2]
+SEED = 5
+SUITE = {"planted": 12, "found": 12, "missed": [], "clean": 39, "alarms": 0, "alarmed": []}
+PASSED = {"verdict": "PYRITE", "told": "PYRITE", "edge": "FAIL", "naive_edge": "FAIL", "trials": 20}
+GOLD = {"verdict": "GOLD", "told": "GOLD", "edge": "PASS", "naive_edge": "PASS", "trials": 20}
+
+
+# -- arithmetic -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("count", "n"), [(28, 30), (4, 200), (87, 100), (1, 2)])
+def test_a_bound_is_the_rate_at_which_the_count_is_just_so_surprising(count: int, n: int) -> None:
+    low, high = bounds(count, n)
+    assert binom.sf(count - 1, n, low) == pytest.approx(0.05, rel=1e-6)
+    assert binom.cdf(count, n, high) == pytest.approx(0.05, rel=1e-6)
+
+
+def test_none_and_all_have_bounds_by_hand() -> None:
+    assert bounds(0, 60) == (0.0, pytest.approx(1 - 0.05 ** (1 / 60)))
+    assert bounds(30, 30) == (pytest.approx(0.05 ** (1 / 30)), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "state"), [(0, 60, "PASS"), (1, 60, "FAIL"), (4, 200, "PASS"), (5, 200, "FAIL"), (0, 2, "UNKNOWN")]
+)
+def test_false_promotions_pass_as_the_table_of_the_specification_says(count: int, n: int, state: str) -> None:
+    assert shown_below(0.05)(count, n) == state
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "state"),
+    [(28, 30, "PASS"), (27, 30, "FAIL"), (87, 100, "PASS"), (86, 100, "FAIL"), (2, 2, "UNKNOWN"), (0, 5, "FAIL")],
+)
+def test_power_passes_as_the_table_of_the_specification_says(count: int, n: int, state: str) -> None:
+    assert shown_above(0.80)(count, n) == state
+
+
+# -- what is tried ----------------------------------------------------------------------------------------------------
+
+
+def test_momentum_follows_the_sign_of_the_last_bars_and_its_mirror_opposes_it() -> None:
+    close = np.array([10.0, 11.0, 12.0, 11.5, 10.5, 10.5, 11.5, 10.5])
+    bars = Bars(
+        Instrument("made", "A/B:B", "1h"), np.arange(8) * 3_600_000, close, close, close, close, np.ones(8)
+    )  # fmt: skip
+    both = [researcher.momentum.decisions(bars, researcher.momentum.resolve({"lookback": 2, "mirrored": m})).target
+            for m in (False, True)]  # fmt: skip
+    np.testing.assert_array_equal(both[0][2:], [1, 1, -1, -1, 1, np.nan])  # equal: what is held stays
+    np.testing.assert_array_equal(both[1][2:], [-1, -1, 1, 1, -1, np.nan])
+
+
+def test_twenty_different_rules_are_tried() -> None:
+    ideas = researcher.ideas()
+    market = Instrument("synthetic", "A/B:B", "1h")
+    assert len({idea.spec(market, Costs(), 1).hash for idea in ideas}) == len({i.name for i in ideas}) == 20
+
+
+# -- figures ----------------------------------------------------------------------------------------------------------
+
+
+def some(kind: str, n: int, **facts: Any) -> list[Repetition]:
+    return [Repetition(kind, number, number, 0.0, **{**PASSED, **facts}) for number in range(n)]
+
+
+def good() -> list[Repetition]:
+    naive = [*some(CONTROL, 20, naive_edge="PASS", naive=0.97, deflated=0.5), *some(CONTROL, 10)]
+    trained = [each for kind in TRAINERS for each in some(kind, 1, **GOLD, deflated=1.0)]
+    leaks = Repetition(LEAKS, 0, 0, 0.0, suite=SUITE)
+    return [*some(NO_EDGE, 60, deflated=0.1), *some(EDGE, 30, **GOLD, deflated=1.0), *naive, *trained, leaks]
+
+
+def table(found: Sequence[Repetition]) -> dict[str, Figure]:
+    return {each.name: each for each in figures(found, tried=20)}
+
+
+def test_a_gate_that_does_what_it_must_passes_every_figure() -> None:
+    assert {name: each.state for name, each in table(good()).items()} == dict.fromkeys(
+        ["false_promotion", "power", "control", "deflated", "trainers", "leaks", "alarms", "ledger"], "PASS"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "wrong", "figure"),
+    [
+        (NO_EDGE, 3, {"verdict": "GOLD"}, "false_promotion"),
+        (NO_EDGE, 3, {"told": "GOLD"}, "false_promotion"),
+        (NO_EDGE, 3, {"trials": 19}, "ledger"),
+        ("ensemble", 0, {"verdict": "UNPROVEN"}, "trainers"),
+        (LEAKS, 0, {"suite": SUITE | {"found": 11}}, "leaks"),
+        (LEAKS, 0, {"suite": SUITE | {"alarms": 1}}, "alarms"),
+    ],
+)
+def test_one_thing_that_goes_wrong_fails_its_figure_alone(kind: str, number: int, wrong: Any, figure: str) -> None:
+    broken = [replace(r, **wrong) if (r.kind, r.number) == (kind, number) else r for r in good()]
+    assert [name for name, each in table(broken).items() if each.state != "PASS"] == [figure]
+
+
+@pytest.mark.parametrize("reading", ["verdict", "told"])
+def test_power_asks_for_gold_in_both_readings(reading: str) -> None:
+    found = [replace(r, **{reading: "UNPROVEN"}) if r.kind == EDGE and r.number < 3 else r for r in good()]
+    assert (table(found)["power"].count, table(found)["power"].state) == (27, "FAIL")
+
+
+def test_a_gate_that_deflates_by_nothing_is_caught() -> None:
+    broken = [replace(each, edge=each.naive_edge) for each in good()]
+    assert {n: f.state for n, f in table(broken).items() if f.state != "PASS"} == {"deflated": "FAIL"}
+
+
+def test_markets_on_which_deflation_has_nothing_to_do_are_no_control() -> None:
+    tame = [replace(each, naive_edge="FAIL") if each.kind == CONTROL else each for each in good()]
+    assert {n: f.state for n, f in table(tame).items() if f.state != "PASS"} == {"control": "FAIL"}
+
+
+def test_a_rate_never_goes_without_its_n() -> None:
+    for each in table(good()).values():
+        assert f"{each.count} of {each.n}" in each.told
+        assert each.document["n"] == each.n
+        assert each.document["rate"] == each.count / each.n
+
+
+def test_the_sizes_are_those_of_the_specification() -> None:
+    assert Size(no_edge=60, edge=30, control=30, trainers=1) == CI
+    assert Size(no_edge=200, edge=100, control=100, trainers=3) == NIGHTLY
+    assert CI.of(7) == Size(no_edge=7, edge=4, control=4, trainers=1)
+    with pytest.raises(ConfigError, match=r"edge is -1, must be in 0\.\.10,000"):
+        Size(edge=-1)
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+def made(found: Sequence[Repetition]) -> SelfTest:
+    kept = [each for each in found if each.kind != LEAKS]
+    return SelfTest(SEED, CI, 2, 12.0, figures(found, tried=20), kept, SUITE)
+
+
+def test_the_page_shows_every_rate_with_n_and_bounds_and_every_market() -> None:
+    page = render(made(good()))
+    assert "0 of 60 (0.0% to 4.9%)" in page
+    assert "30 of 30 (90.5% to 100.0%)" in page
+    assert len(re.findall(r'<circle class="dot', page)) == 2 * (4 + 120)  # rates and markets, wide and narrow
+    assert page.count("<tr>") > 122
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+# -- the real path ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_tiny_self_test_takes_the_real_path_and_its_figures_do_not_depend_on_the_workers() -> None:
+    heard: list[float] = []
+    found = selftest(
+        Size(no_edge=1, edge=1, control=0, trainers=0),
+        seed=SEED,
+        workers=2,
+        listener=lambda share, _: heard.append(share),
+    )
+    nothing, edge = sorted(found.repetitions, key=lambda each: each.kind, reverse=True)
+    assert (nothing.kind, nothing.bars, nothing.trials, nothing.verdict) == (NO_EDGE, 4_000, 20, "PYRITE")
+    assert (edge.bars, edge.trials, edge.verdict, edge.told) == (4_000, 20, "GOLD", "GOLD")
+    assert nothing.checks["audit"] == nothing.checks["ledger"] == edge.checks["audit"] == "PASS"
+    assert found.word == "UNKNOWN"
+    assert heard[-1] == 1.0
+    assert replace(done(Task(EDGE, 0, SEED)), seconds=edge.seconds) == edge
+    json.dumps(found.document, allow_nan=False)
+
+
+@pytest.mark.slow
+def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    task = Task(CONTROL, 1, SEED)  # a market on which luck looks like an edge to those who count one trial
+    walked, context = researched(task, tmp_path)
+    honest = chosen(walked, context)
+    assert (honest.alone.reason("edge").state, honest.naive.reason("edge").state) == ("UNKNOWN", "PASS")
+    judge = attempts.verdict
+    monkeypatch.setattr(attempts, "verdict", lambda found, past, **given: judge(found, past, **given | {"n_trials": 1}))
+    broken = chosen(walked, context)
+    assert broken.alone.word == "GOLD"
+    many = some(CONTROL, 30, edge=broken.alone.reason("edge").state, naive_edge=broken.naive.reason("edge").state)
+    assert table(many)["deflated"].state == "FAIL"
+    wrong = [replace(r, verdict=broken.alone.word) if (r.kind, r.number) == (NO_EDGE, 0) else r for r in good()]
+    assert table(wrong)["false_promotion"].state == "FAIL"
+
+
+def researched(task: Task, folder: Path) -> tuple[list[attempts.Tried], Context]:
+    bars = synthetic(bars=researcher.BARS, seed=task.own_seed, symbol="GOLD/USDT:USDT")
+    context = attempts.laboratory(folder / "home")
+    context.candles.upsert(bars, source="test")
+    costs = Costs(fee=0.0, slippage_bps=0.0)
+    return [attempts.tried(i, bars, context, costs=costs, seed=task.own_seed) for i in researcher.ideas()], context
+
+
+def test_the_ledger_counts_what_was_tried_and_the_best_goes_to_the_gate(tmp_path: Path) -> None:
+    bars = synthetic(bars=researcher.BARS, seed=3, symbol="GOLD/USDT:USDT")
+    context = attempts.laboratory(tmp_path / "home")
+    context.candles.upsert(bars, source="test")
+    walked = [attempts.tried(i, bars, context, costs=Costs(), seed=3) for i in researcher.ideas()[3:6]]
+    found = chosen(walked, context)
+    assert [each.number for each in walked] == [1, 2, 3]
+    assert found.trials == 3
+    assert found.best.sharpe == max(each.sharpe for each in walked)
+    assert "every trial is counted: 3" in found.alone.reason("ledger").text
+    assert found.naive.reason("edge").value > found.alone.reason("edge").value
+    assert found.audit.report is not None
+    assert found.audit.report.passed
+    assert [context.record.experiments.get(run)["status"] for run in (1, 2, 3)] == ["completed"] * 3
+
+
+# -- processes --------------------------------------------------------------------------------------------------------
+
+
+def dies() -> dict[str, Any]:
+    os._exit(9)
+
+
+def raises() -> dict[str, Any]:
+    raise DataError("no bars", code="DATA_EMPTY")
+
+
+def sleeps() -> dict[str, Any]:
+    sys.stdout.write("begun\n")
+    sys.stdout.flush()
+    time.sleep(600)
+    return {}
+
+
+def test_a_worker_that_dies_is_told() -> None:
+    with pytest.raises(TrainError, match="a worker of the self-test died") as error:
+        all_done([Task(LEAKS, 0, 1, dies)], workers=1, heard=lambda _: None)
+    assert error.value.code == "TRAIN_WORKER"
+
+
+def test_what_a_repetition_raises_is_raised() -> None:
+    with pytest.raises(DataError, match="no bars"):
+        all_done([Task(LEAKS, 0, 1, raises), Task(LEAKS, 1, 1, sleeps)], workers=2, heard=lambda _: None)
+
+
+_STARTS = """
+from assay.runs.selftest.beside import all_done
+from assay.runs.selftest.repetitions import LEAKS, Task
+from tests.runs.test_selftest import sleeps
+if __name__ == "__main__":
+    all_done([Task(LEAKS, 0, 1, sleeps)], workers=1, heard=lambda _: None)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_outlives_a_self_test_that_is_stopped(how: signal.Signals, tmp_path: Path) -> None:
+    script = tmp_path / "starts.py"
+    script.write_text(_STARTS, encoding="utf-8")
+    surroundings = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=surroundings, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children
+    assert [*tmp_path.glob("assay-selftest-*")]
+    process.send_signal(how)
+    process.wait(timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=60)
+    process.stdout.close()
+    assert not alive
+    assert not [*tmp_path.glob("assay-selftest-*")]
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+
+def command(monkeypatch: pytest.MonkeyPatch, found: SelfTest, *arguments: str) -> int:
+    import typer
+
+    from assay.cli.door import main
+    from assay.cli.main import app
+    from assay.runs.selftest import table as module
+
+    def asked(size: Size, *, seed: int, **_: Any) -> SelfTest:
+        return replace(found, size=size, seed=seed)
+
+    monkeypatch.setattr(module, "selftest", asked)
+    return main(partial(typer.main.get_command(app)), ["selftest", *arguments])
+
+
+def test_the_command_ends_with_0_where_the_table_passes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    given = ("--home", str(tmp_path), "--report", str(page), "--json", "--seed", "9", "--nightly")
+    assert command(monkeypatch, made(good()), *given) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["passed"]
+    assert (document["seed"], document["size"]["no_edge"], document["report"]) == (9, 200, str(page))
+    assert "0 of 60" in page.read_text(encoding="utf-8")
+
+
+def test_the_command_fails_where_the_table_does_and_says_which_figure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    broken = made([replace(each, verdict="GOLD") for each in good()])
+    assert command(monkeypatch, broken, "--home", str(tmp_path)) == 1
+    said = capsys.readouterr()
+    assert "60 of 60" in said.out
+    assert "error TRAIN_SELFTEST: the gate does not do what it must: GOLD on a market without an edge" in said.err
+    assert max(map(len, said.out.splitlines()[:-1])) <= 80
+    assert command(monkeypatch, broken, "--home", str(tmp_path), "--json") == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], error["facts"]["word"]) == ("TRAIN_SELFTEST", "FAIL")
+
+
+def test_few_markets_are_told_to_be_few(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    few = made([each for each in good() if each.number < 2])
+    assert command(monkeypatch, few, "--home", str(tmp_path), "--markets", "2") == 1
+    assert "too few repetitions to tell: GOLD on a market without an edge: 0 of 2" in capsys.readouterr().err
