@@ -1,17 +1,19 @@
 """The composition root: settings in, open stores out. Nothing below imports it."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from assay.kernel.errors import ConfigError, shown
 from assay.memory import give_back, keep_freed
 from assay.runs.context import Context, Listener
-from assay.settings import Settings, load, told
+from assay.settings import Settings, load, load_gate, told
 from assay.settings import masked as without_passwords
 from assay.track.blobs.objects.opening import told_apart
 from assay.track.blobs.signature import Keys, read_keys
 from assay.track.mirror.address import checked_address
+from assay.validate.thresholds import Thresholds
 
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs")
 
@@ -47,6 +49,7 @@ def context(
         models_keep_last=settings.models_keep_last,
         machine=settings.machine,
         audit=settings.audit if audit is None else audit,
+        thresholds=_thresholds(),
         **heard,
     )
     return opened, warnings
@@ -55,12 +58,19 @@ def context(
 def told_settings(*, home: Path | None = None) -> dict[str, Any]:
     """Every setting as `assay.settings.told` gives it, and what looks misspelt."""
     _, unknown = load(home=home)
-    return {"settings": told(home=home), "unknown": list(unknown)}
+    usual = {f"gate.{name}": value for name, value in asdict(Thresholds()).items()}
+    rows = [row | {"value": usual.get(row["name"])} if row["value"] is None else row for row in told(home=home)]
+    return {"settings": rows, "unknown": list(unknown)}
 
 
 def masked(text: str) -> str:
     """The text without the passwords of the addresses in it."""
     return without_passwords(text)
+
+
+def _thresholds() -> Thresholds:
+    """Those of the gate: as set, the others by default."""
+    return Thresholds(**load_gate().model_dump(exclude_none=True))
 
 
 def _keys(settings: Settings) -> Keys | None:

@@ -4,14 +4,14 @@ import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assay.kernel.errors import ConfigError, shown
 
-_PREFIX = "ASSAY_"
+_PREFIX, _GATE = "ASSAY_", "ASSAY_GATE_"
 _MEANING = {"MODEL_RETENTION_DAYS": "; a negative age would delete everything, 0 keeps what is in use and the newest"}
 _RECORD = "ml_experiments.db"
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
@@ -20,6 +20,8 @@ _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "OMP_DYNAMIC", "MKL_DYNAMIC",
 )  # fmt: skip
+
+_Kind = TypeVar("_Kind", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
@@ -38,6 +40,8 @@ class Settings(BaseSettings):
     models_keep_last: newest models of a strategy on a market that stay whatever their age.
     audit:      of a run's causality: ``quick`` (within a budget), ``full``, or ``off``, which leaves it unproven.
     image_digest: digest of the container image that the process runs in; written down with every run.
+
+    Where the gate draws its lines is `Gate`.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
@@ -88,29 +92,62 @@ class Settings(BaseSettings):
         return f"duckdb:///{(self.home / 'candles.duckdb').absolute()}"
 
 
+class Gate(BaseSettings):
+    """Thresholds of the gate, from variables that begin with ``ASSAY_GATE_``; None is the default.
+
+    See `assay.validate.thresholds.Thresholds` for what each means. Nothing here waives the audit or the ledger.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_GATE, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    confidence: float | None = Field(default=None, gt=0, lt=1)
+    min_trades: int | None = Field(default=None, ge=0)
+    min_bars: int | None = Field(default=None, ge=0)
+    max_loss_share: float | None = Field(default=None, ge=0, le=1)
+    pyrite_share: float | None = Field(default=None, ge=0, le=1)
+    cost_factor: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    min_regime_bars: int | None = Field(default=None, ge=1)
+    min_regime_share: float | None = Field(default=None, ge=0, le=1)
+    min_seeds: int | None = Field(default=None, ge=0)
+    min_seed_share: float | None = Field(default=None, ge=0, le=1)
+    mature_trades: int | None = Field(default=None, ge=100)
+    mature_annual_sharpe: float | None = Field(default=None, ge=1.5, allow_inf_nan=False)
+
+
 def load(*, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
     """The settings, and a warning for each variable that looks misspelt.
 
     home: overrides ``ASSAY_HOME``. Raises ConfigError ``CONFIG_FIELD`` naming the variable, its value and its range.
     """
+    settings = _read(Settings, {} if home is None else {"home": home})
+    known = [_PREFIX + name.upper() for name in Settings.model_fields] + ["ASSAY_TEST_DATA"]
+    known += [_GATE + name.upper() for name in Gate.model_fields]
+    return settings, tuple(_misspelt(known))
+
+
+def load_gate() -> Gate:
+    """The thresholds that are set. Raises ConfigError ``CONFIG_FIELD`` as `load`."""
+    return _read(Gate, {})
+
+
+def _read(kind: type[_Kind], given: dict[str, Any]) -> _Kind:
     try:
-        settings = Settings() if home is None else Settings(home=home)
+        return kind(**given)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        variable = name if name.isupper() else _PREFIX + name.upper()
+        variable = name if name.isupper() else kind.model_config["env_prefix"] + name.upper()
         raise ConfigError(
             f"{variable} is {shown(str(first['input']))}: {first['msg']}{_MEANING.get(variable, '')}",
             code="CONFIG_FIELD",
             field=variable,
         ) from error
-    known = [_PREFIX + name.upper() for name in Settings.model_fields] + ["ASSAY_TEST_DATA"]
-    return settings, tuple(_misspelt(known))
 
 
 def told(*, home: Path | None = None) -> list[dict[str, Any]]:
     """Each setting: name, variable, value as text or number (secrets masked), source ``default environment option``.
 
+    Thresholds of the gate are named ``gate.<name>``; one that is not set has the value None.
     Errors as `load`, and those of `Settings.record`.
     """
     settings, _ = load(home=home)
@@ -127,7 +164,20 @@ def told(*, home: Path | None = None) -> list[dict[str, Any]]:
                 "source": "option" if name == "home" and home is not None else source,
             }
         )
-    return rows
+    return rows + _told_gate()
+
+
+def _told_gate() -> list[dict[str, Any]]:
+    gate = load_gate()
+    return [
+        {
+            "name": f"gate.{name}",
+            "variable": _GATE + name.upper(),
+            "value": getattr(gate, name),
+            "source": "environment" if name in gate.model_fields_set else "default",
+        }
+        for name in Gate.model_fields
+    ]
 
 
 def masked(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from assay.settings import Settings, masked
+from assay.settings import Gate, Settings, masked
 from tests.doors.commands import assay, told
 
 
@@ -15,7 +15,7 @@ def by_name(found: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_setting_and_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = by_name(told("settings"))
-    assert set(rows) == set(Settings.model_fields)
+    assert set(rows) == set(Settings.model_fields) | {f"gate.{name}" for name in Gate.model_fields}
     assert {row["source"] for row in rows.values()} == {"default"}
     assert rows["home"] == {"name": "home", "variable": "ASSAY_HOME", "value": ".assay", "source": "default"}
     assert rows["record_url"]["value"] == ".assay/ml_experiments.db"

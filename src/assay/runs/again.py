@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.kernel.bars import Bars
-from assay.validate.evidence import Thresholds
+from assay.validate.thresholds import Thresholds
 
 
 @dataclass(frozen=True, slots=True, eq=False)

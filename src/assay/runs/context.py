@@ -18,7 +18,7 @@ from assay.track.blobs.store import Blobs
 from assay.track.loading.places import Places
 from assay.track.outbox import MLFLOW
 from assay.track.record import Record, open_record
-from assay.validate.evidence import Thresholds
+from assay.validate.thresholds import Thresholds
 
 AUDITS = ("off", "quick", "full")
 Listener = Callable[[float, str], None]

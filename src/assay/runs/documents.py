@@ -1,7 +1,7 @@
 """What every training says of itself, whatever its learner: its trial, its document."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from assay.kernel.bars import Bars
@@ -12,6 +12,7 @@ from assay.runs.code import code_digest
 from assay.runs.evidence import importance, jsonable, labels_summary, verdict_summary
 from assay.runs.history import History
 from assay.runs.judged import Judged
+from assay.validate.thresholds import Thresholds
 from assay.validate.verdict import Verdict
 from assay.validate.walk import Outcome
 
@@ -52,13 +53,22 @@ def unfunded(bars: Iterable[Bars]) -> dict[str, str]:
 
 
 def document(
-    spec: TrainSpec, digest: str, past: History, outcomes: Sequence[Outcome], found: Judged, word: Verdict
+    spec: TrainSpec,
+    digest: str,
+    past: History,
+    outcomes: Sequence[Outcome],
+    found: Judged,
+    word: Verdict,
+    *,
+    beside: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """``run.json`` as far as a walk decides it."""
+    """``run.json`` as far as a walk decides it. beside: what is stored with the verdict, see `assay.runs.ruling`."""
     from assay.market.quality import examine
     from assay.runs.advice import advice
 
     labels = {s: w.labels for s, w in past.panel}
+    kept = beside or {"thresholds": asdict(Thresholds())}
+    factor = kept["thresholds"]["cost_factor"]
     return {
         "format_version": 1,
         "name": f"{spec.learner} on {', '.join(spec.symbols)} {spec.timeframe}",
@@ -80,5 +90,6 @@ def document(
         "snapshots": {s: b.digest() for s, b in past.bars.items()},
         "absent": dict(past.absent) | unfunded(past.bars.values()),
         **verdict_summary(word),
-        "advice": advice(word, found.metrics, bars_per_year=found.bars_per_year),
+        **kept,
+        "advice": advice(word, found.metrics, bars_per_year=found.bars_per_year, cost_factor=factor),
     }

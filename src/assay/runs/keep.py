@@ -21,17 +21,17 @@ from assay.kernel.spec import TrainSpec
 from assay.runs import inputs
 from assay.runs.code import captured, code_digest, versions
 from assay.runs.context import Context
-from assay.runs.evidence import RunEvidence, audit_status
+from assay.runs.evidence import VERDICT, RunEvidence, audit_status
 from assay.runs.history import History
 from assay.track.blobs.manifest import ModelFacts, content_sha256, read_parts
 from assay.track.blobs.store import Blobs
 from assay.track.experiments import Run
 from assay.track.loading.selftest import self_test
 from assay.track.registry.publish import publish, write_files
+from assay.validate.thresholds import thresholds_of
 
 EVIDENCE = "evidence"
 CONTENT = "content_sha256"
-VERDICT = ("stage", "reasons", "bars_needed", "thresholds", "evidence", "information")  # kept with its word
 WithModel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _STRATEGY = {"ensemble": "ensemble", "lstm": "lstm", "ppo": "rl"}
 
@@ -94,11 +94,17 @@ def data_digest(bars: Sequence[Bars], spec: TrainSpec) -> str:
 
 
 def existing(spec: Asked, digest: str, context: Context) -> dict[str, Any] | None:
-    """The document of the completed run of this spec on these data with this code, or None."""
+    """The document of the completed run of this spec on these data with this code, or None.
+
+    One that was judged by other thresholds is none.
+    """
     row = context.record.experiments.find_completed(spec.hash, digest)
     if row is None or row["metadata"].get("code_digest") != code_digest():
         return None
-    return document_of(row["id"], context)
+    found = document_of(row["id"], context)
+    if found is None or "thresholds" not in found:
+        return found
+    return found if thresholds_of(found["thresholds"]) == context.limits else None
 
 
 def document_of(run: int, context: Context) -> dict[str, Any] | None:

@@ -61,8 +61,9 @@ def promote(
     """Make it champion; the alias as it is then. The files are read and the self-test asked first."""
     row = _row(asked, context)
     version = context.record.champions.promote(
-        row["id"], by=by, works=works(context, file), expected_version=expected_version, override=override
-    )
+        row["id"], by=by, works=works(context, file), expected_version=expected_version, override=override,
+        limits=context.thresholds,
+    )  # fmt: skip
     return model(row["id"], context) | {"version_of_alias": version}
 
 

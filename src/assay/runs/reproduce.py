@@ -23,7 +23,7 @@ from assay.runs.execute import execute
 from assay.runs.standing import differing, here, surroundings
 from assay.runs.strategies import chosen
 from assay.track.blobs.store import Blobs
-from assay.validate.evidence import Thresholds
+from assay.validate.thresholds import thresholds_of
 
 _CHANGES = {
     "run_id", "experiment_id", "config_id", "model_id", "model_ids", "created", "seconds", "engine_seconds",
@@ -69,7 +69,7 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
         counted=int(kept.row["metadata"].get("counted", document["n_trials"])),
         n_trials=int(document["n_trials"]),
         audit=document.get("audit"),
-        thresholds=Thresholds(**document.get("thresholds", {})),
+        thresholds=thresholds_of(document.get("thresholds", {})),
     )
     with inputs.source_of(number, kept.row["spec"], context) as file:
         made = _executed(kept.spec, context.standing_on(again), file)

@@ -1,4 +1,4 @@
-"""What the gate is given: the evidence about one record, and where its checks draw their lines."""
+"""What the gate is given: the evidence about one record."""
 
 from dataclasses import dataclass, replace
 
@@ -8,11 +8,9 @@ from numpy.typing import ArrayLike
 from assay.kernel.arrays import FloatArray, IntArray, numbers
 from assay.kernel.errors import ConfigError, shown
 from assay.validate.audit.report import AuditReport
+from assay.validate.given import LARGEST, SMALLEST, whole, within
 from assay.validate.statistics import Overfitting
-from assay.validate.statistics.given import share, whole
-
-_SMALLEST = float(np.finfo(np.float64).tiny)
-_LARGEST = float(np.finfo(np.float64).max)
+from assay.validate.thresholds import Thresholds as Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,38 +46,6 @@ class Evidence:
     seed_sharpes: FloatArray | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
-    """Where the checks draw their lines.
-
-    Raises ConfigError ``CONFIG_PARAMETER`` for a line that nothing or everything would pass: a confidence outside
-    (0, 1), a share outside [0, 1], a count below 0, a cost factor that is not above 0.
-    """
-
-    confidence: float = 0.95
-    min_trades: int = 30
-    min_bars: int = 250
-    max_loss_share: float = 0.20
-    pyrite_share: float = 0.50
-    cost_factor: float = 2.0
-    min_regime_bars: int = 100
-    min_regime_share: float = 2 / 3
-    min_seeds: int = 5
-    min_seed_share: float = 0.8
-    mature_trades: int = 100
-    mature_annual_sharpe: float = 1.5
-
-    def __post_init__(self) -> None:
-        for name in ("min_trades", "min_bars", "min_seeds", "mature_trades"):
-            whole(name, getattr(self, name), 0)
-        whole("min_regime_bars", self.min_regime_bars, 1)
-        share("confidence", self.confidence)
-        for name in ("max_loss_share", "pyrite_share", "min_regime_share", "min_seed_share"):
-            _within(name, getattr(self, name), 0.0, 1.0)
-        _within("cost_factor", self.cost_factor, _SMALLEST, _LARGEST)
-        _within("mature_annual_sharpe", self.mature_annual_sharpe, -_LARGEST, _LARGEST)
-
-
 def checked(evidence: Evidence) -> Evidence:
     """The evidence with its series as arrays.
 
@@ -89,8 +55,8 @@ def checked(evidence: Evidence) -> Evidence:
     whole("n_trades", evidence.n_trades, 0)
     whole("n_trials", evidence.n_trials, 1)
     whole("n_searched", evidence.n_searched, 1)
-    _within("effective_trials", evidence.effective_trials, 1.0, _LARGEST)
-    _within("bars_per_year", evidence.bars_per_year, _SMALLEST, _LARGEST)
+    within("effective_trials", evidence.effective_trials, 1.0, LARGEST)
+    within("bars_per_year", evidence.bars_per_year, SMALLEST, LARGEST)
     if evidence.trials_variance < 0:
         raise _wrong("trials_variance", evidence.trials_variance, "must be >= 0")
     returns = _series("returns", evidence.returns, None)
@@ -120,13 +86,6 @@ def _labels(value: ArrayLike, rows: int) -> IntArray:
     if not (np.isfinite(found).all() and (found == np.floor(found)).all()):
         raise _wrong("regimes", value, "must be whole numbers, one a bar")
     return found.astype(np.int64)
-
-
-def _within(name: str, value: float, least: float, most: float) -> None:
-    found = numbers(name, value)
-    if found.ndim or not least <= found <= most:
-        said = "> 0 and finite" if least == _SMALLEST else f">= {least:g} and finite" if most == _LARGEST else "in 0..1"
-        raise _wrong(name, value, f"must be {said}")
 
 
 def _wrong(name: str, value: object, wanted: str) -> ConfigError:

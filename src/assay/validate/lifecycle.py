@@ -107,6 +107,8 @@ def place(
     *,
     approved: bool = False,
     live: Live | None = None,
+    mature_trades: float = MATURE_TRADES,
+    mature_sharpe: float = MATURE_SHARPE,
 ) -> Placement:
     """The stage of a configuration: the first that matches of PAPER, DECAY, DISCOVERY, MATURE, VALIDATION.
 
@@ -114,6 +116,7 @@ def place(
     metrics:  out of sample, ``net_profit sharpe_annual total_trades p_value`` (after deflation); NaN and None are
               undefined: an undefined profit or Sharpe ratio is PAPER, an undefined p-value or count is DISCOVERY.
     approved: by a person, for MATURE; without it such a one stays VALIDATION and is eligible.
+    mature_trades, mature_sharpe: what MATURE asks for, a year; never less than what is documented.
     Raises ConfigError ``CONFIG_METRIC`` for a metric that is missing, and for an unknown word.
     """
     if word not in ("GOLD", "UNPROVEN", "PYRITE"):
@@ -124,7 +127,9 @@ def place(
         "PAPER": tuple(_paper(word, m, seen)),
         "DECAY": tuple(_decay(seen)),
         "DISCOVERY": tuple(_discovery(word, m)),
-        "MATURE": tuple(_mature(m, overfit, seen)),
+        "MATURE": tuple(
+            _mature(m, overfit, seen, max(MATURE_TRADES, mature_trades), max(MATURE_SHARPE, mature_sharpe))
+        ),
     }
     reasons = [r for rules in asked.values() for r in rules]
     for lower in ("PAPER", "DECAY", "DISCOVERY"):
@@ -194,13 +199,13 @@ def _discovery(word: "Word", m: Mapping[str, float]) -> Iterator[Reason]:
     yield _rule("P_VALUE", p < MAX_P_VALUE, f"p {_told(p, '.4f')} after deflation", p, MAX_P_VALUE)
 
 
-def _mature(m: Mapping[str, float], overfit: "OverfitVerdict | None", live: Live) -> Iterator[Reason]:
+def _mature(
+    m: Mapping[str, float], overfit: "OverfitVerdict | None", live: Live, least_trades: float, least_sharpe: float
+) -> Iterator[Reason]:
     trades, sharpe = m["total_trades"], m["sharpe_annual"]
-    yield _rule(
-        "MATURE_TRADES", trades > MATURE_TRADES, f"{_told(trades, ',.0f')} closed trades", trades, MATURE_TRADES
-    )
+    yield _rule("MATURE_TRADES", trades > least_trades, f"{_told(trades, ',.0f')} closed trades", trades, least_trades)
     text = f"Sharpe {_told(sharpe, '.2f')} a year"
-    yield _rule("MATURE_SHARPE", sharpe >= MATURE_SHARPE, text, sharpe, MATURE_SHARPE)
+    yield _rule("MATURE_SHARPE", sharpe >= least_sharpe, text, sharpe, least_sharpe)
     yield _measured(
         "MATURE_ADVERSE_SELECTION", live.adverse_selection_score, MATURE_ADVERSE, lambda v, limit: v < limit
     )

@@ -18,9 +18,10 @@ from assay.runs.configuration import standing
 from assay.runs.configuration.regimes import ensemble, most_frequent
 from assay.runs.configuration.row import TIMEFRAMES, row_of
 from assay.runs.configuration.schema import VERSION, checked
-from assay.runs.evidence import RunEvidence, jsonable
+from assay.runs.evidence import VERDICT, RunEvidence, jsonable
 from assay.validate.breakers import circuit_breakers
 from assay.validate.lifecycle import STAGES, confidence_score, place
+from assay.validate.thresholds import thresholds_of
 
 _NAMESPACE = uuid.UUID("6f0e5f0c-3f0b-5b54-9d0e-9a9a3b0c7d11")  # of configuration ids; any constant would do
 
@@ -76,7 +77,11 @@ def configure(
     _demand_one_market(found, bars)
     n = told.numbers(evidence)
     overfit = found["overfit"]
-    placed = place(found["verdict"] if n.judged else "UNPROVEN", n.metrics, overfit["verdict"])
+    limits = thresholds_of(found.get("thresholds", {}))
+    placed = place(
+        found["verdict"] if n.judged else "UNPROVEN", n.metrics, overfit["verdict"],
+        mature_trades=limits.mature_trades, mature_sharpe=limits.mature_annual_sharpe,
+    )  # fmt: skip
     moment, regime = iso(created), _regime(evidence, bars, judged=n.judged)
     context = {
         "pair": bars.instrument.symbol,
@@ -203,4 +208,4 @@ def _meta_learning(found: Mapping[str, Any], *, judged: bool) -> dict[str, Any]:
 
 
 def _verdict(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {"word": found["verdict"]} | {key: found[key] for key in ("stage", "reasons", "bars_needed")}
+    return {"word": found["verdict"]} | {key: found[key] for key in VERDICT if key in found}

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from assay.runs.advice import multiplied
+from assay.runs.evidence import RunEvidence
 from assay.runs.report.wording import alike, number, percent, ratio
+from assay.validate.thresholds import thresholds_of
 
 _THIN = "\u202f"
 
@@ -42,6 +45,11 @@ _KNOWN = {
 def objective(name: str) -> Objective:
     """By the name that the document carries; one without an entry is written plainly."""
     return _KNOWN.get(name, Objective(name.replace("_", " ")))
+
+
+def stressed_costs(evidence: RunEvidence) -> str:
+    """The costs of the stressed curve in words; a backtest is stressed by the default."""
+    return multiplied(thresholds_of(evidence.document.get("thresholds", {})).cost_factor)
 
 
 def held_back(document: Mapping[str, Any]) -> bool:

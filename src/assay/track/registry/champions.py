@@ -16,6 +16,7 @@ from assay.track.registry.gate import demand_run, demand_sound, demand_there, fa
 from assay.track.rows import Row, not_found, rows
 from assay.track.schema.models import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
+from assay.validate.thresholds import Thresholds
 
 Works = Callable[[Row], None]
 _A = ALIASES.c
@@ -62,7 +63,14 @@ class Champions:
 
     @writes
     def promote(
-        self, model: int | str, *, by: str, works: Works, expected_version: int | None = None, override: str = ""
+        self,
+        model: int | str,
+        *,
+        by: str,
+        works: Works,
+        expected_version: int | None = None,
+        override: str = "",
+        limits: Thresholds | None = None,
     ) -> int:
         """Make the model its post's champion; the alias's new version.
 
@@ -71,6 +79,7 @@ class Champions:
                           is locked.
         expected_version: of the champion alias, 0 for none yet; what it is now when not given.
         override:         why a person promotes a model whose verdict is not GOLD; kept in the log of events.
+        limits:           thresholds of the gate that are asked now; None are the default ones.
         ArtifactError ``ARTIFACT_GONE`` for a model whose files retention took. StoreError ``STORE_VALUE`` for one that
         the gate does not let through, naming each reason; ``STORE_CONFLICT`` for one of a run that failed, and
         ``STORE_CONFLICT`` with the winner's id when the champion changed meanwhile; ``STORE_NOT_FOUND``.
@@ -81,12 +90,14 @@ class Champions:
             demand_there(row)
             demand_run(connection, row)
             seen = _seen(_of(connection, post_of(row)), expected_version)
-        gate(row, override, uncounted(self._database, self._ledger, row))
+        gate(row, override, uncounted(self._database, self._ledger, row), limits)
         works(row)
         with self._database.write() as connection:
             row = _model(connection, row["id"], locked=True)
             demand_there(row)
-            gate(row, override, [])  # it may have been found damaged, or marked for deletion, while its files were read
+            gate(
+                row, override, [], limits
+            )  # it may have been found damaged, or marked for deletion, while its files were read
             post = post_of(row)
             held = _held(connection, post)
             old = held.get("champion")

@@ -11,18 +11,24 @@ from assay.track.ledger import Ledger
 from assay.track.rows import Row, rows
 from assay.track.schema.ledger import TRIALS
 from assay.track.schema.runs import EXPERIMENTS
+from assay.validate.thresholds import Thresholds, looser
 
 GOLD = "GOLD"
 
 
-def gate(row: Row, override: str, also: list[str]) -> None:
+def gate(row: Row, override: str, also: list[str], limits: Thresholds | None = None) -> None:
     """What nothing waives, and the verdict, which a person may; `also`: faults found elsewhere.
 
+    limits: thresholds that are asked now, the default ones when not given: gold by looser ones needs a person, too.
     StoreError ``STORE_VALUE`` with every reason.
     """
     faults = [*faults_of(row), *_unproven(row), *also]
-    if word(row) != GOLD and not override.strip():
-        faults.append(f"its verdict is {word(row)}, not GOLD, and no reason is given to override it")
+    if not override.strip():
+        loose = looser((row["verdict"] or {}).get("thresholds") or {}, limits or Thresholds())
+        if word(row) != GOLD:
+            faults.append(f"its verdict is {word(row)}, not GOLD, and no reason is given to override it")
+        elif loose:
+            faults.append(f"it is GOLD by {'; '.join(loose)}, and no reason is given to let that do")
     demand_sound(row, faults)
 
 

@@ -1,44 +1,6 @@
-"""What the statistics are given: arrays whose shapes go together, and numbers in their range."""
+"""See `assay.validate.given`, which loads nothing heavy."""
 
-from typing import Any
-
-import numpy as np
-
-from assay.kernel.arrays import FloatArray, numbers
-from assay.kernel.errors import ConfigError, shown
-
-
-def together(**values: Any) -> tuple[FloatArray, ...]:
-    """The values as float64, in their order. Raises ConfigError if their shapes cannot be broadcast together."""
-    arrays = tuple(numbers(name, value) for name, value in values.items())
-    try:
-        np.broadcast_shapes(*(array.shape for array in arrays))
-    except ValueError as wrong:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(values, arrays, strict=True))
-        raise ConfigError(f"shapes do not go together: {shapes}", code="CONFIG_PARAMETER") from wrong
-    return arrays
-
-
-def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """The value as an int. Raises ConfigError unless it is a whole number (no bool) in least..most."""
-    sound = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
-    if not sound or (most is not None and value > most):
-        within = f">= {least}" if most is None else f"in {least}..{most}"
-        raise ConfigError(
-            f"{name} is {shown(value)}, must be a whole number {within}", code="CONFIG_PARAMETER", field=name
-        )
-    return int(value)
-
-
-def share(name: str, value: Any) -> float:
-    """The value as a float. Raises ConfigError unless it lies between 0 and 1, both excluded."""
-    found = numbers(name, value)
-    if found.ndim or not 0 < found < 1:
-        raise ConfigError(f"{name} is {shown(value)}, must be in (0, 1)", code="CONFIG_PARAMETER", field=name)
-    return float(found)
-
-
-def plain(x: Any) -> Any:
-    """A float for what has no axis, NaN for what is not finite."""
-    finite = np.where(np.isfinite(x), x, np.nan)
-    return float(finite) if finite.ndim == 0 else finite
+from assay.validate.given import plain as plain
+from assay.validate.given import share as share
+from assay.validate.given import together as together
+from assay.validate.given import whole as whole

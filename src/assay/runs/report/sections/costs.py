@@ -5,6 +5,7 @@ import numpy as np
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Card, Cards, Note, Part, Section, figure, table
 from assay.runs.report.scale import Scale, padded, ticks
+from assay.runs.report.searched import stressed_costs
 from assay.runs.report.svg import Canvas
 from assay.runs.report.wording import floats, general, number, percent, ratio
 
@@ -70,7 +71,12 @@ def _cards(evidence: RunEvidence, gross: float, paid: float) -> Cards:
             Card("Share of gross profit", share, "eaten by costs"),
             Card("Paid per trade", percent(paid * _symbols(evidence) / trades, 3), "of starting equity"),
             Card("Turnover", ratio(values.get("turnover"), 1), "traded notional over equity, both sides"),
-            Card("At doubled costs", percent(doubled, 1, sign=True), "net profit", "good" if doubled > 0 else "bad"),
+            Card(
+                f"At {stressed_costs(evidence)}",
+                percent(doubled, 1, sign=True),
+                "net profit",
+                "good" if doubled > 0 else "bad",
+            ),
         ),
         half=True,
     )

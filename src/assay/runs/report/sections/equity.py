@@ -12,7 +12,7 @@ from assay.kernel.clock import from_iso
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Cell, Key, Note, Part, Section, figure, table
 from assay.runs.report.scale import Scale, envelope, log_ticks, padded, ticks
-from assay.runs.report.searched import held_back
+from assay.runs.report.searched import held_back, stressed_costs
 from assay.runs.report.svg import Canvas, area, line
 from assay.runs.report.wording import day, floats, percent, times
 
@@ -85,7 +85,7 @@ def section(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Section:
         return Section("equity", "Equity", lead, (Note("Fewer than two judged bars: there is no curve to draw."),))
     legend = [
         Key("s-model", "Strategy, after costs" if chosen else "Model, after costs"),
-        Key("s-stress", "Same decisions, doubled costs"),
+        Key("s-stress", f"Same decisions, {stressed_costs(evidence)}"),
     ]
     if len(found.hold):
         legend.append(Key("s-hold", "Buy and hold"))

@@ -1,0 +1,68 @@
+"""Where the checks of the gate draw their lines. Loads nothing heavy: settings are read by every command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from assay.validate.given import LARGEST, SMALLEST, share, whole, within
+
+LOOSER: Mapping[str, Mapping[str, int]] = {  # by check: its limits, and the direction in which each lets more pass
+    "sample": {"min_trades": -1, "min_bars": -1},
+    "edge": {"confidence": -1},
+    "overfitting": {"max_loss_share": 1, "pyrite_share": 1},
+    "cost": {"cost_factor": -1},
+    "regimes": {"min_regime_share": -1, "min_regime_bars": -1},
+    "seeds": {"min_seeds": -1, "min_seed_share": -1},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Where the checks draw their lines.
+
+    Raises ConfigError ``CONFIG_PARAMETER`` for a line that nothing or everything would pass: a confidence outside
+    (0, 1), a share outside [0, 1], a count below 0, a cost factor that is not above 0.
+    """
+
+    confidence: float = 0.95
+    min_trades: int = 30
+    min_bars: int = 250
+    max_loss_share: float = 0.20
+    pyrite_share: float = 0.50
+    cost_factor: float = 2.0
+    min_regime_bars: int = 100
+    min_regime_share: float = 2 / 3
+    min_seeds: int = 5
+    min_seed_share: float = 0.8
+    mature_trades: int = 100
+    mature_annual_sharpe: float = 1.5
+
+    def __post_init__(self) -> None:
+        for name in ("min_trades", "min_bars", "min_seeds", "mature_trades"):
+            whole(name, getattr(self, name), 0)
+        whole("min_regime_bars", self.min_regime_bars, 1)
+        share("confidence", self.confidence)
+        for name in ("max_loss_share", "pyrite_share", "min_regime_share", "min_seed_share"):
+            within(name, getattr(self, name), 0.0, 1.0)
+        within("cost_factor", self.cost_factor, SMALLEST, LARGEST)
+        within("mature_annual_sharpe", self.mature_annual_sharpe, -LARGEST, LARGEST)
+
+
+def looser(given: Mapping[str, Any], asked: Thresholds, check: str | None = None) -> list[str]:
+    """Each limit of `given` that lets more pass than `asked` does, in words; of one check only, or of all.
+
+    What `given` lacks is as by default; what it has and no check knows is passed over.
+    """
+    usual = Thresholds()
+    found = []
+    for name, way in {n: w for c, limits in LOOSER.items() if check in (None, c) for n, w in limits.items()}.items():
+        mine, wanted = given.get(name, getattr(usual, name)), getattr(asked, name)
+        if way * (mine - wanted) > 0:
+            found.append(f"{name} {mine:g}, looser than {wanted:g}")
+    return found
+
+
+def thresholds_of(document: Mapping[str, Any]) -> Thresholds:
+    """Those that a stored verdict was given by; a document that names none was judged by the defaults."""
+    known = {field.name for field in fields(Thresholds)}
+    return Thresholds(**{name: value for name, value in document.items() if name in known})

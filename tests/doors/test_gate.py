@@ -1,0 +1,109 @@
+"""Thresholds as settings: read, refused, stored with the verdict, asked again when a model is to serve."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.app import context
+from assay.kernel.errors import ConfigError
+from assay.settings import Gate
+from assay.validate.thresholds import Thresholds
+from tests.doors.commands import TRAIN, assay, told
+from tests.doors.test_models import change
+
+Trained = tuple[Path, dict[str, Any]]
+
+
+@pytest.fixture
+def served(trained: Trained) -> Trained:
+    """A model that is GOLD by its thresholds."""
+    home, document = trained
+    reasons = [{"check": "ledger", "state": "PASS", "text": "every trial is counted: 1"}]
+    verdict = {"word": "GOLD", "reasons": reasons, "thresholds": document["thresholds"]}
+    change(home, audit_status="passed", verdict=verdict)
+    return home, verdict
+
+
+def test_defaults_and_what_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(Gate.model_fields) == set(Thresholds.__dataclass_fields__)
+    assert context(home=tmp_path)[0].thresholds == Thresholds()
+    monkeypatch.setenv("ASSAY_GATE_CONFIDENCE", "0.99")
+    monkeypatch.setenv("ASSAY_GATE_MIN_TRADES", "50")
+    monkeypatch.setenv("ASSAY_GATE_MIN_BARS", "")
+    found, warnings = context(home=tmp_path)
+    assert found.thresholds == found.limits == Thresholds(confidence=0.99, min_trades=50) and not warnings
+    rows = {row["variable"]: row for row in told("settings")["settings"]}
+    assert (rows["ASSAY_GATE_CONFIDENCE"]["value"], rows["ASSAY_GATE_CONFIDENCE"]["source"]) == (0.99, "environment")
+    assert (rows["ASSAY_GATE_MIN_BARS"]["value"], rows["ASSAY_GATE_MIN_BARS"]["source"]) == (250, "default")
+    assert (rows["ASSAY_GATE_COST_FACTOR"]["name"], rows["ASSAY_GATE_COST_FACTOR"]["value"]) == (
+        "gate.cost_factor",
+        2.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CONFIDENCE", "1"), ("CONFIDENCE", "0"), ("CONFIDENCE", "nan"), ("CONFIDENCE", "sure"), ("MIN_TRADES", "-1"),
+        ("MIN_TRADES", "2.5"), ("MIN_REGIME_BARS", "0"), ("MAX_LOSS_SHARE", "1.1"), ("PYRITE_SHARE", "-0.1"),
+        ("COST_FACTOR", "0"), ("COST_FACTOR", "inf"), ("MATURE_TRADES", "99"), ("MATURE_ANNUAL_SHARPE", "1"),
+    ],
+)  # fmt: skip
+def test_a_limit_that_limits_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"ASSAY_GATE_{name}", value)
+    with pytest.raises(ConfigError, match=f"ASSAY_GATE_{name} is '{value}'") as refused:
+        context(home=tmp_path)
+    assert (refused.value.code, refused.value.facts["field"]) == ("CONFIG_FIELD", f"ASSAY_GATE_{name}")
+    assert assay("settings").code == 2
+
+
+def test_nothing_can_waive_the_audit_or_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AUDIT", "LEDGER", "CONFIDENC"):
+        monkeypatch.setenv(f"ASSAY_GATE_{name}", "0")
+    found, warnings = context(home=tmp_path)
+    assert found.thresholds == Thresholds() and len(warnings) == 3
+    assert "ASSAY_GATE_CONFIDENC is unknown; did you mean ASSAY_GATE_CONFIDENCE?" in warnings
+
+
+def test_a_training_is_judged_by_what_is_set_and_keeps_it(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, was = trained
+    assert told(*TRAIN, home=home)["experiment_id"] == was["experiment_id"]
+    monkeypatch.setenv("ASSAY_GATE_COST_FACTOR", "1.5")
+    monkeypatch.setenv("ASSAY_GATE_MIN_BARS", "1501")
+    found = told(*TRAIN, home=home)
+    assert found["experiment_id"] != was["experiment_id"]  # that one was judged by others
+    assert (found["thresholds"]["cost_factor"], found["thresholds"]["min_bars"]) == (1.5, 1501)
+    reasons = {each["check"]: each for each in found["reasons"]}
+    assert reasons["sample"]["state"] == "UNKNOWN" and "needs 1501" in reasons["sample"]["text"]
+    assert "cost_factor 1.5, looser than 2" in reasons["cost"]["text"]
+    assert math.isclose(reasons["cost"]["value"], found["evidence"]["stressed_sharpe"])
+    assert found["evidence"]["stressed_sharpe"] > was["evidence"]["stressed_sharpe"]
+    assert found["n_trials"] == was["n_trials"]  # other limits are no new look at the data
+    page = Path(told("report", found["experiment_id"], home=home)["report"]).read_text()
+    assert "Same decisions, 1.5 times the costs" in page and "Same decisions, doubled costs" not in page
+    monkeypatch.delenv("ASSAY_GATE_COST_FACTOR")
+    monkeypatch.delenv("ASSAY_GATE_MIN_BARS")
+    assert told("runs", "reproduce", found["experiment_id"], home=home)["equal"]  # by its own limits
+
+
+def test_gold_by_looser_limits_needs_a_person(served: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, verdict = served
+    promote = ("models", "promote", 1, "--by", "ann")
+    change(home, verdict=verdict | {"thresholds": verdict["thresholds"] | {"confidence": 0.6}})
+    said = assay(*promote, "--json", home=home)
+    assert said.error["code"] == "STORE_VALUE" and "GOLD by confidence 0.6, looser than 0.95" in said.error["message"]
+    monkeypatch.setenv("ASSAY_GATE_CONFIDENCE", "0.6")
+    assert told(*promote, home=home)["aliases"] == ["champion"]
+
+
+def test_gold_of_before_is_asked_by_the_limits_of_now(served: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, _ = served
+    promote = ("models", "promote", 1, "--by", "ann")
+    monkeypatch.setenv("ASSAY_GATE_CONFIDENCE", "0.99")
+    assert "GOLD by confidence 0.95, looser than 0.99" in assay(*promote, "--json", home=home).error["message"]
+    found = told(*promote, "--override", "it was gold last week", home=home)
+    assert found["override"]["reason"] == "it was gold last week"

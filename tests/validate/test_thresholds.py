@@ -1,0 +1,57 @@
+"""Limits: what they may be, which of two lets more pass, and what a stored verdict was given by."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, fields
+
+import pytest
+
+from assay.kernel.errors import ConfigError
+from assay.validate.thresholds import LOOSER, Thresholds, looser, thresholds_of
+
+USUAL = asdict(Thresholds())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, []),
+        ({"confidence": 0.9}, ["confidence 0.9, looser than 0.95"]),
+        ({"confidence": 0.99, "min_trades": 31, "max_loss_share": 0.1}, []),
+        ({"max_loss_share": 0.3}, ["max_loss_share 0.3, looser than 0.2"]),
+        ({"cost_factor": 1.5, "min_bars": 9}, ["min_bars 9, looser than 250", "cost_factor 1.5, looser than 2"]),
+        ({"pyrite_share": 0.6}, ["pyrite_share 0.6, looser than 0.5"]),
+        ({"min_seeds": 1, "mature_trades": 1}, ["min_seeds 1, looser than 5"]),
+        ({"of_another_release": 1}, []),
+    ],
+)  # fmt: skip
+def test_what_lets_more_pass_is_named(change: dict[str, float], told: list[str]) -> None:
+    assert looser(change, Thresholds()) == told  # what a document lacks is as by default
+    assert looser(USUAL | change, Thresholds()) == told
+
+
+def test_looser_is_against_what_is_asked_now() -> None:
+    assert looser({}, Thresholds(confidence=0.99)) == ["confidence 0.95, looser than 0.99"]
+    assert looser({"confidence": 0.5}, Thresholds(confidence=0.4)) == []
+    assert looser({"confidence": 0.5}, Thresholds(), "sample") == []
+    assert looser({"confidence": 0.5}, Thresholds(), "edge") and not looser({"confidence": 0.5}, Thresholds(), "audit")
+
+
+def test_every_limit_of_a_check_can_be_loose() -> None:
+    named = {name for limits in LOOSER.values() for name in limits}
+    assert named | {"mature_trades", "mature_annual_sharpe"} == {field.name for field in fields(Thresholds)}
+    assert "audit" not in LOOSER and "ledger" not in LOOSER  # nothing could loosen these
+
+
+def test_a_stored_verdict_says_what_it_was_given_by() -> None:
+    mine = Thresholds(confidence=0.99, min_trades=50)
+    assert thresholds_of(json.loads(json.dumps(asdict(mine)))) == mine
+    assert thresholds_of({}) == Thresholds() == thresholds_of({"of_another_release": 1})
+    with pytest.raises(ConfigError):
+        thresholds_of({"confidence": 2})
+
+
+def test_settings_load_no_statistics() -> None:
+    code = "import assay.validate.thresholds, sys; print([m for m in ('scipy', 'pandas', 'arch') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
