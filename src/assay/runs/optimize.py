@@ -85,7 +85,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             peeked = audited(few, spec, bars, context, fit_seconds=fitting, models=(walked.model,))
             told = _searched(asked, walked, past, found)
             word = _word(found, past, spec, context, walked, told["overfit"]["plateau_score"], peeked.report, number)
-            told = document(spec, digest, past, outcomes, found, word.verdict) | word.document | told
+            told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document) | told
             told["advice"] = _advised(told)
             told |= {
                 "run_id": run.run_id,

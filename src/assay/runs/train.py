@@ -49,8 +49,7 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         fitting = sum(o.seconds for o in outcomes)
         asked = audited(trainer, spec, bars, context, fit_seconds=fitting, models=(model,))
         word = ruled(found, past, spec, context, number=number, audit=asked.report)
-        told = document(spec, digest, past, outcomes, found, word.verdict) | word.document
-        told |= {
+        told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document) | {
             "run_id": run.run_id,
             "experiment_id": run.id,
             "seconds": time.monotonic() - began,

@@ -3,8 +3,8 @@
 `judge` is pure. What it cannot know is UNKNOWN and keeps a record from GOLD; only a failed check makes it PYRITE.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from math import ceil, isfinite, nan, sqrt
 from typing import Literal
 
@@ -15,6 +15,7 @@ from assay.validate.audit.report import AuditReport
 from assay.validate.evidence import Evidence, Thresholds, checked
 from assay.validate.statistics import Moments, bars_for_confidence, expected_max_sharpe, moments
 from assay.validate.statistics import probabilistic_sharpe_ratio as psr
+from assay.validate.thresholds import looser
 
 __all__ = ["Evidence", "Reason", "State", "Thresholds", "Verdict", "Word", "judge", "of_audit", "worded"]
 
@@ -82,24 +83,9 @@ def worded(states: Iterable[State]) -> tuple[Word, str]:
     return word, _STAGE[word]
 
 
-_LOOSER: Mapping[str, Mapping[str, int]] = {  # by check: its limits, and the direction in which each lets more pass
-    "sample": {"min_trades": -1, "min_bars": -1},
-    "edge": {"confidence": -1},
-    "overfitting": {"max_loss_share": 1, "pyrite_share": 1},
-    "cost": {"cost_factor": -1},
-    "regimes": {"min_regime_share": -1, "min_regime_bars": -1},
-    "seeds": {"min_seeds": -1, "min_seed_share": -1},
-}
-
-
 def _told_if_loose(reason: Reason, limits: Thresholds) -> Reason:
     """The reason, with each limit named that is looser than the default."""
-    usual = Thresholds()
-    loose = [
-        f"{name} {getattr(limits, name):g}, looser than {getattr(usual, name):g}"
-        for name, way in _LOOSER.get(reason.check, {}).items()
-        if way * (getattr(limits, name) - getattr(usual, name)) > 0
-    ]
+    loose = looser(asdict(limits), Thresholds(), reason.check)
     return replace(reason, text=f"{reason.text} ({'; '.join(loose)})") if loose else reason
 
 
