@@ -19,32 +19,35 @@ def audit(
     strategy_file: Annotated[
         Path | None, typer.Option(help="Python file with a strategy of your own; it is run.")
     ] = None,
+    features_file: Annotated[
+        Path | None, typer.Option(help="Python file with features of your own; it is run.")
+    ] = None,
     planted: Annotated[
         bool, typer.Option("--planted", help="Audit twelve planted leaks and all that is sound.")
     ] = False,
-    exchange: Annotated[
-        str | None, typer.Option("--exchange", "-e", help="Stored market, with --strategy-file.")
-    ] = None,
+    exchange: Annotated[str | None, typer.Option("--exchange", "-e", help="Stored market, with a file.")] = None,
     symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Its symbol. [a synthetic market]")] = None,
     timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar.")] = "1h",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Ask whether anything that was said at t depends on bars after t. All questions, whatever they cost."""
-    if [bool(run), strategy_file is not None, planted].count(True) != 1:
-        raise ConfigError("name one of RUN, --strategy-file and --planted", code="CONFIG_AUDIT")
+    if [bool(run), strategy_file is not None, features_file is not None, planted].count(True) != 1:
+        raise ConfigError("name one of RUN, --strategy-file, --features-file and --planted", code="CONFIG_AUDIT")
     if planted:
         document = _planted()
         wrong = "" if document["passed"] else "the audit misses a planted leak, or raises an alarm where nothing is"
         _tell(document, _suite, wrong, as_json=as_json)
         return
-    from assay.runs.auditing import audit_run, audit_strategy
+    from assay.runs.auditing import audit_features_file, audit_run, audit_strategy
 
     with opened(home, working=True) as context:
-        if strategy_file is None:
-            document = audit_run(run, context)
-        else:
+        if strategy_file is not None:
             document = audit_strategy(strategy_file, context, exchange, symbol, timeframe)
+        elif features_file is not None:
+            document = audit_features_file(features_file, context, exchange, symbol, timeframe)
+        else:
+            document = audit_run(run, context)
     wrong = "".join(each["text"] for each in document["violations"][:1])
     _tell(document, _people, wrong, as_json=as_json)
 

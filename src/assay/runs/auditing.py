@@ -1,13 +1,17 @@
 """`assay audit`: a run, a strategy file or a file of features is asked until all is asked."""
 
 import json
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from assay.features import Feature, Study
+from assay.features.files import feature_file
+from assay.kernel.bars import Bars
 from assay.kernel.clock import iso, now_ms
 from assay.kernel.contracts import Model
-from assay.kernel.errors import ArtifactError, ConfigError
+from assay.kernel.errors import ArtifactError, ConfigError, DataError
 from assay.kernel.instrument import Instrument
 from assay.kernel.parse import parse
 from assay.kernel.spec import FoldPlan, TrainSpec
@@ -23,10 +27,12 @@ from assay.runs.trainers import trainer_of
 from assay.track.blobs.store import BYTES, Blobs
 from assay.track.loading.live import load
 from assay.track.registry.auditing import settle
+from assay.validate.audit.features import audit_features
 from assay.validate.verdict import of_audit
 
 AUDIT = "audit"
 _BARS, _TRAIN_SHARE = 5_000, 0.7  # on which a strategy file is asked
+_FEATURE_BARS, _LEAST_BARS = 2_000, 200  # on which features are
 
 
 def audit_run(run: int | str, context: Context) -> dict[str, Any]:
@@ -90,15 +96,9 @@ def audit_strategy(
     file: Path, context: Context, exchange: str | None, symbol: str | None, timeframe: str
 ) -> dict[str, Any]:  # fmt: skip
     """Audit a strategy of the user's own at its defaults, on the newest stored or on synthetic bars."""
-    if (exchange is None) != (symbol is None):
-        raise ConfigError("a stored market needs --exchange and --symbol together", code="CONFIG_AUDIT")
     with blamed(file):
         rule = chosen("", file)
-        most = max(_BARS, 3 * rule.lookback(rule.defaults, timeframe))
-        if exchange is None or symbol is None:
-            bars = synthetic(bars=most, seed=1, timeframe=timeframe, symbol="GOLD/USDT:USDT")
-        else:
-            bars = context.candles.read(Instrument(exchange, symbol, timeframe), newest=most)
+        bars = _candles(context, exchange, symbol, timeframe, max(_BARS, 3 * rule.lookback(rule.defaults, timeframe)))
         demand_enough(rule, bars)
         market = bars.instrument
         spec = TrainSpec(
@@ -109,3 +109,40 @@ def audit_strategy(
     return {"strategy": rule.name, "name": f"{rule.name} on {market}", "seconds": found.seconds} | (
         found.document or {}
     )
+
+
+def audit_features_file(
+    file: Path, context: Context, exchange: str | None, symbol: str | None, timeframe: str
+) -> dict[str, Any]:  # fmt: skip
+    """Audit each feature of the user's own file, on the newest stored or on synthetic bars.
+
+    ``features`` says by name what each declares. Raises what `feature_file` and `audit_features` raise; TrainError
+    ``TRAIN_FEATURE`` for what a function itself raises; DataError ``DATA_TOO_FEW`` where bars are fewer than thrice
+    the longest lookback.
+    """
+    began = time.monotonic()
+    with feature_file(file) as own, blamed(file, "TRAIN_FEATURE"):
+        longest = max(_rows(each, timeframe) for each in own)
+        need = max(_LEAST_BARS, 3 * longest)
+        bars = _candles(context, exchange, symbol, timeframe, _FEATURE_BARS + 3 * longest)
+        if len(bars) < need:
+            text = f"{bars.instrument} has {len(bars)} bars; an audit of {file.name} needs {need}"
+            raise DataError(text, code="DATA_TOO_FEW", have=len(bars), need=need)
+        report = audit_features(own, bars, seed=1)
+    found = Audited(FULL, report, time.monotonic() - began)
+    features = {each.name: {"lookback": each.lookback, "unit": each.unit} for each in own}
+    told = {"features": features, "name": f"{file.name} on {bars.instrument}", "seconds": found.seconds}
+    return told | (found.document or {})
+
+
+def _rows(each: Feature, timeframe: str) -> int:
+    empty = synthetic(bars=1, seed=1, timeframe=timeframe)
+    return Study(empty).rows(each)
+
+
+def _candles(context: Context, exchange: str | None, symbol: str | None, timeframe: str, most: int) -> Bars:
+    if (exchange is None) != (symbol is None):
+        raise ConfigError("a stored market needs --exchange and --symbol together", code="CONFIG_AUDIT")
+    if exchange is None or symbol is None:
+        return synthetic(bars=most, seed=1, timeframe=timeframe, symbol="GOLD/USDT:USDT")
+    return context.candles.read(Instrument(exchange, symbol, timeframe), newest=most)

@@ -12,10 +12,10 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, shown
 from assay.kernel.names import did_you_mean
+from assay.kernel.ownfile import own_line
 from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import Timeframe
 from assay.learn.strategies import Strategy, honesty, load_strategy_file, strategies, strategy_named
-from assay.learn.strategies.declare import own_line
 from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
 from assay.runs.texts import typed
 
@@ -86,8 +86,11 @@ def with_origin(spec: TrainSpec, file: Path | None) -> TrainSpec:
 
 
 @contextmanager
-def blamed(file: Path | None) -> Iterator[None]:
-    """What goes wrong inside a user's file names the file and its line, ``my.py:7``; never a traceback of ours."""
+def blamed(file: Path | None, code: str = "TRAIN_STRATEGY") -> Iterator[None]:
+    """What goes wrong inside a user's file names the file and its line, ``my.py:7``; never a traceback of ours.
+
+    code: of what the file itself raises.
+    """
     try:
         yield
     except TrainError as error:
@@ -101,7 +104,7 @@ def blamed(file: Path | None) -> Iterator[None]:
         line = None if file is None else own_line(error, str(file))
         if file is None or line is None:
             raise
-        told = TrainError(f"{type(error).__name__}: {error}", code="TRAIN_STRATEGY", line=line)
+        told = TrainError(f"{type(error).__name__}: {error}", code=code, line=line)
         raise _at(file, line, told) from error
 
 

@@ -1,7 +1,6 @@
 """What a strategy is: one pure function of bars and a declaration of everything else."""
 
 import inspect
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, shown
 from assay.kernel.names import did_you_mean
+from assay.kernel.ownfile import own_line
 from assay.kernel.timeframe import Timeframe
 from assay.learn.strategies import exits
 from assay.learn.strategies.constraints import Constraint
@@ -238,12 +238,6 @@ def _demand_declaration(
     for each, parameter in parameters.items():
         if parameter.default is not None:
             parameter.checked(each, parameter.default)
-
-
-def own_line(error: BaseException, filename: str) -> int | None:
-    """The innermost line of this file that an exception came through; None if it did not."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == filename]
-    return lines[-1] if lines else None
 
 
 def _failed(rule: Strategy, error: BaseException) -> TrainError:

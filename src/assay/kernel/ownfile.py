@@ -1,0 +1,45 @@
+"""Python files of the user's own. They are code: run only what you would run yourself."""
+
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from assay.kernel.errors import AssayError, ConfigError, shown
+
+
+def executed(path: Path, *, kind: str, code: str) -> tuple[ModuleType, bytes]:
+    """Run the file; its module and its source. kind: what it should declare, a word.   code: of the ConfigError.
+
+    Raises ConfigError where it cannot be read or run, with the line that failed; an AssayError of its own as it is.
+    """
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise refused(path, f"cannot be read: {error.strerror}", kind=kind, code=code) from error
+    module = ModuleType(f"assay_user_{kind}_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses and Numba look their module up
+    try:
+        exec(compile(source, str(path), "exec"), vars(module))
+    except AssayError:
+        raise
+    except SyntaxError as error:
+        why = f"line {error.lineno}: {error.msg}"
+        raise refused(path, why, kind=kind, code=code, line=error.lineno) from error
+    except (Exception, SystemExit) as error:  # a file that exits must not end the command without a word
+        line = own_line(error, str(path))
+        where = f"line {line}: " if line else ""
+        raise refused(path, f"{where}{type(error).__name__}: {error}", kind=kind, code=code, line=line) from error
+    return module, source
+
+
+def refused(path: Path, why: str, *, kind: str, code: str, hint: str = "", **facts: object) -> ConfigError:
+    """The error that a file is refused with."""
+    return ConfigError(f"{kind} file {shown(path.name)} {why}", code=code, hint=hint, file=path.name, **facts)
+
+
+def own_line(error: BaseException, filename: str) -> int | None:
+    """The innermost line of this file that an exception came through; None if it did not."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == filename]
+    return lines[-1] if lines else None
