@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ from assay.runs.selftest.table import CI, NIGHTLY, SelfTest, Size, selftest
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 5
+FREE = Costs(fee=0.0, slippage_bps=0.0)
 SUITE = {"planted": 12, "found": 12, "missed": [], "clean": 39, "alarms": 0, "alarmed": []}
 PASSED = {"verdict": "PYRITE", "told": "PYRITE", "edge": "FAIL", "naive_edge": "FAIL", "trials": 20}
 GOLD = {"verdict": "GOLD", "told": "GOLD", "edge": "PASS", "naive_edge": "PASS", "trials": 20}
@@ -200,12 +202,14 @@ def test_a_tiny_self_test_takes_the_real_path_and_its_figures_do_not_depend_on_t
 @pytest.mark.slow
 def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     task = Task(CONTROL, 1, SEED)  # a market on which luck looks like an edge to those who count one trial
-    walked, context = researched(task, tmp_path)
-    honest = chosen(walked, context)
+    with researched(task, tmp_path) as (walked, context):
+        honest = chosen(walked, context)
+        judge = attempts.verdict
+        monkeypatch.setattr(
+            attempts, "verdict", lambda found, past, **given: judge(found, past, **given | {"n_trials": 1})
+        )
+        broken = chosen(walked, context)
     assert (honest.alone.reason("edge").state, honest.naive.reason("edge").state) == ("UNKNOWN", "PASS")
-    judge = attempts.verdict
-    monkeypatch.setattr(attempts, "verdict", lambda found, past, **given: judge(found, past, **given | {"n_trials": 1}))
-    broken = chosen(walked, context)
     assert broken.alone.word == "GOLD"
     many = some(CONTROL, 30, edge=broken.alone.reason("edge").state, naive_edge=broken.naive.reason("edge").state)
     assert table(many)["deflated"].state == "FAIL"
@@ -213,20 +217,22 @@ def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyP
     assert table(wrong)["false_promotion"].state == "FAIL"
 
 
-def researched(task: Task, folder: Path) -> tuple[list[attempts.Tried], Context]:
+@contextmanager
+def researched(
+    task: Task, folder: Path, *, costs: Costs = FREE, which: slice = slice(None)
+) -> Iterator[tuple[list[attempts.Tried], Context]]:
     bars = synthetic(bars=researcher.BARS, seed=task.own_seed, symbol="GOLD/USDT:USDT")
-    context = attempts.laboratory(folder / "home")
-    context.candles.upsert(bars, source="test")
-    costs = Costs(fee=0.0, slippage_bps=0.0)
-    return [attempts.tried(i, bars, context, costs=costs, seed=task.own_seed) for i in researcher.ideas()], context
+    with attempts.laboratory(folder / "home") as context:
+        context.candles.upsert(bars, source="test")
+        some_ideas = researcher.ideas()[which]
+        yield [attempts.tried(i, bars, context, costs=costs, seed=task.own_seed) for i in some_ideas], context
 
 
 def test_the_ledger_counts_what_was_tried_and_the_best_goes_to_the_gate(tmp_path: Path) -> None:
-    bars = synthetic(bars=researcher.BARS, seed=3, symbol="GOLD/USDT:USDT")
-    context = attempts.laboratory(tmp_path / "home")
-    context.candles.upsert(bars, source="test")
-    walked = [attempts.tried(i, bars, context, costs=Costs(), seed=3) for i in researcher.ideas()[3:6]]
-    found = chosen(walked, context)
+    with researched(Task(NO_EDGE, 0, SEED), tmp_path, costs=Costs(), which=slice(3, 6)) as (walked, context):
+        found = chosen(walked, context)
+        states = [context.record.experiments.get(run)["status"] for run in (1, 2, 3)]
+    assert states == ["completed"] * 3
     assert [each.number for each in walked] == [1, 2, 3]
     assert found.trials == 3
     assert found.best.sharpe == max(each.sharpe for each in walked)
@@ -234,7 +240,6 @@ def test_the_ledger_counts_what_was_tried_and_the_best_goes_to_the_gate(tmp_path
     assert found.naive.reason("edge").value > found.alone.reason("edge").value
     assert found.audit.report is not None
     assert found.audit.report.passed
-    assert [context.record.experiments.get(run)["status"] for run in (1, 2, 3)] == ["completed"] * 3
 
 
 # -- processes --------------------------------------------------------------------------------------------------------

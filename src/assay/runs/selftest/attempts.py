@@ -1,7 +1,8 @@
 """One researcher on one market: every idea walked forward and counted, the best handed to the gate."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import inf, isfinite
@@ -24,14 +25,17 @@ from assay.validate.verdict import Verdict
 from assay.validate.walk import walk
 
 
-def laboratory(home: Path) -> Context:
+@contextmanager
+def laboratory(home: Path) -> Iterator[Context]:
     """A home of its own with the default stores, for one market.
 
     Audits ask all they have to ask: how far a budget of seconds goes would depend on what else the machine does.
     """
     home.mkdir(parents=True)
     record, candles = f"sqlite:///{home}/assay.db", f"duckdb:///{home}/candles.duckdb"
-    return Context(home=home, record_url=record, candles_url=candles, audit=FULL)
+    context = Context(home=home, record_url=record, candles_url=candles, audit=FULL)
+    with context.record:
+        yield context
 
 
 @dataclass(frozen=True, slots=True, eq=False)

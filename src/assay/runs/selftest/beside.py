@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assay.kernel.errors import TrainError
+from assay.memory import give_back
 from assay.runs.selftest.repetitions import Repetition, Task, done
 
 _LISTEN_SECONDS = 0.5  # a wait without an end would keep Ctrl-C waiting
@@ -59,7 +60,8 @@ def _pool(workers: int, folder: str) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin(folder: str) -> None:
-    """In a worker: Ctrl-C is the parent's affair, and nobody outlives it."""
+    """In a worker: Ctrl-C is the parent's affair, nobody outlives it, and one market's memory is the next one's."""
+    give_back()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 

@@ -91,11 +91,11 @@ def _market(task: Task) -> Bars:
 
 
 def _researched(task: Task, home: Path) -> dict[str, Any]:
-    bars, context = _market(task), laboratory(home / "home")
-    context.candles.upsert(bars, source="selftest")
-    costs = _FREE if task.kind == CONTROL else Costs()
-    attempts = [tried(idea, bars, context, costs=costs, seed=task.own_seed) for idea in ideas()]
-    return _facts(chosen(attempts, context))
+    bars, costs = _market(task), _FREE if task.kind == CONTROL else Costs()
+    with laboratory(home / "home") as context:
+        context.candles.upsert(bars, source="selftest")
+        attempts = [tried(idea, bars, context, costs=costs, seed=task.own_seed) for idea in ideas()]
+        return _facts(chosen(attempts, context))
 
 
 def _facts(found: Chosen) -> dict[str, Any]:
@@ -118,8 +118,7 @@ def _facts(found: Chosen) -> dict[str, Any]:
 
 def _trained(task: Task, home: Path) -> dict[str, Any]:
     """One training as a user starts it: a search of the cross of two means, or the ensemble at its defaults."""
-    bars, context = _market(task), laboratory(home / "home")
-    context.candles.upsert(bars, source="selftest")
+    bars = _market(task)
     market = bars.instrument
     asked: dict[str, Any] = {"features": (), "params": {"strategy": "sma_cross"}}
     if task.kind == "ensemble":
@@ -128,7 +127,9 @@ def _trained(task: Task, home: Path) -> dict[str, Any]:
         exchange=market.exchange, symbols=(market.symbol,), timeframe=market.timeframe, learner=task.kind,
         folds=FOLDS, seed=task.own_seed, **asked,
     )  # fmt: skip
-    told = execute(spec, context).document
+    with laboratory(home / "home") as context:
+        context.candles.upsert(bars, source="selftest")
+        told = execute(spec, context).document
     edge = next(reason for reason in told["reasons"] if reason["check"] == "edge")
     return {
         "best": str(told["name"]),
