@@ -163,11 +163,44 @@ def test_scale_and_fill_are_those_of_the_older_rows() -> None:
     np.testing.assert_allclose(robust.spread, (high - low) / 1.349, rtol=1e-6)
 
 
-def test_the_selector_keeps_as_many_as_it_is_told() -> None:
-    model = fitted(market(), max_features=2)
-    assert len(model.columns.kept) == 2
-    assert sum("max_features" in why for why in model.columns.dropped.values()) == 3
-    assert sum(v > 0 for v in model.importance().values()) <= 2
+def told() -> Panel:
+    """Labels that follow two columns of their own; beside them the first again with a grain of salt, and noise."""
+    window, draw = market(1500, target="direction").one, np.random.default_rng(7)
+    assert window.labels is not None
+    noise, one, two = draw.standard_normal((len(window), 3)), *draw.standard_normal((2, len(window)))
+    salted = 3 * one + 0.01 * draw.standard_normal(len(window))
+    y = np.where(np.isfinite(window.labels.y), np.sign(one + two + 0.5 * noise[:, 0]), np.nan)
+    columns = np.column_stack([noise[:, 1:], one, salted, two])
+    labels = replace(window.labels, y=y)
+    return Panel.of(replace(window, names=("x", "y", "one", "salted", "two"), features=columns, labels=labels))
+
+
+def test_the_selector_takes_one_of_twins_and_nothing_whose_permutation_costs_nothing() -> None:
+    columns = fitted(told(), max_features=5).columns
+    first, *_ = kept = [columns.names[j] for j in columns.kept]
+    assert len(kept) == 2 and first in ("one", "salted") and kept[1] == "two"
+    (twin,) = {"one", "salted"} - {first}
+    assert columns.dropped[twin] == f"says what {first} says"
+    assert {columns.dropped[name] for name in "xy"} == {"to permute it costs nothing"}
+
+
+def test_the_selector_keeps_at_most_as_many_as_it_is_told() -> None:
+    model = fitted(told(), max_features=1)
+    assert len(model.columns.kept) == 1
+    assert list(model.columns.dropped.values()).count("not among max_features") == 1
+    assert sum(v > 0 for v in model.importance().values()) == 1
+
+
+def test_selection_reads_no_row_that_validates() -> None:
+    panel = told()
+    window = panel.one
+    assert window.labels is not None
+    older, _ = inner_split(gather(panel, CLASSES, weigh=True), 0.2)
+    ends = int(np.searchsorted(window.bars.known_at, older.known_at.max(), side="right"))
+    turned = window.labels.y.copy()
+    turned[ends:] = -turned[ends:]
+    other = Panel.of(replace(window, labels=replace(window.labels, y=turned)))
+    assert fitted(panel, max_features=2).columns.as_dict() == fitted(other, max_features=2).columns.as_dict()
 
 
 def test_early_stopping_takes_fewer_rounds_and_patience_more() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ArtifactError
 from assay.kernel.seeds import integer
 from assay.learn.ensemble.learning import Learning, Tick
@@ -157,16 +157,6 @@ class LightGBM:
             raise ArtifactError(f"{cls.name}.txt: {str(error)[:200]}", code="ARTIFACT_CORRUPT") from error
         _demand_width(cls.name, booster.num_feature(), columns)
         return cls(booster, n_classes)
-
-
-def quick_gain(x: Matrix, y: IntArray, weight: FloatArray, *, seed: int) -> FloatArray:
-    """``(k,)`` total gain of each column in 50 rounds of a small LightGBM, to choose columns by."""
-    import lightgbm
-
-    n_classes = int(y.max()) + 1
-    options = lightgbm_options(max(2, n_classes), integer(seed, "quick_gain")) | {"num_leaves": 15}
-    booster = lightgbm.train(options, lightgbm.Dataset(x, y, weight=weight, params=options), 50)
-    return np.asarray(booster.feature_importance("gain"), np.float64)
 
 
 def lightgbm_options(n_classes: int, seed: int) -> dict[str, object]:

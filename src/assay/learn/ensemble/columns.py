@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.features.importance import screen
+from assay.features.importance import choose, screen
+from assay.features.importance.choosing import Rows
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import DataError
 from assay.learn.ensemble.params import EnsembleParams
@@ -60,13 +61,16 @@ class Columns:
 def fit_columns(samples: Samples, names: tuple[str, ...], params: EnsembleParams, *, seed: int) -> Columns:
     """Screen, select, and measure fill and scale, all on these samples.
 
-    Raises DataError ``DATA_DEGENERATE`` when no column is left, LeakError ``LEAK_SUSPECT`` from the screen.
+    With `max_features` columns are selected as the importance service does in each fold (`choose`): one of each cluster
+    of columns that say the same, whose permutation costs the newest quarter something. Without, all stay that pass the
+    screen. Raises DataError ``DATA_DEGENERATE`` when no column is left, LeakError ``LEAK_SUSPECT`` from the screen; to
+    select also DataError ``DATA_TOO_FEW``.
     """
-    screened = screen(samples.x, names, samples.y.astype(np.float64))
-    kept, dropped = tuple(screened.kept), dict(screened.dropped)
-    if params.max_features is not None and len(kept) > params.max_features:
-        kept = _by_gain(samples, kept, params.max_features, seed)
-        dropped |= {names[i]: "not among max_features by gain" for i in screened.kept if i not in kept}
+    if params.max_features is None:
+        screened = screen(samples.x, names, samples.y.astype(np.float64))
+        kept, dropped = tuple(screened.kept), dict(screened.dropped)
+    else:
+        kept, dropped = _selected(samples, names, params.max_features, seed)
     if not kept:
         raise DataError(
             f"no usable feature is left of {len(names)}: "
@@ -91,10 +95,21 @@ def _measure(column: np.ndarray[tuple[int], np.dtype[np.float32]], how: str) -> 
     return fill, float(centre), float(spread) if spread > 0 else 1.0
 
 
-def _by_gain(samples: Samples, kept: tuple[int, ...], count: int, seed: int) -> tuple[int, ...]:
-    """The `count` columns with the highest total gain of a quick LightGBM; ties by position."""
-    from assay.learn.ensemble.boosting import quick_gain
+def _selected(
+    samples: Samples, names: tuple[str, ...], count: int, seed: int
+) -> tuple[tuple[int, ...], dict[str, str]]:
+    """Positions of the columns selected, and why each other is not."""
+    from assay.learn.ensemble.quick import fit_quick
 
-    gain = quick_gain(samples.x[:, list(kept)], samples.y, samples.weight, seed=seed)
-    best = np.argsort(-gain, kind="stable")[:count]
-    return tuple(sorted(kept[i] for i in best))
+    rows = Rows(
+        samples.x, samples.y.astype(np.float64), samples.weight, samples.decided_at, samples.known_at,
+        n_classes=int(samples.y.max()) + 1,
+    )  # fmt: skip
+    found = choose(rows, names, [0] * len(names), fit=fit_quick, seed=seed, max_features=count)
+    dropped = dict(found.dropped)
+    for group, first in zip(found.clusters, found.representatives, strict=True):
+        dropped |= {names[j]: f"says what {names[first]} says" for j in group if j != first}
+        if first not in found.selected:
+            costs = found.perm_mean[first] > 0
+            dropped[names[first]] = "not among max_features" if costs else "to permute it costs nothing"
+    return tuple(sorted(found.selected)), dropped

@@ -43,7 +43,8 @@ class EnsembleParams:
     balance:          weight classes equally while learning; calibration undoes the shift of the base rate.
     uniqueness:       weight labels by how little they overlap (López de Prado 2018, ch. 4).
     scale:            ``standard``, ``robust`` (median and quartiles) or ``none``.
-    max_features:     keep the columns with the highest gain of a quick model; None keeps all that pass the screen.
+    max_features:     most columns that a fit selects, as `assay features rank` does in a fold: of those that say the
+                      same one, and none whose permutation costs nothing. None keeps all that pass the screen.
     num_threads:      that the forest is grown on; more than the machine has are cut. Changes no model.
     device:           ``cpu``, or ``auto``, which is the CPU too; ``cuda`` is refused: these builds have none.
     """
