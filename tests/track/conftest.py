@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from assay.track.record import Record, open_record
+from assay.track.tracker import shared as sharing
+from assay.track.tracker.tracker import ExperimentTracker
 
 if TYPE_CHECKING:
     from tests.track.mirrored import There
@@ -95,3 +97,17 @@ def record(place: str) -> Iterator[Record]:
 @pytest.fixture
 def run(record: Record) -> int:
     return record.experiments.start("a run", "rules").id
+
+
+@pytest.fixture
+def tracker(place: str) -> Iterator[ExperimentTracker]:
+    """A tracker on a fresh record; whatever was opened here is closed afterwards."""
+    yield ExperimentTracker(place)
+    sharing._at_exit()
+    sharing._opened.clear()
+
+
+@pytest.fixture
+def current(tracker: ExperimentTracker) -> int:
+    """The tracker's current run."""
+    return tracker.start_experiment("a run", capture_git=False)

@@ -1,6 +1,5 @@
 """What the tracking API answers to unknown things and absurd values."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,25 +8,9 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import StoreError
 from assay.track import DatasetManager, ExperimentTracker, MetricsLogger, MLDatabase, ModelRegistry
-from assay.track.tracker import shared as sharing
+from tests.track.refusing import refused
 
 WORDS = st.text(max_size=30)
-
-
-def refused(code: str, text: str | None = None) -> Any:
-    return pytest.raises(StoreError, match=text, check=lambda error: error.code == code)
-
-
-@pytest.fixture
-def tracker(place: str) -> Iterator[ExperimentTracker]:
-    yield ExperimentTracker(place)
-    sharing._at_exit()
-    sharing._opened.clear()
-
-
-@pytest.fixture
-def run(tracker: ExperimentTracker) -> int:
-    return tracker.start_experiment("a run", capture_git=False)
 
 
 _UNKNOWN: list[Any] = [
@@ -103,13 +86,13 @@ def doors(tracker: ExperimentTracker) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("call", range(len(_UNKNOWN)))
-def test_unknown_things_are_not_found(tracker: ExperimentTracker, run: int, call: int) -> None:
+def test_unknown_things_are_not_found(tracker: ExperimentTracker, current: int, call: int) -> None:
     DatasetManager(tracker.record).register_dataset("there")
     with refused("STORE_NOT_FOUND"):
         _UNKNOWN[call](*doors(tracker))
 
 
-def test_absurd_values_are_refused_and_leave_nothing(tracker: ExperimentTracker, run: int) -> None:
+def test_absurd_values_are_refused_and_leave_nothing(tracker: ExperimentTracker, current: int) -> None:
     for call, ask in enumerate(_ABSURD):
         with refused("STORE_VALUE"):
             ask(*doors(tracker))
@@ -117,7 +100,7 @@ def test_absurd_values_are_refused_and_leave_nothing(tracker: ExperimentTracker,
     database = MLDatabase(tracker.record)
     for table in ("metrics", "models", "datasets", "hyperparameters", "artifacts"):
         assert database.execute_query(f"SELECT * FROM {table}") == []
-    assert [row["id"] for row in tracker.list_experiments()] == [run]
+    assert [row["id"] for row in tracker.list_experiments()] == [current]
 
 
 @given(name=WORDS, split=WORDS, tag=WORDS)
@@ -134,7 +117,7 @@ def test_any_text_is_kept_as_it_is_or_refused(tracker: ExperimentTracker, name: 
 
 
 def test_a_run_has_at_most_ten_thousand_metric_names(
-    tracker: ExperimentTracker, run: int, monkeypatch: pytest.MonkeyPatch
+    tracker: ExperimentTracker, current: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from assay.track.tracker import points
 

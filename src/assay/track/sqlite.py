@@ -8,6 +8,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
+from assay.track.packing import teach
 
 _WAL_SAFE = (3, 51, 3)  # before it a WAL reset could corrupt the file
 
@@ -90,6 +91,7 @@ def _prepare(connection: sqlite3.Connection, _: Any) -> None:
     wanted = "wal" if sqlite3.sqlite_version_info >= _WAL_SAFE else "delete"
     if connection.execute("PRAGMA journal_mode").fetchone() != (wanted,):
         connection.execute(f"PRAGMA journal_mode={wanted}")
+    teach(connection)
 
 
 def _begin(connection: sa.Connection) -> None:

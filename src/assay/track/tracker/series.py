@@ -1,13 +1,13 @@
 """Statistics and charts of logged metrics."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from assay.track.packing import Packed, unpacked
 from assay.track.record import Record
 from assay.track.rows import not_found
 from assay.track.schema.runs import EXPERIMENTS, METRICS
@@ -18,6 +18,7 @@ STATISTICS = ("mean", "std", "min", "max", "median", "q25", "q75", "final")
 _M = METRICS.c
 ORDER = (_M.step.asc().nulls_first(), _M.episode.asc().nulls_first(), _M.epoch.asc().nulls_first(), _M.id.asc())
 _LAST = (_M.step.desc().nulls_last(), _M.episode.desc().nulls_last(), _M.epoch.desc().nulls_last(), _M.id.desc())
+_PLACES = (_M.step, _M.episode, _M.epoch, _M.id)
 Summary = dict[str, float]
 
 
@@ -28,36 +29,26 @@ def compared(record: Record, experiment_ids: Iterable[int], metric_name: str, sp
     runs = list(dict.fromkeys(known_id(run, "experiment_ids") for run in experiment_ids))
     if len(runs) > 10_000:
         raise refused(f"{len(runs)} runs are compared, 10,000 at most", field="experiment_ids")
-    known = demand_known(record, runs)
-    values: dict[int, list[float | None]] = {run: [] for run in known}
-    query = sa.select(_M.experiment_id, _M.value).where(*_chosen(metric_name, split), _M.experiment_id.in_(runs))
-    with record.database.read() as connection:
-        for run, value in connection.execute(query.order_by(*ORDER)):
-            values[run].append(value)
-    return {run: _listed(values[run]) for run in runs}
+    return _summaries(record, runs, metric_name, split)
 
 
 def demand_known(record: Record, runs: Sequence[int]) -> Sequence[int]:
     """The runs, all of them in the record."""
     e = EXPERIMENTS.c
     with record.database.read() as connection:
-        found = set(connection.execute(sa.select(e.id).where(e.id.in_(runs))).scalars())
+        _demand(runs, set(connection.execute(sa.select(e.id).where(e.id.in_(runs))).scalars()))
+    return runs
+
+
+def _demand(runs: Sequence[int], found: Collection[int]) -> None:
     missing = [run for run in runs if run not in found]
     if missing:
         raise not_found("run", missing[0], f"{len(missing)} of the {len(runs)} asked for are not in the record")
-    return runs
 
 
 def summarised(record: Record, run: int, metric_name: str, split: str | None) -> Summary:
     """``count mean std min max median q25 q75 final non_finite`` of one metric."""
-    demand_known(record, [run])
-    chosen = [*_chosen(metric_name, split), _M.experiment_id == run]
-    finite = sa.select(_M.value).where(*chosen, _M.value.is_not(None))
-    broken = sa.select(sa.func.count()).select_from(METRICS).where(*chosen, _M.value.is_(None))
-    with record.database.read() as connection:
-        values = np.fromiter(chain.from_iterable(_raw(connection, finite)), np.float64)
-        final = connection.execute(finite.order_by(*_LAST).limit(1)).scalar()
-        return _summary(values, final, int(connection.execute(broken).scalar_one()))
+    return _summaries(record, [run], metric_name, split)[run]
 
 
 def charted(
@@ -66,13 +57,13 @@ def charted(
     """Places and values in order; with `max_points` the finite points that show each stretch."""
     demand_known(record, [run])
     chosen = sa.and_(*_chosen(metric_name, split), _M.experiment_id == run)
-    query = sa.select(_M.episode, _M.step, _M.epoch, _M.value, _M.non_finite).where(chosen)
+    query = sa.select(_M.episode, _M.step, _M.epoch, _M.value, _M.non_finite).order_by(*ORDER)
     with record.database.read() as connection:
-        if max_points is not None:
-            count = connection.execute(sa.select(sa.func.count()).select_from(METRICS).where(chosen)).scalar_one()
-            if count > max_points:
-                query = query.where(_M.id.in_(_kept(connection, chosen, max_points // 4)))
-        found = connection.execute(query.order_by(*ORDER)).all()
+        if max_points is None or not _more(connection, chosen, max_points):
+            query = query.where(chosen)
+        else:
+            query = query.where(_M.id.in_(_kept(connection, chosen, max_points // 4)))
+        found = connection.execute(query).all()
     return {
         "episodes": [row[0] for row in found],
         "steps": [row[1] for row in found],
@@ -106,25 +97,77 @@ def _chosen(metric_name: str, split: str | None) -> list[sa.ColumnElement[bool]]
     return found if split is None else [*found, _M.split == named(split, "split")]
 
 
-def _kept(connection: sa.Connection, chosen: sa.ColumnElement[bool], buckets: int) -> list[int]:
-    """Ids of the first, last, lowest and highest finite point of each of `buckets` stretches of equal count."""
-    query = sa.select(_M.id, _M.value).where(chosen, _M.value.is_not(None)).order_by(*ORDER)
-    found = np.fromiter(_raw(connection, query), np.dtype([("id", np.int64), ("value", np.float64)]))
+def _more(connection: sa.Connection, chosen: sa.ColumnElement[bool], count: int) -> bool:
+    return connection.execute(sa.select(_M.id).where(chosen).offset(count).limit(1)).first() is not None
+
+
+def _kept(connection: sa.Connection, chosen: sa.ColumnElement[bool], stretches: int) -> set[int]:
+    """Ids of the first, last, lowest and highest finite point of each of `stretches` of equal width.
+
+    The stretches divide the first place in which the points differ, as the columns of pixels of a chart do: a line
+    through what is kept is the line through all (Jugel et al. 2014, M4). Points that lack that place are first.
+    """
+    finite = sa.select(*_PLACES).where(chosen, _M.value.is_not(None))
+    first, last = (connection.execute(finite.order_by(*order).limit(1)).first() for order in (ORDER, _LAST))
+    if first is None or last is None:
+        return set()
+    for column, low, high in zip(_PLACES, first, last, strict=True):
+        if low is None and high is not None and stretches == 1:
+            return _marked(connection, chosen, _M.id, [(0, 2**63 - 1)])
+        if low is None and high is not None:
+            lacking = _kept(connection, chosen & column.is_(None), stretches // 2)
+            return lacking | _kept(connection, chosen & column.is_not(None), stretches - stretches // 2)
+        if low != high:
+            width = -((low - high - 1) // stretches)
+            return _marked(
+                connection, chosen, column, [(k, min(k + width - 1, high)) for k in range(low, high + 1, width)]
+            )
+        chosen &= column.is_(None) if low is None else column == low
+    return {first.id}
+
+
+def _marked(
+    connection: sa.Connection,
+    chosen: sa.ColumnElement[bool],
+    column: sa.ColumnElement[int],
+    stretches: Sequence[tuple[int, int]],
+) -> set[int]:
+    """Of each stretch of a column, both its ends in it: the extremes by one look, then where each was met first."""
+    inside = sa.and_(chosen, _M.value.is_not(None), column.between(sa.bindparam("begin"), sa.bindparam("end")))
+    extremes = sa.select(sa.func.min(_M.value), sa.func.max(_M.value)).where(inside)
+    one = sa.select(_M.id).where(inside).limit(1)
+    marks = sa.select(
+        one.order_by(*ORDER).scalar_subquery(),
+        one.order_by(*_LAST).scalar_subquery(),
+        *(
+            one.where(_M.value == sa.bindparam(value)).order_by(*ORDER).scalar_subquery()
+            for value in ("lowest", "highest")
+        ),
+    )
     ids: set[int] = set()
-    for stretch in np.array_split(found, buckets):
-        if len(stretch):
-            marks = (0, -1, stretch["value"].argmin(), stretch["value"].argmax())
-            ids.update(int(stretch["id"][mark]) for mark in marks)
-    return sorted(ids)
+    for begin, end in stretches:
+        place = {"begin": begin, "end": end}
+        low, high = connection.execute(extremes, place).one()
+        if low is not None:
+            ids.update(connection.execute(marks, place | {"lowest": low, "highest": high}).one())
+    return ids
 
 
-def _raw(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
-    """The driver's own tuples: a row object for each of a million points is most of the time that they take."""
-    cursor: Any = connection.execute(query).cursor  # DB-API leaves iteration out of what it promises; both drivers do
-    return iter(()) if cursor is None else iter(cursor)
+def _summaries(record: Record, runs: Sequence[int], metric_name: str, split: str | None) -> dict[int, Summary]:
+    """By one query, which reads the points of each run once, and its last one by a look."""
+    e = EXPERIMENTS.c
+    of_run = [*_chosen(metric_name, split), _M.experiment_id == e.id]
+    points = sa.select(Packed(_M.value)).where(*of_run).scalar_subquery()
+    final = sa.select(_M.value).where(*of_run, _M.value.is_not(None)).order_by(*_LAST).limit(1).scalar_subquery()
+    with record.database.read() as connection:
+        found = connection.execute(sa.select(e.id, points, final).where(e.id.in_(runs))).all()
+    told = {run: _summary(unpacked(packed), last) for run, packed, last in found}
+    _demand(runs, told)
+    return {run: told[run] for run in runs}
 
 
-def _summary(finite: "np.ndarray[Any, np.dtype[np.float64]]", final: float | None, non_finite: int) -> Summary:
+def _summary(points: "np.ndarray[Any, np.dtype[np.float64]]", final: float | None) -> Summary:
+    finite = points[np.isfinite(points)]
     told: Summary = {"count": len(finite), **dict.fromkeys(STATISTICS, math.nan)}
     if len(finite):
         low, middle, high = np.quantile(finite, (0.25, 0.5, 0.75))
@@ -138,9 +181,4 @@ def _summary(finite: "np.ndarray[Any, np.dtype[np.float64]]", final: float | Non
             "q75": float(high),
             "final": math.nan if final is None else final,
         }
-    return told | {"non_finite": non_finite}
-
-
-def _listed(values: Sequence[float | None]) -> Summary:
-    finite = [value for value in values if value is not None]
-    return _summary(np.array(finite, dtype=np.float64), finite[-1] if finite else None, len(values) - len(finite))
+    return told | {"non_finite": len(points) - len(finite)}
