@@ -338,7 +338,7 @@ def test_the_command_fails_where_the_table_does_and_says_which_figure(
     assert command(monkeypatch, broken, "--home", str(tmp_path)) == 1
     said = capsys.readouterr()
     assert "60 of 60" in said.out
-    assert "error TRAIN_SELFTEST: the gate does not do what it must: GOLD on a market without an edge" in said.err
+    assert "error TRAIN_SELFTEST: the gate does not do what it must: False promotions: GOLD without an edge" in said.err
     assert max(map(len, said.out.splitlines()[:-1])) <= 80
     assert command(monkeypatch, broken, "--home", str(tmp_path), "--json") == 1
     error = json.loads(capsys.readouterr().out)["error"]
@@ -350,4 +350,4 @@ def test_few_markets_are_told_to_be_few(
 ) -> None:
     few = made([each for each in good() if each.number < 2])
     assert command(monkeypatch, few, "--home", str(tmp_path), "--markets", "2") == 1
-    assert "too few repetitions to tell: GOLD on a market without an edge: 0 of 2" in capsys.readouterr().err
+    assert "too few repetitions to tell: False promotions: GOLD without an edge: 0 of 2" in capsys.readouterr().err

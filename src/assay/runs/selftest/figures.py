@@ -93,7 +93,7 @@ def _false(found: Sequence[Repetition]) -> Figure:
     """GOLD in either reading is an error."""
     wrong = ["GOLD" in (each.verdict, each.told) for each in found]
     return _rate(
-        "false_promotion", "GOLD on a market without an edge", wrong, f"upper bound below {MOST_FALSE:.0%}",
+        "false_promotion", "False promotions: GOLD without an edge", wrong, f"upper bound below {MOST_FALSE:.0%}",
         MOST_FALSE, shown_below(MOST_FALSE),
     )  # fmt: skip
 
@@ -102,8 +102,8 @@ def _power(found: Sequence[Repetition]) -> Figure:
     """GOLD in both readings is a success."""
     right = [each.verdict == each.told == "GOLD" for each in found]
     return _rate(
-        "power", f"GOLD on a market with an edge (ic {STRENGTH[EDGE]:g})", right,
-        f"lower bound of {LEAST_POWER:.0%} or more", LEAST_POWER, shown_above(LEAST_POWER),
+        "power", f"Power: GOLD on an edge of ic {STRENGTH[EDGE]:g}", right,
+        f"lower bound {LEAST_POWER:.0%} or more", LEAST_POWER, shown_above(LEAST_POWER),
     )  # fmt: skip
 
 
@@ -112,11 +112,11 @@ def _control(found: Sequence[Repetition]) -> list[Figure]:
     deflated = [each.edge == "PASS" for each in found]
     return [
         _rate(
-            "control", "no edge, no costs: edge passes if one trial is counted", naive,
+            "control", "Control: edge passes, one trial counted", naive,
             f"{LEAST_NAIVE:.0%} or more", LEAST_NAIVE, _at_least,
         ),
         _rate(
-            "deflated", "the same markets: edge passes with the true count", deflated, f"{MOST_DEFLATED:.0%} or less",
+            "deflated", "Control: edge passes, all trials counted", deflated, f"{MOST_DEFLATED:.0%} or less",
             MOST_DEFLATED, _at_most,
         ),
     ]  # fmt: skip
@@ -132,21 +132,21 @@ def _at_most(count: int, n: int) -> State:
 
 def _trainers(found: Sequence[Repetition]) -> Figure:
     gold = sum(each.verdict == "GOLD" for each in found)
-    title = f"GOLD on a strong edge (ic {STRENGTH[TRAINERS[0]]:g}), each trainer"
+    title = f"Trainers: GOLD on an edge of ic {STRENGTH[TRAINERS[0]]:g}"
     return _every("trainers", title, gold, len(found), wanted=len(found))
 
 
 def _leaks(suite: Mapping[str, Any]) -> list[Figure]:
     planted = int(suite["planted"])
     return [
-        _every("leaks", "planted leaks found", int(suite["found"]), planted, wanted=planted),
-        _every("alarms", "alarms in audits of what is sound", int(suite["alarms"]), int(suite["clean"]), wanted=0),
+        _every("leaks", "Planted leaks that were found", int(suite["found"]), planted, wanted=planted),
+        _every("alarms", "False alarms of the audit", int(suite["alarms"]), int(suite["clean"]), wanted=0),
     ]
 
 
 def _counted(found: Sequence[Repetition], tried: int) -> Figure:
     whole = sum(each.trials == tried for each in found)
-    return _every("ledger", f"markets whose ledger counts {tried} trials", whole, len(found), wanted=len(found))
+    return _every("ledger", f"Ledgers that count {tried} trials", whole, len(found), wanted=len(found))
 
 
 def shown_below(limit: float) -> Callable[[int, int], State]:

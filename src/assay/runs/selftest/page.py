@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assay.kernel.errors import StoreError, shown
 from assay.runs.report.page import templates
-from assay.runs.report.parts import Card, Cards, Key, Part, Section, figure, table
+from assay.runs.report.parts import NARROW, Card, Cards, Key, Part, Section, figure, table
 from assay.runs.report.scale import Scale
 from assay.runs.report.svg import Canvas
 from assay.runs.report.wording import count, number, percent, ratio
@@ -91,7 +91,7 @@ def _rates(figures: Sequence[Figure]) -> Section:
         )
         for each in figures
     ]
-    head = ("What is counted", "Count", "Rate", "Lower bound", "Upper bound", "Wanted", "")
+    head = ("What is counted", "Count", "Rate", "Lower", "Upper", "Wanted", "")
     caption = "Bounds are one-sided, each at 95 % (Clopper and Pearson); what was chosen and not drawn has none."
     drawn = [each for each in figures if not isnan(each.low)]
     plot = figure(
@@ -113,7 +113,7 @@ def _intervals(figures: Sequence[Figure], width: float) -> Canvas:
     for k, each in enumerate(figures):
         y = top + _ROW * (k + 0.68)
         said = f"{each.title}: {each.told}"
-        canvas.text(left + 4, y - 14, said, "tick halo")
+        canvas.text(left + 4, y - 14, said if width > NARROW else each.title, "tick halo")
         canvas.add("line", "whisker", said, x1=x.at(each.low), x2=x.at(each.high), y1=y, y2=y)
         canvas.add(
             "line", "ideal", f"wanted: {each.needs}", x1=x.at(each.limit), x2=x.at(each.limit), y1=y - 9, y2=y + 9
@@ -126,8 +126,14 @@ def _markets(found: Sequence[Repetition]) -> Section:
     plot = figure(
         "Deflated probability of the best record on each market",
         lambda width: _strips(found, width),
-        caption="One dot a market: GOLD dots are filled. Right of the dashed line the check edge passes.",
-        legend=(Key("s-dot", "GOLD"), Key("s-pale", "not GOLD"), Key("s-ideal", "What the gate asks: 95 %")),
+        caption="One dot a market. Right of the dashed line the check edge passes. Without costs a ring shows the same "
+        "record as one trial: what luck would be taken for if nobody counted.",
+        legend=(
+            Key("s-dot", "GOLD"),
+            Key("s-pale", "not GOLD"),
+            Key("s-bests", "as one trial"),
+            Key("s-ideal", "What the gate asks: 95 %"),
+        ),
     )
     lead = "Of the twenty rules the one with the best out-of-sample record goes to the gate, with the ledger's count."
     return Section("markets", "Markets", lead, (plot,))
@@ -148,6 +154,9 @@ def _strips(found: Sequence[Repetition], width: float) -> Canvas:
             y = top + tall * row + 28 + (k * 7 % 10) / 10 * (tall - 40)
             said = f"{_KINDS[kind]} {each.number}: {each.best}, {each.verdict}, {percent(each.deflated, 1)}"
             gold = each.verdict == "GOLD"
+            if kind == CONTROL:
+                canvas.add("circle", "chosen", f"{said}; as one trial {percent(each.naive, 1)}",
+                           cx=x.at(number(each.naive)), cy=y, r=3.2)  # fmt: skip
             canvas.add("circle", "dot" if gold else "dot pale", said, cx=x.at(number(each.deflated)), cy=y, r=4.2)
     return canvas
 
