@@ -8,10 +8,15 @@ import typer
 from assay.cli.door import Exchange, Home, Json, Symbol, Timeframe, number, opened, say, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
     from rich.table import Table
 
     from assay.runs.importance import Ranked
+
+    View = Callable[[Ranked], dict[str, Any]]
+    People = Callable[[Console, dict[str, Any], Path | None], None]
 
 Set = Annotated[str, typer.Option("--features", help="Feature set.")]
 Target = Annotated[str | None, typer.Option(help="Target. [profitable, 24 bars, long and short]")]
@@ -62,50 +67,38 @@ def table(
     say(document, lambda console: _computed(console, document), as_json=as_json)
 
 
-@app.command()
-def rank(
-    exchange: Exchange,
-    symbol: Symbol,
-    timeframe: Timeframe,
-    features: Set = "core72",
-    target: Target = None,
-    train_bars: TrainBars = None,
-    test_bars: TestBars = None,
-    bars: Newest = None,
-    setting: Setting = None,
-    max_features: Annotated[int | None, typer.Option(min=1, help="Columns that a fold may select. [all]")] = None,
-    seed: Seed = None,
-    out: Page = None,
-    home: Home = None,
-    as_json: Json = False,
-) -> None:
-    """Rank a set's columns for a target, inside each train fold; which to keep, and why not the others."""
-    flags = _flags(exchange, symbol, timeframe, features, target, train_bars, test_bars, bars, seed)
-    found = _ranked(flags, setting, max_features, out, home)
-    say(found.document, lambda console: _columns(console, found.document, out), as_json=as_json)
+def _ranking(view: "View", people: "People") -> "Callable[..., None]":
+    """A command that ranks; rank and stability take the same options and tell of the same ranking."""
+
+    def command(
+        exchange: Exchange,
+        symbol: Symbol,
+        timeframe: Timeframe,
+        features: Set = "core72",
+        target: Target = None,
+        train_bars: TrainBars = None,
+        test_bars: TestBars = None,
+        bars: Newest = None,
+        setting: Setting = None,
+        max_features: Annotated[int | None, typer.Option(min=1, help="Columns that a fold may select. [all]")] = None,
+        seed: Seed = None,
+        out: Page = None,
+        home: Home = None,
+        as_json: Json = False,
+    ) -> None:
+        flags = _flags(exchange, symbol, timeframe, features, target, train_bars, test_bars, bars, seed)
+        document = view(_ranked(flags, setting, max_features, out, home))
+        say(document, lambda console: people(console, document, out), as_json=as_json)
+
+    return command
 
 
-@app.command()
-def stability(
-    exchange: Exchange,
-    symbol: Symbol,
-    timeframe: Timeframe,
-    features: Set = "core72",
-    target: Target = None,
-    train_bars: TrainBars = None,
-    test_bars: TestBars = None,
-    bars: Newest = None,
-    setting: Setting = None,
-    max_features: Annotated[int | None, typer.Option(min=1, help="Columns that a fold may select. [all]")] = None,
-    seed: Seed = None,
-    out: Page = None,
-    home: Home = None,
-    as_json: Json = False,
-) -> None:
-    """The same ranking fold by fold: whether folds agree, and how far each column has moved."""
-    flags = _flags(exchange, symbol, timeframe, features, target, train_bars, test_bars, bars, seed)
-    found = _ranked(flags, setting, max_features, out, home)
-    say(found.steadiness, lambda console: _by_fold(console, found.steadiness, out), as_json=as_json)
+app.command(
+    "rank", help="Rank a set's columns for a target, inside each train fold; which to keep, and why not others."
+)(_ranking(lambda found: found.document, lambda *told: _columns(*told)))
+app.command("stability", help="The same ranking fold by fold: do folds agree, and how far has each column moved.")(
+    _ranking(lambda found: found.steadiness, lambda *told: _by_fold(*told))
+)
 
 
 @app.command()
