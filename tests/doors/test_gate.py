@@ -10,7 +10,9 @@ from assay.app import context
 from assay.kernel.errors import ConfigError
 from assay.settings import Gate
 from assay.validate.thresholds import Thresholds
-from tests.doors.commands import TRAIN, assay, told
+from tests.doors.commands import MARKET, TRAIN, assay, told
+from tests.doors.searching import GRID, KEY
+from tests.doors.test_backtest import record_of
 from tests.doors.test_models import change
 
 Trained = tuple[Path, dict[str, Any]]
@@ -107,3 +109,41 @@ def test_gold_of_before_is_asked_by_the_limits_of_now(served: Trained, monkeypat
     assert "GOLD by confidence 0.95, looser than 0.99" in assay(*promote, "--json", home=home).error["message"]
     found = told(*promote, "--override", "it was gold last week", home=home)
     assert found["override"]["reason"] == "it was gold last week"
+
+
+def test_a_broken_chain_judges_nothing_and_says_where(searched: Trained) -> None:
+    home, was = searched
+    with record_of(home) as record, record.database.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER trials_no_update")
+        connection.exec_driver_sql("UPDATE trials SET score = 9 WHERE seq = 2")
+    runs = len(told("runs", "list", home=home))
+    for words in (TRAIN, GRID):
+        error = assay(*words, "--force", "--json", home=home).error
+        assert error["code"] == "STORE_CORRUPT" and f"{KEY} number 2 has been changed" in error["message"]
+        facts = error["facts"]
+        assert facts["seq"] == 2 and len(facts["found"]) == len(facts["wanted"]) == 64
+        assert facts["found"] != facts["wanted"]
+    assert len(told("runs", "list", home=home)) == runs  # refused before anything is fitted
+    told("backtest", "sma_cross", *MARKET, home=home)  # is judged by nobody
+    error = assay("models", "promote", 1, "--by", "ann", "--override", "x", "--json", home=home).error
+    assert "number 2 has been changed" in error["message"]
+    assert was["verdict"] == told("runs", "show", was["experiment_id"], home=home)["verdict"]
+
+
+def test_no_door_lets_through_what_was_not_audited(stocked: Path) -> None:
+    was = told(*GRID, "--audit", "off", home=stocked)
+    assert {each["check"]: each["state"] for each in was["reasons"]}["audit"] == "UNKNOWN"
+    assert was["evidence"]["audit"] is None
+    for words in (
+        ("models", "promote", 1, "--by", "ann", "--override", "I know better"),
+        ("config", "activate", was["config_id"]),
+        ("config", "approve", was["config_id"], "--by", "ann", "--why", "I know better"),
+    ):
+        said = assay(*words, "--json", home=stocked)
+        assert (said.code, said.error["code"]) == (3, "LEAK_NOT_AUDITED"), said
+        assert f"assay audit {was['experiment_id']}" in said.error["hint"]
+    told("config", "deactivate", was["config_id"], home=stocked)
+    change(stocked, audit_status="failed")
+    assert assay("config", "activate", was["config_id"], "--json", home=stocked).error["code"] == "LEAK_AUDIT"
+    change(stocked, audit_status="passed")
+    assert told("config", "activate", was["config_id"], home=stocked)["is_active"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assay.kernel.errors import ArtifactError, StoreError
+from assay.kernel.errors import ArtifactError, LeakError, StoreError
 from assay.testing.record import a_trial
 from assay.track.record import Record
 from assay.track.registry import champions
@@ -117,7 +117,7 @@ def test_posts_are_apart(record: Record, run: int) -> None:
     [
         ({"integrity": "missing"}, "files are missing"),
         ({"integrity": "corrupt"}, "files are corrupt"),
-        ({"audit_status": "pending"}, "audit is pending"),
+        ({"audit_status": "failed"}, "audit is failed"),
         ({"val_metric": float("nan")}, "no finite metric"),
         ({"verdict": {"word": "GOLD", "reasons": [COUNTED | {"state": "UNKNOWN"}]}}, "every trial"),
         ({"verdict": None}, "every trial"),
@@ -128,6 +128,22 @@ def test_nothing_waives_these(record: Record, run: int, changes: dict[str, Any],
     model = add(record, run, **changes)
     assert said in str(refused("STORE_VALUE", lambda: promote(record, model, override="I know better")))
     assert held(record) == {} and events(record) == []
+
+
+def test_without_an_audit_nothing_serves(record: Record, run: int) -> None:
+    model = add(record, run, audit_status="pending", integrity="missing")
+    for act in (lambda: promote(record, model), lambda: promote(record, model, override="I know better")):
+        with pytest.raises(LeakError, match="files are missing; its leak audit is pending") as told:
+            act()
+        assert (told.value.code, told.value.exit_code, told.value.facts["run"]) == ("LEAK_NOT_AUDITED", 3, run)
+    first, second = add(record, run), add(record, run)
+    promote(record, first)
+    promote(record, second)
+    with record.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE models SET audit_status = 'pending' WHERE id = {first}")
+    with pytest.raises(LeakError, match="pending"):
+        record.champions.rollback(POST, by="ann", works=fine)
+    assert held(record) == {"champion": second, "previous": first}
 
 
 def test_files_that_do_not_work_are_not_promoted(record: Record, run: int) -> None:

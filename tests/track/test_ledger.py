@@ -127,7 +127,7 @@ def test_a_change_of_any_column_is_found(record: Record, column: str) -> None:
     unguarded(record, f"UPDATE trials SET {column} = {change_to(column)} WHERE seq = 3")
     with pytest.raises(StoreError) as told:
         record.ledger.check()
-    assert told.value.code == "STORE_LEDGER"
+    assert told.value.code == "STORE_CORRUPT"
     if column not in ("seq", "market_key", "row_hash"):
         assert (told.value.facts["market_key"], told.value.facts["seq"]) == (MARKET, 3)
 
@@ -139,7 +139,7 @@ def test_missing_rows_are_found_and_still_counted(record: Record, cut: str) -> N
     unguarded(record, f"DELETE FROM trials WHERE market_key = '{MARKET}' AND {cut}")
     with pytest.raises(StoreError, match=r"BTC/USDT") as told:
         record.ledger.check()
-    assert (told.value.code, told.value.facts["market_key"]) == ("STORE_LEDGER", MARKET)
+    assert (told.value.code, told.value.facts["market_key"]) == ("STORE_CORRUPT", MARKET)
     assert record.ledger.count(MARKET) == 5
     guarded(record)
     assert record.ledger.append(a_trial(seed=99)) == 6  # the chain goes on behind what was cut
@@ -187,7 +187,7 @@ def test_a_changed_head_is_found(record: Record, change: str) -> None:
     unguarded(record, change)
     with pytest.raises(StoreError) as told:
         record.ledger.check()
-    assert (told.value.code, told.value.facts["seq"]) == ("STORE_LEDGER", 5)
+    assert (told.value.code, told.value.facts["seq"]) == ("STORE_CORRUPT", 5)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)

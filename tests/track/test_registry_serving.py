@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.kernel.errors import AssayError, ConfigError
+from assay.kernel.errors import AssayError, ConfigError, LeakError
 from assay.kernel.panel import Panel, Window
 from assay.track.blobs.signature import Keys
 from assay.track.record import Record, open_record
@@ -113,8 +113,9 @@ def test_a_promotion_reads_the_files(registry: ModelRegistry, run: int, tmp_path
 def test_a_model_straight_from_training_is_refused_for_its_audit(registry: ModelRegistry, run: int) -> None:
     model = publish(registry, run)
     change(registry.record, model, verdict=GOLD)
-    told = refused("STORE_VALUE", lambda: registry.promote(model, by="ann", override="please"))
-    assert "its leak audit is pending" in str(told)
+    with pytest.raises(LeakError, match="its leak audit is pending") as told:
+        registry.promote(model, by="ann", override="please")
+    assert told.value.code == "LEAK_NOT_AUDITED" and "assay audit" in told.value.hint
     refused("STORE_VALUE", lambda: registry.promote(model))  # nobody
 
 

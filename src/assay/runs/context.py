@@ -98,6 +98,14 @@ class Context:
         fresh.__dict__["record"] = self.record  # one record, open once
         return fresh
 
+    def demand_whole(self, market_key: str) -> None:
+        """Walk the market's chain of the ledger: by one that does not hold nothing is judged. A hash a row.
+
+        StoreError ``STORE_CORRUPT`` with the row and both hashes. What is reproduced was judged before.
+        """
+        if self.again is None:
+            self.record.ledger.check(market_key)
+
     def trials_before(self, market_key: str) -> int:
         """Configurations that the ledger holds of a market as a run begins."""
         return self.record.ledger.count(market_key) if self.again is None else self.again.counted

@@ -66,6 +66,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
         if not force and (known := keep.existing(spec, digest, context)) is not None:
             return TrainResult(known, existing=True)
         past, folds = _windows_of(asked, bars)
+        context.demand_whole(spec.market_key)
         counted = context.trials_before(spec.market_key)
         running = keep.running(
             spec, digest, bars, context, by=asked.rule.name, kind=KIND, file=file, known={"counted": counted}

@@ -48,7 +48,9 @@ def ruled(
 
     number: of the record's own row.   n_searched: configurations that it was chosen among.   fared: how some of them
     did on the window that was searched.   plateau: share of the best score that its neighbours keep.
+    Raises StoreError ``STORE_CORRUPT`` for a ledger whose chain does not hold.
     """
+    context.demand_whole(spec.market_key)
     count = context.trials_now(spec.market_key)
     tried = family(found.whole, number, spec.market_key, context, n_trials=count)
     evidence = evidence_of(

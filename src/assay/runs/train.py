@@ -38,6 +38,7 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         return TrainResult(known, existing=True)
     past = history(spec, bars)
     folds = plan(spec.folds, past.panel, horizon=past.horizon)
+    context.demand_whole(spec.market_key)
     with keep.running(spec, digest, bars, context) as run:
         report = Recording(context, run.id, "walking forward", 0.0, 0.85)
         outcomes = list(

@@ -13,6 +13,7 @@ from assay.kernel.names import did_you_mean
 from assay.runs.context import Context
 from assay.runs.listing import iso
 from assay.track.blobs.store import Blobs
+from assay.track.heads import BrokenChain
 from assay.track.tried import Tried
 
 
@@ -100,9 +101,7 @@ def _sharpe(parts: Iterable[np.ndarray[Any, np.dtype[np.float64]]]) -> dict[str,
 def _chain(market_key: str, context: Context) -> dict[str, Any]:
     try:
         return {"state": "whole", "rows": context.record.ledger.check(market_key), "first_broken": None}
-    except StoreError as error:
-        if error.code != "STORE_LEDGER":
-            raise
+    except BrokenChain as error:
         return {"state": "broken", "rows": None, "first_broken": error.facts.get("seq"), "text": error.message}
 
 

@@ -6,14 +6,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, LeakError, StoreError, shown
 from assay.kernel.names import did_you_mean
 from assay.track.again import writes
 from assay.track.database import Database
 from assay.track.instants import instant, instant_text
+from assay.track.registry.gate import not_audited
 from assay.track.rows import Row, known_fields, rows
 from assay.track.schema.configurations import CONFIGURATIONS
-from assay.track.schema.models import STAGES
+from assay.track.schema.models import MODELS, STAGES
 from assay.track.schema.service import EVENTS
 from assay.validate.breakers import circuit_breakers
 from assay.validate.lifecycle import STAGES as RULES
@@ -81,12 +82,14 @@ class Configurations:
         """Switch it on or off for bots; the row as it is then. The stage stays what it is.
 
         Switching to what it is already changes nothing, the times of switching included. by: for the log of events.
-        StoreError ``STORE_NOT_FOUND``.
+        StoreError ``STORE_NOT_FOUND``; to switch it on LeakError as `approve`.
         """
         with self._database.write() as connection:
             row = _row(connection, config_id, locked=True)
             if row["is_active"] == active:
                 return row
+            if active:
+                _demand_audited(connection, row)
             now = instant(now_ms())
             switched = "last_activated_at" if active else "last_deactivated_at"
             _set(connection, row["id"], {"is_active": active, switched: now, "updated_at": now})
@@ -100,13 +103,15 @@ class Configurations:
         Who, when and why stand in the document (``lifecycle``) and in the log of events. What the new stage allows
         changes with it, in the document and in the columns. Whether it is active does not.
         Raises ConfigError ``CONFIG_FIELD`` for an empty name or reason; StoreError ``STORE_NOT_FOUND``, and
-        ``STORE_CONFLICT`` for a configuration that may not be approved, with the rules that stand against it.
+        ``STORE_CONFLICT`` for a configuration that may not be approved, with the rules that stand against it. LeakError
+        ``LEAK_NOT_AUDITED`` and ``LEAK_AUDIT`` for one whose model's causality audit is open, or failed.
         """
         for name, text in (("by", by), ("why", why)):
             if not text.strip():
                 raise ConfigError(f"{name} is empty: an approval says who gives it and why", field=name)
         with self._database.write() as connection:
             row = _row(connection, config_id, locked=True)
+            _demand_audited(connection, row)
             _demand_eligible(row)
             now = max(instant(now_ms()), row["updated_at"])
             document = _approved(row["config_json"], by.strip(), why.strip(), instant_text(now))
@@ -148,6 +153,16 @@ def _set(connection: sa.Connection, row: int, values: Row) -> None:
 def _log(connection: sa.Connection, by: str, action: str, row: Row, details: Row) -> None:
     event = {"actor": by, "action": action, "subject": row["config_id"], "details": details}
     connection.execute(sa.insert(EVENTS).values(event))
+
+
+def _demand_audited(connection: sa.Connection, row: Row) -> None:
+    """A configuration is handed to bots by its model's audit; one that no training left has none to ask."""
+    status = connection.execute(sa.select(MODELS.c.audit_status).where(MODELS.c.id == row["model_id"])).scalar()
+    text = f"the causality audit of configuration {row['config_id']} is {status}"
+    if status == "pending":
+        raise not_audited(text, row["experiment_id"])
+    if status == "failed":
+        raise LeakError(text, code="LEAK_AUDIT", hint="What it earned may rest on bars that it could not know.")
 
 
 def _demand_eligible(row: Row) -> None:

@@ -24,7 +24,7 @@ def counted(connection: sa.Connection, market_key: str) -> int:
 
 
 def check_heads(connection: sa.Connection, market_key: str | None = None) -> None:
-    """StoreError ``STORE_LEDGER`` for the first chain, by name, whose rows are not all that its head has counted."""
+    """StoreError ``STORE_CORRUPT`` for the first chain, by name, whose rows are not all that its head has counted."""
     t = TRIALS.c
     total = sa.func.sum(t.n_configs).label("n_configs")
     rows = connection.execute(sa.select(t.market_key, sa.func.max(t.seq).label("seq"), total).group_by(t.market_key))
@@ -44,17 +44,25 @@ def _check(connection: sa.Connection, key: str, end: Any, given: Any) -> None:
     t = TRIALS.c
     hashed = connection.execute(sa.select(t.row_hash).where(t.market_key == key, t.seq == last)).scalar()
     if last > given.seq or hashed != given.row_hash:
-        raise broken(key, last, "is not the row that was counted last")
+        raise broken(key, last, "is not the row that was counted last", found=str(hashed), wanted=str(given.row_hash))
     if int(end.n_configs) != given.n_configs:
         raise broken(key, last, f"ends a chain of {end.n_configs} configurations, {given.n_configs} were counted")
 
 
-def broken(market_key: str, seq: int, wrong: str) -> StoreError:
-    """``STORE_LEDGER``, naming the chain and the number in it."""
-    return StoreError(
-        f"trial ledger: {market_key} number {seq} {wrong}",
-        code="STORE_LEDGER",
+class BrokenChain(StoreError):
+    """A chain of the trial ledger does not hold: nothing may be judged by it."""
+
+    default_code = "STORE_CORRUPT"
+
+
+def broken(market_key: str, seq: int, wrong: str, *, found: str = "", wanted: str = "") -> BrokenChain:
+    """``STORE_CORRUPT``, naming the chain, the number in it and, where hashes part, both."""
+    hashes = {"found": found, "wanted": wanted} if found or wanted else {}
+    parted = f": {found[:12]}… stands there, {wanted[:12]}… is due" if hashes else ""
+    return BrokenChain(
+        f"trial ledger: {market_key} number {seq} {wrong}{parted}",
         hint="The ledger was changed outside Assay; restore a backup.",
         market_key=market_key,
         seq=seq,
+        **hashes,
     )

@@ -101,7 +101,9 @@ class Ledger:
             return rows(connection.execute(query))
 
     def check(self, market_key: str | None = None) -> int:
-        """Walk every chain, or one; how many rows hold. StoreError ``STORE_LEDGER`` names the first that does not.
+        """Walk every chain, or one; how many rows hold.
+
+        StoreError ``STORE_CORRUPT`` names the first that does not, and both hashes.
 
         A row cut from the end of a chain leaves no broken link; the chain's head, which the database keeps, misses it.
         """
@@ -197,15 +199,14 @@ def _identical(connection: sa.Connection, row: Row) -> int | None:
 
 
 def _check_link(row: Row, last: Row) -> None:
-    wrong = ""
-    if row["seq"] != last["seq"] + 1:
-        wrong = f"follows number {last['seq']}"
-    elif row["prev_hash"] != last["row_hash"]:
-        wrong = "does not point to the row before it"
-    elif row_hash(row) != row["row_hash"]:
-        wrong = "has been changed"
-    if wrong:
-        raise broken(row["market_key"], row["seq"], wrong)
+    key, seq = row["market_key"], row["seq"]
+    if seq != last["seq"] + 1:
+        raise broken(key, seq, f"follows number {last['seq']}")
+    if row["prev_hash"] != last["row_hash"]:
+        why = "does not point to the row before it"
+        raise broken(key, seq, why, found=row["prev_hash"], wanted=last["row_hash"])
+    if (now := row_hash(row)) != row["row_hash"]:
+        raise broken(key, seq, "has been changed", found=now, wanted=row["row_hash"])
 
 
 def _check_end(connection: sa.Connection) -> None:

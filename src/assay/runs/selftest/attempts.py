@@ -95,7 +95,7 @@ class Chosen:
 def chosen(attempts: Sequence[Tried], context: Context) -> Chosen:
     """Hand the best out-of-sample record to the gate with the ledger's counts; its pipeline is audited before.
 
-    Raises StoreError ``STORE_LEDGER`` where the chain is broken.
+    Raises StoreError ``STORE_CORRUPT`` where the chain is broken.
     """
     best = max(attempts, key=lambda each: each.sharpe)
     market = best.spec.market_key

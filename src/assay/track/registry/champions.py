@@ -81,8 +81,9 @@ class Champions:
         override:         why a person promotes a model whose verdict is not GOLD; kept in the log of events.
         limits:           thresholds of the gate that are asked now; None are the default ones.
         ArtifactError ``ARTIFACT_GONE`` for a model whose files retention took. StoreError ``STORE_VALUE`` for one that
-        the gate does not let through, naming each reason; ``STORE_CONFLICT`` for one of a run that failed, and
-        ``STORE_CONFLICT`` with the winner's id when the champion changed meanwhile; ``STORE_NOT_FOUND``.
+        the gate does not let through, naming each reason, LeakError ``LEAK_NOT_AUDITED`` where one is an open audit;
+        ``STORE_CONFLICT`` for one of a run that failed, and ``STORE_CONFLICT`` with the winner's id when the champion
+        changed meanwhile; ``STORE_NOT_FOUND``.
         """
         _demand_name(by)
         with self._database.read() as connection:

@@ -5,8 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ArtifactError, StoreError, shown
+from assay.kernel.errors import ArtifactError, LeakError, StoreError, shown
 from assay.track.database import Database
+from assay.track.heads import BrokenChain
 from assay.track.ledger import Ledger
 from assay.track.rows import Row, rows
 from assay.track.schema.ledger import TRIALS
@@ -20,7 +21,7 @@ def gate(row: Row, override: str, also: list[str], limits: Thresholds | None = N
     """What nothing waives, and the verdict, which a person may; `also`: faults found elsewhere.
 
     limits: thresholds that are asked now, the default ones when not given: gold by looser ones needs a person, too.
-    StoreError ``STORE_VALUE`` with every reason.
+    StoreError ``STORE_VALUE`` with every reason, LeakError ``LEAK_NOT_AUDITED`` where one is that the audit is open.
     """
     faults = [*faults_of(row), *_unproven(row), *also]
     if not override.strip():
@@ -65,13 +66,19 @@ def demand_run(connection: sa.Connection, row: Row) -> None:
 
 
 def demand_sound(row: Row, faults: list[str]) -> None:
-    """StoreError ``STORE_VALUE`` that names every fault, unless there is none."""
-    if faults:
-        raise StoreError(
-            f"model {row['id']} ({shown(row['model_id'])}) cannot be champion: {'; '.join(faults)}",
-            code="STORE_VALUE",
-            faults=faults,
-        )
+    """StoreError ``STORE_VALUE`` that names every fault, if there is one; `not_audited` where an open audit is one."""
+    if not faults:
+        return
+    text = f"model {row['id']} ({shown(row['model_id'])}) cannot be champion: {'; '.join(faults)}"
+    if row["audit_status"] == "pending":
+        raise not_audited(text, row["experiment_id"], faults=faults)
+    raise StoreError(text, code="STORE_VALUE", faults=faults)
+
+
+def not_audited(text: str, run: int | None, **facts: object) -> LeakError:
+    """``LEAK_NOT_AUDITED``: nobody knows whether the run saw the future, so no door lets it through."""
+    hint = "Train it again with an audit." if run is None else f"assay audit {run} asks all that is open."
+    return LeakError(text, code="LEAK_NOT_AUDITED", hint=hint, run=run, **facts)
 
 
 def word(row: Row) -> str:
@@ -103,9 +110,7 @@ def uncounted(database: Database, ledger: Ledger, row: Row) -> list[str]:
     try:
         for chain in chains:
             ledger.check(chain)
-    except StoreError as error:
-        if error.code != "STORE_LEDGER":
-            raise
+    except BrokenChain as error:
         return [error.message]
     return []
 
