@@ -1,5 +1,6 @@
 """The gate's word at the doors: what is said, what is kept with it, and that it is the same wherever it is shown."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,14 @@ def test_the_page_shows_what_stands_beside(ran: Ran) -> None:
     page = Path(told("report", was["experiment_id"], home=home)["report"]).read_text()
     assert '<section id="beside">' in page and "Where the checks draw their lines" in page
     assert "Could luck alone have done it?" in page
+
+
+def test_the_verdict_outlives_the_files_of_its_run(ran: Ran) -> None:
+    home, was = ran
+    with record_of(home) as record:
+        (row,) = [a for a in record.artifacts.read(was["experiment_id"]) if a["artifact_type"] == "evidence"]
+    shutil.rmtree(Blobs(home / "artifacts").path(row["metadata"]["blob"]))
+    shown = told("runs", "show", was["experiment_id"], home=home)
+    assert shown["gone"] and all(shown[name] == was[name] for name in ("verdict", "stage", "reasons", *KEPT))
+    people = assay("runs", "show", was["experiment_id"], home=home)
+    assert people.code == 0 and was["verdict"] in people.out and "none of it decides" in people.out

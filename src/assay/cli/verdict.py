@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 def word(console: "Console", document: Document) -> None:
     """The word with its advice, a line for each check, and a few more that decide nothing."""
-    console.print(f"[bold]{document['verdict']}[/bold]: {document['advice']}")
-    for reason in document["reasons"]:
+    advice = f": {document['advice']}" if "advice" in document else ""  # the record alone keeps none
+    console.print(f"[bold]{document['verdict']}[/bold]{advice}")
+    for reason in document.get("reasons", ()):
         console.print(f"  {reason['state']:<8}{reason['check']:<12}{reason['text']}", highlight=False)
     lines = [*beside(document)]
     if lines:

@@ -6,7 +6,7 @@ from typing import Any
 from assay.kernel.errors import ArtifactError
 from assay.runs import keep
 from assay.runs.context import Context
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import VERDICT, jsonable
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,7 +51,13 @@ def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:
             raise
         _LOG.warning("the report of run %d is gone, the record alone tells of it: %s", row["id"], error)
         told = {name: value for name, value in _row(row, context).items() if name in ("seconds", "model_id", "metrics")}
-        return told | {"gone": error.message}
+        return told | _judged(row, context) | {"gone": error.message}
+
+
+def _judged(row: dict[str, Any], context: Context) -> dict[str, Any]:
+    """The verdict that the run's model has; nothing where it has none."""
+    found = [model["verdict"] for model in context.record.models.recent(row["id"], limit=1) if model["verdict"]]
+    return {"verdict": found[0].get("word")} | {k: found[0][k] for k in VERDICT if k in found[0]} if found else {}
 
 
 def _row(row: dict[str, Any], context: Context) -> dict[str, Any]:
