@@ -125,6 +125,18 @@ def test_noise_alone_leaves_the_best_with_a_warning_and_no_verdict_to_keep() -> 
     assert all(len(fold.selected) >= 1 for fold in found.folds)
 
 
+def test_folds_that_rank_nothing_are_told_beside_the_agreement_of_the_others() -> None:
+    from dataclasses import replace
+
+    from assay.features.importance.ranking import _unranked
+
+    folds = ranked(*market()).folds
+    level = replace(folds[0], rank=np.where(np.isfinite(folds[0].rank), 3.0, np.nan))
+    assert _unranked(folds) == ()
+    (text,) = _unranked((*folds, level))
+    assert text.startswith(f"1 of {len(folds) + 1} folds rank no column above another")
+
+
 def test_at_most_max_features_are_selected_best_first() -> None:
     found = ranked(*market(), max_features=2)
     full = ranked(*market())

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from assay.kernel.arrays import FloatArray
-from assay.kernel.errors import ConfigError, LeakError, shown
-from assay.kernel.names import did_you_mean
+from assay.kernel.errors import ConfigError, shown
 
 if TYPE_CHECKING:
     from assay.features.study import Study
@@ -17,9 +16,8 @@ Clock = Literal["own", "higher", "next"]
 Unit = Literal["quote", "ratio", "percent", "unit", "hundred", "z", "count", "flag", "category", "base", "log", "other"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_.]{0,79}")
-_LAG = re.compile(r"(.+)_lag_([1-9]\d{0,5})")
-_FORBIDDEN = re.compile(r"(?:future|target|base)_")
-_SHORT = {"rsi": "rsi_14", "return": "return_1", "spread": "avg_spread"}  # names that lags go by
+LAG = re.compile(r"(.+)_lag_([1-9]\d{0,5})")
+FORBIDDEN = re.compile(r"(?:future|target|base)_")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +66,7 @@ _FAMILIES: list[Family] = []
 
 def add(entry: Feature) -> Feature:
     """Enter a column. ConfigError ``CONFIG_FEATURE`` for a bad name, ``CONFIG_FEATURE_DUPLICATE`` for a taken one."""
-    if not _NAME.fullmatch(entry.name) or _FORBIDDEN.match(entry.name) or _LAG.fullmatch(entry.name):
+    if not _NAME.fullmatch(entry.name) or FORBIDDEN.match(entry.name) or LAG.fullmatch(entry.name):
         raise ConfigError(
             f"feature name {shown(entry.name)} will not do: small letters, digits and '_', not beginning with "
             "future_, target_ or base_, not ending with _lag_K",
@@ -129,62 +127,10 @@ def book() -> Mapping[str, Feature]:
     return _BOOK
 
 
-def find(name: str) -> Feature:
-    """The column of that name: in the book, a member of a family, a pattern column, a lag, or a relative form.
-
-    Raises LeakError ``LEAK_COLUMN`` for ``future_*``, ``target_*`` and pattern columns that are for y only; ConfigError
-    ``CONFIG_FEATURE`` with the nearest names.
-    """
+def families() -> tuple[Family, ...]:
+    """All families of columns that differ by a number."""
     _load()
-    if _FORBIDDEN.match(name):
-        raise LeakError(
-            f"column {shown(name)} speaks of what a model has to find out and may not be a feature",
-            code="LEAK_COLUMN",
-            hint="Take it out of the feature list; a pattern column's lags (w20_s2.0_high_breakout_lag_20) may stay.",
-            column=name[:64],
-        )
-    found = _seek(name)
-    if found is None:
-        near = did_you_mean(name, _BOOK)
-        raise ConfigError(f"feature {shown(name)} is unknown; {near}".rstrip("; "), code="CONFIG_FEATURE", hint=near)
-    return found
-
-
-def _seek(name: str) -> Feature | None:
-    if name in _BOOK:
-        return _BOOK[name]
-    from assay.features.patterns import pattern_feature
-
-    for member in (*(f.match(name) for f in _FAMILIES), pattern_feature(name)):
-        if member is not None:
-            return member
-    lag = _LAG.fullmatch(name)
-    if lag is not None:
-        base = None if _FORBIDDEN.match(lag[1]) else _seek(_SHORT.get(lag[1], lag[1]))
-        return None if base is None else _lagged(name, base, int(lag[2]))
-    if name.endswith("_rel"):
-        base = _seek(name.removesuffix("_rel"))
-        return None if base is None or base.unit != "quote" else relative(base)
-    return None
-
-
-def _lagged(name: str, base: Feature, k: int) -> Feature:
-    from assay.features import kernels
-
-    return replace(base, name=name, delay=base.delay + k, compute=lambda s: kernels.later(s.column(base.name), k))
-
-
-def relative(base: Feature) -> Feature:
-    """The scale-free form of a ``quote`` column: X/close - 1 for a price level, X/close for a difference."""
-    from assay.features import kernels
-
-    form = kernels.relative if base.level else kernels.ratio
-    return replace(
-        base,
-        name=f"{base.name}_rel",
-        unit="ratio",
-        compute=lambda study: form(study.fresh(base), study.bars.close),  # read once: not worth keeping
-    )
+    return tuple(_FAMILIES)
 
 
 def _load() -> None:

@@ -7,15 +7,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.features import kernels
 from assay.features.columns import Feature
 from assay.features.kernels import compiled
-from assay.features.study import Study
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError, shown
+
+if TYPE_CHECKING:
+    from assay.features.study import Study
 
 EVENTS = ("high_breakout", "high_reversion", "low_breakout", "low_reversion")
 WINDOWS = (10, 20, 30, 50)
@@ -102,13 +105,13 @@ def lag_columns(base: Pattern) -> tuple[str, ...]:
     return tuple(replace(base, lag=base.window * m).name for m in (1, 2, 3, 4))
 
 
-def base_values(study: Study, pattern: Pattern) -> FloatArray:
+def base_values(study: "Study", pattern: Pattern) -> FloatArray:
     """``(n,)``: the base column (without lag), NaN in its first `lookback` rows."""
     key = f"pattern {pattern.base.name}"
     return study.once(key, lambda: _base_values(study, pattern.base))
 
 
-def _base_values(study: Study, pattern: Pattern) -> FloatArray:
+def _base_values(study: "Study", pattern: Pattern) -> FloatArray:
     if pattern.since:
         flags = base_values(study, replace(pattern, since=False))
         values = _since(np.nan_to_num(flags), 4 * pattern.window)
@@ -120,7 +123,7 @@ def _base_values(study: Study, pattern: Pattern) -> FloatArray:
     return values
 
 
-def _of_threshold(study: Study, pattern: Pattern) -> FloatArray:
+def _of_threshold(study: "Study", pattern: Pattern) -> FloatArray:
     bars, w = study.bars, pattern.window
 
     def find() -> FloatArray:

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from assay.features.columns import Feature, find
+from assay.features.columns import Feature
+from assay.features.finding import find
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.timeframe import Timeframe

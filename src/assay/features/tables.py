@@ -12,7 +12,8 @@ import numpy as np
 
 import assay
 from assay.features import kernels
-from assay.features.columns import Feature, find, relative
+from assay.features.columns import Feature
+from assay.features.finding import find, relative
 from assay.features.patterns import refuse_twins
 from assay.features.sets import EXTRAS, SETS
 from assay.features.study import Study, above

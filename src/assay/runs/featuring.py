@@ -15,7 +15,7 @@ from assay.runs.evidence import jsonable
 
 def describe(name: str) -> list[dict[str, Any]]:
     """Name, group, unit and lookback of each column of a set. Raises ConfigError ``CONFIG_FEATURE``."""
-    from assay.features.columns import find
+    from assay.features.finding import find
 
     return [_described(find(column)) for column in named(name)]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.features.columns import find
+from assay.features.finding import find
 from assay.features.importance.candidates import candidates
 from assay.features.importance.ranking import rank
 from assay.features.importance.report import Candidate, ImportanceReport, Row

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from assay.targets.forward import ForwardReturn as ForwardReturn
     from assay.targets.forward import Profitable as Profitable
     from assay.targets.pattern import Pattern as Pattern
-    from assay.targets.pattern import select as select
+    from assay.targets.selecting import select as select
     from assay.targets.trend import TrendScan as TrendScan
     from assay.targets.weights import class_shares as class_shares
     from assay.targets.weights import uniqueness as uniqueness
@@ -29,7 +29,7 @@ _HOMES = {
     "class_shares": "weights",
     "label": "choice",
     "parse": "choice",
-    "select": "pattern",
+    "select": "selecting",
     "uniqueness": "weights",
 }
 __all__ = [

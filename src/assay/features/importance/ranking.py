@@ -101,7 +101,7 @@ def _together(
         rank_corr=_agreement(chosen),
         nogueira=nogueira(chosen_flags(chosen, len(names))),
         candidates=apart,
-        warnings=_warned(chosen),
+        warnings=(*_warned(chosen), *_unranked(chosen)),
     )
 
 
@@ -154,8 +154,21 @@ def _rows(
 
 def _agreement(folds: tuple[Chosen, ...]) -> float:
     """`rank_corr` of the columns that no fold dropped: a place behind the last is not an importance."""
+    return rank_corr(_common(folds))
+
+
+def _common(folds: tuple[Chosen, ...]) -> FloatArray:
     always = np.flatnonzero(np.isfinite([f.gain_share for f in folds]).all(axis=0))
-    return rank_corr(np.array([f.rank[always] for f in folds]))
+    return np.array([f.rank[always] for f in folds])
+
+
+def _unranked(folds: tuple[Chosen, ...]) -> tuple[str, ...]:
+    """A mean over pairs of folds says little where most folds have no part in it."""
+    ranks = _common(folds)
+    level = int((ranks == ranks[:, :1]).all(axis=1).sum()) if ranks.size else 0
+    if not level:
+        return ()
+    return (f"{level} of {len(folds)} folds rank no column above another: they have no part in the agreement of ranks",)
 
 
 def _times(fold: Fold) -> FoldTimes:
