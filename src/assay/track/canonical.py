@@ -12,6 +12,7 @@ import numpy as np
 from assay.kernel.errors import StoreError, shown
 
 _DEEPEST = 64
+_DECODER = json.JSONDecoder()
 
 
 def canonical(value: object) -> str:
@@ -33,6 +34,10 @@ def sha256_of(value: object) -> str:
 
 def decode(text: str) -> Any:
     """The value of a JSON text."""
+    if text[:1] in ("[", "{"):
+        value, end = _DECODER.raw_decode(text)
+        if end == len(text):  # as `canonical` writes it: no blanks to look for
+            return value
     return json.loads(text)
 
 

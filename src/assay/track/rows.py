@@ -19,8 +19,11 @@ def rows(result: sa.CursorResult[Any]) -> list[Row]:
 
 
 def nan_for_null(row: Row, names: Iterable[str]) -> Row:
-    """The row with NaN where one of these columns is NULL: undefined numbers compare and print as numbers."""
-    return row | {name: math.nan for name in names if row[name] is None}
+    """The row itself, NaN now where one of these columns was NULL: undefined numbers compare and print as numbers."""
+    for name in names:
+        if row[name] is None:
+            row[name] = math.nan
+    return row
 
 
 def number(value: object, what: str) -> float:

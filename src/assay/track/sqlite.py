@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from assay.kernel.errors import StoreError
 from assay.track.packing import teach
 
+_CACHE_KIB = (
+    16 * 1024
+)  # a look into the points of a run is a page; with the usual 2 MiB a thousand looks come from files
 _WAL_SAFE = (3, 51, 3)  # before it a WAL reset could corrupt the file
 
 
@@ -88,6 +91,7 @@ def _prepare(connection: sqlite3.Connection, _: Any) -> None:
         raise StoreError("this SQLite was built without foreign keys", code="STORE_OPEN")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA mmap_size=0")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     wanted = "wal" if sqlite3.sqlite_version_info >= _WAL_SAFE else "delete"
     if connection.execute("PRAGMA journal_mode").fetchone() != (wanted,):
         connection.execute(f"PRAGMA journal_mode={wanted}")

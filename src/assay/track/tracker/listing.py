@@ -26,6 +26,7 @@ SUMMARY = sa.table(
     sa.column("tags", Json()),
     sa.column("notes", sa.Text()),
 )
+_THESE = sa.select(SUMMARY).where(SUMMARY.c.id.in_(sa.bindparam("ids", expanding=True)))
 _NUMBERS = ("duration_seconds", "best_val_metric", "best_test_metric")
 
 
@@ -41,17 +42,17 @@ def summaries(
     with database.read() as connection:
         if not order:
             newest = sa.select(SUMMARY).where(*where).order_by(SUMMARY.c.start_time.desc(), SUMMARY.c.id.desc())
-            return _told(connection, newest.limit(limit).offset(offset))
+            return _told(connection.execute(newest.limit(limit).offset(offset)))
         # first which, then what: the sums of a row are made for those that are shown
         chosen = sa.select(SUMMARY.c.id).where(*where).order_by(*order).limit(limit).offset(offset)
         ids = connection.execute(chosen).scalars().all()
-        found = _told(connection, sa.select(SUMMARY).where(SUMMARY.c.id.in_(ids)))
+        found = _told(connection.execute(_THESE, {"ids": ids}))
     place = {run: k for k, run in enumerate(ids)}
     return sorted(found, key=lambda row: place[row["id"]])
 
 
-def _told(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
-    return [nan_for_null(row, _NUMBERS) for row in rows(connection.execute(query))]
+def _told(result: sa.CursorResult[Any]) -> list[Row]:
+    return [nan_for_null(row, _NUMBERS) for row in rows(result)]
 
 
 def summary(database: Database, run: int) -> Row:
