@@ -1,43 +1,24 @@
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from scipy.stats import binom
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, DataError, TrainError
+from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
-from assay.market.sources.synthetic import synthetic
-from assay.runs.context import Context
-from assay.runs.selftest import attempts, researcher
-from assay.runs.selftest.attempts import chosen
-from assay.runs.selftest.beside import all_done
-from assay.runs.selftest.figures import Figure, bounds, figures, shown_above, shown_below
+from assay.runs.selftest import researcher
+from assay.runs.selftest.figures import bounds, shown_above, shown_below
 from assay.runs.selftest.page import render
-from assay.runs.selftest.repetitions import CONTROL, EDGE, LEAKS, NO_EDGE, TRAINERS, Repetition, Task, done
-from assay.runs.selftest.table import CI, NIGHTLY, SelfTest, Size, selftest
-
-ROOT = Path(__file__).resolve().parents[2]
-SEED = 5
-FREE = Costs(fee=0.0, slippage_bps=0.0)
-SUITE = {"planted": 12, "found": 12, "missed": [], "clean": 39, "alarms": 0, "alarmed": []}
-PASSED = {"verdict": "PYRITE", "told": "PYRITE", "edge": "FAIL", "naive_edge": "FAIL", "trials": 20}
-GOLD = {"verdict": "GOLD", "told": "GOLD", "edge": "PASS", "naive_edge": "PASS", "trials": 20}
-
+from assay.runs.selftest.repetitions import CONTROL, EDGE, LEAKS, NO_EDGE
+from assay.runs.selftest.table import CI, NIGHTLY, SelfTest, Size
+from tests.runs.selftested import SUITE, good, made, table
 
 # -- arithmetic -------------------------------------------------------------------------------------------------------
 
@@ -90,21 +71,6 @@ def test_twenty_different_rules_are_tried() -> None:
 
 
 # -- figures ----------------------------------------------------------------------------------------------------------
-
-
-def some(kind: str, n: int, **facts: Any) -> list[Repetition]:
-    return [Repetition(kind, number, number, 0.0, **{**PASSED, **facts}) for number in range(n)]
-
-
-def good() -> list[Repetition]:
-    naive = [*some(CONTROL, 20, naive_edge="PASS", naive=0.97, deflated=0.5), *some(CONTROL, 10)]
-    trained = [each for kind in TRAINERS for each in some(kind, 1, **GOLD, deflated=1.0)]
-    leaks = Repetition(LEAKS, 0, 0, 0.0, suite=SUITE)
-    return [*some(NO_EDGE, 60, deflated=0.1), *some(EDGE, 30, **GOLD, deflated=1.0), *naive, *trained, leaks]
-
-
-def table(found: Sequence[Repetition]) -> dict[str, Figure]:
-    return {each.name: each for each in figures(found, tried=20)}
 
 
 def test_a_gate_that_does_what_it_must_passes_every_figure() -> None:
@@ -163,11 +129,6 @@ def test_the_sizes_are_those_of_the_specification() -> None:
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 
-def made(found: Sequence[Repetition]) -> SelfTest:
-    kept = [each for each in found if each.kind != LEAKS]
-    return SelfTest(SEED, CI, 2, 12.0, figures(found, tried=20), kept, SUITE)
-
-
 def test_the_page_shows_every_rate_with_n_and_bounds_and_every_market() -> None:
     page = render(made(good()))
     assert "0 of 60 (0.0% to 4.9%)" in page
@@ -175,131 +136,6 @@ def test_the_page_shows_every_rate_with_n_and_bounds_and_every_market() -> None:
     assert len(re.findall(r'<circle class="dot', page)) == 2 * (4 + 120)  # rates and markets, wide and narrow
     assert page.count("<tr>") > 122
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
-
-
-# -- the real path ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_a_tiny_self_test_takes_the_real_path_and_its_figures_do_not_depend_on_the_workers() -> None:
-    heard: list[float] = []
-    found = selftest(
-        Size(no_edge=1, edge=1, control=0, trainers=0),
-        seed=SEED,
-        workers=2,
-        listener=lambda share, _: heard.append(share),
-    )
-    nothing, edge = sorted(found.repetitions, key=lambda each: each.kind, reverse=True)
-    assert (nothing.kind, nothing.bars, nothing.trials, nothing.verdict) == (NO_EDGE, 4_000, 20, "PYRITE")
-    assert (edge.bars, edge.trials, edge.verdict, edge.told) == (4_000, 20, "GOLD", "GOLD")
-    assert nothing.checks["audit"] == nothing.checks["ledger"] == edge.checks["audit"] == "PASS"
-    assert found.word == "UNKNOWN"
-    assert heard[-1] == 1.0
-    assert replace(done(Task(EDGE, 0, SEED)), seconds=edge.seconds) == edge
-    json.dumps(found.document, allow_nan=False)
-
-
-@pytest.mark.slow
-def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    task = Task(CONTROL, 1, SEED)  # a market on which luck looks like an edge to those who count one trial
-    with researched(task, tmp_path) as (walked, context):
-        honest = chosen(walked, context)
-        judge = attempts.verdict
-        monkeypatch.setattr(
-            attempts, "verdict", lambda found, past, **given: judge(found, past, **given | {"n_trials": 1})
-        )
-        broken = chosen(walked, context)
-    assert (honest.alone.reason("edge").state, honest.naive.reason("edge").state) == ("UNKNOWN", "PASS")
-    assert broken.alone.word == "GOLD"
-    many = some(CONTROL, 30, edge=broken.alone.reason("edge").state, naive_edge=broken.naive.reason("edge").state)
-    assert table(many)["deflated"].state == "FAIL"
-    wrong = [replace(r, verdict=broken.alone.word) if (r.kind, r.number) == (NO_EDGE, 0) else r for r in good()]
-    assert table(wrong)["false_promotion"].state == "FAIL"
-
-
-@contextmanager
-def researched(
-    task: Task, folder: Path, *, costs: Costs = FREE, which: slice = slice(None)
-) -> Iterator[tuple[list[attempts.Tried], Context]]:
-    bars = synthetic(bars=researcher.BARS, seed=task.own_seed, symbol="GOLD/USDT:USDT")
-    with attempts.laboratory(folder / "home") as context:
-        context.candles.upsert(bars, source="test")
-        some_ideas = researcher.ideas()[which]
-        yield [attempts.tried(i, bars, context, costs=costs, seed=task.own_seed) for i in some_ideas], context
-
-
-def test_the_ledger_counts_what_was_tried_and_the_best_goes_to_the_gate(tmp_path: Path) -> None:
-    with researched(Task(NO_EDGE, 0, SEED), tmp_path, costs=Costs(), which=slice(3, 6)) as (walked, context):
-        found = chosen(walked, context)
-        states = [context.record.experiments.get(run)["status"] for run in (1, 2, 3)]
-    assert states == ["completed"] * 3
-    assert [each.number for each in walked] == [1, 2, 3]
-    assert found.trials == 3
-    assert found.best.sharpe == max(each.sharpe for each in walked)
-    assert "every trial is counted: 3" in found.alone.reason("ledger").text
-    assert found.naive.reason("edge").value > found.alone.reason("edge").value
-    assert found.audit.report is not None
-    assert found.audit.report.passed
-
-
-# -- processes --------------------------------------------------------------------------------------------------------
-
-
-def dies() -> dict[str, Any]:
-    os._exit(9)
-
-
-def raises() -> dict[str, Any]:
-    raise DataError("no bars", code="DATA_EMPTY")
-
-
-def sleeps() -> dict[str, Any]:
-    sys.stdout.write("begun\n")
-    sys.stdout.flush()
-    time.sleep(600)
-    return {}
-
-
-def test_a_worker_that_dies_is_told() -> None:
-    with pytest.raises(TrainError, match="a worker of the self-test died") as error:
-        all_done([Task(LEAKS, 0, 1, dies)], workers=1, heard=lambda _: None)
-    assert error.value.code == "TRAIN_WORKER"
-
-
-def test_what_a_repetition_raises_is_raised() -> None:
-    with pytest.raises(DataError, match="no bars"):
-        all_done([Task(LEAKS, 0, 1, raises), Task(LEAKS, 1, 1, sleeps)], workers=2, heard=lambda _: None)
-
-
-_STARTS = """
-from assay.runs.selftest.beside import all_done
-from assay.runs.selftest.repetitions import LEAKS, Task
-from tests.runs.test_selftest import sleeps
-if __name__ == "__main__":
-    all_done([Task(LEAKS, 0, 1, sleeps)], workers=1, heard=lambda _: None)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_outlives_a_self_test_that_is_stopped(how: signal.Signals, tmp_path: Path) -> None:
-    script = tmp_path / "starts.py"
-    script.write_text(_STARTS, encoding="utf-8")
-    surroundings = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=surroundings, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert children
-    assert [*tmp_path.glob("assay-selftest-*")]
-    process.send_signal(how)
-    process.wait(timeout=60)
-    _, alive = psutil.wait_procs(children, timeout=60)
-    process.stdout.close()
-    assert not alive
-    assert not [*tmp_path.glob("assay-selftest-*")]
 
 
 # -- the command ------------------------------------------------------------------------------------------------------
