@@ -11,6 +11,7 @@ from assay.track.tracker import shared as sharing
 from assay.track.tracker.tracker import ExperimentTracker
 
 if TYPE_CHECKING:
+    from assay.track.mirror.delivery import Mirror
     from tests.track.mirrored import There
     from tests.track.mlflow_server import MlflowServer
     from tests.track.server import Server
@@ -92,6 +93,14 @@ def record(place: str) -> Iterator[Record]:
     """A record that tells the mirror of what it holds."""
     with open_record(place, tells=("mlflow",)) as opened:
         yield opened
+
+
+@pytest.fixture
+def mirror(record: Record, there: "There", tmp_path: Path) -> "Mirror":
+    """The record's mirror on the test's server."""
+    from tests.track.mirrored import mirror_of
+
+    return mirror_of(record, there, tmp_path)
 
 
 @pytest.fixture

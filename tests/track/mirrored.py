@@ -4,6 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from assay.kernel.clock import now_ms
 from assay.track.mirror.delivery import Mirror
 from assay.track.mirror.server import Server
@@ -14,6 +16,7 @@ from tests.track.shelf import shelf
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+IN_A_FILE = pytest.mark.parametrize("dialect", ["sqlite"])  # the record that the fixture `record` opens
 NAME = "sma_cross-BTC~2FUSDT-1h"
 
 

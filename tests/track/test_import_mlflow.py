@@ -1,7 +1,6 @@
 """Runs and models that MLflow made, on a real server and in its own files."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ from tests.track.shelf import publish, shelf
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    with open_record(tmp_path / "record.db", tells=("mlflow",)) as opened:
-        yield opened
+def dialect() -> str:
+    return "sqlite"
 
 
 def laid(there: There, folder: Path) -> dict[str, str]:

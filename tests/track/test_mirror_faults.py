@@ -3,9 +3,9 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,26 +13,12 @@ from assay.track.blobs.store import Blobs
 from assay.track.mirror.delivery import Delivered, Mirror
 from assay.track.mirror.server import Server
 from assay.track.mirror.waiting import Waiting
-from assay.track.record import Record, open_record
-from tests.track.mirrored import NAME, There, a_run, mirror_of
+from assay.track.record import Record
+from tests.track.mirrored import IN_A_FILE, NAME, There, a_run
 from tests.track.mlflow_server import line_to
 from tests.track.shelf import audited, publish, shelf
 
-if TYPE_CHECKING:
-    pass
-
-pytestmark = [pytest.mark.mlflow, pytest.mark.slow]
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    with open_record(tmp_path / "record.db", tells=("mlflow",)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def mirror(record: Record, there: There, tmp_path: Path) -> Mirror:
-    return mirror_of(record, there, tmp_path)
+pytestmark = [pytest.mark.mlflow, pytest.mark.slow, IN_A_FILE]
 
 
 def test_nothing_is_double_when_the_mirror_dies_before_it_has_marked(

@@ -4,34 +4,19 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from assay.track.mirror.delivery import Delivered, Mirror
 from assay.track.mirror.waiting import Waiting
 from assay.track.outbox import announce
-from assay.track.record import Record, open_record
-from tests.track.mirrored import NAME, There, a_run, mirror_of, sha
+from assay.track.record import Record
+from tests.track.mirrored import IN_A_FILE, NAME, There, a_run, sha
 from tests.track.shelf import POST, audited, bars, publish, rule, shelf
 
-if TYPE_CHECKING:
-    pass
-
-pytestmark = [pytest.mark.mlflow, pytest.mark.slow]
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    with open_record(tmp_path / "record.db", tells=("mlflow",)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def mirror(record: Record, there: There, tmp_path: Path) -> Mirror:
-    return mirror_of(record, there, tmp_path)
+pytestmark = [pytest.mark.mlflow, pytest.mark.slow, IN_A_FILE]
 
 
 def test_a_run_is_there_as_it_is_here(record: Record, mirror: Mirror, there: There, tmp_path: Path) -> None:

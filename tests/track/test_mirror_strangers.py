@@ -15,7 +15,7 @@ from assay.track.blobs.store import Blobs
 from assay.track.mirror.delivery import Mirror
 from assay.track.mirror.server import Away, Refused, Server
 from assay.track.mirror.waiting import Waiting
-from assay.track.record import Record, open_record
+from assay.track.record import Record
 from tests.track.mlflow_server import same_environment
 
 
@@ -26,9 +26,8 @@ def _environment() -> Iterator[None]:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    with open_record(tmp_path / "record.db", tells=("mlflow",)) as opened:
-        yield opened
+def dialect() -> str:
+    return "sqlite"
 
 
 class Listener(http.server.ThreadingHTTPServer):

@@ -8,9 +8,10 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 _REFUSED = frozenset(
     (
@@ -77,17 +78,22 @@ def main(memory: int, seconds: int) -> None:
 
     def died(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         text = f"loading it raised {kind.__name__}: {error}"[:300]
-        print(json.dumps({"code": "ARTIFACT_CORRUPT", "message": text, "last": True}), file=out, flush=True)
+        _tell(out, {"code": "ARTIFACT_CORRUPT", "message": text, "last": True})
 
     sys.excepthook = died
     sys.addaudithook(sealed)
     for line in sys.stdin:
         timed(seconds)
-        print(json.dumps(answered(json.loads(line))), file=out, flush=True)
+        _tell(out, answered(json.loads(line)))
     _end(out)
 
 
-def _end(out: Any) -> NoReturn:
+def _tell(out: TextIO, answer: Mapping[str, Any]) -> None:
+    out.write(json.dumps(answer) + "\n")
+    out.flush()
+
+
+def _end(out: TextIO) -> NoReturn:
     """Leave without the libraries' own clean-up, which a damaged model may not survive."""
     out.close()
     os._exit(0)

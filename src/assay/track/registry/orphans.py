@@ -9,9 +9,10 @@ from tempfile import NamedTemporaryFile
 
 import sqlalchemy as sa
 
+from assay.track.blobs.signature import SUFFIX
 from assay.track.blobs.store import Blobs, disk
 from assay.track.record import Record
-from assay.track.registry.retention import SIGNATURE, YOUNG_MS
+from assay.track.registry.retention import YOUNG_MS
 from assay.track.schema.columns import RECORD, Json
 from assay.track.schema.models import MODELS
 
@@ -41,7 +42,7 @@ def orphans(record: Record, *, artifacts: Path, models: Path, older_ms: int = YO
     if not found:
         return []
     hashes, paths = _named(record)
-    kept = paths | {path + SIGNATURE for path in paths}
+    kept = paths | {path + SUFFIX for path in paths}
     return [
         Orphan(path, _size(path))
         for path in found

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError, shown
+from assay.track.blobs.signature import SUFFIX
 from assay.track.blobs.store import Blobs, disk, sync
 from assay.track.instants import instant
 from assay.track.record import Record
@@ -24,7 +25,6 @@ YOUNG_MS = 24 * 3_600_000
 _DAY_MS = 86_400_000
 _M, _A, _J, _C = MODELS.c, ALIASES.c, JOBS.c, CONFIGURATIONS.c
 _KEY = ("strategy_type", "exchange", "symbol", "timeframe")
-SIGNATURE = ".sig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _take_file(models: Path, relative: str) -> None:
         _LOG.error("%s is not below %s; it is left there", shown(relative), root)
         return
     with disk(path):
-        for each in (path, path.with_name(path.name + SIGNATURE)):
+        for each in (path, path.with_name(path.name + SUFFIX)):
             each.unlink(missing_ok=True)
         if path.parent.is_dir():
             sync(path.parent)
