@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 
 from assay.kernel.bars import PRICES, Bars
+from assay.kernel.contracts import Silent
 from assay.kernel.costs import Costs
+from assay.kernel.panel import Panel, Window
+from assay.learn.rules import RuleTrainer
+from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
 from assay.simulate.engine import run
+from assay.track import ExperimentTracker, ModelRegistry
 from assay.track.loading import load
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import csv_of
@@ -159,6 +164,39 @@ def test_without_a_name_all_that_serve_are_a_line_each(served: Path) -> None:
     assert "retire" in people.out and "1 retire: record: -" in people.out
     one = assay("models", "health", 1, home=served).out
     assert "serves as champion" in one and all(len(row) <= 80 for row in one.splitlines()[1:])
+
+
+def test_of_a_model_that_came_from_elsewhere_only_what_is_known_is_said(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    record, history = str(home / "ml_experiments.db"), Window.of_bars(market(300))
+    model = RuleTrainer(strategy_named("sma_cross")).fit(Panel.of(history), seed=1, report=Silent())
+    (tmp_path / "theirs.pth").write_bytes(b"x")
+    with ExperimentTracker(record) as tracker:
+        run = tracker.start_experiment("by hand", "rules")
+        ours = ModelRegistry(record).publish(run, model, history, strategy_type="sma_cross", val_metric=0.4)
+        theirs = ModelRegistry(record).register_model(run, str(tmp_path / "theirs.pth"))
+        tracker.end_experiment()
+    found = told("models", "health", ours, home=home)
+    assert (found["recommendation"], found["open"], found["new_bars"], found["record"]) == ("keep", 3, None, None)
+    assert states(found) == {"files": "PASS", "audit": "UNKNOWN", "verdict": "UNKNOWN", "candles": "UNKNOWN"}
+    assert states(told("models", "health", theirs, home=home))["files"] == "UNKNOWN"
+    assert "keep; 4 of 4 checks are open" in assay("models", "health", theirs, home=home).out
+
+
+@pytest.mark.slow
+def test_a_rule_of_ones_own_is_looked_at_by_the_source_that_its_run_kept(stocked: Path, tmp_path: Path) -> None:
+    from tests.doors.test_strategies import own
+
+    file = own(tmp_path)
+    searched = ("optimize", "my_dip", *MARKET, "--strategy-file", file, "--trials", "4", "--min-trades", "1")
+    assert assay(*searched, "--walk-forward", "30/15/1", home=stocked).code == 0
+    file.unlink()
+    later(stocked, synthetic(bars=2_500, seed=3, ic=0.2, symbol="GOLD/USDT:USDT")[2_400:])
+    found = told("models", "health", 1, home=stocked)
+    assert (states(found)["files"], found["record"]["bars"], found["inputs"]["windows"]) == ("PASS", 100, 23)
+    shutil.rmtree(stocked / "snapshots")
+    assert states(told("models", "health", 1, home=stocked))["candles"] == "UNKNOWN"
 
 
 def test_an_unknown_model_and_a_budget_that_is_none_are_refused(served: Path) -> None:

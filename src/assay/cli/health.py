@@ -53,7 +53,8 @@ def _one(console: "Console", found: Document) -> None:
         rolling, lifetime = beside["rolling_30d_sharpe"], beside["lifetime_sharpe_ratio"]
         text = f"beside: Sharpe {rolling:.2f} over 30 days, {lifetime:.2f} out of sample"
         console.print(f"  {text}; documented limits say {beside['documented_stage']}", markup=False, highlight=False)
-    console.print(f"[bold]{found['recommendation']}[/bold]", highlight=False)
+    unknown = f"; {found['open']} of {len(found['reasons'])} checks are open" if found["open"] else ""
+    console.print(f"[bold]{found['recommendation']}[/bold]{unknown}", highlight=False)
 
 
 def _table(console: "Console", rows: "Sequence[Document]") -> None:

@@ -64,6 +64,8 @@ class _Since:
 def health(asked: int | str, context: Context, *, false_alarms: float = 0.05) -> dict[str, Any]:
     """One model: ``recommendation`` and the ``reasons`` for it, with every number they rest on. Nothing is written.
 
+    ``open`` counts the reasons that are UNKNOWN: a model of which nothing is known is kept for want of a reason.
+
     false_alarms: probability of an input alarm where nothing changed. Raises StoreError ``STORE_NOT_FOUND``,
     ConfigError for a budget outside (0, 1). Cost: the model is loaded as for a bot; features and decisions are made of
     all its candles.
@@ -95,8 +97,8 @@ def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, Any
         findings.append(of_age(since.new, _longest(evidence)))
         if model is not None:
             findings += _judged(model, row, since, evidence, context, false_alarms, told)
-    reasons = [asdict(each) for each in findings]
-    return dict(jsonable(told | {"recommendation": recommended(findings), "reasons": reasons}))
+    told |= {"recommendation": recommended(findings), "open": sum(each.state == "UNKNOWN" for each in findings)}
+    return dict(jsonable(told | {"reasons": [asdict(each) for each in findings]}))
 
 
 def _loaded(row: Row, context: Context) -> tuple[Model | None, Finding]:
@@ -121,7 +123,8 @@ def _audit(row: Row) -> Finding:
         return Finding("audit", "FAIL", "its causality audit failed: it knew the future", "retire")
     if status == "passed":
         return Finding("audit", "PASS", "its causality audit passed")
-    return Finding("audit", "UNKNOWN", "its causality audit was not run to its end; assay audit RUN asks it")
+    ask = f"; assay audit {row['experiment_id']} asks all of it" if row["verdict"] else ""
+    return Finding("audit", "UNKNOWN", f"its causality audit was not run to its end{ask}")
 
 
 def _verdict(row: Row) -> Finding:
