@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -134,20 +134,29 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_outlives_a_self_test_that_is_stopped(how: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stop", "how"), [(os.kill, signal.SIGKILL), (os.kill, signal.SIGINT), (os.killpg, signal.SIGTERM)]
+)
+def test_nothing_outlives_a_self_test_that_is_stopped(
+    stop: Callable[[int, int], None], how: signal.Signals, tmp_path: Path
+) -> None:
     script = tmp_path / "starts.py"
     script.write_text(_STARTS, encoding="utf-8")
     surroundings = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=surroundings, text=True
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=surroundings,
+        text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     children = psutil.Process(process.pid).children(recursive=True)
     assert children
     assert [*tmp_path.glob("assay-selftest-*")]
-    process.send_signal(how)
+    stop(process.pid, how)
     process.wait(timeout=60)
     _, alive = psutil.wait_procs(children, timeout=60)
     process.stdout.close()

@@ -62,13 +62,17 @@ def _pool(workers: int, folder: str) -> Iterator[ProcessPoolExecutor]:
 def _begin(folder: str) -> None:
     """In a worker: Ctrl-C is the parent's affair, nobody outlives it, and one market's memory is the next one's."""
     give_back()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
+
+    def end(*_: object) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
 
     def watch() -> None:
         if parent is not None:
             parent.join()
-            shutil.rmtree(folder, ignore_errors=True)
-            os._exit(1)
+            end()
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end)
     threading.Thread(target=watch, daemon=True, name="parent").start()
