@@ -59,12 +59,14 @@ def planted() -> dict[str, Any]:
     missed = [each.name for each in known if not each.found()]
     loud: list[str] = []
     names: list[str] = []
+    questions = 0
     for name, report in clean():
         names.append(name)
+        questions += sum(report.checks.values())
         loud += [name] if report.violations else []
     return {
         "planted": len(known), "found": len(known) - len(missed), "missed": missed, "clean": len(names),
-        "alarms": len(loud), "alarmed": loud,
+        "alarms": len(loud), "alarmed": loud, "questions": questions,
     }  # fmt: skip
 
 
