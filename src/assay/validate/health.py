@@ -36,10 +36,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Realised:
-    """A record since training. band: beside the out-of-sample one; deflated: beside that less what luck would show."""
+    """A record since training. band: beside the out-of-sample one.
+
+    deflated: beside that less what luck would show; asked where the record is below `band`, else None.
+    """
 
     band: BandedRecord
-    deflated: BandedRecord
+    deflated: BandedRecord | None
 
 
 def recommended(findings: Iterable[Finding]) -> Recommendation:
@@ -62,22 +65,20 @@ def of_record(
         return Finding("record", "UNKNOWN", _few(new)), None
     if n < LEAST_BARS:
         return Finding("record", "UNKNOWN", f"its out-of-sample record has {n} bars, {LEAST_BARS} are needed"), None
-    luck = expected_max_sharpe(max(1, n_trials), 1 / (n - 1)) * float(out_of_sample.std(ddof=1))
-    band, deflated = (
-        banded_record(past, realised, level=LEVEL, seed=seed) for past in (out_of_sample, out_of_sample - luck)
-    )
-    found = Realised(band, deflated)
+    band = banded_record(out_of_sample, realised, level=LEVEL, seed=seed)
     said = f"{_signed(band.total)} in {new:,} new bars"
-    if band.state == "unknown" or deflated.state == "unknown":
-        return Finding("record", "UNKNOWN", f"{said}; the out-of-sample record gives no band"), found
-    meant = f"{LEVEL:.0%} of such stretches would give {_signed(band.low)} to {_signed(band.high)}"
-    if deflated.state == "below":
-        most = f", and {_signed(deflated.low)} at least if {n_trials:,} trials were luck" if n_trials > 1 else ""
-        calls: Recommendation = "retire" if band.total < 0 else "retrain"
-        return Finding("record", "FAIL", f"{said}; {meant}{most}", calls), found
-    if band.state == "below":
-        return Finding("record", "PASS", f"{said}; {meant}, but the luck of {n_trials:,} trials explains it"), found
-    return Finding("record", "PASS", f"{said}; {meant}"), found
+    if band.state == "unknown":
+        return Finding("record", "UNKNOWN", f"{said}; the out-of-sample record gives no band"), Realised(band, None)
+    meant = f"{said}; {LEVEL:.0%} of such stretches would give {_signed(band.low)} to {_signed(band.high)}"
+    if band.state != "below":
+        return Finding("record", "PASS", meant), Realised(band, None)
+    luck = expected_max_sharpe(max(1, n_trials), 1 / (n - 1)) * float(out_of_sample.std(ddof=1))
+    deflated = banded_record(out_of_sample - luck, realised, level=LEVEL, seed=seed)
+    found = Realised(band, deflated)
+    if deflated.state != "below":
+        return Finding("record", "PASS", f"{meant}, but the luck of {n_trials:,} trials explains it"), found
+    most = f", and {_signed(deflated.low)} at least if {n_trials:,} trials were luck" if n_trials > 1 else ""
+    return Finding("record", "FAIL", f"{meant}{most}", "retire" if band.total < 0 else "retrain"), found
 
 
 def of_inputs(
