@@ -25,6 +25,7 @@ from assay.cli import (
     strategies,
     train,
     trials,
+    vault,
 )
 from assay.cli.door import main, tell_on_stderr
 
@@ -52,6 +53,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(mirror.app, name="mirror")
 app.command("report")(runs.report)
 app.command("trials")(trials.trials)
+app.add_typer(vault.app, name="vault")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(database.app, name="db")
 app.command("backup")(database.backup)

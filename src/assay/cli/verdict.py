@@ -13,13 +13,28 @@ def word(console: "Console", document: Document) -> None:
     """The word with its advice, a line for each check, and a few more that decide nothing."""
     advice = f": {document['advice']}" if "advice" in document else ""  # the record alone keeps none
     console.print(f"[bold]{document['verdict']}[/bold]{advice}")
-    for reason in document.get("reasons", ()):
-        console.print(f"  {reason['state']:<8}{reason['check']:<12}{reason['text']}", highlight=False)
+    reasons(console, document)
+    for line in holdout(document):
+        console.print(line, highlight=False, markup=False)
     lines = [*beside(document)]
     if lines:
         console.print("for information, none of it decides:", highlight=False)
     for line in lines:
         console.print(f"  {line}", highlight=False, markup=False)
+
+
+def reasons(console: "Console", document: Document) -> None:
+    """A line for each check."""
+    for reason in document.get("reasons", ()):
+        console.print(f"  {reason['state']:<8}{reason['check']:<12}{reason['text']}", highlight=False)
+
+
+def holdout(document: Document) -> Iterator[str]:
+    """Lines of what is locked away from the run, and of what its model earned there."""
+    for lock in (document.get("holdout") or {}).get("locks", ()):
+        yield f"holdout: {lock['exchange']} {lock['symbol']} from {lock['from'][:16]} on was hidden from it"
+    for read in document.get("holdouts", ()):
+        yield f"holdout: read {read['time'][:16]} by {read['by']}: {read['verdict']} there, kept in --json"
 
 
 def beside(document: Document) -> Iterator[str]:

@@ -16,6 +16,7 @@ class Again:
     bars:     by symbol, as they were after the data filter.   filtered: what the filter said then.
     counted:  configurations that the ledger held when the run began.   n_trials: when it was judged.
     audit:    what the run's causality audit said, None where it had none.   thresholds: that it was judged by.
+    holdout:  what it said of the vault.
     uncounted: grows by a name for each trial that the ledger does not hold already.
     """
 
@@ -26,4 +27,5 @@ class Again:
     n_trials: int
     audit: Mapping[str, Any] | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
+    holdout: Mapping[str, Any] = field(default_factory=dict)
     uncounted: list[str] = field(default_factory=list)

@@ -12,6 +12,7 @@ from assay.kernel.names import did_you_mean
 from assay.kernel.trial import Trial
 from assay.market.stores.contract import CandleStore
 from assay.market.stores.open import open_candles
+from assay.market.stores.sealed import Sealed
 from assay.runs.again import Again
 from assay.track.blobs.signature import Keys
 from assay.track.blobs.store import Blobs
@@ -68,9 +69,18 @@ class Context:
             raise ConfigError(f"audit is {shown(self.audit)}; {near}", code="CONFIG_AUDIT", hint=near, field="audit")
 
     @cached_property
-    def candles(self) -> CandleStore:
-        """The candle store."""
+    def stored(self) -> CandleStore:
+        """The candle store, whole: for those who fill it and look at it, and for who opens the vault."""
         return open_candles(self.candles_url, base_timeframe=self.base_timeframe)
+
+    @cached_property
+    def candles(self) -> CandleStore:
+        """The candle store without what the holdout vault locks: all that any work may read."""
+        return Sealed(self.stored, self._locked_from)
+
+    def _locked_from(self, exchange: str, symbol: str) -> int | None:
+        lock = self.record.vault.of(exchange, symbol)
+        return None if lock is None else lock.since
 
     @cached_property
     def record(self) -> Record:
@@ -96,6 +106,12 @@ class Context:
         """The same stores for a run that is executed again."""
         fresh = replace(self, again=again)
         fresh.__dict__["record"] = self.record  # one record, open once
+        return fresh
+
+    def unsealed(self) -> "Context":
+        """The same stores for the one piece of work that reads what is locked, and is counted for it."""
+        fresh = replace(self)
+        fresh.__dict__.update(record=self.record, stored=self.stored, candles=self.stored)
         return fresh
 
     def demand_whole(self, market_key: str) -> None:

@@ -37,7 +37,7 @@ from assay.validate.walk import Outcome, Tested
 
 TABLES = ("account", "bars", "decisions", "trades")
 TRIALS = "trials"
-VERDICT = ("stage", "reasons", "bars_needed", "thresholds", "evidence", "information")  # kept with its word
+VERDICT = ("stage", "reasons", "bars_needed", "thresholds", "evidence", "information", "holdout")  # kept with its word
 SHOWN_TRIALS, SHOWN_BEST = 5_000, 1_000
 
 

@@ -30,11 +30,11 @@ def import_file(path: Path, context: Context, **options: Any) -> list[dict[str, 
     with _ingest(f"import {path.name}"[:200], {"file": path.name} | options, context):
         parts = len(contents.candles) + len(contents.series)
         for admitted in contents.candles:
-            stored = context.candles.upsert(admitted.bars, source=path.name)
+            stored = context.stored.upsert(admitted.bars, source=path.name)
             done.append(_candles(path, admitted, stored))
             context.listener(len(done) / parts, path.name)
         for series in contents.series:
-            added = context.candles.put_series(series.exchange, series.symbol, series.name, series.series)
+            added = context.stored.put_series(series.exchange, series.symbol, series.name, series.series)
             done.append(_series(path, series, added))
             context.listener(len(done) / parts, path.name)
     return done
@@ -52,7 +52,7 @@ def collect_candles(
 
     since, until: ISO times, or dates (UTC midnight). client: the exchange; by default ccxt's of that name.
     """
-    start, end = _instant("since", since), None if until is None else _instant("until", until)
+    start, end = instant_of("since", since), None if until is None else instant_of("until", until)
     source = open_exchange(instrument.exchange) if client is None else client
 
     def hear(progress: Progress) -> None:
@@ -60,7 +60,7 @@ def collect_candles(
 
     spec = asdict(instrument) | {"since": since, "until": until}
     with _ingest(f"collect {instrument}", spec, context):
-        found = collect(source, instrument, since=start, until=end, store=context.candles, report=hear)
+        found = collect(source, instrument, since=start, until=end, store=context.stored, report=hear)
     return {
         **asdict(instrument),
         "bars": 0 if found.quality is None else found.quality.bars,
@@ -77,19 +77,19 @@ def holdings(context: Context) -> list[dict[str, Any]]:
     """What the candle store has: exchange, symbol, timeframe, bars, first and last bar open (ISO)."""
     return [
         {**asdict(h.instrument), "bars": h.bars, "from": iso(h.first), "to": iso(h.last)}
-        for h in context.candles.instruments()
+        for h in context.stored.instruments()
     ]
 
 
 def check(instrument: Instrument, context: Context) -> dict[str, Any]:
     """The quality report of stored candles. Raises DataError ``DATA_NOT_FOUND`` naming what is near."""
-    bars = context.candles.read(instrument)
+    bars = context.stored.read(instrument)
     return {**asdict(instrument), "digest": bars.digest(), "quality": examine(bars).as_dict()}
 
 
 def show(instrument: Instrument, context: Context, *, last: int) -> dict[str, Any]:
     """The newest stored candles, oldest first, with the names of the series that are joined to them."""
-    bars = context.candles.read(instrument, newest=last)
+    bars = context.stored.read(instrument, newest=last)
     volume = [None] * len(bars) if bars.volume is None else [None if v != v else float(v) for v in bars.volume]
     rows = zip(bars.timestamp, bars.open, bars.high, bars.low, bars.close, volume, strict=True)
     return {
@@ -130,7 +130,8 @@ def _series(path: Path, named: NamedSeries, added: int) -> dict[str, Any]:
     }
 
 
-def _instant(name: str, text: str) -> int:
+def instant_of(name: str, text: str) -> int:
+    """Milliseconds of a date, or of a time with its zone. ConfigError ``CONFIG_FIELD`` naming the field."""
     try:
         return from_iso(text if "T" in text or " " in text else f"{text}T00:00:00Z")
     except ValueError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ArtifactError, ConfigError, shown
+from assay.kernel.instrument import Instrument
 from assay.runs.context import Context
 from assay.track.blobs.store import BYTES, Blobs
 from assay.track.experiments import Run
@@ -91,6 +92,12 @@ def _dataset(bars: Bars, run: Run, context: Context) -> None:
         data_path=str(path),
         data_hash=digest,
         num_samples=len(bars),
-        metadata={"first": int(bars.timestamp[0]), "last": int(bars.timestamp[-1])},
+        metadata={"first": int(bars.timestamp[0]), "last": int(bars.timestamp[-1])} | _locked(instrument, context),
     )
     context.record.datasets.link(run.id, dataset, "train")
+
+
+def _locked(instrument: Instrument, context: Context) -> dict[str, int]:
+    """From where on bars were locked away when these were read; they end before it."""
+    lock = None if context.again is not None else context.record.vault.of(instrument.exchange, instrument.symbol)
+    return {} if lock is None else {"locked_from": lock.since}

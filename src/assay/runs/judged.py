@@ -100,11 +100,12 @@ def evidence_of(
     n_searched: int = 1,
     overfitting: Overfitting | None = None,
     audit: AuditReport | None = None,
+    holdout_reads: int = 0,
 ) -> Evidence:
     """What the gate is given about a record. counted: whether the ledger counts it among the market's `n_trials`.
 
     effective_trials: None is `n_trials`.   n_searched: configurations that it was chosen among.   overfitting: how such
-    a choice fares. Regimes are those of the first instrument.
+    a choice fares.   holdout_reads: see `Evidence`. Regimes are those of the first instrument.
     """
     return Evidence(
         returns=found.whole.returns,
@@ -115,6 +116,7 @@ def evidence_of(
         trials_variance=trials_variance,
         ledger_complete=counted,
         audit=audit,
+        holdout_reads=holdout_reads,
         stressed_returns=found.stressed,
         n_searched=n_searched,
         overfitting=overfitting,

@@ -33,6 +33,7 @@ def run_document(run: int | str, context: Context) -> dict[str, Any]:
         "environment": row["environment"],
         "seed": row["random_seed"],
         "audits": _audits(row["id"], context),
+        "holdouts": _holdouts(row["id"], context),
     }
     return _identity(row) | {"seconds": row["duration_seconds"]} | document | shown
 
@@ -41,6 +42,12 @@ def _audits(run: int, context: Context) -> list[dict[str, Any]]:
     from assay.runs.auditing import audits_of
 
     return audits_of(run, context)
+
+
+def _holdouts(run: int, context: Context) -> list[dict[str, Any]]:
+    from assay.runs.vault import readings_of
+
+    return readings_of(run, context)
 
 
 def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def question(statement: str, context: Context, *, store: Store | None = None, li
 
 
 def _candles(statement: str, context: Context, limit: int) -> Answer:
-    sql = getattr(context.candles, "sql", None)
+    sql = getattr(context.stored, "sql", None)
     if sql is None:
         raise ConfigError("this candle store takes no SQL", code="CONFIG_FIELD")
     found = sql(statement)

@@ -30,7 +30,7 @@ _CHANGES = {
     "environment", "code_digest", "stage", keep.CONTENT,
 }  # fmt: skip
 _SAID_ELSEWHERE = {"spec", "spec_hash", "data_digest"}
-_SAID_LATER = {"thresholds", "evidence", "information"}  # what a run says that did not say it always
+_SAID_LATER = {"thresholds", "evidence", "information", "holdout"}  # what a run says that did not say it always
 Spec = TrainSpec | BacktestSpec
 
 
@@ -70,6 +70,7 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
         n_trials=int(document["n_trials"]),
         audit=document.get("audit"),
         thresholds=thresholds_of(document.get("thresholds", {})),
+        holdout=document.get("holdout", {}),
     )
     with inputs.source_of(number, kept.row["spec"], context) as file:
         made = _executed(kept.spec, context.standing_on(again), file)

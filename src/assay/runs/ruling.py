@@ -4,12 +4,14 @@ from dataclasses import asdict, dataclass
 from math import nan
 from typing import Any
 
+from assay.kernel.clock import iso
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
 from assay.runs.family import Family, family
 from assay.runs.history import History
 from assay.runs.judged import Judged, evidence_of
+from assay.runs.listing import iso as iso_of
 from assay.validate.audit.report import AuditReport
 from assay.validate.beside import deflated_by_spread, spans, superior
 from assay.validate.evidence import Evidence
@@ -25,7 +27,7 @@ class Ruling:
 
     document: ``thresholds``; ``evidence``, see `assay.validate.told`; ``information``: ``trials_variance`` with the
     paper's ``luck_by_spread`` and ``deflated_by_spread``, ``pbo``, ``plateau``, and ``spa`` of the record beside other
-    trials on the same bars (``record``) and of the search; null where undefined.
+    trials on the same bars (``record``) and of the search; null where undefined; ``holdout``, see there.
     """
 
     verdict: Verdict
@@ -52,10 +54,11 @@ def ruled(
     """
     context.demand_whole(spec.market_key)
     count = context.trials_now(spec.market_key)
+    locked = holdout(spec, context)
     tried = family(found.whole, number, spec.market_key, context, n_trials=count)
     evidence = evidence_of(
         found, past, n_trials=count, counted=number <= count, trials_variance=tried.spread, n_searched=n_searched,
-        overfitting=None if fared is None else fared.overfitting, audit=audit,
+        overfitting=None if fared is None else fared.overfitting, audit=audit, holdout_reads=len(locked["readings"]),
     )  # fmt: skip
     beside = _spreads(evidence, tried) | {
         "pbo": nan if fared is None else fared.overfitting.pbo,
@@ -66,9 +69,39 @@ def ruled(
         },
     }
     document = {"thresholds": asdict(context.limits), "evidence": told(evidence), "information": beside}
+    document["holdout"] = locked
     return Ruling(judge(evidence, context.limits), jsonable(document))
 
 
 def _spreads(evidence: Evidence, tried: Family) -> dict[str, Any]:
     by_spread = deflated_by_spread(moments(evidence.returns), evidence.effective_trials, tried.spread)
     return {"trials_variance": tried.spread, "trials_with_sharpe": tried.known, **by_spread}
+
+
+def holdout(spec: TrainSpec, context: Context) -> dict[str, Any]:
+    """What the vault locks of the spec's markets, and who read it, under locks of today or of before.
+
+    ``locks``: exchange, symbol, from, by, time, ``trials_before`` (scored on the stretch before it was locked).
+    ``readings``: by market and number in its chain: run, from, to, time. Of a run that is reproduced as it was then.
+    """
+    if context.again is not None:
+        return {"locks": [], "readings": []} | dict(context.again.holdout)
+    vault = context.record.vault
+    locks = [lock for each in spec.instruments if (lock := vault.of(each.exchange, each.symbol)) is not None]
+    read = {row["id"]: row for each in spec.instruments for row in vault.readings(each.exchange, each.symbol)}
+    return {
+        "locks": [
+            {
+                "exchange": lock.exchange, "symbol": lock.symbol, "from": iso(lock.since), "by": lock.by,
+                "time": iso(lock.time), "trials_before": lock.trials_before,
+            }
+            for lock in locks
+        ],
+        "readings": [
+            {
+                "market": row["market_key"], "number": row["seq"], "run": row["experiment_id"],
+                "from": iso_of(row["window_start"]), "to": iso_of(row["window_end"]), "time": iso_of(row["created_at"]),
+            }
+            for row in read.values()
+        ],
+    }  # fmt: skip

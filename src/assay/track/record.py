@@ -16,6 +16,7 @@ from assay.track.metrics import Metrics
 from assay.track.models import Models
 from assay.track.registry.champions import Champions
 from assay.track.trades import Trades
+from assay.track.vault import Vault
 
 
 class Record:
@@ -36,6 +37,7 @@ class Record:
         self.trades = Trades(database)
         self.ledger = Ledger(database)
         self.configurations = Configurations(database)
+        self.vault = Vault(database)
 
     @property
     def schema_version(self) -> str:

@@ -29,6 +29,7 @@ class Evidence:
     overfitting:      of their out-of-sample returns; None: not compared.
     regimes:          ``(n,)`` int label a bar, negative is none; None: not known.
     seed_sharpes:     per bar, one a seed; None for what its seed hardly moves: rules and the ensemble.
+    holdout_reads:    how often the market's locked stretch was read, by anything. Shown, not judged by.
     """
 
     returns: FloatArray
@@ -44,6 +45,7 @@ class Evidence:
     overfitting: Overfitting | None = None
     regimes: IntArray | None = None
     seed_sharpes: FloatArray | None = None
+    holdout_reads: int = 0
 
 
 def checked(evidence: Evidence) -> Evidence:
@@ -55,6 +57,7 @@ def checked(evidence: Evidence) -> Evidence:
     whole("n_trades", evidence.n_trades, 0)
     whole("n_trials", evidence.n_trials, 1)
     whole("n_searched", evidence.n_searched, 1)
+    whole("holdout_reads", evidence.holdout_reads, 0)
     within("effective_trials", evidence.effective_trials, 1.0, LARGEST)
     within("bars_per_year", evidence.bars_per_year, SMALLEST, LARGEST)
     if evidence.trials_variance < 0:

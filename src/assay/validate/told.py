@@ -29,6 +29,7 @@ def told(evidence: Evidence) -> dict[str, Any]:
         "trials_variance": evidence.trials_variance,
         "ledger_complete": evidence.ledger_complete,
         "n_searched": evidence.n_searched,
+        "holdout_reads": evidence.holdout_reads,
         "moments": m._asdict(),
         "luck": expected_max_sharpe(evidence.effective_trials, 1 / (m.n - 1)) if m.n > 1 else nan,
         "stressed_sharpe": moments(evidence.stressed_returns).sharpe,

@@ -103,8 +103,10 @@ def of_audit(report: AuditReport | None) -> Reason:
 
 
 def _ledger(evidence: Evidence) -> Reason:
+    reads = evidence.holdout_reads
     if evidence.ledger_complete:
-        return Reason("ledger", "PASS", f"every trial is counted: {evidence.n_trials:,}", evidence.n_trials)
+        read = f"; the holdout was read {reads} time{'s' if reads > 1 else ''}" if reads else ""
+        return Reason("ledger", "PASS", f"every trial is counted: {evidence.n_trials:,}{read}", evidence.n_trials)
     return Reason("ledger", "UNKNOWN", "some scored configurations have no row, so trials cannot be counted")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Card, Cards, Part, Section, Table, table
-from assay.runs.report.wording import count, general, number, ratio
+from assay.runs.report.wording import count, day_of, general, number, ratio
 from assay.validate.evidence import Thresholds
 
 _SPA = {
@@ -37,6 +37,7 @@ def section(evidence: RunEvidence) -> Section | None:
     told = document["information"]
     parts: list[Part] = [_cards(told, document["evidence"])]
     parts += [_superior(told["spa"])] if any(told["spa"].values()) else []
+    parts += _holdout(document.get("holdout") or {"locks": [], "readings": []})
     parts.append(_limits(document["thresholds"]))
     lead = "None of these numbers decides. They say how the same record looks from other sides."
     return Section("beside", "Beside the verdict", lead, tuple(parts))
@@ -74,6 +75,28 @@ def _superior(spa: Mapping[str, Any]) -> Table:
         caption="Hansen's test of superior predictive ability, consistent and upper p-value of: nothing that was tried "
         "beats cash, or buying and holding. It knows of the configurations in its own row, not of all others.",
     )
+
+
+def _holdout(found: Mapping[str, Any]) -> list[Part]:
+    parts: list[Part] = []
+    if found["locks"]:
+        rows = [
+            (f"{each['exchange']} {each['symbol']}", day_of(each["from"]), count(each["trials_before"]), each["by"])
+            for each in found["locks"]
+        ]
+        head = ("Locked away from this run", "From", "Trials before", "By")
+        caption = "Trials before: scored on the stretch before it was locked. Who chose by them has seen it."
+        parts.append(table("The holdout", head, rows, caption=caption, words=True))
+    if found["readings"]:
+        reads = [
+            (each["market"], count(each["number"]), count(each["run"]), day_of(each["from"]), day_of(each["to"]))
+            for each in found["readings"]
+        ]
+        columns = ("Readings of it", "Trial", "Run", "From", "To")
+        parts.append(
+            table("Who read the holdout", columns, reads, caption="Each is a trial of the market.", words=True)
+        )
+    return parts
 
 
 def _limits(limits: Mapping[str, Any]) -> Table:

@@ -1,0 +1,260 @@
+"""The holdout vault: the last stretch of a market is locked away, and read by one run once, counted for ever."""
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.arrays import IntArray
+from assay.kernel.bars import Bars
+from assay.kernel.clock import iso, now_ms
+from assay.kernel.errors import ArtifactError, ConfigError, DataError, LeakError, StoreError, shown
+from assay.kernel.fold import Fold
+from assay.kernel.parse import parse
+from assay.kernel.spec import TrainSpec
+from assay.kernel.timeframe import DAY_MS
+from assay.kernel.trial import Trial
+from assay.runs import inputs, keep
+from assay.runs.audit import report_of
+from assay.runs.auditing import audits_of
+from assay.runs.context import Context, Recording
+from assay.runs.documents import trial
+from assay.runs.evidence import jsonable, verdict_summary
+from assay.runs.history import History, bare, history
+from assay.runs.ingest import instant_of
+from assay.runs.judged import Judged, evidence_of, judged
+from assay.track.blobs.store import BYTES, Blobs
+from assay.track.loading.live import load
+from assay.track.registry.gate import not_audited
+from assay.track.vault import HOLDOUT, Lock
+from assay.validate.evidence import Evidence
+from assay.validate.told import told
+from assay.validate.verdict import judge
+from assay.validate.walk import Outcome, judge_model
+
+_LAST = re.compile(r"([1-9]\d{0,4})d")
+_LEAST = 2  # judged bars, for there to be a Sharpe ratio
+
+
+def lock(
+    context: Context, exchange: str, symbol: str, *, by: str, last: str | None = None, since: str | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """Lock a market from a date on, or its newest so many days (``90d``), bars to come included.
+
+    Raises ConfigError ``CONFIG_FIELD`` for none of both, both, or a text that is none; DataError ``DATA_NOT_FOUND``
+    for a market without candles, ``DATA_TOO_FEW`` where nothing would be left to work with; StoreError as `Vault.lock`.
+    """
+    held = [
+        h for h in context.stored.instruments() if (h.instrument.exchange, h.instrument.symbol) == (exchange, symbol)
+    ]
+    if not held:
+        raise DataError(f"the store has no candles of {exchange} {symbol}", code="DATA_NOT_FOUND")
+    if (last is None) == (since is None):
+        raise ConfigError("name --last or --from, one of the two", code="CONFIG_FIELD", field="from")
+    newest = max(h.last + h.instrument.bar.ms for h in held)
+    begins = newest - _days(last) * DAY_MS if last is not None else instant_of("--from", since or "")
+    if not any(h.first + h.instrument.bar.ms <= begins for h in held):
+        raise DataError(
+            f"{exchange} {symbol} begins {iso(min(h.first for h in held))}: nothing would be left before {iso(begins)}",
+            code="DATA_TOO_FEW",
+        )
+    return _told(context.record.vault.lock(exchange, symbol, begins, by=by), context)
+
+
+def unlock(context: Context, exchange: str, symbol: str, *, by: str, why: str) -> dict[str, Any]:
+    """Open it to all work again. Raises as `Vault.unlock`."""
+    found = context.record.vault.unlock(exchange, symbol, by=by, why=why)
+    return _told(found, context) | {"unlocked_by": by.strip(), "why": why.strip()}
+
+
+def locked(context: Context) -> dict[str, Any]:
+    """``locks``: markets that are locked.   events: all that was locked, read and unlocked, with who and why."""
+    vault = context.record.vault
+    events = [
+        {"time": iso(round(e["timestamp"].timestamp() * 1000)), "by": e["actor"], "action": e["action"]} | e["details"]
+        for e in vault.events()
+    ]
+    told_events = [{**e, "since": iso(e["since"])} for e in events]
+    return {"locks": [_told(each, context) for each in vault.locks()], "events": told_events}
+
+
+def read(run: int | str, context: Context, *, by: str) -> dict[str, Any]:
+    """Let the model that a run left decide on the locked stretch of its markets, once, and judge what it earns.
+
+    Before anybody sees the score it is a row of the trial ledger, an event, and a file of the run. The verdict counts
+    as trials what had been scored on the stretch before it was locked and every reading of it, this one included; the
+    word of the run and of its model stays what it is.
+
+    Raises ArtifactError ``ARTIFACT_GONE`` for a run without a model, and as `load`; LeakError ``LEAK_NOT_AUDITED`` and
+    ``LEAK_AUDIT``; StoreError ``STORE_NOT_FOUND`` for a market that is not locked, ``STORE_CONFLICT`` for a run that
+    has seen the stretch, or has read it; DataError ``DATA_TOO_FEW`` for a stretch without two bars.
+    """
+    row = context.record.experiments.get(run)
+    document, model_row = _left(row, context)
+    spec = parse(TrainSpec, row["spec"], path="spec")
+    locks = _locks(spec, context)
+    audit = _audit(row["id"], document, model_row, context)
+    _demand_unseen(row["id"], spec, locks, context)
+    context.demand_whole(spec.market_key)
+    found, past, counted = _earned(row, model_row, spec, locks, context)
+    with context.record.together():
+        number = Recording(context, row["id"], "reading the holdout").trial(counted)
+        reads = max(len(context.record.vault.readings(each.exchange, each.symbol)) for each in locks)
+        evidence = evidence_of(
+            found, past, n_trials=_looks(locks, context), counted=True, audit=audit, holdout_reads=reads
+        )
+        of = {"run": row["id"], "run_id": row["run_id"], "model_id": model_row["model_id"], "market": spec.market_key}
+        said = of | {"number": number, "by": by.strip()} | _said(found, evidence, locks, context)
+        _keep(row["id"], said, locks, by, context)
+    return said
+
+
+def _earned(
+    row: Mapping[str, Any], model_row: Mapping[str, Any], spec: TrainSpec, locks: Sequence[Lock], context: Context
+) -> tuple[Judged, History, Trial]:
+    """The run's published model on the locked bars; history before them is its warm-up."""
+    began = time.monotonic()
+    with inputs.source_of(row["id"], row["spec"], context) as file:
+        model = load(model_row, context.places, strategy=file)
+        bars, _ = keep.candles(replace(spec, bars=None), context.unsealed())
+        past = bare(bars) if spec.learner == "rules" else history(spec, bars)
+        fold = _fold(past, max(each.since for each in locks), bars)
+        tested = judge_model(model, past.panel, fold.test, spec.costs)
+    outcome = Outcome(0, fold, model, tested, time.monotonic() - began)
+    found = judged([outcome], past, spec.costs, seed=spec.seed, cost_factor=context.limits.cost_factor)
+    digest, seconds = keep.data_digest(bars, spec), time.monotonic() - began
+    return found, past, _trial(spec, found, digest, row, locks, seconds)
+
+
+def _said(found: Judged, evidence: Evidence, locks: Sequence[Lock], context: Context) -> dict[str, Any]:
+    return {
+        "time": iso(now_ms()),
+        "from": iso(int(found.whole.timestamp[0])),
+        "to": iso(int(found.whole.timestamp[-1])),
+        **verdict_summary(judge(evidence, context.limits)),
+        "thresholds": asdict(context.limits),
+        "evidence": jsonable(told(evidence)),
+        "metrics": jsonable(dict(found.metrics)),
+        "locks": [_told(each, context) for each in locks],
+    }
+
+
+def readings_of(run: int, context: Context) -> list[dict[str, Any]]:
+    """What `read` said of a run; once a lock."""
+    blobs = Blobs(context.artifacts)
+    kept = [row for row in context.record.artifacts.read(run) if row["artifact_type"] == HOLDOUT]
+    return [dict(json.loads(blobs.get(row["metadata"]["blob"]))) for row in kept]
+
+
+def _days(text: str) -> int:
+    found = _LAST.fullmatch(text)
+    if found is None:
+        raise ConfigError(f"--last is {shown(text)}; write days: 90d", code="CONFIG_FIELD", field="last")
+    return int(found[1])
+
+
+def _told(each: Lock, context: Context) -> dict[str, Any]:
+    reads = context.record.vault.readings(each.exchange, each.symbol)
+    return {
+        "exchange": each.exchange, "symbol": each.symbol, "from": iso(each.since), "by": each.by,
+        "time": iso(each.time), "trials_before": each.trials_before, "readings": len(reads),
+    }  # fmt: skip
+
+
+def _left(row: Mapping[str, Any], context: Context) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    document = keep.document_of(row["id"], context)
+    models = [m for m in context.record.models.recent(row["id"], limit=1) if m["manifest_sha256"] is not None]
+    if document is None or not models:
+        raise ArtifactError(
+            f"run {row['id']} left no model that could read the holdout",
+            code="ARTIFACT_GONE",
+            hint="Completed runs of assay train and assay optimize leave one; assay runs list shows them.",
+        )
+    return document, models[0]
+
+
+def _locks(spec: TrainSpec, context: Context) -> list[Lock]:
+    found = {each: context.record.vault.of(each.exchange, each.symbol) for each in spec.instruments}
+    open_ = [f"{each.exchange} {each.symbol}" for each, known in found.items() if known is None]
+    if open_:
+        raise StoreError(
+            f"no stretch of {', '.join(open_)} is locked: there is no holdout to read",
+            code="STORE_NOT_FOUND",
+            hint="assay vault lock, before the training.",
+        )
+    return [known for known in found.values() if known is not None]
+
+
+def _audit(run: int, document: Mapping[str, Any], model: Mapping[str, Any], context: Context) -> Any:
+    """The newest audit of a run whose model passed it."""
+    text = f"the causality audit of run {run} is {model['audit_status']}: it may not read the holdout"
+    if model["audit_status"] == "failed":
+        raise LeakError(text, code="LEAK_AUDIT", hint="It may rest on bars that it could not know.")
+    said = [*([document["audit"]] if document.get("audit") else []), *audits_of(run, context)]
+    if model["audit_status"] != "passed" or not said:
+        raise not_audited(text, run)
+    return report_of(said[-1])
+
+
+def _demand_unseen(run: int, spec: TrainSpec, locks: Sequence[Lock], context: Context) -> None:
+    bars = inputs.bars_of(run, context)
+    for instrument, each in zip(spec.instruments, locks, strict=True):
+        ends = int(bars[instrument.symbol].known_at[-1])
+        if ends > each.since:
+            raise StoreError(
+                f"run {run} was made of {instrument} up to {iso(ends)}, and the locked stretch begins "
+                f"{iso(each.since)}: it has seen it",
+                code="STORE_CONFLICT",
+                hint="Train again: what is locked now is hidden from it.",
+            )
+        reads = [row for row in context.record.vault.readings(each.exchange, each.symbol)]
+        again = [row for row in reads if row["experiment_id"] == run and row["params"][HOLDOUT]["locked"] == each.time]
+        if again:
+            raise StoreError(
+                f"run {run} has read this holdout: number {again[0]['seq']} of {again[0]['market_key']}",
+                code="STORE_CONFLICT",
+                hint=f"assay runs show {run} has what it earned; a second look would be no holdout.",
+            )
+
+
+def _fold(past: History, since: int, bars: Sequence[Bars]) -> Fold:
+    """The bars that open in the stretch, after all whose label was known before it."""
+    times, known = past.panel.times, past.panel.known_at
+    test: IntArray = np.flatnonzero(times - bars[0].instrument.bar.ms >= since)
+    if len(test) < _LEAST:
+        raise DataError(
+            f"the locked stretch from {iso(since)} on holds {len(test)} bars, {_LEAST} are needed",
+            code="DATA_TOO_FEW",
+            have=len(test),
+            need=_LEAST,
+        )
+    return Fold(np.flatnonzero(known < times[test[0]]), test, times, known)
+
+
+def _trial(
+    spec: TrainSpec, found: Judged, digest: str, row: Mapping[str, Any], locks: Sequence[Lock], seconds: float
+) -> Trial:  # fmt: skip
+    made = trial(spec, found, digest, seconds, strategy=str(spec.params.get("strategy", "")))
+    context = {"run": row["run_id"], "locked": locks[0].time, "from": [iso(each.since) for each in locks]}
+    return replace(made, params={**made.params, HOLDOUT: context}, objective=HOLDOUT, tuning_method="manual")
+
+
+def _looks(locks: Sequence[Lock], context: Context) -> int:
+    """What was scored on the stretch: before it was locked, and every reading since; of the market with the most."""
+    vault = context.record.vault
+    return max(
+        each.trials_before
+        + sum(row["params"][HOLDOUT]["locked"] >= each.time for row in vault.readings(each.exchange, each.symbol))
+        for each in locks
+    )
+
+
+def _keep(run: int, said: Mapping[str, Any], locks: Sequence[Lock], by: str, context: Context) -> None:
+    blobs, record = Blobs(context.artifacts), context.record
+    blob = blobs.put(json.dumps(said, sort_keys=True, allow_nan=False).encode())
+    record.artifacts.add(run, HOLDOUT, blobs.path(blob) / BYTES, name="holdout", sha256=blob, metadata={"blob": blob})
+    record.vault.read(run, by, locks, {"verdict": said["verdict"], "number": said["number"]})

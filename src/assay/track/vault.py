@@ -1,0 +1,155 @@
+"""The holdout vault: which stretch of a market is locked, and who read it. Kept in the log of events and the ledger."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from assay.kernel.errors import ConfigError, StoreError
+from assay.track.again import writes
+from assay.track.database import Database, hold
+from assay.track.instants import instant
+from assay.track.rows import Row, not_found, rows
+from assay.track.schema.ledger import TRIALS
+from assay.track.schema.service import EVENTS
+
+HOLDOUT = "holdout"  # objective of the ledger's rows that are readings
+_LOCK, _UNLOCK, _READ = "vault.lock", "vault.unlock", "vault.read"
+_E, _T = EVENTS.c, TRIALS.c
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A market whose bars from an instant on are locked, whatever their length.
+
+    since: ms.   time: when it was locked, ms.   trials_before: configurations that had been scored on it by then.
+    """
+
+    exchange: str
+    symbol: str
+    since: int
+    by: str
+    time: int
+    trials_before: int
+
+
+class Vault:
+    """Locks by exchange and symbol. The last event of a market says whether it is locked; events are only added."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @writes
+    def lock(self, exchange: str, symbol: str, since: int, *, by: str) -> Lock:
+        """Lock all bars of the market from `since` (ms) on, those to come included.
+
+        StoreError ``STORE_CONFLICT`` for one that is locked already: only a written reason opens what was locked.
+        """
+        _demand("by", by)
+        with self._database.write() as connection:
+            hold(connection, _subject(exchange, symbol))
+            known = _lock(connection, exchange, symbol)
+            if known is not None:
+                raise StoreError(
+                    f"{exchange} {symbol} is locked already, from {_told(known.since)} on, by {known.by}",
+                    code="STORE_CONFLICT",
+                    hint="assay vault unlock, with a written reason, comes first.",
+                )
+            details = {"since": since, "trials_before": _scored_after(connection, exchange, symbol, since)}
+            return _as_lock(_log(connection, by, _LOCK, exchange, symbol, details))
+
+    @writes
+    def unlock(self, exchange: str, symbol: str, *, by: str, why: str) -> Lock:
+        """Open the market to all work again; who and why are kept for ever. The lock that it had.
+
+        ConfigError ``CONFIG_FIELD`` for an empty name or reason, StoreError ``STORE_NOT_FOUND`` for a market that is
+        not locked.
+        """
+        _demand("by", by)
+        _demand("why", why)
+        with self._database.write() as connection:
+            hold(connection, _subject(exchange, symbol))
+            known = _lock(connection, exchange, symbol)
+            if known is None:
+                raise not_found("locked market", f"{exchange} {symbol}", "assay vault list shows those that there are")
+            _log(connection, by, _UNLOCK, exchange, symbol, {"why": why.strip(), "since": known.since})
+        return known
+
+    def read(self, run: int, by: str, locks: Iterable[Lock], details: Mapping[str, Any]) -> None:
+        """Write down that a run read what is locked; inside the transaction of its ledger row."""
+        _demand("by", by)
+        with self._database.write() as connection:
+            for lock in locks:
+                told = {"run": run, "since": lock.since} | dict(details)
+                _log(connection, by, _READ, lock.exchange, lock.symbol, told)
+
+    def of(self, exchange: str, symbol: str) -> Lock | None:
+        """The lock of a market, if it is locked."""
+        with self._database.read() as connection:
+            return _lock(connection, exchange, symbol)
+
+    def locks(self) -> list[Lock]:
+        """All markets that are locked, in the order in which they were."""
+        newest = sa.select(sa.func.max(_E.id)).where(_E.action.in_((_LOCK, _UNLOCK))).group_by(_E.subject)
+        query = sa.select(EVENTS).where(_E.id.in_(newest), _E.action == _LOCK).order_by(_E.id)
+        with self._database.read() as connection:
+            return [_as_lock(row) for row in rows(connection.execute(query))]
+
+    def events(self) -> list[Row]:
+        """Everything that was done, oldest first."""
+        query = sa.select(EVENTS).where(_E.action.in_((_LOCK, _UNLOCK, _READ))).order_by(_E.id)
+        with self._database.read() as connection:
+            return rows(connection.execute(query))
+
+    def readings(self, exchange: str, symbol: str) -> list[Row]:
+        """The ledger's rows that are readings of this market's holdout, under a lock of today or of before."""
+        with self._database.read() as connection:
+            found = rows(connection.execute(sa.select(TRIALS).where(_T.objective == HOLDOUT).order_by(_T.id)))
+        return [row for row in found if _holds(row["market_key"], exchange, symbol)]
+
+
+def _scored_after(connection: sa.Connection, exchange: str, symbol: str, since: int) -> int:
+    """Configurations whose window reaches into the stretch: who chose by them has seen it."""
+    query = sa.select(_T.market_key, sa.func.sum(_T.n_configs)).where(_T.window_end > instant(since))
+    counts = connection.execute(query.group_by(_T.market_key))
+    return sum(int(count) for key, count in counts if _holds(key, exchange, symbol))
+
+
+def _holds(market_key: str, exchange: str, symbol: str) -> bool:
+    return any(part.split("|")[:2] == [exchange, symbol] for part in market_key.split("+"))
+
+
+def _lock(connection: sa.Connection, exchange: str, symbol: str) -> Lock | None:
+    query = sa.select(EVENTS).where(_E.subject == _subject(exchange, symbol), _E.action.in_((_LOCK, _UNLOCK)))
+    found = rows(connection.execute(query.order_by(_E.id.desc()).limit(1)))
+    return _as_lock(found[0]) if found and found[0]["action"] == _LOCK else None
+
+
+def _as_lock(row: Row) -> Lock:
+    told = row["details"]
+    made = round(row["timestamp"].timestamp() * 1000)
+    return Lock(told["exchange"], told["symbol"], told["since"], row["actor"], made, told["trials_before"])
+
+
+def _log(connection: sa.Connection, by: str, action: str, exchange: str, symbol: str, details: Row) -> Row:
+    event = {
+        "actor": by.strip(),
+        "action": action,
+        "subject": _subject(exchange, symbol),
+        "details": {"exchange": exchange, "symbol": symbol} | details,
+    }
+    return rows(connection.execute(sa.insert(EVENTS).values(event).returning(EVENTS)))[0]
+
+
+def _subject(exchange: str, symbol: str) -> str:
+    return f"vault:{exchange}|{symbol}"
+
+
+def _told(ms: int) -> str:
+    return f"{instant(ms):%Y-%m-%d %H:%M}"
+
+
+def _demand(name: str, text: str) -> None:
+    if not text.strip():
+        raise ConfigError(f"{name} is empty: the vault keeps who did it and why", code="CONFIG_FIELD", field=name)

@@ -1,0 +1,74 @@
+"""What is locked, who did it and why; and how often it was read."""
+
+from typing import Any
+
+import pytest
+
+from assay.kernel.errors import AssayError
+from assay.testing.record import MARKET, a_trial
+from assay.track.record import Record
+from assay.track.vault import HOLDOUT
+
+EXCHANGE, SYMBOL, _ = MARKET.split("|")
+DAY = 86_400_000
+SINCE = 1_700_000_000_000
+
+
+def refused(code: str, act: Any) -> AssayError:
+    with pytest.raises(AssayError) as told:
+        act()
+    assert told.value.code == code, told.value
+    return told.value
+
+
+def trial(market: str = MARKET, **change: Any) -> Any:
+    return a_trial(market_key=market, **change)
+
+
+def test_a_lock_stays_until_a_person_says_why_not(record: Record) -> None:
+    vault = record.vault
+    assert vault.of(EXCHANGE, SYMBOL) is None and vault.locks() == []
+    made = vault.lock(EXCHANGE, SYMBOL, SINCE, by=" ann ")
+    assert (made.since, made.by, made.trials_before) == (SINCE, "ann", 0)
+    assert vault.of(EXCHANGE, SYMBOL) == made and vault.locks() == [made]
+    assert vault.of(EXCHANGE, "ETH/USDT") is None and vault.of("kraken", SYMBOL) is None
+    assert "ann" in str(refused("STORE_CONFLICT", lambda: vault.lock(EXCHANGE, SYMBOL, SINCE + DAY, by="bob")))
+    refused("CONFIG_FIELD", lambda: vault.unlock(EXCHANGE, SYMBOL, by="bob", why=" "))
+    refused("CONFIG_FIELD", lambda: vault.unlock(EXCHANGE, SYMBOL, by="", why="because"))
+    refused("CONFIG_FIELD", lambda: vault.lock(EXCHANGE, "ETH/USDT", SINCE, by=" "))
+    assert vault.of(EXCHANGE, SYMBOL) == made
+    assert vault.unlock(EXCHANGE, SYMBOL, by="bob", why=" the model trades ") == made
+    assert vault.of(EXCHANGE, SYMBOL) is None and vault.locks() == []
+    refused("STORE_NOT_FOUND", lambda: vault.unlock(EXCHANGE, SYMBOL, by="bob", why="again"))
+    again = vault.lock(EXCHANGE, SYMBOL, SINCE + DAY, by="cid")
+    assert vault.of(EXCHANGE, SYMBOL) == again and again.since == SINCE + DAY
+    told = [(e["action"], e["actor"], e["details"].get("why")) for e in vault.events()]
+    assert told == [
+        ("vault.lock", "ann", None), ("vault.unlock", "bob", "the model trades"), ("vault.lock", "cid", None),
+    ]  # fmt: skip
+
+
+def test_who_has_seen_the_stretch_before_it_was_locked_is_counted(record: Record) -> None:
+    add = record.ledger.append
+    add(trial(window=(SINCE - 9 * DAY, SINCE)))  # its last bar opens where the stretch begins
+    add(trial(seed=2, window=(SINCE - 9 * DAY, SINCE + 1), n_configs=40))
+    add(trial(seed=3, window=(SINCE + DAY, SINCE + 2 * DAY)))
+    add(trial(seed=4, state="failed", window=None))
+    add(trial(f"{EXCHANGE}|{SYMBOL}|4h", window=(SINCE, SINCE + DAY), n_configs=5))
+    add(trial(f"{EXCHANGE}|AAA/USDT|1h+{MARKET}", window=(SINCE, SINCE + DAY), n_configs=100))
+    add(trial(f"{EXCHANGE}|ETH/USDT|1h", window=(SINCE, SINCE + DAY), n_configs=1000))
+    assert record.vault.lock(EXCHANGE, SYMBOL, SINCE, by="ann").trials_before == 146
+
+
+def test_readings_are_rows_of_the_ledger(record: Record, run: int) -> None:
+    lock = record.vault.lock(EXCHANGE, SYMBOL, SINCE, by="ann")
+    record.ledger.append(trial(), run)
+    record.ledger.append(trial(seed=2, objective=HOLDOUT), run)
+    record.ledger.append(trial(f"{EXCHANGE}|AAA/USDT|1h+{MARKET}", seed=3, objective=HOLDOUT), run)
+    record.ledger.append(trial(f"{EXCHANGE}|ETH/USDT|1h", seed=4, objective=HOLDOUT), run)
+    record.vault.read(run, "bob", [lock], {"verdict": "UNPROVEN"})
+    assert [row["seed"] for row in record.vault.readings(EXCHANGE, SYMBOL)] == [2, 3]
+    event = record.vault.events()[-1]
+    assert (event["action"], event["actor"]) == ("vault.read", "bob")
+    assert event["details"]["run"] == run and event["details"]["verdict"] == "UNPROVEN"
+    assert record.ledger.check() == 4
