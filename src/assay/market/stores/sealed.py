@@ -1,7 +1,7 @@
 """A candle store of which the last stretch of some markets cannot be read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.clock import iso
@@ -26,7 +26,7 @@ class Sealed:
     def read(
         self, instrument: Instrument, *, start: int | None = None, end: int | None = None, newest: int | None = None
     ) -> Bars:
-        """See `CandleStore`; joined series end at the lock as well. DataError ``DATA_LOCKED`` where no bar is left."""
+        """See `CandleStore`. DataError ``DATA_LOCKED`` where no bar is left."""
         since = self.locked_from(instrument.exchange, instrument.symbol)
         if since is None:
             return self.store.read(instrument, start=start, end=end, newest=newest)
@@ -39,7 +39,7 @@ class Sealed:
                 hint="assay vault list shows what is locked, and by whom.",
                 locked_from=iso(since),
             )
-        return replace(bars, joined={name: series.until(since) for name, series in bars.joined.items()})
+        return bars
 
     def upsert(self, bars: Bars, *, source: str, covered: Span | None = None) -> Upserted:
         """See `CandleStore`."""
