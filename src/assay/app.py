@@ -3,7 +3,7 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from assay.kernel.errors import ConfigError, shown
 from assay.memory import give_back, keep_freed
@@ -13,24 +13,35 @@ from assay.settings import masked as without_passwords
 from assay.track.blobs.objects.opening import told_apart
 from assay.track.blobs.signature import Keys, read_keys
 from assay.track.mirror.address import checked_address
+from assay.track.upkeep.laying import demand_record
 from assay.validate.thresholds import Thresholds
 
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs")
 
 
 def context(
-    *, home: Path | None = None, listener: Listener | None = None, sweeping: bool = False, audit: str | None = None
+    *,
+    home: Path | None = None,
+    listener: Listener | None = None,
+    sweeping: bool = False,
+    audit: str | None = None,
+    existing: Literal["home", "record"] | None = None,
 ) -> tuple[Context, tuple[str, ...]]:
     """A context over the home folder, and warnings: settings that look misspelt, a home on a network's disk.
 
     home:     overrides ``ASSAY_HOME``; default ``.assay`` in the working folder. The folder is made if it is not there.
     sweeping: whether freed memory is kept for the next array instead of given back: see `assay.memory`.
     audit:    overrides ``ASSAY_AUDIT``. Raises ConfigError ``CONFIG_AUDIT``.
+    existing: ``record`` for work that only a record with rows can have: nothing is made, and StoreError
+              ``STORE_NOT_FOUND`` says where none is; ``home`` is content with a home, or a record elsewhere.
     Raises ConfigError ``CONFIG_FIELD`` naming folder and reason when it cannot be written to.
     """
     keep_freed() if sweeping else give_back()
     settings, warnings = load(home=home)
-    _demand_writable(settings.home)
+    if existing is None:
+        _demand_writable(settings.home)
+    elif existing == "record" or not _is_folder(settings.home):
+        demand_record(settings.record)
     warnings += _far_away(settings.home)
     if settings.artifacts_url is not None:
         told_apart(settings.artifacts_url)
@@ -97,6 +108,13 @@ def _demand_writable(home: Path) -> None:
         raise _no_home(home, f"cannot be made: {error.strerror}") from error
     if not os.access(home, os.W_OK | os.X_OK):
         raise _no_home(home, "is not writable for this user")
+
+
+def _is_folder(home: Path) -> bool:
+    try:
+        return home.is_dir()
+    except OSError:  # a name that no folder can have
+        return False
 
 
 def _no_home(home: Path, why: str) -> ConfigError:

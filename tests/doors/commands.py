@@ -61,6 +61,12 @@ def told(*arguments: object, home: Path | None = None) -> Any:
     return said.document
 
 
+def laid(home: Path) -> Path:
+    """The home with a record in it, which is empty."""
+    told("db", "init", home=home)
+    return home
+
+
 def process(*arguments: object, home: Path | None = None, **options: Any) -> "subprocess.Popen[str]":
     """A command as a process of its own."""
     words = [str(a) for a in arguments] + ([] if home is None else ["--home", str(home)])

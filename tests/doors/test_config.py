@@ -8,7 +8,7 @@ import pytest
 
 from assay.runs.configuration.schema import read
 from assay.track.record import open_record
-from tests.doors.commands import assay, told
+from tests.doors.commands import assay, laid, told
 from tests.runs.configured import CREATED, configured, golden
 
 PLAIN = configured("plain")
@@ -18,7 +18,7 @@ GOOD = golden("good", CREATED + 1000)
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     """A home with a DISCOVERY configuration and a newer one that is eligible for MATURE."""
-    home = tmp_path / "home"
+    home = laid(tmp_path / "home")
     assert told("config", "list", home=home) == {"configurations": []}
     with open_record(home / "ml_experiments.db") as record:
         for made in (PLAIN, GOOD):
@@ -31,7 +31,7 @@ def ids(*words: str, home: Path) -> list[str]:
 
 
 def test_an_empty_record_says_how_to_get_one(tmp_path: Path) -> None:
-    said = assay("config", "list", home=tmp_path / "home")
+    said = assay("config", "list", home=laid(tmp_path / "home"))
     assert said.code == 0 and "assay optimize" in said.out
 
 

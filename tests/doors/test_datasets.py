@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.doors.commands import MARKET, assay, told
+from tests.doors.commands import MARKET, assay, laid, told
 from tests.doors.test_backtest import record_of
 
 Made = tuple[Path, dict[str, Any]]
@@ -74,7 +74,7 @@ def test_unknown_ones_are_told_what_there_is(searched: Made, tmp_path: Path) -> 
     assert f"did you mean {NAME}" in error("show", NAME[:-1])["message"]
     assert was["model_id"] in error("lineage", was["model_id"][:-1])["message"]
     assert error("show", "deadbeef")["code"] == "STORE_NOT_FOUND"
-    empty = tmp_path / "new"
+    empty = laid(tmp_path / "new")
     assert "no dataset yet" in error("show", "1", home=empty)["message"]
     assert "none yet" in error("lineage", "x", home=empty)["message"]
     assert "No dataset yet" in assay("datasets", "list", home=empty).out

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors.commands import assay, told
+from tests.doors.commands import assay, laid, told
 from tests.track.legacy_file import awkward, reference
 
 
@@ -52,6 +52,6 @@ def test_without_mlflow_the_error_says_what_to_install(
             monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "mlflow", None)
     monkeypatch.setenv("ASSAY_MLFLOW_URI", "http://127.0.0.1:9")
-    said = assay(*words, "--json", home=tmp_path / "home")
+    said = assay(*words, "--json", home=laid(tmp_path / "home"))
     assert (said.code, said.error["code"], said.error["hint"]) == (2, "CONFIG_EXTRA", "pip install 'assay[mlflow]'")
     assert assay("mirror", "status", home=tmp_path / "home").code == 0

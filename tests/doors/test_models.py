@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from assay.track.record import open_record
 from assay.track.schema.models import MODELS
-from tests.doors.commands import assay, told
+from tests.doors.commands import assay, laid, told
 
 Trained = tuple[Path, dict[str, Any]]
 
@@ -48,7 +48,7 @@ def test_a_fresh_training_is_shown_and_none_whose_audit_failed_is_promoted(train
     assert told("models", "list", "--strategy", "rules", home=home) == {"models": []}
     people = assay("models", "list", home=home).out + assay("models", "show", 1, home=home).out
     assert all(len(row) <= 80 for row in people.splitlines()) and "leak audit failed" in people
-    assert "No model. assay train" in assay("models", "list", home=home / "empty").out
+    assert "No model. assay train" in assay("models", "list", home=laid(home / "empty")).out
     assert assay("models", "list", "--strategy", "nope", "-t", "1h", home=home).out == "No model that is nope 1h.\n"
 
 

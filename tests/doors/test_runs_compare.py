@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.doors.commands import MARKET, assay, told
+from tests.doors.commands import MARKET, assay, laid, told
 from tests.doors.test_backtest import record_of
 
 Trained = tuple[Path, dict[str, Any]]
@@ -109,9 +109,9 @@ def test_a_run_without_a_report_says_how_long_it_took(several: Path) -> None:
 
 def test_no_run_of_a_status_is_no_empty_record(several: Path, tmp_path: Path) -> None:
     assert assay("runs", "list", "--status", "failed", home=several).out == "No failed run.\n"
-    assert "No run yet" in assay("runs", "list", home=tmp_path / "new").out
+    assert "No run yet" in assay("runs", "list", home=laid(tmp_path / "new")).out
 
 
 def test_an_empty_home(tmp_path: Path) -> None:
-    said = assay("runs", "compare", 1, "--json", home=tmp_path / "new")
+    said = assay("runs", "compare", 1, "--json", home=laid(tmp_path / "new"))
     assert "no run yet" in said.error["message"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from assay.track.blobs.store import Blobs
-from tests.doors.commands import MARKET, assay, told
+from tests.doors.commands import MARKET, assay, laid, told
 from tests.doors.searching import KEY, POINTS
 from tests.doors.test_backtest import record_of
 
@@ -93,6 +93,7 @@ def test_markets_that_nobody_tried(searched: Searched, tmp_path: Path) -> None:
     home, _ = searched
     said = assay("trials", "-e", "test", "-s", "GOLD/USDT", "-t", "1h", "--json", home=home)
     assert (said.code, said.error["code"]) == (1, "STORE_NOT_FOUND") and f"did you mean {KEY}" in said.error["message"]
+    laid(tmp_path / "new")
     for words in ((), MARKET):
         assert "No trial yet" in assay("trials", *words, home=tmp_path / "new").out
     assert told("trials", home=tmp_path / "new") == []

@@ -40,7 +40,7 @@ def list_configurations(
     from assay.runs.configurations import configurations
 
     demand_within("--limit", limit, 1, 10_000)
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         rows = configurations(
             context, limit=limit, strategy=strategy, exchange=exchange, pair=symbol, timeframe=timeframe,
             stage=stage, active=active,
@@ -53,7 +53,7 @@ def show(config_id: ConfigId, home: Home = None, as_json: Json = False) -> None:
     """One configuration: parameters, what it earned out of sample, its stage and why it has it."""
     from assay.runs.configurations import configuration
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         found = configuration(config_id, context)
     say(found, lambda console: _one(console, found), as_json=as_json)
 
@@ -76,7 +76,7 @@ def export(
     """The V3 document of one configuration; a bundle of several, which are of one pair and one strategy."""
     from assay.runs.configurations import exported, selected, write
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         names = config_ids or selected(
             context, strategy=strategy, exchange=exchange, pair=symbol, timeframe=timeframe, stage=stage, active=active
         )
@@ -113,7 +113,7 @@ def approve(
     """Let a VALIDATION configuration that is eligible be MATURE; only a person does that."""
     from assay.runs.configurations import approve as give
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         found = give(config_id, context, by=by, why=why)
     say(found, lambda console: console.print(f"{config_id} is MATURE, approved by {by}", markup=False), as_json=as_json)
 
@@ -121,7 +121,7 @@ def approve(
 def _switch(config_id: str, home: Path | None, *, active: bool, as_json: bool) -> None:
     from assay.runs.configurations import switch
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         line = switch(config_id, context, active=active)
     text = f"{config_id} is {'active' if active else 'not active'}, stage {line['stage']}"
     say(line, lambda console: console.print(text, markup=False, highlight=False, soft_wrap=True), as_json=as_json)

@@ -40,7 +40,7 @@ def upgrade(
     """Bring an older record to this program's tables, after a backup. All of it happens, or nothing."""
     from assay.track.upkeep.laying import upgraded
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         done = upgraded(context.record_url, backups=backups or context.home / "backups")
     _told(done, as_json)
 
@@ -50,7 +50,7 @@ def check(home: Home = None, as_json: Json = False) -> None:
     """Read the whole record: pages, references, every chain of the ledger, every alias. Exit 1 where one is wrong."""
     from assay.track.upkeep.checking import check as checked
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         found = checked(context.record_url)
     document: dict[str, Any] = {"record": found.where, "schema": found.schema, "trials": found.trials}
     document["findings"] = [asdict(each) for each in found.findings]
@@ -67,7 +67,7 @@ def backup(
     """Copy the record while others write, and read the copy back. Model files and candles are not in it."""
     from assay.track.upkeep.backup import backup as copied
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         made = copied(context.record_url, file)
     document = {"backup": str(made.path), "bytes": made.bytes, "rows": dict(made.rows), "seconds": made.seconds}
     say(document, lambda console: _copied(console, document), as_json=as_json)
@@ -81,7 +81,7 @@ def export(
     """Write each table and view of the record as a CSV file."""
     from assay.track.upkeep.export import export_csv
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         rows = export_csv(context.record_url, folder)
     document = {"folder": str(folder), "rows": rows}
     say(document, lambda console: _exported(console, document), as_json=as_json)

@@ -24,7 +24,7 @@ def list_datasets(
     from assay.runs.datasets import datasets
 
     demand_within("--limit", limit, 1, 10_000)
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         rows = datasets(context, limit=limit)
     say(rows, lambda console: _table(console, rows), as_json=as_json)
 
@@ -34,7 +34,7 @@ def show(dataset: Dataset, home: Home = None, as_json: Json = False) -> None:
     """One dataset: span, hash, where it lies, and the runs that used it."""
     from assay.runs.datasets import dataset as one
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         document = one(dataset, context)
     say(document, lambda console: _one(console, document), as_json=as_json)
 
@@ -48,7 +48,7 @@ def lineage(
     """Where a model comes from, or what came of a dataset."""
     from assay.runs.datasets import lineage as line
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         document = line(what, context)
     people = _of_model if document["kind"] == "model" else _of_dataset
     say(document, lambda console: people(console, document), as_json=as_json)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 
     from assay.runs.context import Context, Listener
 
-Home = Annotated[Path | None, typer.Option("--home", help="Folder of everything Assay keeps. [ASSAY_HOME or .assay]")]
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise typer.BadParameter(f"{text!r} names no folder; leave it out for ASSAY_HOME or .assay")
+    return Path(text)
+
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", metavar="PATH", parser=_folder, help="Folder of everything Assay keeps. [ASSAY_HOME or .assay]"
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Exchange = Annotated[str, typer.Option("--exchange", "-e", help="Exchange, e.g. binance.")]
 Symbol = Annotated[str, typer.Option("--symbol", "-s", help="Symbol as ccxt spells it, e.g. BTC/USDT.")]
@@ -140,20 +152,25 @@ def say(document: Document | Sequence[Document], people: Callable[["Console"], o
 
 @contextmanager
 def opened(
-    home: Path | None, *, working: bool = False, sweeping: bool = False, audit: str | None = None
+    home: Path | None,
+    *,
+    working: bool = False,
+    sweeping: bool = False,
+    audit: str | None = None,
+    existing: Literal["home", "record"] | None = None,
 ) -> Iterator["Context"]:
     """The context of a command; with `working` a progress bar with the time left on stderr, if that is a terminal.
 
     What is printed while it works, by a strategy of the user's own, goes to stderr: it is no part of the result.
-    sweeping, audit: see `assay.app.context`.
+    sweeping, audit, existing: see `assay.app.context`.
     """
     from assay.app import context
 
     if not working:
-        yield _warned(context(home=home))
+        yield _warned(context(home=home, existing=existing))
         return
     with redirect_stdout(sys.stderr), _bar() if sys.stderr.isatty() else nullcontext() as listen:
-        yield _warned(context(home=home, listener=listen, sweeping=sweeping, audit=audit))
+        yield _warned(context(home=home, listener=listen, sweeping=sweeping, audit=audit, existing=existing))
 
 
 @contextmanager

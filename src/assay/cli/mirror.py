@@ -30,7 +30,7 @@ def mirror(
         return
     from assay.runs.mirror import mirror_on, mirror_once
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         if once or everything:
             document = mirror_once(context, everything=everything)
             say(document, lambda console: _done(console, document), as_json=as_json)
@@ -50,7 +50,7 @@ def status(home: Home = None, as_json: Json = False) -> None:
     """What waits to be mirrored, since when, and the last error."""
     from assay.runs.mirror import mirror_status
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         document = mirror_status(context)
     say(document, lambda console: _state(console, document), as_json=as_json)
 

@@ -42,7 +42,7 @@ def list_models(
     from assay.runs.models import models
 
     demand_within("--limit", limit, 1, 10_000)
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         rows = models(
             context, limit=limit, strategy=strategy, exchange=exchange, symbol=symbol, timeframe=timeframe,
             serving=serving,
@@ -56,7 +56,7 @@ def show(model: Model, home: Home = None, as_json: Json = False) -> None:
     """One model: its verdict and why, what it serves as, and everything that people did with it."""
     from assay.runs.models import model as of
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         found = of(model, context)
     say(found, lambda console: _one(console, found), as_json=as_json)
 
@@ -76,7 +76,7 @@ def promote(
     """Make a model champion of its strategy on its market; the champion before it becomes previous."""
     from assay.runs.models import promote as give
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         found = give(model, context, by=by, override=override, expected_version=expected_version, file=file)
     _switched(found, as_json=as_json)
 
@@ -98,7 +98,7 @@ def rollback(
     from assay.track.registry.champions import Post
 
     post = Post(strategy, exchange, symbol, timeframe)
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         found = back(context, post, by=by, expected_version=expected_version, file=file)
     _switched(found, as_json=as_json)
 
@@ -115,7 +115,7 @@ def verify(
     """Read the files of models again; exit 1 with the list when any is missing or damaged."""
     from assay.runs.models import verify as checked
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         found = checked(models or [], context, every=every)
     say(found, lambda console: _checked(console, found), as_json=as_json)
     if found["faults"]:
@@ -132,7 +132,7 @@ def prune(
     """Remove the files of old models, and files that no row points to. The first run of a home deletes nothing."""
     from assay.runs.models import prune as pruned
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         found = pruned(context, dry_run=dry_run, by=by)
     say(found, lambda console: _pruned(console, found), as_json=as_json)
 
@@ -147,7 +147,7 @@ def export(
     """Copy a model's parts and its manifest, checked, to a folder or a .tar file."""
     from assay.runs.models import export as copied
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         found = copied(model, context, out)
     say(
         found,
@@ -161,7 +161,7 @@ def load_test(model: Model, file: File = None, home: Home = None, as_json: Json 
     """Load a model in a fresh process and compare what it decides with what it decided when it was published."""
     from assay.runs.models import load_test as tried
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         found = tried(model, context, file=file)
     text = f"{found['model_id']} loads; {found['probes']} probes decide as published ({found['seconds']:.1f} s)"
     say(found, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)

@@ -27,7 +27,7 @@ def list_runs(
     from assay.runs.listing import runs
 
     demand_within("--limit", limit, 1, 10_000)
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         rows = runs(context, limit=limit, status=status)
     say(rows, lambda console: _table(console, rows, status), as_json=as_json)
 
@@ -37,7 +37,7 @@ def show(run: Run, home: Home = None, as_json: Json = False) -> None:
     """One run: what was asked, on what, and what came of it."""
     from assay.runs.listing import run_document
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         document = run_document(run, context)
     searched = document.get("kind") == "optimize" and document.get("config_id")  # a reproduction has none
     people = _search if searched else _one
@@ -55,7 +55,7 @@ def reproduce(
     from assay.cli.runs_beside import reproduced
     from assay.runs.reproduce import reproduce as again
 
-    with opened(home, working=True) as context:
+    with opened(home, working=True, existing="record") as context:
         document = again(run, context, strict=strict)
     say(document, lambda console: reproduced(console, document), as_json=as_json)
     if not document["equal"]:
@@ -73,7 +73,7 @@ def diff(
     from assay.cli.runs_beside import parted
     from assay.runs.compare import diff as between
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         document = between(a, b, context)
     say(document, lambda console: parted(console, document), as_json=as_json)
     if not document["equal"]:
@@ -91,7 +91,7 @@ def compare(
     from assay.cli.runs_beside import beside
     from assay.runs.compare import compare as side_by_side
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         document = side_by_side(runs, context, metrics=metric or ())
     say(document, lambda console: beside(console, document), as_json=as_json)
 
@@ -105,7 +105,7 @@ def report(
     """Write a run's page: one HTML file that opens offline."""
     from assay.runs.reports import write
 
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         path = write(run, context, to=out)
     say({"report": str(path)}, lambda console: console.print(str(path), soft_wrap=True), as_json=as_json)
 

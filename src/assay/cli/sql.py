@@ -35,7 +35,7 @@ def sql(
     demand_within("--limit", limit, 1, 1_000_000)
     if as_csv and as_json:
         raise ConfigError("give --csv or --json, not both", field="csv")
-    with opened(home) as context:
+    with opened(home, existing="home") as context:
         found = question(statement, context, store=store, limit=limit)
     if found.answer.more:
         sys.stderr.write(f"note: more than {limit:,} rows; --limit shows more\n")

@@ -32,7 +32,7 @@ def trials(
         raise ConfigError("a market is --exchange, --symbol and --timeframe together", field="market")
     if all(named) and run is not None:
         raise ConfigError("give a market or --run, not both", field="run")
-    with opened(home) as context:
+    with opened(home, existing="record") as context:
         if run is None and not all(named):
             rows = markets(context, limit=limit)
             return say(rows, lambda console: _markets(console, rows), as_json=as_json)

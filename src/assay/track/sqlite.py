@@ -1,9 +1,11 @@
 """A record in one SQLite file: its place, and connections as the spec wants them."""
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -17,7 +19,10 @@ _WAL_SAFE = (3, 51, 3)  # before it a WAL reset could corrupt the file
 
 
 class SqliteFile:
-    """The file, made with its folder when it is not there."""
+    """The file, made with its folder when it is not there.
+
+    One that is there and may not be written, or whose folder may not, is opened to be read.
+    """
 
     dialect: Literal["sqlite"] = "sqlite"
     one_writer = True
@@ -33,7 +38,11 @@ class SqliteFile:
         """
         _check_place(self.path)
         url = sa.URL.create("sqlite", database=str(self.path))
-        engine = sa.create_engine(url, connect_args={"timeout": busy_seconds, "check_same_thread": False})
+        if self.path.exists() and not _writable(self.path):
+            engine = sa.create_engine(url, creator=lambda: _read_only(self.path, busy_seconds))
+        else:
+            engine = sa.create_engine(url, connect_args={"timeout": busy_seconds, "check_same_thread": False})
+            sa.event.listen(engine, "connect", _keep_journal)
         sa.event.listen(engine, "connect", _prepare)
         sa.event.listen(engine, "begin", _begin)
         return engine
@@ -92,10 +101,26 @@ def _prepare(connection: sqlite3.Connection, _: Any) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA mmap_size=0")
     connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    teach(connection)
+
+
+def _keep_journal(connection: sqlite3.Connection, _: Any) -> None:
     wanted = "wal" if sqlite3.sqlite_version_info >= _WAL_SAFE else "delete"
     if connection.execute("PRAGMA journal_mode").fetchone() != (wanted,):
         connection.execute(f"PRAGMA journal_mode={wanted}")
-    teach(connection)
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)  # a writer lays its journal beside the file
+
+
+def _read_only(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    """A write-ahead log needs a file of shared memory, which nobody can lay here: without a log none is needed."""
+    with path.open("rb") as file:
+        log = file.read(20)[18:] == b"\x02\x02"
+    unchanging = log and not path.with_name(path.name + "-wal").exists()
+    address = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if unchanging else "")
+    return sqlite3.connect(address, uri=True, timeout=busy_seconds, check_same_thread=False)
 
 
 def _begin(connection: sa.Connection) -> None:

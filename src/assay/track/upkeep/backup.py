@@ -78,11 +78,15 @@ def copy_sqlite(source: Path, target: Path, *, busy_seconds: float = BUSY_SECOND
 
 def demand_file(path: Path) -> None:
     """StoreError ``STORE_NOT_FOUND`` unless there is a file."""
-    if not path.is_file():
+    try:
+        there = path.exists()
+    except OSError:  # a name that no file can have
+        there = False
+    if not there:
         raise StoreError(
             f"there is no record at {shown(str(path))}",
             code="STORE_NOT_FOUND",
-            hint="assay db init makes one; --home and ASSAY_RECORD_URL say where.",
+            hint="Is --home right? assay db init or a first training makes a record there.",
         )
 
 
