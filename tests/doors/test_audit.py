@@ -29,6 +29,9 @@ def test_every_training_is_audited_and_says_so(trained: tuple[Path, dict[str, An
     assert document["environment"]["audit_seconds"] > 0
     (model,) = told("models", "list", home=home)["models"]
     assert model["audit_status"] == "passed"
+    people = assay(*TRAIN, home=home).out
+    assert f"the audit took {document['environment']['audit_seconds']:.1f} s of {document['seconds']:.1f} s" in people
+    assert all(len(line) <= 80 for line in people.splitlines() if "audit" in line)
 
 
 def test_a_search_is_audited_as_a_search(searched: tuple[Path, dict[str, Any]]) -> None:

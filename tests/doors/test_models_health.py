@@ -199,6 +199,17 @@ def test_a_rule_of_ones_own_is_looked_at_by_the_source_that_its_run_kept(stocked
     assert states(told("models", "health", 1, home=stocked))["candles"] == "UNKNOWN"
 
 
+def test_what_is_locked_away_is_not_looked_at_and_that_is_said(served: Path) -> None:
+    later(served, turned())
+    whole = told("models", "health", 1, home=served)
+    begins = "2020-05-08T00:00:00Z"
+    told("vault", "lock", "-e", "test", "-s", "GOLD/USDT:USDT", "--from", begins, "--by", "ann", home=served)
+    found = told("models", "health", 1, home=served)
+    assert whole["new_bars"] == NEW and 0 < found["new_bars"] < NEW
+    (said,) = [each["text"] for each in found["reasons"] if each["check"] == "candles"]
+    assert said.startswith("bars from 2020-05-08T00:00 on are locked away")
+
+
 def test_an_unknown_model_and_a_budget_that_is_none_are_refused(served: Path) -> None:
     said = assay("models", "health", 77, "--json", home=served)
     assert said.code == 1 and said.error["code"] == "STORE_NOT_FOUND"

@@ -14,6 +14,8 @@ def word(console: "Console", document: Document) -> None:
     advice = f": {document['advice']}" if "advice" in document else ""  # the record alone keeps none
     console.print(f"[bold]{document['verdict']}[/bold]{advice}")
     reasons(console, document)
+    for line in cost_of_audit(document):
+        console.print(f"  {line}", highlight=False, markup=False)
     for line in holdout(document):
         console.print(line, highlight=False, markup=False)
     lines = [*beside(document)]
@@ -21,6 +23,14 @@ def word(console: "Console", document: Document) -> None:
         console.print("for information, none of it decides:", highlight=False)
     for line in lines:
         console.print(f"  {line}", highlight=False, markup=False)
+
+
+def cost_of_audit(document: Document) -> Iterator[str]:
+    """What the causality audit asked, and how long that took of the run; nothing where there was none."""
+    audit, seconds = document.get("audit"), (document.get("environment") or {}).get("audit_seconds")
+    if audit and seconds and document.get("seconds"):
+        asked = ", ".join(f"{n} {probe}" for probe, n in audit["checks"].items())
+        yield f"the audit took {seconds:.1f} s of {document['seconds']:.1f} s: {asked}"
 
 
 def reasons(console: "Console", document: Document) -> None:

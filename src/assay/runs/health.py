@@ -94,6 +94,7 @@ def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, Any
     else:
         evidence = _evidence(row, context)
         told |= {"new_bars": since.new, "age": _age(row, since)}
+        findings += _locked(since, context)
         findings.append(of_age(since.new, _longest(evidence)))
         if model is not None:
             findings += _judged(model, row, since, evidence, context, false_alarms, told)
@@ -152,6 +153,15 @@ def _since(row: Row, context: Context) -> _Since | Finding:
         bars = learnt
     newer = bool(bars.timestamp[-1] > learnt.timestamp[-1])
     return _Since(spec, learnt, bars[int(np.searchsorted(bars.timestamp, learnt.timestamp[0])) :] if newer else learnt)
+
+
+def _locked(since: _Since, context: Context) -> Iterator[Finding]:
+    """What nobody may look at is no new bar."""
+    market = since.learnt.instrument
+    lock = context.record.vault.of(market.exchange, market.symbol)
+    if lock is not None:
+        text = f"bars from {iso(lock.since)[:16]} on are locked away (assay vault): none of them was looked at"
+        yield Finding("candles", "UNKNOWN", text)
 
 
 def _evidence(row: Row, context: Context) -> RunEvidence | None:
