@@ -19,6 +19,7 @@ from assay.simulate.engine import run
 from assay.simulate.record import Record
 from assay.track.blobs.store import Blobs
 from assay.validate.search.trials import Trials
+from assay.validate.statistics import effective_number_of_trials
 
 KEY = "test|A/USDT|1h"
 
@@ -89,3 +90,35 @@ def test_a_block_that_is_gone_leaves_the_spread_unknown(context: Context, judged
         shutil.rmtree(Blobs(context.artifacts).path(sha))
     found = family(judged, number, KEY, context, n_trials=4)
     assert np.isnan(found.spread) and found.known == 0 and found.returns.shape == (300, 1)
+
+
+def test_trials_that_are_alike_count_as_fewer(context: Context, judged: Record) -> None:
+    noise = generator(2, "alike").normal(0, judged.returns.std(), 300)
+    near, far = judged.returns + 0.1 * noise, noise
+    counted(context, judged, 0.02, "near", returns=near)
+    counted(context, judged, 0.03, "far", returns=far)
+    number = counted(context, judged, 0.01, "own")
+    found = family(judged, number, KEY, context, n_trials=3)
+    assert found.effective == effective_number_of_trials(np.column_stack([judged.returns, near, far]))
+    assert 1.5 < found.effective < 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"window": (0, 1)},
+        {"returns": np.empty(0), "state": "failed", "window": None},
+        {"n_configs": 3, "block": b"", "bars": 300},
+    ],
+    ids=["other bars", "failed", "sweep"],
+)
+def test_where_any_returns_are_missing_every_trial_counts(
+    context: Context, judged: Record, change: dict[str, object]
+) -> None:
+    data = block([0.07, 0.09, 0.1]) if "block" in change else b""
+    counted(context, judged, 0.02, "near", returns=judged.returns * 0.9)
+    counted(context, judged, 0.03, "odd", **({"returns": judged.returns * 0.8} | change | {"block": data}))
+    number = counted(context, judged, 0.01, "own")
+    total = 5 if data else 3
+    found = family(judged, number, KEY, context, n_trials=total)
+    assert found.effective == total == found.trials

@@ -1,7 +1,7 @@
 """What was tried on a market besides the record that is judged, as the trial ledger holds it."""
 
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from assay.simulate.record import Record
 from assay.track.blobs.store import Blobs
 from assay.track.instants import instant
 from assay.track.tried import Tried
+from assay.validate.statistics import effective_number_of_trials
 
 MOST_SHARPES = 5_000_000  # of the newest rows: more tell no more about their spread
 MOST_RETURNS = 250  # series beside the judged one
@@ -32,6 +33,17 @@ class Family:
     spread: float
     known: int
     returns: FloatArray
+
+    @property
+    def effective(self) -> float:
+        """Trials that are independent by their returns; all that are counted where the returns of any are missing.
+
+        Missing are those of a sweep, whose best alone keep theirs, of trials on other bars, and of failed ones.
+        """
+        if self.returns.shape[1] != self.trials:
+            return float(self.trials)
+        found = float(effective_number_of_trials(self.returns))
+        return found if isfinite(found) else float(self.trials)
 
 
 def family(record: Record, number: int, market_key: str, context: Context, *, n_trials: int) -> Family:

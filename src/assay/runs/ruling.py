@@ -57,8 +57,9 @@ def ruled(
     locked = holdout(spec, context)
     tried = family(found.whole, number, spec.market_key, context, n_trials=count)
     evidence = evidence_of(
-        found, past, n_trials=count, counted=number <= count, trials_variance=tried.spread, n_searched=n_searched,
-        overfitting=None if fared is None else fared.overfitting, audit=audit, holdout_reads=len(locked["readings"]),
+        found, past, n_trials=count, counted=number <= count, trials_variance=tried.spread,
+        effective_trials=tried.effective, n_searched=n_searched, audit=audit,
+        overfitting=None if fared is None else fared.overfitting, holdout_reads=len(locked["readings"]),
     )  # fmt: skip
     beside = _spreads(evidence, tried) | {
         "pbo": nan if fared is None else fared.overfitting.pbo,

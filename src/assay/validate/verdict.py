@@ -142,7 +142,9 @@ def _unmeasured(returns: FloatArray) -> str:
 
 
 def _trials(count: float) -> str:
-    return "1 trial" if count == 1 else f"{count:,.10g} trials"
+    if count == 1:
+        return "1 trial"
+    return f"{count:,.0f} trials" if count == int(count) else f"{count:,.1f} independent trials"
 
 
 def _cost(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:

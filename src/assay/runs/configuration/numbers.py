@@ -46,7 +46,7 @@ def numbers(evidence: RunEvidence) -> Numbers:
     if not any(w["test"] for w in document["windows"]):
         return Numbers(False, dict.fromkeys((*_USED, "p_value"), nan), nan, nan, nan, nan)
     found = {name: metric(document["metrics"], name) for name in _USED}
-    deflated, p_value, z = _deflated(evidence.account["return"], document["n_trials"])
+    deflated, p_value, z = _deflated(evidence.account["return"], _trials(document))
     first = evidence.account.row(0, named=True)
     scale = CAPITAL * (1.0 + first["return"]) / first["equity"] if first["equity"] else CAPITAL
     pnl = evidence.trades["pnl"].to_numpy() * scale
@@ -135,7 +135,13 @@ def whole(value: float) -> int | None:
     return ceil(value) if isfinite(value) else None
 
 
-def _deflated(returns: pl.Series, n_trials: int) -> tuple[float, float, float]:
+def _trials(document: Mapping[str, Any]) -> float:
+    """Those that the gate's check ``edge`` deflated by."""
+    used = document.get("evidence") or {}
+    return float(used.get("effective_trials", document["n_trials"]))
+
+
+def _deflated(returns: pl.Series, n_trials: float) -> tuple[float, float, float]:
     """Deflated Sharpe probability, ``1 - `` it, and its normal quantile.
 
     The tail is computed as the mirrored probability, so that a very good record keeps a p-value above 0 and a finite z.
