@@ -191,6 +191,18 @@ def test_the_selector_keeps_at_most_as_many_as_it_is_told() -> None:
     assert sum(v > 0 for v in model.importance().values()) == 1
 
 
+def test_where_no_column_tells_anything_the_best_is_kept_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    window = told().one
+    assert window.labels is not None
+    lot = np.random.default_rng(3).permutation(window.labels.y[np.isfinite(window.labels.y)])
+    y = window.labels.y.copy()
+    y[np.isfinite(y)] = lot
+    model = fitted(Panel.of(replace(window, labels=replace(window.labels, y=y))), max_features=3)
+    assert len(model.columns.kept) == 1
+    assert "no column's permutation costs anything" in caplog.text
+    assert model.columns.names[model.columns.kept[0]] in caplog.text
+
+
 def test_selection_reads_no_row_that_validates() -> None:
     panel = told()
     window = panel.one

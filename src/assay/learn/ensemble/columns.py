@@ -1,5 +1,6 @@
 """Columns as the members see them: screened, selected, imputed, scaled; every number from the fitted rows only."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import DataError
 from assay.learn.ensemble.params import EnsembleParams
 from assay.learn.ensemble.samples import Matrix, Samples
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +109,8 @@ def _selected(
         n_classes=int(samples.y.max()) + 1,
     )  # fmt: skip
     found = choose(rows, names, [0] * len(names), fit=fit_quick, seed=seed, max_features=count)
+    if found.warning:
+        log.warning("max_features: %s (%s)", found.warning, names[found.selected[0]])
     dropped = dict(found.dropped)
     for group, first in zip(found.clusters, found.representatives, strict=True):
         dropped |= {names[j]: f"says what {names[first]} says" for j in group if j != first}
