@@ -46,14 +46,15 @@ def models(home: Path) -> list[Any]:
     return [row["model_id"] for row in told("runs", "list", home=home) if row["model_id"]]
 
 
-def test_ctrl_c_ends_a_training_clean(stocked: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_training_clean(number: signal.Signals, stocked: Path) -> None:
     before = digest(stocked)
     started = process(*LONG, "--json", home=stocked)
     until_running(stocked, started)
     time.sleep(0.7)
-    started.send_signal(signal.SIGINT)
+    started.send_signal(number)
     said = ended(started)
-    assert said.code == 130, said
+    assert said.code == 128 + number, said
     assert said.error["code"] == "STOPPED"
     assert statuses(stocked) == ["completed", "stopped"]
     assert models(stocked) == [] and not list((stocked / "models").rglob("*.*"))

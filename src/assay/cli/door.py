@@ -5,7 +5,9 @@ import io
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -41,7 +43,7 @@ Audit = Annotated[str | None, typer.Option(help="Causality audit: quick, full or
 Timeframe = Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar, e.g. 1h.")]
 
 Document = Mapping[str, Any]
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 _DISK = {
     errno.ENOSPC: ("STORE_FULL", "Free some space, and do it again."),
     errno.EDQUOT: ("STORE_FULL", "Free some space, and do it again."),
@@ -95,6 +97,9 @@ def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
         return fail(_of_disk(error), as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    if code == INTERRUPTED and _Ended.by_signal:
+        told = ConfigError("stopped by SIGTERM", code="STOPPED")
+        return fail(told, as_json=as_json, exit_code=TERMINATED)
     if code == INTERRUPTED:  # what Typer makes of Ctrl-C
         return fail(ConfigError("stopped by Ctrl-C", code="STOPPED"), as_json=as_json, exit_code=INTERRUPTED)
     return code if isinstance(code, int) else 0
@@ -169,8 +174,36 @@ def opened(
     if not working:
         yield _warned(context(home=home, existing=existing))
         return
-    with redirect_stdout(sys.stderr), _bar() if sys.stderr.isatty() else nullcontext() as listen:
+    with _stoppable(), redirect_stdout(sys.stderr), _bar() if sys.stderr.isatty() else nullcontext() as listen:
         yield _warned(context(home=home, listener=listen, sweeping=sweeping, audit=audit, existing=existing))
+
+
+class _Ended:
+    """Whether this process was asked to end."""
+
+    by_signal = False
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM ends the work as Ctrl-C does: the run is marked, nothing is half-written. A second one ends at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    own = os.getpid()
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != own:  # a fork that has inherited this
+            os.kill(os.getpid(), number)
+        _Ended.by_signal = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
