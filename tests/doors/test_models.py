@@ -88,6 +88,7 @@ def test_a_damaged_champion_is_told_and_refused(trained: Trained) -> None:
     assert fault["model_id"] == document["model_id"] and str(path) in fault["why"]
     people = assay("models", "verify", home=home)
     assert people.code == 1 and "corrupt (ARTIFACT_CORRUPT)" in people.out
+    assert document["model_id"] not in people.err  # it is told once
     path.unlink()
     assert assay("models", "verify", 1, "--json", home=home).document["faults"][0]["integrity"] == "missing"
     assert "its files are missing" in assay("models", "promote", 1, "--by", "ann", home=home).err

@@ -37,6 +37,13 @@ def test_a_disk_that_refuses_any_file(
     assert os.strerror(number) in error["message"] and (file or "") in error["message"]
 
 
+def test_rules_without_a_strategy_are_told_the_flag(stocked: Path) -> None:
+    told = refused("train", "rules", *MARKET, home=stocked)
+    assert (told["exit"], told["code"]) == (2, "CONFIG_FIELD")
+    assert "--strategy" in told["hint"] and "assay strategies list" in told["hint"]
+    assert "sma_cross" in refused("train", "rules", *MARKET, "--strategy", "sma_cros", home=stocked)["message"]
+
+
 def test_a_fault_of_ours_is_no_disks() -> None:
     def command(**_: object) -> None:
         raise OSError(errno.EBADF, "ours")

@@ -81,6 +81,8 @@ def test_only_the_metrics_that_are_named(several: Path) -> None:
 def test_what_is_refused(several: Path) -> None:
     said = assay("runs", "compare", 2, "--metric", "sharp", "--json", home=several)
     assert (said.code, said.error["code"]) == (2, "CONFIG_FIELD") and "did you mean sharpe" in said.error["message"]
+    said = assay("runs", "compare", 2, "--metric", "zzz", "--json", home=several)
+    assert "and 50 more" in said.error["message"] and len(said.error["message"]) < 250
     for words in (("compare", 2, 77), ("diff", 2, 77), ("diff", "nobody", 2)):
         said = assay("runs", *words, "--json", home=several)
         assert (said.code, said.error["code"]) == (1, "STORE_NOT_FOUND") and "ids 1 to 5" in said.error["message"]
@@ -99,6 +101,15 @@ def test_a_run_is_shown_when_its_files_are_gone(trained: Trained, caplog: pytest
     assert "the report of run 2 is gone" in caplog.text
     people = assay("runs", "show", 2, home=home)
     assert people.code == 0 and "sharpe_annual" in people.out
+
+
+def test_a_run_says_what_was_asked_on_what(several: Path) -> None:
+    told_, shown = told("runs", "show", 2, home=several), assay("runs", "show", 2, home=several).out
+    assert f"spec    {told_['spec_hash'][:12]} ensemble test GOLD/USDT:USDT 1h" in shown
+    for name, key in (("data", "data_digest"), ("commit", "git_commit")):
+        assert f"{name:<8}{(told_[key] or '–')[:12]}\n" in shown
+    assert f"seed    {told_['spec']['seed']}\n" in shown
+    assert "seed    " in assay("runs", "show", 1, home=several).out  # of an import
 
 
 def test_a_run_without_a_report_says_how_long_it_took(several: Path) -> None:

@@ -27,6 +27,7 @@ def test_the_record_answers_and_the_candle_store_what_it_has_not(home: Path) -> 
     assert (said.code, said.error["code"], said.error["facts"]["relation"]) == (1, "STORE_NOT_FOUND", "candles")
     both = assay("sql", "SELECT * FROM nowhere", "--json", home=home)
     assert both.error["code"] == "STORE_NOT_FOUND" and "nor has the candle store" in both.error["message"]
+    assert "'the statement" not in both.error["message"]
     one = assay("sql", "SELECT * FROM experiments", "--store", "candles", "--json", home=home)
     assert (one.code, one.error["code"]) == (2, "CONFIG_FIELD")
 

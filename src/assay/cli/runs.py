@@ -143,6 +143,8 @@ def _one(console: "Console", document: dict[str, Any]) -> None:
     console.print(f"run_id {document['run_id']}")
     console.print(f"model {document.get('model_id') or '–'}", soft_wrap=True)
     console.print(f"started {document['start_time']}   seconds {number(document.get('seconds'), 1)}")
+    for name, told in _asked(document).items():
+        console.print(f"{name:<8}{told}", markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
     if document.get("notes"):
         console.print(document["notes"], markup=False)
     if "verdict" in document:
@@ -150,3 +152,17 @@ def _one(console: "Console", document: dict[str, Any]) -> None:
     if "metrics" in document:
         for name, value in sorted(document["metrics"].items()):
             console.print(f"  {name:<24}{number(value, 4)}", highlight=False)
+
+
+def _asked(document: dict[str, Any]) -> dict[str, str]:
+    """What was asked, in short, and on what, by which code."""
+    spec = document.get("spec") or {}
+    parts = [str(spec[name]) for name in ("learner", "exchange", "timeframe") if spec.get(name)]
+    parts[2:2] = spec.get("symbols") or ()
+    rest = {k: v for k, v in (spec.get("params") or {}).items() if v not in (None, {}, [])}
+    told = " ".join([*parts, *(f"{name}={value}" for name, value in rest.items())])
+    short = {name: (document.get(key) or "–")[:12] for name, key in (("data", "data_digest"), ("commit", "git_commit"))}
+    seed = document.get("seed")
+    return {"spec": f"{(document.get('spec_hash') or '–')[:12]} {told}".rstrip()} | short | {
+        "seed": "–" if seed is None else str(seed)
+    }  # fmt: skip

@@ -11,6 +11,7 @@ from assay.runs.evidence import jsonable
 from assay.runs.standing import differing, surroundings
 
 MOST = 100
+_TOLD = 8
 
 
 def diff(one: int | str, other: int | str, context: Context) -> dict[str, Any]:
@@ -51,13 +52,18 @@ def compare(runs: Sequence[int | str], context: Context, *, metrics: Sequence[st
     known = sorted({name for each in values for name in each})
     for name in metrics:
         if name not in known:
-            near = did_you_mean(name, known) or f"they have {', '.join(known) or 'none at all'}"
+            near = did_you_mean(name, known) or f"they have {_some(known)}"
             raise ConfigError(f"none of these runs has a metric {shown(name)}; {near}", field="metric", hint=near)
     wanted = list(dict.fromkeys(metrics)) or known
     return {
         "runs": [_named(row) for row in rows],
         "metrics": {name: [each.get(name) for each in values] for name in wanted},
     }
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - _TOLD
+    return (", ".join(names[:_TOLD]) or "none at all") + (f" and {rest} more; --json has all" if rest > 0 else "")
 
 
 def _parting(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, StoreError
 from assay.runs.context import Context
 from assay.track.upkeep.query import Answer, ask
 
@@ -54,7 +54,7 @@ def _candles(statement: str, context: Context, limit: int) -> Answer:
 def _neither(missing: StoreError, error: StoreError | ConfigError) -> StoreError:
     facts: dict[str, Any] = dict(missing.facts)
     return StoreError(
-        f"{missing.message}; nor has the candle store: {shown(error.message)}",
+        f"{missing.message}; nor has the candle store: {error.message}",
         code="STORE_NOT_FOUND",
         hint=missing.hint,
         **facts,

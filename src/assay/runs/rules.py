@@ -98,6 +98,13 @@ class RuleSearch:
             if getattr(spec, name) != empty:
                 raise ConfigError(f"rules read no {name}: leave it out of the spec", code="CONFIG_FIELD", field=name)
         self.spec = spec
+        if "strategy" not in spec.params:
+            raise ConfigError(
+                "learner rules needs a strategy: params lacks one",
+                code="CONFIG_FIELD",
+                hint="Name it by --strategy, or as strategy in the spec's params; assay strategies list shows them.",
+                field="strategy",
+            )
         self.params = parse(RuleParams, spec.params, path="params")
         self.rule: Strategy = chosen(self.params.strategy, file)
         if self.rule.origin != self.params.origin:

@@ -31,7 +31,8 @@ def tried(
 
     trials, by_learner, by_state: configurations, those of sweeps one by one.   sharpe: per bar, of all that have one:
     ``best median known``.   chains: by market ``rows`` and ``state``, whole or broken, with the first broken number.
-    unread: rows whose block is gone or damaged; they are counted by what the row says.   latest: the newest rows.
+    unread: rows whose block is gone or damaged; of their trials the ledger knows how many and the best,
+    but no state: ``by_state`` has them as ``unread``.   latest: the newest rows.
 
     Raises StoreError ``STORE_NOT_FOUND`` for an unknown run, or a market of which the ledger holds nothing.
     """
@@ -74,7 +75,9 @@ def _counted(found: Sequence[Tried]) -> dict[str, Any]:
             columns = each.columns(("failed", "sharpe"))
         except ArtifactError:
             unread += 1
-            columns = {}
+            states["unread"] += len(each)
+            sharpes.append(np.array([_nan(each.row["sharpe"])]))
+            continue
         failed = int(columns["failed"].sum()) if "failed" in columns else 0
         if each.row["block_sha256"] is None:
             states[each.row["state"]] += len(each)
