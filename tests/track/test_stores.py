@@ -1,5 +1,6 @@
 """Folder, S3 and Google Cloud Storage keep a contract; and what is theirs alone."""
 
+import shutil
 import sys
 import uuid
 from collections.abc import Iterator
@@ -7,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from assay.kernel.clock import now_ms
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
 from assay.testing.object_store import CHECKS, MOST, PARTS, Check, a_model
 from assay.track.blobs.objects.contract import ObjectStore
 from assay.track.blobs.objects.opening import open_objects
-from assay.track.blobs.shelf import pulled, push
+from assay.track.blobs.shelf import pulled, push, there
+from assay.track.record import open_record
+from assay.track.rows import Row
+from assay.track.tracker.registry import ModelRegistry
 from tests.track.object_servers import Proxy, gcs, s3
+from tests.track.shelf import DAY_MS, files, publish
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +152,79 @@ def test_no_cloud_library_is_loaded_with_the_record() -> None:
     script += "print([m for m in sys.modules if m.split('.')[0] in ('botocore', 'boto3', 's3fs', 'gcsfs', 'google')])"
     found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def sharing(store: ObjectStore, tmp_path: Path) -> Iterator[tuple[ModelRegistry, list[Row]]]:
+    """A home that shares its models, after its first and dry run of retention; five models, two of them may go."""
+    with open_record(tmp_path / "record.db") as record:
+        home = tmp_path / "home"
+        registry = ModelRegistry(record, artifacts=home / "artifacts", models=home / "models", store=store.url)
+        registry.retain()
+        run, then = record.experiments.start("a run", "rules").id, now_ms() - 40 * DAY_MS
+        made = [publish(registry, run, created_at=then + k * DAY_MS, fast=5 + k) for k in range(5)]
+        yield registry, [registry.get_model(model) for model in made]
+
+
+def held(store: ObjectStore, row: Row) -> tuple[bool, list[str]]:
+    """Whether the store has the model, and which files of it."""
+    envelope = f"envelopes/{row['metadata']['envelope_sha256']}"
+    name = row["manifest_sha256"]
+    return there(store, name), store.keys(f"artifacts/{name}") + store.keys(envelope)
+
+
+def test_what_retention_takes_goes_from_the_store(
+    store: ObjectStore, sharing: tuple[ModelRegistry, list[Row]], tmp_path: Path
+) -> None:
+    registry, rows = sharing
+    before = [held(store, row) for row in rows]
+    assert [(found, len(keys)) for found, keys in before] == [(True, 3)] * 5
+    registry.retain(dry_run=True)
+    assert [held(store, row) for row in rows] == before
+    assert [gone.id for gone in registry.retain().models] == [row["id"] for row in rows[:2]]
+    assert [held(store, row) for row in rows] == [(False, []), (False, []), *before[2:]]
+    with pytest.raises(ArtifactError) as told:
+        registry.load(rows[0]["id"])
+    assert told.value.code == "ARTIFACT_GONE"
+    shutil.rmtree(tmp_path / "home" / "models")
+    registry.load(rows[2]["id"])  # it is fetched
+
+
+@pytest.mark.parametrize("broken", ["drop", "drop_envelope"])
+def test_a_store_that_lets_nothing_go_has_it_again(
+    broken: str,
+    store: ObjectStore,
+    sharing: tuple[ModelRegistry, list[Row]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    registry, rows = sharing
+    here = files(tmp_path / "home")
+
+    def down(*_: object) -> None:
+        raise StoreError("it does not answer", code="STORE_BUSY")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"assay.track.blobs.sharing.{broken}", down)
+        assert registry.retain().models == ()
+    assert "waits to be removed" in caplog.text and files(tmp_path / "home") == here
+    marked = registry.get_model(rows[0]["id"])
+    assert marked["deleting_at"] is not None and marked["deleted_at"] is None
+    with pytest.raises(ArtifactError):
+        registry.load(rows[0]["id"])
+    assert [gone.id for gone in registry.retain().models] == [row["id"] for row in rows[:2]]
+    assert [held(store, row)[1] for row in rows[:2]] == [[], []]
+    assert registry.get_model(rows[0]["id"])["deleted_at"] is not None
+
+
+def test_a_model_that_waits_to_be_brought_and_goes_is_not_brought(
+    sharing: tuple[ModelRegistry, list[Row]], store: ObjectStore
+) -> None:
+    registry, rows = sharing
+    shared = registry.places.shared
+    assert shared is not None
+    waiting = shared.blobs.folder / ".waiting" / rows[0]["manifest_sha256"]
+    waiting.write_text(rows[0]["checkpoint_path"])
+    registry.retain()
+    assert not waiting.exists() and shared.catch_up() and held(store, rows[0]) == (False, [])

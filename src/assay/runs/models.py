@@ -97,8 +97,8 @@ def prune(context: Context, *, dry_run: bool, by: str) -> dict[str, Any]:
     from assay.track.registry.pruning import prune as pruning
 
     pruned = pruning(
-        context.record, artifacts=context.artifacts, models=context.models, days=context.retention_days,
-        keep_last=context.models_keep_last, dry_run=dry_run, by=by,
+        context.record, artifacts=context.artifacts, models=context.models, shared=context.places.shared,
+        days=context.retention_days, keep_last=context.models_keep_last, dry_run=dry_run, by=by,
     )  # fmt: skip
     return {
         "dry_run": pruned.dry_run,

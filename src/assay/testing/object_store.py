@@ -10,7 +10,7 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.track.blobs.manifest import ModelFacts, manifest_bytes
 from assay.track.blobs.objects.contract import ObjectStore
-from assay.track.blobs.shelf import drop, pulled, pulled_envelope, push, push_envelope, there
+from assay.track.blobs.shelf import drop, drop_envelope, pulled, pulled_envelope, push, push_envelope, there
 
 Check = Callable[[ObjectStore], None]
 MOST = 1 << 20
@@ -115,6 +115,9 @@ def check_a_model_comes_back(store: ObjectStore) -> None:
     for data, signature in ((b"file", b"{}"), (b"other", None)):
         push_envelope(store, sha256(data).hexdigest(), data, signature)
         assert pulled_envelope(store, sha256(data).hexdigest()) == (data, signature)
+        for _ in range(2):
+            drop_envelope(store, sha256(data).hexdigest())
+        assert store.keys(f"envelopes/{sha256(data).hexdigest()}") == []
 
 
 def check_a_model_without_its_manifest_is_not_there(store: ObjectStore) -> None:

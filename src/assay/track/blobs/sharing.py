@@ -14,7 +14,7 @@ from assay.track.blobs.manifest import LARGEST_MANIFEST, MANIFEST, settle_parts,
 from assay.track.blobs.objects.contract import ObjectStore
 from assay.track.blobs.objects.opening import open_objects
 from assay.track.blobs.reading import demand_name, read_file
-from assay.track.blobs.shelf import pulled, pulled_envelope, push, push_envelope
+from assay.track.blobs.shelf import drop, drop_envelope, pulled, pulled_envelope, push, push_envelope
 from assay.track.blobs.signature import LARGEST_SIGNATURE, SUFFIX
 from assay.track.blobs.store import Blobs, disk, sync, write_checked
 
@@ -77,6 +77,19 @@ class Shared:
                 write_checked(stage, data)
                 stage.rename(file)
                 sync(file.parent)
+
+    def remove(self, manifest_sha256: str | None, envelope_sha256: str | None) -> None:
+        """Take a model away from the store, and from what waits to be brought; None for what others still have.
+
+        Its manifest goes first: whoever looks for the model from then on finds none. Again changes nothing, and goes on
+        where it was broken off. Raises what `ObjectStore.remove` raises.
+        """
+        store = open_objects(self.address)
+        if manifest_sha256 is not None:
+            (self.blobs.folder / _WAITING / manifest_sha256).unlink(missing_ok=True)
+            drop(store, manifest_sha256)
+        if envelope_sha256 is not None:
+            drop_envelope(store, envelope_sha256)
 
     def _push(self, store: ObjectStore, waiting: Path) -> None:
         name = waiting.name

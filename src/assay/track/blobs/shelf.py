@@ -79,5 +79,12 @@ def drop(store: ObjectStore, name: str) -> None:
         store.remove(key)
 
 
+def drop_envelope(store: ObjectStore, sha256: str) -> None:
+    """Take a documented file away, and its signature after it."""
+    key = f"envelopes/{sha256}/{_FILE}"
+    store.remove(key)
+    store.remove(key + SUFFIX)
+
+
 def _key(name: str, part: str) -> str:
     return f"artifacts/{name}/{part}"

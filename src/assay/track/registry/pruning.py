@@ -8,6 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, shown
+from assay.track.blobs.sharing import Shared
 from assay.track.blobs.store import disk, sync
 from assay.track.record import Record
 from assay.track.registry import retention
@@ -44,6 +45,7 @@ def prune(
     *,
     artifacts: Path,
     models: Path,
+    shared: Shared | None = None,
     days: int = DAYS,
     keep_last: int = KEEP_LAST,
     older_ms: int = YOUNG_MS,
@@ -55,7 +57,8 @@ def prune(
     Kept whatever `days` says: champion, challenger and previous; the newest `keep_last` of a strategy on a market (one
     at least); what is younger than 24 h; what a queued or running job or an active configuration uses; models that were
     registered by a path, whose files are not ours. Rows stay, for lineage. Killed at any instant it leaves marked rows
-    that the next run finishes.
+    that the next run finishes. shared: a store that these models were brought to; they go there, too, and what has no
+    row is left there: other homes may have one.
 
     The first run over a home, and every run over folders that another record cleans, is dry. Raises ConfigError
     ``CONFIG_FIELD`` for numbers out of range.
@@ -68,7 +71,7 @@ def prune(
         loose = orphans(record, artifacts=artifacts, models=models, older_ms=older_ms)
         return Pruned(True, why, (*retention.unfinished(record), *going), tuple(loose))
     retention.mark(record, days=days, keep_last=keep_last, by=by)
-    gone = retention.finish(record, artifacts=artifacts, models=models)
+    gone = retention.finish(record, artifacts=artifacts, models=models, shared=shared)
     loose = orphans(record, artifacts=artifacts, models=models, older_ms=older_ms)
     taken = [orphan for orphan in loose if remove(orphan, artifacts=artifacts, older_ms=older_ms)]
     return Pruned(False, "", tuple(gone), tuple(taken))

@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.track.blobs.sharing import Shared
 from assay.track.blobs.signature import SUFFIX
 from assay.track.blobs.store import Blobs, disk, sync
 from assay.track.instants import instant
@@ -108,15 +109,20 @@ def _names() -> sa.ColumnElement[bool]:
     return sa.or_(_J.id == _M.job_id, sa.func.replace(spec, quoted, "") != spec, number == sa.cast(_M.id, sa.Text))
 
 
-def finish(record: Record, *, artifacts: Path, models: Path) -> list[Removal]:
+def finish(record: Record, *, artifacts: Path, models: Path, shared: Shared | None = None) -> list[Removal]:
     """Take away the files of all marked models, and write that they are gone; also what a killed run left undone.
 
-    A folder that another model shares stays. A file that is not there any more is gone already.
+    A folder that another model shares stays. A file that is not there any more is gone already. shared: the store that
+    the models were brought to; there they go first, so that nobody fetches back what is taken away here. Models that it
+    does not let go (a WARN) stay marked, with all their files, for the next run.
     """
     gone = []
     for row in _marked(record):
+        alone = not _shared(record, row)
+        if shared is not None and not _let_go(shared, row, alone):
+            continue
         _take_file(models, row["checkpoint_path"])
-        if not _shared(record, row):
+        if alone:
             take_folder(Blobs(artifacts), row["manifest_sha256"])
         change = sa.update(MODELS).where(_M.id == row["id"]).values(deleted_at=instant(now_ms()))
         with record.database.write() as connection:
@@ -124,6 +130,15 @@ def finish(record: Record, *, artifacts: Path, models: Path) -> list[Removal]:
         _LOG.info("the files of model %s were removed", row["model_id"])
         gone.append(_removal(row))
     return gone
+
+
+def _let_go(shared: Shared, row: Row, alone: bool) -> bool:
+    try:
+        shared.remove(row["manifest_sha256"] if alone else None, row["metadata"].get("envelope_sha256"))
+    except StoreError as error:
+        _LOG.warning("model %s waits to be removed from %s: %s", row["model_id"], shared.address, error)
+        return False
+    return True
 
 
 def _marked(record: Record) -> list[Row]:

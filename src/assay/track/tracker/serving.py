@@ -170,8 +170,8 @@ class Serving(Door):
         """Remove old models' files, and files without a row; see `assay.track.registry.pruning.prune`."""
         places = self.places
         return prune(
-            self.record, artifacts=places.artifacts, models=places.models, days=days, keep_last=keep_last,
-            dry_run=dry_run, by=by or "retention",
+            self.record, artifacts=places.artifacts, models=places.models, shared=places.shared, days=days,
+            keep_last=keep_last, dry_run=dry_run, by=by or "retention",
         )  # fmt: skip
 
     def get_model(self, model_id: int | str) -> Row:
