@@ -13,6 +13,7 @@ from assay.kernel.costs import Costs
 from assay.kernel.instrument import Instrument
 from assay.learn.rules import RuleModel
 from assay.learn.strategies import strategy_named
+from assay.market.sources.synthetic import synthetic
 from assay.simulate.engine import run as simulate
 from assay.track.snapshots import load_snapshot
 from assay.validate.walk import allowed
@@ -213,3 +214,40 @@ def test_only_a_written_reason_unlocks(locked: Locked) -> None:
     people = assay("vault", "unlock", *GOLD, "--by", "bob", "--why", "a mistake", home=home).out
     assert "open again; it was read never" in people
     assert "unlock, test GOLD/USDT:USDT, bob: a mistake" in assay("vault", "list", home=home).out
+
+
+@pytest.mark.slow
+def test_an_audit_afterwards_opens_the_door(locked: Locked) -> None:
+    home, _ = locked
+    was = told(*GRID, "--audit", "off", home=home)
+    told("audit", was["experiment_id"], home=home)
+    found = told("vault", "open", was["experiment_id"], "--by", "bob", home=home)
+    assert {each["check"]: each["state"] for each in found["reasons"]}["audit"] == "PASS"
+
+
+@pytest.mark.slow
+def test_a_panel_reads_where_all_its_markets_are_locked(stocked: Path, tmp_path: Path) -> None:
+    tin = synthetic(bars=BARS, seed=4, ic=0.2, symbol="TIN/USDT:USDT")
+    assay("import", csv_of(tin, tmp_path / "tin.csv"), "-e", "test", "-s", "TIN/USDT:USDT", "-t", "1h", home=stocked)
+    panel = (*TRAIN, "-s", "TIN/USDT:USDT")
+    told("vault", "lock", *GOLD, "--by", "ann", "--last", "20d", home=stocked)
+    first = told(*panel, home=stocked)
+    assert code_of(stocked, "open", first["experiment_id"], "--by", "bob") == "STORE_NOT_FOUND"
+    other = told("vault", "lock", "-e", "test", "-s", "TIN/USDT:USDT", "--by", "ann", "--last", "10d", home=stocked)
+    assert other["trials_before"] == 1
+    assert code_of(stocked, "open", first["experiment_id"], "--by", "bob") == "STORE_CONFLICT"  # it has seen tin
+    second = told(*panel, "--seed", "7", home=stocked)
+    found = told("vault", "open", second["experiment_id"], "--by", "bob", home=stocked)
+    assert from_iso(found["from"]) == from_iso(other["from"]) and found["evidence"]["bars"] == 240
+    assert (found["evidence"]["n_trials"], found["evidence"]["holdout_reads"]) == (2, 1)  # one has seen tin's
+    assert [lock["readings"] for lock in told("vault", "list", home=stocked)["locks"]] == [1, 1]
+    assert code_of(stocked, "open", second["experiment_id"], "--by", "bob") == "STORE_CONFLICT"
+
+
+def test_a_stretch_that_is_locked_again_remembers(read: Any) -> None:
+    home, was, _ = read
+    told("vault", "unlock", *GOLD, "--by", "cid", "--why", "a look", home=home)
+    again = told("vault", "lock", *GOLD, "--by", "ann", "--last", f"{DAYS}d", home=home)
+    assert again["trials_before"] == 1 == again["readings"]
+    found = told("vault", "open", was["experiment_id"], "--by", "bob", home=home)  # under another lock
+    assert (found["evidence"]["n_trials"], found["evidence"]["holdout_reads"]) == (2, 2)

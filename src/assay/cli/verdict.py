@@ -44,7 +44,11 @@ def holdout(document: Document) -> Iterator[str]:
     for lock in (document.get("holdout") or {}).get("locks", ()):
         yield f"holdout: {lock['exchange']} {lock['symbol']} from {lock['from'][:16]} on was hidden from it"
     for read in document.get("holdouts", ()):
-        yield f"holdout: read {read['time'][:16]} by {read['by']}: {read['verdict']} there, kept in --json"
+        m = read["metrics"]
+        yield (
+            f"holdout: read {read['time'][:16]} by {read['by']}: {read['verdict']} there, Sharpe "
+            f"{number(m['sharpe_annual'], 2)} a year, {number(m['total_trades'], 0)} trades"
+        )
 
 
 def beside(document: Document) -> Iterator[str]:

@@ -30,6 +30,7 @@ from assay.runs.judged import Judged, evidence_of, judged
 from assay.track.blobs.store import BYTES, Blobs
 from assay.track.loading.live import load
 from assay.track.registry.gate import not_audited
+from assay.track.rows import Row
 from assay.track.vault import HOLDOUT, Lock
 from assay.validate.evidence import Evidence
 from assay.validate.told import told
@@ -211,8 +212,7 @@ def _demand_unseen(run: int, spec: TrainSpec, locks: Sequence[Lock], context: Co
                 code="STORE_CONFLICT",
                 hint="Train again: what is locked now is hidden from it.",
             )
-        reads = [row for row in context.record.vault.readings(each.exchange, each.symbol)]
-        again = [row for row in reads if row["experiment_id"] == run and row["params"][HOLDOUT]["locked"] == each.time]
+        again = [row for row in _readings(each, context) if row["experiment_id"] == run]
         if again:
             raise StoreError(
                 f"run {run} has read this holdout: number {again[0]['seq']} of {again[0]['market_key']}",
@@ -239,18 +239,19 @@ def _trial(
     spec: TrainSpec, found: Judged, digest: str, row: Mapping[str, Any], locks: Sequence[Lock], seconds: float
 ) -> Trial:  # fmt: skip
     made = trial(spec, found, digest, seconds, strategy=str(spec.params.get("strategy", "")))
-    context = {"run": row["run_id"], "locked": locks[0].time, "from": [iso(each.since) for each in locks]}
+    context = {"run": row["run_id"], "locks": [each.id for each in locks], "from": [iso(each.since) for each in locks]}
     return replace(made, params={**made.params, HOLDOUT: context}, objective=HOLDOUT, tuning_method="manual")
 
 
 def _looks(locks: Sequence[Lock], context: Context) -> int:
     """What was scored on the stretch: before it was locked, and every reading since; of the market with the most."""
-    vault = context.record.vault
-    return max(
-        each.trials_before
-        + sum(row["params"][HOLDOUT]["locked"] >= each.time for row in vault.readings(each.exchange, each.symbol))
-        for each in locks
-    )
+    return max(each.trials_before + len(_readings(each, context)) for each in locks)
+
+
+def _readings(each: Lock, context: Context) -> list[Row]:
+    """Those under this very lock; those of before it are among the trials before."""
+    reads = context.record.vault.readings(each.exchange, each.symbol)
+    return [row for row in reads if each.id in row["params"][HOLDOUT]["locks"]]
 
 
 def _keep(run: int, said: Mapping[str, Any], locks: Sequence[Lock], by: str, context: Context) -> None:

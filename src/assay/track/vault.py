@@ -23,9 +23,11 @@ _E, _T = EVENTS.c, TRIALS.c
 class Lock:
     """A market whose bars from an instant on are locked, whatever their length.
 
-    since: ms.   time: when it was locked, ms.   trials_before: configurations that had been scored on it by then.
+    id: of the event that locked it.   since, time: from when on, and when it was locked, ms.
+    trials_before: configurations that had been scored on it by then.
     """
 
+    id: int
     exchange: str
     symbol: str
     since: int
@@ -129,7 +131,7 @@ def _lock(connection: sa.Connection, exchange: str, symbol: str) -> Lock | None:
 def _as_lock(row: Row) -> Lock:
     told = row["details"]
     made = round(row["timestamp"].timestamp() * 1000)
-    return Lock(told["exchange"], told["symbol"], told["since"], row["actor"], made, told["trials_before"])
+    return Lock(row["id"], told["exchange"], told["symbol"], told["since"], row["actor"], made, told["trials_before"])
 
 
 def _log(connection: sa.Connection, by: str, action: str, exchange: str, symbol: str, details: Row) -> Row:
