@@ -140,7 +140,9 @@ def test_a_reading_is_a_row_of_the_ledger_with_its_context(read: Any) -> None:
     assert kept == found
     assert "holdout: read" in assay("runs", "show", was["experiment_id"], home=home).out
     model = told("models", "show", 1, home=home)
-    assert model["verdict"] == was["verdict"]  # the word stays what it is
+    assert model["verdict"] == was["verdict"] and model["holdouts"] == [found]  # the word stays what it is
+    people = assay("models", "show", 1, home=home)
+    assert people.code == 0 and "holdout: read" in people.out
 
 
 def test_every_later_verdict_tells_of_the_readings(read: Any) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from assay.cli import health
 from assay.cli.door import Home, Json, demand_within, number, opened, say
+from assay.cli.verdict import holdout
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -217,6 +218,7 @@ def _one(console: "Console", found: dict[str, Any]) -> None:
     if found["override"]:
         lines.append(f"promoted against its verdict by {found['override']['by']}: {found['override']['reason']}")
     lines += [f"  {r['state']:<8}{r['check']:<12}{r['text']}" for r in _reasons(found)]
+    lines += holdout(found)
     for event in found["events"]:
         told = ", ".join(f"{k} {v}" for k, v in event["details"].items() if v is not None)
         lines.append(f"  {event['time'][:19]}  {event['action']} by {event['by'] or 'nobody'}: {told}")

@@ -102,9 +102,9 @@ def existing(spec: Asked, digest: str, context: Context) -> dict[str, Any] | Non
     if row is None or row["metadata"].get("code_digest") != code_digest():
         return None
     found = document_of(row["id"], context)
-    if found is None or "thresholds" not in found:
+    if found is None or "verdict" not in found:  # nothing was judged
         return found
-    return found if thresholds_of(found["thresholds"]) == context.limits else None
+    return found if thresholds_of(found.get("thresholds", {})) == context.limits else None
 
 
 def document_of(run: int, context: Context) -> dict[str, Any] | None:

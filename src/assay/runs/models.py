@@ -40,7 +40,12 @@ def models(
 
 
 def model(asked: int | str, context: Context) -> dict[str, Any]:
-    """One model: its row, verdict with reasons, aliases, and all that people did with it. ``STORE_NOT_FOUND``."""
+    """One model: its row, verdict with reasons, aliases, and all that people did with it. ``STORE_NOT_FOUND``.
+
+    holdouts: what its run earned where its markets were locked, see `assay.runs.vault`.
+    """
+    from assay.runs.vault import readings_of
+
     row = _row(asked, context)
     run = context.record.experiments.get(row["experiment_id"])
     told = jsonable({name: row[name] for name in ("verdict", "hyperparameters", "performance_metrics", "metadata")})
@@ -52,6 +57,7 @@ def model(asked: int | str, context: Context) -> dict[str, Any]:
     hashes = {name: row[name] for name in ("checkpoint_path", "manifest_sha256", "content_sha256", "signature_key_id")}
     more = {"run_id": run["run_id"], "run_name": run["name"], "events": events}
     times = {name: _iso(row[name]) for name in _TIMES}
+    more["holdouts"] = readings_of(row["experiment_id"], context)
     return told | line | hashes | more | times | {"judgement": told["verdict"]}
 
 
