@@ -1,6 +1,5 @@
 """`assay audit`: a run, a strategy file or a file of features is asked until all is asked."""
 
-import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,18 +18,17 @@ from assay.learn.rules import RuleTrainer
 from assay.market.sources.synthetic import synthetic
 from assay.runs import inputs, keep
 from assay.runs.audit import FULL, Audited, audited, few_candidates
+from assay.runs.beside import AUDIT, keep_beside, kept
 from assay.runs.code import code_digest
 from assay.runs.context import Context
 from assay.runs.evidence import audit_status, jsonable
 from assay.runs.strategies import blamed, chosen, demand_enough
 from assay.runs.trainers import trainer_of
-from assay.track.blobs.store import BYTES, Blobs
 from assay.track.loading.live import load
 from assay.track.registry.auditing import settle
 from assay.validate.audit.features import audit_features
 from assay.validate.verdict import of_audit
 
-AUDIT = "audit"
 _BARS, _TRAIN_SHARE = 5_000, 0.7  # on which a strategy file is asked
 _FEATURE_BARS, _LEAST_BARS = 2_000, 200  # on which features are
 
@@ -66,9 +64,7 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
 
 def audits_of(run: int, context: Context) -> list[dict[str, Any]]:
     """What `audit_run` found of a run each time, oldest first: the document of the audit, with ``time``."""
-    blobs = Blobs(context.artifacts)
-    kept = [row for row in context.record.artifacts.read(run) if row["artifact_type"] == AUDIT]
-    return [dict(json.loads(blobs.get(row["metadata"]["blob"]))) for row in kept]
+    return kept(run, AUDIT, context)
 
 
 def _published(run: int, context: Context, file: Path | None) -> list[Model]:
@@ -80,12 +76,11 @@ def _published(run: int, context: Context, file: Path | None) -> list[Model]:
 def _settled(run: int, found: Audited, context: Context) -> dict[str, Any]:
     assert found.report is not None  # the mode is full
     document = {**(found.document or {}), "time": iso(now_ms()), "code_digest": code_digest()}
-    blobs, record = Blobs(context.artifacts), context.record
-    blob = blobs.put(json.dumps(document, sort_keys=True, allow_nan=False).encode())
+    record = context.record
     first = found.report.violations[0].text if found.report.violations else None
     said = {"passed": found.report.passed, "complete": found.report.complete, "first": first}
     with record.together():
-        record.artifacts.add(run, AUDIT, blobs.path(blob) / BYTES, name="audit", sha256=blob, metadata={"blob": blob})
+        keep_beside(run, AUDIT, document, context)
         reason = jsonable(asdict(of_audit(found.report)))
         models = settle(record, run, audit_status(found.document), reason, said)
     active = [c["config_id"] for c in record.configurations.list(active=True) if c["experiment_id"] == run]

@@ -5,6 +5,7 @@ from typing import Any
 
 from assay.kernel.errors import ArtifactError
 from assay.runs import keep
+from assay.runs.beside import AUDIT, HOLDOUT, kept
 from assay.runs.context import Context
 from assay.runs.evidence import VERDICT, jsonable
 
@@ -32,22 +33,10 @@ def run_document(run: int | str, context: Context) -> dict[str, Any]:
         "git_commit": row["git_commit"],
         "environment": row["environment"],
         "seed": row["random_seed"],
-        "audits": _audits(row["id"], context),
-        "holdouts": _holdouts(row["id"], context),
+        "audits": kept(row["id"], AUDIT, context),
+        "holdouts": kept(row["id"], HOLDOUT, context),
     }
     return _identity(row) | {"seconds": row["duration_seconds"]} | document | shown
-
-
-def _audits(run: int, context: Context) -> list[dict[str, Any]]:
-    from assay.runs.auditing import audits_of
-
-    return audits_of(run, context)
-
-
-def _holdouts(run: int, context: Context) -> list[dict[str, Any]]:
-    from assay.runs.vault import readings_of
-
-    return readings_of(run, context)
 
 
 def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.errors import StoreError, shown
+from assay.runs.beside import HOLDOUT, kept
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
 from assay.track.registry.champions import Post
@@ -44,8 +45,6 @@ def model(asked: int | str, context: Context) -> dict[str, Any]:
 
     holdouts: what its run earned where its markets were locked, see `assay.runs.vault`.
     """
-    from assay.runs.vault import readings_of
-
     row = _row(asked, context)
     run = context.record.experiments.get(row["experiment_id"])
     told = jsonable({name: row[name] for name in ("verdict", "hyperparameters", "performance_metrics", "metadata")})
@@ -57,7 +56,7 @@ def model(asked: int | str, context: Context) -> dict[str, Any]:
     hashes = {name: row[name] for name in ("checkpoint_path", "manifest_sha256", "content_sha256", "signature_key_id")}
     more = {"run_id": run["run_id"], "run_name": run["name"], "events": events}
     times = {name: _iso(row[name]) for name in _TIMES}
-    more["holdouts"] = readings_of(row["experiment_id"], context)
+    more["holdouts"] = kept(row["experiment_id"], HOLDOUT, context)
     return told | line | hashes | more | times | {"judgement": told["verdict"]}
 
 

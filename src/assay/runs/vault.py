@@ -1,6 +1,5 @@
 """The holdout vault: the last stretch of a market is locked away, and read by one run once, counted for ever."""
 
-import json
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -20,14 +19,13 @@ from assay.kernel.timeframe import DAY_MS
 from assay.kernel.trial import Trial
 from assay.runs import inputs, keep
 from assay.runs.audit import report_of
-from assay.runs.auditing import audits_of
+from assay.runs.beside import AUDIT, keep_beside, kept
 from assay.runs.context import Context, Recording
 from assay.runs.documents import trial
 from assay.runs.evidence import jsonable, verdict_summary
 from assay.runs.history import History, bare, history
 from assay.runs.ingest import instant_of
 from assay.runs.judged import Judged, evidence_of, judged
-from assay.track.blobs.store import BYTES, Blobs
 from assay.track.loading.live import load
 from assay.track.registry.gate import not_audited
 from assay.track.rows import Row
@@ -110,7 +108,8 @@ def read(run: int | str, context: Context, *, by: str) -> dict[str, Any]:
         )
         of = {"run": row["id"], "run_id": row["run_id"], "model_id": model_row["model_id"], "market": spec.market_key}
         said = of | {"number": number, "by": by.strip()} | _said(found, evidence, locks, context)
-        _keep(row["id"], said, locks, by, context)
+        keep_beside(row["id"], HOLDOUT, said, context)
+        context.record.vault.read(row["id"], by, locks, {"verdict": said["verdict"], "number": number})
     return said
 
 
@@ -142,13 +141,6 @@ def _said(found: Judged, evidence: Evidence, locks: Sequence[Lock], context: Con
         "metrics": jsonable(dict(found.metrics)),
         "locks": [_told(each, context) for each in locks],
     }
-
-
-def readings_of(run: int, context: Context) -> list[dict[str, Any]]:
-    """What `read` said of a run; once a lock."""
-    blobs = Blobs(context.artifacts)
-    kept = [row for row in context.record.artifacts.read(run) if row["artifact_type"] == HOLDOUT]
-    return [dict(json.loads(blobs.get(row["metadata"]["blob"]))) for row in kept]
 
 
 def _days(text: str) -> int:
@@ -195,7 +187,7 @@ def _audit(run: int, document: Mapping[str, Any], model: Mapping[str, Any], cont
     text = f"the causality audit of run {run} is {model['audit_status']}: it may not read the holdout"
     if model["audit_status"] == "failed":
         raise LeakError(text, code="LEAK_AUDIT", hint="It may rest on bars that it could not know.")
-    said = [*([document["audit"]] if document.get("audit") else []), *audits_of(run, context)]
+    said = [*([document["audit"]] if document.get("audit") else []), *kept(run, AUDIT, context)]
     if model["audit_status"] != "passed" or not said:
         raise not_audited(text, run)
     return report_of(said[-1])
@@ -252,10 +244,3 @@ def _readings(each: Lock, context: Context) -> list[Row]:
     """Those under this very lock; those of before it are among the trials before."""
     reads = context.record.vault.readings(each.exchange, each.symbol)
     return [row for row in reads if each.id in row["params"][HOLDOUT]["locks"]]
-
-
-def _keep(run: int, said: Mapping[str, Any], locks: Sequence[Lock], by: str, context: Context) -> None:
-    blobs, record = Blobs(context.artifacts), context.record
-    blob = blobs.put(json.dumps(said, sort_keys=True, allow_nan=False).encode())
-    record.artifacts.add(run, HOLDOUT, blobs.path(blob) / BYTES, name="holdout", sha256=blob, metadata={"blob": blob})
-    record.vault.read(run, by, locks, {"verdict": said["verdict"], "number": said["number"]})
