@@ -30,7 +30,7 @@ def mirror(
         return
     from assay.runs.mirror import mirror_on, mirror_once
 
-    with opened(home, existing="record") as context:
+    with opened(home) as context:  # it may be started before the first training
         if once or everything:
             document = mirror_once(context, everything=everything)
             say(document, lambda console: _done(console, document), as_json=as_json)
