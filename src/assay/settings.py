@@ -100,12 +100,12 @@ class Gate(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_GATE, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    confidence: float | None = Field(default=None, gt=0, lt=1)
-    min_trades: int | None = Field(default=None, ge=0)
-    min_bars: int | None = Field(default=None, ge=0)
+    confidence: float | None = Field(default=None, ge=0.5, lt=1)
+    min_trades: int | None = Field(default=None, ge=0, le=1_000_000)
+    min_bars: int | None = Field(default=None, ge=0, le=100_000_000)
     max_loss_share: float | None = Field(default=None, ge=0, le=1)
     pyrite_share: float | None = Field(default=None, ge=0, le=1)
-    cost_factor: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    cost_factor: float | None = Field(default=None, ge=1, allow_inf_nan=False)
     min_regime_bars: int | None = Field(default=None, ge=1)
     min_regime_share: float | None = Field(default=None, ge=0, le=1)
     min_seeds: int | None = Field(default=None, ge=0)

@@ -98,8 +98,9 @@ def test_gold_by_looser_limits_needs_a_person(served: Trained, monkeypatch: pyte
     change(home, verdict=verdict | {"thresholds": verdict["thresholds"] | {"confidence": 0.6}})
     said = assay(*promote, "--json", home=home)
     assert said.error["code"] == "STORE_VALUE" and "GOLD by confidence 0.6, looser than 0.95" in said.error["message"]
-    monkeypatch.setenv("ASSAY_GATE_CONFIDENCE", "0.6")
-    assert told(*promote, home=home)["aliases"] == ["champion"]
+    monkeypatch.setenv("ASSAY_GATE_CONFIDENCE", "0.6")  # a variable is nobody's reason
+    assert "GOLD by confidence 0.6, looser than 0.95" in assay(*promote, "--json", home=home).error["message"]
+    assert told(*promote, "--override", "a small account", home=home)["aliases"] == ["champion"]
 
 
 def test_gold_of_before_is_asked_by_the_limits_of_now(served: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,3 +55,8 @@ def test_a_stored_verdict_says_what_it_was_given_by() -> None:
 def test_settings_load_no_statistics() -> None:
     code = "import assay.validate.thresholds, sys; print([m for m in ('scipy', 'pandas', 'arch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_regime_that_is_left_out_by_a_higher_limit_is_told() -> None:
+    for other in (50, 151):
+        assert looser({"min_regime_bars": other}, Thresholds()) == [f"min_regime_bars {other}, other than 100"]

@@ -148,3 +148,14 @@ def test_a_failed_audit_names_what_it_found_first() -> None:
     assert PEEKED.text in judge(replace(GOOD, audit=AuditReport(True, (PEEKED, PEEKED), {}))).reason("audit").text
     cut = AuditReport(False, (), {"fit": 1}, ("two refits were cut off by the budget of 10 s",))
     assert "two refits were cut off" in judge(replace(GOOD, audit=cut)).reason("audit").text
+
+
+def test_asking_for_more_keeps_nothing_from_pyrite() -> None:
+    loses = replace(GOOD, returns=-GOOD.returns)
+    for more in (Thresholds(min_trades=10**6), Thresholds(min_bars=10**6)):
+        word = judge(loses, more)
+        assert (word.word, word.reason("sample").state, word.reason("edge").state) == ("PYRITE", "UNKNOWN", "FAIL")
+
+
+def test_a_record_below_luck_never_passes() -> None:
+    assert judge(replace(GOOD, returns=-GOOD.returns), Thresholds(confidence=1e-300)).reason("edge").state == "FAIL"

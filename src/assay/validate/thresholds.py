@@ -6,12 +6,12 @@ from typing import Any
 
 from assay.validate.given import LARGEST, SMALLEST, share, whole, within
 
-LOOSER: Mapping[str, Mapping[str, int]] = {  # by check: its limits, and the direction in which each lets more pass
+LOOSER: Mapping[str, Mapping[str, int]] = {  # by check: its limits, and the way in which each lets more pass; 0: either
     "sample": {"min_trades": -1, "min_bars": -1},
     "edge": {"confidence": -1},
     "overfitting": {"max_loss_share": 1, "pyrite_share": 1},
     "cost": {"cost_factor": -1},
-    "regimes": {"min_regime_share": -1, "min_regime_bars": -1},
+    "regimes": {"min_regime_share": -1, "min_regime_bars": 0},
     "seeds": {"min_seeds": -1, "min_seed_share": -1},
 }
 
@@ -59,6 +59,8 @@ def looser(given: Mapping[str, Any], asked: Thresholds, check: str | None = None
         mine, wanted = given.get(name, getattr(usual, name)), getattr(asked, name)
         if way * (mine - wanted) > 0:
             found.append(f"{name} {mine:g}, looser than {wanted:g}")
+        elif way == 0 and mine != wanted:  # more bars leave out the regimes that have few, be they the losing ones
+            found.append(f"{name} {mine:g}, other than {wanted:g}")
     return found
 
 

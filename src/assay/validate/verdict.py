@@ -60,7 +60,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     evidence = checked(evidence)
     m = moments(evidence.returns)
     sample = _sample(evidence, limits)
-    enough = sample.state == "PASS"
+    enough = _told_enough(evidence, limits)
     checks: tuple[Callable[[], Reason], ...] = (
         lambda: of_audit(evidence.audit),
         lambda: _ledger(evidence),
@@ -117,6 +117,13 @@ def _sample(evidence: Evidence, limits: Thresholds) -> Reason:
     return Reason("sample", "PASS" if enough else "UNKNOWN", text, trades, limits.min_trades)
 
 
+def _told_enough(evidence: Evidence, limits: Thresholds) -> bool:
+    """Whether a check may FAIL: asking for more than by default keeps a record from GOLD, and never from PYRITE."""
+    usual = Thresholds()
+    bars, trades = min(limits.min_bars, usual.min_bars), min(limits.min_trades, usual.min_trades)
+    return evidence.returns.size >= bars and evidence.n_trades >= trades
+
+
 def _edge(evidence: Evidence, m: Moments, limits: Thresholds, *, enough: bool) -> Reason:
     if not isfinite(m.sharpe):
         text = f"the Sharpe ratio is undefined: {_unmeasured(evidence.returns)}"
@@ -127,10 +134,10 @@ def _edge(evidence: Evidence, m: Moments, limits: Thresholds, *, enough: bool) -
         f"Sharpe {m.sharpe:.4f} a bar ({m.sharpe * sqrt(evidence.bars_per_year):.2f} a year), "
         f"{_trials(evidence.effective_trials)} would show {luck:.4f} by luck; deflated probability {confidence:.3f}"
     )
-    if confidence >= limits.confidence:
-        return Reason("edge", "PASS", text, confidence, limits.confidence)
-    failed = enough and m.sharpe <= luck
-    return Reason("edge", "FAIL" if failed else "UNKNOWN", text, confidence, limits.confidence)
+    state: State = "PASS" if confidence >= limits.confidence and m.sharpe > luck else "UNKNOWN"
+    if enough and m.sharpe <= luck:
+        state = "FAIL"
+    return Reason("edge", state, text, confidence, limits.confidence)
 
 
 def _unmeasured(returns: FloatArray) -> str:

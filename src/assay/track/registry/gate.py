@@ -20,12 +20,13 @@ GOLD = "GOLD"
 def gate(row: Row, override: str, also: list[str], limits: Thresholds | None = None) -> None:
     """What nothing waives, and the verdict, which a person may; `also`: faults found elsewhere.
 
-    limits: thresholds that are asked now, the default ones when not given: gold by looser ones needs a person, too.
+    limits: thresholds that are asked now: gold by looser ones, or by looser ones than the default, needs a person, too.
     StoreError ``STORE_VALUE`` with every reason, LeakError ``LEAK_NOT_AUDITED`` where one is that the audit is open.
     """
     faults = [*faults_of(row), *_unproven(row), *also]
     if not override.strip():
-        loose = looser((row["verdict"] or {}).get("thresholds") or {}, limits or Thresholds())
+        given, asked = (row["verdict"] or {}).get("thresholds") or {}, limits or Thresholds()
+        loose = dict.fromkeys([*looser(given, Thresholds()), *looser(given, asked)])
         if word(row) != GOLD:
             faults.append(f"its verdict is {word(row)}, not GOLD, and no reason is given to override it")
         elif loose:
