@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 def word(console: "Console", document: Document) -> None:
     """The word with its advice, a line for each check, and a few more that decide nothing."""
     advice = f": {document['advice']}" if "advice" in document else ""  # the record alone keeps none
+    then = document.get("verdict_then")
+    if then is not None and then["verdict"] != document["verdict"]:
+        advice = f", it was {then['verdict']} when it was trained; an audit since judged its model otherwise"
     console.print(f"[bold]{document['verdict']}[/bold]{advice}")
     reasons(console, document)
     for line in cost_of_audit(document):
@@ -44,6 +47,9 @@ def holdout(document: Document) -> Iterator[str]:
     for lock in (document.get("holdout") or {}).get("locks", ()):
         yield f"holdout: {lock['exchange']} {lock['symbol']} from {lock['from'][:16]} on was hidden from it"
     for read in document.get("holdouts", ()):
+        if "gone" in read:
+            yield f"holdout: it was read, but what came of it is gone: {read['gone']}"
+            continue
         m = read["metrics"]
         yield (
             f"holdout: read {read['time'][:16]} by {read['by']}: {read['verdict']} there, Sharpe "

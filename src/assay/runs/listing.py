@@ -5,11 +5,12 @@ from typing import Any
 
 from assay.kernel.errors import ArtifactError
 from assay.runs import keep
-from assay.runs.beside import AUDIT, HOLDOUT, kept
+from assay.runs.beside import AUDIT, HOLDOUT, kept_or_gone
 from assay.runs.context import Context
 from assay.runs.evidence import VERDICT, jsonable
 
 _LOG = logging.getLogger(__name__)
+_WORD = ("verdict", "stage", "reasons")
 
 
 def runs(context: Context, *, limit: int, status: str | None = None) -> list[dict[str, Any]]:
@@ -21,10 +22,11 @@ def runs(context: Context, *, limit: int, status: str | None = None) -> list[dic
 def run_document(run: int | str, context: Context) -> dict[str, Any]:
     """One run: its row, and ``run.json`` of a completed training beside it. StoreError ``STORE_NOT_FOUND``.
 
-    Where that file is gone: metrics and model of the record, ``gone`` with what is missing, and a warning.
+    Where that file is gone: metrics and model of the record, ``gone`` with what is missing, and a warning. Where the
+    run's model was judged otherwise since, by a later audit, its word stands there, and ``verdict_then`` is the run's.
     """
     row = context.record.experiments.get(run)
-    document = _left(row, context)
+    document = _judged_since(_left(row, context), row, context)
     shown = {
         "status": row["status"],
         "start_time": iso(row["start_time"]),
@@ -33,8 +35,8 @@ def run_document(run: int | str, context: Context) -> dict[str, Any]:
         "git_commit": row["git_commit"],
         "environment": row["environment"],
         "seed": row["random_seed"],
-        "audits": kept(row["id"], AUDIT, context),
-        "holdouts": kept(row["id"], HOLDOUT, context),
+        "audits": kept_or_gone(row["id"], AUDIT, context),
+        "holdouts": kept_or_gone(row["id"], HOLDOUT, context),
     }
     return _identity(row) | {"seconds": row["duration_seconds"]} | document | shown
 
@@ -48,6 +50,15 @@ def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:
         _LOG.warning("the report of run %d is gone, the record alone tells of it: %s", row["id"], error)
         told = {name: value for name, value in _row(row, context).items() if name in ("seconds", "model_id", "metrics")}
         return told | _judged(row, context) | {"gone": error.message}
+
+
+def _judged_since(document: dict[str, Any], row: dict[str, Any], context: Context) -> dict[str, Any]:
+    now = _judged(row, context) if document.get("verdict") else {}
+    now = {name: now[name] for name in _WORD if now.get(name)}
+    then = {name: document[name] for name in (*_WORD, "advice") if name in document}
+    if all(then.get(name) == value for name, value in now.items()):
+        return document
+    return {k: v for k, v in document.items() if k != "advice"} | now | {"verdict_then": then}
 
 
 def _judged(row: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.errors import StoreError, shown
-from assay.runs.beside import HOLDOUT, kept
+from assay.runs.beside import HOLDOUT, kept_or_gone
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
 from assay.track.registry.champions import Post
@@ -56,7 +56,7 @@ def model(asked: int | str, context: Context) -> dict[str, Any]:
     hashes = {name: row[name] for name in ("checkpoint_path", "manifest_sha256", "content_sha256", "signature_key_id")}
     more = {"run_id": run["run_id"], "run_name": run["name"], "events": events}
     times = {name: _iso(row[name]) for name in _TIMES}
-    more["holdouts"] = kept(row["experiment_id"], HOLDOUT, context)
+    more["holdouts"] = kept_or_gone(row["experiment_id"], HOLDOUT, context)
     return told | line | hashes | more | times | {"judgement": told["verdict"]}
 
 
