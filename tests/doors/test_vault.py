@@ -179,6 +179,15 @@ def test_who_has_seen_it_may_not_read_it(trained: tuple[Path, dict[str, Any]]) -
     assert told("trials", *MARKET, home=home)["trials"] == 1
 
 
+def test_a_reading_whose_lock_is_gone_is_found(read: Any) -> None:
+    home, _, _ = read
+    assert told("db", "check", home=home)["findings"] == []
+    with record_of(home) as record, record.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM events WHERE action = 'vault.lock'")
+    (found,) = assay("db", "check", "--json", home=home).document["findings"]
+    assert found["check"] == "vault" and "read the holdout under lock" in found["text"]
+
+
 def test_no_run_reads_it_without_an_audit(locked: Locked) -> None:
     home, _ = locked
     was = told(*GRID, "--audit", "off", home=home)
@@ -198,6 +207,7 @@ def test_no_run_reads_it_without_an_audit(locked: Locked) -> None:
         ((*GOLD, "--by", "ann", "--last", "0d"), "CONFIG_FIELD"),
         ((*GOLD, "--by", "ann", "--from", "yesterday"), "CONFIG_FIELD"),
         ((*GOLD, "--by", " ", "--last", "20d"), "CONFIG_FIELD"),
+        ((*GOLD, "--by", "ann", "--from", "9999-12-31"), "CONFIG_FIELD"),
         ((*GOLD, "--by", "ann", "--last", "100d"), "DATA_TOO_FEW"),
         (("-e", "test", "-s", "NONE/USDT", "--by", "ann", "--last", "20d"), "DATA_NOT_FOUND"),
     ],
@@ -252,4 +262,4 @@ def test_a_stretch_that_is_locked_again_remembers(read: Any) -> None:
     again = told("vault", "lock", *GOLD, "--by", "ann", "--last", f"{DAYS}d", home=home)
     assert again["trials_before"] == 1 == again["readings"]
     found = told("vault", "open", was["experiment_id"], "--by", "bob", home=home)  # under another lock
-    assert (found["evidence"]["n_trials"], found["evidence"]["holdout_reads"]) == (2, 2)
+    assert (found["evidence"]["n_trials"], found["evidence"]["holdout_reads"]) == (3, 2)  # and it was open for a while

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
-from assay.kernel.instrument import Instrument, slug
+from assay.kernel.instrument import Instrument, markets_of, slug
 
 
 def refused(code: str, *texts: str, exchange: str = "binance", symbol: str = "BTC/USDT", timeframe: str = "1h") -> str:
@@ -106,3 +106,10 @@ def test_slugs_are_one_to_one_and_stay_in_their_folder(one: str, other: str) -> 
     assert re.fullmatch(r"[A-Za-z0-9_.~-]+", slug(one))
     assert slug(one) not in {".", ".."}
     assert not slug(one).startswith((".", "-"))
+
+
+@pytest.mark.parametrize("exchange", ["binance", "gate+io", "a+"])
+def test_a_panel_is_taken_apart_wherever_an_exchange_has_a_plus(exchange: str) -> None:
+    one, two = Instrument(exchange, "BTC/USDT:USDT-240628-50000-C", "1h"), Instrument("x+y", "ETH/USDT", "15m")
+    assert markets_of(one.key) == [(one.exchange, one.symbol, one.timeframe)]
+    assert ["|".join(each) for each in markets_of(f"{one.key}+{two.key}+{one.key}")] == [one.key, two.key, one.key]

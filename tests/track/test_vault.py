@@ -50,14 +50,15 @@ def test_a_lock_stays_until_a_person_says_why_not(record: Record) -> None:
 
 def test_who_has_seen_the_stretch_before_it_was_locked_is_counted(record: Record) -> None:
     add = record.ledger.append
-    add(trial(window=(SINCE - 9 * DAY, SINCE)))  # its last bar opens where the stretch begins
+    add(trial(window=(SINCE - 9 * DAY, SINCE)))  # its last bar opens where the stretch begins, and closes in it
+    add(trial(seed=5, window=(SINCE - 9 * DAY, SINCE - DAY // 24)))  # this one closes where the stretch begins
     add(trial(seed=2, window=(SINCE - 9 * DAY, SINCE + 1), n_configs=40))
     add(trial(seed=3, window=(SINCE + DAY, SINCE + 2 * DAY)))
     add(trial(seed=4, state="failed", window=None))
     add(trial(f"{EXCHANGE}|{SYMBOL}|4h", window=(SINCE, SINCE + DAY), n_configs=5))
     add(trial(f"{EXCHANGE}|AAA/USDT|1h+{MARKET}", window=(SINCE, SINCE + DAY), n_configs=100))
     add(trial(f"{EXCHANGE}|ETH/USDT|1h", window=(SINCE, SINCE + DAY), n_configs=1000))
-    assert record.vault.lock(EXCHANGE, SYMBOL, SINCE, by="ann").trials_before == 146
+    assert record.vault.lock(EXCHANGE, SYMBOL, SINCE, by="ann").trials_before == 147
 
 
 def test_readings_are_rows_of_the_ledger(record: Record, run: int) -> None:
@@ -72,3 +73,22 @@ def test_readings_are_rows_of_the_ledger(record: Record, run: int) -> None:
     assert (event["action"], event["actor"]) == ("vault.read", "bob")
     assert event["details"]["run"] == run and event["details"]["verdict"] == "UNPROVEN"
     assert record.ledger.check() == 4
+
+
+def test_every_look_counts_whenever_it_was_taken(record: Record) -> None:
+    vault, add = record.vault, record.ledger.append
+    lock = vault.lock("gate+io", SYMBOL, SINCE, by="ann")
+    market = f"gate+io|{SYMBOL}|1h"
+    assert vault.looks(lock) == 0
+    add(trial(market, window=(SINCE - DAY, SINCE + DAY), n_configs=7))  # of a run that was under way
+    add(trial(f"a|AAA/USDT|1h+{market}", seed=2, window=(SINCE - DAY, SINCE + DAY)))
+    add(trial(f"gate+io|{SYMBOL}|1d", seed=3, window=(SINCE - 9 * DAY, SINCE - DAY // 2)))  # closes half a day later
+    add(trial(f"io|{SYMBOL}|1h", seed=4, window=(SINCE, SINCE + DAY)))
+    assert vault.looks(lock) == 9
+    vault.unlock("gate+io", SYMBOL, by="bob", why="to look")
+    assert vault.looks(vault.lock("gate+io", SYMBOL, SINCE, by="ann")) == 10
+
+
+@pytest.mark.parametrize("text", ["", " ", "ann\x1b[31m", "ann\nbob"])
+def test_who_and_why_are_a_line_of_text(record: Record, text: str) -> None:
+    refused("CONFIG_FIELD", lambda: record.vault.lock(EXCHANGE, SYMBOL, SINCE, by=text))

@@ -12,6 +12,7 @@ _SYMBOL = re.compile(
     r"(?:/[A-Z0-9]{1,20}"  # quote
     r"(?::[A-Z0-9]{1,20}(?:-\d{6}(?:-\d+(?:\.\d+)?-[CP])?)?)?)?"  # settle, expiry, strike and kind
 )
+_MARKET = re.compile(r"([^|]*)\|([^|]*)\|([^|+]*)(?:\+|$)")  # an exchange may have a plus, a timeframe has none
 _KEPT = re.compile(rb"[A-Za-z0-9_-]")
 _DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|COM\d|LPT\d)(?:\..*)?", re.IGNORECASE)
 
@@ -44,6 +45,11 @@ class Instrument:
 
     def __str__(self) -> str:
         return f"{self.exchange} {self.symbol} {self.timeframe}"
+
+
+def markets_of(key: str) -> list[tuple[str, str, str]]:
+    """Exchange, symbol and timeframe of each market of a key of the ledger: one, or a panel's, joined by ``+``."""
+    return _MARKET.findall(key)
 
 
 def check_exchange(exchange: str) -> None:

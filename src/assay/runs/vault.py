@@ -56,6 +56,12 @@ def lock(
         raise ConfigError("name --last or --from, one of the two", code="CONFIG_FIELD", field="from")
     newest = max(h.last + h.instrument.bar.ms for h in held)
     begins = newest - _days(last) * DAY_MS if last is not None else instant_of("--from", since or "")
+    if begins >= newest:
+        raise ConfigError(
+            f"{exchange} {symbol} ends {iso(newest)}: from {iso(begins)} on there is nothing to hide",
+            code="CONFIG_FIELD",
+            field="from",
+        )
     if not any(h.first + h.instrument.bar.ms <= begins for h in held):
         raise DataError(
             f"{exchange} {symbol} begins {iso(min(h.first for h in held))}: nothing would be left before {iso(begins)}",
@@ -85,8 +91,8 @@ def read(run: int | str, context: Context, *, by: str) -> dict[str, Any]:
     """Let the model that a run left decide on the locked stretch of its markets, once, and judge what it earns.
 
     Before anybody sees the score it is a row of the trial ledger, an event, and a file of the run. The verdict counts
-    as trials what had been scored on the stretch before it was locked and every reading of it, this one included; the
-    word of the run and of its model stays what it is.
+    as trials what was scored on the stretch, every reading of it, this one included, and every time that it was
+    unlocked (`Vault.looks`; of a panel's markets the one with the most); the word of the run and of its model stays.
 
     Raises ArtifactError ``ARTIFACT_GONE`` for a run without a model, and as `load`; LeakError ``LEAK_NOT_AUDITED`` and
     ``LEAK_AUDIT``; StoreError ``STORE_NOT_FOUND`` for a market that is not locked, ``STORE_CONFLICT`` for a run that
@@ -104,7 +110,12 @@ def read(run: int | str, context: Context, *, by: str) -> dict[str, Any]:
         number = Recording(context, row["id"], "reading the holdout").trial(counted)
         reads = max(len(context.record.vault.readings(each.exchange, each.symbol)) for each in locks)
         evidence = evidence_of(
-            found, past, n_trials=_looks(locks, context), counted=True, audit=audit, holdout_reads=reads
+            found,
+            past,
+            n_trials=max(map(context.record.vault.looks, locks)),
+            counted=True,
+            audit=audit,
+            holdout_reads=reads,
         )
         of = {"run": row["id"], "run_id": row["run_id"], "model_id": model_row["model_id"], "market": spec.market_key}
         said = of | {"number": number, "by": by.strip()} | _said(found, evidence, locks, context)
@@ -233,11 +244,6 @@ def _trial(
     made = trial(spec, found, digest, seconds, strategy=str(spec.params.get("strategy", "")))
     context = {"run": row["run_id"], "locks": [each.id for each in locks], "from": [iso(each.since) for each in locks]}
     return replace(made, params={**made.params, HOLDOUT: context}, objective=HOLDOUT, tuning_method="manual")
-
-
-def _looks(locks: Sequence[Lock], context: Context) -> int:
-    """What was scored on the stretch: before it was locked, and every reading since; of the market with the most."""
-    return max(each.trials_before + len(_readings(each, context)) for each in locks)
 
 
 def _readings(each: Lock, context: Context) -> list[Row]:

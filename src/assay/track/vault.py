@@ -6,7 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ConfigError, StoreError
+from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.instrument import markets_of
+from assay.kernel.timeframe import Timeframe
 from assay.track.again import writes
 from assay.track.database import Database, hold
 from assay.track.instants import instant
@@ -15,7 +17,7 @@ from assay.track.schema.ledger import TRIALS
 from assay.track.schema.service import EVENTS
 
 HOLDOUT = "holdout"  # objective of the ledger's rows that are readings
-_LOCK, _UNLOCK, _READ = "vault.lock", "vault.unlock", "vault.read"
+LOCKED, _UNLOCK, _READ = "vault.lock", "vault.unlock", "vault.read"
 _E, _T = EVENTS.c, TRIALS.c
 
 
@@ -59,7 +61,7 @@ class Vault:
                     hint="assay vault unlock, with a written reason, comes first.",
                 )
             details = {"since": since, "trials_before": _scored_after(connection, exchange, symbol, since)}
-            return _as_lock(_log(connection, by, _LOCK, exchange, symbol, details))
+            return _as_lock(_log(connection, by, LOCKED, exchange, symbol, details))
 
     @writes
     def unlock(self, exchange: str, symbol: str, *, by: str, why: str) -> Lock:
@@ -93,14 +95,26 @@ class Vault:
 
     def locks(self) -> list[Lock]:
         """All markets that are locked, in the order in which they were."""
-        newest = sa.select(sa.func.max(_E.id)).where(_E.action.in_((_LOCK, _UNLOCK))).group_by(_E.subject)
-        query = sa.select(EVENTS).where(_E.id.in_(newest), _E.action == _LOCK).order_by(_E.id)
+        newest = sa.select(sa.func.max(_E.id)).where(_E.action.in_((LOCKED, _UNLOCK))).group_by(_E.subject)
+        query = sa.select(EVENTS).where(_E.id.in_(newest), _E.action == LOCKED).order_by(_E.id)
         with self._database.read() as connection:
             return [_as_lock(row) for row in rows(connection.execute(query))]
 
+    def looks(self, lock: Lock) -> int:
+        """How often somebody may have seen what is locked, as far as the record knows.
+
+        Every configuration that was scored on the stretch, readings included, and every time that it was unlocked.
+        """
+        query = sa.select(sa.func.count()).where(
+            _E.subject == _subject(lock.exchange, lock.symbol), _E.action == _UNLOCK
+        )
+        with self._database.read() as connection:
+            scored = _scored_after(connection, lock.exchange, lock.symbol, lock.since)
+            return scored + int(connection.execute(query).scalar_one())
+
     def events(self) -> list[Row]:
         """Everything that was done, oldest first."""
-        query = sa.select(EVENTS).where(_E.action.in_((_LOCK, _UNLOCK, _READ))).order_by(_E.id)
+        query = sa.select(EVENTS).where(_E.action.in_((LOCKED, _UNLOCK, _READ))).order_by(_E.id)
         with self._database.read() as connection:
             return rows(connection.execute(query))
 
@@ -112,20 +126,25 @@ class Vault:
 
 
 def _scored_after(connection: sa.Connection, exchange: str, symbol: str, since: int) -> int:
-    """Configurations whose window reaches into the stretch: who chose by them has seen it."""
-    query = sa.select(_T.market_key, sa.func.sum(_T.n_configs)).where(_T.window_end > instant(since))
-    counts = connection.execute(query.group_by(_T.market_key))
-    return sum(int(count) for key, count in counts if _holds(key, exchange, symbol))
+    """Configurations whose last bar closes in the stretch: who chose by them has seen it."""
+    keys = connection.execute(sa.select(_T.market_key).distinct()).scalars()
+    return sum(_closed_after(connection, key, since) for key in keys if _holds(key, exchange, symbol))
+
+
+def _closed_after(connection: sa.Connection, market_key: str, since: int) -> int:
+    opens = since - max(Timeframe(timeframe).ms for _, _, timeframe in markets_of(market_key))
+    query = sa.select(sa.func.sum(_T.n_configs)).where(_T.market_key == market_key, _T.window_end > instant(opens))
+    return int(connection.execute(query).scalar_one() or 0)
 
 
 def _holds(market_key: str, exchange: str, symbol: str) -> bool:
-    return any(part.split("|")[:2] == [exchange, symbol] for part in market_key.split("+"))
+    return any(each[:2] == (exchange, symbol) for each in markets_of(market_key))
 
 
 def _lock(connection: sa.Connection, exchange: str, symbol: str) -> Lock | None:
-    query = sa.select(EVENTS).where(_E.subject == _subject(exchange, symbol), _E.action.in_((_LOCK, _UNLOCK)))
+    query = sa.select(EVENTS).where(_E.subject == _subject(exchange, symbol), _E.action.in_((LOCKED, _UNLOCK)))
     found = rows(connection.execute(query.order_by(_E.id.desc()).limit(1)))
-    return _as_lock(found[0]) if found and found[0]["action"] == _LOCK else None
+    return _as_lock(found[0]) if found and found[0]["action"] == LOCKED else None
 
 
 def _as_lock(row: Row) -> Lock:
@@ -155,3 +174,5 @@ def _told(ms: int) -> str:
 def _demand(name: str, text: str) -> None:
     if not text.strip():
         raise ConfigError(f"{name} is empty: the vault keeps who did it and why", code="CONFIG_FIELD", field=name)
+    if not text.strip().isprintable():
+        raise ConfigError(f"{name} is {shown(text)}: one line of plain text is needed", code="CONFIG_FIELD", field=name)

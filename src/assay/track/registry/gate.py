@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, LeakError, StoreError, shown
+from assay.kernel.instrument import markets_of
 from assay.track.database import Database
 from assay.track.heads import BrokenChain
 from assay.track.ledger import Ledger
@@ -127,4 +128,4 @@ def _chains(connection: sa.Connection, row: Row) -> list[str]:
     alike = sa.select(e.id).where(e.spec_hash == run["spec_hash"], e.data_digest == run["data_digest"])
     mine = sa.or_(t.experiment_id == row["experiment_id"], t.experiment_id.in_(alike))
     found = connection.execute(sa.select(t.market_key).where(mine).distinct()).scalars()
-    return sorted(chain for chain in found if _market(row) in chain.split("+"))
+    return sorted(chain for chain in found if _market(row) in map("|".join, markets_of(chain)))

@@ -12,8 +12,11 @@ from assay.track.ledger import Ledger
 from assay.track.schema import configurations, ledger, models, runs, service
 from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import guards, views
+from assay.track.schema.ledger import TRIALS
 from assay.track.schema.models import ALIASES, MODELS
+from assay.track.schema.service import EVENTS
 from assay.track.upkeep.laying import demand_record
+from assay.track.vault import HOLDOUT, LOCKED
 
 _LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
 _TOLD = 5
@@ -21,7 +24,7 @@ _TOLD = 5
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """check: ``integrity tables references ledger aliases``.   text: what is wrong and where.   facts: its values."""
+    """check: ``integrity tables references ledger aliases vault``.   text: what and where.   facts: its values."""
 
     check: str
     text: str
@@ -48,7 +51,7 @@ def check(url: str | os.PathLike[str]) -> Checked:
     database = Database(place_of(url))
     try:
         findings: list[Finding] = []
-        for look in (_integrity, _tables, _references, _aliases):
+        for look in (_integrity, _tables, _references, _aliases, _locks):
             findings += _looked(look, database)
         trials = 0
         try:
@@ -117,3 +120,15 @@ def _aliases(connection: sa.Connection) -> Iterator[Finding]:
         state = "deleted" if row["deleted_at"] is not None else row["integrity"]
         text = f"the {row['alias']} of {place} is model {row['model_id']}, whose files are {state}"
         yield Finding("aliases", text, {"alias": row["alias"], "model_id": row["model_id"], "state": state})
+
+
+def _locks(connection: sa.Connection) -> Iterator[Finding]:
+    """Readings of the holdout whose lock nobody knows any more: events are kept for ever."""
+    t, e = TRIALS.c, EVENTS.c
+    known = set(connection.execute(sa.select(e.id).where(e.action == LOCKED)).scalars())
+    query = sa.select(t.seq, t.market_key, t.params).where(t.objective == HOLDOUT).order_by(t.id)
+    for seq, market, params in connection.execute(query):
+        gone = sorted(set(params[HOLDOUT]["locks"]) - known)
+        if gone:
+            text = f"trial {seq} of {market} read the holdout under lock {', '.join(map(str, gone))}, which is gone"
+            yield Finding("vault", text, {"market": market, "seq": seq, "missing": gone})
