@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import assay.runs.health as runs_health
 from assay.kernel.bars import PRICES, Bars
 from assay.kernel.contracts import Silent
 from assay.kernel.costs import Costs
+from assay.kernel.errors import DataError
 from assay.kernel.panel import Panel, Window
+from assay.kernel.timeframe import DAY_MS as DAY
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
@@ -19,6 +22,7 @@ from assay.runs.context import Context
 from assay.simulate.engine import run
 from assay.track import ExperimentTracker, ModelRegistry
 from assay.track.loading import load
+from assay.validate.health import of_record
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import csv_of
 from tests.doors.test_models import change, spoil
@@ -208,6 +212,74 @@ def test_what_is_locked_away_is_not_looked_at_and_that_is_said(served: Path) -> 
     assert whole["new_bars"] == NEW and 0 < found["new_bars"] < NEW
     (said,) = [each["text"] for each in found["reasons"] if each["check"] == "candles"]
     assert said.startswith("bars from 2020-05-08T00:00 on are locked away")
+
+
+def test_where_every_bar_is_locked_its_own_are_looked_at_and_the_list_stands(served: Path) -> None:
+    told("models", "promote", 1, "--by", "ann", home=served)
+    bars = market(400)
+    older = replace(synthetic(bars=400, seed=3, timeframe="1d"), timestamp=bars.timestamp[0] + DAY * np.arange(-400, 0))
+    daily = csv_of(older, served / "daily.csv")
+    assert assay("import", daily, *MARKET[:-1], "1d", home=served).code == 0
+    told("vault", "lock", "-e", "test", "-s", "GOLD/USDT:USDT", "--from", "2019-12-01", "--by", "ann", home=served)
+    found = told("models", "health", 1, home=served)
+    (said,) = [each for each in found["reasons"] if each["check"] == "candles"]
+    assert (found["new_bars"], said["state"]) == (0, "UNKNOWN")
+    assert said["text"].startswith("bars from 2019-12-01T00:00 on are locked away")
+    assert [row["id"] for row in told("models", "health", home=served)["models"]] == [1]
+
+
+def test_one_that_cannot_be_looked_at_does_not_hide_the_others(
+    served: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told("models", "promote", 1, "--by", "ann", home=served)
+    change(served, model=2, audit_status="passed")
+    told("models", "promote", 2, "--by", "ann", "--override", "for a test", home=served)
+    honest = runs_health.since_training
+
+    def broken(row: Any, context: Context) -> Any:
+        if row["id"] == 2:
+            raise DataError("the candles are no candles", code="DATA_OHLC")
+        return honest(row, context)
+
+    monkeypatch.setattr(runs_health, "since_training", broken)
+    two, one = told("models", "health", home=served)["models"]
+    assert (one["id"], states(one)["files"], two["id"], states(two)["candles"]) == (1, "PASS", 2, "UNKNOWN")
+    assert "it could not be looked at (DATA_OHLC): the candles are no candles" in two["reasons"][-1]["text"]
+    assert "model 2 could not be looked at" in caplog.text
+    assert assay("models", "health", 2, "--json", home=served).error["code"] == "DATA_OHLC"
+
+
+def test_luck_is_counted_as_the_gate_counts_it(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    later(served, market(LEARNT + 60)[LEARNT:])
+    given: list[float] = []
+
+    def spied(*values: Any, n_trials: float, **more: Any) -> Any:
+        given.append(n_trials)
+        return of_record(*values, n_trials=n_trials, **more)
+
+    monkeypatch.setattr(runs_health, "of_record", spied)
+    left = runs_health.keep.evidence_of
+
+    def with_(used: dict[str, float]) -> dict[str, Any]:
+        def changed(run: int, context: Context) -> Any:
+            found = left(run, context)
+            assert found is not None
+            return replace(found, document={**found.document, "evidence": used})
+
+        monkeypatch.setattr(runs_health.keep, "evidence_of", changed)
+        return dict(told("models", "health", 1, home=served)["record"])
+
+    counted = told("runs", "show", 2, home=served)["n_trials"]
+    found = with_({"effective_trials": 3.5})
+    assert (found["effective_trials"], found["n_trials"]) == (3.5, counted)
+    assert with_({})["effective_trials"] == counted, "of before these were kept"
+    assert given == [3.5, counted]
+
+
+@pytest.mark.parametrize("budget", ["0", "nan", "1"])
+def test_a_budget_that_is_none_is_refused_where_no_model_serves(tmp_path: Path, budget: str) -> None:
+    said = assay("models", "health", "--false-alarms", budget, "--json", home=tmp_path / "none")
+    assert said.code == 2 and "false_alarms" in said.error["message"]
 
 
 def test_an_unknown_model_and_a_budget_that_is_none_are_refused(served: Path) -> None:

@@ -54,6 +54,12 @@ def test_the_luck_of_many_trials_is_taken_off_what_may_be_expected() -> None:
     assert sum(state == "FAIL" for _, state in states) <= 4
 
 
+def test_trials_that_are_alike_count_as_fewer() -> None:
+    past, now = record(1, 800, 0.004), record(2, 300, 0.002)
+    many, few = (of_record(past, now, n_trials=count, seed=1)[0] for count in (100_000, 2.5))
+    assert many.text.endswith("the luck of 100,000 trials explains it") and "if 2.5 independent trials" in few.text
+
+
 def test_too_little_is_said_with_numbers() -> None:
     few, none = of_record(record(1, 500), record(2, LEAST_BARS - 7), n_trials=3, seed=1)
     assert (few.state, none) == ("UNKNOWN", None)

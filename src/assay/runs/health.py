@@ -1,26 +1,23 @@
 """Models that serve, looked at again: what they earned since training, what they see now, how old they are."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from assay.features import table
-from assay.kernel.bars import Bars
-from assay.kernel.clock import iso, now_ms
 from assay.kernel.contracts import Model
-from assay.kernel.errors import ArtifactError, DataError
-from assay.kernel.instrument import Instrument
+from assay.kernel.errors import ArtifactError, DataError, TrainError
 from assay.kernel.panel import Panel, Window
-from assay.kernel.parse import parse
 from assay.kernel.seeds import integer
-from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import DAY_MS
 from assay.runs import inputs, keep
 from assay.runs.context import Context
 from assay.runs.evidence import RunEvidence, jsonable
+from assay.runs.health_since import Since, age, locked, since_training
 from assay.simulate.metrics import metrics
 from assay.simulate.record import Record
 from assay.track.loading.checking import opened
@@ -28,6 +25,7 @@ from assay.track.loading.live import load
 from assay.track.registry.gate import word
 from assay.track.registry.standing import find, standings
 from assay.track.rows import Row
+from assay.validate.given import share
 from assay.validate.health import Finding, monitored, of_age, of_inputs, of_record, recommended
 from assay.validate.walk import judge_model
 
@@ -38,27 +36,7 @@ _OF_VOLUME = "volume_ratio_20"
 SERVING = ("champion", "challenger")
 _IDENTITY = ("id", "model_id", "strategy_type", "exchange", "symbol", "timeframe")
 _MONTH = 30
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    instruments: tuple[Instrument, ...]
-    bars: int | None
-    filter: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Since:
-    """A model's candles now. bars: from the first that it learnt from to the newest stored; `learnt`: its own."""
-
-    spec: TrainSpec
-    learnt: Bars
-    bars: Bars
-
-    @property
-    def new(self) -> int:
-        """Candles after the last that it learnt from."""
-        return int((self.bars.timestamp > self.learnt.timestamp[-1]).sum())
+_LOG = logging.getLogger(__name__)
 
 
 def health(asked: int | str, context: Context, *, false_alarms: float = 0.05) -> dict[str, Any]:
@@ -70,36 +48,56 @@ def health(asked: int | str, context: Context, *, false_alarms: float = 0.05) ->
     ConfigError for a budget outside (0, 1). Cost: the model is loaded as for a bot; features and decisions are made of
     all its candles.
     """
+    share("false_alarms", false_alarms)
     is_number = isinstance(asked, str) and asked.isdecimal() and len(asked) < 19
     return _looked_at(context.record.models.get(int(asked) if is_number else asked), context, false_alarms)
 
 
 def health_of_serving(context: Context, *, false_alarms: float = 0.05) -> list[dict[str, Any]]:
-    """`health` of every champion and challenger, newest first."""
+    """`health` of every champion and challenger, newest first; of one that cannot be looked at, why."""
+    share("false_alarms", false_alarms)
     rows = find(context.record, {}, serving=True, limit=10_000)
     standing = standings(context.record, [row["id"] for row in rows])
     serving = [row for row in rows if any(alias in SERVING for alias in standing[row["id"]].aliases)]
-    return [_looked_at(row, context, false_alarms) for row in serving]
+    return [_of_many(row, context, false_alarms) for row in serving]
+
+
+def _of_many(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
+    """The others are looked at all the same."""
+    try:
+        return _looked_at(row, context, false_alarms)
+    except (ArtifactError, DataError, TrainError) as error:
+        _LOG.warning("model %d could not be looked at: %s", row["id"], error)
+        why = Finding("candles", "UNKNOWN", f"it could not be looked at ({error.code}): {error.message}")
+        return _closed(_opened(row, context), [_audit(row), _verdict(row), why])
+
+
+def _opened(row: Row, context: Context) -> dict[str, Any]:
+    told: dict[str, Any] = {name: row[name] for name in _IDENTITY}
+    told |= {"aliases": list(standings(context.record, [row["id"]])[row["id"]].aliases), "verdict": word(row)}
+    return told | {"new_bars": None, "record": None, "inputs": None, "age": None, "monitoring": None}
+
+
+def _closed(told: dict[str, Any], findings: Sequence[Finding]) -> dict[str, Any]:
+    told |= {"recommendation": recommended(findings), "open": sum(each.state == "UNKNOWN" for each in findings)}
+    return dict(jsonable(told | {"reasons": [asdict(each) for each in findings]}))
 
 
 def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
-    told: dict[str, Any] = {name: row[name] for name in _IDENTITY}
-    told |= {"aliases": list(standings(context.record, [row["id"]])[row["id"]].aliases), "verdict": word(row)}
-    told |= {"new_bars": None, "record": None, "inputs": None, "age": None, "monitoring": None}
+    told = _opened(row, context)
     model, files = _loaded(row, context)
     findings = [files, _audit(row), _verdict(row)]
-    since = _since(row, context)
+    since = since_training(row, context)
     if isinstance(since, Finding):
         findings.append(since)
     else:
         evidence = _evidence(row, context)
-        told |= {"new_bars": since.new, "age": _age(row, since)}
-        findings += _locked(since, context)
+        told |= {"new_bars": since.new, "age": age(row, since)}
+        findings += locked(since, context)
         findings.append(of_age(since.new, _longest(evidence)))
         if model is not None:
             findings += _judged(model, row, since, evidence, context, false_alarms, told)
-    told |= {"recommendation": recommended(findings), "open": sum(each.state == "UNKNOWN" for each in findings)}
-    return dict(jsonable(told | {"reasons": [asdict(each) for each in findings]}))
+    return _closed(told, findings)
 
 
 def _loaded(row: Row, context: Context) -> tuple[Model | None, Finding]:
@@ -136,34 +134,6 @@ def _verdict(row: Row) -> Finding:
     return Finding("verdict", "PASS" if found == "GOLD" else "UNKNOWN", text)
 
 
-def _since(row: Row, context: Context) -> _Since | Finding:
-    run = context.record.experiments.get(row["experiment_id"])
-    if not run["spec"]:
-        return Finding("candles", "UNKNOWN", "its run says no spec: what it learnt from is not known")
-    try:
-        spec = parse(TrainSpec, run["spec"], path="spec")
-        learnt = inputs.bars_of(run["id"], context)[row["symbol"]]
-    except (ArtifactError, KeyError):
-        return Finding("candles", "UNKNOWN", "the candles that it learnt from are not kept: nothing is newer than them")
-    try:
-        (bars,), _ = keep.candles(_Read((learnt.instrument,), None, spec.filter), context)
-    except DataError as error:
-        if error.code != "DATA_NOT_FOUND":
-            raise
-        bars = learnt
-    newer = bool(bars.timestamp[-1] > learnt.timestamp[-1])
-    return _Since(spec, learnt, bars[int(np.searchsorted(bars.timestamp, learnt.timestamp[0])) :] if newer else learnt)
-
-
-def _locked(since: _Since, context: Context) -> Iterator[Finding]:
-    """What nobody may look at is no new bar."""
-    market = since.learnt.instrument
-    lock = context.record.vault.of(market.exchange, market.symbol)
-    if lock is not None:
-        text = f"bars from {iso(lock.since)[:16]} on are locked away (assay vault): none of them was looked at"
-        yield Finding("candles", "UNKNOWN", text)
-
-
 def _evidence(row: Row, context: Context) -> RunEvidence | None:
     try:
         return keep.evidence_of(row["experiment_id"], context)
@@ -181,29 +151,8 @@ def _longest(evidence: RunEvidence | None) -> int | None:
     return (sum if evidence.document.get("mode") == "fixed" else max)(served) if served else None
 
 
-def _age(row: Row, since: _Since) -> dict[str, Any]:
-    learnt_to, newest = (int(bars.known_at[-1]) for bars in (since.learnt, since.bars))
-    return {
-        "created": f"{row['created_at']:%Y-%m-%dT%H:%M:%SZ}",
-        "learnt_to": iso(learnt_to),
-        "newest": iso(newest),
-        "days": (now_ms() - learnt_to) / DAY_MS,
-        "days_of_candles": (newest - learnt_to) / DAY_MS,
-        "gap_bars": _gap(since),
-    }
-
-
-def _gap(since: _Since) -> int:
-    """Bars that are missing between the last that it learnt from and the first newer one."""
-    if not since.new:
-        return 0
-    last = int(since.learnt.known_at[-1])
-    first = int(since.bars.timestamp[len(since.bars) - since.new])
-    return max(0, (first - last) // since.bars.instrument.bar.ms)
-
-
 def _judged(
-    model: Model, row: Row, since: _Since, evidence: RunEvidence | None, context: Context, false_alarms: float,
+    model: Model, row: Row, since: Since, evidence: RunEvidence | None, context: Context, false_alarms: float,
     told: dict[str, Any],
 ) -> Iterator[Finding]:  # fmt: skip
     """Record and inputs; their numbers go into `told`."""
@@ -222,7 +171,7 @@ def _judged(
     yield seen
 
 
-def _window(since: _Since, names: tuple[str, ...]) -> Window | Finding:
+def _window(since: Since, names: tuple[str, ...]) -> Window | Finding:
     """Candles with the columns that the model reads, by its manifest; or which of them newer candles cannot give."""
     if not names:
         return Window.of_bars(since.bars)
@@ -235,7 +184,7 @@ def _window(since: _Since, names: tuple[str, ...]) -> Window | Finding:
     return Window(since.bars, np.ascontiguousarray(made.values[:, [made.names.index(n) for n in names]]), names)
 
 
-def _record(model: Model, window: Window, since: _Since) -> Record | None:
+def _record(model: Model, window: Window, since: Since) -> Record | None:
     """The new bars traded as a test fold is: flat before the first, closed at the last. None without a new bar."""
     if not len(window):
         return None
@@ -249,22 +198,29 @@ def _record(model: Model, window: Window, since: _Since) -> Record | None:
 
 
 def _of_record(
-    record: Record | None, since: _Since, evidence: RunEvidence | None, row: Row
+    record: Record | None, since: Since, evidence: RunEvidence | None, row: Row
 ) -> tuple[Finding, dict[str, Any] | None]:
     if evidence is None:
         return Finding("record", "UNKNOWN", "its out-of-sample record is gone: there is no band"), None
     past = evidence.bars.filter(pl.col("symbol") == row["symbol"])["return"].to_numpy()
     now = np.empty(0) if record is None else record.returns
     trials = int(evidence.document["n_trials"])
-    found, realised = of_record(past, now, n_trials=trials, seed=integer(since.spec.seed, "health"))
+    luck = float((evidence.document.get("evidence") or {}).get("effective_trials") or trials)  # as the gate deflates
+    found, realised = of_record(past, now, n_trials=luck, seed=integer(since.spec.seed, "health"))
     if realised is None or record is None:
         return found, None
-    numbers = {"bars": len(now), "trades": len(record.trades), "out_of_sample_bars": len(past), "n_trials": trials}
+    numbers: dict[str, Any] = {
+        "bars": len(now),
+        "trades": len(record.trades),
+        "out_of_sample_bars": len(past),
+        "n_trials": trials,
+    }
+    numbers["effective_trials"] = luck
     return found, numbers | asdict(realised)
 
 
 def _of_inputs(
-    model: Model, window: Window, since: _Since, false_alarms: float, warm_up: int
+    model: Model, window: Window, since: Since, false_alarms: float, warm_up: int
 ) -> tuple[Finding, dict[str, Any] | None]:
     """Of the columns that the model leans on; of a few simple ones where it reads candles."""
     values, names = window.features, window.names
@@ -284,7 +240,7 @@ def _used(model: Model, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if shares.get(name, 0.0) > 0) or names
 
 
-def _monitoring(record: Record, since: _Since, evidence: RunEvidence) -> dict[str, Any] | None:
+def _monitoring(record: Record, since: Since, evidence: RunEvidence) -> dict[str, Any] | None:
     """Documented monitoring numbers, once there are thirty days."""
     if record.timestamp[-1] - record.timestamp[0] < _MONTH * DAY_MS:
         return None

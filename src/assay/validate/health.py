@@ -51,14 +51,15 @@ def recommended(findings: Iterable[Finding]) -> Recommendation:
 
 
 def of_record(
-    out_of_sample: FloatArray, realised: FloatArray, *, n_trials: int, seed: int
+    out_of_sample: FloatArray, realised: FloatArray, *, n_trials: float, seed: int
 ) -> tuple[Finding, Realised | None]:
     """Does it earn what its out-of-sample record made one expect? Both are ``(n,)`` net returns a bar.
 
     The best of N tried is too good by luck, so a record FAILs only below the deflated band: that of the out-of-sample
     returns less ``E[max_N] / sqrt(n - 1)`` of their deviation a bar, which is what N trials without an edge would show
-    (`expected_max_sharpe`). One that FAILs and loses is to be retired; one that FAILs and gains, retrained.
-    Below the plain band alone it PASSes and says so. Fewer than `LEAST_BARS` new bars are UNKNOWN.
+    (`expected_max_sharpe`); N may be a number of independent ones. One that FAILs and loses is to be retired; one that
+    FAILs and gains, retrained. Below the plain band alone it PASSes and says so. Fewer than `LEAST_BARS` new bars are
+    UNKNOWN.
     """
     new, n = len(realised), len(out_of_sample)
     if new < LEAST_BARS:
@@ -76,8 +77,8 @@ def of_record(
     deflated = banded_record(out_of_sample - luck, realised, level=LEVEL, seed=seed)
     found = Realised(band, deflated)
     if deflated.state != "below":
-        return Finding("record", "PASS", f"{meant}, but the luck of {n_trials:,} trials explains it"), found
-    most = f", and {_signed(deflated.low)} at least if {n_trials:,} trials were luck" if n_trials > 1 else ""
+        return Finding("record", "PASS", f"{meant}, but the luck of {_trials(n_trials)} explains it"), found
+    most = f", and {_signed(deflated.low)} at least if {_trials(n_trials)} were luck" if n_trials > 1 else ""
     return Finding("record", "FAIL", f"{meant}{most}", "retire" if band.total < 0 else "retrain"), found
 
 
@@ -130,6 +131,12 @@ def monitored(rolling: float, lifetime: float) -> tuple[float | None, str | None
     degradation = rolling / lifetime - 1
     stage = "PAPER" if rolling < ROLLING_KEPT * lifetime else "DECAY" if degradation < MOST_DEGRADED else None
     return degradation, stage
+
+
+def _trials(count: float) -> str:
+    if count == 1:
+        return "1 trial"
+    return f"{count:,.0f} trials" if count == int(count) else f"{count:,.1f} independent trials"
 
 
 def _few(new: int) -> str:
