@@ -118,6 +118,12 @@ def test_one_that_gives_no_column_is_refused(tmp_path: Path, body: str, code: st
         ("x = 1\n", "CONFIG_FEATURE_FILE", "feature file 'my_features.py' declares no feature"),
         ("x = 1\ndef f(:\n", "CONFIG_FEATURE_FILE", "line 2: invalid syntax"),
         ("x = 1\n\nboom()\n", "CONFIG_FEATURE_FILE", "line 3: NameError"),
+        ("x = 1\n\ny = '\0'\n", "CONFIG_FEATURE_FILE", "line 3: source code"),
+        (
+            HEAD + BAD.replace("0", "1_000_000") + "return 1\n",
+            "CONFIG_FEATURE_FILE",
+            "lookback is 1,000,000 bars of 1h",
+        ),
         ("raise SystemExit\n", "CONFIG_FEATURE_FILE", "line 1: SystemExit"),
         (HEAD + BAD.replace("bad", "rsi_14") + "return 1\n", "CONFIG_FEATURE_DUPLICATE", "my_features.py:6: feature"),
         (HEAD + BAD.replace("bad", "future_price") + "return 1\n", "CONFIG_FEATURE", "my_features.py:6: feature name"),
@@ -142,3 +148,14 @@ def test_a_column_that_the_bars_cannot_give_is_not_asked_and_so_told(tmp_path: P
     found = told("audit", "--features-file", file(tmp_path, GAP, needy))
     assert not found["passed"] and not found["complete"] and found["violations"] == []
     assert found["notes"] == ["feature 'bad' was not asked: the bars have no column depth"]
+
+
+@pytest.mark.parametrize(
+    "body", ["np.full(len(study.bars), np.nan)", "np.where(np.arange(len(study.bars)) < 5, 1, np.nan)"]
+)
+def test_a_column_without_a_number_passes_nothing(tmp_path: Path, body: str) -> None:
+    path = file(tmp_path, GAP, BAD.replace("0", "5") + f"return {body}")
+    found = told("audit", "--features-file", path)
+    assert not found["passed"] and not found["complete"] and found["violations"] == []
+    assert found["notes"] == ["feature 'bad' gives no finite number in 2,010 bars: nothing to ask"]
+    assert "is not complete" in assay("audit", "--features-file", path).out.replace(" \n", " ")

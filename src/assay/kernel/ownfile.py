@@ -25,8 +25,8 @@ def executed(path: Path, *, kind: str, code: str) -> tuple[ModuleType, bytes]:
     except AssayError:
         raise
     except SyntaxError as error:
-        why = f"line {error.lineno}: {error.msg}"
-        raise refused(path, why, kind=kind, code=code, line=error.lineno) from error
+        at = error.lineno or source[: source.find(b"\0") + 1].count(b"\n") + 1  # of a NUL no line is told
+        raise refused(path, f"line {at}: {error.msg}", kind=kind, code=code, line=at) from error
     except (Exception, SystemExit) as error:  # a file that exits must not end the command without a word
         line = own_line(error, str(path))
         where = f"line {line}: " if line else ""

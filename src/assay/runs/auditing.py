@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from assay.features import Feature, Study
-from assay.features.files import feature_file
+from assay.features.files import CODE, feature_file
 from assay.kernel.bars import Bars
 from assay.kernel.clock import iso, now_ms
 from assay.kernel.contracts import Model
 from assay.kernel.errors import ArtifactError, ConfigError, DataError
 from assay.kernel.instrument import Instrument
+from assay.kernel.ownfile import refused
 from assay.kernel.parse import parse
 from assay.kernel.spec import FoldPlan, TrainSpec
 from assay.learn.rules import RuleTrainer
@@ -31,6 +32,7 @@ from assay.validate.verdict import of_audit
 
 _BARS, _TRAIN_SHARE = 5_000, 0.7  # on which a strategy file is asked
 _FEATURE_BARS, _LEAST_BARS = 2_000, 200  # on which features are
+MOST_ROWS = 50_000  # that one may look back: thrice as many are made, and asked about some hundred times
 
 
 def audit_run(run: int | str, context: Context) -> dict[str, Any]:
@@ -111,13 +113,13 @@ def audit_features_file(
 ) -> dict[str, Any]:  # fmt: skip
     """Audit each feature of the user's own file, on the newest stored or on synthetic bars.
 
-    ``features`` says by name what each declares. Raises what `feature_file` and `audit_features` raise; TrainError
-    ``TRAIN_FEATURE`` for what a function itself raises; DataError ``DATA_TOO_FEW`` where bars are fewer than thrice
-    the longest lookback.
+    ``features`` says by name what each declares. Raises what `feature_file` and `audit_features` raise; ConfigError
+    ``CONFIG_FEATURE_FILE`` for one that looks back on more than `MOST_ROWS` bars; TrainError ``TRAIN_FEATURE`` for what
+    a function itself raises; DataError ``DATA_TOO_FEW`` where bars are fewer than thrice the longest lookback.
     """
     began = time.monotonic()
     with feature_file(file) as own, blamed(file, "TRAIN_FEATURE"):
-        longest = max(_rows(each, timeframe) for each in own)
+        longest = max(_rows(each, file, timeframe) for each in own)
         need = max(_LEAST_BARS, 3 * longest)
         bars = _candles(context, exchange, symbol, timeframe, _FEATURE_BARS + 3 * longest)
         if len(bars) < need:
@@ -130,9 +132,13 @@ def audit_features_file(
     return told | (found.document or {})
 
 
-def _rows(each: Feature, timeframe: str) -> int:
-    empty = synthetic(bars=1, seed=1, timeframe=timeframe)
-    return Study(empty).rows(each)
+def _rows(each: Feature, file: Path, timeframe: str) -> int:
+    rows = Study(synthetic(bars=1, seed=1, timeframe=timeframe)).rows(each)
+    if rows > MOST_ROWS:
+        why = f"declares feature {each.name}, whose lookback is {rows:,} bars of {timeframe}; at most {MOST_ROWS:,} do"
+        hint = "Let it read fewer, or bars of a longer --timeframe."
+        raise refused(file, why, kind="feature", code=CODE, hint=hint, feature=each.name)
+    return rows
 
 
 def _candles(context: Context, exchange: str | None, symbol: str | None, timeframe: str, most: int) -> Bars:

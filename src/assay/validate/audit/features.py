@@ -25,7 +25,8 @@ _WARM_CUTS = 5
 def audit_features(features: Sequence[Feature], bars: Bars, *, seed: int, cuts: int = 20) -> AuditReport:
     """Ask each column by itself: its future taken away, and made three others, at every cut; and less history.
 
-    Columns that these bars cannot have are not asked, which stands in `notes` and makes the report incomplete.
+    Columns that these bars cannot have are not asked, and one that gives no finite number on them answers nothing:
+    either stands in `notes` and makes the report incomplete.
     Raises ConfigError ``CONFIG_FEATURE`` for one that gives no number a bar, an infinity, another answer when it is
     asked again, or writes into the bars; and whatever the functions raise. Cost: about 100 evaluations a column.
     """
@@ -37,7 +38,11 @@ def audit_features(features: Sequence[Feature], bars: Bars, *, seed: int, cuts: 
             notes.append(f"feature '{each.name}' was not asked: {absent[each.name]}")
             continue
         with np.errstate(all="ignore"):  # a market that is held at one price divides by zero where no real one does
-            _demand_sound(each, bars)
+            rows = Study(bars).rows(each)
+            if not np.isfinite(_sound(each, bars)[rows:]).any():
+                notes.append(
+                    f"feature '{each.name}' gives no finite number in {len(bars) - rows:,} bars: nothing to ask"
+                )
             reports.append(_asked(each, bars, seed, cuts))
         checks.update(reports[-1].checks)
     found = tuple(v for probe in PROBES for r in reports for v in r.violations if v.probe == probe)
@@ -71,7 +76,7 @@ def _instants(ground: Ground, cuts: int) -> list[int]:
     return [int(times[draw.integers(a, max(a + 1, b))]) for a, b in draw.permutation(list(pairwise(edges)))]
 
 
-def _demand_sound(each: Feature, bars: Bars) -> None:
+def _sound(each: Feature, bars: Bars) -> FloatArray:
     was = bars.digest()
     first = _numbers(each, each.compute(Study(bars)), len(bars))
     if bars.digest() != was:
@@ -83,6 +88,7 @@ def _demand_sound(each: Feature, bars: Bars) -> None:
     if not np.array_equal(first, again, equal_nan=True):
         row = int(np.argmax(~((first == again) | (np.isnan(first) & np.isnan(again)))))
         raise _refused(each, f"gives another value at row {row} when it is asked again")
+    return first
 
 
 def _numbers(each: Feature, given: object, n: int) -> FloatArray:
