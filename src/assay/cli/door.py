@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from unicodedata import category
 
 import typer
 
@@ -50,6 +51,7 @@ _DISK = {
     errno.EROFS: ("STORE_READ_ONLY", "Choose a folder that you may write to, with --home or ASSAY_HOME."),
     errno.EIO: ("STORE_IO", "Check the disk."),
 }
+_CONTROL = ("Cc", "Cf", "Zl", "Zp")  # controls, marks that turn or hide text, other ends of a line
 # Typer carries its own copy of click and shows only the leaf of the errors for a wrong command line.
 _USAGE: Any = typer.BadParameter.__base__
 
@@ -132,9 +134,9 @@ def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> i
 
         document = {"code": error.code, "message": error.message, "hint": error.hint, "facts": jsonable(error.facts)}
         sys.stdout.write(json.dumps({"error": document}, default=str, allow_nan=False) + "\n")
-    sys.stderr.write(f"error {error.code}: {error.message}\n")
+    sys.stderr.write(escaped(f"error {error.code}: {error.message}\n"))
     if error.hint and error.hint not in error.message:
-        sys.stderr.write(f"  {error.hint}\n")
+        sys.stderr.write(escaped(f"  {error.hint}\n"))
     report = error.facts.get("quality")
     if isinstance(report, dict):
         sys.stderr.write(
@@ -143,15 +145,27 @@ def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> i
     return error.exit_code if exit_code is None else exit_code
 
 
+def escaped(text: str) -> str:
+    r"""The text with what would move a terminal's cursor, colour or turn its text spelt out; new lines and tabs stay.
+
+    >>> print(escaped("a\x1b[2Jb"))
+    a\x1b[2Jb
+    """
+    if text.isprintable():
+        return text
+    told = (c if c in "\n\t" or category(c) not in _CONTROL else c.encode("unicode_escape").decode() for c in text)
+    return "".join(told)
+
+
 def say(document: Document | Sequence[Document], people: Callable[["Console"], object], *, as_json: bool) -> None:
-    """Print a result: the document as JSON on stdout, or for people on stdout as well."""
+    """Print a result: the document as JSON on stdout, or for people on stdout as well, control characters escaped."""
     if as_json:
         sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
         sys.stdout.flush()
         return
-    from rich.console import Console
+    from assay.cli.terminal import Terminal
 
-    people(Console(soft_wrap=False))
+    people(Terminal(soft_wrap=False))
     sys.stdout.flush()
 
 

@@ -222,8 +222,8 @@ def _one(console: "Console", found: dict[str, Any]) -> None:
     for event in found["events"]:
         told = ", ".join(f"{k} {v}" for k, v in event["details"].items() if v is not None)
         lines.append(f"  {event['time'][:19]}  {event['action']} by {event['by'] or 'nobody'}: {told}")
-    for line in lines:
-        console.print(line, markup=False, highlight=False)
+    for line in lines:  # a name or a reason of two lines could pass for an event of its own
+        console.print(line.replace("\n", "\\n"), markup=False, highlight=False)
 
 
 def _reasons(found: dict[str, Any]) -> list[dict[str, Any]]:

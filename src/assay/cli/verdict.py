@@ -20,7 +20,7 @@ def word(console: "Console", document: Document) -> None:
     for line in cost_of_audit(document):
         console.print(f"  {line}", highlight=False, markup=False)
     for line in holdout(document):
-        console.print(line, highlight=False, markup=False)
+        console.print(line.replace("\n", "\\n"), highlight=False, markup=False)
     lines = [*beside(document)]
     if lines:
         console.print("for information, none of it decides:", highlight=False)
