@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check unit fast bench kills timescale setup chromium postgresql clean
+.PHONY: demo test check unit selftest nightly fast bench kills timescale setup chromium postgresql clean
 
 demo: $(VENV)/.core  ## set up and run the main job on three small markets
 	$(BIN)/assay demo
 
-test: check unit  ## everything that CI runs
+test: check unit selftest  ## everything that CI runs
 
 check: $(READY)  ## style, types, layers, doctests
 	$(BIN)/ruff check .
@@ -20,6 +20,12 @@ check: $(READY)  ## style, types, layers, doctests
 
 unit: $(READY) chromium postgresql  ## the tests; examples and every code block of README and docs are among them
 	$(BIN)/pytest -n 2 --durations=10
+
+selftest: $(READY)  ## the judge judged on 120 markets whose truth is known; some six minutes
+	$(BIN)/assay selftest
+
+nightly: $(READY)  ## the same on 400 markets; some twenty minutes
+	$(BIN)/assay selftest --nightly
 
 fast: $(READY)  ## the inner loop: what takes under two seconds
 	$(BIN)/pytest -n 2 -m "not slow and not browser and not postgres"
