@@ -86,8 +86,7 @@ class Line:
     def __init__(self, port: int) -> None:
         self._to = port
         self._dead = False
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket = _bound(0)
         self.port = int(self._socket.getsockname()[1])
         self.uri = f"http://127.0.0.1:{self.port}"
         self._open: list[socket.socket] = []
@@ -95,9 +94,7 @@ class Line:
 
     def up(self) -> None:
         if self._socket.fileno() < 0:
-            self._socket = socket.socket()
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind(("127.0.0.1", self.port))
+            self._socket = _bound(self.port)
         self._dead = False
         self._socket.listen()
         threading.Thread(target=self._serve, args=(self._socket,), daemon=True).start()
@@ -123,6 +120,14 @@ class Line:
                 self._open.append(there)
                 for one, other in ((here, there), (there, here)):
                     threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+
+
+def _bound(port: int) -> socket.socket:
+    """On loopback. What it accepts inherits its leave to share the port: else a connection's last minute keeps it."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    return made
 
 
 def _pump(one: socket.socket, other: socket.socket) -> None:
