@@ -84,7 +84,7 @@ def _plain(console: "Console", lines: list[str]) -> None:
 
 def _line(found: Document) -> str:
     seen = found["trials_before"]
-    before = f"; {seen:,} trials had been scored on it before" if seen else ""
+    before = f"; {seen:,} trial{'s' if seen > 1 else ''} had been scored on it before" if seen else ""
     return (
         f"{found['exchange']} {found['symbol']}: locked from {found['from'][:16]} on by {found['by']}, read "
         f"{_times(found['readings'])}{before}"
