@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from math import nan
 from typing import Any
 
-from assay.kernel.clock import iso
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
@@ -91,13 +90,7 @@ def holdout(spec: TrainSpec, context: Context) -> dict[str, Any]:
     locks = [lock for each in spec.instruments if (lock := vault.of(each.exchange, each.symbol)) is not None]
     read = {row["id"]: row for each in spec.instruments for row in vault.readings(each.exchange, each.symbol)}
     return {
-        "locks": [
-            {
-                "exchange": lock.exchange, "symbol": lock.symbol, "from": iso(lock.since), "by": lock.by,
-                "time": iso(lock.time), "trials_before": lock.trials_before,
-            }
-            for lock in locks
-        ],
+        "locks": [lock.document for lock in locks],
         "readings": [
             {
                 "market": row["market_key"], "number": row["seq"], "run": row["experiment_id"],

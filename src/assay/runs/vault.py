@@ -163,10 +163,7 @@ def _days(text: str) -> int:
 
 def _told(each: Lock, context: Context) -> dict[str, Any]:
     reads = context.record.vault.readings(each.exchange, each.symbol)
-    return {
-        "exchange": each.exchange, "symbol": each.symbol, "from": iso(each.since), "by": each.by,
-        "time": iso(each.time), "trials_before": each.trials_before, "readings": len(reads),
-    }  # fmt: skip
+    return each.document | {"readings": len(reads)}
 
 
 def _left(row: Mapping[str, Any], context: Context) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

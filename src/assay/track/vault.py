@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assay.kernel.clock import iso
 from assay.kernel.errors import ConfigError, StoreError, shown
 from assay.kernel.instrument import markets_of
 from assay.kernel.timeframe import Timeframe
@@ -36,6 +37,14 @@ class Lock:
     by: str
     time: int
     trials_before: int
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Plain and JSON-able; times as text."""
+        return {
+            "exchange": self.exchange, "symbol": self.symbol, "from": iso(self.since), "by": self.by,
+            "time": iso(self.time), "trials_before": self.trials_before,
+        }  # fmt: skip
 
 
 class Vault:

@@ -96,9 +96,8 @@ class Champions:
         with self._database.write() as connection:
             row = _model(connection, row["id"], locked=True)
             demand_there(row)
-            gate(
-                row, override, [], limits
-            )  # it may have been found damaged, or marked for deletion, while its files were read
+            # it may have been found damaged, or marked for deletion, while its files were read
+            gate(row, override, [], limits)
             post = post_of(row)
             held = _held(connection, post)
             old = held.get("champion")
