@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
-from assay.simulate.sweep_lanes import WIDTH, anywhere, both, lesser, load, spread, store, strided, where
+from assay.simulate.sweep_lanes import WIDTH, anywhere, both, lesser, load, spread, store, transposed, where
 from assay.simulate.sweep_trades import CASH, COLUMNS, FLAT, FROM, LEFT_WITH, QUANTITY, TO
 from assay.simulate.tally import UNCOUNTED
 
@@ -15,8 +15,8 @@ ROOM = 512  # closes of an account that are kept until they are added up: all ei
 STEP = ROOM + 3 * WIDTH  # from one account's equities to the next one's
 # where an account stands, ``(WIDTH, 2)``: its trade, the bars of it that are done
 TRADE, DONE = range(2)
-# sums of the accounts, ``(BAR_SUMS, WIDTH)`` flat, in the order of `tally.Bar`; then the equity so far
-BEFORE, BAR_SUMS = 11, 12
+# sums of the accounts, ``(BAR_SUMS, WIDTH)`` flat, in the order of `tally.Bar`; then the worst loss, the equity so far
+WORST_BAR, BEFORE, BAR_SUMS = 11, 12, 13
 
 
 @njit(**UNCOUNTED)
@@ -58,61 +58,55 @@ def equities_of(
 
 @njit(**UNCOUNTED)
 def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
-    """Add the returns of each account's next `count` equities to its sums."""
-    powers: Any = (
+    """Add the returns of each account's next `count` equities, a multiple of `WIDTH`, to its sums."""
+    kept: Any = (
         load(sums, 0),
         load(sums, WIDTH),
         load(sums, 2 * WIDTH),
         load(sums, 3 * WIDTH),
         load(sums, 4 * WIDTH),
-    )
-    falls: Any = (
         load(sums, 5 * WIDTH),
         load(sums, 6 * WIDTH),
         load(sums, 7 * WIDTH),
         load(sums, 8 * WIDTH),
         load(sums, 9 * WIDTH),
         load(sums, 10 * WIDTH),
+        load(sums, WORST_BAR * WIDTH),
     )
-    before, one = load(sums, BEFORE * WIDTH), spread(1.0)
-    for k in range(count):
-        now = strided(equities, k, STEP)
-        r = now / before - one
-        before = now
-        powers = _powers(powers, r)
-        falls = _falls(falls, r)
+    before = load(sums, BEFORE * WIDTH)
+    for k in range(0, count, WIDTH):
+        now = transposed(equities, k, STEP)
+        kept = _with_bar(kept, before, now[0])
+        kept = _with_bar(kept, now[0], now[1])
+        kept = _with_bar(kept, now[1], now[2])
+        kept = _with_bar(kept, now[2], now[3])
+        kept = _with_bar(kept, now[3], now[4])
+        kept = _with_bar(kept, now[4], now[5])
+        kept = _with_bar(kept, now[5], now[6])
+        kept = _with_bar(kept, now[6], now[7])
+        before = now[7]
     store(sums, BEFORE * WIDTH, before)
-    store(sums, 0, powers[0])
-    store(sums, WIDTH, powers[1])
-    store(sums, 2 * WIDTH, powers[2])
-    store(sums, 3 * WIDTH, powers[3])
-    store(sums, 4 * WIDTH, powers[4])
-    store(sums, 5 * WIDTH, falls[0])
-    store(sums, 6 * WIDTH, falls[1])
-    store(sums, 7 * WIDTH, falls[2])
-    store(sums, 8 * WIDTH, falls[3])
-    store(sums, 9 * WIDTH, falls[4])
-    store(sums, 10 * WIDTH, falls[5])
+    for q in range(12):
+        store(sums, q * WIDTH, kept[q])
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _powers(sums: Any, r: Any) -> Any:
-    total, squares, cubes, fourths, downside = sums
+def _with_bar(kept: Any, before: Any, now: Any) -> Any:
+    """The sums with the return from one equity to the next; those of an account that loses all of it do not hold."""
+    total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes, worst = kept
+    one = spread(1.0)
+    r = now / before - one
     square, loss = r * r, lesser(r, spread(0.0))
-    return total + r, squares + square, cubes + square * r, fourths + square * square, downside + loss * loss
-
-
-@njit(**UNCOUNTED, forceinline=True)
-def _falls(sums: Any, r: Any) -> Any:
-    """Growth and drawdowns; an account that loses all of it is computed again by another way."""
-    growth, peak, trough, deepest, depths, episodes = sums
-    growth = growth * (spread(1.0) + r)
+    growth = growth * (one + r)
     top = growth >= peak
     ended = both(top, trough < peak)
     if anywhere(ended):
-        depth = trough / peak - spread(1.0)
+        depth = trough / peak - one
         deepest = where(ended, lesser(deepest, depth), deepest)
         depths = where(ended, depths + depth, depths)
-        episodes = where(ended, episodes + spread(1.0), episodes)
+        episodes = where(ended, episodes + one, episodes)
     trough = where(top, growth, lesser(trough, growth))
-    return growth, where(top, growth, peak), trough, deepest, depths, episodes
+    peak = where(top, growth, peak)
+    total, squares, cubes, fourths = total + r, squares + square, cubes + square * r, fourths + square * square
+    downside, worst = downside + loss * loss, lesser(worst, loss)
+    return total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes, worst

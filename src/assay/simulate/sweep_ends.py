@@ -14,19 +14,18 @@ from assay.simulate.sweep_lanes import WIDTH, anywhere, both, either, load, spre
 from assay.simulate.sweep_replay import (
     AT_CLOSE,
     AT_OPEN,
-    CLOSE,
     CLOSED_AT,
-    HIGH,
     HOLD,
     INSIDE,
-    LOW,
-    OPEN,
     SIDE,
     SIGNAL_WIDTH,
     STOP_BASE,
     STOP_UNIT,
     TAKE_BASE,
+    Prices,
     Rule,
+    as_rule,
+    bar_at,
     exit_of,
     order,
 )
@@ -77,7 +76,7 @@ def follow(conditions: NDArray[np.int8], sides: FloatArray, after: NDArray[np.in
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def ends_of(
-    prices: FloatArray,
+    prices: Prices,
     entries: NDArray[np.int32],
     signals: FloatArray,
     listed: BoolArray,
@@ -99,8 +98,7 @@ def ends_of(
         if not listed[p]:
             continue
         for e in range(WIDTH):
-            rule = exits[e, 0], exits[e, 1], exits[e, 2], exits[e, 3], exits[e, 4], exits[e, 5]
-            whole[e] &= _begun(prices, entries[p], signals, p, carries, rule, share, e, bands, orders)
+            whole[e] &= _begun(prices, entries[p], signals, p, carries, as_rule(exits[e]), share, e, bands, orders)
         _search(prices, entries[p], bands)
         for e in range(WIDTH):
             _ended(prices, entries[p], signals[p, SIDE], p, first_at, e, bands, orders, ends)
@@ -108,7 +106,7 @@ def ends_of(
 
 @njit(**UNCOUNTED, forceinline=True)
 def _begun(
-    prices: FloatArray,
+    prices: Prices,
     t: int,
     signals: FloatArray,
     p: int,
@@ -123,22 +121,22 @@ def _begun(
     stop, take, size = order(signals, p, carries, rule)
     side = signals[p, SIDE]
     way = share if side > 0.0 else -share
-    paid = prices[t, OPEN] * (1.0 + way)
+    paid = prices[0][t] * (1.0 + way)
     levels = paid - side * stop, paid + side * take
     orders[e, 0], orders[e, 1], orders[e, 2] = levels[0], levels[1], side * size
     bands[e], bands[WIDTH + e] = levels if side > 0.0 else (levels[1], levels[0])
-    limit = min(t + rule[HOLD], len(prices)) if rule[HOLD] > 0.0 else len(prices)
+    limit = min(t + rule[HOLD], len(prices[0])) if rule[HOLD] > 0.0 else len(prices[0])
     bands[2 * WIDTH + e] = orders[e, 3] = limit
     return size != 0.0
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _search(prices: FloatArray, t: int, bands: FloatArray) -> None:
+def _search(prices: Prices, t: int, bands: FloatArray) -> None:
     """The first row from t on, before the given one, that reaches a level."""
     low, high, found = load(bands, 0), load(bands, WIDTH), load(bands, 2 * WIDTH)
     while anywhere(found > spread(float(t))):
         now = spread(float(t))
-        reached = either(low >= spread(prices[t, LOW]), spread(prices[t, HIGH]) >= high)
+        reached = either(low >= spread(prices[2][t]), spread(prices[1][t]) >= high)
         found = where(both(reached, found > now), now, found)
         t += 1
     store(bands, 2 * WIDTH, found)
@@ -146,7 +144,7 @@ def _search(prices: FloatArray, t: int, bands: FloatArray) -> None:
 
 @njit(**UNCOUNTED, forceinline=True)
 def _ended(
-    prices: FloatArray,
+    prices: Prices,
     t: int,
     side: float,
     p: int,
@@ -159,11 +157,11 @@ def _ended(
     """Write down the end of the position of place p, searched to the row in `bands`."""
     x, how, rows, money = int(bands[2 * WIDTH + e]), INSIDE, ends[0], ends[1]
     if x == int(orders[e, 3]):
-        how = AT_OPEN if x < len(prices) else AT_CLOSE
-        x = min(x, len(prices) - 1)
-    bar = prices[x, OPEN], prices[x, HIGH], prices[x, LOW], prices[x, CLOSE]
+        how = AT_OPEN if x < len(prices[0]) else AT_CLOSE
+        x = min(x, len(prices[0]) - 1)
+    bar = bar_at(prices, x)
     price, reason, _ = exit_of(bar, side, (orders[e, 0], orders[e, 1]), how, np.inf, 0.0, True)
     rows[e, p, ROW], rows[e, p, REASON] = x, reason
     rows[e, p, AFTER] = first_at[x - 1 if how == AT_OPEN else x]
-    mark = bar[CLOSE] if how == AT_CLOSE else (np.nan if x == t else bar[OPEN])
+    mark = bar[3] if how == AT_CLOSE else (np.nan if x == t else bar[0])
     money[e, p, PRICE], money[e, p, MARK], money[e, p, SIGNED] = price, mark, orders[e, 2]

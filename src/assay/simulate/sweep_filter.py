@@ -131,16 +131,3 @@ def changes(side: FloatArray, first: int) -> tuple[NDArray[np.int32], FloatArray
                 rows[count], sides[count] = start + k, held
                 count += 1
     return rows[:count].copy(), sides[:count].copy()
-
-
-def interleaved(opens: FloatArray, highs: FloatArray, lows: FloatArray, closes: FloatArray) -> FloatArray:
-    """``(n, 4)``: a bar's prices beside each other, for whoever visits few bars."""
-    out = np.empty((len(opens), 4))  # by numpy, which asks for huge pages: a million rows touch 8,000 small ones
-    _interleave(opens, highs, lows, closes, out)
-    return out
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _interleave(opens: FloatArray, highs: FloatArray, lows: FloatArray, closes: FloatArray, out: FloatArray) -> None:
-    for t in range(len(opens)):
-        out[t, 0], out[t, 1], out[t, 2], out[t, 3] = opens[t], highs[t], lows[t], closes[t]

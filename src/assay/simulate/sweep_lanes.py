@@ -4,7 +4,7 @@ A `Lanes` lives in registers inside Numba functions only. Each operation is the 
 a lane holds the bits that a loop over scalars would give.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import add, ge, gt, lt, mul, sub, truediv
 from typing import Any
 
@@ -27,6 +27,7 @@ class _Lanes(types.Type):
 
 
 NUMBERS, MASK = _Lanes(name="Lanes"), _Lanes(name="LanesMask")
+_EIGHT: Any = types.UniTuple(NUMBERS, WIDTH)  # type: ignore[no-untyped-call]
 
 
 @register_model(_Lanes)
@@ -70,7 +71,7 @@ def spread(typing: Any, value: Any) -> Any:
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), args[0], _PLACE(0))
-        return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_PLACE, WIDTH), [0] * WIDTH))
+        return _shuffled(builder, one, one, [0] * WIDTH)
 
     return NUMBERS(types.float64), build
 
@@ -103,9 +104,29 @@ def anywhere(typing: Any, mask: Any) -> Any:
     return types.boolean(MASK), build
 
 
+@_compiled
+def first_of(typing: Any, mask: Any) -> Any:
+    """The first lane where it holds, `WIDTH` where it holds in none."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        marks = builder.zext(builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(64))
+        return builder.cttz(builder.or_(marks, ir.IntType(64)(1 << WIDTH)), ir.IntType(1)(1))
+
+    return types.intp(MASK), build
+
+
 def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
     data = context.make_array(kind)(context, builder, array).data
     return _place_of(builder, data, at)
+
+
+def _read(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    address = _address(context, builder, kind, array, at)
+    return builder.load(builder.bitcast(address, _VECTOR.as_pointer()), align=8)
+
+
+def _shuffled(builder: Any, one: Any, other: Any, order: Sequence[int]) -> Any:
+    return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(_PLACE, WIDTH), order))
 
 
 @_compiled
@@ -113,8 +134,7 @@ def load(typing: Any, array: Any, at: Any) -> Any:
     """Eight neighbours of a float64 vector, from place `at` on; nobody checks the bounds."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *args)
-        return builder.load(builder.bitcast(address, _VECTOR.as_pointer()), align=8)
+        return _read(context, builder, signature.args[0], *args)
 
     return NUMBERS(array, types.intp), build
 
@@ -132,18 +152,23 @@ def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
 
 
 @_compiled
-def strided(typing: Any, array: Any, at: Any, step: Any) -> Any:
-    """Eight numbers of a float64 vector that stand `step` apart, from place `at` on."""
+def transposed(typing: Any, array: Any, at: Any, step: Any) -> Any:
+    """Eight runs of eight neighbours of a float64 vector, `step` apart: the k-th value has the k-th of each."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        found, place = ir.Constant(_VECTOR, ir.Undefined), args[1]
-        for lane in range(WIDTH):
-            value = builder.load(_address(context, builder, signature.args[0], args[0], place))
-            found = builder.insert_element(found, value, _PLACE(lane))
+        runs, place = [], args[1]
+        for _ in range(WIDTH):
+            runs.append(_read(context, builder, signature.args[0], args[0], place))
             place = builder.add(place, args[2])
-        return found
+        for span in (1, 2, 4):  # places that differ by `span` change sides between runs that do
+            for one in [run for run in range(WIDTH) if not run & span]:
+                pair = runs[one], runs[one | span]
+                near = [k if not k & span else WIDTH + (k ^ span) for k in range(WIDTH)]
+                far = [k | span if not k & span else WIDTH + k for k in range(WIDTH)]
+                runs[one], runs[one | span] = (_shuffled(builder, *pair, order) for order in (near, far))
+        return context.make_tuple(builder, signature.return_type, runs)
 
-    return NUMBERS(array, types.intp, types.intp), build
+    return _EIGHT(array, types.intp, types.intp), build
 
 
 @_compiled

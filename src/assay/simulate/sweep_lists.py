@@ -1,81 +1,173 @@
-"""Lists of signals replayed beside each other: all of them on one stretch of bars, then all on the next."""
+"""Lists of signals, each with a set of exits: eight accounts abreast, all on one stretch of bars, then on the next."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from assay.kernel.arrays import FloatArray
+from assay.kernel.arrays import BoolArray, FloatArray, IntArray
+from assay.simulate.sweep_accounts import begin, carry, collect, made
+from assay.simulate.sweep_filter import Signals
+from assay.simulate.sweep_lanes import WIDTH, anywhere, either, first_of, load, spread
 from assay.simulate.sweep_replay import (
-    ACCOUNT_WIDTH,
-    BEFORE,
-    CASH,
-    LEFT,
-    MARKED,
-    NEXT,
-    advance,
-    end_bar,
+    AT_CLOSE,
+    AT_OPEN,
+    HOLD,
+    INSIDE,
+    SIDE,
+    Prices,
+    Rule,
+    as_rule,
+    bar_at,
+    exit_of,
     first_from,
+    left_by,
+    order,
 )
-from assay.simulate.tally import TALLY_SIZE, begin, finish
+from assay.simulate.sweep_trades import (
+    AGAIN,
+    BARS,
+    COLUMNS,
+    ENTRY,
+    EXIT,
+    FLAT,
+    FROM,
+    HELD_ON,
+    LEFT_FOR,
+    MARKED_BY,
+    PLACE,
+    SHARED,
+    SILENTLY,
+    STEPS,
+    TO,
+    fill_up,
+)
+from assay.simulate.tally import TALLY_SIZE, UNCOUNTED
 
-_STRETCH = 16_384  # bars; their prices, half a MiB, stay in the second cache
+LISTS = WIDTH  # most lists that are replayed in one call
+STRETCH = 4_096  # bars; their prices stay in the second cache, beside the trades made there
+Lists = tuple[tuple[NDArray[np.int32], ...], tuple[NDArray[np.int32], ...], tuple[FloatArray, ...]]
+
+
+def together(lists: Sequence[Signals]) -> Lists:
+    """At most `LISTS` of them, as `replay` reads them: always as many, so that it is compiled once."""
+    whole = [*lists, *[lists[0]] * (LISTS - len(lists))]
+    rows, turns, signals = zip(*whole, strict=True)
+    return rows, turns, signals
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def replay(
-    prices: FloatArray,
+    prices: Prices,
+    silent: NDArray[np.bool_],
+    lists: Lists,
+    carries: NDArray[np.int64],
+    exits: FloatArray,
+    pairs: IntArray,
+    costs: tuple[float, float],
+    equity: float,
+    out: FloatArray,
+    sound: BoolArray,
+) -> None:
+    """Each pair of a list and a set of exits, into its row of `out` ``(pairs, KEPT)``.
+
+    prices:  ``(n,)`` open, high, low; and close with at least `2 * WIDTH` more.   silent: ``(n,)`` zero-volume bars, or
+             empty: none.
+    lists:   rows ``(k,)`` of each list's signals, increasing, each <= n - 2; turns ``(k,)``, place of the next signal
+             of another side, k where there is none; and the signals ``(k, SIGNAL_WIDTH)``.
+    carries: ``(lists,)`` sums of `STATE` (weights; a side may be 0), `STOPPED`, `TAKEN` (a level must be there, else it
+             is dropped).
+    pairs:   ``(pairs, 2)`` which list, which exits.   costs: fee and price share a side.
+    sound:   ``(pairs,)`` whether the account always had something, so that its sums hold.
+    """
+    accounts, scratch = made()
+    listed, ends, full = np.zeros(WIDTH, np.int64), np.empty(WIDTH, np.int64), np.empty(TALLY_SIZE)
+    for first in range(0, len(pairs), WIDTH):
+        some = pairs[first : first + WIDTH]
+        begin(accounts, equity)
+        ends[:] = 0
+        for stretch in range(0, len(prices[0]), STRETCH):
+            for e in range(len(some)):
+                ends[e] = first_from(lists[0][some[e, 0]], ends[e], stretch + STRETCH)
+            steps = STEPS
+            while steps == STEPS:
+                for e in range(len(some)):
+                    j = some[e, 0]
+                    listed[e] = _list_trades(
+                        prices, silent, lists[0][j], lists[1][j], lists[2][j], carries[j], as_rule(exits[some[e, 1]]),
+                        costs[1], ends[e], accounts[0][e], scratch[0][e:], scratch[1][e:],
+                    )  # fmt: skip
+                steps = listed.max()
+                for e in range(WIDTH):
+                    fill_up(scratch[0], scratch[1], e, listed[e], steps)
+                carry(accounts, scratch, steps, prices[3], costs)
+        for e in range(len(some)):
+            sound[first + e] = collect(accounts, e, full)
+            out[first + e] = full[: out.shape[1]]
+
+
+@njit(**UNCOUNTED)
+def _list_trades(
+    prices: Prices,
     silent: NDArray[np.bool_],
     rows: NDArray[np.int32],
     turns: NDArray[np.int32],
     signals: FloatArray,
-    starts: NDArray[np.int64],
-    carries: NDArray[np.int64],
-    exits: FloatArray,
-    costs: tuple[float, float],
-    equity: float,
-    out: FloatArray,
-) -> None:
-    """All exits on each list of signals; every account writes its row of `out` ``(lists, exits, KEPT)``.
+    carries: int,
+    rule: Rule,
+    share: float,
+    end: int,
+    counts: NDArray[np.int64],
+    work: FloatArray,
+    held: NDArray[np.int32],
+) -> int:
+    """An account's next trades, at most `STEPS`, of the signals before place `end`; how many. Reads no account."""
+    opens, highs, lows, _ = prices
+    n, k, i, again = len(opens), 0, counts[PLACE], counts[HELD_ON]
+    while i < end and k < STEPS:
+        stop, take, size = order(signals, i, carries, rule)
+        if size == 0.0:
+            i += 1
+            continue
+        t, side = rows[i] + 1, signals[i, SIDE]
+        paid = opens[t] * (1.0 + (share if side > 0.0 else -share))
+        levels = paid - side * stop, paid + side * take
+        band = levels if side > 0.0 else (levels[1], levels[0])
+        limit = min(left_by(rows, turns, signals, carries, rule, i, t), n)
+        x, how = _reached(lows, highs, band, t, limit), INSIDE
+        if x == limit:
+            how = AT_OPEN if x < n else AT_CLOSE
+            x = min(x, n - 1)
+        bar = bar_at(prices, x)
+        price, reason, _ = exit_of(bar, side, levels, how, np.inf, 0.0, x - t >= rule[HOLD] > 0.0)
+        at, there = k * COLUMNS * WIDTH, k * 3 * WIDTH
+        work[at + SHARED * WIDTH], work[at + AGAIN * WIDTH] = side * size, again
+        work[at + ENTRY * WIDTH], work[at + EXIT * WIDTH] = opens[t], price
+        work[at + MARKED_BY * WIDTH] = bar[3] if how == AT_CLOSE else (np.nan if x == t else bar[0])
+        i = first_from(rows, i + 1, x - 1 if how == AT_OPEN else x)
+        turned = how == AT_OPEN and i < len(rows) and rows[i] == x - 1
+        again = int(turned and order(signals, i, carries, rule)[2] != 0.0)
+        held[there + FROM * WIDTH], held[there + TO * WIDTH], held[there + FLAT * WIDTH] = t, x, 1 - again
+        counts[BARS] += x - t
+        counts[LEFT_FOR + reason] += 1
+        if len(silent) > 0:
+            counts[SILENTLY] += int(silent[t]) + int(silent[x])
+        k += 1
+    counts[PLACE], counts[HELD_ON] = i, again
+    return k
 
-    prices:  ``(n, 4)`` open, high, low, close, interleaved.   silent: ``(n,)`` zero-volume bars, or empty: none.
-    starts:  ``(lists + 1,)`` where each list begins, and the end of the last.
-    rows:    ``(k,)`` bars of the signals, increasing in a list, each <= n - 2.   signals: ``(k, SIGNAL_WIDTH)``.
-    turns:   ``(k,)`` place in the list of the next signal of another side, the list's length where there is none.
-    carries: ``(lists,)`` sums of `STATE` (weights; a side may be 0), `STOPPED`, `TAKEN` (a level must be there, else it
-             is dropped).
-    costs:   fee and price share a side.
-    """
-    ways = len(exits)
-    tallies, accounts = np.empty((len(carries) * ways, TALLY_SIZE)), np.empty((len(carries) * ways, ACCOUNT_WIDTH))
-    _begin(tallies, accounts, equity)
-    ends = np.zeros(len(carries), np.int64)
-    for first in range(0, len(prices), _STRETCH):
-        for j in range(len(carries)):
-            a, b = starts[j], starts[j + 1]
-            ends[j] = first_from(rows[a:b], ends[j], first + _STRETCH)
-            for e in range(ways):
-                at, rule = j * ways + e, (exits[e, 0], exits[e, 1], exits[e, 2], exits[e, 3], exits[e, 4], exits[e, 5])
-                advance(
-                    prices, silent, rows[a:b], turns[a:b], signals[a:b], carries[j], rule, costs, ends[j],
-                    accounts[at], tallies[at],
-                )  # fmt: skip
-    _end(tallies, accounts)
-    for at in range(len(tallies)):
-        out[at // ways, at % ways] = tallies[at, : out.shape[2]]
 
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _begin(tallies: FloatArray, accounts: FloatArray, equity: float) -> None:
-    for at in range(len(tallies)):
-        begin(tallies[at])
-        accounts[at, NEXT], accounts[at, LEFT], accounts[at, MARKED] = 0.0, -1.0, 0.0
-        accounts[at, CASH] = accounts[at, BEFORE] = equity
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _end(tallies: FloatArray, accounts: FloatArray) -> None:
-    """Count the bar at whose open an account left its last position, and the drawdown that lasts."""
-    for at in range(len(tallies)):
-        if accounts[at, LEFT] >= 0.0:
-            end_bar(tallies[at], accounts[at, CASH], accounts[at, BEFORE])
-        finish(tallies[at])
+@njit(**UNCOUNTED, forceinline=True)
+def _reached(lows: FloatArray, highs: FloatArray, band: tuple[float, float], t: int, limit: int) -> int:
+    """The first row from t on, before `limit`, whose bar reaches one of two levels; else `limit`."""
+    lower, upper = spread(band[0]), spread(band[1])
+    whole = min(limit, len(lows) - WIDTH + 1)
+    while t < whole:
+        there = either(lower >= load(lows, t), load(highs, t) >= upper)
+        if anywhere(there):
+            return min(t + first_of(there), limit)
+        t += WIDTH
+    while t < limit and not (lows[t] <= band[0] or highs[t] >= band[1]):
+        t += 1
+    return min(t, limit)

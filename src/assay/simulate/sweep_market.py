@@ -9,7 +9,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_filter import interleaved
+from assay.simulate.sweep_replay import Prices
 
 _MOST_SHARE = 0.99  # as in `assay.simulate.fills`
 PAD = 16  # places after the last close, for whoever reads some together
@@ -17,31 +17,26 @@ PAD = 16  # places after the last close, for whoever reads some together
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Market:
-    """Prices and costs; `padded` holds `closes` and `PAD` more."""
+    """Prices and costs. prices: open, high, low, and close with `PAD` more."""
 
     bars: Bars
-    prices: FloatArray
     silent: NDArray[np.bool_]
-    opens: FloatArray
+    prices: Prices
     closes: FloatArray
-    padded: FloatArray
     costs: tuple[float, float]
     start: int
     equity: float
 
     @classmethod
     def of(cls, bars: Bars, costs: Costs, start: int, equity: float) -> "Market":
-        """Prices interleaved, costs as the replay takes them."""
+        """Prices with the padding, costs as the replay takes them."""
         silent = np.zeros(0, np.bool_) if bars.volume is None else bars.volume == 0.0
-        prices = interleaved(*(fixed(p) for p in (bars.open, bars.high, bars.low, bars.close)))
         padded = np.append(fixed(bars.close), np.ones(PAD))
         return cls(
             bars,
-            fixed(prices),
             fixed(silent if silent.any() else silent[:0], np.bool_),
-            fixed(bars.open),
-            padded[: len(bars)],
-            padded,
+            (fixed(bars.open), fixed(bars.high), fixed(bars.low), fixed(padded)),
+            fixed(bars.close),
             (costs.fee, min(costs.price_share, _MOST_SHARE)),
             start,
             equity,

@@ -6,26 +6,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_filter import Signals
 from assay.simulate.sweep_inputs import Candidates
 from assay.simulate.sweep_lanes import WIDTH
-from assay.simulate.sweep_lists import replay
+from assay.simulate.sweep_lists import LISTS, replay, together
 from assay.simulate.sweep_market import Market
+from assay.simulate.sweep_replay import replay_alone
 from assay.simulate.sweep_single import Setup, carries, levels_of, signals
 from assay.simulate.sweep_together import FEWEST, MOST, Places, by_length, most_sets, replay_together
+from assay.simulate.tally import KEPT
 
 _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balance, coarse enough to cost nothing
-_PICKS = 256  # picks in a piece of work
-_LISTS = 5  # lists of signals replayed beside each other
+_PICKS = 256  # most picks in a piece of work
+_FEWEST = 3  # accounts, from which on they go abreast
 Lazy = Setup | Callable[[], Setup]
 _Known = tuple[Setup, FloatArray, Places | None]
-_Pick = tuple[FloatArray, FloatArray, FloatArray]  # a threshold set, its exits, where the sums go
+_Pick = tuple[_Known, FloatArray, FloatArray, FloatArray]  # a setup, its thresholds, its exits, where the sums go
 _Work = Callable[[], None]
 
 
@@ -76,11 +76,14 @@ def replay_picks(
     order = np.argsort(which, kind="stable")
     named, firsts = np.unique(which[order], return_index=True)
     groups = dict(zip(named.tolist(), np.split(order, firsts[1:]), strict=True))
+    size = min(max(LISTS, len(which) // (_BLOCKS * threads)), _PICKS)
+    waiting: list[_Pick] = []
 
     def pieces(s: int, setup: _Known) -> Iterator[_Work]:
-        ones = [(thresholds[p], exits[p : p + 1], out[p : p + 1, np.newaxis]) for p in groups[s].tolist()]
-        for at in range(0, len(ones), _PICKS):
-            yield partial(_replay_picks, market, setup, ones[at : at + _PICKS])
+        waiting.extend((setup, thresholds[p], exits[p], out[p]) for p in groups[s].tolist())
+        while len(waiting) >= size or (waiting and s == named[-1]):
+            yield partial(_replay_picks, market, waiting[:size])
+            del waiting[:size]
 
     _work(market, setups, groups, thresholds, pieces, threads, False)
 
@@ -117,35 +120,51 @@ def _work(
 
 def _beside(setups: int, threads: int) -> int:
     """Setups in a piece of work where there is one set of thresholds: as many pieces for each thread, four or more."""
-    rounds = max(4, -(-setups // (_LISTS * threads)))
+    rounds = max(4, -(-setups // (LISTS * threads)))
     return max(1, -(-setups // (rounds * threads)))
 
 
-def _replay_picks(market: Market, setup: _Known, picks: Sequence[_Pick]) -> None:
-    """Single threshold sets of one setup, each with its own exits."""
-    for values, exits, out in picks:
-        _replay(market, [(setup, values)], exits, out)
+def _replay_picks(market: Market, picks: Sequence[_Pick]) -> None:
+    """Setups at a threshold set and a set of exits of their own."""
+    for at in range(0, len(picks), LISTS):
+        some = picks[at : at + LISTS]
+        each, exits = np.arange(len(some)), np.array([one[2] for one in some])
+        done = _accounts(
+            market, [(setup, values) for setup, values, _, _ in some], exits, np.column_stack([each, each])
+        )
+        for sums, (_, _, _, out) in zip(done, some, strict=True):
+            out[:] = sums
 
 
 def _replay(market: Market, asked: Sequence[tuple[_Known, FloatArray]], exits: FloatArray, out: FloatArray) -> None:
     """Setups at one set of thresholds ``(K,)`` each, with all of some exits, into `out` ``(asked, E, KEPT)``."""
-    for at in range(0, len(asked), _LISTS):
-        some = asked[at : at + _LISTS]
-        flags = np.array([carries(setup) for (setup, _, _), _ in some], np.int64)
-        done = np.empty((len(some), len(exits), out.shape[2]))
-        lists = _one_after_the_other(
-            signals(s, levels, values, market.start, market.closes) for (s, levels, _), values in some
-        )
-        replay(market.prices, market.silent, *lists, flags, fixed(exits), market.costs, market.equity, done)
-        out[at : at + len(some)] = done
+    pairs = np.indices((LISTS, len(exits))).reshape(2, -1).T
+    for at in range(0, len(asked), LISTS):
+        some = asked[at : at + LISTS]
+        done = _accounts(market, some, exits, pairs[: len(some) * len(exits)])
+        out[at : at + len(some)] = done.reshape(len(some), len(exits), -1)
 
 
-def _one_after_the_other(lists: Iterable[Signals]) -> tuple[*Signals, NDArray[np.int64]]:
-    """Rows, turns and signals of some lists, and where each of them begins."""
-    found = [*lists]
-    rows, turns, marks = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    starts = np.cumsum([0, *(len(part[0]) for part in found)], dtype=np.int64)
-    return fixed(rows, np.int32), fixed(turns, np.int32), fixed(marks), starts
+def _accounts(
+    market: Market, asked: Sequence[tuple[_Known, FloatArray]], exits: FloatArray, pairs: IntArray
+) -> FloatArray:
+    """``(pairs, KEPT)`` sums of each pair of a list of signals and a set of exits."""
+    flags = np.array([carries(setup) for (setup, _, _), _ in asked], np.int64)
+    lists = [signals(s, levels, values, market.start, market.closes) for (s, levels, _), values in asked]
+    done, sound = np.empty((len(pairs), KEPT)), np.zeros(len(pairs), np.bool_)
+    if len(pairs) >= _FEWEST:
+        replay(
+            market.prices, market.silent, together(lists), flags, fixed(exits), fixed(pairs, np.int64), market.costs,
+            market.equity, done, sound,
+        )  # fmt: skip
+    for k in np.flatnonzero(~sound):
+        j, e = pairs[k]
+        rows, turns, marks = lists[j]
+        replay_alone(
+            market.prices, market.silent, rows, turns, marks, flags[j], fixed(exits[e]), market.costs, market.equity,
+            done[k],
+        )  # fmt: skip
+    return done
 
 
 def _replay_together(

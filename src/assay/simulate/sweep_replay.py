@@ -18,17 +18,19 @@ from assay.simulate.tally import (
     SHORT_BY,
     SILENT_FILLS,
     SLIPPED,
+    TALLY_SIZE,
     TURNED_OVER,
     UNCOUNTED,
     Bar,
     add_bar,
     add_trade,
+    begin,
     closed,
+    finish,
     opened,
 )
 
-# columns of the prices, of a signal, of a set of exits
-OPEN, HIGH, LOW, CLOSE = range(4)
+# columns of a signal, of a set of exits
 SIDE, STOP_BASE, STOP_UNIT, TAKE_BASE, CLOSED_AT = range(5)
 SIGNAL_WIDTH = 5
 STOP_MULTIPLE, TAKE_MULTIPLE, REWARD_RATIO, HOLD, SHARE, RISK = range(6)
@@ -36,14 +38,11 @@ EXIT_WIDTH = 6
 # what a rule's signals carry
 STATE, STOPPED, TAKEN = 1, 2, 4
 
-# an account between two calls: place of the next signal, cash, equity at the last close; and, where the last position
-# was left at an open whose bar is not counted yet, that row (else -1) and the equity at that open
-NEXT, CASH, BEFORE, LEFT, MARKED = range(5)
-ACCOUNT_WIDTH = 5
 AT_OPEN, INSIDE, AT_CLOSE = range(3)
 _NEVER = np.iinfo(np.int64).max
 Order = tuple[float, float, float]
-Prices = tuple[float, float, float, float]
+Prices = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # open, high, low, close
+PricesOfBar = tuple[float, float, float, float]
 Rule = tuple[float, float, float, float, float, float]
 
 
@@ -79,9 +78,39 @@ def _whole(carries: int, rule: Rule, stop: float, take: float) -> bool:
     return stop_sound and (not takes or (take > 0.0 and math.isfinite(take)))
 
 
+@njit(cache=True, error_model="numpy", nogil=True)
+def replay_alone(
+    prices: Prices,
+    silent: NDArray[np.bool_],
+    rows: NDArray[np.int32],
+    turns: NDArray[np.int32],
+    signals: FloatArray,
+    carries: int,
+    rule: FloatArray,
+    costs: tuple[float, float],
+    equity: float,
+    out: FloatArray,
+) -> None:
+    """One list of signals with one set of exits into `out` ``(KEPT,)``, whatever becomes of the account.
+
+    rule: ``(EXIT_WIDTH,)``.   The rest is as for `assay.simulate.sweep_lists.replay`, of one list.
+    """
+    tally = np.empty(TALLY_SIZE)
+    begin(tally)
+    _follow(prices, silent, rows, turns, signals, carries, as_rule(rule), costs, equity, tally)
+    finish(tally)
+    out[:] = tally[: len(out)]
+
+
+@njit(**UNCOUNTED, forceinline=True)
+def as_rule(exits: FloatArray) -> Rule:
+    """A set of exits as scalars."""
+    return exits[0], exits[1], exits[2], exits[3], exits[4], exits[5]
+
+
 @njit(**UNCOUNTED)
-def advance(
-    prices: FloatArray,
+def _follow(
+    prices: Prices,
     silent: NDArray[np.bool_],
     rows: NDArray[np.int32],
     turns: NDArray[np.int32],
@@ -89,37 +118,37 @@ def advance(
     carries: int,
     rule: Rule,
     costs: tuple[float, float],
-    end: int,
-    account: FloatArray,
+    equity: float,
     tally: FloatArray,
 ) -> None:
-    """One account over the signals before place `end`, from where it stands."""
-    cash, before, marked = account[CASH], account[BEFORE], account[MARKED]
-    left, i, last = int(account[LEFT]), int(account[NEXT]), len(prices) - 1
-    end = min(end, len(rows))
-    while i < end:
+    """The account over all signals. Where its last position was left at an open, `left` is that row, whose bar is not
+    counted yet, and `marked` the equity at that open."""
+    cash, before, marked = equity, equity, 0.0
+    opens, left, i, last = prices[0], -1, 0, len(prices[0]) - 1
+    while i < len(rows):
         stop, take, size = order(signals, i, carries, rule)
         t = rows[i] + 1
         if 0 <= left < t:
-            cash, before = end_bar(tally, cash, before)
+            cash, before = _end_bar(tally, cash, before)
             left = -1
         now = marked if left == t else cash
         if size == 0.0 or now <= 0.0:
             i += 1
             continue
         side = signals[i, SIDE]
-        way, price = costs[1] if side > 0.0 else -costs[1], prices[t, OPEN]
+        way, price = costs[1] if side > 0.0 else -costs[1], opens[t]
         paid = price * (1.0 + way)
         quantity = side * size * now / paid
         entered, fee, slipped = _fill(tally, silent, costs[0], quantity, price, paid, t, now)
         cash -= quantity * paid + fee
-        limit = _limit(rows, turns, signals, carries, rule, i, t)
+        limit = left_by(rows, turns, signals, carries, rule, i, t)
         levels = paid - side * stop, paid + side * take
         band = levels if side > 0.0 else (levels[1], levels[0])
         x, how, before = _stay(prices, tally, quantity, cash, before, band, t, min(limit, last), limit <= last)
-        at_open = now if x == t else cash + quantity * prices[x, OPEN]
-        bar = prices[x, OPEN], prices[x, HIGH], prices[x, LOW], prices[x, CLOSE]
-        price, reason, at_fill = exit_of(bar, quantity, levels, how, cash, at_open, x - t >= rule[HOLD] > 0.0)
+        at_open = now if x == t else cash + quantity * opens[x]
+        price, reason, at_fill = exit_of(
+            bar_at(prices, x), quantity, levels, how, cash, at_open, x - t >= rule[HOLD] > 0.0
+        )
         paid = price * (1.0 - way)
         got, fee_out, slipped_out = _fill(tally, silent, costs[0], -quantity, price, paid, x, at_fill)
         cash -= -quantity * paid + fee_out
@@ -130,11 +159,17 @@ def advance(
         marked, left = at_open, x
         if how != AT_OPEN:
             tally[EXPOSED] += 1.0
-            cash, before = end_bar(tally, cash, before)
+            cash, before = _end_bar(tally, cash, before)
             left = -1
         i = first_from(rows, i + 1, x - 1 if how == AT_OPEN else x)
-    account[CASH], account[BEFORE], account[MARKED] = cash, before, marked
-    account[LEFT], account[NEXT] = left, i
+    if left >= 0:
+        _end_bar(tally, cash, before)
+
+
+@njit(**UNCOUNTED, forceinline=True)
+def bar_at(prices: Prices, t: int) -> PricesOfBar:
+    """Open, high, low and close of a bar."""
+    return prices[0][t], prices[1][t], prices[2][t], prices[3][t]
 
 
 @njit(**UNCOUNTED, forceinline=True)
@@ -146,7 +181,7 @@ def first_from(rows: NDArray[np.int32], i: int, row: int) -> int:
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _limit(
+def left_by(
     rows: NDArray[np.int32],
     turns: NDArray[np.int32],
     signals: FloatArray,
@@ -191,7 +226,7 @@ def _fill(
 
 @njit(**UNCOUNTED, forceinline=True)
 def _stay(
-    prices: FloatArray,
+    prices: Prices,
     tally: FloatArray,
     quantity: float,
     cash: float,
@@ -207,12 +242,13 @@ def _stay(
     At `limit` the position is left at the open if it `leaves`, else at the close, for this is the last bar.
     """
     sums: Bar = opened(tally)
+    _, highs, lows, closes = prices
     how = AT_OPEN
     while t < limit:
-        if prices[t, LOW] <= band[0] or prices[t, HIGH] >= band[1]:
+        if lows[t] <= band[0] or highs[t] >= band[1]:
             how = INSIDE
             break
-        now = cash + quantity * prices[t, CLOSE]
+        now = cash + quantity * closes[t]
         if now <= 0.0:
             how = AT_CLOSE
             break
@@ -221,33 +257,33 @@ def _stay(
         t += 1
     closed(tally, sums)
     if t == limit and not leaves:
-        how = INSIDE if prices[t, LOW] <= band[0] or prices[t, HIGH] >= band[1] else AT_CLOSE
+        how = INSIDE if lows[t] <= band[0] or highs[t] >= band[1] else AT_CLOSE
     return t, how, before
 
 
 @njit(**UNCOUNTED, forceinline=True)
 def exit_of(
-    bar: Prices, quantity: float, levels: tuple[float, float], how: int, cash: float, at_open: float, over: bool
+    bar: PricesOfBar, quantity: float, levels: tuple[float, float], how: int, cash: float, at_open: float, over: bool
 ) -> tuple[float, int, float]:
     """Price before slippage, reason, and the equity that the turnover is measured by."""
-    opening = bar[OPEN]
+    opening, high, low, close = bar
     if how == AT_OPEN:
         return opening, MAX_HOLD if over else SIGNAL, at_open
     if how == AT_CLOSE:
-        now = cash + quantity * bar[CLOSE]
-        return bar[CLOSE], SL if now <= 0.0 else END_OF_DATA, now
+        now = cash + quantity * close
+        return close, SL if now <= 0.0 else END_OF_DATA, now
     stop, take = levels
     if quantity > 0.0:
         if opening >= take:
             return opening, TP, at_open
-        return (min(stop, opening), SL, at_open) if bar[LOW] <= stop else (take, TP, at_open)
+        return (min(stop, opening), SL, at_open) if low <= stop else (take, TP, at_open)
     if opening <= take:
         return opening, TP, at_open
-    return (max(stop, opening), SL, at_open) if bar[HIGH] >= stop else (take, TP, at_open)
+    return (max(stop, opening), SL, at_open) if high >= stop else (take, TP, at_open)
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def end_bar(tally: FloatArray, cash: float, before: float) -> tuple[float, float]:
+def _end_bar(tally: FloatArray, cash: float, before: float) -> tuple[float, float]:
     """Count a bar at whose close nothing is held; cash and equity from now on. What an account owes is written off."""
     if cash < 0.0:
         tally[SHORT_BY] -= cash

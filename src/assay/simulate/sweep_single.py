@@ -38,7 +38,7 @@ def signals(setup: Setup, levels: FloatArray, thresholds: FloatArray, start: int
         chosen = setup.rows <= len(closes) - 2
         found = np.zeros((int(chosen.sum()), SIGNAL_WIDTH))
         found[:, SIDE] = setup.side[chosen]
-        return setup.rows[chosen], turns_of(found), found
+        return setup.rows[chosen].astype(np.int32, copy=False), turns_of(found), found
     conditions = conditions_at(setup, thresholds, start, len(closes))
     return signals_of(fixed(setup.rows, np.int32), conditions, levels, fixed(closes))
 

@@ -77,11 +77,18 @@ def list_trades(
     return STEPS
 
 
+@njit(**UNCOUNTED)
+def fill_up(work: FloatArray, held: NDArray[np.int32], e: int, first: int, steps: int) -> None:
+    """Account e makes no trade from step `first` on."""
+    for k in range(first, steps):
+        _nothing(work, held, k * COLUMNS * WIDTH + e, k * 3 * WIDTH + e)
+
+
 @njit(**UNCOUNTED, forceinline=True)
 def _nothing(work: FloatArray, held: NDArray[np.int32], at: int, there: int) -> None:
-    """A trade of size 0, in place of one."""
-    work[at + SHARED * WIDTH], work[at + AGAIN * WIDTH] = 0.0, 0.0
-    work[at + ENTRY * WIDTH] = work[at + EXIT * WIDTH] = work[at + MARKED_BY * WIDTH] = 1.0
+    """A trade of size 0, in place of one: the account stays as the one before left it."""
+    work[at + SHARED * WIDTH], work[at + AGAIN * WIDTH] = 0.0, 1.0
+    work[at + ENTRY * WIDTH], work[at + EXIT * WIDTH], work[at + MARKED_BY * WIDTH] = 1.0, 1.0, np.nan
     held[there + FROM * WIDTH] = held[there + TO * WIDTH] = held[there + FLAT * WIDTH] = 0
 
 
@@ -103,7 +110,7 @@ def settle(work: FloatArray, steps: int, rate: float, share: float, sums: FloatA
         shared = load(work, at + SHARED * WIDTH)
         there = shared * shared > none
         money, pnl, gross, entered = _fills(work, at, shared, rates, share, money)
-        won = _won(won, pnl, gross)
+        won = _won(won, pnl, gross, there)
         shares, spreads = _gained(shares, spreads, pnl / entered, there)
     for q, value in ((HAS, money[0]), (MARKED, money[1]), (LEAST, money[2]), (PAID, money[3])):
         store(sums, q * WIDTH, value)
@@ -152,11 +159,11 @@ def _size(value: Any) -> Any:
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _won(sums: Any, pnl: Any, gross: Any) -> Any:
-    """Counts and sums of wins and losses, with one more trade; nothing changes for a gain of 0 but the streak."""
+def _won(sums: Any, pnl: Any, gross: Any, there: Any) -> Any:
+    """Counts and sums of wins and losses, with one more trade, where it is there."""
     grosses, wins, losses, gained, given, streak, most = sums
     none, one = spread(0.0), spread(1.0)
-    streak = where(pnl < none, streak + one, none)
+    streak = where(there, where(pnl < none, streak + one, none), streak)
     return (
         grosses + where(gross > none, one, none),
         wins + where(pnl > none, one, none),
