@@ -105,14 +105,19 @@ def anywhere(typing: Any, mask: Any) -> Any:
 
 
 @_compiled
-def first_of(typing: Any, mask: Any) -> Any:
-    """The first lane where it holds, `WIDTH` where it holds in none."""
+def bits(typing: Any, mask: Any) -> Any:
+    """A uint64 whose k-th bit says whether it holds in lane k."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        marks = builder.zext(builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(64))
-        return builder.cttz(builder.or_(marks, ir.IntType(64)(1 << WIDTH)), ir.IntType(1)(1))
+        return builder.zext(builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(64))
 
-    return types.intp(MASK), build
+    return types.uint64(MASK), build
+
+
+@_compiled
+def first_bit(typing: Any, word: Any) -> Any:
+    """Place of the lowest bit that is set of a uint64, 64 where none is."""
+    return types.intp(types.uint64), lambda context, builder, signature, args: builder.cttz(args[0], ir.IntType(1)(0))
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate.sweep_accounts import begin, carry, collect, made
 from assay.simulate.sweep_filter import Signals
-from assay.simulate.sweep_lanes import WIDTH, anywhere, either, first_of, load, spread
+from assay.simulate.sweep_lanes import WIDTH, anywhere, bits, either, first_bit, load, spread
 from assay.simulate.sweep_replay import (
     AT_CLOSE,
     AT_OPEN,
@@ -166,7 +166,7 @@ def _reached(lows: FloatArray, highs: FloatArray, band: tuple[float, float], t: 
     while t < whole:
         there = either(lower >= load(lows, t), load(highs, t) >= upper)
         if anywhere(there):
-            return min(t + first_of(there), limit)
+            return min(t + first_bit(bits(there)), limit)
         t += WIDTH
     while t < limit and not (lows[t] <= band[0] or highs[t] >= band[1]):
         t += 1

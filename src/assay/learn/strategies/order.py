@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.learn.strategies.indicators import compiled
+from assay.simulate.sweep_lanes import WIDTH, bits, first_bit, greater, load, spread
 
-_LOOK = 64
-_UNKNOWN = 2
+_LOOK = 64  # rows a step, a bit each
+_NONE, _ONE, _LAST = np.uint64(0), np.uint64(1), np.uint64(_LOOK - 1)
 
 
 @compiled
@@ -28,20 +29,19 @@ def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> 
     """Rows from `first` on at which `side_of` is not what it was, NaN left out, and the side; flat before `first`."""
     n = len(upper)
     rows, sides = np.empty(n, np.int32), np.empty(n)
-    count, held, over = 0, 0, np.empty(_LOOK, np.int8)
+    count, held = 0, 0
     for start in range(first, n, _LOOK):
-        m = min(_LOOK, n - start)
-        a, b = upper[start:][:m], lower[start:][:m]
-        total = 0
-        for k in range(m):  # most looks end here, some rows at a time
-            gap, least = a[k] - b[k], equal * abs(b[k])
-            over[k] = (gap > least) * 1 - (gap < -least) * 1
-            total += over[k]
-        if held != 0 and total == held * m:  # before the first side, both may cancel
+        long, short = _exceeds(upper, lower, lower, equal, start), _exceeds(lower, upper, lower, equal, start)
+        if held != 0 and ~(long | short) == _NONE:
+            before = _ONE if held > 0 else _NONE
+            rose, fell = long & (short << _ONE | _ONE - before), short & (long << _ONE | before)
+            count = _write(rows, sides, count, start, rose, fell)
+            held = 1 if long >> _LAST else -1
             continue
-        for k in range(m):
-            if over[k] != held and over[k] != 0:
-                held = over[k]
+        for k in range(_LOOK):
+            side = np.int64(long >> np.uint64(k) & _ONE) - np.int64(short >> np.uint64(k) & _ONE)
+            if side != 0 and side != held:
+                held = side
                 rows[count], sides[count] = start + k, held
                 count += 1
     return rows[:count].copy(), sides[:count].copy()
@@ -55,20 +55,51 @@ def crossings_of(upper: FloatArray, lower: FloatArray) -> tuple[NDArray[np.int32
     """
     n = len(upper)
     rows, sides = np.empty(n, np.int32), np.empty(n)
-    count, before, over = 0, _UNKNOWN, np.empty(_LOOK, np.int8)
+    count, high, low = 0, _NONE, _NONE  # whether the row before was not below, not above; none: unknown
     for start in range(0, n, _LOOK):
-        m = min(_LOOK, n - start)
-        a, b = upper[start:][:m], lower[start:][:m]
-        total = 0
-        for k in range(m):  # most looks end here, some rows at a time
-            over[k] = (a[k] > b[k]) * 1 - (a[k] < b[k]) * 1
-            total += over[k]
-        if abs(before) == 1 and total == before * m:
-            continue
-        for k in range(m):
-            now = over[k] if over[k] != 0 or a[k] == b[k] else _UNKNOWN
-            if abs(now) == 1 and before != now and before != _UNKNOWN:
-                rows[count], sides[count] = start + k, now
-                count += 1
-            before = now
+        highs, lows = _reaches(upper, lower, start), _reaches(lower, upper, start)
+        rose, fell = highs & ~lows & (lows << _ONE | low), lows & ~highs & (highs << _ONE | high)
+        high, low = highs >> _LAST, lows >> _LAST
+        count = _write(rows, sides, count, start, rose, fell)
     return rows[:count].copy(), sides[:count].copy()
+
+
+@compiled
+def _reaches(one: FloatArray, other: FloatArray, start: int) -> np.uint64:
+    """Of `_LOOK` rows from `start` on: a bit for each at which the one is not less than the other; NaN is 0."""
+    word = _NONE
+    if start + _LOOK > len(one):
+        for t in range(start, len(one)):
+            word |= np.uint64(one[t] >= other[t]) << np.uint64(t - start)
+        return word
+    for k in range(0, _LOOK, WIDTH):
+        word |= bits(load(one, start + k) >= load(other, start + k)) << np.uint64(k)
+    return word
+
+
+@compiled
+def _exceeds(one: FloatArray, other: FloatArray, scale: FloatArray, equal: float, start: int) -> np.uint64:
+    """The same, a bit where the one is more than the other by more than the share `equal` of the scale."""
+    word = _NONE
+    if start + _LOOK > len(one):
+        for t in range(start, len(one)):
+            word |= np.uint64(one[t] - other[t] > equal * abs(scale[t])) << np.uint64(t - start)
+        return word
+    for k in range(0, _LOOK, WIDTH):
+        of = load(scale, start + k)
+        least = spread(equal) * greater(of, spread(0.0) - of)
+        word |= bits(load(one, start + k) - load(other, start + k) > least) << np.uint64(k)
+    return word
+
+
+@compiled
+def _write(rows: NDArray[np.int32], sides: FloatArray, count: int, start: int, rose: np.uint64, fell: np.uint64) -> int:
+    """Append the rows whose bits are set; how many there are now."""
+    left = rose | fell
+    while left != _NONE:
+        k = first_bit(left)
+        rows[count] = start + k
+        sides[count] = 1.0 if rose >> np.uint64(k) & _ONE else -1.0
+        left &= left - _ONE
+        count += 1
+    return count
