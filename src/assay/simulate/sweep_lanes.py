@@ -17,6 +17,7 @@ WIDTH = 8
 _typed: Any = type_callable
 _lowered: Any = lower_builtin
 _place_of: Any = cgutils.gep
+_function_of: Any = cgutils.get_or_insert_function
 _compiled: Any = intrinsic  # its functions are called without the compiler's own first argument
 _DOUBLE, _PLACE = ir.DoubleType(), ir.IntType(32)
 _VECTOR, _MASK = ir.VectorType(_DOUBLE, WIDTH), ir.VectorType(ir.IntType(1), WIDTH)
@@ -102,6 +103,21 @@ def anywhere(typing: Any, mask: Any) -> Any:
         return builder.icmp_unsigned("!=", builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(WIDTH)(0))
 
     return types.boolean(MASK), build
+
+
+@_compiled
+def fetch(typing: Any, array: Any, at: Any) -> Any:
+    """Ask for the cache line of a place, without waiting for it."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        where, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [where, number, number, number])
+        asked = _function_of(builder.module, kind, "llvm.prefetch.p0i8")
+        address = builder.bitcast(_address(context, builder, signature.args[0], *args), where)
+        builder.call(asked, [address, number(0), number(3), number(1)])  # to read, into all caches, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), build
 
 
 @_compiled

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate.sweep_accounts import begin, carry, collect, made
 from assay.simulate.sweep_filter import Signals
-from assay.simulate.sweep_lanes import WIDTH, anywhere, bits, either, first_bit, load, spread
+from assay.simulate.sweep_lanes import WIDTH, anywhere, bits, either, fetch, first_bit, load, spread
 from assay.simulate.sweep_replay import (
     AT_CLOSE,
     AT_OPEN,
@@ -19,7 +19,6 @@ from assay.simulate.sweep_replay import (
     Prices,
     Rule,
     as_rule,
-    bar_at,
     exit_of,
     first_from,
     left_by,
@@ -46,7 +45,8 @@ from assay.simulate.sweep_trades import (
 from assay.simulate.tally import TALLY_SIZE, UNCOUNTED
 
 LISTS = WIDTH  # most lists that are replayed in one call
-STRETCH = 4_096  # bars; their prices stay in the second cache, beside the trades made there
+STRETCH = 8_192  # bars; their prices stay in the second cache, beside the trades made there
+_AHEAD = 8  # signals whose entries are asked for from memory before they are needed
 Lists = tuple[tuple[NDArray[np.int32], ...], tuple[NDArray[np.int32], ...], tuple[FloatArray, ...]]
 
 
@@ -123,13 +123,14 @@ def _list_trades(
     held: NDArray[np.int32],
 ) -> int:
     """An account's next trades, at most `STEPS`, of the signals before place `end`; how many. Reads no account."""
-    opens, highs, lows, _ = prices
+    opens, highs, lows, closes = prices
     n, k, i, again = len(opens), 0, counts[PLACE], counts[HELD_ON]
     while i < end and k < STEPS:
         stop, take, size = order(signals, i, carries, rule)
         if size == 0.0:
             i += 1
             continue
+        fetch(opens, rows[min(i + _AHEAD, len(rows) - 1)] + 1)
         t, side = rows[i] + 1, signals[i, SIDE]
         paid = opens[t] * (1.0 + (share if side > 0.0 else -share))
         levels = paid - side * stop, paid + side * take
@@ -139,12 +140,13 @@ def _list_trades(
         if x == limit:
             how = AT_OPEN if x < n else AT_CLOSE
             x = min(x, n - 1)
-        bar = bar_at(prices, x)
+        close = closes[x] if how == AT_CLOSE else np.nan  # which is not near yet
+        bar = opens[x], highs[x], lows[x], close
         price, reason, _ = exit_of(bar, side, levels, how, np.inf, 0.0, x - t >= rule[HOLD] > 0.0)
         at, there = k * COLUMNS * WIDTH, k * 3 * WIDTH
         work[at + SHARED * WIDTH], work[at + AGAIN * WIDTH] = side * size, again
         work[at + ENTRY * WIDTH], work[at + EXIT * WIDTH] = opens[t], price
-        work[at + MARKED_BY * WIDTH] = bar[3] if how == AT_CLOSE else (np.nan if x == t else bar[0])
+        work[at + MARKED_BY * WIDTH] = close if how == AT_CLOSE else (np.nan if x == t else opens[x])
         i = first_from(rows, i + 1, x - 1 if how == AT_OPEN else x)
         turned = how == AT_OPEN and i < len(rows) and rows[i] == x - 1
         again = int(turned and order(signals, i, carries, rule)[2] != 0.0)
