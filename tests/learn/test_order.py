@@ -65,6 +65,18 @@ def test_a_filter_or_no_shorts_asks_for_the_side_itself() -> None:
         assert (found.rows.tolist(), found.side.tolist()) != (whole.rows.tolist(), whole.side.tolist())
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000), st.integers(40, 400), st.integers(0, 60))
+def test_without_shorts_the_lower_side_is_flat(seed, n, start) -> None:
+    rule, bars = strategy_named("sma_cross"), lively(n, seed=seed)
+    values = {**rule.resolve({"fast": 3, "slow": 9}), "allow_short": False}
+    found = candidates(rule, bars, values, NONE, start=start)
+    wanted = States.of(np.maximum(rule.setups(bars, values).side, 0.0), start=start, lookback=8)
+    assert isinstance(found, States)
+    np.testing.assert_array_equal(found.rows, wanted.rows)
+    np.testing.assert_array_equal(found.side, wanted.side)
+
+
 def test_the_sweep_trades_what_the_rule_decides() -> None:
     rule, bars = strategy_named("sma_cross"), lively(400)
     values = rule.resolve({"fast": 7, "slow": 31})

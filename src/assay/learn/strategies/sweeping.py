@@ -50,8 +50,8 @@ def candidates(
     lookback = rule.lookback(values, bars.instrument.timeframe)
     short = bool(values.get(ALLOW_SHORT, True))
     usable = bars.columns[USABLE] == 1 if USABLE in bars.columns else None
-    if isinstance(found, setups.Above) and short and regime is None and usable is None:
-        return States(*found.turns(max(start, lookback)))
+    if isinstance(found, setups.Above) and regime is None and usable is None:
+        return _turns(found, max(start, lookback), short)
     if isinstance(found, setups.State):
         side = found.side if short else np.maximum(found.side, 0.0)
         side = side if regime is None else np.where(regime, side, 0.0)
@@ -59,10 +59,12 @@ def candidates(
         return States.of(side, start=start, lookback=lookback)
     names = list(rule.thresholds)
     at_least = np.array([each.holds == AT_LEAST for each in rule.thresholds.values()], np.bool_)
-    if isinstance(found, setups.Crossing) and short:
+    if isinstance(found, setups.Crossing):
         rows, turns = found.rows()
+        rows, turns = (rows, turns) if short else (rows[turns > 0.0], turns[turns > 0.0])
         levels = {name: _at(found.levels.get(name), rows) for name in _LEVELS}
-        sides = {sign: Side(turns == sign, np.empty((0, len(rows))), **levels) for sign in (1, -1)}
+        signs = (1, -1) if short else (1,)
+        sides = {sign: Side(turns == sign, np.empty((0, len(rows))), **levels) for sign in signs}
     else:
         chosen = found if short else found.without_shorts()
         rows = listed([(s.hold, [s.columns[n] for n in names]) for s in chosen.sides.values()], thresholds, at_least)
@@ -70,6 +72,16 @@ def candidates(
     marks = [each[rows] for each in (usable, regime) if each is not None]
     allowed = np.logical_and.reduce(marks) if marks else None
     return Candidates(rows, sides.get(1), sides.get(-1), at_least, found.edge, lookback, allowed)
+
+
+def _turns(found: setups.Above, first: int, short: bool) -> States:
+    """Where its side changes from row `first` on; without shorts the lower side is flat."""
+    rows, side = found.turns(first)
+    if not short:
+        side = np.maximum(side, 0.0)
+        begun = int(len(side) > 0 and side[0] == 0.0)  # flat it was before
+        rows, side = rows[begun:], side[begun:]
+    return States(rows, side)
 
 
 def threshold_matrix(rule: Strategy, sets: Sequence[Values]) -> FloatArray:
