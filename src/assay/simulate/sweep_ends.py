@@ -10,20 +10,17 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
+from assay.simulate.sweep_filter import Levels
 from assay.simulate.sweep_lanes import WIDTH, anywhere, both, either, load, spread, store, where
 from assay.simulate.sweep_replay import (
     AT_CLOSE,
     AT_OPEN,
-    CLOSED_AT,
     HOLD,
     INSIDE,
-    SIDE,
-    SIGNAL_WIDTH,
-    STOP_BASE,
-    STOP_UNIT,
-    TAKE_BASE,
     Prices,
+    Rows,
     Rule,
+    Signals,
     as_rule,
     bar_at,
     exit_of,
@@ -38,16 +35,19 @@ PRICE, MARK, SIGNED = range(3)
 Ends = tuple[NDArray[np.int32], FloatArray]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def entered_at(rows: NDArray[np.int32], levels: FloatArray, sides: FloatArray, closes: FloatArray) -> FloatArray:
-    """``(places, SIGNAL_WIDTH)`` the signal that each place would be. levels: ``(2, 3, m)`` of long and short."""
-    signals = np.empty((len(rows) * len(sides), SIGNAL_WIDTH))
-    for c in range(len(rows)):
-        for s in range(len(sides)):
-            own, p = levels[0] if sides[s] > 0.0 else levels[1], c * len(sides) + s
-            signals[p, SIDE], signals[p, CLOSED_AT] = sides[s], closes[rows[c]]
-            signals[p, STOP_BASE], signals[p, STOP_UNIT], signals[p, TAKE_BASE] = own[0, c], own[1, c], own[2, c]
-    return signals
+def entered_at(rows: Rows, sides: FloatArray, long: Levels, short: Levels) -> Signals:
+    """The signal that each place would be. sides: +1, -1, or one of them; long, short: levels of each."""
+    own = [long if side > 0.0 else short for side in sides]
+
+    def beside(level: int, absent: float) -> FloatArray:
+        columns = [one[level] for one in own]
+        if not any(len(column) for column in columns):
+            return np.empty(0)
+        return np.column_stack([column if len(column) else np.full(len(rows), absent) for column in columns]).ravel()
+
+    places = np.repeat(rows, len(sides)).astype(np.int32)
+    speak = np.tile(sides, len(rows)).astype(np.int8)
+    return places, np.empty(0, np.int32), speak, beside(0, 0.0), beside(1, 0.0), beside(2, np.nan)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -78,7 +78,7 @@ def follow(conditions: NDArray[np.int8], sides: FloatArray, after: NDArray[np.in
 def ends_of(
     prices: Prices,
     entries: NDArray[np.int32],
-    signals: FloatArray,
+    signals: Signals,
     listed: BoolArray,
     first_at: NDArray[np.int32],
     carries: int,
@@ -101,14 +101,14 @@ def ends_of(
             whole[e] &= _begun(prices, entries[p], signals, p, carries, as_rule(exits[e]), share, e, bands, orders)
         _search(prices, entries[p], bands)
         for e in range(WIDTH):
-            _ended(prices, entries[p], signals[p, SIDE], p, first_at, e, bands, orders, ends)
+            _ended(prices, entries[p], float(signals[2][p]), p, first_at, e, bands, orders, ends)
 
 
 @njit(**UNCOUNTED, forceinline=True)
 def _begun(
     prices: Prices,
     t: int,
-    signals: FloatArray,
+    signals: Signals,
     p: int,
     carries: int,
     rule: Rule,
@@ -118,8 +118,8 @@ def _begun(
     orders: FloatArray,
 ) -> bool:
     """Levels of the position of place p, and the row at which it is left if none is reached; false: it is no order."""
-    stop, take, size = order(signals, p, carries, rule)
-    side = signals[p, SIDE]
+    stop, take, size = order(signals, p, carries, rule, prices[3])
+    side = float(signals[2][p])
     way = share if side > 0.0 else -share
     paid = prices[0][t] * (1.0 + way)
     levels = paid - side * stop, paid + side * take

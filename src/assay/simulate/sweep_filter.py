@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_replay import CLOSED_AT, SIDE, SIGNAL_WIDTH, STOP_BASE, STOP_UNIT, TAKE_BASE
+from assay.simulate.sweep_replay import Rows, Signals
 
 _LOOK = 32
-Signals = tuple[NDArray[np.int32], NDArray[np.int32], FloatArray]
+Levels = tuple[FloatArray, FloatArray, FloatArray]  # stop_base, stop_unit, take_base; empty where there is none
+Sides = NDArray[np.int8]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -85,31 +86,45 @@ def conditions_of(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def signals_of(
-    rows: NDArray[np.int32], conditions: NDArray[np.int8], levels: FloatArray, closes: FloatArray
-) -> Signals:
-    """Rows, turns and signals of candidates with a condition. levels: ``(2, 3, m)`` of long and short."""
+def signals_of(rows: Rows, conditions: Sides, long: Levels, short: Levels) -> Signals:
+    """The candidates with a condition, as a list of signals. long, short: levels of each side, ``(m,)`` or empty."""
     count = 0
-    found, signals = np.empty(len(rows), np.int32), np.empty((len(rows), SIGNAL_WIDTH))
+    found, sides = np.empty(len(rows), np.int32), np.empty(len(rows), np.int8)
     for c in range(len(rows)):
-        if conditions[c] == 0:
-            continue
-        own = levels[0] if conditions[c] > 0 else levels[1]
-        found[count] = rows[c]
-        signals[count, SIDE] = conditions[c]
-        signals[count, STOP_BASE], signals[count, STOP_UNIT] = own[0, c], own[1, c]
-        signals[count, TAKE_BASE], signals[count, CLOSED_AT] = own[2, c], closes[rows[c]]
-        count += 1
-    return found[:count], turns_of(signals[:count]), signals[:count]
+        found[count], sides[count] = rows[c], conditions[c]
+        count += conditions[c] != 0
+    sides = sides[:count]
+    return (
+        found[:count],
+        turns_of(sides),
+        sides,
+        _chosen(conditions, count, long[0], short[0], 0.0),
+        _chosen(conditions, count, long[1], short[1], 0.0),
+        _chosen(conditions, count, long[2], short[2], np.nan),
+    )
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def turns_of(signals: FloatArray) -> NDArray[np.int32]:
+def _chosen(conditions: Sides, count: int, long: FloatArray, short: FloatArray, absent: float) -> FloatArray:
+    """``(count,)`` the level of its own side at each candidate with a condition; empty where neither side has it."""
+    if len(long) == 0 and len(short) == 0:
+        return np.empty(0)
+    out, at = np.empty(count), 0
+    for c in range(len(conditions)):
+        if conditions[c] != 0:
+            own = long if conditions[c] > 0 else short
+            out[at] = own[c] if len(own) > 0 else absent
+            at += 1
+    return out
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def turns_of(sides: Sides) -> Rows:
     """``(k,)`` place of the next signal of another side, k where there is none."""
-    k = len(signals)
+    k = len(sides)
     turns = np.full(k, k, np.int32)
     for i in range(k - 2, -1, -1):
-        turns[i] = turns[i + 1] if signals[i + 1, SIDE] == signals[i, SIDE] else i + 1
+        turns[i] = turns[i + 1] if sides[i + 1] == sides[i] else i + 1
     return turns
 
 

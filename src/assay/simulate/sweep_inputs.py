@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import ConfigError, shown
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_filter import changes, passing, rows_of
+from assay.simulate.sweep_filter import Levels, changes, passing, rows_of
 from assay.simulate.sweep_replay import EXIT_WIDTH
 
 _LEVELS = ("stop_base", "stop_unit", "take_base")
@@ -34,11 +34,10 @@ class Side:
     take_base: FloatArray | None = None
 
     @property
-    def levels(self) -> FloatArray:
-        """``(3, m)`` stop_base, stop_unit, take_base."""
-        m = len(self.holds)
-        stop = [np.zeros(m) if level is None else level for level in (self.stop_base, self.stop_unit)]
-        return np.array([*stop, np.full(m, np.nan) if self.take_base is None else self.take_base], np.float64)
+    def levels(self) -> Levels:
+        """stop_base, stop_unit, take_base; empty where there is none."""
+        base, unit, take = (fixed(np.empty(0) if (v := getattr(self, n)) is None else v) for n in _LEVELS)
+        return base, unit, take
 
     def check(self, m: int, k: int) -> None:
         """Raise unless all arrays have m bars and there are k columns."""

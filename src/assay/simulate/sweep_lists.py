@@ -8,16 +8,15 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate.sweep_accounts import begin, carry, collect, made
-from assay.simulate.sweep_filter import Signals
 from assay.simulate.sweep_lanes import WIDTH, anywhere, bits, either, fetch, first_bit, load, spread
 from assay.simulate.sweep_replay import (
     AT_CLOSE,
     AT_OPEN,
     HOLD,
     INSIDE,
-    SIDE,
     Prices,
     Rule,
+    Signals,
     as_rule,
     exit_of,
     first_from,
@@ -47,21 +46,18 @@ from assay.simulate.tally import TALLY_SIZE, UNCOUNTED
 LISTS = WIDTH  # most lists that are replayed in one call
 STRETCH = 8_192  # bars; their prices stay in the second cache, beside the trades made there
 _AHEAD = 8  # signals whose entries are asked for from memory before they are needed
-Lists = tuple[tuple[NDArray[np.int32], ...], tuple[NDArray[np.int32], ...], tuple[FloatArray, ...]]
 
 
-def together(lists: Sequence[Signals]) -> Lists:
+def together(lists: Sequence[Signals]) -> tuple[Signals, ...]:
     """At most `LISTS` of them, as `replay` reads them: always as many, so that it is compiled once."""
-    whole = [*lists, *[lists[0]] * (LISTS - len(lists))]
-    rows, turns, signals = zip(*whole, strict=True)
-    return rows, turns, signals
+    return (*lists, *[lists[0]] * (LISTS - len(lists)))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def replay(
     prices: Prices,
     silent: NDArray[np.bool_],
-    lists: Lists,
+    lists: tuple[Signals, ...],
     carries: NDArray[np.int64],
     exits: FloatArray,
     pairs: IntArray,
@@ -74,8 +70,7 @@ def replay(
 
     prices:  ``(n,)`` open, high, low; and close with at least `2 * WIDTH` more.   silent: ``(n,)`` zero-volume bars, or
              empty: none.
-    lists:   rows ``(k,)`` of each list's signals, increasing, each <= n - 2; turns ``(k,)``, place of the next signal
-             of another side, k where there is none; and the signals ``(k, SIGNAL_WIDTH)``.
+    lists:   `LISTS`, as `together` gives them.
     carries: ``(lists,)`` sums of `STATE` (weights; a side may be 0), `STOPPED`, `TAKEN` (a level must be there, else it
              is dropped).
     pairs:   ``(pairs, 2)`` which list, which exits.   costs: fee and price share a side.
@@ -89,14 +84,14 @@ def replay(
         ends[:] = 0
         for stretch in range(0, len(prices[0]), STRETCH):
             for e in range(len(some)):
-                ends[e] = first_from(lists[0][some[e, 0]], ends[e], stretch + STRETCH)
+                ends[e] = first_from(lists[some[e, 0]][0], ends[e], stretch + STRETCH)
             steps = STEPS
             while steps == STEPS:
                 for e in range(len(some)):
                     j = some[e, 0]
                     listed[e] = _list_trades(
-                        prices, silent, lists[0][j], lists[1][j], lists[2][j], carries[j], as_rule(exits[some[e, 1]]),
-                        costs[1], ends[e], accounts[0][e], scratch[0][e:], scratch[1][e:],
+                        prices, silent, lists[j], carries[j], as_rule(exits[some[e, 1]]), costs[1], ends[e],
+                        accounts[0][e], scratch[0][e:], scratch[1][e:],
                     )  # fmt: skip
                 steps = listed.max()
                 for e in range(WIDTH):
@@ -111,9 +106,7 @@ def replay(
 def _list_trades(
     prices: Prices,
     silent: NDArray[np.bool_],
-    rows: NDArray[np.int32],
-    turns: NDArray[np.int32],
-    signals: FloatArray,
+    signals: Signals,
     carries: int,
     rule: Rule,
     share: float,
@@ -124,18 +117,19 @@ def _list_trades(
 ) -> int:
     """An account's next trades, at most `STEPS`, of the signals before place `end`; how many. Reads no account."""
     opens, highs, lows, closes = prices
+    rows, _, sides, _, _, _ = signals
     n, k, i, again = len(opens), 0, counts[PLACE], counts[HELD_ON]
     while i < end and k < STEPS:
-        stop, take, size = order(signals, i, carries, rule)
+        stop, take, size = order(signals, i, carries, rule, closes)
         if size == 0.0:
             i += 1
             continue
         fetch(opens, rows[min(i + _AHEAD, len(rows) - 1)] + 1)
-        t, side = rows[i] + 1, signals[i, SIDE]
+        t, side = rows[i] + 1, float(sides[i])
         paid = opens[t] * (1.0 + (share if side > 0.0 else -share))
         levels = paid - side * stop, paid + side * take
         band = levels if side > 0.0 else (levels[1], levels[0])
-        limit = min(left_by(rows, turns, signals, carries, rule, i, t), n)
+        limit = min(left_by(signals, carries, rule, closes, i, t), n)
         x, how = _reached(lows, highs, band, t, limit), INSIDE
         if x == limit:
             how = AT_OPEN if x < n else AT_CLOSE
@@ -149,7 +143,7 @@ def _list_trades(
         work[at + MARKED_BY * WIDTH] = close if how == AT_CLOSE else (np.nan if x == t else opens[x])
         i = first_from(rows, i + 1, x - 1 if how == AT_OPEN else x)
         turned = how == AT_OPEN and i < len(rows) and rows[i] == x - 1
-        again = int(turned and order(signals, i, carries, rule)[2] != 0.0)
+        again = int(turned and order(signals, i, carries, rule, closes)[2] != 0.0)
         held[there + FROM * WIDTH], held[there + TO * WIDTH], held[there + FLAT * WIDTH] = t, x, 1 - again
         counts[BARS] += x - t
         counts[LEFT_FOR + reason] += 1

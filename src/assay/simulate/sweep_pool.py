@@ -11,6 +11,7 @@ from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.simulate.inputs import fixed
+from assay.simulate.sweep_filter import Levels
 from assay.simulate.sweep_inputs import Candidates
 from assay.simulate.sweep_lanes import WIDTH
 from assay.simulate.sweep_lists import LISTS, replay, together
@@ -24,7 +25,7 @@ _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balanc
 _PICKS = 256  # most picks in a piece of work
 _FEWEST = 3  # accounts, from which on they go abreast
 Lazy = Setup | Callable[[], Setup]
-_Known = tuple[Setup, FloatArray, Places | None]
+_Known = tuple[Setup, tuple[Levels, Levels], Places | None]
 _Pick = tuple[_Known, FloatArray, FloatArray, FloatArray]  # a setup, its thresholds, its exits, where the sums go
 _Work = Callable[[], None]
 
@@ -150,7 +151,8 @@ def _accounts(
 ) -> FloatArray:
     """``(pairs, KEPT)`` sums of each pair of a list of signals and a set of exits."""
     flags = np.array([carries(setup) for (setup, _, _), _ in asked], np.int64)
-    lists = [signals(s, levels, values, market.start, market.closes) for (s, levels, _), values in asked]
+    n = len(market.bars)
+    lists = [signals(s, levels, values, market.start, n) for (s, levels, _), values in asked]
     done, sound = np.empty((len(pairs), KEPT)), np.zeros(len(pairs), np.bool_)
     if len(pairs) >= _FEWEST:
         replay(
@@ -159,11 +161,9 @@ def _accounts(
         )  # fmt: skip
     for k in np.flatnonzero(~sound):
         j, e = pairs[k]
-        rows, turns, marks = lists[j]
         replay_alone(
-            market.prices, market.silent, rows, turns, marks, flags[j], fixed(exits[e]), market.costs, market.equity,
-            done[k],
-        )  # fmt: skip
+            market.prices, market.silent, lists[j], flags[j], fixed(exits[e]), market.costs, market.equity, done[k]
+        )
     return done
 
 
@@ -198,7 +198,7 @@ def _with_levels(lazy: Lazy, market: Market, thresholds: FloatArray, shared: boo
     setup = known(lazy, market.bars, thresholds)
     levels, places = levels_of(setup), None
     if shared and isinstance(setup, Candidates) and len(setup.rows) <= MOST:
-        places = Places.of(setup, levels, market.start, market.closes)
+        places = Places.of(setup, levels, market.start, len(market.bars))
     return setup, levels, places
 
 

@@ -30,9 +30,7 @@ from assay.simulate.tally import (
     opened,
 )
 
-# columns of a signal, of a set of exits
-SIDE, STOP_BASE, STOP_UNIT, TAKE_BASE, CLOSED_AT = range(5)
-SIGNAL_WIDTH = 5
+# columns of a set of exits
 STOP_MULTIPLE, TAKE_MULTIPLE, REWARD_RATIO, HOLD, SHARE, RISK = range(6)
 EXIT_WIDTH = 6
 # what a rule's signals carry
@@ -41,31 +39,37 @@ STATE, STOPPED, TAKEN = 1, 2, 4
 AT_OPEN, INSIDE, AT_CLOSE = range(3)
 _NEVER = np.iinfo(np.int64).max
 Order = tuple[float, float, float]
+Rows = NDArray[np.int32]
+# a list of signals: rows ``(k,)``, increasing, each <= n - 2; turns ``(k,)``, place of the next signal of another side,
+# k where there is none; sides ``(k,)``; and stop_base, stop_unit, take_base, ``(k,)``, or empty: 0, 0, NaN
+Signals = tuple[Rows, Rows, NDArray[np.int8], FloatArray, FloatArray, FloatArray]
 Prices = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # open, high, low, close
 PricesOfBar = tuple[float, float, float, float]
 Rule = tuple[float, float, float, float, float, float]
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def order(signals: FloatArray, i: int, carries: int, rule: Rule) -> Order:
+def order(signals: Signals, i: int, carries: int, rule: Rule, closes: FloatArray) -> Order:
     """Stop and take (distances) and share of equity of signal i; a share of 0 is no order."""
-    if signals[i, SIDE] == 0.0:
+    rows, _, sides, stop_bases, stop_units, take_bases = signals
+    if sides[i] == 0:
         return np.nan, np.nan, 0.0
     if carries & STATE:
         return np.nan, np.nan, rule[SHARE]
     stop, take = np.nan, np.nan
+    unit = stop_units[i] if len(stop_units) > 0 else 0.0
     if carries & STOPPED:
-        scaled = rule[STOP_MULTIPLE] * signals[i, STOP_UNIT] if rule[STOP_MULTIPLE] != 0.0 else 0.0
-        stop = signals[i, STOP_BASE] + scaled
-    if math.isfinite(signals[i, TAKE_BASE]):
-        take = signals[i, TAKE_BASE]
+        scaled = rule[STOP_MULTIPLE] * unit if rule[STOP_MULTIPLE] != 0.0 else 0.0
+        stop = (stop_bases[i] if len(stop_bases) > 0 else 0.0) + scaled
+    if len(take_bases) > 0 and math.isfinite(take_bases[i]):
+        take = take_bases[i]
     elif not math.isnan(rule[TAKE_MULTIPLE]):
-        take = rule[TAKE_MULTIPLE] * signals[i, STOP_UNIT]
+        take = rule[TAKE_MULTIPLE] * unit
     elif not math.isnan(rule[REWARD_RATIO]):
         take = rule[REWARD_RATIO] * stop
     size = rule[SHARE]
     if not math.isnan(rule[RISK]):
-        risked = rule[RISK] * signals[i, CLOSED_AT] / stop
+        risked = rule[RISK] * closes[rows[i]] / stop
         size = risked if not risked > size else size
     return stop, take, size if _whole(carries, rule, stop, take) and size > 0.0 else 0.0
 
@@ -82,9 +86,7 @@ def _whole(carries: int, rule: Rule, stop: float, take: float) -> bool:
 def replay_alone(
     prices: Prices,
     silent: NDArray[np.bool_],
-    rows: NDArray[np.int32],
-    turns: NDArray[np.int32],
-    signals: FloatArray,
+    signals: Signals,
     carries: int,
     rule: FloatArray,
     costs: tuple[float, float],
@@ -97,7 +99,7 @@ def replay_alone(
     """
     tally = np.empty(TALLY_SIZE)
     begin(tally)
-    _follow(prices, silent, rows, turns, signals, carries, as_rule(rule), costs, equity, tally)
+    _follow(prices, silent, signals, carries, as_rule(rule), costs, equity, tally)
     finish(tally)
     out[:] = tally[: len(out)]
 
@@ -112,9 +114,7 @@ def as_rule(exits: FloatArray) -> Rule:
 def _follow(
     prices: Prices,
     silent: NDArray[np.bool_],
-    rows: NDArray[np.int32],
-    turns: NDArray[np.int32],
-    signals: FloatArray,
+    signals: Signals,
     carries: int,
     rule: Rule,
     costs: tuple[float, float],
@@ -124,9 +124,11 @@ def _follow(
     """The account over all signals. Where its last position was left at an open, `left` is that row, whose bar is not
     counted yet, and `marked` the equity at that open."""
     cash, before, marked = equity, equity, 0.0
-    opens, left, i, last = prices[0], -1, 0, len(prices[0]) - 1
+    opens, _, _, closes = prices
+    rows, _, sides, _, _, _ = signals
+    left, i, last = -1, 0, len(opens) - 1
     while i < len(rows):
-        stop, take, size = order(signals, i, carries, rule)
+        stop, take, size = order(signals, i, carries, rule, closes)
         t = rows[i] + 1
         if 0 <= left < t:
             cash, before = _end_bar(tally, cash, before)
@@ -135,13 +137,13 @@ def _follow(
         if size == 0.0 or now <= 0.0:
             i += 1
             continue
-        side = signals[i, SIDE]
+        side = float(sides[i])
         way, price = costs[1] if side > 0.0 else -costs[1], opens[t]
         paid = price * (1.0 + way)
         quantity = side * size * now / paid
         entered, fee, slipped = _fill(tally, silent, costs[0], quantity, price, paid, t, now)
         cash -= quantity * paid + fee
-        limit = left_by(rows, turns, signals, carries, rule, i, t)
+        limit = left_by(signals, carries, rule, closes, i, t)
         levels = paid - side * stop, paid + side * take
         band = levels if side > 0.0 else (levels[1], levels[0])
         x, how, before = _stay(prices, tally, quantity, cash, before, band, t, min(limit, last), limit <= last)
@@ -181,20 +183,13 @@ def first_from(rows: NDArray[np.int32], i: int, row: int) -> int:
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def left_by(
-    rows: NDArray[np.int32],
-    turns: NDArray[np.int32],
-    signals: FloatArray,
-    carries: int,
-    rule: Rule,
-    i: int,
-    entry: int,
-) -> int:
+def left_by(signals: Signals, carries: int, rule: Rule, closes: FloatArray, i: int, entry: int) -> int:
     """The row at whose open the position must be left: its hold is over, or a signal turns it."""
+    rows, turns, sides, _, _, _ = signals
     limit = entry + int(rule[HOLD]) if rule[HOLD] > 0.0 else _NEVER
     j = int(turns[i])
     while j < len(rows) and rows[j] + 1 < limit:
-        if signals[j, SIDE] != signals[i, SIDE] and (carries & STATE or order(signals, j, carries, rule)[2] > 0.0):
+        if sides[j] != sides[i] and (carries & STATE or order(signals, j, carries, rule, closes)[2] > 0.0):
             return rows[j] + 1
         j += 1
     return limit

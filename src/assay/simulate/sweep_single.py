@@ -9,9 +9,9 @@ from assay.kernel.decisions import Decisions
 from assay.simulate import tally
 from assay.simulate.inputs import fixed
 from assay.simulate.record import Record
-from assay.simulate.sweep_filter import Signals, conditions_of, passing, signals_of, turns_of
+from assay.simulate.sweep_filter import Levels, conditions_of, passing, signals_of, turns_of
 from assay.simulate.sweep_inputs import Candidates, Exits, States
-from assay.simulate.sweep_replay import HOLD, SIDE, SIGNAL_WIDTH, STATE, STOPPED, TAKEN, order
+from assay.simulate.sweep_replay import HOLD, STATE, STOPPED, TAKEN, Signals, order
 
 Setup = Candidates | States
 
@@ -25,22 +25,25 @@ def carries(setup: Setup) -> int:
     return STOPPED * stopped + TAKEN * taken
 
 
-def levels_of(setup: Setup) -> FloatArray:
-    """``(2, 3, m)`` levels of a setup's long and short side; empty for states."""
+def levels_of(setup: Setup) -> tuple[Levels, Levels]:
+    """Levels of a setup's long and short side; of the only one where there is one."""
     if isinstance(setup, States):
-        return np.empty((2, 3, 0))
-    return fixed(np.array([setup.sides[0].levels if s is None else s.levels for s in (setup.long, setup.short)]))
+        return _no_levels(), _no_levels()
+    only = setup.sides[0]
+    return (setup.long or only).levels, (setup.short or only).levels
 
 
-def signals(setup: Setup, levels: FloatArray, thresholds: FloatArray, start: int, closes: FloatArray) -> Signals:
-    """Rows, turns and signals of a setup with its levels at one set of thresholds ``(K,)``."""
+def signals(setup: Setup, levels: tuple[Levels, Levels], thresholds: FloatArray, start: int, n: int) -> Signals:
+    """The signals of a setup with its levels at one set of thresholds ``(K,)``."""
     if isinstance(setup, States):
-        chosen = setup.rows <= len(closes) - 2
-        found = np.zeros((int(chosen.sum()), SIGNAL_WIDTH))
-        found[:, SIDE] = setup.side[chosen]
-        return setup.rows[chosen].astype(np.int32, copy=False), turns_of(found), found
-    conditions = conditions_at(setup, thresholds, start, len(closes))
-    return signals_of(fixed(setup.rows, np.int32), conditions, levels, fixed(closes))
+        chosen = setup.rows <= n - 2
+        sides = setup.side[chosen].astype(np.int8)
+        return setup.rows[chosen].astype(np.int32, copy=False), turns_of(sides), sides, *_no_levels()
+    return signals_of(fixed(setup.rows, np.int32), conditions_at(setup, thresholds, start, n), *levels)
+
+
+def _no_levels() -> Levels:
+    return np.empty(0), np.empty(0), np.empty(0)
 
 
 def conditions_at(setup: Candidates, thresholds: FloatArray, start: int, n: int) -> NDArray[np.int8]:
@@ -66,15 +69,15 @@ def decisions(
     """
     n, flags = len(bars), carries(setup)
     rule = tuple(exits.matrix[which])
-    rows, _, found = signals(setup, levels_of(setup), thresholds, start, bars.close)
+    found, closes = signals(setup, levels_of(setup), thresholds, start, n), fixed(bars.close)
     target, stop, take = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
     hold = np.zeros(n, np.int32)
-    for i, row in enumerate(rows):
-        stop_by, take_by, size = order(found, i, flags, rule)
+    for i, (row, side) in enumerate(zip(found[0], found[2], strict=True)):
+        stop_by, take_by, size = order(found, i, flags, rule, closes)
         if flags & STATE:
-            target[row] = found[i, SIDE] * size
+            target[row] = side * size
         elif size > 0.0:
-            target[row], stop[row], take[row], hold[row] = found[i, SIDE] * size, stop_by, take_by, rule[HOLD]
+            target[row], stop[row], take[row], hold[row] = side * size, stop_by, take_by, rule[HOLD]
     return Decisions(target, stop, take, hold)
 
 

@@ -15,10 +15,11 @@ from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate.inputs import fixed
 from assay.simulate.sweep_accounts import begin, carry, collect, made
 from assay.simulate.sweep_ends import Ends, ends_of, entered_at, follow
+from assay.simulate.sweep_filter import Levels
 from assay.simulate.sweep_inputs import Candidates
 from assay.simulate.sweep_lanes import WIDTH
 from assay.simulate.sweep_market import Market
-from assay.simulate.sweep_replay import HOLD, REWARD_RATIO, STOP_MULTIPLE, TAKE_MULTIPLE
+from assay.simulate.sweep_replay import HOLD, REWARD_RATIO, STOP_MULTIPLE, TAKE_MULTIPLE, Signals
 from assay.simulate.sweep_single import carries, conditions_at
 from assay.simulate.sweep_trades import PLACE, STEPS, list_trades
 from assay.simulate.tally import TALLY_SIZE
@@ -38,12 +39,11 @@ class Places:
     entries: NDArray[np.int32]
     first_at: NDArray[np.int32]
     listed: BoolArray
-    signals: FloatArray
+    signals: Signals
 
     @classmethod
-    def of(cls, setup: Candidates, levels: FloatArray, start: int, closes: FloatArray) -> "Places":
+    def of(cls, setup: Candidates, levels: tuple[Levels, Levels], start: int, n: int) -> "Places":
         """Both sides of each candidate, or the only one. O(n)."""
-        n = len(closes)
         given = {1.0: setup.long, -1.0: setup.short}
         sides = np.array([s for s, one in given.items() if one is not None])
         rows = fixed(setup.rows, np.int32)
@@ -57,7 +57,7 @@ class Places:
             np.append(np.repeat(rows + 1, len(sides)), _NEVER).astype(np.int32),
             (np.searchsorted(rows, np.arange(n + 1)) * len(sides)).astype(np.int32),
             np.ascontiguousarray(held.T).ravel(),
-            entered_at(rows, levels, sides, closes),
+            entered_at(rows, sides, *levels),
         )
 
     def tables(self, thresholds: FloatArray, start: int, n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -130,7 +130,7 @@ def replay_together(
 
     Returns ``(T, len(into))`` which of them hold; the others are still to be replayed.
     """
-    n, size = len(market.closes), len(places.entries)
+    n, size = len(market.bars), len(places.entries)
     after, turns = places.tables(thresholds, market.start, n)
     ends = np.empty((WIDTH, size, 3), np.int32), np.empty((WIDTH, size, 3))
     sound = np.zeros((len(thresholds), len(into)), np.bool_)
