@@ -28,7 +28,7 @@ def side_of(upper: FloatArray, lower: FloatArray, equal: float) -> FloatArray:
 def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> tuple[NDArray[np.int32], FloatArray]:
     """Rows from `first` on at which `side_of` is not what it was, NaN left out, and the side; flat before `first`."""
     n = len(upper)
-    rows, sides = np.empty(n, np.int32), np.empty(n)
+    rows, sides = np.empty(n, np.int32), np.empty(n, np.int8)
     count, held = 0, 0
     for start in range(first, n, _LOOK):
         long, short = _exceeds(upper, lower, lower, equal, start), _exceeds(lower, upper, lower, equal, start)
@@ -44,7 +44,7 @@ def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> 
                 held = side
                 rows[count], sides[count] = start + k, held
                 count += 1
-    return rows[:count].copy(), sides[:count].copy()
+    return rows[:count].copy(), sides[:count].astype(np.float64)
 
 
 @compiled
@@ -54,14 +54,14 @@ def crossings_of(upper: FloatArray, lower: FloatArray) -> tuple[NDArray[np.int32
     Equal is a side of its own, so that a row and the one before say all.
     """
     n = len(upper)
-    rows, sides = np.empty(n, np.int32), np.empty(n)
+    rows, sides = np.empty(n, np.int32), np.empty(n, np.int8)
     count, high, low = 0, _NONE, _NONE  # whether the row before was not below, not above; none: unknown
     for start in range(0, n, _LOOK):
         highs, lows = _reaches(upper, lower, start), _reaches(lower, upper, start)
         rose, fell = highs & ~lows & (lows << _ONE | low), lows & ~highs & (highs << _ONE | high)
         high, low = highs >> _LAST, lows >> _LAST
         count = _write(rows, sides, count, start, rose, fell)
-    return rows[:count].copy(), sides[:count].copy()
+    return rows[:count].copy(), sides[:count].astype(np.float64)
 
 
 @compiled
@@ -93,13 +93,13 @@ def _exceeds(one: FloatArray, other: FloatArray, scale: FloatArray, equal: float
 
 
 @compiled
-def _write(rows: NDArray[np.int32], sides: FloatArray, count: int, start: int, rose: np.uint64, fell: np.uint64) -> int:
+def _write(rows: NDArray[np.int32], sides: NDArray[np.int8], count: int, start: int, rose: np.uint64, fell: np.uint64) -> int:
     """Append the rows whose bits are set; how many there are now."""
     left = rose | fell
     while left != _NONE:
         k = first_bit(left)
         rows[count] = start + k
-        sides[count] = 1.0 if rose >> np.uint64(k) & _ONE else -1.0
+        sides[count] = 1 if rose >> np.uint64(k) & _ONE else -1
         left &= left - _ONE
         count += 1
     return count
