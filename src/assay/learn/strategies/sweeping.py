@@ -121,4 +121,4 @@ def _side(side: setups.Side, names: list[str], rows: NDArray[np.int32]) -> Side:
 def _at(level: setups.Level, rows: NDArray[np.int32]) -> FloatArray | None:
     if level is None:
         return None
-    return np.full(len(rows), float(level)) if isinstance(level, int | float) else level[rows]
+    return np.full(len(rows), float(level)) if isinstance(level, int | float) else level.take(rows)
