@@ -7,6 +7,7 @@ from assay.kernel.arrays import FloatArray
 from assay.learn.strategies.indicators import compiled
 from assay.simulate.sweep_lanes import WIDTH, bits, first_bit, greater, load, spread
 
+Rows = NDArray[np.int32]
 _LOOK = 64  # rows a step, a bit each
 _NONE, _ONE, _LAST = np.uint64(0), np.uint64(1), np.uint64(_LOOK - 1)
 
@@ -25,7 +26,7 @@ def side_of(upper: FloatArray, lower: FloatArray, equal: float) -> FloatArray:
 
 
 @compiled
-def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> tuple[NDArray[np.int32], FloatArray]:
+def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> tuple[Rows, FloatArray]:
     """Rows from `first` on at which `side_of` is not what it was, NaN left out, and the side; flat before `first`."""
     n = len(upper)
     rows, sides = np.empty(n, np.int32), np.empty(n, np.int8)
@@ -48,7 +49,7 @@ def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> 
 
 
 @compiled
-def crossings_of(upper: FloatArray, lower: FloatArray) -> tuple[NDArray[np.int32], FloatArray]:
+def crossings_of(upper: FloatArray, lower: FloatArray) -> tuple[Rows, FloatArray]:
     """Rows at which `upper` is above `lower` and was not the row before, +1, or below and was not, -1; NaN is neither.
 
     Equal is a side of its own, so that a row and the one before say all.
@@ -93,7 +94,7 @@ def _exceeds(one: FloatArray, other: FloatArray, scale: FloatArray, equal: float
 
 
 @compiled
-def _write(rows: NDArray[np.int32], sides: NDArray[np.int8], count: int, start: int, rose: np.uint64, fell: np.uint64) -> int:
+def _write(rows: Rows, sides: NDArray[np.int8], count: int, start: int, rose: np.uint64, fell: np.uint64) -> int:
     """Append the rows whose bits are set; how many there are now."""
     left = rose | fell
     while left != _NONE:
