@@ -42,7 +42,8 @@ def test_a_training_that_is_killed_leaves_nothing_half(url: str, tmp_path: Path)
 def test_retention_that_is_killed_leaves_nothing_half(tmp_path: Path) -> None:
     told = after(str(tmp_path / "record.db"), tmp_path / "home", "retain", 10)
     assert damage(told) == 0, told
-    assert told["left"]["removed"] >= 3 and told["left"]["verified"] == 3
+    # three are kept; of those that the last pass was to remove some may be left, if it died early
+    assert told["left"]["removed"] >= 3 and told["left"]["verified"] >= 3
 
 
 @pytest.mark.parametrize("mode", ["reversed", "in_place"])

@@ -42,7 +42,7 @@ def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> 
         for k in range(_LOOK):
             side = np.int64(long >> np.uint64(k) & _ONE) - np.int64(short >> np.uint64(k) & _ONE)
             if side != 0 and side != held:
-                held = side
+                held = int(side)
                 rows[count], sides[count] = start + k, held
                 count += 1
     return rows[:count].copy(), sides[:count].astype(np.float64)
