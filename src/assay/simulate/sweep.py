@@ -116,8 +116,9 @@ def sweep(
     combination goes through `run` instead, equally exact and some hundred times slower.
 
     Raises what `run` raises, and ConfigError ``CONFIG_PARAMETER`` for shapes that do not fit. Cost: O(bars in position
-    + signals) a combination, about 2 ns a bar held and 50 ns a trade; from eight threshold sets and eight sets of exits
-    on about 30 ns a trade of 14 bars, all in. Memory: 288 bytes a combination.
+    + signals) a combination, about 1 ns a bar held and 50 ns a trade where three accounts or more go abreast; from
+    eight threshold sets and eight sets of exits on about 30 ns a trade of 14 bars, all in. Memory: 288 bytes a
+    combination.
     """
     check_bars(bars, start, equity)
     matrix = _checked(thresholds, len(setups), len(exits), threads)
