@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from sweep import WINDOWS
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
@@ -83,8 +82,8 @@ def swept(low, close, floor, ratio, first, depth, ratio_at_least):
     return rows[:count].copy(), columns
 
 
-def setups(bars: Bars, thresholds: np.ndarray) -> list[Callable[[], Candidates]]:
-    """The four structural sets of range_sweep, each computed when the sweep asks for it."""
+def setups(bars: Bars, windows: tuple[int, ...], thresholds: np.ndarray) -> list[Callable[[], Candidates]]:
+    """The structural sets of range_sweep, each computed when the sweep asks for it."""
     depth, ratio_at_least = thresholds.min(axis=0)
     unit = true_range_mean(bars.high, bars.low, bars.close, 14)
     ratio = volume_ratio(bars.volume, 20)
@@ -96,7 +95,7 @@ def setups(bars: Bars, thresholds: np.ndarray) -> list[Callable[[], Candidates]]
         side = Side(np.ones(len(rows), np.bool_), columns, None, unit[rows])
         return Candidates(rows, side, None, AT_LEAST, lookback=max(window, 20))
 
-    return [lambda w=w: of(w) for w in WINDOWS]
+    return [lambda w=w: of(w) for w in windows]
 
 
 def grids(grid: Any) -> tuple[np.ndarray, Exits]:
@@ -105,10 +104,10 @@ def grids(grid: Any) -> tuple[np.ndarray, Exits]:
     return thresholds, Exits.of(stop_multiple=exits[:, 0], take_multiple=exits[:, 1], hold=exits[:, 2])
 
 
-def range_sweep(bars: Bars, grid: Any, threads: int = 2) -> Any:
+def range_sweep(bars: Bars, windows: tuple[int, ...], grid: Any, threads: int = 2) -> Any:
     """The rule of that name without the house's bridge from rules to sweeps."""
     thresholds, exits = grids(grid)
-    return sweep(bars, setups(bars, thresholds), thresholds, exits, COSTS, threads=threads)
+    return sweep(bars, setups(bars, windows, thresholds), thresholds, exits, COSTS, threads=threads)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

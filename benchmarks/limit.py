@@ -131,7 +131,7 @@ def main() -> None:
     for n in (100_000, 1_000_000):
         bars = walk(n)
         report("hand-written loop range_sweep", n, 192, lambda b=bars: by_hand(b))
-        report("set-ups by hand range_sweep", n, 192, lambda b=bars: range_sweep(b, SMALL))
+        report("set-ups by hand range_sweep", n, 192, lambda b=bars: range_sweep(b, WINDOWS, SMALL))
         report("hand-written loop sma", n, len(PAIRS), lambda b=bars: crossings_by_hand(b))
         report("declared rule sma", n, len(PAIRS), lambda b=bars: declared_averages(b))
         report("streaming OHLCV", n, 192, lambda b=bars: streamed(b, 192))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
-from assay.cli.door import escaped
+from assay.cli.escape import escaped
 from assay.cli.terminal import Terminal
 from tests.doors.commands import assay, told
 from tests.doors.test_models import audited

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from unicodedata import category
 
 import typer
 
+from assay.cli.escape import escaped
 from assay.kernel.errors import AssayError, ConfigError, StoreError, shown
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ _DISK = {
     errno.EROFS: ("STORE_READ_ONLY", "Choose a folder that you may write to, with --home or ASSAY_HOME."),
     errno.EIO: ("STORE_IO", "Check the disk."),
 }
-_CONTROL = ("Cc", "Cf", "Zl", "Zp")  # controls, marks that turn or hide text, other ends of a line
 # Typer carries its own copy of click and shows only the leaf of the errors for a wrong command line.
 _USAGE: Any = typer.BadParameter.__base__
 
@@ -143,18 +142,6 @@ def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> i
             "".join(f"  {w['code']}: {w['text']}\n" for w in report["warnings"] if w["code"] != error.code)
         )
     return error.exit_code if exit_code is None else exit_code
-
-
-def escaped(text: str) -> str:
-    r"""The text with what would move a terminal's cursor, colour or turn its text spelt out; new lines and tabs stay.
-
-    >>> print(escaped("a\x1b[2Jb"))
-    a\x1b[2Jb
-    """
-    if text.isprintable():
-        return text
-    told = (c if c in "\n\t" or category(c) not in _CONTROL else c.encode("unicode_escape").decode() for c in text)
-    return "".join(told)
 
 
 def say(document: Document | Sequence[Document], people: Callable[["Console"], object], *, as_json: bool) -> None:

@@ -138,7 +138,8 @@ def _flags(
 def _ranked(
     flags: dict[str, Any], setting: list[str] | None, max_features: int | None, out: Path | None, home: Path | None
 ) -> "Ranked":
-    from assay.runs.importance import demand_page, ranked, write_page
+    from assay.runs.importance import ranked
+    from assay.runs.report.ranked import demand_page, write_page
     from assay.runs.specs import build_spec
 
     spec = build_spec(None, flags, settings(setting or []))

@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from assay.cli.door import escaped
+from assay.cli.escape import escaped
 
 
 class Terminal(Console):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from assay.features.patterns import base_columns, base_values
 from assay.features.study import Study
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.clock import iso
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError
 from assay.kernel.labels import Labels
 from assay.kernel.spec import TargetChoice, TrainSpec
 from assay.runs import keep
@@ -160,24 +159,6 @@ def targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, 
         "folds": len(folds),
         "candidates": [_told(each, target_lag) for each in found],
     }
-
-
-def write_page(found: Ranked, path: Path) -> None:
-    """Write a ranking's page. Raises StoreError ``STORE_PATH``."""
-    from assay.runs.report.ranked import render
-
-    try:
-        path.write_bytes(render(found).encode("utf-8"))
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}", code="STORE_PATH") from error
-
-
-def demand_page(path: Path) -> None:
-    """Raise ConfigError ``CONFIG_PATH`` unless the path may be a page, before the work is done."""
-    if path.suffix != ".html":
-        raise ConfigError(f"--out {shown(str(path))} must end in .html", code="CONFIG_PATH", field="out")
-    if not path.parent.is_dir():
-        raise StoreError(f"--out {shown(str(path))}: there is no such folder", code="STORE_PATH")
 
 
 def _labels(past: History) -> Labels:

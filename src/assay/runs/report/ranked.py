@@ -1,8 +1,10 @@
 """The page of a ranking of feature columns."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.kernel.errors import ConfigError, StoreError, shown
 from assay.runs.report.page import templates
 from assay.runs.report.parts import Card, Cards, Section
 from assay.runs.report.sections import candidates, clusters, columns, drift, steadiness
@@ -28,6 +30,22 @@ def render(found: "Ranked") -> str:
     Equal rankings give equal bytes.
     """
     return templates().get_template("ranked.html.j2").render(head=_head(found), sections=_sections(found))
+
+
+def write_page(found: "Ranked", path: Path) -> None:
+    """Write a ranking's page. Raises StoreError ``STORE_PATH``."""
+    try:
+        path.write_bytes(render(found).encode("utf-8"))
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}", code="STORE_PATH") from error
+
+
+def demand_page(path: Path) -> None:
+    """Raise ConfigError ``CONFIG_PATH`` unless the path may be a page, before the work is done."""
+    if path.suffix != ".html":
+        raise ConfigError(f"--out {shown(str(path))} must end in .html", code="CONFIG_PATH", field="out")
+    if not path.parent.is_dir():
+        raise StoreError(f"--out {shown(str(path))}: there is no such folder", code="STORE_PATH")
 
 
 def _sections(found: "Ranked") -> list[Section]:
