@@ -81,7 +81,7 @@ def replay(
     for first in range(0, len(pairs), WIDTH):
         some = pairs[first : first + WIDTH]
         begin(accounts, equity)
-        ends[:] = 0
+        ends[:] = listed[:] = 0
         for stretch in range(0, len(prices[0]), STRETCH):
             for e in range(len(some)):
                 ends[e] = first_from(lists[some[e, 0]][0], ends[e], stretch + STRETCH)
