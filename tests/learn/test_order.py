@@ -116,6 +116,24 @@ def test_crossings_are_those_of_the_definition(seed, n, decimals) -> None:
     np.testing.assert_array_equal(found.short.hold, falls)
 
 
+@pytest.mark.parametrize("columns", ["beside each other", "backwards", "one number"])
+def test_columns_may_lie_apart(columns) -> None:
+    table = np.cumsum(np.random.default_rng(5).normal(size=(500, 2)), axis=0)
+    upper, lower = {
+        "beside each other": (table[:, 0], table[:, 1]),
+        "backwards": (table[::-1, 0].copy()[::-1], table[::-1, 1].copy()[::-1]),
+        "one number": (table[:, 0], np.broadcast_to(np.float64(0.5), 500)),
+    }[columns]
+    assert not lower.flags.c_contiguous
+    whole = upper.copy(), lower.copy()
+    for one, other in (
+        (State.above(upper, lower).turns(0), State.above(*whole).turns(0)),
+        (Setups.crossing(upper, lower).rows(), Setups.crossing(*whole).rows()),
+    ):
+        assert len(other[0]) > 1
+        np.testing.assert_array_equal(np.array(one), np.array(other))
+
+
 def means(bars, *, fast, slow):
     """Enters where the faster mean changes its side, with a stop."""
     return Setups.crossing(sma(bars, fast), sma(bars, slow), stop_unit=bars.close)

@@ -11,6 +11,7 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 WIDTH = 8
@@ -136,6 +137,12 @@ def first_bit(typing: Any, word: Any) -> Any:
     return types.intp(types.uint64), lambda context, builder, signature, args: builder.cttz(args[0], ir.IntType(1)(0))
 
 
+def _demand_neighbours(array: Any) -> None:
+    """Refuse to compile for an array whose numbers may lie apart: they would be taken from between them."""
+    if array.dtype != types.float64 or array.ndim != 1 or array.layout != "C":
+        raise TypingError(f"lanes are read from a float64 vector without gaps, not from {array}")
+
+
 def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
     data = context.make_array(kind)(context, builder, array).data
     return _place_of(builder, data, at)
@@ -153,6 +160,7 @@ def _shuffled(builder: Any, one: Any, other: Any, order: Sequence[int]) -> Any:
 @_compiled
 def load(typing: Any, array: Any, at: Any) -> Any:
     """Eight neighbours of a float64 vector, from place `at` on; nobody checks the bounds."""
+    _demand_neighbours(array)
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _read(context, builder, signature.args[0], *args)
@@ -163,6 +171,7 @@ def load(typing: Any, array: Any, at: Any) -> Any:
 @_compiled
 def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
     """Write what `load` would read."""
+    _demand_neighbours(array)
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         address = _address(context, builder, signature.args[0], *args[:2])
@@ -175,6 +184,7 @@ def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
 @_compiled
 def transposed(typing: Any, array: Any, at: Any, step: Any) -> Any:
     """Eight runs of eight neighbours of a float64 vector, `step` apart: the k-th value has the k-th of each."""
+    _demand_neighbours(array)
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         runs, place = [], args[1]
