@@ -62,6 +62,9 @@ def test_a_run_is_headed_by_what_a_later_audit_made_of_its_word(
     run = document["experiment_id"]
     was = told("runs", "show", run, home=home)
     assert "verdict_then" not in was
+    page, copy = Path(told("report", run, home=home)["report"]), home / "copy.html"
+    copy.write_bytes(page.read_bytes())
+    assert f"<title>{was['verdict']} ·" in page.read_text(encoding="utf-8")
     passed = [{**each, "state": "PASS"} for each in document["reasons"]]
     change(home, verdict={"word": "GOLD", "stage": "VALIDATION", "reasons": passed})
     text = "feature 'peek' at row 7 changed by 0.31 when bars after 9 were shuffled"
@@ -78,3 +81,9 @@ def test_a_run_is_headed_by_what_a_later_audit_made_of_its_word(
     people = assay("runs", "show", run, home=home).out
     assert "PYRITE" in people and "FAIL    audit" in people and "PASS    audit" not in people
     assert was["verdict"] != "PYRITE" and (f"it was {was['verdict']} when it was trained" in people.replace("\n", " "))
+    again = page.read_text(encoding="utf-8")
+    assert "<title>PYRITE ·" in again
+    assert f"It was {was['verdict']} when it was trained; an audit since judged its model otherwise." in again
+    assert text in again.replace("&#39;", "'")
+    for each in (again, copy.read_text(encoding="utf-8")):  # the copy, which nobody can write again, says where to ask
+        assert f"assay runs show {run} has the newest word" in each

@@ -17,7 +17,7 @@ from assay.kernel.parse import parse
 from assay.kernel.spec import FoldPlan, TrainSpec
 from assay.learn.rules import RuleTrainer
 from assay.market.sources.synthetic import synthetic
-from assay.runs import inputs, keep
+from assay.runs import inputs, keep, reports
 from assay.runs.audit import FULL, Audited, audited, few_candidates
 from assay.runs.beside import AUDIT, keep_beside, kept
 from assay.runs.code import code_digest
@@ -39,6 +39,7 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
     """Audit a completed training or search again, on its snapshots, until all is asked; its models decide beside.
 
     What is found is kept with the run (`audits_of`) and settled with its models: see `assay.track.registry.auditing`.
+    The run's page, where it lies in its usual place, is written again.
     Of them stands in ``models`` what they are then, and in ``active`` which configurations of the run are switched on.
     Raises StoreError ``STORE_NOT_FOUND``; ArtifactError ``ARTIFACT_GONE`` for a run that has no such spec or candles,
     or a published model that does not load.
@@ -61,7 +62,10 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
             models=_published(row["id"], context, file),
         )  # fmt: skip
     told = {"run": row["id"], "name": left["name"], "seconds": found.seconds} | (found.document or {})
-    return told | _settled(row["id"], found, context)
+    told |= _settled(row["id"], found, context)
+    if reports.usual(row["id"], context).exists():
+        reports.write(row["id"], context)
+    return told
 
 
 def audits_of(run: int, context: Context) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Runs as they are shown: rows of the record, and for completed trainings what they left behind."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from assay.kernel.errors import ArtifactError
@@ -23,10 +24,10 @@ def run_document(run: int | str, context: Context) -> dict[str, Any]:
     """One run: its row, and ``run.json`` of a completed training beside it. StoreError ``STORE_NOT_FOUND``.
 
     Where that file is gone: metrics and model of the record, ``gone`` with what is missing, and a warning. Where the
-    run's model was judged otherwise since, by a later audit, its word stands there, and ``verdict_then`` is the run's.
+    run's model was judged otherwise since, `judged_since`.
     """
     row = context.record.experiments.get(run)
-    document = _judged_since(_left(row, context), row, context)
+    document = judged_since(_left(row, context), row, context)
     shown = {
         "status": row["status"],
         "start_time": iso(row["start_time"]),
@@ -41,6 +42,20 @@ def run_document(run: int | str, context: Context) -> dict[str, Any]:
     return _identity(row) | {"seconds": row["duration_seconds"]} | document | shown
 
 
+def judged_since(document: Mapping[str, Any], row: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """The document of a run with the word that its model has now, by a later audit; else the document itself.
+
+    row: of the run. The run's own word is then ``verdict_then``, with stage, reasons and advice; and there is no
+    ``advice``, which spoke of that word.
+    """
+    now = _judged(row, context) if document.get("verdict") else {}
+    now = {name: now[name] for name in _WORD if now.get(name)}
+    then = {name: document[name] for name in (*_WORD, "advice") if name in document}
+    if all(then.get(name) == value for name, value in now.items()):
+        return dict(document)
+    return {k: v for k, v in document.items() if k != "advice"} | now | {"verdict_then": then}
+
+
 def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:
     try:
         return keep.document_of(row["id"], context) or {}
@@ -52,16 +67,7 @@ def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:
         return told | _judged(row, context) | {"gone": error.message}
 
 
-def _judged_since(document: dict[str, Any], row: dict[str, Any], context: Context) -> dict[str, Any]:
-    now = _judged(row, context) if document.get("verdict") else {}
-    now = {name: now[name] for name in _WORD if now.get(name)}
-    then = {name: document[name] for name in (*_WORD, "advice") if name in document}
-    if all(then.get(name) == value for name, value in now.items()):
-        return document
-    return {k: v for k, v in document.items() if k != "advice"} | now | {"verdict_then": then}
-
-
-def _judged(row: dict[str, Any], context: Context) -> dict[str, Any]:
+def _judged(row: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """The verdict that the run's model has; nothing where it has none."""
     found = [model["verdict"] for model in context.record.models.recent(row["id"], limit=1) if model["verdict"]]
     return {"verdict": found[0].get("word")} | {k: found[0][k] for k in VERDICT if k in found[0]} if found else {}

@@ -49,6 +49,7 @@ class Head:
     advice: str
     stage: str
     outlook: str
+    standing: str
     checks: tuple[Check, ...]
     cards: Cards
     results: str
@@ -70,12 +71,31 @@ def head(evidence: RunEvidence) -> Head:
         facts=_facts(evidence),
         word=document["verdict"],
         meaning=_WORDS.get(document["verdict"], ""),
-        advice=document["advice"],
+        advice=_advice(document),
         stage=f"stage {document['stage']}" if evidence.is_search else f"may go up to stage {document['stage']}",
-        outlook=_outlook(document, document["advice"], number(document["bars_per_year"])),
+        outlook=_outlook(document, _advice(document), number(document["bars_per_year"])),
+        standing=_standing(document),
         checks=tuple(_check(r) for r in document["reasons"]),
         cards=_cards(evidence),
         results="Out-of-sample results",
+    )
+
+
+def _advice(document: Mapping[str, Any]) -> str:
+    """Of a word that a later audit gave, what it was before."""
+    then = document.get("verdict_then")
+    if then is None:
+        return str(document["advice"])
+    if then["verdict"] == document["verdict"]:
+        return "An audit since it was trained changed its checks, and not its word."
+    return f"It was {then['verdict']} when it was trained; an audit since judged its model otherwise."
+
+
+def _standing(document: Mapping[str, Any]) -> str:
+    """A page is a copy: when the word on it was given, and where one that was given since is found."""
+    return (
+        f"Judged when it was trained, {_minute(document['created'])}. A later audit may say otherwise: "
+        f"assay runs show {document['experiment_id']} has the newest word."
     )
 
 
@@ -87,7 +107,7 @@ def _of_backtest(evidence: RunEvidence) -> Head:
         ("Bars", count(document["bars"])),
         ("Trials on this market", count(document["n_trials"])),
         ("Run", str(document["run_id"])),
-        ("Made", str(document["created"])[:16].replace("T", " ") + " UTC"),
+        ("Made", _minute(document["created"])),
     )
     return Head(
         name=str(document["name"]),
@@ -98,6 +118,7 @@ def _of_backtest(evidence: RunEvidence) -> Head:
         advice="One rule at parameters that were chosen by hand, over the whole stretch of candles.",
         stage="",
         outlook="",
+        standing="",
         checks=(),
         cards=_cards(evidence),
         results="In-sample results",
@@ -117,6 +138,7 @@ def _of_fit(evidence: RunEvidence) -> Head:
         advice="The best parameters of a search, on the very candles that it searched: expect less of them.",
         stage=f"stage {document['stage']}" if document["stage"] else "",
         outlook="",
+        standing="",
         checks=(),
         cards=_cards(evidence),
         results="In-sample results",
@@ -157,9 +179,13 @@ def _facts(evidence: RunEvidence) -> tuple[tuple[str, str], ...]:
         ("Trials on this market", count(document["n_trials"])),
         ("Run", str(document["run_id"])),
         ("Model", str(document["model_id"] or "none kept")),
-        ("Made", str(document["created"])[:16].replace("T", " ") + " UTC"),
+        ("Made", _minute(document["created"])),
     ]
     return tuple(found)
+
+
+def _minute(iso: Any) -> str:
+    return str(iso)[:16].replace("T", " ") + " UTC"
 
 
 def _searched(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
