@@ -160,6 +160,16 @@ class TestOrdersAndWeights:
         record = run(bars, decide(4, r0=(1.0, 1.0), r1=0.5), FREE)
         assert only(record) == (1, 3, 10, near((10 + 9) / 2), "SL")
 
+    def test_a_share_whose_square_is_nothing_is_a_share(self):
+        bars = flat_candles(10, 10, 12, 9, 9, 8)
+        trades = run(bars, decide(6, r0=1e-200, r1=1e-200, r2=-1e-200), FREE).trades
+        assert trades.entry_row.tolist() == [1, 3] and trades.exit_row.tolist() == [3, 5]
+        assert trades.return_net.tolist() == [near(-0.1), near(1 / 9)]
+
+    def test_a_position_of_no_units_is_none(self):
+        record = run(flat_candles(10, 10, 12, volume=[0.0] * 3), decide(3, r0=5e-324), FREE)
+        assert len(record.trades) == record.zero_volume_fills == 0 and not record.exposed.any()
+
     def test_weight_equal_to_the_order_that_is_open_does_nothing(self):
         record = run(flat_candles(10, 10, 12, 12), decide(4, r0=(1.0, 5.0), r1=1.0), FREE)
         assert record.turnover == near(1 + 1)

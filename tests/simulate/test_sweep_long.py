@@ -1,5 +1,7 @@
 """Positions that are held for thousands of bars, and for any number from one on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,11 +9,14 @@ from hypothesis import strategies as st
 
 from assay.kernel.decisions import Decisions
 from assay.simulate.engine import run
-from assay.simulate.sweep import Candidates, Exits, Side, States, sweep, tally_of
+from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, sweep, tally_of
+from assay.simulate.tally import GROWTH
+from tests.simulate.candles import FREE
 from tests.simulate.sweeps import costs, market, same
 
 SEEDS = st.integers(0, 2**32 - 1)
 LONG = 3_077
+NO_COLUMN = np.empty(0, np.bool_)
 
 
 def rare(n, g, levels):
@@ -20,7 +25,7 @@ def rare(n, g, levels):
     unit = g.choice([0.002, 0.05, 0.5], len(rows)) * 100 if levels else None
     long = g.random(len(rows)) < 0.5
     sides = (Side(held, np.empty((0, len(rows))), unit) for held in (long, ~long))
-    return Candidates(rows, *sides, np.empty(0, np.bool_))
+    return Candidates(rows, *sides, NO_COLUMN)
 
 
 @given(SEEDS, st.booleans(), st.booleans())
@@ -41,3 +46,21 @@ def test_one_position_from_the_first_open_to_the_last_close(n):
     found = sweep(bars, [States(np.zeros(1, np.int32), np.ones(1))], np.empty((1, 0)), Exits.of(), paid)
     record = run(bars, Decisions.weights(np.ones(n)), paid)
     np.testing.assert_array_equal(found.values[0, 0, 0], tally_of(record))
+
+
+@given(SEEDS, st.sampled_from([1e-320, 1e-200, 1.0]))
+@settings(max_examples=12, deadline=None)
+def test_an_account_that_dwindles_to_nothing_is_the_single_backtest(seed, share):
+    g = np.random.default_rng(seed)
+    n = 1_500
+    bars, paid = market(n, g), replace(FREE, slippage_bps=float(g.choice([2_000.0, 6_000.0])))
+    rows = np.arange(n, dtype=np.int32)
+    long = g.random(n) < 0.5
+    setup = Candidates(rows, *(Side(held, np.empty((0, n)), 0.01 * bars.close) for held in (long, ~long)), NO_COLUMN)
+    rules = Exits.of(reward_ratio=2.0, hold=np.array([0.0, 1.0, 2.0]), share=share)
+    found = sweep(bars, [setup], np.empty((1, 0)), rules, paid)
+    for e in range(len(rules)):
+        with np.errstate(all="ignore"):
+            record = run(bars, decisions(bars, setup, np.empty(0), rules, e), paid)
+        np.testing.assert_array_equal(found.values[0, 0, e], tally_of(record))
+    assert share < 1.0 or (found.values[0, 0, :, GROWTH] < 1e-300).any()

@@ -105,11 +105,11 @@ def trade(
         account[TURNOVER] += notional / equity
     if volume == 0.0:
         account[ZERO_VOLUME_FILLS] += 1.0
-    if held * change >= 0.0:
+    if held > 0.0 > change or held < 0.0 < change:
+        position[EXIT_NOTIONAL] += notional
+    else:
         position[OPENED] += abs(change)
         position[ENTRY_NOTIONAL] += notional
-    else:
-        position[EXIT_NOTIONAL] += notional
     position[QUANTITY] = held + change
     position[OWN_FEES] += fee
     position[OWN_SLIPPAGE] += slipped

@@ -114,7 +114,13 @@ def _idle(held: float, acted: float, target: float, stop: float, take: float, ho
     if target == 0.0:
         return held == 0.0
     order = not math.isnan(stop) or not math.isnan(take) or hold > 0
-    return held * target > 0.0 and (order or target == acted)
+    return _same_side(held, target) and (order or target == acted)
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _same_side(held: float, target: float) -> bool:
+    """Not by their product: of two tiny numbers it is 0."""
+    return held > 0.0 < target or held < 0.0 > target
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
@@ -142,7 +148,7 @@ def _obey(
     hold: int,
 ) -> None:
     held = position[QUANTITY]
-    if held * target > 0.0:
+    if _same_side(held, target):
         _rebalance(account, position, costs, equity, price, volume, target)
         return
     if held != 0.0:
@@ -151,7 +157,10 @@ def _obey(
         return
     side = 1.0 if target > 0.0 else -1.0
     price_paid = sized_price(costs, price, side, abs(target) * equity, volume)
-    trade(account, position, costs, equity, price, price_paid, side * abs(target) * equity / price_paid, volume)
+    quantity = side * abs(target) * equity / price_paid
+    if quantity == 0.0:  # so little is left
+        return
+    trade(account, position, costs, equity, price, price_paid, quantity, volume)
     position[ENTRY_ROW] = row
     position[ACTED] = target
     position[STOP] = price_paid - side * stop

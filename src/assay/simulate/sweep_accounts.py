@@ -132,4 +132,5 @@ def collect(accounts: Accounts, e: int, full: FloatArray) -> bool:
     full[kept.FEES_PAID], full[kept.SLIPPED] = sums[PAID * WIDTH + e], sums[SLIP * WIDTH + e]
     full[kept.TURNED_OVER] = sums[TURNED * WIDTH + e]
     finish(full)
-    return bars[WORST_BAR * WIDTH + e] > -1.0 and sums[LEAST * WIDTH + e] > 0.0
+    measured = sums[WON_SHARES * WIDTH + e] - sums[LOST_SHARES * WIDTH + e] < np.inf  # else an entry was worth nothing
+    return bars[WORST_BAR * WIDTH + e] > -1.0 and sums[LEAST * WIDTH + e] > 0.0 and measured

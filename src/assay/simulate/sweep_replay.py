@@ -141,6 +141,9 @@ def _follow(
         way, price = costs[1] if side > 0.0 else -costs[1], opens[t]
         paid = price * (1.0 + way)
         quantity = side * size * now / paid
+        if quantity == 0.0:
+            i += 1
+            continue
         entered, fee, slipped = _fill(tally, silent, costs[0], quantity, price, paid, t, now)
         cash -= quantity * paid + fee
         limit = left_by(signals, carries, rule, closes, i, t)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import FloatArray
 from assay.simulate.layout import MAX_HOLD, SIGNAL
 from assay.simulate.sweep_ends import AFTER, MARK, PRICE, REASON, ROW, SIGNED, Ends
-from assay.simulate.sweep_lanes import WIDTH, greater, lesser, load, spread, store, where
+from assay.simulate.sweep_lanes import WIDTH, either, greater, lesser, load, spread, store, where
 from assay.simulate.tally import UNCOUNTED
 
 STEPS = 1024  # trades of each account that are listed before their bars are counted
@@ -108,7 +108,7 @@ def settle(work: FloatArray, steps: int, rate: float, share: float, sums: FloatA
     for k in range(steps):
         at = k * COLUMNS * WIDTH
         shared = load(work, at + SHARED * WIDTH)
-        there = shared * shared > none
+        there = either(shared > none, none > shared)
         money, pnl, gross, entered = _fills(work, at, shared, rates, share, money)
         won = _won(won, pnl, gross, there)
         shares, spreads = _gained(shares, spreads, pnl / entered, there)
