@@ -71,7 +71,7 @@ def test_a_state_rule_is_the_single_backtest_of_its_weights(seed):
     start, lookback = int(g.integers(0, min(40, n))), int(g.integers(0, 30))
     sides = [g.choice([-1.0, 0.0, 1.0, NAN], n, p=[0.3, 0.1, 0.3, 0.3]) for _ in range(3)]
     setups = [States.of(s, start=start, lookback=lookback) for s in sides]
-    rules, paid = Exits.of(share=np.array([1.0, 0.37])), costs(g)
+    rules, paid = Exits.of(share=np.array([1.0, 0.37]), hold=np.array([0.0, 3.0])), costs(g)
     found = sweep(bars, setups, np.empty((1, 0)), rules, paid, start=start)
     for s, e in np.ndindex(3, 2):
         target = sides[s] * rules.share[e]

@@ -1,7 +1,7 @@
 """Eight accounts abreast: begun, carried through listed trades and their bars, collected.
 
 An account that owes anything, or loses all it has, is not carried to the end: `collect` says so, and it is left to
-`sweep_replay.advance`. The sums agree to the last bit, whichever way they come.
+`sweep_replay.replay_alone`. The sums agree to the last bit, whichever way they come.
 """
 
 import numpy as np

@@ -98,7 +98,8 @@ def ends_of(
         if not listed[p]:
             continue
         for e in range(WIDTH):
-            whole[e] &= _begun(prices, entries[p], signals, p, carries, as_rule(exits[e]), share, e, bands, orders)
+            rule = as_rule(exits[e], carries)
+            whole[e] &= _begun(prices, entries[p], signals, p, carries, rule, share, e, bands, orders)
         _search(prices, entries[p], bands)
         for e in range(WIDTH):
             _ended(prices, entries[p], float(signals[2][p]), p, first_at, e, bands, orders, ends)

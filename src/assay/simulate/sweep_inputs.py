@@ -140,7 +140,7 @@ class Exits:
 
     stop = stop_base + stop_multiple × stop_unit. take = take_base where finite, else take_multiple × stop_unit where
     that is not NaN, else reward_ratio × stop; NaN in both: no take. hold: bars, 0 is no limit. Size: `share` of equity
-    where `risk` is NaN, else ``min(share, risk * close / stop)``.
+    where `risk` is NaN, else ``min(share, risk * close / stop)``. For `States` all of it is `share`.
     Raises ConfigError ``CONFIG_PARAMETER`` naming field, set and value: multiples must be >= 0 and finite, hold a whole
     number >= 0, share and risk in (0, 1].
     """

@@ -90,7 +90,7 @@ def replay(
                 for e in range(len(some)):
                     j = some[e, 0]
                     listed[e] = _list_trades(
-                        prices, silent, lists[j], carries[j], as_rule(exits[some[e, 1]]), costs[1], ends[e],
+                        prices, silent, lists[j], carries[j], as_rule(exits[some[e, 1]], carries[j]), costs[1], ends[e],
                         accounts[0][e], scratch[0][e:], scratch[1][e:],
                     )  # fmt: skip
                 steps = listed.max()

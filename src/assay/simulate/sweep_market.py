@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.simulate.inputs import fixed
@@ -22,7 +21,6 @@ class Market:
     bars: Bars
     silent: NDArray[np.bool_]
     prices: Prices
-    closes: FloatArray
     costs: tuple[float, float]
     start: int
     equity: float
@@ -36,7 +34,6 @@ class Market:
             bars,
             fixed(silent if silent.any() else silent[:0], np.bool_),
             (fixed(bars.open), fixed(bars.high), fixed(bars.low), fixed(padded)),
-            fixed(bars.close),
             (costs.fee, min(costs.price_share, _MOST_SHARE)),
             start,
             equity,

@@ -99,15 +99,15 @@ def replay_alone(
     """
     tally = np.empty(TALLY_SIZE)
     begin(tally)
-    _follow(prices, silent, signals, carries, as_rule(rule), costs, equity, tally)
+    _follow(prices, silent, signals, carries, as_rule(rule, carries), costs, equity, tally)
     finish(tally)
     out[:] = tally[: len(out)]
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def as_rule(exits: FloatArray) -> Rule:
-    """A set of exits as scalars."""
-    return exits[0], exits[1], exits[2], exits[3], exits[4], exits[5]
+def as_rule(exits: FloatArray, carries: int) -> Rule:
+    """A set of exits as scalars; a state is held until it changes."""
+    return exits[0], exits[1], exits[2], 0.0 if carries & STATE else exits[3], exits[4], exits[5]
 
 
 @njit(**UNCOUNTED)
@@ -134,14 +134,11 @@ def _follow(
             cash, before = _end_bar(tally, cash, before)
             left = -1
         now = marked if left == t else cash
-        if size == 0.0 or now <= 0.0:
-            i += 1
-            continue
-        side = float(sides[i])
-        way, price = costs[1] if side > 0.0 else -costs[1], opens[t]
+        side, price = float(sides[i]), opens[t]
+        way = side * costs[1]
         paid = price * (1.0 + way)
         quantity = side * size * now / paid
-        if quantity == 0.0:
+        if quantity == 0.0 or now <= 0.0:  # no order, or hardly anything left to place it with
             i += 1
             continue
         entered, fee, slipped = _fill(tally, silent, costs[0], quantity, price, paid, t, now)
