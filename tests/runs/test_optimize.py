@@ -1,20 +1,14 @@
-"""A search as a spec: any door gives the same, filters decide what is traded, the ledger's count decides `deflated`."""
+"""A search as a spec: any door gives the same, and what is left behind is gone on from."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
-from assay.app import context as opened
-from assay.features.regime import NAMES, codes
-from assay.kernel.bars import USABLE, Bars
 from assay.kernel.errors import ConfigError, StoreError, TrainError
 from assay.kernel.spec import TrainSpec
 from assay.learn.strategies import strategy_named
-from assay.market.filter import DataFilter, apply
 from assay.runs.asking import optimize_spec, plan_name, windows_of
 from assay.runs.context import Context
 from assay.runs.execute import execute
@@ -23,55 +17,21 @@ from assay.runs.optimize import optimize
 from assay.runs.rules import RuleSearch
 from assay.runs.specs import build_spec
 from assay.validate.statistics import deflated_sharpe_ratio
-from tests.doors.conftest import csv_of
 from tests.doors.searching import same
 from tests.doors.test_strategies import OWN, own
-from tests.learn.strategy_bars import lively
-from tests.runs.walked_by_hand import by_hand
+from tests.runs.lively_home import KEY, MARKET, POINTS, copied, home_of, lively_bars, spec_of
 
-MARKET = {"exchange": "test", "symbols": ["BTC/USDT"], "timeframe": "1h"}
-KEY = "test|BTC/USDT|1h"
-POINTS = [{"p": p, "max_holding_periods": hold} for p in (0.0005, 0.002) for hold in (5, 10)]
-SPACE = {"p": [0.0005, 0.002], "max_holding_periods": [5, 10]}
 _COUNTING = ("spec", "spec_hash", "n_trials", "reasons", "bars_needed", "advice", "evidence", "information")
-SPLIT = (np.arange(1_400), np.arange(1_400, 2_000))
 
 
 @pytest.fixture(scope="module")
-def bars() -> Bars:
-    return lively(2_000, seed=11, calm=0.01)
-
-
-@pytest.fixture(scope="module")
-def _home(bars: Bars, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.doors.commands import assay
-
-    folder = tmp_path_factory.mktemp("optimize")
-    words = ("-e", "test", "-s", "BTC/USDT", "-t", "1h")
-    assert assay("import", csv_of(bars, folder / "btc.csv"), *words, home=folder / "home").code == 0
-    return folder / "home"
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return home_of(lively_bars(), tmp_path_factory.mktemp("optimize"))
 
 
 @pytest.fixture
-def context(_home: Path, tmp_path: Path) -> Context:
-    """A home of one's own with 2,000 lively bars."""
-    shutil.copytree(_home, tmp_path / "home")
-    found, _ = opened(home=tmp_path / "home")
-    return found
-
-
-def spec_of(strategy: str = "range_sweep", *, walk: str = "split", **more: Any) -> TrainSpec:
-    whole = {n: more.pop(n) for n in ("costs", "filter", "seed", "bars") if n in more}
-    params = {"strategy": strategy, "method": "grid", "space": SPACE, "min_trades": 3} | more
-    return build_spec(
-        None, {"learner": "rules", **MARKET, "folds": _table(walk), "params": params, **whole}, {}
-    )  # fmt: skip
-
-
-def _table(walk: str) -> dict[str, Any]:
-    folds = windows_of(walk)
-    names = ("train_share", "train_days", "test_days", "gap_days")
-    return {n: getattr(folds, n) for n in names if getattr(folds, n) not in (None, 0.0)}
+def context(stocked: Path, tmp_path: Path) -> Context:
+    return copied(stocked, tmp_path)
 
 
 TOML = """
@@ -137,81 +97,6 @@ def test_presets_have_names_both_ways() -> None:
     for name in ("split", "standard", "long", "60/30/1", "0.5/0.25/0"):
         assert plan_name(windows_of(name)) == name
     assert plan_name(windows_of("60/30/7")) == "standard" and plan_name(windows_of(" 90/30/7.0")) == "long"
-
-
-@pytest.mark.parametrize("regime", ["sideways", "volatile"])
-def test_a_regime_is_a_filter_of_entries(regime: str, context: Context, bars: Bars) -> None:
-    often = {"k": 0.1, "N": 3}
-    found = optimize(spec_of(regime=regime, min_trades=1, fixed=often), context).document
-    rule = strategy_named("range_sweep")
-    (hand,) = by_hand(bars, rule, POINTS, iter([SPLIT]), min_trades=1, regime=regime, base=often)
-    (window,) = found["windows"]
-    assert hand.best is not None and found["regime_filter"] == regime
-    assert (window["parameters"], window["score"]) == (POINTS[hand.best], hand.score[hand.best])
-    assert found["metrics"]["total_trades"] == len(hand.record.trades) > 0
-    evidence = evidence_of(found["experiment_id"], context)
-    assert evidence is not None
-    entered = np.searchsorted(bars.timestamp, evidence.trades["entry_time"].to_numpy())
-    assert set(codes(bars)[entered - 1].tolist()) == {NAMES.index(regime)}  # decided at the close before
-    free = optimize(spec_of(min_trades=1, fixed=often), context).document
-    assert free["regime_filter"] is None and free["metrics"]["total_trades"] > found["metrics"]["total_trades"]
-    every = [metrics["total_trades"] for metrics in free["by_regime"].values()]
-    assert set(free["by_regime"]) > {regime} and sum(every) == free["metrics"]["total_trades"]
-
-
-@pytest.mark.parametrize("action", ["mark", "drop"])
-def test_the_data_filter_decides_what_may_be_traded(action: str, context: Context, bars: Bars) -> None:
-    volume = float(np.quantile(bars.volume, 0.4))
-    chosen = {"min_volume_threshold": volume, "action": action, "min_price_movement_pct": 0.0}
-    found = optimize(spec_of(filter=chosen, min_trades=1), context).document
-    filtered = apply(bars, DataFilter(**chosen))
-    seen = filtered.bars
-    if action == "mark":
-        seen = Bars(*(getattr(seen, n) for n in ("instrument", "timestamp", "open", "high", "low", "close", "volume")),
-                    {USABLE: filtered.usable.astype(float)})  # fmt: skip
-    n, cut = len(seen), int(len(seen) * 0.7)
-    (hand,) = by_hand(
-        seen, strategy_named("range_sweep"), POINTS, iter([(np.arange(cut), np.arange(cut, n))]), min_trades=1
-    )
-    (window,) = found["windows"]
-    assert hand.best is not None
-    assert (window["parameters"], window["score"]) == (POINTS[hand.best], hand.score[hand.best])
-    assert window["train"]["sharpe_annual"] == window["score"]  # though bars are missing
-    assert found["metrics"]["total_trades"] == len(hand.record.trades)
-    report = found["filter"]["BTC/USDT"]
-    assert report["removed_count"] > 500 and n == (2_000 if action == "mark" else 2_000 - report["removed_count"])
-    evidence = evidence_of(found["experiment_id"], context)
-    assert evidence is not None
-    entered = np.searchsorted(bars.timestamp, evidence.trades["entry_time"].to_numpy())
-    if action == "mark":
-        assert (bars.volume[entered - 1] >= volume).all()
-
-
-def test_costs_fixed_parameters_and_the_newest_bars_count(context: Context, bars: Bars) -> None:
-    found = optimize(
-        spec_of(costs={"fee": 0.0, "slippage_bps": 0.0}, fixed={"k": 0.5}, bars=1_000, min_trades=1), context
-    ).document
-    newest = bars[1_000:]
-    from assay.kernel.costs import Costs
-
-    (hand,) = by_hand(
-        newest, strategy_named("range_sweep"), POINTS, iter([(np.arange(700), np.arange(700, 1_000))]),
-        base={"k": 0.5}, costs=Costs(fee=0.0, slippage_bps=0.0), min_trades=1,
-    )  # fmt: skip
-    assert hand.best is not None
-    assert (found["windows"][0]["score"], found["best_parameters"]["k"]) == (hand.score[hand.best], 0.5)
-    assert found["metrics"]["fees"] == 0.0 and found["metrics"]["n_obs"] == 300
-
-
-@pytest.mark.parametrize("objective", ["net_profit", "sortino", "calmar", "profit_factor"])
-def test_each_objective_is_its_metric(objective: str, context: Context, bars: Bars) -> None:
-    metric = {"sortino": "sortino_annual"}.get(objective, objective)
-    found = optimize(spec_of(objective=objective), context).document
-    (hand,) = by_hand(bars, strategy_named("range_sweep"), POINTS, iter([SPLIT]), min_trades=3, metric=metric)
-    assert hand.best is not None
-    assert found["windows"][0]["parameters"] == POINTS[hand.best]
-    assert found["best_score"] == pytest.approx(hand.score[hand.best], rel=1e-12)
-    assert found["best_metrics"][metric] == pytest.approx(found["best_score"], rel=1e-12)
 
 
 def test_deflated_counts_what_the_ledger_held_and_what_is_planned(context: Context) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from assay.kernel.errors import ArtifactError
 from assay.validate.search.kept import Kept
 from assay.validate.search.method import Asked, Session
-from tests.validate.test_search_bayesian import WHOLE, begun, driven, judged
+from tests.validate.sessions import WHOLE, begun, driven, judged
 
 
 class Process:
