@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from assay.kernel.decisions import Decisions
 from assay.simulate.engine import run
 from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, sweep, tally_of
-from assay.simulate.tally import GROWTH
-from tests.simulate.candles import FREE
+from assay.simulate.sweep_lists import STRETCH
+from assay.simulate.tally import GROWTH, LONGEST_STREAK, TRADES
+from tests.simulate.candles import FREE, candles, flat_candles
 from tests.simulate.sweeps import costs, market, same
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -48,7 +49,53 @@ def test_one_position_from_the_first_open_to_the_last_close(n):
     np.testing.assert_array_equal(found.values[0, 0, 0], tally_of(record))
 
 
-@given(SEEDS, st.sampled_from([1e-320, 1e-200, 1.0]))
+def decided_one_by_one(bars, setups, rules, paid):
+    """The sums of all combinations, which are those of the single backtest."""
+    found = sweep(bars, setups, np.empty((1, 0)), rules, paid, threads=1)
+    for s, e in np.ndindex(len(setups), len(rules)):
+        with np.errstate(all="ignore"):
+            record = run(bars, decisions(bars, setups[s], np.empty(0), rules, e), paid)
+        np.testing.assert_array_equal(found.values[s, 0, e], tally_of(record), err_msg=f"{s} {e}")
+    return found
+
+
+@given(SEEDS, st.booleans())
+@settings(max_examples=6, deadline=None)
+def test_stretches_of_bars_do_not_show(seed, edges):
+    g = np.random.default_rng(seed)
+    n = 2 * STRETCH + 300
+    bars, setups = market(n, g), []
+    for every in (1, 2, 9, 800, 5_000):
+        rows = np.flatnonzero(g.random(n) < 1 / every)
+        rows = np.union1d(rows, np.arange(1, 3) * STRETCH + g.integers(-2, 3)) if edges else rows
+        long = g.random(len(rows)) < 0.5
+        unit = None if every == 9 else 0.02 * bars.close[rows]
+        sides = (Side(held, np.empty((0, len(rows))), unit) for held in (long, ~long))
+        setups.append(Candidates(rows.astype(np.int32), *sides, NO_COLUMN))
+    rules = Exits.of(stop_multiple=np.array([1.0, 1.0, 30.0]), hold=np.array([1.0, 0.0, STRETCH + 1.0]))
+    decided_one_by_one(bars, setups, rules, costs(g))
+
+
+def test_a_losing_streak_outlasts_the_stretch_and_the_trades_of_the_accounts_beside_it():
+    n = 2 * STRETCH
+    bars, setups = flat_candles(*100 * 0.9999 ** np.arange(n)), []
+    for every in (2, 700, 3_000):
+        rows = np.arange(0, n - 2, every, dtype=np.int32)
+        setups.append(Candidates(rows, Side(np.ones(len(rows), np.bool_), np.empty((0, len(rows)))), None, NO_COLUMN))
+    found = decided_one_by_one(bars, setups, Exits.of(hold=np.array([1.0, 1.0, 1.0])), FREE).values
+    assert (found[..., LONGEST_STREAK] == found[..., TRADES]).all() and found[..., TRADES].min() > 4
+
+
+def test_who_owes_at_an_open_places_no_order_there():
+    # long at 10 for a fee of 0.9, 0.1 is left; the next open of 8 leaves nothing to sell short with, as the row before
+    # demands. A short of less than nothing would make a fortune until the close
+    bars = candles((10, 10, 10, 10), (10, 10, 10, 10), (8, 1e6, 8, 1e6), (1e6, 1e6, 1e6, 1e6))
+    turns = States(np.arange(2, dtype=np.int32), np.array([1.0, -1.0]))
+    found = decided_one_by_one(bars, [turns], Exits.of(share=np.ones(3)), replace(FREE, fee=0.9))
+    assert (found.values[..., TRADES] == 1).all() and (found.values[..., GROWTH] == 0).all()
+
+
+@given(SEEDS, st.sampled_from([5e-324, 1e-320, 1e-200, 1.0]))
 @settings(max_examples=12, deadline=None)
 def test_an_account_that_dwindles_to_nothing_is_the_single_backtest(seed, share):
     g = np.random.default_rng(seed)
@@ -58,9 +105,5 @@ def test_an_account_that_dwindles_to_nothing_is_the_single_backtest(seed, share)
     long = g.random(n) < 0.5
     setup = Candidates(rows, *(Side(held, np.empty((0, n)), 0.01 * bars.close) for held in (long, ~long)), NO_COLUMN)
     rules = Exits.of(reward_ratio=2.0, hold=np.array([0.0, 1.0, 2.0]), share=share)
-    found = sweep(bars, [setup], np.empty((1, 0)), rules, paid)
-    for e in range(len(rules)):
-        with np.errstate(all="ignore"):
-            record = run(bars, decisions(bars, setup, np.empty(0), rules, e), paid)
-        np.testing.assert_array_equal(found.values[0, 0, e], tally_of(record))
+    found = decided_one_by_one(bars, [setup], rules, paid)
     assert share < 1.0 or (found.values[0, 0, :, GROWTH] < 1e-300).any()
