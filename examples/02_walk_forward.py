@@ -6,8 +6,9 @@ from assay.learn.ensemble.params import EnsembleParams
 from assay.learn.ensemble.trainer import EnsembleTrainer
 from assay.market.sources.synthetic import synthetic
 from assay.runs.history import history
-from assay.runs.judged import judged, verdict
+from assay.runs.judged import evidence_of, judged
 from assay.validate.split import WalkForward
+from assay.validate.verdict import judge
 from assay.validate.walk import walk
 
 spec = TrainSpec(exchange="synthetic", symbols=("GOLD/USDT:USDT",), timeframe="1h", features="classic12")
@@ -19,5 +20,5 @@ found = judged(outcomes, past, spec.costs, seed=1)
 for fold in found.folds:
     print(fold["test_from"][:10], f"net {fold['metrics']['net_profit']:+.1%}", f"AUC {fold['metrics']['auc']:.3f}")
 
-word = verdict(found, past, n_trials=1, counted=True)
+word = judge(evidence_of(found, past, n_trials=1, counted=True))
 print(word.word, "-", "; ".join(f"{r.check} {r.state}" for r in word.reasons))

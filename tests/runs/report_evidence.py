@@ -18,8 +18,10 @@ from assay.market.sources.synthetic import synthetic
 from assay.runs.advice import advice
 from assay.runs.evidence import RunEvidence, jsonable, labels_summary, tables, verdict_summary
 from assay.runs.history import History
-from assay.runs.judged import judged, verdict
+from assay.runs.judged import evidence_of as given_of
+from assay.runs.judged import judged
 from assay.simulate.engine import run
+from assay.validate.verdict import judge
 from assay.validate.walk import Outcome, Tested
 
 SYMBOL = "GOLD/USDT"
@@ -73,7 +75,7 @@ def evidence_of(
     past = History(panel, candles, 0, {"funding_rate": "no funding is stored"}, None)  # type: ignore[arg-type]
     outcomes = [_outcome(k, panel, folds, k in left_out, trade, forecasts) for k in range(folds)]
     found = judged(outcomes, past, Costs(fee=0.0004, slippage_bps=1.0), seed=1)
-    word = verdict(found, past, n_trials=7, counted=True)
+    word = judge(given_of(found, past, n_trials=7, counted=True))
     document = _document(candles, name) | {
         "bars_per_year": found.bars_per_year,
         "metrics": jsonable(found.metrics),

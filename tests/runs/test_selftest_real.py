@@ -18,7 +18,9 @@ import pytest
 from assay.kernel.costs import Costs
 from assay.kernel.errors import DataError, TrainError
 from assay.market.sources.synthetic import synthetic
+from assay.runs import keep
 from assay.runs.context import Context
+from assay.runs.judged import evidence_of
 from assay.runs.selftest import attempts, researcher
 from assay.runs.selftest.attempts import chosen
 from assay.runs.selftest.beside import all_done
@@ -57,9 +59,9 @@ def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyP
     task = Task(CONTROL, 1, SEED)  # a market on which luck looks like an edge to those who count one trial
     with researched(task, tmp_path) as (walked, context):
         honest = chosen(walked, context)
-        judge = attempts.verdict
+        one = {"n_trials": 1, "effective_trials": 1.0}
         monkeypatch.setattr(
-            attempts, "verdict", lambda found, past, **given: judge(found, past, **given | {"n_trials": 1})
+            "assay.runs.ruling.evidence_of", lambda found, past, **given: evidence_of(found, past, **given | one)
         )
         broken = chosen(walked, context)
     assert (honest.alone.reason("edge").state, honest.naive.reason("edge").state) == ("UNKNOWN", "PASS")
@@ -85,8 +87,11 @@ def test_the_ledger_counts_what_was_tried_and_the_best_goes_to_the_gate(tmp_path
     with researched(Task(NO_EDGE, 0, SEED), tmp_path, costs=Costs(), which=slice(3, 6)) as (walked, context):
         found = chosen(walked, context)
         states = [context.record.experiments.get(run)["status"] for run in (1, 2, 3)]
+        told = [keep.document_of(run, context) or {} for run in (1, 2, 3)]
     assert states == ["completed"] * 3
     assert [each.number for each in walked] == [1, 2, 3]
+    assert [each["evidence"]["n_trials"] for each in told] == [1, 2, 3]
+    assert [each["information"]["spa"]["record"]["configurations"] for each in told] == [1, 2, 3]
     assert found.trials == 3
     assert found.best.sharpe == max(each.sharpe for each in walked)
     assert "every trial is counted: 3" in found.alone.reason("ledger").text

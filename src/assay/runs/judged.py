@@ -1,4 +1,4 @@
-"""What a walk came to: one record an instrument, one for all, their numbers, and the verdict."""
+"""What a walk came to: one record an instrument, one for all, their numbers, and what the gate is given of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +17,9 @@ from assay.simulate.record import Record
 from assay.simulate.stitch import in_sequence, side_by_side
 from assay.validate.audit.report import AuditReport
 from assay.validate.beside import held
+from assay.validate.evidence import Evidence, Thresholds
 from assay.validate.forecasts import forecast_quality
 from assay.validate.statistics import Overfitting
-from assay.validate.verdict import Evidence, Thresholds, Verdict, judge
 from assay.validate.walk import Outcome, Tested
 
 _STRESS = Thresholds().cost_factor
@@ -69,24 +69,6 @@ def judged(
         bars_per_year=per_year,
         held=_held(whole, kept, past),
     )
-
-
-def verdict(
-    found: Judged,
-    past: History,
-    *,
-    n_trials: int,
-    counted: bool,
-    n_searched: int = 1,
-    overfitting: Overfitting | None = None,
-    audit: AuditReport | None = None,
-    thresholds: Thresholds | None = None,
-) -> Verdict:
-    """The gate's word on a record, with the trials that the market's ledger counts; see `evidence_of`."""
-    given = evidence_of(
-        found, past, n_trials=n_trials, counted=counted, n_searched=n_searched, overfitting=overfitting, audit=audit
-    )
-    return judge(given, thresholds)
 
 
 def evidence_of(

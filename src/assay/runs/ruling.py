@@ -22,7 +22,7 @@ from assay.validate.verdict import Verdict, judge
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A verdict, and what is stored with it.
+    """A verdict, what it was given, and what is stored with it.
 
     document: ``thresholds``; ``evidence``, see `assay.validate.told`; ``information``: ``trials_variance`` with the
     paper's ``luck_by_spread`` and ``deflated_by_spread``, ``pbo``, ``plateau``, and ``spa`` of the record beside other
@@ -30,6 +30,7 @@ class Ruling:
     """
 
     verdict: Verdict
+    evidence: Evidence
     document: dict[str, Any]
 
 
@@ -70,7 +71,7 @@ def ruled(
     }
     document = {"thresholds": asdict(context.limits), "evidence": told(evidence), "information": beside}
     document["holdout"] = locked
-    return Ruling(judge(evidence, context.limits), jsonable(document))
+    return Ruling(judge(evidence, context.limits), evidence, jsonable(document))
 
 
 def _spreads(evidence: Evidence, tried: Family) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from assay.validate.split import WalkForward
 
 SEED = 11
 _ROWS, _RULE_ROWS = 800, 900  # after warm-up, and of history that any rule needs: audits that must find nothing
+_EDGE, _TOLD = 0.3, 2_000  # strength of a planted edge, and rows to train on that are enough to show it
 _HORIZON, _LAGS, _SYMBOLS = 4, (1, 2, 3, 5, 8, 13, 21), ("GOLD/USDT", "SILVER/USDT")
 _LOWER = frozenset({"lower", "ltf_volume"})
 _SPEC = TrainSpec(exchange="synthetic", symbols=("GOLD/USDT",), timeframe="1h")
@@ -144,11 +145,14 @@ def _trainers(rules: TrainSpec) -> Iterator[tuple[str, AuditReport]]:
     from assay.learn.rules import RuleTrainer
     from assay.learn.strategies.registry import strategy_named
 
-    few = EnsembleParams(trees=20, forest_trees=10, max_features=20)
     yield "trainer tiny", audit(TinyTrainer(), _markets(), spec=_honest(), seed=SEED, budget_s=inf)
     yield "trainer rules", _audited(RuleTrainer(strategy_named("sma_cross")), rules)
+    # On a market without an edge there would be no column to select.
+    few, bars = EnsembleTrainer(EnsembleParams(trees=20, forest_trees=10, max_features=20)), _long(_EDGE)
     spec = replace(_SPEC, features="classic12", target=TargetChoice(name="direction", params={"horizon": 6}))
-    yield "trainer ensemble", _audited(EnsembleTrainer(few), spec)
+    rows = table(bars, spec.features).lookback + _TOLD + _ROWS // 2
+    spec = replace(spec, folds=FoldPlan(train_bars=_TOLD, test_bars=100))
+    yield "trainer ensemble", audit(few, bars[:rows], spec=spec, seed=SEED, budget_s=inf)
 
 
 def _meta(rule: Trainer) -> AuditReport:
@@ -188,9 +192,9 @@ def _markets() -> tuple[Bars, ...]:
 
 
 @cache
-def _long() -> Bars:
+def _long(ic: float = 0.0) -> Bars:
     """With all further columns and series that a feature may ask for."""
-    return replace(equipped_bars(6_000), **_candles(synthetic(bars=6_000, seed=SEED)))
+    return replace(equipped_bars(6_000), **_candles(synthetic(bars=6_000, seed=SEED, ic=ic)))
 
 
 def _candles(bars: Bars) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf, isfinite
 from pathlib import Path
+
+import numpy as np
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
@@ -17,11 +19,14 @@ from assay.runs.context import Context, Recording
 from assay.runs.documents import document, trial
 from assay.runs.evidence import RunEvidence, tables
 from assay.runs.history import History, bare
-from assay.runs.judged import Judged, judged, verdict
+from assay.runs.judged import Judged, judged
+from assay.runs.ruling import ruled
 from assay.runs.selftest.researcher import Idea
+from assay.validate.beside import spans
+from assay.validate.search.compared import Fared
 from assay.validate.split.asked import plan
 from assay.validate.statistics.overfitting import overfitting_of
-from assay.validate.verdict import Verdict
+from assay.validate.verdict import Verdict, judge
 from assay.validate.walk import walk
 
 
@@ -67,10 +72,10 @@ def tried(idea: Idea, bars: Bars, context: Context, *, costs: Costs, seed: int) 
     with keep.running(spec, digest, read, context, by=by) as run:
         report = Recording(context, run.id, "walking forward")
         outcomes = list(walk(idea.trainer, past.panel, folds, costs=costs, seed=seed, report=report))
-        found = judged(outcomes, past, costs, seed=seed)
+        found = judged(outcomes, past, costs, seed=seed, cost_factor=context.limits.cost_factor)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=by))
-        word = verdict(found, past, n_trials=number, counted=True)
-        told = document(spec, digest, past, outcomes, found, word)
+        word = ruled(found, past, spec, context, number=number, audit=None)
+        told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
         keep.leave(spec, context, run, RunEvidence(told, *tables(found, outcomes, past)), by=by)
     return Tried(idea, spec, past, found, number, sum(o.seconds for o in outcomes))
 
@@ -93,22 +98,23 @@ class Chosen:
 
 
 def chosen(attempts: Sequence[Tried], context: Context) -> Chosen:
-    """Hand the best out-of-sample record to the gate with the ledger's counts; its pipeline is audited before.
+    """Hand the best out-of-sample record to the gate that judges every run; its pipeline is audited before.
 
-    Raises StoreError ``STORE_CORRUPT`` where the chain is broken.
+    Raises StoreError ``STORE_CORRUPT`` where the ledger's chain is broken.
     """
     best = max(attempts, key=lambda each: each.sharpe)
-    market = best.spec.market_key
-    rows = context.record.ledger.check(market)
-    count = context.trials_now(market)
     peeked = audited(
         best.idea.trainer, best.spec, list(best.past.bars.values()), context, fit_seconds=best.seconds
     )  # fmt: skip
-    fared = overfitting_of(each.found.whole.returns for each in attempts)
-    word = partial(verdict, best.found, best.past, counted=rows == count and best.number <= count, audit=peeked.report)
-    return Chosen(
-        best, peeked, count,
-        alone=word(n_trials=count),
-        among=word(n_trials=count, n_searched=count, overfitting=fared),
-        naive=word(n_trials=1),
-    )  # fmt: skip
+    word = partial(ruled, best.found, best.past, best.spec, context, number=best.number, audit=peeked.report)
+    alone = word()
+    count = alone.evidence.n_trials
+    among = word(n_searched=count, fared=_fared([each.found for each in attempts]))
+    one = replace(alone.evidence, n_trials=1, effective_trials=1.0)
+    return Chosen(best, peeked, count, alone.verdict, among.verdict, naive=judge(one, context.limits))
+
+
+def _fared(found: Sequence[Judged]) -> Fared:
+    """All of them on the bars that they were judged on, which are the same."""
+    every = [each.whole.returns for each in found]
+    return Fared(overfitting_of(every), np.column_stack([spans(each) for each in every]), spans(found[0].held))

@@ -93,7 +93,7 @@ def selftest(size: Size, *, seed: int, workers: int, listener: Listener, suite: 
 
     suite: of planted leaks and of sound pipelines; a function that another process can import. Gives ``planted``,
     ``found``, ``clean``, ``alarms``. None leaves its figures out.
-    Cost: five seconds of processor time a market, twenty for an ensemble. Raises what `all_done` raises.
+    Cost: seven seconds of processor time a market, twenty for an ensemble. Raises what `all_done` raises.
     """
     began = time.monotonic()
     tasks = [Task(LEAKS, 0, seed, suite)] if suite is not None else []
