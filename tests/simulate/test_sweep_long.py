@@ -86,6 +86,16 @@ def test_a_losing_streak_outlasts_the_stretch_and_the_trades_of_the_accounts_bes
     assert (found[..., LONGEST_STREAK] == found[..., TRADES]).all() and found[..., TRADES].min() > 4
 
 
+@pytest.mark.parametrize("n", [5, 20])
+@pytest.mark.parametrize(("bar", "reason"), [((10, 10, 9, 10), "exit_sl"), ((10, 12, 10, 10), "exit_tp")])
+def test_a_level_that_is_touched_is_reached(n, bar, reason):
+    bars = candles(*[(10, 10, 10, 10)] * 3, bar, *[(10, 10, 10, 10)] * (n - 4))
+    side = Side(np.ones(1, np.bool_), np.empty((0, 1)), np.ones(1), None, np.full(1, 2.0))
+    setup = Candidates(np.zeros(1, np.int32), side, None, NO_COLUMN)
+    found = decided_one_by_one(bars, [setup], Exits.of(share=np.ones(3)), FREE)
+    assert found.metrics(bars_per_year=8760, names=[reason])[reason].ravel().tolist() == [1, 1, 1]
+
+
 def test_who_owes_at_an_open_places_no_order_there():
     # long at 10 for a fee of 0.9, 0.1 is left; the next open of 8 leaves nothing to sell short with, as the row before
     # demands. A short of less than nothing would make a fortune until the close
