@@ -11,8 +11,6 @@ from assay.cli.verdict import word
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SPEC_KEYS = ("target", "folds", "sizing", "costs", "filter")
-
 
 def train(
     learner: Annotated[str, typer.Argument(help="ensemble or rules; with --spec it may be left out.")] = "",
@@ -45,18 +43,10 @@ def train(
     from assay.runs.specs import build_spec
 
     flags: dict[str, Any] = {
-        "learner": learner or None,
-        "exchange": exchange,
-        "symbols": symbol or None,
-        "timeframe": timeframe,
-        "features": features,
-        "bars": bars,
-        "seed": seed,
-        "params.strategy": strategy,
-        "target.name": target,
-        "folds.train_bars": train_bars,
-        "folds.test_bars": test_bars,
-    }
+        "learner": learner or None, "exchange": exchange, "symbols": symbol or None, "timeframe": timeframe,
+        "features": features, "bars": bars, "seed": seed, "params.strategy": strategy, "target.name": target,
+        "folds.train_bars": train_bars, "folds.test_bars": test_bars,
+    }  # fmt: skip
     chosen = build_spec(spec, {k: v for k, v in flags.items() if v is not None}, settings(setting or []))
     from assay.cli.optimize import people as searched
     from assay.runs.execute import execute

@@ -1,5 +1,6 @@
 """What every training says of itself, whatever its learner: its trial, its document."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,10 +9,12 @@ from assay.kernel.bars import Bars
 from assay.kernel.clock import iso, now_ms
 from assay.kernel.spec import TrainSpec
 from assay.kernel.trial import Trial
-from assay.runs.code import code_digest
+from assay.runs.audit import Audited
+from assay.runs.code import code_digest, surroundings
 from assay.runs.evidence import importance, jsonable, labels_summary, verdict_summary
 from assay.runs.history import History
 from assay.runs.judged import Judged
+from assay.track.experiments import Run
 from assay.validate.thresholds import Thresholds
 from assay.validate.verdict import Verdict
 from assay.validate.walk import Outcome
@@ -44,6 +47,18 @@ def trial(spec: TrainSpec, found: Judged, digest: str, seconds: float, *, strate
         data_digest=digest,
         duration_seconds=seconds,
     )
+
+
+def of_run(run: Run, filtered: Mapping[str, Any], peeked: Audited, *, began: float, workers: int) -> dict[str, Any]:
+    """What ``run.json`` says of the run itself. began: of `time.monotonic`; ``seconds`` are those until now."""
+    return {
+        "run_id": run.run_id,
+        "experiment_id": run.id,
+        "seconds": time.monotonic() - began,
+        "filter": jsonable(filtered),
+        "audit": peeked.document,
+        "environment": surroundings(workers=workers) | {"audit_seconds": peeked.seconds},
+    }
 
 
 def unfunded(bars: Iterable[Bars]) -> dict[str, str]:

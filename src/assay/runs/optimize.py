@@ -22,11 +22,11 @@ from assay.kernel.timeframe import DAY_MS
 from assay.runs import keep
 from assay.runs.asking import plan_name
 from assay.runs.audit import audited, few_candidates
-from assay.runs.code import code_digest, surroundings
+from assay.runs.code import code_digest
 from assay.runs.configuration import configure, engine_hash
 from assay.runs.configuration.row import TIMEFRAMES
 from assay.runs.context import Context, Recording
-from assay.runs.documents import TrainResult, document, trial
+from assay.runs.documents import TrainResult, document, of_run, trial
 from assay.runs.evidence import RunEvidence, jsonable, tables
 from assay.runs.history import History, bare
 from assay.runs.judged import Judged, judged
@@ -87,16 +87,8 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             told = _searched(asked, walked, past, found)
             word = _word(found, past, spec, context, walked, told["overfit"]["plateau_score"], peeked.report, number)
             told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document) | told
-            told["advice"] = _advised(told)
-            told |= {
-                "run_id": run.run_id,
-                "experiment_id": run.id,
-                "seconds": time.monotonic() - began,
-                "engine_seconds": trainer.engine_seconds,
-                "filter": jsonable(filtered),
-                "audit": peeked.document,
-                "environment": surroundings(workers=1) | {"audit_seconds": peeked.seconds},
-            }
+            told |= {"advice": _advised(told), "engine_seconds": trainer.engine_seconds}
+            told |= of_run(run, filtered, peeked, began=began, workers=1)
             evidence = RunEvidence(told, *tables(found, outcomes, past), walked.trials)
             configured = partial(_configured, evidence, bars[0], run, context)
             by = asked.rule.name

@@ -12,10 +12,9 @@ from assay.kernel.seeds import integer
 from assay.kernel.spec import TrainSpec
 from assay.runs import keep
 from assay.runs.audit import audited
-from assay.runs.code import surroundings
 from assay.runs.context import Context, Recording
-from assay.runs.documents import TrainResult, document, trial
-from assay.runs.evidence import RunEvidence, jsonable, tables
+from assay.runs.documents import TrainResult, document, of_run, trial
+from assay.runs.evidence import RunEvidence, tables
 from assay.runs.history import history
 from assay.runs.judged import judged
 from assay.runs.ruling import ruled
@@ -50,14 +49,8 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         fitting = sum(o.seconds for o in outcomes)
         asked = audited(trainer, spec, bars, context, fit_seconds=fitting, models=(model,))
         word = ruled(found, past, spec, context, number=number, audit=asked.report)
-        told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document) | {
-            "run_id": run.run_id,
-            "experiment_id": run.id,
-            "seconds": time.monotonic() - began,
-            "filter": jsonable(filtered),
-            "audit": asked.document,
-            "environment": surroundings(workers=context.workers) | {"audit_seconds": asked.seconds},
-        }
+        told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
+        told |= of_run(run, filtered, asked, began=began, workers=context.workers)
         evidence = RunEvidence(told, *tables(found, outcomes, past))
         return TrainResult(keep.finish(spec, context, run, model, evidence, past))
 

@@ -72,14 +72,14 @@ class Datasets:
             "feature_columns": list(feature_columns),
             "target_columns": list(target_columns),
         }
-        if given["start_date"] and given["end_date"] and given["start_date"] > given["end_date"]:
-            raise StoreError(
-                f"dataset {shown(name)} starts {given['start_date']}, after its end {given['end_date']}",
-                code="STORE_VALUE",
-            )
+        _demand_order(name, given)
         key = {"name": name, "version": version, "split_type": split_type}
+        return self._kept(key, given, {"dataset_type": dataset_type, "metadata": dict(metadata or {})})
+
+    def _kept(self, key: Row, given: Row, more: Row) -> int:
+        """The id of a row that is the same, with what it did not know filled in, or of a new revision."""
         with self._database.write() as connection:
-            hold(connection, f"dataset {name}")
+            hold(connection, f"dataset {key['name']}")
             older = self._revisions(connection, key)
             for row in older:
                 if _same(row, given):
@@ -87,10 +87,8 @@ class Datasets:
                     return int(row["id"])
             revision = older[0]["revision"] + 1 if older else 1
             if older:
-                _LOG.warning("dataset %s: other rows than before, kept as revision %d", shown(name), revision)
-            values = (
-                key | given | {"revision": revision, "dataset_type": dataset_type, "metadata": dict(metadata or {})}
-            )
+                _LOG.warning("dataset %s: other rows than before, kept as revision %d", shown(key["name"]), revision)
+            values = key | given | more | {"revision": revision}
             return int(connection.execute(sa.insert(DATASETS).values(values).returning(DATASETS.c.id)).scalar_one())
 
     @writes
@@ -170,6 +168,13 @@ def _known(connection: sa.Connection) -> str:
     d = DATASETS.c
     count, first, last = connection.execute(sa.select(sa.func.count(), sa.func.min(d.id), sa.func.max(d.id))).one()
     return f"the record holds {count} datasets, ids {first} to {last}" if count else "the record holds no dataset yet"
+
+
+def _demand_order(name: str, given: Row) -> None:
+    if given["start_date"] and given["end_date"] and given["start_date"] > given["end_date"]:
+        raise StoreError(
+            f"dataset {shown(name)} starts {given['start_date']}, after its end {given['end_date']}", code="STORE_VALUE"
+        )
 
 
 def _same(row: Row, given: Row) -> bool:

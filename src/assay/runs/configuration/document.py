@@ -20,7 +20,7 @@ from assay.runs.configuration.row import TIMEFRAMES, row_of
 from assay.runs.configuration.schema import VERSION, checked
 from assay.runs.evidence import VERDICT, RunEvidence, jsonable
 from assay.validate.breakers import circuit_breakers
-from assay.validate.lifecycle import STAGES, confidence_score, place
+from assay.validate.lifecycle import STAGES, Placement, confidence_score, place
 from assay.validate.thresholds import thresholds_of
 
 _NAMESPACE = uuid.UUID("6f0e5f0c-3f0b-5b54-9d0e-9a9a3b0c7d11")  # of configuration ids; any constant would do
@@ -76,22 +76,9 @@ def configure(
     found = evidence.document
     _demand_one_market(found, bars)
     n = told.numbers(evidence)
-    overfit = found["overfit"]
-    limits = thresholds_of(found.get("thresholds", {}))
-    placed = place(
-        found["verdict"] if n.judged else "UNPROVEN", n.metrics, overfit["verdict"],
-        mature_trades=limits.mature_trades, mature_sharpe=limits.mature_annual_sharpe,
-    )  # fmt: skip
-    moment, regime = iso(created), _regime(evidence, bars, judged=n.judged)
-    context = {
-        "pair": bars.instrument.symbol,
-        "exchange": bars.instrument.exchange,
-        "timeframe": bars.instrument.timeframe,
-        "regime": regime,
-        "regime_filter": found["regime_filter"] is not None,
-    }
+    placed, moment, regime = _placed(found, n), iso(created), _regime(evidence, bars, judged=n.judged)
+    context = _context(bars, regime, filtered=found["regime_filter"] is not None)
     name = config_id(found["strategy"], context, found["best_parameters"], run_id, created)
-    costs = found["spec"]["costs"]
     document = {
         "id": str(uuid.uuid5(_NAMESPACE, name)),
         "configId": name,
@@ -102,23 +89,8 @@ def configure(
         "metadata": _metadata(found, run_id, moment, engine_hash, regime, job),
         "context": context,
         "parameters": dict(found["best_parameters"]),
-        "performance": told.performance(n),
-        "statistical_validation": told.statistical_validation(n, overfit["stability_score"] if n.judged else None),
-        "execution_metrics": standing.execution_metrics(costs),
-        "ensemble_regime_classification": ensemble(bars),
-        "alternative_data_signals": standing.alternative_data_signals(_funding(bars)),
-        "adversarial_analysis": standing.adversarial_analysis(),
-        "risk_allocation": told.risk_allocation(n, STAGES[placed.stage].base),
-        "market_microstructure": told.microstructure(bars, evidence.account["timestamp"], costs["fee"]),
-        "pattern_health": standing.pattern_health(
-            told.correlations(evidence.account, (others or {}) if n.judged else {})
-        ),
-        "lifecycle": standing.lifecycle(placed, confidence_score(n.metrics, overfit["stability_score"]), moment),
-        "circuit_breakers": circuit_breakers(placed.stage),
-        "validation": standing.validation(found),
-        "meta_learning_outputs": _meta_learning(found, judged=n.judged),
     }
-    whole = checked(jsonable(document))
+    whole = checked(jsonable(document | _chapters(evidence, bars, n, placed, moment, others or {})))
     ids = {"experiment_id": experiment_id, "model_id": model_id, "trial_id": trial_id, "job_id": job and job[0]}
     return Configured(whole, row_of(whole, _verdict(found)) | ids)
 
@@ -162,6 +134,50 @@ def _demand_one_market(found: Mapping[str, Any], bars: Bars) -> None:
             code="CONFIG_PARAMETER",
             hint="Widen the space, ask for more trials or fewer trades.",
         )
+
+
+def _placed(found: Mapping[str, Any], n: told.Numbers) -> Placement:
+    """The stage that it begins in; what nobody judged is not proven."""
+    limits = thresholds_of(found.get("thresholds", {}))
+    return place(
+        found["verdict"] if n.judged else "UNPROVEN", n.metrics, found["overfit"]["verdict"],
+        mature_trades=limits.mature_trades, mature_sharpe=limits.mature_annual_sharpe,
+    )  # fmt: skip
+
+
+def _context(bars: Bars, regime: str | None, *, filtered: bool) -> dict[str, Any]:
+    market = bars.instrument
+    return {
+        "pair": market.symbol,
+        "exchange": market.exchange,
+        "timeframe": market.timeframe,
+        "regime": regime,
+        "regime_filter": filtered,
+    }
+
+
+def _chapters(
+    evidence: RunEvidence, bars: Bars, n: told.Numbers, placed: Placement, moment: str,
+    others: Mapping[str, pl.DataFrame],
+) -> dict[str, Any]:  # fmt: skip
+    """What the document says beside whose it is: how good it was, and how it may be run."""
+    found, steady = evidence.document, evidence.document["overfit"]["stability_score"]
+    costs = found["spec"]["costs"]
+    return {
+        "performance": told.performance(n),
+        "statistical_validation": told.statistical_validation(n, steady if n.judged else None),
+        "execution_metrics": standing.execution_metrics(costs),
+        "ensemble_regime_classification": ensemble(bars),
+        "alternative_data_signals": standing.alternative_data_signals(_funding(bars)),
+        "adversarial_analysis": standing.adversarial_analysis(),
+        "risk_allocation": told.risk_allocation(n, STAGES[placed.stage].base),
+        "market_microstructure": told.microstructure(bars, evidence.account["timestamp"], costs["fee"]),
+        "pattern_health": standing.pattern_health(told.correlations(evidence.account, others if n.judged else {})),
+        "lifecycle": standing.lifecycle(placed, confidence_score(n.metrics, steady), moment),
+        "circuit_breakers": circuit_breakers(placed.stage),
+        "validation": standing.validation(found),
+        "meta_learning_outputs": _meta_learning(found, judged=n.judged),
+    }
 
 
 def _regime(evidence: RunEvidence, bars: Bars, *, judged: bool) -> str | None:
