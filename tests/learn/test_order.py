@@ -18,7 +18,7 @@ from assay.learn.strategies.sweeping import candidates, exits_of
 from assay.simulate import tally
 from assay.simulate.engine import run
 from assay.simulate.sweep import States, decisions, picked, tally_of
-from assay.simulate.sweep_filter import changes
+from assay.simulate.sweep.filter import changes
 from tests.learn.strategy_bars import lively
 
 NONE = np.empty((1, 0))

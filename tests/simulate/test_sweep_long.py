@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from assay.kernel.decisions import Decisions
 from assay.simulate.engine import run
 from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, sweep, tally_of
-from assay.simulate.sweep_lists import STRETCH
+from assay.simulate.sweep.lists import STRETCH
 from assay.simulate.tally import GROWTH, LONGEST_STREAK, TRADES
 from tests.simulate.candles import FREE, candles, flat_candles
 from tests.simulate.sweeps import costs, market, same

@@ -22,7 +22,7 @@ from assay.learn.strategies.indicators import shared
 from assay.learn.strategies.parameters import Exit, Structural
 from assay.learn.strategies.sweeping import exits_of, lazily, threshold_matrix
 from assay.simulate.sweep import Candidates, Side, States, Sweep, picked, sweep
-from assay.simulate.sweep_pool import Lazy, known
+from assay.simulate.sweep.pool import Lazy, known
 
 _TOGETHER = 200_000  # combinations whose sums are held at once: 58 MB
 _CORNERS = 4_096

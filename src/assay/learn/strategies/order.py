@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.learn.strategies.indicators import compiled
-from assay.simulate.sweep_lanes import WIDTH, bits, first_bit, greater, load, spread
+from assay.simulate.sweep.lanes import WIDTH, bits, first_bit, greater, load, spread
 
 Rows = NDArray[np.int32]
 _LOOK = 64  # rows a step, a bit each

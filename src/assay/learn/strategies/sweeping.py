@@ -11,7 +11,7 @@ from assay.kernel.bars import USABLE, Bars
 from assay.learn.strategies import setups
 from assay.learn.strategies.declare import ALLOW_SHORT, Strategy, Values
 from assay.learn.strategies.parameters import AT_LEAST
-from assay.simulate.sweep_inputs import Candidates, Exits, Side, States, listed
+from assay.simulate.sweep.inputs import Candidates, Exits, Side, States, listed
 
 _LEVELS = ("stop_base", "stop_unit", "take_base")
 

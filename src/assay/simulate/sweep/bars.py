@@ -7,8 +7,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
-from assay.simulate.sweep_lanes import WIDTH, anywhere, both, lesser, load, spread, store, transposed, where
-from assay.simulate.sweep_trades import CASH, COLUMNS, FLAT, FROM, LEFT_WITH, QUANTITY, TO
+from assay.simulate.sweep.lanes import WIDTH, anywhere, both, lesser, load, spread, store, transposed, where
+from assay.simulate.sweep.trades import CASH, COLUMNS, FLAT, FROM, LEFT_WITH, QUANTITY, TO
 from assay.simulate.tally import UNCOUNTED
 
 ROOM = 512  # closes of an account that are kept until they are added up: all eight stay in the nearest cache

@@ -1,8 +1,8 @@
 """Many threshold sets on one structural set, eight sets of exits at a time.
 
-Where a position ends is found once for all threshold sets (`sweep_ends`); eight accounts then go through their trades
-and bars beside each other (`sweep_accounts`). A set of exits for which some signal is no order is left to
-`sweep_lists`.
+Where a position ends is found once for all threshold sets (`ends`); eight accounts then go through their trades
+and bars beside each other (`accounts`). A set of exits for which some signal is no order is left to
+`lists`.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_accounts import begin, carry, collect, made
-from assay.simulate.sweep_ends import Ends, ends_of, entered_at, follow
-from assay.simulate.sweep_filter import Levels
-from assay.simulate.sweep_inputs import Candidates
-from assay.simulate.sweep_lanes import WIDTH
-from assay.simulate.sweep_market import Market
-from assay.simulate.sweep_replay import HOLD, REWARD_RATIO, STOP_MULTIPLE, TAKE_MULTIPLE, Signals
-from assay.simulate.sweep_single import carries, conditions_at
-from assay.simulate.sweep_trades import PLACE, STEPS, list_trades
+from assay.simulate.sweep.accounts import begin, carry, collect, made
+from assay.simulate.sweep.ends import Ends, ends_of, entered_at, follow
+from assay.simulate.sweep.filter import Levels
+from assay.simulate.sweep.inputs import Candidates
+from assay.simulate.sweep.lanes import WIDTH
+from assay.simulate.sweep.market import Market
+from assay.simulate.sweep.replay import HOLD, REWARD_RATIO, STOP_MULTIPLE, TAKE_MULTIPLE, Signals
+from assay.simulate.sweep.single import carries, conditions_at
+from assay.simulate.sweep.trades import PLACE, STEPS, list_trades
 from assay.simulate.tally import TALLY_SIZE
 
 FEWEST = 8  # threshold sets, from which on it pays

@@ -23,12 +23,10 @@ from assay.simulate import tally
 from assay.simulate.engine import run
 from assay.simulate.inputs import check_bars, funding_paid
 from assay.simulate.layout import EXIT_REASONS
-from assay.simulate.sweep_inputs import Candidates, Exits, Side, States
-from assay.simulate.sweep_market import Market
-from assay.simulate.sweep_pool import Lazy, known, replay_picks, replay_product
-from assay.simulate.sweep_single import decisions, tally_of
-
-__all__ = ["Candidates", "Exits", "Side", "States", "Sweep", "decisions", "picked", "sweep", "tally_of"]
+from assay.simulate.sweep.inputs import Exits
+from assay.simulate.sweep.market import Market
+from assay.simulate.sweep.pool import Lazy, known, replay_picks, replay_product
+from assay.simulate.sweep.single import decisions, tally_of
 
 _COLUMNS_OF = 4096  # combinations whose sums are turned into metrics together, while they are in the cache
 

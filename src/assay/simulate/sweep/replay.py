@@ -95,7 +95,7 @@ def replay_alone(
 ) -> None:
     """One list of signals with one set of exits into `out` ``(KEPT,)``, whatever becomes of the account.
 
-    rule: ``(EXIT_WIDTH,)``.   The rest is as for `assay.simulate.sweep_lists.replay`, of one list.
+    rule: ``(EXIT_WIDTH,)``.   The rest is as for `assay.simulate.sweep.lists.replay`, of one list.
     """
     tally = np.empty(TALLY_SIZE)
     begin(tally)

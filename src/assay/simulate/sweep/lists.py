@@ -7,9 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.simulate.sweep_accounts import begin, carry, collect, made
-from assay.simulate.sweep_lanes import WIDTH, anywhere, bits, either, fetch, first_bit, load, spread
-from assay.simulate.sweep_replay import (
+from assay.simulate.sweep.accounts import begin, carry, collect, made
+from assay.simulate.sweep.lanes import WIDTH, anywhere, bits, either, fetch, first_bit, load, spread
+from assay.simulate.sweep.replay import (
     AT_CLOSE,
     AT_OPEN,
     HOLD,
@@ -23,7 +23,7 @@ from assay.simulate.sweep_replay import (
     left_by,
     order,
 )
-from assay.simulate.sweep_trades import (
+from assay.simulate.sweep.trades import (
     AGAIN,
     BARS,
     COLUMNS,

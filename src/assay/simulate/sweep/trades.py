@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.simulate.layout import MAX_HOLD, SIGNAL
-from assay.simulate.sweep_ends import AFTER, MARK, PRICE, REASON, ROW, SIGNED, Ends
-from assay.simulate.sweep_lanes import WIDTH, either, greater, lesser, load, spread, store, where
+from assay.simulate.sweep.ends import AFTER, MARK, PRICE, REASON, ROW, SIGNED, Ends
+from assay.simulate.sweep.lanes import WIDTH, either, greater, lesser, load, spread, store, where
 from assay.simulate.tally import UNCOUNTED
 
 STEPS = 1024  # trades of each account that are listed before their bars are counted
@@ -94,7 +94,7 @@ def _nothing(work: FloatArray, held: NDArray[np.int32], at: int, there: int) -> 
 
 @njit(**UNCOUNTED)
 def settle(work: FloatArray, steps: int, rate: float, share: float, sums: FloatArray) -> None:
-    """Carry the accounts through their trades: the arithmetic of `sweep_replay`, in its order."""
+    """Carry the accounts through their trades: the arithmetic of `replay`, in its order."""
     rates, none = spread(rate), spread(0.0)
     money: Any = (
         load(sums, HAS * WIDTH),

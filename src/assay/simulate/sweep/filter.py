@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_replay import Rows, Signals
+from assay.simulate.sweep.replay import Rows, Signals
 
 _LOOK = 32
 Levels = tuple[FloatArray, FloatArray, FloatArray]  # stop_base, stop_unit, take_base; empty where there is none

@@ -9,9 +9,9 @@ from assay.kernel.decisions import Decisions
 from assay.simulate import tally
 from assay.simulate.inputs import fixed
 from assay.simulate.record import Record
-from assay.simulate.sweep_filter import Levels, conditions_of, passing, signals_of, turns_of
-from assay.simulate.sweep_inputs import Candidates, Exits, States
-from assay.simulate.sweep_replay import HOLD, STATE, STOPPED, TAKEN, Signals, order
+from assay.simulate.sweep.filter import Levels, conditions_of, passing, signals_of, turns_of
+from assay.simulate.sweep.inputs import Candidates, Exits, States
+from assay.simulate.sweep.replay import HOLD, STATE, STOPPED, TAKEN, Signals, order
 
 Setup = Candidates | States
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import ConfigError, shown
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_filter import Levels, changes, passing, rows_of
-from assay.simulate.sweep_replay import EXIT_WIDTH
+from assay.simulate.sweep.filter import Levels, changes, passing, rows_of
+from assay.simulate.sweep.replay import EXIT_WIDTH
 
 _LEVELS = ("stop_base", "stop_unit", "take_base")
 Rule = Callable[[FloatArray], BoolArray]

@@ -11,14 +11,14 @@ from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_filter import Levels
-from assay.simulate.sweep_inputs import Candidates
-from assay.simulate.sweep_lanes import WIDTH
-from assay.simulate.sweep_lists import LISTS, replay, together
-from assay.simulate.sweep_market import Market
-from assay.simulate.sweep_replay import replay_alone
-from assay.simulate.sweep_single import Setup, carries, levels_of, signals
-from assay.simulate.sweep_together import FEWEST, MOST, Places, by_length, most_sets, replay_together
+from assay.simulate.sweep.filter import Levels
+from assay.simulate.sweep.inputs import Candidates
+from assay.simulate.sweep.lanes import WIDTH
+from assay.simulate.sweep.lists import LISTS, replay, together
+from assay.simulate.sweep.market import Market
+from assay.simulate.sweep.replay import replay_alone
+from assay.simulate.sweep.single import Setup, carries, levels_of, signals
+from assay.simulate.sweep.together import FEWEST, MOST, Places, by_length, most_sets, replay_together
 from assay.simulate.tally import KEPT
 
 _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balance, coarse enough to cost nothing

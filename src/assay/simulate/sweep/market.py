@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.simulate.inputs import fixed
-from assay.simulate.sweep_replay import Prices
+from assay.simulate.sweep.replay import Prices
 
 _MOST_SHARE = 0.99  # as in `assay.simulate.fills`
 PAD = 16  # places after the last close, for whoever reads some together

@@ -1,7 +1,7 @@
 """Eight accounts abreast: begun, carried through listed trades and their bars, collected.
 
 An account that owes anything, or loses all it has, is not carried to the end: `collect` says so, and it is left to
-`sweep_replay.replay_alone`. The sums agree to the last bit, whichever way they come.
+`replay.replay_alone`. The sums agree to the last bit, whichever way they come.
 """
 
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import FloatArray
 from assay.simulate import tally as kept
 from assay.simulate.layout import MAX_HOLD, SIGNAL
-from assay.simulate.sweep_bars import BAR_SUMS, BEFORE, DONE, STEP, TRADE, WORST_BAR, add_bars, equities_of
-from assay.simulate.sweep_lanes import WIDTH
-from assay.simulate.sweep_trades import (
+from assay.simulate.sweep.bars import BAR_SUMS, BEFORE, DONE, STEP, TRADE, WORST_BAR, add_bars, equities_of
+from assay.simulate.sweep.lanes import WIDTH
+from assay.simulate.sweep.trades import (
     BARS,
     BEST,
     COLUMNS,

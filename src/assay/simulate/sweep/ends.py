@@ -10,9 +10,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.simulate.sweep_filter import Levels
-from assay.simulate.sweep_lanes import WIDTH, anywhere, both, either, load, spread, store, where
-from assay.simulate.sweep_replay import (
+from assay.simulate.sweep.filter import Levels
+from assay.simulate.sweep.lanes import WIDTH, anywhere, both, either, load, spread, store, where
+from assay.simulate.sweep.replay import (
     AT_CLOSE,
     AT_OPEN,
     HOLD,
