@@ -118,7 +118,7 @@ def _list_trades(
     """An account's next trades, at most `STEPS`, of the signals before place `end`; how many. Reads no account."""
     opens, highs, lows, closes = prices
     rows, _, sides, _, _, _ = signals
-    n, k, i, again = len(opens), 0, counts[PLACE], counts[HELD_ON]
+    n, k, i, again, turns = len(opens), 0, counts[PLACE], counts[HELD_ON], (0, 0)
     while i < end and k < STEPS:
         stop, take, size = order(signals, i, carries, rule, closes)
         if size == 0.0:
@@ -129,7 +129,8 @@ def _list_trades(
         paid = opens[t] * (1.0 + (share if side > 0.0 else -share))
         levels = paid - side * stop, paid + side * take
         band = levels if side > 0.0 else (levels[1], levels[0])
-        limit = min(left_by(signals, carries, rule, closes, i, t), n)
+        limit, place = left_by(signals, carries, rule, closes, i, t, turns[0] if side > 0.0 else turns[1])
+        turns, limit = (place, turns[1]) if side > 0.0 else (turns[0], place), min(limit, n)
         x, how = _reached(lows, highs, band, t, limit), INSIDE
         if x == limit:
             how = AT_OPEN if x < n else AT_CLOSE

@@ -126,7 +126,7 @@ def _follow(
     cash, before, marked = equity, equity, 0.0
     opens, _, _, closes = prices
     rows, _, sides, _, _, _ = signals
-    left, i, last = -1, 0, len(opens) - 1
+    left, i, last, turned = -1, 0, len(opens) - 1, (0, 0)
     while i < len(rows):
         stop, take, size = order(signals, i, carries, rule, closes)
         t = rows[i] + 1
@@ -143,7 +143,8 @@ def _follow(
             continue
         entered, fee, slipped = _fill(tally, silent, costs[0], quantity, price, paid, t, now)
         cash -= quantity * paid + fee
-        limit = left_by(signals, carries, rule, closes, i, t)
+        limit, place = left_by(signals, carries, rule, closes, i, t, turned[0] if side > 0.0 else turned[1])
+        turned = (place, turned[1]) if side > 0.0 else (turned[0], place)
         levels = paid - side * stop, paid + side * take
         band = levels if side > 0.0 else (levels[1], levels[0])
         x, how, before = _stay(prices, tally, quantity, cash, before, band, t, min(limit, last), limit <= last)
@@ -183,16 +184,21 @@ def first_from(rows: NDArray[np.int32], i: int, row: int) -> int:
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def left_by(signals: Signals, carries: int, rule: Rule, closes: FloatArray, i: int, entry: int) -> int:
-    """The row at whose open the position must be left: its hold is over, or a signal turns it."""
+def left_by(
+    signals: Signals, carries: int, rule: Rule, closes: FloatArray, i: int, entry: int, since: int
+) -> tuple[int, int]:
+    """The row at whose open the position must be left: its hold is over, or a signal turns it; and the place reached.
+
+    since: the place that was reached for the position before on this side: no signal up to there turns it either.
+    """
     rows, turns, sides, _, _, _ = signals
     limit = entry + int(rule[HOLD]) if rule[HOLD] > 0.0 else _NEVER
-    j = int(turns[i])
+    j = max(int(turns[i]), since)
     while j < len(rows) and rows[j] + 1 < limit:
         if sides[j] != sides[i] and (carries & STATE or order(signals, j, carries, rule, closes)[2] > 0.0):
-            return rows[j] + 1
+            return rows[j] + 1, j
         j += 1
-    return limit
+    return limit, j
 
 
 @njit(**UNCOUNTED, forceinline=True)
