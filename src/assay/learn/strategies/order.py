@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import FloatArray
 from assay.learn.strategies.indicators import compiled
 from assay.simulate.sweep.lanes import WIDTH, bits, first_bit, greater, load, spread
+from assay.simulate.sweep.replay import Rows
 
-Rows = NDArray[np.int32]
 _LOOK = 64  # rows a step, a bit each
 _NONE, _ONE, _LAST = np.uint64(0), np.uint64(1), np.uint64(_LOOK - 1)
 
