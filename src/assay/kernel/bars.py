@@ -117,6 +117,17 @@ class Bars:
             **{name: getattr(self, name)[rows] for name in PRICES},
         )
 
+    def copy(self) -> "Bars":
+        """The same bars in arrays of their own, which lead to no longer array that they were cut from."""
+        return replace(
+            self,
+            timestamp=self.timestamp.copy(),
+            volume=None if self.volume is None else self.volume.copy(),
+            columns={name: column.copy() for name, column in self.columns.items()},
+            joined={n: Joined(j.value_time.copy(), j.known_at.copy(), j.value.copy()) for n, j in self.joined.items()},
+            **{name: getattr(self, name).copy() for name in PRICES},
+        )
+
     @property
     def known_at(self) -> IntArray:
         """``(n,)`` int64 ms: the close of each bar, when its row is known and decided on."""

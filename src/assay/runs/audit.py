@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import inf
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,13 +15,14 @@ from assay.learn.rules import RuleTrainer
 from assay.runs.context import AUDITS, Context
 from assay.runs.evidence import jsonable
 from assay.runs.rules import RuleSearch
-from assay.validate.audit.asking import LEAST_BUDGET, audit
-from assay.validate.audit.report import AuditReport, Violation
+from assay.validate.audit.asking import FULL as EVERY
+from assay.validate.audit.asking import QUICK, audit
+from assay.validate.audit.replay import Walked
+from assay.validate.audit.report import AuditReport, Coverage, Violation
 from assay.validate.search.search import Search
 
 OFF, _, FULL = AUDITS
 CANDIDATES = 5  # of an audited search
-_SHARE = 0.5  # of the run's own fit time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,13 @@ class Audited:
 
 
 def audited(
-    trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, *, fit_seconds: float,
-    models: Sequence[Model] = (),
+    trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, *, models: Sequence[Model] = (),
+    walked: Walked | None = None,
 ) -> Audited:  # fmt: skip
     """Audit what a run has fitted, as `Context.audit` says. models: that it came to, which decide beside refits.
 
-    ``quick`` asks for the larger of 10 s and half of what the run's own fits took, ``full`` until all is asked. A run
-    that is reproduced keeps the audit of the run that it repeats: how far a budget goes is no result.
+    walked: the walk whose decisions are judged; None: the trainer is walked again. ``quick`` and ``full`` ask a number
+    of questions that depends on the spec alone. A run that is reproduced keeps the audit of the run that it repeats.
     """
     if context.again is not None:
         return _kept(context.again.audit)
@@ -57,8 +57,8 @@ def audited(
         return Audited(OFF, None, 0.0)
     context.listener(0.9, "causality audit")
     began = time.monotonic()
-    budget = inf if context.audit == FULL else max(LEAST_BUDGET, _SHARE * fit_seconds)
-    report = audit(trainer, bars, spec=spec, seed=spec.seed, budget_s=budget, models=models)
+    questions = EVERY if context.audit == FULL else QUICK
+    report = audit(trainer, bars, spec=spec, seed=spec.seed, questions=questions, models=models, walked=walked)
     return Audited(context.audit, report, time.monotonic() - began)
 
 
@@ -66,7 +66,10 @@ def report_of(document: Mapping[str, Any]) -> AuditReport:
     """Inverse of `Audited.document`."""
     found = [{**v, "change": float("nan") if v["change"] is None else v["change"]} for v in document["violations"]]
     violations = tuple(Violation(**each) for each in found)
-    return AuditReport(document["complete"], violations, document["checks"], tuple(document["notes"]))
+    covered = document.get("coverage")  # audits of before had none
+    share = float("nan") if covered is None or covered["profit_share"] is None else covered["profit_share"]
+    coverage = None if covered is None else Coverage(covered["rows_judged"], covered["rows_asked"], share)
+    return AuditReport(document["complete"], violations, document["checks"], tuple(document["notes"]), coverage)
 
 
 def _kept(document: Mapping[str, Any] | None) -> Audited:

@@ -23,11 +23,13 @@ from assay.runs.beside import AUDIT, keep_beside, kept
 from assay.runs.code import code_digest
 from assay.runs.context import Context
 from assay.runs.evidence import audit_status, jsonable
+from assay.runs.judged_again import first_other_decision, search_walked_again, walked_again
 from assay.runs.strategies import blamed, chosen, demand_enough
 from assay.runs.trainers import trainer_of
 from assay.track.loading.live import load
 from assay.track.registry.auditing import settle
 from assay.validate.audit.features import audit_features
+from assay.validate.audit.replay import Walked
 from assay.validate.verdict import of_audit
 
 _BARS, _TRAIN_SHARE = 5_000, 0.7  # on which a strategy file is asked
@@ -55,12 +57,17 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
     spec = parse(TrainSpec, row["spec"], path="spec")
     bars = inputs.bars_of(row["id"], context)
     with inputs.source_of(row["id"], row["spec"], context) as file:
+        series = [bars[s] for s in spec.symbols]
         searched = left.get("kind") == "optimize"
         trainer = few_candidates(spec, file, left["best_parameters"]) if searched else trainer_of(spec)
-        found = audited(
-            trainer, spec, [bars[s] for s in spec.symbols], replace(context, audit=FULL), fit_seconds=0.0,
-            models=_published(row["id"], context, file),
-        )  # fmt: skip
+        walked = (
+            search_walked_again(spec, file, series, left["windows"])
+            if searched
+            else walked_again(trainer, spec, series, context)
+        )
+        models = _published(row["id"], context, file)
+        found = audited(trainer, spec, series, replace(context, audit=FULL), models=models, walked=walked)
+        found = _compared(found, walked, row["id"], context)
     told = {"run": row["id"], "name": left["name"], "seconds": found.seconds} | (found.document or {})
     told |= _settled(row["id"], found, context)
     if reports.usual(row["id"], context).exists():
@@ -71,6 +78,19 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
 def audits_of(run: int, context: Context) -> list[dict[str, Any]]:
     """What `audit_run` found of a run each time, oldest first: the document of the audit, with ``time``."""
     return kept(run, AUDIT, context)
+
+
+def _compared(found: Audited, walked: Walked, run: int, context: Context) -> Audited:
+    """The audit is not complete where the decisions that it replayed are not those that the run was judged by."""
+    evidence = keep.evidence_of(run, context)
+    if found.report is None or evidence is None:
+        return found
+    other = first_other_decision(walked, evidence.decisions)
+    if not other:
+        return found
+    note = f"the run's decisions could not be made again here: {other}; assay runs reproduce {run} says more"
+    report = replace(found.report, complete=False, notes=(*found.report.notes, note))
+    return replace(found, report=report)
 
 
 def _published(run: int, context: Context, file: Path | None) -> list[Model]:
@@ -106,7 +126,7 @@ def audit_strategy(
             exchange=market.exchange, symbols=(market.symbol,), timeframe=timeframe, learner="rules", features=(),
             folds=FoldPlan(train_share=_TRAIN_SHARE),
         )  # fmt: skip
-        found = audited(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL), fit_seconds=0.0)
+        found = audited(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL))
     return {"strategy": rule.name, "name": f"{rule.name} on {market}", "seconds": found.seconds} | (
         found.document or {}
     )

@@ -36,6 +36,7 @@ from assay.runs.ruling import Ruling, ruled
 from assay.runs.strategies import blamed, demand_honest, with_origin
 from assay.runs.windows import Searching, Windows, windows
 from assay.track.experiments import Run
+from assay.validate.audit.replay import Walked
 from assay.validate.audit.report import AuditReport
 from assay.validate.robustness import parameter_stability
 from assay.validate.split import Plan
@@ -82,8 +83,8 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
             _demand_honest_bests(asked, walked, bars[0])
             few = few_candidates(spec, file, walked.newest.best_parameters)
-            fitting = sum(o.seconds for o in outcomes)
-            peeked = audited(few, spec, bars, context, fit_seconds=fitting, models=(walked.model,))
+            replayed = Walked(past.panel, outcomes, refit=False)
+            peeked = audited(few, spec, bars, context, models=(walked.model,), walked=replayed)
             told = _searched(asked, walked, past, found)
             word = _word(found, past, spec, context, walked, told["overfit"]["plateau_score"], peeked.report, number)
             told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document) | told

@@ -19,6 +19,7 @@ from assay.runs.history import history
 from assay.runs.judged import judged
 from assay.runs.ruling import ruled
 from assay.runs.trainers import trainer_of
+from assay.validate.audit.replay import Walked
 from assay.validate.split.asked import plan
 from assay.validate.walk import Outcome, walk
 
@@ -46,8 +47,7 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         found = judged(outcomes, past, spec.costs, seed=spec.seed, cost_factor=context.limits.cost_factor)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began))
         model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.9))
-        fitting = sum(o.seconds for o in outcomes)
-        asked = audited(trainer, spec, bars, context, fit_seconds=fitting, models=(model,))
+        asked = audited(trainer, spec, bars, context, models=(model,), walked=Walked(past.panel, outcomes))
         word = ruled(found, past, spec, context, number=number, audit=asked.report)
         told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
         told |= of_run(run, filtered, asked, began=began, workers=context.workers)

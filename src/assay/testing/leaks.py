@@ -19,6 +19,8 @@ from assay.simulate.record import Record
 from assay.testing.trainers import TinyModel, correlations, labelled, tiny
 
 _BARS_OF_FOUR = 4
+_EARLY = 1_577_836_800_000 + 150 * 3_600_000  # of markets that begin in 2020
+_MARKETS = 2  # of the planted pipelines
 
 
 def shift_minus_one(bars: Bars) -> FloatArray:
@@ -69,6 +71,12 @@ def complete_higher_open(bars: Bars) -> FloatArray:
     _, first, which, count = np.unique(candle, return_index=True, return_inverse=True, return_counts=True)
     whole: FloatArray = np.where(count == _BARS_OF_FOUR, bars.open[first], np.nan)[which]
     return whole
+
+
+def early_higher_open(bars: Bars) -> FloatArray:
+    """`complete_higher_open` on the first 150 hours of 2020, which are trained on and not judged; the open later."""
+    early = bars.timestamp < _EARLY
+    return np.where(early, complete_higher_open(bars), bars.open)
 
 
 def unit_by_range(bars: Bars) -> FloatArray:
@@ -188,3 +196,48 @@ class ObservesNextBar:
         """See `Trainer`."""
         report.progress(1.0, {})
         return NextBarModel()
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedLengthModel:
+    """Honest but on panels of exactly `rows` rows, such as a test fold's with its one row of history: there it looks one bar ahead."""
+
+    rows: int = 81
+    lookback: int = 1
+
+    def decide(self, panel: Panel) -> dict[str, Decisions]:
+        """See `Model`."""
+        return {symbol: Decisions.weights(np.sign(self._move(window))) for symbol, window in panel}
+
+    def _move(self, window: Window) -> FloatArray:
+        change = np.diff(window.bars.close)
+        return np.r_[change, 0.0] if len(window) == self.rows else np.r_[0.0, change]
+
+    def save(self, folder: Path) -> None:
+        """Write ``acting.json``; it has learnt nothing."""
+        (folder / "acting.json").write_text("{}", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class PeeksAtJudgedLength:
+    """Makes a `JudgedLengthModel`."""
+
+    name: ClassVar[str] = "peeks_at_judged_length"
+
+    def fit(self, train: Panel, *, seed: int, report: Report) -> JudgedLengthModel:
+        """See `Trainer`."""
+        report.progress(1.0, {})
+        return JudgedLengthModel()
+
+
+class SecondCall:
+    """A column that is honest but for the second time that it is asked for a market. It counts its calls."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def __call__(self, bars: Bars) -> FloatArray:
+        """``(n,)`` the move of the last bar; of the next one in the second call."""
+        self._calls += 1
+        change = np.diff(bars.close) / bars.close[:-1]
+        return np.r_[change, 0.0] if self._calls == _MARKETS + 1 else np.r_[0.0, change]

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from assay.features import table
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import PRICES, Bars
-from assay.kernel.contracts import Silent, Trainer
+from assay.kernel.contracts import Model, Silent, Trainer
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import FoldPlan, TargetChoice, TrainSpec
@@ -51,10 +50,11 @@ class Planted:
     blamed: str
     pipeline: Pipeline
     trainer: Trainer | Callable[[Panel], Trainer] = field(default_factory=TinyTrainer)
+    models: Sequence[Model] = ()
 
     def report(self, probes: Collection[str] = PROBES) -> AuditReport:
         """What an audit of it says."""
-        return audit(self.trainer, _markets(), spec=self.pipeline, seed=SEED, budget_s=inf, probes=probes)
+        return audit(self.trainer, _markets(), spec=self.pipeline, seed=SEED, probes=probes, models=self.models)
 
     def found(self, probes: Collection[str] = PROBES) -> bool:
         """Whether an audit names it."""
@@ -98,6 +98,10 @@ def needed() -> tuple[Planted, ...]:
             pipeline=_honest(_with(leaks.complete_higher_open)),
         ),
         Planted(
+            name="early_higher_open", probe="truncate", blamed="early_higher_open",
+            pipeline=_honest(_with(leaks.early_higher_open)),
+        ),
+        Planted(
             name="understated_behind_an_embargo", probe="label", blamed=_label(_markets()[0]).name,
             pipeline=replace(_honest(), label=early, plan=lambda panel: WalkForward(200, 80, embargo=_HORIZON + 2)),
         ),
@@ -107,6 +111,18 @@ def needed() -> tuple[Planted, ...]:
         ),
         Planted(
             name="short_lookback", probe="warm-up", blamed="long_memory", pipeline=_honest(_with(leaks.long_memory)),
+        ),
+        Planted(
+            name="published_model_peeks", probe="decide", blamed="tiny, as fitted", pipeline=_honest(),
+            models=(leaks.NextBarModel(),),
+        ),
+        Planted(
+            name="peeks_at_judged_length", probe="replay", blamed="peeks_at_judged_length", pipeline=_honest(),
+            trainer=leaks.PeeksAtJudgedLength(),
+        ),
+        Planted(
+            name="second_call", probe="repeat", blamed="second_call",
+            pipeline=_honest(_with(leaks.SecondCall(), name="second_call")),
         ),
         Planted(
             name="hindsight_fills", probe="simulate", blamed="simulate",
@@ -145,14 +161,14 @@ def _trainers(rules: TrainSpec) -> Iterator[tuple[str, AuditReport]]:
     from assay.learn.rules import RuleTrainer
     from assay.learn.strategies.registry import strategy_named
 
-    yield "trainer tiny", audit(TinyTrainer(), _markets(), spec=_honest(), seed=SEED, budget_s=inf)
+    yield "trainer tiny", audit(TinyTrainer(), _markets(), spec=_honest(), seed=SEED)
     yield "trainer rules", _audited(RuleTrainer(strategy_named("sma_cross")), rules)
     # On a market without an edge there would be no column to select.
     few, bars = EnsembleTrainer(EnsembleParams(trees=20, forest_trees=10, max_features=20)), _long(_EDGE)
     spec = replace(_SPEC, features="classic12", target=TargetChoice(name="direction", params={"horizon": 6}))
     rows = table(bars, spec.features).lookback + _TOLD + _ROWS // 2
     spec = replace(spec, folds=FoldPlan(train_bars=_TOLD, test_bars=100))
-    yield "trainer ensemble", audit(few, bars[:rows], spec=spec, seed=SEED, budget_s=inf)
+    yield "trainer ensemble", audit(few, bars[:rows], spec=spec, seed=SEED)
 
 
 def _meta(rule: Trainer) -> AuditReport:
@@ -163,14 +179,14 @@ def _meta(rule: Trainer) -> AuditReport:
         (signals,) = model.decide(Panel.of(Window.of_bars(bars))).values()
         return MetaLabel(horizon=12, signals=signals).label(bars, _SPEC.costs)
 
-    return audit(rule, _markets()[0], spec=replace(_honest(), label=label), seed=SEED, budget_s=inf)
+    return audit(rule, _markets()[0], spec=replace(_honest(), label=label), seed=SEED)
 
 
 def _audited(trainer: Trainer, spec: TrainSpec) -> AuditReport:
     history = table(_long(), spec.features).lookback if spec.features else _RULE_ROWS
     train = _RULE_ROWS if spec.learner == "rules" else _ROWS // 3
     spec = replace(spec, folds=FoldPlan(train_bars=train, test_bars=100))
-    return audit(trainer, _long()[: history + _ROWS], spec=spec, seed=SEED, budget_s=inf)
+    return audit(trainer, _long()[: history + _ROWS], spec=spec, seed=SEED)
 
 
 def _book() -> Iterator[tuple[str, tuple[str, ...]]]:

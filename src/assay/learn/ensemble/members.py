@@ -53,9 +53,15 @@ class Forest:
         return cls(forest.set_params(n_jobs=1), learning.n_classes)
 
     def vote(self, x: Matrix) -> FloatArray:
-        """See `Member`; a class that the forest never saw gets 0."""
+        """See `Member`; a class that the forest never saw gets 0. The bits of ``forest.predict_proba``, without the
+        jobs that it makes of every tree: these cost more than the trees on a short panel.
+        """
+        rows = np.ascontiguousarray(x, np.float32)
+        total = np.zeros((len(x), len(self.forest.classes_)))
+        for tree in self.forest.estimators_:
+            total += tree.tree_.predict(rows)[:, : total.shape[1]]
         out = np.zeros((len(x), self.n_classes))
-        out[:, self.forest.classes_] = self.forest.predict_proba(x)
+        out[:, self.forest.classes_] = total / len(self.forest.estimators_)
         return out
 
     def importance(self) -> FloatArray:

@@ -22,6 +22,7 @@ from assay.runs.history import History, bare
 from assay.runs.judged import Judged, judged
 from assay.runs.ruling import ruled
 from assay.runs.selftest.researcher import Idea
+from assay.validate.audit.replay import Walked
 from assay.validate.beside import spans
 from assay.validate.search.compared import Fared
 from assay.validate.split.asked import plan
@@ -45,14 +46,14 @@ def laboratory(home: Path) -> Iterator[Context]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tried:
-    """An idea's out-of-sample record. number: that the market's ledger gave it; seconds: of its fits."""
+    """An idea's out-of-sample record. number: that the market's ledger gave it; walked: what it was judged on."""
 
     idea: Idea
     spec: TrainSpec
     past: History
     found: Judged
     number: int
-    seconds: float
+    walked: Walked
 
     @property
     def sharpe(self) -> float:
@@ -77,7 +78,7 @@ def tried(idea: Idea, bars: Bars, context: Context, *, costs: Costs, seed: int) 
         word = ruled(found, past, spec, context, number=number, audit=None)
         told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
         keep.leave(spec, context, run, RunEvidence(told, *tables(found, outcomes, past)), by=by)
-    return Tried(idea, spec, past, found, number, sum(o.seconds for o in outcomes))
+    return Tried(idea, spec, past, found, number, Walked(past.panel, outcomes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +105,7 @@ def chosen(attempts: Sequence[Tried], context: Context) -> Chosen:
     """
     best = max(attempts, key=lambda each: each.sharpe)
     peeked = audited(
-        best.idea.trainer, best.spec, list(best.past.bars.values()), context, fit_seconds=best.seconds
+        best.idea.trainer, best.spec, list(best.past.bars.values()), context, walked=best.walked
     )  # fmt: skip
     word = partial(ruled, best.found, best.past, best.spec, context, number=best.number, audit=peeked.report)
     alone = word()

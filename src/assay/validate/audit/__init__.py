@@ -3,20 +3,28 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from assay.validate.audit.asking import FULL as FULL
+    from assay.validate.audit.asking import QUICK as QUICK
+    from assay.validate.audit.asking import Questions as Questions
     from assay.validate.audit.asking import audit as audit
     from assay.validate.audit.pipeline import Columns as Columns
     from assay.validate.audit.pipeline import Pipeline as Pipeline
+    from assay.validate.audit.replay import Walked as Walked
     from assay.validate.audit.report import AuditReport as AuditReport
     from assay.validate.audit.report import Violation as Violation
 
 _HOMES = {
     "AuditReport": "report",
     "Columns": "pipeline",
+    "FULL": "asking",
     "Pipeline": "pipeline",
+    "QUICK": "asking",
+    "Questions": "asking",
     "Violation": "report",
+    "Walked": "replay",
     "audit": "asking",
 }
-__all__ = ["AuditReport", "Columns", "Pipeline", "Violation", "audit"]
+__all__ = ["FULL", "QUICK", "AuditReport", "Columns", "Pipeline", "Questions", "Violation", "Walked", "audit"]
 
 
 def __getattr__(name: str) -> Any:

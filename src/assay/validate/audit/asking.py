@@ -1,31 +1,56 @@
 """The causality audit: does anything that was said at or before t depend on bars after t?"""
 
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.contracts import Model, Trainer
+from assay.kernel.contracts import Model, Silent, Trainer
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.seeds import generator
 from assay.kernel.spec import TrainSpec
 from assay.validate.audit.acts import Acting, acting_rows, decide_probe, simulate_probe, warmth_probe
 from assay.validate.audit.columns import columns_probe, history_probe, label_probe, symbols_probe
-from assay.validate.audit.fits import Fits, Fitted, Making
+from assay.validate.audit.fits import Fits, Fitted, Making, for_audit
 from assay.validate.audit.futures import CUT_OFF, SCRAMBLES, changed
 from assay.validate.audit.ground import PROBES, Ground
 from assay.validate.audit.pipeline import Pipeline
+from assay.validate.audit.replay import PROBE, Walked, choose_rows, coverage, repeat_probe, replay_probe
 from assay.validate.audit.report import AuditReport
+from assay.validate.walk import walk
 
-LEAST_BUDGET = 10.0  # seconds
-_SHARE = 0.5  # of the run's own fit time
-_LEAST_REFITS = 3  # a fit, the same again, the same with another future
-_WARM_CUTS = 5
+_MIDDLE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """How much an audit asks. Neither the clock nor the load decides it.
+
+    cuts:       instants at which the future is taken away, and made another.   warm_ups: rows with less history.
+    refits:     fits with another future.   replays: judged rows that are decided again from bars that end there.
+    recomputed: of these, rows for which the columns are computed again, too; all rows where columns are the user's own.
+    """
+
+    cuts: int = 20
+    warm_ups: int = 5
+    refits: int = 4
+    replays: int = 1_000
+    recomputed: int = 100
+
+    def __post_init__(self) -> None:
+        limits = {"cuts": (1, 10_000), "warm_ups": (0, 10_000), "refits": (1, 1_000), "replays": (0, 1_000_000)}
+        for name, (low, high) in (limits | {"recomputed": (0, 1_000_000)}).items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{name} is {value}, must be in {low}..{high:,}", code="CONFIG_AUDIT", field=name)
+
+
+QUICK = Questions(cuts=6, warm_ups=3, refits=1, replays=200, recomputed=20)
+FULL = Questions()
 
 
 def audit(
@@ -34,79 +59,85 @@ def audit(
     *,
     spec: TrainSpec | Pipeline,
     seed: int,
-    cuts: int = 20,
-    refits: int = 6,
+    questions: Questions = FULL,
     scrambles: int = 3,
-    budget_s: float | None = None,
     probes: Collection[str] = PROBES,
     models: Sequence[Model] = (),
+    walked: Walked | None = None,
 ) -> AuditReport:
     """Ask each step from candles to equity whether it knows the future.
 
     trainer:   or a function that makes one for a whole panel, for trainers that are prepared on one.
-    spec:      of the training, or the steps themselves.   cuts: instants at which the future is taken away.
-    refits:    most fits; three at least.   scrambles: kinds of other futures, 1 to 3: shuffled, ten times as wild,
-               still.
-    budget_s:  after which no further question is begun, once each kind was asked once; None is the larger of 10 s and
-               half of what the fits of all folds would take. What it cut off stands in `notes`.
+    spec:      of the training, or the steps themselves.   questions: how many.   scrambles: kinds of other futures, 1
+               to 3: shuffled, ten times as wild, still.
     probes:    those that are on; all but in tests of the audit itself.
     models:    that were fitted elsewhere on these steps, such as a published one; decide beside the audit's own.
+    walked:    the walk whose decisions are judged; None: the audit walks the trainer itself.
 
     A fit that does not repeat itself ends the questions about it: ``LEAK_UNREPEATABLE`` in `notes`, not `complete`.
-    Cost: two tables of features and labels a cut, and the fits. Raises ConfigError ``CONFIG_AUDIT`` for numbers out of
-    range and unknown probes, and whatever the steps raise on the candles as they are.
+    Cost: two tables of features and labels a cut, a decision of a fold a replay, and the fits. Raises ConfigError
+    ``CONFIG_AUDIT`` for numbers out of range and unknown probes, and whatever the steps raise on the candles.
     """
-    _demand(cuts, refits, scrambles, probes)
+    _demand(scrambles, probes)
     series = [bars] if isinstance(bars, Bars) else list(bars)
-    began = time.monotonic()
     ground = Ground.of(_steps(spec), series, seed, probes)
-    fits = Fits(ground, trainer)
-    first = fits.fit(len(ground.folds) // 2, ground.panel)
-    taken = time.monotonic() - began
-    budget = max(LEAST_BUDGET, _SHARE * taken * len(ground.folds)) if budget_s is None else budget_s
+    walked = walked if walked is not None else _walk(ground, trainer)
+    fits = Fits(ground.apart(), trainer)
+    first = _first(fits, walked)
+    ground.trainer = first.acting.name
     hows = SCRAMBLES[:scrambles]
     acting = first.acting
     actings = [acting, *(replace(acting, model=model, name=f"{acting.name}, as fitted") for model in models)]
-    questions = [
-        *_of_cuts(ground, first, actings, cuts, hows),
-        *_of_fits(fits, first, refits, hows),
-        *_of_symbols(ground, hows),
-    ]
-    _ask(ground, sorted(questions, key=lambda q: not q.needed), began + budget, budget)
+    repeat_probe(ground, walked)
+    with ThreadPoolExecutor(1, thread_name_prefix="audit") as pool:
+        refits = pool.submit(_ask_fits, fits, first, questions.refits, hows)
+        _ask_replays(ground, walked, questions)
+        _ask_cuts(ground, first, actings, questions, hows)
+        for symbol in range(len(ground.bars)):
+            symbols_probe(ground, symbol, hows[0])
+        refits.result()
+    ground.absorb(fits.ground)
     if ground.pipeline.label is not None and ground.checks["label"] and not ground.label_moved:
         ground.notes.append("no label changed with a bar before its known_at: the horizon is overstated, which is safe")
     return ground.report()
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """Something to ask. kind: what is counted where it is cut off.   needed: asked whatever the budget."""
-
-    kind: str
-    ask: Callable[[], None]
-    needed: bool = False
-
-
-def _ask(ground: Ground, questions: Sequence[_Question], ends: float, budget: float) -> None:
-    left: dict[str, int] = {}
-    for question in questions:
-        if question.needed or time.monotonic() < ends:
-            question.ask()
-        else:
-            left[question.kind] = left.get(question.kind, 0) + 1
-    if left:
-        ground.complete = False
-        told = ", ".join(f"{n} {kind}" for kind, n in left.items())
-        ground.notes.append(f"the budget of {budget:.0f} s cut off {told}")
+def _walk(ground: Ground, trainer: Trainer | Making) -> Walked:
+    """Walk the trainer, or its smaller self, over the audit's own panel with the audit's seed."""
+    plan = ground.pipeline.plan(ground.panel)
+    costs = ground.pipeline.costs
+    outcomes = list(
+        walk(for_audit(trainer, ground.panel), ground.panel, plan, costs=costs, seed=ground.seed, report=Silent())
+    )
+    return Walked(ground.panel, outcomes)
 
 
-def _of_cuts(
-    ground: Ground, first: Fitted, actings: Sequence[Acting], cuts: int, hows: Sequence[str]
-) -> Iterator[_Question]:
-    for i, instant in enumerate(_instants(ground, first, cuts)):
-        yield _Question("cuts", partial(_cut, ground, actings, instant, hows[i % len(hows)]), needed=not i)
-        if i < _WARM_CUTS:
-            yield _Question("warm-ups", partial(_warm, ground, actings, instant), needed=not i)
+def _first(fits: Fits, walked: Walked) -> Fitted:
+    """The fit of the middle fold: that of the walk, where the walk fitted as the audit does."""
+    there = [o for o in walked.outcomes if o.model is not None]
+    middle = there[len(there) // _MIDDLE] if there else None
+    fitted = fits.of_walk(middle, walked.panel) if walked.refit and middle is not None else None
+    number = len(fits.ground.folds) // _MIDDLE if middle is None else middle.number
+    return fits.fit(number, fits.ground.panel) if fitted is None else fitted
+
+
+def _ask_replays(ground: Ground, walked: Walked, questions: Questions) -> None:
+    if PROBE not in ground.asked:
+        return
+    chosen = choose_rows(walked, most=questions.replays, seed=ground.seed)
+    few = set(generator(ground.seed, "audit columns").permutation(len(chosen))[: questions.recomputed].tolist())
+    for place, question in enumerate(chosen):
+        replay_probe(ground, walked, question, recompute=ground.pipeline.own or place in few)
+    ground.coverage = coverage(walked, chosen)
+
+
+def _ask_cuts(
+    ground: Ground, first: Fitted, actings: Sequence[Acting], questions: Questions, hows: Sequence[str]
+) -> None:
+    for i, instant in enumerate(_instants(ground, first, questions.cuts)):
+        _cut(ground, actings, instant, hows[i % len(hows)])
+        if i < questions.warm_ups:
+            _warm(ground, actings, instant)
 
 
 def _cut(ground: Ground, actings: Sequence[Acting], instant: int, scramble: str) -> None:
@@ -129,32 +160,14 @@ def _warm(ground: Ground, actings: Sequence[Acting], instant: int) -> None:
         warmth_probe(ground, acting, instant)
 
 
-def _of_fits(fits: Fits, first: Fitted, refits: int, hows: Sequence[str]) -> Iterator[_Question]:
-    """The same fit twice, then under another future; then the newest fold and the other futures, as far as they go."""
+def _ask_fits(fits: Fits, first: Fitted, refits: int, hows: Sequence[str]) -> None:
+    """Another future for the first fit; then for the newest fold's as well, in turn, as far as they go."""
     if "fit" not in fits.ground.asked:
         return
-    state = {"repeats": True}
-
-    def again() -> None:
-        state["repeats"] = fits.repeats(first)
-
-    def probe(of: Callable[[], Fitted], how: str) -> None:
-        if state["repeats"]:
-            fits.probe(of(), how)
-
-    yield _Question("refits", again, needed=True)
-    yield _Question("refits", partial(probe, lambda: first, hows[0]), needed=True)
-    newest, spent = len(fits.ground.folds) - 1, _LEAST_REFITS
-    second = cache(lambda: fits.fit(newest, fits.ground.panel)) if newest != first.fold and refits > spent + 1 else None
-    spent += second is not None
-    for i in range(refits - spent):
-        of = (lambda: first) if second is None or i % 2 else second
-        yield _Question("refits", partial(probe, of, hows[(i + 1) % len(hows)]))
-
-
-def _of_symbols(ground: Ground, hows: Sequence[str]) -> Iterator[_Question]:
-    for symbol in range(len(ground.bars)):
-        yield _Question("symbols", partial(symbols_probe, ground, symbol, hows[0]), needed=not symbol)
+    newest = len(fits.ground.folds) - 1
+    second = fits.fit(newest, fits.ground.panel) if newest != first.fold and refits > 1 else None
+    for i in range(refits):
+        fits.probe(first if second is None or i % 2 == 0 else second, hows[i % len(hows)])
 
 
 def _instants(ground: Ground, first: Fitted, cuts: int) -> list[int]:
@@ -183,11 +196,9 @@ def _steps(spec: TrainSpec | Pipeline) -> Pipeline:
     return pipeline_of(spec)
 
 
-def _demand(cuts: int, refits: int, scrambles: int, probes: Collection[str]) -> None:
-    named = {"cuts": (cuts, 1, 10_000), "refits": (refits, _LEAST_REFITS, 1_000), "scrambles": (scrambles, 1, 3)}
-    for name, (value, low, high) in named.items():
-        if not low <= value <= high:
-            raise ConfigError(f"{name} is {value}, must be in {low}..{high:,}", code="CONFIG_AUDIT", field=name)
+def _demand(scrambles: int, probes: Collection[str]) -> None:
+    if not 1 <= scrambles <= len(SCRAMBLES):
+        raise ConfigError(f"scrambles is {scrambles}, must be in 1..3", code="CONFIG_AUDIT", field="scrambles")
     unknown = sorted(set(probes) - set(PROBES))
     if unknown:
         near = did_you_mean(unknown[0], PROBES) or f"there are {', '.join(PROBES)}"

@@ -8,7 +8,7 @@ from assay.validate.audit.futures import CUT_OFF, Difference, changed, first_cha
 from assay.validate.audit.ground import Ground, size
 from assay.validate.audit.pipeline import Columns, Seen
 
-TOLERANCE = 1e-9  # of the column's scale: sums of floats
+TOLERANCE = 0.0  # the same candles before a row give the same bits in it
 FORGOTTEN = 1e-5  # of the column's scale: what a recursion still remembers from before its lookback
 _HISTORIES = (1, 2)  # times the lookback
 

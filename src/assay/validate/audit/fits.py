@@ -15,6 +15,7 @@ from assay.kernel.seeds import integer
 from assay.validate.audit.acts import Acting
 from assay.validate.audit.futures import changed, decided_otherwise, first_change
 from assay.validate.audit.ground import Ground, size
+from assay.validate.walk import Outcome
 
 LOOSE = {"lstm": 1e-6, "ppo": 1e-6}
 """Trainers whose sums may depend on the machine's libraries; all others repeat themselves to the bit."""
@@ -51,22 +52,34 @@ class Fits:
         self.ground, self.trainer = ground, trainer
         self.stable = True
         self.count = 0
+        self._repeats: dict[int, bool] = {}
 
     def fit(self, number: int, panel: Panel) -> Fitted:
         """Fold `number` of the unchanged plan, learnt from this panel."""
-        trainer = _made(self.trainer, panel)
-        if isinstance(trainer, Auditable):
-            trainer = trainer.for_audit()
+        trainer = for_audit(self.trainer, panel)
         learnt = panel.learning(self.ground.folds[number].train)
         model = trainer.fit(learnt, seed=integer(self.ground.seed, f"fold {number}"), report=Silent())
         self.count += 1
         return Fitted(number, learnt, Acting(model, trainer.name, LOOSE.get(trainer.name, 0.0)), _files(model))
 
+    def of_walk(self, outcome: Outcome, panel: Panel) -> Fitted | None:
+        """A fit that a walk over this panel made, as `fit` would make it; None where an audit fits in another way."""
+        trainer = _made(self.trainer, panel)
+        if outcome.model is None or isinstance(trainer, Auditable):
+            return None
+        acting = Acting(outcome.model, trainer.name, LOOSE.get(trainer.name, 0.0))
+        return Fitted(outcome.number, panel.learning(outcome.fold.train), acting, _files(outcome.model))
+
     def repeats(self, first: Fitted) -> bool:
-        """Whether the same fit gives the same model; settles what is compared from now on."""
+        """Whether the same fit gives the same model; settles what is compared. Fits once a fold."""
+        if first.fold not in self._repeats:
+            self._repeats[first.fold] = self._repeated(first)
+        return self._repeats[first.fold]
+
+    def _repeated(self, first: Fitted) -> bool:
         again = self.fit(first.fold, self.ground.panel)
-        self.stable = first.files == again.files
-        if self.stable or self._apart(first, again) is None:
+        self.stable = self.stable and first.files == again.files
+        if first.files == again.files or self._apart(first, again) is None:
             return True
         self.ground.complete = False
         self.ground.notes.append(
@@ -76,22 +89,25 @@ class Fits:
         return False
 
     def probe(self, first: Fitted, how: str) -> None:
-        """The fold's fit is the same when the bars from its test run's first row on are others."""
+        """The fold's fit is the same when the bars from its test run's first row on are others.
+
+        Where it is not, the unchanged fit is made again: a fit that does not repeat itself says nothing.
+        """
         ground = self.ground
-        if not ground.ask("fit"):
+        if not all(self._repeats.values()) or not ground.ask("fit"):
             return
         instant = int(ground.panel.times[_test(ground, first.fold)[0]])
         other = ground.pipeline.seen(changed(ground.bars, instant - 1, how, seed=ground.seed), labelled=True)
         again = self.fit(first.fold, other.panel(ground.warm_up))
         where = f"fold {first.fold} when bars from its test run's first row on were {how}"
-        if self._inputs_differ(first, again, instant, where):
+        if self._inputs_differ(first, again, instant, where) or first.files == again.files or not self.repeats(first):
             return
         name, text = first.acting.name, ""
         change = float("nan")
-        if self.stable and first.files != again.files:
+        if self.stable:
             files = [f for f in sorted(first.files | again.files) if first.files.get(f) != again.files.get(f)]
             text = f"the fit of '{name}' wrote another {files[0]} for {where}"
-        elif not self.stable and (change_ := self._apart(first, again)) is not None:
+        elif (change_ := self._apart(first, again)) is not None:
             text, change = f"the fit of '{name}' decided otherwise for {where}", change_
         if text:
             cut = ground.cut_of(0, instant - 1)
@@ -126,6 +142,12 @@ class Fits:
             if found is not None:
                 return found.change
         return None
+
+
+def for_audit(trainer: Trainer | Making, panel: Panel) -> Trainer:
+    """The trainer, or what the function makes for a panel; its smaller self where it offers one."""
+    whole = _made(trainer, panel)
+    return whole.for_audit() if isinstance(whole, Auditable) else whole
 
 
 def _made(trainer: Trainer | Making, panel: Panel) -> Trainer:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,9 +13,9 @@ from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel
 from assay.validate.audit.futures import scale_of
 from assay.validate.audit.pipeline import Pipeline, Seen
-from assay.validate.audit.report import AuditReport, Violation
+from assay.validate.audit.report import AuditReport, Coverage, Violation
 
-PROBES = ("truncate", "scramble", "symbols", "label", "fit", "decide", "simulate", "warm-up")
+PROBES = ("repeat", "truncate", "scramble", "symbols", "label", "fit", "decide", "replay", "simulate", "warm-up")
 """In the order in which a candle meets them: what an earlier one finds, later ones may only pass on."""
 
 
@@ -24,7 +24,7 @@ class Ground:
     """Candles as they are, walked once; and the findings.
 
     seen:  of all candles, unchanged.   panel: of it, from row `warm_up` on.   scales: ``(k,)`` an instrument.
-    asked: the probes that are on.
+    asked: the probes that are on.   trainer: its name.   coverage: of the replay, once it is done.
     """
 
     pipeline: Pipeline
@@ -40,6 +40,8 @@ class Ground:
     notes: list[str] = field(default_factory=list)
     complete: bool = True
     label_moved: bool = False
+    trainer: str = "model"
+    coverage: Coverage | None = None
 
     @classmethod
     def of(cls, pipeline: Pipeline, bars: Sequence[Bars], seed: int, asked: Collection[str]) -> "Ground":
@@ -73,12 +75,23 @@ class Ground:
         where = f" ({bars.instrument.symbol}, bar of {iso(int(bars.timestamp[row]))})" if 0 <= row < len(bars) else ""
         self.found.setdefault((probe, name), Violation(probe, name, cut, row, change, text + where))
 
+    def apart(self) -> "Ground":
+        """The same candles with findings of its own, for questions that are asked on another thread."""
+        return replace(self, checks=Counter(), found={}, notes=[])
+
+    def absorb(self, other: "Ground") -> None:
+        """Add what was found on another thread."""
+        self.checks.update(other.checks)
+        self.found = other.found | self.found
+        self.notes.extend(other.notes)
+        self.complete &= other.complete
+
     def report(self) -> AuditReport:
         """All findings in the order of the walk, but for those of warm-up about a column that knows the future."""
         early = {name for probe, name in self.found if probe in ("truncate", "scramble")}
         kept = [v for (probe, name), v in self.found.items() if probe != "warm-up" or name not in early]
         kept.sort(key=lambda v: PROBES.index(v.probe))
-        return AuditReport(self.complete, tuple(kept), dict(self.checks), tuple(self.notes))
+        return AuditReport(self.complete, tuple(kept), dict(self.checks), tuple(self.notes), self.coverage)
 
 
 def size(change: float) -> str:

@@ -44,6 +44,7 @@ class Pipeline:
     features: columns of every instrument, in the order of the bars; all have the same names.
     label:    None for learners that read none.   plan: folds over a panel.
     alone:    an instrument's columns are declared to read that instrument only.
+    own:      some columns are the user's own code: a replay computes them again for every row that it asks about.
     """
 
     features: Features
@@ -52,6 +53,7 @@ class Pipeline:
     costs: Costs = field(default_factory=Costs)
     simulate: Simulate = run
     alone: bool = True
+    own: bool = False
 
     def seen(self, bars: Sequence[Bars], *, labelled: bool) -> "Seen":
         """Candles through columns and, if asked, labels."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,37 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a judged record was decided again.
+
+    rows_judged: decisions that were judged.   rows_asked: of them decided again from bars that end there.
+    profit_share: of all gains between two changes of the position, the share that began at a row that was decided
+    again; NaN where nothing was gained.
+    """
+
+    rows_judged: int
+    rows_asked: int
+    profit_share: float
+
+    @property
+    def text(self) -> str:
+        """As a sentence ends."""
+        gains = f", where {self.profit_share:.0%} of the gains began" if isfinite(self.profit_share) else ""
+        return f"{self.rows_asked:,} of {self.rows_judged:,} judged decisions made again from earlier bars only{gains}"
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
-    """`complete` unless the budget cut something off or a fit does not repeat; `checks` counts questions by probe."""
+    """`complete` unless a fit does not repeat or something could not be asked; `checks` counts questions by probe.
+
+    coverage: of the judged record; None where none was replayed.
+    """
 
     complete: bool
     violations: tuple[Violation, ...]
     checks: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    coverage: Coverage | None = None
 
     @property
     def passed(self) -> bool:

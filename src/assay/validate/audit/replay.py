@@ -1,0 +1,241 @@
+"""Online replay: judged decisions, decided again by a model that sees nothing after them.
+
+The panel of a question begins where the judged panel began and ends at the row that is asked about, as the panel of a
+bot would. A decision that used a later bar, in whatever way the model came to it, has no such bar here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from assay.kernel.arrays import IntArray
+from assay.kernel.contracts import Model
+from assay.kernel.decisions import Decisions
+from assay.kernel.panel import Panel, Window, span
+from assay.kernel.seeds import generator
+from assay.validate.audit.futures import Difference, decided_otherwise, first_change
+from assay.validate.audit.ground import Ground, size
+from assay.validate.audit.pipeline import Columns
+from assay.validate.audit.report import Coverage
+from assay.validate.walk import Outcome, Tested, allowed
+
+PROBE, REPEAT = "replay", "repeat"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walked:
+    """A walk-forward that was judged.
+
+    panel:    that was walked.   outcomes: one a fold.
+    refit:    whether the audited trainer is the one that fitted them, with the audit's seed: then a fit of the walk
+              stands for the audit's first one.
+    """
+
+    panel: Panel
+    outcomes: Sequence[Outcome]
+    refit: bool = True
+
+    @property
+    def judged(self) -> list[tuple[Outcome, str, Tested]]:
+        """Every fold and instrument that has a record."""
+        return [(o, s, t) for o in self.outcomes if o.model is not None for s, t in o.tested.items()]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Question:
+    """One row to decide again. row: of the fold's judged rows, from 0.   gain: what followed a change there."""
+
+    fold: int
+    symbol: str
+    row: int
+    gain: float = 0.0
+
+
+def choose_rows(walked: Walked, *, most: int, seed: int) -> list[Question]:
+    """Up to `most` rows, by fold, instrument and row; the walk and the seed alone decide which.
+
+    Half are rows at which the judged position changed (it began, ended by decision or was resized): of these half are
+    followed by the largest gains, the others are drawn. Of the rest half lie before the largest moves of the market and
+    half are drawn from all judged rows. What one group does not use, the others may.
+    """
+    draw = generator(seed, "audit replay")
+    changes = [each for part in walked.judged for each in _changes(*part)]
+    moves = [each for part in walked.judged for each in _moves(walked.panel, *part)]
+    quarter = max(1, most // 4)
+    chosen: dict[tuple[int, str, int], Question] = {}
+    _add(chosen, sorted(changes, key=lambda q: -q.gain), quarter, most)
+    _add(chosen, _drawn(changes, draw), quarter, most)
+    _add(chosen, sorted(moves, key=lambda q: -q.gain), quarter, most)
+    _add(chosen, _drawn(moves, draw), most - len(chosen), most)
+    return sorted(chosen.values())
+
+
+def coverage(walked: Walked, asked: Sequence[Question]) -> Coverage:
+    """Rows judged, rows asked again, and the share of all gains that began at a row that was asked."""
+    changes = [each for part in walked.judged for each in _changes(*part)]
+    total = sum(max(0.0, each.gain) for each in changes)
+    there = {(q.fold, q.symbol, q.row) for q in asked}
+    seen = sum(max(0.0, q.gain) for q in changes if (q.fold, q.symbol, q.row) in there)
+    rows = sum(len(tested.decisions) for _, _, tested in walked.judged)
+    return Coverage(rows, len(there), seen / total if total > 0 else float("nan"))
+
+
+def replay_probe(ground: Ground, walked: Walked, question: Question, *, recompute: bool) -> None:
+    """The judged decision of a row, and all of its fold before it, from a panel that ends there. Bit for bit.
+
+    recompute: columns are made anew from candles that end there, as they are online, and must be those of the walk.
+    """
+    outcome = next(o for o in walked.outcomes if o.number == question.fold)
+    if outcome.model is None or not ground.ask(PROBE):
+        return
+    view = _cut(walked.panel, outcome, outcome.model, question)
+    if recompute and _columns_differ(ground, view):
+        return
+    again = outcome.model.decide(view)
+    for symbol, window in view:
+        tested = outcome.tested.get(symbol)
+        if tested is None:
+            continue
+        rows = len(window) - tested.start
+        if rows <= 0:
+            continue
+        now = allowed(again[symbol][tested.start :], window.bars[tested.start :])
+        difference = decided_otherwise(tested.decisions[:rows], now, tolerance=0.0)
+        if difference is not None:
+            _blame(ground, walked, question, symbol, tested, difference)
+
+
+def repeat_probe(ground: Ground, walked: Walked) -> None:
+    """The columns that were judged on are those that the same candles give when they are computed again."""
+    if not any(window.names for _, window in walked.panel) or not ground.ask(REPEAT):
+        return
+    again = ground.pipeline.seen(ground.bars, labelled=False).panel(ground.warm_up)
+    for symbol, window in walked.panel:
+        now = again.windows.get(symbol)
+        if now is None or now.names != window.names or len(now) != len(window):
+            text = f"LEAK_STATE: the columns of {symbol} are others when the same candles are computed again"
+            number = _number(ground, symbol)
+            ground.blame(REPEAT, "names", text, symbol=number, cut=0, row=0, change=float("nan"))
+            continue
+        _blame_columns(ground, REPEAT, window, now, "the same candles were computed again", code="LEAK_STATE")
+
+
+def _blame_columns(ground: Ground, probe: str, was: Window, now: Window, when: str, *, code: str) -> bool:
+    """Blame each column that differs between two windows of the same bars; whether one does."""
+    number = _number(ground, was.bars.instrument.symbol)
+    cut = _row(ground, number, int(was.bars.timestamp[-1]))
+    differences = first_change(was.names, was.features, now.features, tolerance=0.0)
+    for each in differences:
+        row = _row(ground, number, int(was.bars.timestamp[each.row]))
+        text = f"{code}: feature '{each.name}' at row {row} {size(each.change)} when {when}"
+        ground.blame(probe, each.name, text, symbol=number, cut=cut, row=row, change=each.change)
+    return bool(differences)
+
+
+def _blame(
+    ground: Ground, walked: Walked, question: Question, symbol: str, tested: Tested, difference: Difference
+) -> None:  # fmt: skip
+    number = _number(ground, symbol)
+    bars = walked.panel[symbol].bars[slice(*tested.rows)]
+    row = _row(ground, number, int(bars.timestamp[min(difference.row, len(bars) - 1)]))
+    cut = _row(ground, number, int(bars.timestamp[min(question.row, len(bars) - 1)]))
+    name = ground.trainer
+    text = (
+        f"LEAK_ONLINE: the judged decision of '{name}' at row {row} (fold {question.fold}): {difference.name} "
+        f"{size(difference.change)} when it was decided from bars up to row {cut} only"
+    )
+    ground.blame(PROBE, name, text, symbol=number, cut=cut, row=row, change=difference.change)
+
+
+def _changes(outcome: Outcome, symbol: str, tested: Tested) -> Iterator[Question]:
+    """Rows whose decision changed the judged position, each with the log growth until the next change."""
+    rows = _change_rows(tested.decisions, tested)
+    if not len(rows):
+        return
+    with np.errstate(divide="ignore"):
+        growth = np.log(tested.record.equity / tested.record.initial)
+    ends = np.r_[rows[1:], len(growth) - 1]
+    for row, end in zip(rows.tolist(), ends.tolist(), strict=True):
+        gain = float(growth[end] - growth[row])
+        yield Question(outcome.number, symbol, row, gain if np.isfinite(gain) else 0.0)
+
+
+def _change_rows(decisions: Decisions, tested: Tested) -> IntArray:
+    """``(k,)`` rows before an entry or an exit by decision, and rows of a weight that differs from the last one."""
+    trades, n = tested.record.trades, len(decisions)
+    entries = trades.entry_row - tested.start - 1
+    exits = trades.exit_row[np.isin(trades.reasons, ("SIGNAL", "MAX_HOLD"))] - tested.start - 1
+    spoken = np.flatnonzero(np.isfinite(decisions.target))
+    turned = spoken[np.diff(decisions.target[spoken], prepend=0.0) != 0.0]
+    rows = np.unique(np.concatenate([entries, exits, turned])).astype(np.int64)
+    return rows[(rows >= 0) & (rows < n - 1)]
+
+
+def _moves(panel: Panel, outcome: Outcome, symbol: str, tested: Tested) -> Iterator[Question]:
+    """Every judged row but the last, with the size of the market's next move."""
+    close = panel[symbol].bars.close[slice(*tested.rows)]
+    for row, move in enumerate(np.abs(np.diff(np.log(close))).tolist()):
+        yield Question(outcome.number, symbol, row, move)
+
+
+def _drawn(questions: Sequence[Question], draw: np.random.Generator) -> list[Question]:
+    return [questions[i] for i in draw.permutation(len(questions))]
+
+
+def _add(
+    chosen: dict[tuple[int, str, int], Question], candidates: Sequence[Question], count: int, most: int
+) -> None:  # fmt: skip
+    """Add the first `count` candidates that are not chosen yet."""
+    for each in candidates:
+        if count <= 0 or len(chosen) >= most:
+            return
+        place = (each.fold, each.symbol, each.row)
+        if place not in chosen:
+            chosen[place] = each
+            count -= 1
+
+
+def _cut(panel: Panel, outcome: Outcome, model: Model, question: Question) -> Panel:
+    """The panel of a fold as the walk gave it to the model, without anything after the row that is asked about."""
+    view = panel.deciding(outcome.fold.test, lookback=model.lookback)
+    first = outcome.tested[question.symbol].rows[0]
+    instant = int(panel[question.symbol].bars.known_at[first + question.row])
+    parts = {s: w[: span(w, 0, instant)[1]] for s, w in view}
+    return Panel({s: _copied(w) for s, w in parts.items() if len(w)})
+
+
+def _copied(window: Window) -> Window:
+    """The window in arrays of its own: a view would lead to the array that it was cut from, later rows included."""
+    return replace(window, bars=window.bars.copy(), features=window.features.copy())
+
+
+def _columns_differ(ground: Ground, view: Panel) -> bool:
+    """Whether candles that end where the view ends give other columns; blames them."""
+    last = int(view.times[-1])
+    bars = [b[: int(np.searchsorted(b.known_at, last, side="right"))].copy() for b in ground.bars]
+    there = [b for b in bars if len(b)]
+    columns = dict(zip((b.instrument.symbol for b in there), ground.pipeline.features(there), strict=True))
+    when = "its row was computed from earlier bars only"
+    return any(
+        [_blame_columns(ground, PROBE, w, _with_columns(w, columns[s]), when, code="LEAK_ONLINE") for s, w in view]
+    )
+
+
+def _with_columns(window: Window, columns: Columns) -> Window:
+    """The window with the last rows of these columns; a name that they lack is NaN."""
+    last = columns.values[len(columns.values) - len(window) :]
+    features = np.full(window.features.shape, np.nan)
+    for k, name in enumerate(window.names):
+        if name in columns.names:
+            features[:, k] = last[:, columns.names.index(name)]
+    return replace(window, features=features)
+
+
+def _number(ground: Ground, symbol: str) -> int:
+    return [b.instrument.symbol for b in ground.bars].index(symbol)
+
+
+def _row(ground: Ground, number: int, timestamp: int) -> int:
+    """The row of the instrument's candles that opens at this instant (ms)."""
+    return int(np.searchsorted(ground.bars[number].timestamp, timestamp))
