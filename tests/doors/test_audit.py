@@ -24,7 +24,8 @@ def test_every_training_is_audited_and_says_so(trained: tuple[Path, dict[str, An
     home, document = trained
     audit = document["audit"]
     assert audit["passed"] and audit["complete"] and audit["mode"] == "quick" and audit["violations"] == []
-    assert audit["checks"]["truncate"] == 20 and audit["checks"]["fit"] == 3
+    assert audit["checks"]["truncate"] == 6 and audit["checks"]["fit"] == 1 and audit["checks"]["replay"] == 200
+    assert audit["coverage"]["rows_asked"] == 200 <= audit["coverage"]["rows_judged"]
     assert reason(document)["state"] == "PASS"
     assert document["environment"]["audit_seconds"] > 0
     (model,) = told("models", "list", home=home)["models"]

@@ -23,7 +23,7 @@ def audit(
         Path | None, typer.Option(help="Python file with features of your own; it is run.")
     ] = None,
     planted: Annotated[
-        bool, typer.Option("--planted", help="Audit twelve planted leaks and all that is sound.")
+        bool, typer.Option("--planted", help="Audit planted leaks, attacks, and sound pipelines.")
     ] = False,
     exchange: Annotated[str | None, typer.Option("--exchange", "-e", help="Stored market, with a file.")] = None,
     symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Its symbol. [a synthetic market]")] = None,
@@ -35,8 +35,14 @@ def audit(
     if [bool(run), strategy_file is not None, features_file is not None, planted].count(True) != 1:
         raise ConfigError("name one of RUN, --strategy-file, --features-file and --planted", code="CONFIG_AUDIT")
     if planted:
-        document = _planted()
-        wrong = "" if document["passed"] else "the audit misses a planted leak, or raises an alarm where nothing is"
+        from assay.testing.audit_suite import run_audit_suite
+
+        document = run_audit_suite().document
+        wrong = (
+            ""
+            if document["passed"]
+            else "the audit misses a planted leak or an attack, or raises an alarm where nothing is"
+        )
         _tell(document, _suite, wrong, as_json=as_json)
         return
     from assay.runs.auditing import audit_features_file, audit_run, audit_strategy
@@ -58,22 +64,6 @@ def _tell(document: Document, people: "Callable[[Console, Document], None]", wro
         say(document, lambda console: people(console, document), as_json=as_json)
     if wrong:
         raise LeakError(wrong, code="LEAK_AUDIT", **document)
-
-
-def _planted() -> Document:
-    from assay.testing.planted import clean, planted
-
-    leaks = []
-    for each in planted():
-        texts = [v.text for v in each.report().violations if (v.probe, v.name) == (each.probe, each.blamed)]
-        leaks.append({"name": each.name, "probe": each.probe, "found": "".join(texts[:1])})
-    alarms = {name: [v.text for v in report.violations] for name, report in clean()}
-    found = sum(bool(each["found"]) for each in leaks)
-    loud = sum(bool(texts) for texts in alarms.values())
-    return {
-        "leaks": leaks, "planted": len(leaks), "found": found, "recall": found / len(leaks), "clean": alarms,
-        "audited_clean": len(alarms), "false_alarms": loud, "passed": found == len(leaks) and not loud,
-    }  # fmt: skip
 
 
 def _people(console: "Console", document: Document) -> None:
@@ -104,9 +94,13 @@ def _suite(console: "Console", document: Document) -> None:
             overflow="ellipsis",
             no_wrap=True,
         )
+    for each in document["attacks"]:
+        if not each["found"]:
+            console.print(f"  ATTACK MISSED {each['name']}", highlight=False, markup=False)
     console.print(
-        f"{document['found']} of {document['planted']} planted leaks found; {document['false_alarms']} alarms in "
-        f"{document['audited_clean']} audits of sound features, targets, strategies and trainers",
+        f"{document['found']} of {document['planted']} planted leaks and {document['attacks_found']} of "
+        f"{document['attacks_planted']} attacks found; {document['false_alarms']} alarms in "
+        f"{document['audited_clean']} audits of sound pipelines",
         highlight=False,
     )
     for name, texts in document["clean"].items():

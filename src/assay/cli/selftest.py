@@ -51,22 +51,15 @@ def selftest(
 
 
 def planted() -> dict[str, Any]:
-    """The suite of planted leaks, and of what must raise no alarm, in numbers and names."""
-    from assay.testing.planted import clean
-    from assay.testing.planted import planted as leaks
+    """The suite of planted leaks and attacks, and of what must raise no alarm, in numbers and names."""
+    from assay.testing.audit_suite import run_audit_suite
 
-    known = leaks()
-    missed = [each.name for each in known if not each.found()]
-    loud: list[str] = []
-    names: list[str] = []
-    questions = 0
-    for name, report in clean():
-        names.append(name)
-        questions += sum(report.checks.values())
-        loud += [name] if report.violations else []
+    found = run_audit_suite()
+    counts = found.document
     return {
-        "planted": len(known), "found": len(known) - len(missed), "missed": missed, "clean": len(names),
-        "alarms": len(loud), "alarmed": loud, "questions": questions,
+        "planted": counts["planted"], "found": counts["found"], "attacks": counts["attacks_planted"],
+        "attacks_found": counts["attacks_found"], "missed": found.missed, "clean": counts["audited_clean"],
+        "alarms": counts["false_alarms"], "alarmed": found.alarmed, "questions": found.questions,
     }  # fmt: skip
 
 

@@ -200,7 +200,7 @@ class ObservesNextBar:
 
 @dataclass(frozen=True, slots=True)
 class JudgedLengthModel:
-    """Honest but on panels of exactly `rows` rows, such as a test fold's with its one row of history: there it looks one bar ahead."""
+    """Honest but on panels of exactly `rows` rows (a test fold with its one row of history): there it looks ahead."""
 
     rows: int = 81
     lookback: int = 1

@@ -140,8 +140,15 @@ def _leaks(suite: Mapping[str, Any]) -> list[Figure]:
     planted = int(suite["planted"])
     return [
         _every("leaks", "Planted leaks that were found", int(suite["found"]), planted, wanted=planted),
+        *_attacks(suite),
         _every("alarms", "False alarms of the audit", int(suite["alarms"]), int(suite["clean"]), wanted=0),
     ]
+
+
+def _attacks(suite: Mapping[str, Any]) -> list[Figure]:
+    planted = int(suite.get("attacks", 0))
+    title = "Attacks on the audit that were found"
+    return [_every("attacks", title, int(suite["attacks_found"]), planted, wanted=planted)] if planted else []
 
 
 def _counted(found: Sequence[Repetition], tried: int) -> Figure:
