@@ -41,7 +41,7 @@ def audit(
         wrong = (
             ""
             if document["passed"]
-            else "the audit misses a planted leak or an attack, or raises an alarm where nothing is"
+            else "the audit misses a leak or an attack, or raises a false alarm"
         )
         _tell(document, _suite, wrong, as_json=as_json)
         return
