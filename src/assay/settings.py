@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from assay.kernel.errors import ConfigError, shown
 
 _PREFIX, _GATE = "ASSAY_", "ASSAY_GATE_"
+_CONFIDENCE = "ASSAY_GATE_CONFIDENCE"  # of the gate's first version
 _MEANING = {"MODEL_RETENTION_DAYS": "; a negative age would delete everything, 0 keeps what is in use and the newest"}
 _RECORD = "ml_experiments.db"
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
@@ -100,12 +101,15 @@ class Gate(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_GATE, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    confidence: float | None = Field(default=None, ge=0.5, lt=1)
+    error: float | None = Field(default=None, gt=0, le=0.5)
     min_trades: int | None = Field(default=None, ge=0, le=1_000_000)
     min_bars: int | None = Field(default=None, ge=0, le=100_000_000)
     max_loss_share: float | None = Field(default=None, ge=0, le=1)
     pyrite_share: float | None = Field(default=None, ge=0, le=1)
     cost_factor: float | None = Field(default=None, ge=1, allow_inf_nan=False)
+    min_cost: float | None = Field(default=None, ge=0, lt=10_000)
+    max_doubtful_fills: float | None = Field(default=None, ge=0, le=1)
+    pyrite_doubtful_fills: float | None = Field(default=None, ge=0, le=1)
     min_regime_bars: int | None = Field(default=None, ge=1)
     min_regime_share: float | None = Field(default=None, ge=0, le=1)
     min_seeds: int | None = Field(default=None, ge=0)
@@ -126,8 +130,30 @@ def load(*, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
 
 
 def load_gate() -> Gate:
-    """The thresholds that are set. Raises ConfigError ``CONFIG_FIELD`` as `load`."""
+    """The thresholds that are set.
+
+    Raises ConfigError ``CONFIG_FIELD`` as `load`; ``CONFIG_UNSAFE`` for a variable that no longer draws a line: nothing
+    is judged by a line that somebody only believes to be drawn.
+    """
+    old = os.environ.get(_CONFIDENCE)
+    if old:
+        raise ConfigError(
+            f"{_CONFIDENCE} is {shown(old)}, and the gate knows no confidence any more: it keeps the chance that the "
+            f"best of all looks is called GOLD without skill; write {_GATE}ERROR={_error(old)} instead",
+            code="CONFIG_UNSAFE",
+            hint=f"unset {_CONFIDENCE}; the default of {_GATE}ERROR is 0.01.",
+            field=_CONFIDENCE,
+        )
     return _read(Gate, {})
+
+
+def _error(confidence: str) -> str:
+    """The error that a confidence meant, 1 less it; the default where it is no number in (0, 1)."""
+    try:
+        value = 1.0 - float(confidence)
+    except ValueError:
+        value = 0.0
+    return f"{value:.6g}" if 0 < value < 1 else "0.01"
 
 
 def _read(kind: type[_Kind], given: dict[str, Any]) -> _Kind:

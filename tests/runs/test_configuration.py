@@ -96,22 +96,28 @@ def test_an_account_that_began_with_other_money_tells_the_same() -> None:
     assert found == pytest.approx(configured().document["performance"])
 
 
-def test_its_p_value_is_deflated_by_the_ledger(document: Document) -> None:
+def test_its_p_value_is_that_of_the_check_edge(document: Document) -> None:
     sure, m = document["statistical_validation"], moments(searched().account["return"].to_numpy())
     probability = deflated_sharpe_ratio(m.sharpe, m.n, m.skew, m.kurtosis, 7, 1 / (m.n - 1))
-    assert sure["deflated_sharpe"] == pytest.approx(probability)
-    assert sure["p_value"] == pytest.approx(1 - probability) and sure["z_score"] == pytest.approx(norm.ppf(probability))
+    assert sure["deflated_sharpe"] == pytest.approx(probability)  # of the plain returns, for information
     edge = next(r for r in searched().document["reasons"] if r["check"] == "edge")
-    assert sure["deflated_sharpe"] == pytest.approx(edge["value"])
+    assert sure["p_value"] == pytest.approx(edge["value"]) and sure["z_score"] == pytest.approx(norm.isf(edge["value"]))
     more = configured(n_trials=5_000).document["statistical_validation"]
     assert more["p_value"] > sure["p_value"] and more["z_score"] < sure["z_score"]
 
 
 def test_a_record_beyond_doubt_keeps_a_finite_z() -> None:
     steady = np.random.default_rng(1).normal(0.01, 0.02, len(searched().account))
-    sure = replace(searched(), account=searched().account.with_columns(pl.Series("return", steady)))
+    columns = [pl.Series("return", steady), pl.Series("active_return", steady)]
+    sure = replace(searched(), account=searched().account.with_columns(columns))
     found = configure(sure, bars(), run_id="r", created=CREATED, engine_hash=ENGINE).document["statistical_validation"]
     assert found["deflated_sharpe"] == 1.0 and 0 < found["p_value"] < 1e-16 and 8 < found["z_score"] < 40
+
+
+def test_a_run_of_before_active_returns_has_no_p_value() -> None:
+    old = replace(searched(), account=searched().account.drop("active_return"))
+    found = configure(old, bars(), run_id="r", created=CREATED, engine_hash=ENGINE).document["statistical_validation"]
+    assert found["p_value"] is None and found["z_score"] is None and found["deflated_sharpe"] > 0
 
 
 def test_what_only_live_trading_knows_is_null(document: Document) -> None:

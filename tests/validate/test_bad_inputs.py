@@ -67,10 +67,16 @@ def test_what_cannot_be_known_is_undefined(number: float) -> None:
 @pytest.mark.parametrize(
     ("change", "check", "word"),
     [
-        ({"returns": GOOD.returns[:40], "stressed_returns": GOOD.returns[:40], "regimes": None}, "sample", "UNPROVEN"),
-        ({"returns": np.full(1000, 0.001)}, "edge", "PYRITE"),
-        ({"returns": np.where(np.arange(1000) == 3, np.nan, GOOD.returns)}, "edge", "PYRITE"),
-        ({"stressed_returns": np.full(1000, 0.001)}, "cost", "PYRITE"),
+        (
+            {name: GOOD.returns[:40] for name in ("returns", "active_returns", "stressed_returns")} | {"regimes": None},
+            "sample",
+            "UNPROVEN",
+        ),
+        ({"active_returns": np.full(1000, 0.001)}, "edge", "PYRITE"),
+        ({"active_returns": np.where(np.arange(1000) == 3, np.nan, GOOD.returns)}, "edge", "PYRITE"),
+        ({"returns": np.full(1000, 0.001)}, "cost", "PYRITE"),
+        ({"shown_returns": np.full(1000, 0.001)}, "cost", "PYRITE"),
+        ({"stressed_returns": np.full(1000, 0.001)}, "cost", "UNPROVEN"),
         ({"audit": None}, "audit", "UNPROVEN"),
         ({"ledger_complete": False}, "ledger", "UNPROVEN"),
         ({"n_searched": 20}, "overfitting", "UNPROVEN"),

@@ -10,7 +10,7 @@ from assay.kernel.seeds import generator
 from assay.market.sources.synthetic import synthetic
 from assay.simulate.inputs import buy_and_hold
 from assay.validate.beside import SPANS, deflated_by_spread, held, spans, superior
-from assay.validate.statistics import deflated_sharpe_ratio, moments, superior_predictive_ability
+from assay.validate.statistics import deflated_sharpe_ratio, haircut_sharpe, moments, superior_predictive_ability
 from assay.validate.told import told
 from tests.validate.test_verdict import GOOD, PEEKED, found
 
@@ -59,7 +59,12 @@ def test_the_published_deflation_uses_the_spread_between_trials() -> None:
     found = deflated_by_spread(m, 10, 0.0004)
     assert found["luck_by_spread"] == pytest.approx(0.031491966)
     assert found["deflated_by_spread"] == deflated_sharpe_ratio(m.sharpe, m.n, m.skew, m.kurtosis, 10, 0.0004)
-    assert all(isnan(v) for v in deflated_by_spread(m, 20, np.nan).values())
+    assert found["deflated"] == deflated_sharpe_ratio(m.sharpe, m.n, m.skew, m.kurtosis, 10, 1 / (m.n - 1))
+    assert found["haircut"] == pytest.approx(haircut_sharpe(m.sharpe, m.n, n_trials=10).haircut)
+    assert deflated_by_spread(m, 1e12, np.nan)["haircut"] == 1.0  # no family of a million millions is laid out
+    lost = deflated_by_spread(m, 20, np.nan)
+    assert isnan(lost["luck_by_spread"]) and isnan(lost["deflated_by_spread"])
+    assert all(isnan(v) for v in deflated_by_spread(moments(np.zeros(1)), 20, np.nan).values())
     assert deflated_by_spread(m, 1, 0.0)["luck_by_spread"] == 0
 
 
@@ -74,12 +79,19 @@ def test_every_number_that_a_check_reads_is_told() -> None:
     assert [numbers["regimes"][k]["bars"] for k in "012"] == [334, 333, 333]
     assert numbers["regimes"]["1"]["mean"] == given.returns[1::3].mean()
     assert numbers["audit"] == {"complete": True, "violations": 0}
+    assert numbers["active_moments"] == moments(given.active_returns)._asdict()
+    assert numbers["fills"]["doubtful"] == 0.0 and numbers["data_problems"] == []
+    assert (numbers["n_trades"], numbers["n_independent_trades"]) == (100, 100)
 
 
 def test_what_is_not_known_is_told_as_such() -> None:
-    bare = replace(GOOD, audit=None, regimes=None, returns=np.zeros(1), stressed_returns=np.empty(0))
+    bare = replace(
+        GOOD, audit=None, regimes=None, returns=np.zeros(1), active_returns=None, stressed_returns=np.empty(0),
+        fills=None, data_problems=None,
+    )  # fmt: skip
     numbers = told(bare)
     assert (numbers["audit"], numbers["regimes"], numbers["seed_sharpes"], numbers["overfitting"]) == (None,) * 4
+    assert (numbers["active_moments"], numbers["break_even"], numbers["fills"], numbers["data_problems"]) == (None,) * 4
     assert isnan(numbers["luck"]) and isnan(numbers["stressed_sharpe"])
     assert told(replace(GOOD, seed_sharpes=np.array([0.1, 0.2])))["seed_sharpes"] == [0.1, 0.2]
     assert told(replace(GOOD, audit=replace(GOOD.audit, violations=(PEEKED,))))["audit"]["violations"] == 1

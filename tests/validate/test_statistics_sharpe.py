@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from assay.kernel.errors import ConfigError
 from assay.validate import statistics as s
@@ -146,20 +147,52 @@ def test_the_gates_example() -> None:
     luck = s.expected_max_sharpe(20, 1 / 8759)
     assert luck == pytest.approx(0.020309, abs=5e-7)
     assert s.probabilistic_sharpe_ratio(0.03, 8760, -0.5, 6, luck) == pytest.approx(0.815874, abs=5e-7)
-    assert np.ceil(s.bars_for_confidence(0.03, -0.5, 6, 20, 0.95)) - 8760 == 5314
+
+
+def test_the_tail_of_a_p_value_keeps_its_digits() -> None:
+    assert s.sharpe_p_value(0.458, 24, 0, 3) == near(1 - s.probabilistic_sharpe_ratio(0.458, 24, 0, 3))
+    assert s.sharpe_p_value(0.0, 24, 0, 3) == 0.5
+    tiny = s.sharpe_p_value(0.38, 10_000, 0, 3)  # z = 0.38 * sqrt(9999 / 1.0722) = 36.696
+    assert tiny / float(norm.sf(0.38 * np.sqrt(9999 / 1.0722))) == pytest.approx(1) and 0 < tiny < 1e-290
+
+
+def test_the_best_of_many_by_hand() -> None:
+    assert s.best_of_many_p_value(0.5, 3) == near(0.875)
+    assert s.best_of_many_p_value(0.01, 1) == near(0.01)
+    assert s.best_of_many_p_value(1e-30, 1e6) == near(1e-24)  # 1 - (1 - p)^N would be 0
+    assert s.best_of_many_p_value(1.0, 2) == 1.0 and np.isnan(s.best_of_many_p_value(1.5, 2))
+    assert s.sharpe_that_passes(1, 0.01) == near(2.3263478740408408)
+    assert s.sharpe_that_passes(1e9, 0.01) == near(float(norm.isf(-np.expm1(np.log1p(-0.01) / 1e9))))
+    with pytest.raises(ConfigError, match=r"n_trials is 0\.5"):
+        s.best_of_many_p_value(0.1, 0.5)
+    with pytest.raises(ConfigError, match="error is 1"):
+        s.sharpe_that_passes(2, 1.0)
+
+
+@given(st.floats(1, 1e6), st.floats(1e-6, 0.5))
+def test_what_passes_has_just_that_p_value(trials: float, error: float) -> None:
+    p = norm.sf(s.sharpe_that_passes(trials, error))
+    assert s.best_of_many_p_value(p, trials) == pytest.approx(error, rel=1e-6)
+
+
+def test_harmonic_numbers_by_hand() -> None:
+    assert s.harmonic([1, 2, 3, 20]).tolist() == pytest.approx([1, 1.5, 11 / 6, 3.597739657143682])
+    assert s.harmonic(1000) == pytest.approx(7.485470860550345)
 
 
 def test_enough_bars_are_enough_and_one_fewer_is_not() -> None:
-    n = int(np.ceil(s.bars_for_confidence(0.03, -0.5, 6, 20, 0.95)))
-    confidence = [s.deflated_sharpe_ratio(0.03, m, -0.5, 6, 20, 1 / (m - 1)) for m in (n - 1, n)]
-    assert confidence[0] < 0.95 <= confidence[1]
+    n = int(np.ceil(s.bars_for_error(0.03, -0.5, 6, 20, 0.01)))
+    p = [s.best_of_many_p_value(s.sharpe_p_value(0.03, m, -0.5, 6), 20) for m in (n - 1, n)]
+    assert p[0] > 0.01 >= p[1]
+    assert s.bars_for_error(0.5, 0, 3, 1, 0.6) == 2.0  # a line below 0 asks for no bars
 
 
 def test_undefined_is_nan_and_misuse_is_refused() -> None:
     assert np.isnan(s.probabilistic_sharpe_ratio(0.1, 1, 0, 3))
     assert np.isnan(s.probabilistic_sharpe_ratio(1.0, 100, 3.0, 1.0))
-    assert np.isnan(s.bars_for_confidence(0.0, 0, 3, 20, 0.95))
-    assert np.isnan(s.bars_for_confidence(float("nan"), 0, 3, 20, 0.95))
+    assert np.isnan(s.sharpe_p_value(0.1, 1, 0, 3)) and np.isnan(s.sharpe_p_value(1.0, 100, 3.0, 1.0))
+    assert np.isnan(s.bars_for_error(0.0, 0, 3, 20, 0.01))
+    assert np.isnan(s.bars_for_error(float("nan"), 0, 3, 20, 0.01))
     with pytest.raises(ConfigError, match=r"n_trials is 0\.5"):
         s.expected_max_sharpe(0.5, 1)
 

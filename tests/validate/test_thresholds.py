@@ -17,8 +17,10 @@ USUAL = asdict(Thresholds())
     ("change", "told"),
     [
         ({}, []),
-        ({"confidence": 0.9}, ["confidence 0.9, looser than 0.95"]),
-        ({"confidence": 0.99, "min_trades": 31, "max_loss_share": 0.1}, []),
+        ({"error": 0.05}, ["error 0.05, looser than 0.01"]),
+        ({"error": 0.005, "min_trades": 31, "max_loss_share": 0.1}, []),
+        ({"min_cost": 4.0}, ["min_cost 4, looser than 5"]),
+        ({"max_doubtful_fills": 0.05}, ["max_doubtful_fills 0.05, looser than 0.02"]),
         ({"max_loss_share": 0.3}, ["max_loss_share 0.3, looser than 0.2"]),
         ({"cost_factor": 1.5, "min_bars": 9}, ["min_bars 9, looser than 250", "cost_factor 1.5, looser than 2"]),
         ({"pyrite_share": 0.6}, ["pyrite_share 0.6, looser than 0.5"]),
@@ -32,10 +34,17 @@ def test_what_lets_more_pass_is_named(change: dict[str, float], told: list[str])
 
 
 def test_looser_is_against_what_is_asked_now() -> None:
-    assert looser({}, Thresholds(confidence=0.99)) == ["confidence 0.95, looser than 0.99"]
-    assert looser({"confidence": 0.5}, Thresholds(confidence=0.4)) == []
-    assert looser({"confidence": 0.5}, Thresholds(), "sample") == []
-    assert looser({"confidence": 0.5}, Thresholds(), "edge") and not looser({"confidence": 0.5}, Thresholds(), "audit")
+    assert looser({}, Thresholds(error=0.005)) == ["error 0.01, looser than 0.005"]
+    assert looser({"error": 0.05}, Thresholds(error=0.06)) == []
+    assert looser({"error": 0.05}, Thresholds(), "sample") == []
+    assert looser({"error": 0.05}, Thresholds(), "edge") and not looser({"error": 0.05}, Thresholds(), "audit")
+
+
+def test_a_confidence_of_the_first_version_is_the_error_that_it_was() -> None:
+    old = {name: value for name, value in USUAL.items() if name != "error"} | {"confidence": 0.95}
+    assert thresholds_of(old) == Thresholds(error=0.05)
+    assert looser(old, Thresholds()) == ["error 0.05, looser than 0.01"]
+    assert looser(old | {"confidence": 0.99}, Thresholds()) == []
 
 
 def test_every_limit_of_a_check_can_be_loose() -> None:
@@ -45,7 +54,7 @@ def test_every_limit_of_a_check_can_be_loose() -> None:
 
 
 def test_a_stored_verdict_says_what_it_was_given_by() -> None:
-    mine = Thresholds(confidence=0.99, min_trades=50)
+    mine = Thresholds(error=0.005, min_trades=50)
     assert thresholds_of(json.loads(json.dumps(asdict(mine)))) == mine
     assert thresholds_of({}) == Thresholds() == thresholds_of({"of_another_release": 1})
     with pytest.raises(ConfigError):

@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from assay.kernel.seeds import generator
 from assay.simulate.performance import Moments
 from assay.validate import verdict
 from assay.validate.audit.report import AuditReport, Violation
+from assay.validate.cost_stress import BreakEven, CostSides
+from assay.validate.fills import Fills
 from assay.validate.statistics import Overfitting
-from assay.validate.verdict import Evidence, Thresholds, judge
+from assay.validate.verdict import CHECKS, Evidence, Thresholds, judge
 
 N = 1000
 
@@ -28,12 +31,14 @@ GOOD = Evidence(
     effective_trials=1.0,
     ledger_complete=True,
     stressed_returns=returns(0.001),
+    active_returns=returns(0.002),
+    fills=Fills(0.0, 0.0, 0.0, 0.0, 1e6),
+    data_problems=(),
     audit=AuditReport(True, (), {"truncate": 40, "fit": 3}),
     regimes=np.arange(N) % 3,
 )
 
 
-CHECKS = ["audit", "ledger", "sample", "edge", "overfitting", "cost", "regimes", "seeds"]
 PEEKED = Violation("truncate", "zscore_all", 900, 812, 0.31, "feature 'zscore_all' at row 812 changed by 0.31")
 
 
@@ -48,7 +53,8 @@ def state(check: str, **change: object) -> str:
 def test_all_pass_is_gold() -> None:
     word = judge(GOOD)
     assert (word.word, word.stage, word.bars_needed) == ("GOLD", "VALIDATION", 0)
-    assert [r.check for r in word.reasons] == CHECKS
+    assert tuple(r.check for r in word.reasons) == CHECKS
+    assert word.nature == "edge"
     assert {r.state for r in word.reasons} == {"PASS"}
 
 
@@ -77,17 +83,38 @@ def test_all_pass_is_gold() -> None:
         ("ledger", {"ledger_complete": False}, "UNKNOWN"),
         ("sample", {"n_trades": 29}, "UNKNOWN"),
         ("sample", {"n_trades": 30}, "PASS"),
-        ("sample", {"returns": returns(0.002, 249), "regimes": None}, "UNKNOWN"),
-        ("edge", {"returns": returns(-0.001)}, "FAIL"),
-        ("edge", {"returns": returns(-0.001), "n_trades": 3}, "UNKNOWN"),
-        ("edge", {"returns": np.zeros(N)}, "FAIL"),
-        ("edge", {"returns": np.zeros(N), "n_trades": 3}, "UNKNOWN"),
-        ("edge", {"returns": returns(0.0003)}, "UNKNOWN"),
-        ("edge", {"effective_trials": 1e6, "n_trials": 10**6}, "UNKNOWN"),
-        ("edge", {"returns": returns(0.0005), "effective_trials": 1000.0, "n_trials": 1000}, "FAIL"),
-        ("cost", {"stressed_returns": returns(-0.0001)}, "FAIL"),
-        ("cost", {"stressed_returns": np.zeros(N)}, "FAIL"),
-        ("cost", {"stressed_returns": returns(-0.0001), "n_trades": 3}, "UNKNOWN"),
+        ("sample", {"returns": returns(0.002, 249), "active_returns": None, "regimes": None}, "UNKNOWN"),
+        ("sample", {"n_independent_trades": 29}, "UNKNOWN"),
+        ("sample", {"n_independent_trades": 30}, "PASS"),
+        ("profit", {"returns": returns(-0.001)}, "FAIL"),
+        ("profit", {"returns": np.zeros(N)}, "FAIL"),
+        ("profit", {"returns": returns(-0.001), "n_trades": 3}, "UNKNOWN"),
+        ("profit", {"returns": returns(-0.001), "n_independent_trades": 3}, "UNKNOWN"),
+        ("profit", {"returns": returns(1e-9)}, "PASS"),
+        ("edge", {"active_returns": returns(-0.001)}, "FAIL"),
+        ("edge", {"active_returns": returns(-0.001), "n_trades": 3}, "UNKNOWN"),
+        ("edge", {"active_returns": np.zeros(N)}, "FAIL"),
+        ("edge", {"active_returns": np.zeros(N), "n_trades": 3}, "UNKNOWN"),
+        ("edge", {"active_returns": returns(0.0003)}, "UNKNOWN"),
+        ("edge", {"active_returns": None}, "UNKNOWN"),
+        ("edge", {"returns": returns(-0.001)}, "PASS"),
+        ("edge", {"effective_trials": 1e9, "n_trials": 10**9}, "UNKNOWN"),
+        ("cost", {"stressed_returns": returns(-0.0001)}, "UNKNOWN"),
+        ("cost", {"stressed_returns": np.zeros(N)}, "UNKNOWN"),
+        ("cost", {"stressed_returns": returns(-0.0001), "shown_returns": returns(1e-5)}, "UNKNOWN"),
+        ("cost", {"stressed_returns": returns(-0.0002), "shown_returns": returns(-0.0001)}, "FAIL"),
+        ("cost", {"stressed_returns": returns(-0.0002), "shown_returns": np.zeros(N)}, "FAIL"),
+        ("cost", {"stressed_returns": returns(-0.0002), "shown_returns": returns(-0.0001), "n_trades": 3}, "UNKNOWN"),
+        ("cost", {"returns": returns(-0.0001), "stressed_returns": returns(-0.001)}, "FAIL"),
+        ("fills", {"fills": None}, "UNKNOWN"),
+        ("fills", {"fills": Fills(np.nan, np.nan, np.nan, np.nan, np.nan)}, "UNKNOWN"),
+        ("fills", {"fills": Fills(0.02, 0.0, np.nan, 0.02, np.nan)}, "PASS"),
+        ("fills", {"fills": Fills(0.01, 0.0, 0.011, 0.021, 1e6)}, "UNKNOWN"),
+        ("fills", {"fills": Fills(0.10, 0.0, 0.0, 0.10, 1e6)}, "UNKNOWN"),
+        ("fills", {"fills": Fills(0.0, 0.11, 0.0, 0.11, 1e6)}, "FAIL"),
+        ("fills", {"fills": Fills(0.0, 0.11, 0.0, 0.11, 1e6), "n_trades": 3}, "UNKNOWN"),
+        ("data", {"data_problems": None}, "UNKNOWN"),
+        ("data", {"data_problems": ("usa AAPL 1d 2014-06-09: looks like a split 7:1",)}, "UNKNOWN"),
         ("regimes", {"regimes": None}, "UNKNOWN"),
         ("regimes", {"regimes": np.zeros(N, np.int64)}, "UNKNOWN"),
         ("regimes", {"regimes": np.full(N, -1)}, "UNKNOWN"),
@@ -113,34 +140,82 @@ def test_two_of_three_regimes_are_enough_and_one_is_not() -> None:
 def test_the_worked_example(monkeypatch: pytest.MonkeyPatch) -> None:
     example = Moments(8760, 0.0003, 0.01, 0.03, -0.5, 6.0)
     monkeypatch.setattr(verdict, "moments", lambda _: example)
-    evidence = replace(GOOD, returns=np.zeros(8760), regimes=None, effective_trials=20.0, n_trials=20, n_trades=400)
+    evidence = replace(
+        GOOD, returns=np.full(8760, 0.0003), active_returns=np.zeros(8760), stressed_returns=np.zeros(8760),
+        regimes=None, effective_trials=20.0, n_trials=20, n_trades=400,
+    )  # fmt: skip
     word = judge(evidence)
     edge = word.reason("edge")
-    assert edge.state == "UNKNOWN"
-    assert edge.value == pytest.approx(0.815874, abs=5e-7)
-    assert "20 trials would show 0.0203 by luck" in edge.text
-    assert word.bars_needed == 5314
+    # v = 1 + 0.5 * 0.03 + 1.25 * 0.0009 = 1.016125; z = 0.03 * sqrt(8759 / v) = 2.785296; p1 = 0.0026740
+    assert edge.state == "UNKNOWN" and edge.threshold == 0.01
+    assert edge.value == pytest.approx(1 - (1 - 0.00267397) ** 20, abs=5e-6)
+    assert "the best of 20 trials without skill" in edge.text and "3.6% of the time" in edge.text
+    # z_q = Phi^-1(0.99^(1/20)) = 3.289...: n = 1 + (z_q * sqrt(v) / 0.03)^2
+    z = float(norm.isf(1 - 0.99 ** (1 / 20)))
+    assert word.bars_needed == int(np.ceil(1 + (z / 0.03) ** 2 * 1.016125)) - 8760
+
+
+def test_a_tiny_p_value_keeps_its_digits() -> None:
+    sure = replace(GOOD, active_returns=returns(0.01), effective_trials=1e6, n_trials=10**6)
+    p = judge(sure).reason("edge").value
+    assert 0 < p < 1e-100  # 1 - PSR would be 0
 
 
 def test_bars_needed_waits_for_the_slowest() -> None:
     few_trades = replace(GOOD, n_trades=10)
     assert judge(few_trades).bars_needed == 2000, "20 more trades at one in 100 bars"
+    assert judge(replace(GOOD, n_trades=400, n_independent_trades=10)).bars_needed == 2000
     assert judge(replace(GOOD, n_trades=0)).bars_needed is None
-    assert judge(replace(GOOD, returns=returns(-0.001))).bars_needed is None
-    short = replace(GOOD, returns=returns(0.004, 100), regimes=None)
+    assert judge(replace(GOOD, active_returns=returns(-0.001))).bars_needed is None
+    assert judge(replace(GOOD, active_returns=None)).bars_needed is None
+    short = replace(GOOD, returns=returns(0.006, 100), active_returns=returns(0.006, 100), regimes=None)
     assert judge(short).bars_needed == 150
     assert judge(short, Thresholds(min_bars=100)).bars_needed == 0
 
 
+@pytest.mark.parametrize(
+    ("change", "nature"),
+    [
+        ({}, "edge"),
+        ({"active_returns": returns(-0.001)}, "holding"),
+        ({"active_returns": returns(0.0003)}, "holding"),
+        ({"returns": returns(0.0003), "active_returns": returns(0.0003)}, "luck"),
+        ({"effective_trials": 1e9, "n_trials": 10**9}, "luck"),
+        ({"returns": returns(-0.001), "break_even": BreakEven(0.5, 0.0005)}, "costs"),
+        ({"returns": returns(-0.001), "break_even": BreakEven(0.0, 0.0)}, "loss"),
+        ({"stressed_returns": returns(-0.001)}, "costs"),
+        ({"stressed_returns": returns(-0.002), "shown_returns": returns(-0.001)}, "costs"),
+        ({"fills": Fills(0.9, 0.0, 0.0, 0.9, np.nan)}, "fills"),
+        ({"audit": AuditReport(True, (PEEKED,), {"fit": 1})}, "leak"),
+        ({"n_trades": 3}, "unknown"),
+        ({"active_returns": None}, "unknown"),
+    ],
+)
+def test_what_it_is_in_plain_words(change: dict[str, object], nature: str) -> None:
+    assert judge(replace(GOOD, **change)).nature == nature  # type: ignore[arg-type]
+
+
+def test_the_cost_check_says_what_was_assumed_and_where_it_breaks_even() -> None:
+    sides = (CostSides(0.0, 0.0040, 0.0040, 0.0040),)
+    free = judge(replace(GOOD, cost_sides=sides, break_even=BreakEven(np.nan, 0.0012))).reason("cost").text
+    assert "at 40.0 basis points a side (none assumed, 40.0 at least by its candles)" in free
+    assert free.endswith("breaks even at 12.0 basis points a side")
+    sides = (CostSides(0.0015, 0.0015, 0.0030, 0.0001),)
+    usual = judge(replace(GOOD, cost_sides=sides, break_even=BreakEven(1.5, 0.00225))).reason("cost").text
+    assert "at 30.0 basis points a side (15.0 assumed)" in usual and "1.50 times the assumed" in usual
+    endless = judge(replace(GOOD, break_even=BreakEven(np.inf, np.inf))).reason("cost").text
+    assert "no multiple of the costs takes all it earns" in endless
+
+
 def test_a_limit_that_is_looser_than_the_default_is_named() -> None:
-    loose = judge(GOOD, Thresholds(confidence=0.9, min_trades=5, cost_factor=1.0, max_loss_share=0.3))
+    loose = judge(GOOD, Thresholds(error=0.05, min_trades=5, cost_factor=1.0, max_loss_share=0.3))
     for check, said in (
-        ("edge", "confidence 0.9, looser than 0.95"),
+        ("edge", "error 0.05, looser than 0.01"),
         ("sample", "min_trades 5"),
         ("cost", "1, looser"),
     ):
         assert said in loose.reason(check).text
-    strict = judge(GOOD, Thresholds(confidence=0.99, min_trades=50, max_loss_share=0.1))
+    strict = judge(GOOD, Thresholds(error=0.005, min_trades=50, max_loss_share=0.1))
     assert not any("looser" in reason.text for reason in (*strict.reasons, *judge(GOOD).reasons))
 
 
@@ -151,11 +226,13 @@ def test_a_failed_audit_names_what_it_found_first() -> None:
 
 
 def test_asking_for_more_keeps_nothing_from_pyrite() -> None:
-    loses = replace(GOOD, returns=-GOOD.returns)
+    loses = replace(GOOD, returns=-GOOD.returns, active_returns=-GOOD.returns)
     for more in (Thresholds(min_trades=10**6), Thresholds(min_bars=10**6)):
         word = judge(loses, more)
-        assert (word.word, word.reason("sample").state, word.reason("edge").state) == ("PYRITE", "UNKNOWN", "FAIL")
+        states = [word.reason(check).state for check in ("sample", "profit", "edge")]
+        assert (word.word, states) == ("PYRITE", ["UNKNOWN", "FAIL", "FAIL"])
 
 
-def test_a_record_below_luck_never_passes() -> None:
-    assert judge(replace(GOOD, returns=-GOOD.returns), Thresholds(confidence=1e-300)).reason("edge").state == "FAIL"
+def test_a_record_below_holding_never_passes() -> None:
+    below = judge(replace(GOOD, active_returns=-GOOD.returns), Thresholds(error=1 - 1e-12))
+    assert below.reason("edge").state == "FAIL"

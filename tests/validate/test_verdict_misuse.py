@@ -17,6 +17,8 @@ HOLED = np.where(np.arange(N) == 7, np.nan, GOOD.returns)
     [
         ({"returns": np.column_stack([GOOD.returns] * 2)}, "returns have shape"),
         ({"stressed_returns": np.column_stack([GOOD.returns] * 2)}, "stressed_returns have shape"),
+        ({"active_returns": GOOD.returns[:-1]}, "active_returns have shape"),
+        ({"n_independent_trades": 101}, "n_independent_trades is 101"),
         ({"regimes": np.zeros(N - 1, np.int64)}, "regimes have shape"),
         ({"regimes": np.full(N, 0.5)}, "regimes"),
         ({"seed_sharpes": np.ones((5, 2))}, "seed_sharpes have shape"),
@@ -41,9 +43,12 @@ def test_evidence_that_contradicts_itself_is_refused(change, said) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"confidence": 0.0},
-        {"confidence": 1.0},
-        {"confidence": np.nan},
+        {"error": 0.0},
+        {"error": 1.0},
+        {"error": np.nan},
+        {"min_cost": -1.0},
+        {"max_doubtful_fills": 1.5},
+        {"pyrite_doubtful_fills": np.nan},
         {"max_loss_share": 1.5},
         {"pyrite_share": -0.1},
         {"min_regime_share": np.nan},
@@ -64,10 +69,14 @@ def test_limits_that_limit_nothing_are_refused(change) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"returns": np.empty(0), "stressed_returns": np.empty(0), "regimes": np.empty(0, np.int64)},
-        {"returns": np.ones(1), "stressed_returns": np.ones(1), "regimes": np.zeros(1, np.int64)},
-        {"returns": np.full(N, 0.001)},
+        {"returns": np.empty(0), "active_returns": np.empty(0), "stressed_returns": np.empty(0), "regimes": None},
+        {"returns": np.ones(1), "active_returns": np.ones(1), "stressed_returns": np.ones(1), "regimes": None},
+        {"active_returns": np.full(N, 0.001)},
+        {"active_returns": HOLED},
+        {"active_returns": None},
         {"returns": HOLED},
+        {"fills": None},
+        {"data_problems": None},
         {"stressed_returns": HOLED},
         {"stressed_returns": GOOD.stressed_returns[:-1]},
         {"stressed_returns": np.empty(0)},
@@ -88,9 +97,10 @@ def test_what_cannot_be_known_is_never_gold(change) -> None:
 
 
 def test_a_hole_is_called_a_hole() -> None:
-    told = judge(replace(GOOD, returns=HOLED)).reason("edge")
+    told = judge(replace(GOOD, active_returns=HOLED)).reason("edge")
     assert "row 7" in told.text and "nan" in told.text
-    assert "vary" in judge(replace(GOOD, returns=np.full(N, 0.001))).reason("edge").text
+    assert "row 7" in judge(replace(GOOD, returns=HOLED)).reason("profit").text
+    assert "vary" in judge(replace(GOOD, active_returns=np.full(N, 0.001))).reason("edge").text
     assert "row 7" in judge(replace(GOOD, stressed_returns=HOLED)).reason("cost").text
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from math import isfinite
 
+from assay.validate.nature import SENTENCES
 from assay.validate.thresholds import Thresholds
 from assay.validate.verdict import Verdict
 
 _TWICE = 2.0
+_WAITING = 10  # times the judged bars from which on nobody should wait
 
 
 def multiplied(cost_factor: float) -> str:
@@ -21,19 +23,35 @@ def advice(
     bars_per_year: float,
     cost_factor: float = Thresholds().cost_factor,
 ) -> str:
-    """The next step and why. Never claims an edge that the checks did not show."""
+    """What the model is, in plain words, and the next step. Never claims an edge that the checks did not show."""
+    return f"{SENTENCES[verdict.nature]} {_next_step(verdict, metrics, bars_per_year, cost_factor)}"
+
+
+def _next_step(verdict: Verdict, metrics: Mapping[str, float], bars_per_year: float, cost_factor: float) -> str:
     failed = [r for r in verdict.reasons if r.state == "FAIL"]
     if verdict.word == "GOLD":
         return "Trade it small: every check passed."
     if failed:
         return f"Leave it: {failed[0].text}."
-    open_checks = [r for r in verdict.reasons if r.state == "UNKNOWN"]
-    statistical = {r.check: r.state for r in verdict.reasons}
-    if statistical["edge"] == statistical["cost"] == statistical["sample"] == "PASS":
-        missing = ", ".join(r.check for r in open_checks)
+    state = {r.check: r.state for r in verdict.reasons}
+    if state["edge"] == state["sample"] == "PASS":
+        return _almost(verdict, state, cost_factor)
+    needed = verdict.bars_needed
+    if needed is None or not isfinite(metrics.get("sharpe", float("nan"))):
+        return "Leave it: more bars at this rate would not change that."
+    judged = metrics.get("n_obs", float("nan"))
+    if needed > _WAITING * judged:
+        return (
+            f"Waiting will not decide it: at this rate it needs {needed:,} more bars, more than {_WAITING} times what "
+            "was judged. Fewer looks at these bars or lower costs are the cheaper ways."
+        )
+    years = needed / bars_per_year
+    return f"Wait or improve it: at this rate {needed:,} more bars ({years:.1f} years) would decide."
+
+
+def _almost(verdict: Verdict, state: Mapping[str, str], cost_factor: float) -> str:
+    missing = ", ".join(check for check, each in state.items() if each == "UNKNOWN")
+    if state["cost"] == "PASS":
         costs = multiplied(cost_factor)
-        return f"Paper-trade it: the edge survives {costs} and the trials that were made; still open: {missing}."
-    if verdict.bars_needed is None or not isfinite(metrics.get("sharpe", float("nan"))):
-        return "Leave it: it earned nothing after costs, and more bars at this rate would not change that."
-    years = verdict.bars_needed / bars_per_year
-    return f"Wait or improve it: at this rate {verdict.bars_needed:,} more bars ({years:.1f} years) would decide."
+        return f"Paper-trade it: the edge survives {costs} and the looks that were made; still open: {missing}."
+    return f"Trade it cheaper: {verdict.reason('cost').text}."

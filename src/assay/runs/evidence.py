@@ -3,8 +3,10 @@
 ======================  ================================================================================================
 ``run.json``            spec, metrics, folds, importance, verdict, reasons, quality, environment; `runs.train`;
                         of a backtest ``kind``, no folds, no verdict; `runs.backtest`
-``account.parquet``     one row a judged bar of all instruments together: timestamp, return, equity, stressed_return
-``bars.parquet``        one row a judged bar of each instrument: symbol, timestamp, fold, return, equity, position
+``account.parquet``     one row a judged bar of all instruments together: timestamp, return, equity, stressed_return,
+                        active_return (beyond holding the mean position; absent in runs of before)
+``bars.parquet``        one row a judged bar of each instrument: symbol, timestamp, fold, return, equity, position,
+                        exposure (after the open's fills; absent in runs of before)
 ``decisions.parquet``   symbol, timestamp, fold, target, stop, take, hold, y, and ``p_<class>`` for models that forecast
 ``trades.parquet``      closed trades, columns of the record's table ``trades``, and the regime each was decided in
 ``trials.parquet``      of a parameter search only: one row a trial: window, number, ``p_<parameter>``, score, valid,
@@ -25,6 +27,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from assay.kernel.arrays import FloatArray
 from assay.kernel.labels import Labels
 from assay.kernel.spec import canonical
 from assay.runs.history import History
@@ -32,12 +35,14 @@ from assay.runs.judged import Judged
 from assay.runs.regimes import at_entry
 from assay.simulate.record import Record
 from assay.simulate.step import EXIT_REASONS
-from assay.validate.verdict import Verdict
+from assay.validate.verdict import GATE_VERSION, Verdict
 from assay.validate.walk import Outcome, Tested
 
 TABLES = ("account", "bars", "decisions", "trades")
 TRIALS = "trials"
-VERDICT = ("stage", "reasons", "bars_needed", "thresholds", "evidence", "information", "holdout")  # kept with its word
+VERDICT = (  # kept with its word
+    "gate_version", "nature", "stage", "reasons", "bars_needed", "thresholds", "evidence", "information", "holdout",
+)  # fmt: skip
 SHOWN_TRIALS, SHOWN_BEST = 5_000, 1_000
 
 
@@ -59,6 +64,11 @@ class RunEvidence:
     def tables(self) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
         """All tables in the order of the constructor: those of `TABLES`, then the trials or None."""
         return self.account, self.bars, self.decisions, self.trades, self.trials
+
+    @property
+    def active_returns(self) -> FloatArray | None:
+        """``(n,)`` returns beyond holding the mean position; None where the run was judged before they were kept."""
+        return self.account["active_return"].to_numpy() if "active_return" in self.account.columns else None
 
     @property
     def is_search(self) -> bool:
@@ -137,9 +147,18 @@ def labels_summary(labels: Labels) -> dict[str, Any]:
 
 
 def verdict_summary(found: Verdict) -> dict[str, Any]:
-    """A verdict as documents carry it: ``verdict`` (the word), ``stage``, ``reasons`` and ``bars_needed``."""
-    reasons = [jsonable(asdict(reason)) for reason in found.reasons]
-    return {"verdict": found.word, "stage": found.stage, "reasons": reasons, "bars_needed": found.bars_needed}
+    """A verdict as documents carry it: ``verdict`` (the word), ``stage``, ``reasons``, ``bars_needed``, ``nature``.
+
+    ``gate_version`` says which checks there were; documents without it were judged by the first version's eight.
+    """
+    return {
+        "verdict": found.word,
+        "stage": found.stage,
+        "reasons": [jsonable(asdict(reason)) for reason in found.reasons],
+        "bars_needed": found.bars_needed,
+        "nature": found.nature,
+        "gate_version": GATE_VERSION,
+    }
 
 
 def _account(found: Judged) -> pl.DataFrame:
@@ -150,6 +169,7 @@ def _account(found: Judged) -> pl.DataFrame:
             "return": whole.returns,
             "equity": whole.equity,
             "stressed_return": found.stressed,
+            "active_return": found.active,
         }
     )
 
@@ -164,6 +184,7 @@ def _bars(symbol: str, record: Record, outcomes: Sequence[Outcome]) -> pl.DataFr
             "return": record.returns,
             "equity": record.equity,
             "position": record.position,
+            "exposure": record.exposure,
         }
     )
 

@@ -1,7 +1,7 @@
 """What a walk came to: one record an instrument, one for all, their numbers, and what the gate is given of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,16 @@ from assay.kernel.clock import iso
 from assay.kernel.costs import Costs
 from assay.runs.history import History
 from assay.runs.regimes import regimes
-from assay.simulate.engine import run
+from assay.runs.trading import Trading, Walked, mean_present, stitched, traded
 from assay.simulate.metrics import metrics
 from assay.simulate.record import Record
-from assay.simulate.stitch import in_sequence, side_by_side
+from assay.simulate.stitch import side_by_side
+from assay.validate.active import active_returns, market_returns
 from assay.validate.audit.report import AuditReport
-from assay.validate.beside import held
 from assay.validate.evidence import Evidence, Thresholds
 from assay.validate.forecasts import forecast_quality
 from assay.validate.statistics import Overfitting
-from assay.validate.walk import Outcome, Tested
-
-_STRESS = Thresholds().cost_factor
+from assay.validate.walk import Outcome
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +33,9 @@ class Judged:
     stressed:      ``(n,)`` returns of the same decisions with every cost multiplied, beside ``whole.returns``.
     bars_per_year: of the market, for annual numbers.
     held:          ``(n,)`` returns of buying and holding the same folds, without costs.
+    active:        ``(n,)`` returns less what holding the mean exposure earned, see `assay.validate.active`.
+    mean_exposure: by symbol, what that was: share of the account's equity, signed.
+    trading:       what the checks of the gate ask about costs, fills, trades and candles.
     """
 
     records: Mapping[str, Record]
@@ -45,19 +46,31 @@ class Judged:
     stressed: FloatArray
     bars_per_year: float
     held: FloatArray
+    active: FloatArray
+    mean_exposure: Mapping[str, float]
+    trading: Trading
 
 
 def judged(
-    outcomes: Sequence[Outcome], past: History, costs: Costs, *, seed: int, cost_factor: float = _STRESS
+    outcomes: Sequence[Outcome],
+    past: History,
+    costs: Costs,
+    *,
+    seed: int,
+    limits: Thresholds | None = None,
 ) -> Judged:
-    """Stitch a walk's folds, measure them, and trade the same decisions again at `cost_factor` times the costs."""
+    """Stitch a walk's folds, measure them, and trade the same decisions again at the costs that they must survive.
+
+    limits: that it will be judged by; None are the default ones.
+    """
     kept = [o for o in outcomes if not o.left_out]
     symbols = [s for s in past.panel.windows if any(s in o.tested for o in kept)]
-    records = {s: _stitched(s, kept) for s in symbols}
+    records = {s: stitched(s, kept) for s in symbols}
     whole = side_by_side(list(records.values()))
     per_year = float(np.nanmean([past.bars[s].bars_per_year for s in symbols]))
-    stress = costs.times(cost_factor)
-    stressed = side_by_side([_stitched(s, _again(kept, past, stress)) for s in symbols])
+    held_moves = _held(whole, kept, past)
+    active = active_returns(whole.returns, whole.exposure, held_moves)
+    trading = traded(Walked(records, whole, kept, past), costs, limits or Thresholds())
     quality = forecast_quality(kept, past.panel)
     return Judged(
         records=records,
@@ -65,9 +78,12 @@ def judged(
         metrics=metrics(whole, bars_per_year=per_year, seed=seed) | quality,
         by_symbol={s: metrics(r, bars_per_year=past.bars[s].bars_per_year, seed=seed) for s, r in records.items()},
         folds=[_fold(o, past, per_year) for o in outcomes],
-        stressed=stressed.returns,
+        stressed=trading.stressed,
         bars_per_year=per_year,
-        held=_held(whole, kept, past),
+        held=mean_present(held_moves),
+        active=active.returns,
+        mean_exposure=dict(zip(symbols, active.mean_exposure.tolist(), strict=True)),
+        trading=trading,
     )
 
 
@@ -100,6 +116,13 @@ def evidence_of(
         audit=audit,
         holdout_reads=holdout_reads,
         stressed_returns=found.stressed,
+        active_returns=found.active,
+        n_independent_trades=found.trading.independent_trades,
+        shown_returns=found.trading.shown,
+        cost_sides=found.trading.sides,
+        break_even=found.trading.break_even,
+        fills=found.trading.fills,
+        data_problems=found.trading.data_problems,
         n_searched=n_searched,
         overfitting=overfitting,
         regimes=regimes(past.bars[next(iter(found.records))], found.whole),
@@ -107,30 +130,14 @@ def evidence_of(
 
 
 def _held(whole: Record, outcomes: Sequence[Outcome], past: History) -> FloatArray:
-    """The mean over the instruments that have the bar, as the record's own returns are."""
-    total, count = np.zeros(len(whole)), np.zeros(len(whole))
+    """Returns of holding each instrument, of the shape of ``whole.exposure``; NaN where a fold could not trade it."""
+    found = np.full((len(whole), len(whole.trades.symbols)), np.nan)
+    places = {symbol: k for k, symbol in enumerate(whole.trades.symbols)}
     for outcome in outcomes:
         for symbol, tested in outcome.tested.items():
             bars = past.panel[symbol].bars[slice(*tested.rows)]
-            at = np.searchsorted(whole.timestamp, bars.timestamp)
-            total[at] += held(bars)
-            count[at] += 1
-    return total / count
-
-
-def _stitched(symbol: str, outcomes: Sequence[Outcome]) -> Record:
-    parts = [o.tested[symbol] for o in outcomes if symbol in o.tested]
-    return in_sequence([p.record for p in parts], offsets=[p.rows[0] - p.start for p in parts])
-
-
-def _again(outcomes: Sequence[Outcome], past: History, costs: Costs) -> list[Outcome]:
-    """The same decisions on the same bars at other costs."""
-
-    def traded(symbol: str, tested: Tested) -> Tested:
-        bars = past.panel[symbol].bars[slice(*tested.rows)]
-        return replace(tested, record=run(bars, tested.decisions, costs), start=0)
-
-    return [replace(o, tested={s: traded(s, t) for s, t in o.tested.items()}) for o in outcomes]
+            found[np.searchsorted(whole.timestamp, bars.timestamp), places[symbol]] = market_returns(bars)
+    return found[:, 0] if whole.exposure.ndim == 1 else found
 
 
 def _fold(outcome: Outcome, past: History, per_year: float) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             trainer = Searching(search, fixed=asked.params.mode == "fixed")
             outcomes = list(walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
             trainer.demand_some()
-            found = judged(outcomes, past, spec.costs, seed=spec.seed, cost_factor=context.limits.cost_factor)
+            found = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
             walked = windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=spec.seed)
             number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
             _demand_honest_bests(asked, walked, bars[0])

@@ -44,7 +44,7 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         outcomes = list(
             walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report, workers=context.workers)
         )
-        found = judged(outcomes, past, spec.costs, seed=spec.seed, cost_factor=context.limits.cost_factor)
+        found = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began))
         model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.9))
         asked = audited(trainer, spec, bars, context, models=(model,), walked=Walked(past.panel, outcomes))

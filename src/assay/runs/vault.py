@@ -136,7 +136,7 @@ def _earned(
         fold = _fold(past, max(each.since for each in locks), bars)
         tested = judge_model(model, past.panel, fold.test, spec.costs)
     outcome = Outcome(0, fold, model, tested, time.monotonic() - began)
-    found = judged([outcome], past, spec.costs, seed=spec.seed, cost_factor=context.limits.cost_factor)
+    found = judged([outcome], past, spec.costs, seed=spec.seed, limits=context.limits)
     digest, seconds = keep.data_digest(bars, spec), time.monotonic() - began
     return found, past, _trial(spec, found, digest, row, locks, seconds)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from assay.kernel.arrays import BoolArray, FloatArray, IntArray
+from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
@@ -34,7 +34,7 @@ from assay.simulate.layout import (
     new_account,
     new_positions,
 )
-from assay.simulate.loop import alone, together
+from assay.simulate.loop import Columns, alone, together
 from assay.simulate.record import Record, Trades
 
 _NONE: FloatArray = np.empty(0)
@@ -59,7 +59,7 @@ def run(bars: Bars, decisions: Decisions, costs: Costs, *, start: int = 0, equit
     """
     check(bars, decisions, start, equity)
     n = len(bars) - start
-    out = np.empty(n), np.empty(n), np.empty(n), np.zeros(n, np.bool_)
+    out = np.empty(n), np.empty(n), np.empty(n), np.zeros(n, np.bool_), np.zeros(n), np.zeros(n)
     account, position = new_account(equity), new_positions(1)
     ledger = alone(
         account,
@@ -111,7 +111,8 @@ def run_panel(
     firsts = [starts[s] for s in judged]
     times, index = joined([b.timestamp[f:] for b, f in zip(several, firsts, strict=True)])
     m, k = index.shape
-    out = np.empty(m), np.empty(m), np.empty((m, k)), np.zeros(m, np.bool_)
+    wide = np.empty((m, k)), np.empty((m, k)), np.empty((m, k))
+    out = np.empty(m), np.empty(m), wide[0], np.zeros(m, np.bool_), wide[1], wide[2]
     account = new_account(equity)
     ledger = together(
         account,
@@ -132,7 +133,7 @@ def run_panel(
 
 def record_of(
     timestamp: IntArray,
-    out: tuple[FloatArray, FloatArray, FloatArray, BoolArray],
+    out: Columns,
     trades: Trades,
     account: FloatArray,
     initial: float,
@@ -146,6 +147,8 @@ def record_of(
         returns=out[1],
         position=out[2],
         exposed=out[3],
+        exposure=out[4],
+        traded=out[5],
         trades=trades,
         initial=initial,
         fees=float(account[FEES]),

@@ -12,7 +12,8 @@ ACCOUNT_SIZE = 9
 QUANTITY, STOP, TAKE, EXPIRY, ACTED, ENTRY_ROW = range(6)  # quantity is signed; stop and take are prices
 OPENED, ENTRY_NOTIONAL, EXIT_NOTIONAL = range(6, 9)  # sums over the fills of the open trade
 OWN_FEES, OWN_SLIPPAGE, OWN_FUNDING, OWN_BORROW = range(9, 13)
-POSITION_SIZE = 13
+AFTER_OPEN = 13  # signed quantity after the orders of the newest open, also if the bar has closed it since
+POSITION_SIZE = 14
 # ledger: one row per closed trade
 L_ENTRY, L_EXIT, L_SIDE, L_QUANTITY, L_ENTRY_NOTIONAL, L_EXIT_NOTIONAL = range(6)
 L_FEES, L_SLIPPAGE, L_FUNDING, L_BORROW, L_REASON, L_SYMBOL = range(6, 12)

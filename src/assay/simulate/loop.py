@@ -8,6 +8,7 @@ from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate.fills import leave
 from assay.simulate.layout import (
     ACTED,
+    AFTER_OPEN,
     BORROW_SHARE,
     CASH,
     CLOSED,
@@ -20,10 +21,12 @@ from assay.simulate.layout import (
     STOP,
     TAKE,
     TRADES_PER_STEP,
+    TURNOVER,
 )
 from assay.simulate.step import quiet, step
 
 _FIRST_ROOM = 256
+Columns = tuple[FloatArray, FloatArray, FloatArray, BoolArray, FloatArray, FloatArray]
 
 
 @njit(cache=True, error_model="numpy")
@@ -44,6 +47,15 @@ def _settle(account: FloatArray, now: float) -> float:
     return 0.0
 
 
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _weight(after_open: float, at_close: float, opening: float, equity: float) -> float:
+    """Share of the equity at an open that is held after its orders; half of it if the bar closed it."""
+    if after_open == 0.0 or equity <= 0.0:
+        return 0.0
+    share = after_open * opening / equity
+    return share if at_close != 0.0 else 0.5 * share
+
+
 @njit(cache=True, error_model="numpy")
 def alone(
     account: FloatArray,
@@ -54,15 +66,17 @@ def alone(
     volume: FloatArray,
     funding: FloatArray,
     decided: tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int32]],
-    out: tuple[FloatArray, FloatArray, FloatArray, BoolArray],
+    out: Columns,
 ) -> FloatArray:
-    """Rows ``start..n-1`` of one instrument into `out` (equity, returns, position, exposed); gives the ledger back.
+    """Rows ``start..n-1`` of one instrument into `out`; gives the ledger back.
+
+    out: equity, returns, position, exposed, exposure, traded; see `assay.simulate.record.Record`.
 
     volume and funding may be empty: unknown, and none. Row `start` trades nothing.
     """
     opens, highs, lows, closes = prices
     target, stop, take, hold = decided
-    equity, returns, share, exposed = out
+    equity, returns, share, exposed, exposure, traded = out
     ledger = np.empty((_FIRST_ROOM, LEDGER_WIDTH))
     n = len(closes)
     before = account[CASH]
@@ -70,19 +84,22 @@ def alone(
         at = t - start
         paid = funding[at] if len(funding) > 0 else 0.0
         seen = volume[t] if len(volume) > 0 else np.nan
+        at_open, turned = account[CASH] + position[QUANTITY] * opens[t], account[TURNOVER]
         if at > 0 and quiet(
             position[QUANTITY], position[STOP], position[TAKE], position[EXPIRY], position[ACTED], costs[BORROW_SHARE],
             t, highs[t], lows[t], paid, target[t - 1], stop[t - 1], take[t - 1], hold[t - 1],
         ):  # fmt: skip
             exposed[at] = position[QUANTITY] != 0.0
+            exposure[at] = _weight(position[QUANTITY], position[QUANTITY], opens[t], at_open)
         elif at > 0:
             if account[CLOSED] + TRADES_PER_STEP + 1 > len(ledger):
                 ledger = _roomy(ledger, account[CLOSED], TRADES_PER_STEP + 1)
             exposed[at] = step(
-                account, position, ledger, costs, account[CASH] + position[QUANTITY] * opens[t], t, 0,
+                account, position, ledger, costs, at_open, t, 0,
                 opens[t], highs[t], lows[t], closes[t], seen, paid,
                 target[t - 1], stop[t - 1], take[t - 1], hold[t - 1],
             )  # fmt: skip
+            exposure[at] = _weight(position[AFTER_OPEN], position[QUANTITY], opens[t], at_open)
         now = account[CASH] + position[QUANTITY] * closes[t]
         if position[QUANTITY] != 0.0 and (t == n - 1 or now <= 0.0):
             reason = SL if now <= 0.0 else END_OF_DATA
@@ -93,6 +110,7 @@ def alone(
         equity[at] = now
         returns[at] = now / before - 1.0 if before > 0.0 else 0.0
         share[at] = position[QUANTITY] * closes[t] / now if now > 0.0 else 0.0
+        traded[at] = account[TURNOVER] - turned
         before = now
     return ledger[: int(account[CLOSED])]
 
@@ -108,7 +126,7 @@ def together(
     volume: FloatArray,
     funding: FloatArray,
     decided: tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int32]],
-    out: tuple[FloatArray, FloatArray, FloatArray, BoolArray],
+    out: Columns,
 ) -> FloatArray:
     """Several instruments on one account; gives the ledger back.
 
@@ -116,7 +134,7 @@ def together(
     own_row: flat, the row of each bar in its own ``Bars``.
     prices, volume, funding: flat columns of the judged bars, instrument after instrument.
     decided: flat, beside each bar the decision of the row before; none for an instrument's first bar.
-    out:     equity, returns ``(m,)``, position ``(m, k)``, exposed ``(m,)``.
+    out:     equity, returns ``(m,)``, position ``(m, k)``, exposed ``(m,)``, exposure and traded ``(m, k)``.
     """
     opens, highs, lows, closes = prices
     target, stop, take, hold = decided
@@ -135,16 +153,22 @@ def together(
         for j in range(k):
             b = index[i, j]
             if b < 0:
-                out[3][i] |= positions[j, QUANTITY] != 0.0
+                held = positions[j, QUANTITY]
+                out[3][i] |= held != 0.0
+                out[4][i, j] = _weight(held, held, closes[seen[j]] if held != 0.0 else 0.0, at_open)
+                out[5][i, j] = 0.0
                 continue
             seen[j] = b
+            turned = account[TURNOVER]
             out[3][i] |= step(
                 account, positions[j], ledger, costs, at_open, own_row[b], j,
                 opens[b], highs[b], lows[b], closes[b], volume[b], funding[b],
                 target[b], stop[b], take[b], hold[b],
             )  # fmt: skip
+            out[4][i, j] = _weight(positions[j, AFTER_OPEN], positions[j, QUANTITY], opens[b], at_open)
+            out[5][i, j] = account[TURNOVER] - turned
         now = _marked(account, positions, closes, seen)
-        _close_ended(account, positions, ledger, costs, now, index, i, own_row, closes, volume, seen)
+        _close_ended(account, positions, ledger, costs, now, out[5][i], own_row, closes, volume, seen)
         now = _marked(account, positions, closes, seen)
         if now < 0.0:
             now = _settle(account, now)
@@ -173,14 +197,13 @@ def _close_ended(
     ledger: FloatArray,
     costs: FloatArray,
     equity: float,
-    index: IntArray,
-    i: int,
+    traded: FloatArray,
     own_row: IntArray,
     closes: FloatArray,
     volume: FloatArray,
     seen: IntArray,
 ) -> None:
-    """Close what has no further bar; on a ruined account, everything."""
+    """Close what has no further bar; on a ruined account, everything. Adds to what each has traded in this bar."""
     for j in range(len(seen)):
         if positions[j, QUANTITY] == 0.0:
             continue
@@ -188,4 +211,6 @@ def _close_ended(
         last = b + 1 == len(closes) or own_row[b + 1] <= own_row[b]
         if equity <= 0.0 or last:
             reason = SL if equity <= 0.0 else END_OF_DATA
+            turned = account[TURNOVER]
             leave(account, positions[j], ledger, costs, equity, own_row[b], j, closes[b], volume[b], reason)
+            traded[j] += account[TURNOVER] - turned

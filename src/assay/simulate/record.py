@@ -128,6 +128,9 @@ class Record:
     returns:   ``(n,)`` simple net return per bar; the first bar trades nothing and returns 0, bars after ruin too.
     position:  ``(n,)``, of a panel ``(n, instruments)``: signed share of equity held at each close; 0 after the last.
     exposed:   ``(n,)`` whether any position was held in the bar, one that was stopped out inside it included.
+    exposure:  ``(n,)``, of a panel ``(n, instruments)``: signed share of the equity at the open that is held after the
+               open's fills; half of it where the bar closed it by a level. 0 on the first bar.
+    traded:    the same shape: notional of all fills in the bar over equity; they sum to `turnover`.
     initial:   equity before the first bar.
     fees, slippage, funding, borrow: sums paid, in the unit of `initial`.
     turnover:  sum over all fills of notional / equity at that open; both sides counted.
@@ -143,6 +146,8 @@ class Record:
     returns: FloatArray
     position: FloatArray
     exposed: BoolArray
+    exposure: FloatArray
+    traded: FloatArray
     trades: Trades
     initial: float
     fees: float

@@ -13,6 +13,7 @@ from assay.kernel.arrays import FloatArray
 from assay.simulate.fills import leave, sized_price, trade
 from assay.simulate.layout import (
     ACTED,
+    AFTER_OPEN,
     BORROW,
     BORROW_SHARE,
     CASH,
@@ -56,7 +57,8 @@ def step(
 
     In this order: a hold that ends at this open; the decision of the row before, at the open; stop and take, a gap
     first; funding and borrow, on what is held at the close. Changes `account`, `position` and, for each trade that
-    closes, the next row of `ledger` (at most `TRADES_PER_STEP`; the caller keeps the room).
+    closes, the next row of `ledger` (at most `TRADES_PER_STEP`; the caller keeps the room). The quantity after the
+    open's orders stays in ``position[AFTER_OPEN]``.
 
     equity:  of the whole account at this open, before costs; nothing is opened while it is <= 0.
     row:     the instrument's own bar number; holds are counted in it.
@@ -68,10 +70,13 @@ def step(
         leave(account, position, ledger, costs, equity, row, symbol, opening, volume, MAX_HOLD)
     if not _idle(position[QUANTITY], position[ACTED], target, stop, take, hold):
         _obey(account, position, ledger, costs, equity, row, symbol, opening, volume, target, stop, take, hold)
-    if position[QUANTITY] == 0.0:
+    held = position[QUANTITY]
+    position[AFTER_OPEN] = held
+    if held == 0.0:
         return False
-    if _touched(position[QUANTITY], position[STOP], position[TAKE], high, low):
+    if _touched(held, position[STOP], position[TAKE], high, low):
         _exit(account, position, ledger, costs, equity, row, symbol, opening, high, low, volume)
+        position[AFTER_OPEN] = held
     if position[QUANTITY] != 0.0:
         _carry(account, position, costs, close, funding)
     return True

@@ -34,6 +34,8 @@ def in_sequence(records: Sequence[Record], *, offsets: Sequence[int]) -> Record:
         returns=np.concatenate([r.returns for r in records]),
         position=np.concatenate([r.position for r in records]),
         exposed=np.concatenate([r.exposed for r in records]),
+        exposure=np.concatenate([r.exposure for r in records]),
+        traded=np.concatenate([r.traded for r in records]),
         trades=_joined(parts, parts[0].symbols),
         initial=records[0].initial,
         buy_and_hold=float(np.prod([1.0 + r.buy_and_hold for r in records]) - 1.0),
@@ -51,30 +53,34 @@ def side_by_side(records: Sequence[Record]) -> Record:
     """Records of several instruments as one account split evenly at every bar over the instruments that have that bar.
 
     The return of a bar is the mean of the instruments' returns; trades keep the size that they had on their own account
-    and are ordered by exit. Position is ``(n, instruments)``.
+    and are ordered by exit. Position, exposure and what was traded are ``(n, instruments)``; the last two are divided
+    by the number of instruments that have the bar, as returns are.
     """
     if len(records) == 1:
         return records[0]
     timestamp = np.unique(np.concatenate([r.timestamp for r in records]))
     share = np.full((len(timestamp), len(records)), np.nan)
-    position = np.zeros_like(share)
+    position, exposure, traded = np.zeros_like(share), np.zeros_like(share), np.zeros_like(share)
     exposed: BoolArray = np.zeros(len(timestamp), np.bool_)
     for k, r in enumerate(records):
         at = np.searchsorted(timestamp, r.timestamp)
         share[at, k] = r.returns
-        position[at, k] = r.position
+        position[at, k], exposure[at, k], traded[at, k] = r.position, r.exposure, r.traded
         exposed[at] |= r.exposed
     returns: FloatArray = np.nanmean(share, axis=1)
     symbols = tuple(s for r in records for s in r.trades.symbols)
     trades = _joined([_numbered(r.trades, k) for k, r in enumerate(records)], symbols)
     order = np.argsort(trades.exit_time, kind="stable")
     count = len(records)
+    present = np.isfinite(share).sum(axis=1, keepdims=True)
     return Record(
         timestamp=timestamp,
         equity=np.asarray(records[0].initial * np.cumprod(1.0 + returns), np.float64),
         returns=returns,
         position=position / count,
         exposed=exposed,
+        exposure=exposure / present,
+        traded=traded / present,
         trades=_picked(trades, order),
         initial=records[0].initial,
         buy_and_hold=float(np.mean([r.buy_and_hold for r in records])),

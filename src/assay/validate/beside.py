@@ -6,10 +6,11 @@ and draws blocks anyway.
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from math import isfinite, nan
+from math import isfinite, nan, sqrt
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
@@ -52,9 +53,26 @@ def superior(returns: FloatArray, held: FloatArray, *, seed: int) -> dict[str, A
 
 
 def deflated_by_spread(m: Moments, n_trials: float, trials_variance: float) -> Mapping[str, float]:
-    """The paper's deflated Sharpe ratio, with the variance between trials in place of 1/(n - 1), and its benchmark.
+    """What the paper makes of a Sharpe ratio after so many trials; by this nothing is judged.
 
-    NaN where the spread or the Sharpe ratio is not known. Source: Bailey & López de Prado 2014.
+    deflated_by_spread, luck_by_spread: the deflated Sharpe ratio with the variance between trials, and its benchmark;
+    NaN where the spread or the Sharpe ratio is not known. deflated: the same with the sampling variance 1/(n - 1).
+    haircut: share of the Sharpe ratio that Bonferroni's correction for the trials takes.
+    Source: Bailey & López de Prado 2014; Harvey & Liu 2015, see `haircut_sharpe`.
     """
     luck = expected_max_sharpe(n_trials, trials_variance) if isfinite(trials_variance) else nan
-    return {"luck_by_spread": luck, "deflated_by_spread": psr(m.sharpe, m.n, m.skew, m.kurtosis, luck)}
+    sampled = expected_max_sharpe(n_trials, 1 / (m.n - 1)) if m.n > 1 else nan
+    return {
+        "luck_by_spread": luck,
+        "deflated_by_spread": psr(m.sharpe, m.n, m.skew, m.kurtosis, luck),
+        "deflated": psr(m.sharpe, m.n, m.skew, m.kurtosis, sampled),
+        "haircut": _haircut(m, n_trials),
+    }
+
+
+def _haircut(m: Moments, n_trials: float) -> float:
+    """As `haircut_sharpe` of one ratio, in closed form: a family of millions of trials is never laid out."""
+    if not m.n > 1 or not isfinite(m.sharpe) or m.sharpe == 0:
+        return nan
+    adjusted = min(1.0, n_trials * 2 * float(ndtr(-abs(m.sharpe) * sqrt(m.n))))
+    return 1.0 - min(float(-ndtri(adjusted / 2)) / sqrt(m.n), abs(m.sharpe)) / abs(m.sharpe)

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from math import ceil, isfinite, nan, sqrt
+from math import ceil, isfinite, isinf, isnan, nan, sqrt
 from typing import Literal
 
 import numpy as np
@@ -13,11 +13,21 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.validate.audit.report import AuditReport
 from assay.validate.evidence import Evidence, Thresholds, checked
-from assay.validate.statistics import Moments, bars_for_confidence, expected_max_sharpe, moments
-from assay.validate.statistics import probabilistic_sharpe_ratio as psr
+from assay.validate.nature import Nature, nature_of
+from assay.validate.statistics import Moments, bars_for_error, best_of_many_p_value, harmonic, moments, sharpe_p_value
 from assay.validate.thresholds import looser
 
-__all__ = ["Evidence", "Reason", "State", "Thresholds", "Verdict", "Word", "judge", "of_audit", "worded"]
+__all__ = [
+    "CHECKS", "GATE_VERSION", "Evidence", "Reason", "State", "Thresholds", "Verdict", "Word", "judge", "of_audit",
+    "worded",
+]  # fmt: skip
+
+GATE_VERSION = 2  # 1: eight checks, a deflated probability against a confidence
+CHECKS = (
+    "audit", "ledger", "sample", "profit", "edge", "overfitting", "cost", "fills", "data", "regimes", "seeds",
+)  # fmt: skip
+
+_NAMED = 5  # problems of the data that a text names
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
 Word = Literal["GOLD", "UNPROVEN", "PYRITE"]
@@ -36,12 +46,16 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The word, the highest lifecycle stage it allows, every check, and the bars that would decide an UNPROVEN one."""
+    """The word, the highest lifecycle stage it allows, every check, and the bars that would decide an UNPROVEN one.
+
+    nature: what the model is in plain words, see `assay.validate.nature`.
+    """
 
     word: Word
     stage: str
     reasons: tuple[Reason, ...]
     bars_needed: int | None
+    nature: Nature = "unknown"
 
     def reason(self, check: str) -> Reason:
         """The reason of one check by its name."""
@@ -58,22 +72,35 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     """
     limits = thresholds or Thresholds()
     evidence = checked(evidence)
-    m = moments(evidence.returns)
-    sample = _sample(evidence, limits)
-    enough = _told_enough(evidence, limits)
+    active = None if evidence.active_returns is None else moments(evidence.active_returns)
+    enough = _enough_to_fail(evidence, limits)
     checks: tuple[Callable[[], Reason], ...] = (
         lambda: of_audit(evidence.audit),
         lambda: _ledger(evidence),
-        lambda: sample,
-        lambda: _edge(evidence, m, limits, enough=enough),
+        lambda: _sample(evidence, limits),
+        lambda: _profit(evidence, enough=enough),
+        lambda: _edge(evidence, active, limits, enough=enough),
         lambda: _overfitting(evidence, limits, enough=enough),
         lambda: _cost(evidence, limits, enough=enough),
+        lambda: _fills(evidence, limits, enough=enough),
+        lambda: _data(evidence),
         lambda: _regimes(evidence, limits),
         lambda: _seeds(evidence, limits, enough=enough),
     )
     reasons = tuple(_told_if_loose(check(), limits) for check in checks)
     word, stage = worded(r.state for r in reasons)
-    return Verdict(word, stage, reasons, _bars_needed(evidence, m, limits, reasons))
+    return Verdict(
+        word, stage, reasons, _bars_needed(evidence, active, limits, reasons), _nature(evidence, limits, reasons)
+    )
+
+
+def _nature(evidence: Evidence, limits: Thresholds, reasons: tuple[Reason, ...]) -> Nature:
+    if evidence.active_returns is None:
+        return "unknown"
+    plain = _p_value(moments(evidence.returns), evidence.effective_trials)
+    dear = evidence.break_even is not None and evidence.break_even.side > 0
+    states = {r.check: r.state for r in reasons}
+    return nature_of(states, plain_passes=plain <= limits.error, earns_before_costs=dear)
 
 
 def worded(states: Iterable[State]) -> tuple[Word, str]:
@@ -111,33 +138,71 @@ def _ledger(evidence: Evidence) -> Reason:
 
 
 def _sample(evidence: Evidence, limits: Thresholds) -> Reason:
-    n, trades = evidence.returns.size, evidence.n_trades
-    text = f"{n:,} bars (needs {limits.min_bars}) and {trades:,} trades (needs {limits.min_trades})"
-    enough = n >= limits.min_bars and trades >= limits.min_trades
-    return Reason("sample", "PASS" if enough else "UNKNOWN", text, trades, limits.min_trades)
+    n, trades, alone = evidence.returns.size, evidence.n_trades, evidence.trades_that_count
+    counted = f"{trades:,} trades" if alone == trades else f"{trades:,} trades, {alone:,} of them independent"
+    text = f"{n:,} bars (needs {limits.min_bars}) and {counted} (needs {limits.min_trades})"
+    enough = n >= limits.min_bars and alone >= limits.min_trades
+    return Reason("sample", "PASS" if enough else "UNKNOWN", text, alone, limits.min_trades)
 
 
-def _told_enough(evidence: Evidence, limits: Thresholds) -> bool:
+def _enough_to_fail(evidence: Evidence, limits: Thresholds) -> bool:
     """Whether a check may FAIL: asking for more than by default keeps a record from GOLD, and never from PYRITE."""
     usual = Thresholds()
     bars, trades = min(limits.min_bars, usual.min_bars), min(limits.min_trades, usual.min_trades)
-    return evidence.returns.size >= bars and evidence.n_trades >= trades
+    return evidence.returns.size >= bars and evidence.trades_that_count >= trades
 
 
-def _edge(evidence: Evidence, m: Moments, limits: Thresholds, *, enough: bool) -> Reason:
+def _profit(evidence: Evidence, *, enough: bool) -> Reason:
+    returns = evidence.returns
+    mean = float(returns.mean()) if returns.size else nan
+    if not isfinite(mean):
+        return Reason("profit", "UNKNOWN", f"the mean return is undefined: {_unmeasured(returns)}")
+    text = f"after costs it earns {mean:+.4%} a bar, {mean * evidence.bars_per_year:+.1%} a year without compounding"
+    if mean > 0:
+        return Reason("profit", "PASS", text, mean, 0.0)
+    return Reason("profit", "FAIL" if enough else "UNKNOWN", text, mean, 0.0)
+
+
+def _p_value(m: Moments, n_trials: float) -> float:
+    """That the best of so many skill-less looks has a Sharpe ratio as high as this one; NaN where undefined."""
+    return float(best_of_many_p_value(sharpe_p_value(m.sharpe, m.n, m.skew, m.kurtosis), n_trials))
+
+
+def _edge(evidence: Evidence, m: Moments | None, limits: Thresholds, *, enough: bool) -> Reason:
+    if m is None or evidence.active_returns is None:
+        text = (
+            "its exposures were not kept, so holding cannot be taken out of it: judge the run again from its snapshot "
+            "(assay runs reproduce)"
+        )
+        return Reason("edge", "UNKNOWN", text, nan, limits.error)
     if not isfinite(m.sharpe):
-        text = f"the Sharpe ratio is undefined: {_unmeasured(evidence.returns)}"
-        return Reason("edge", "FAIL" if enough else "UNKNOWN", text)
-    luck = expected_max_sharpe(evidence.effective_trials, 1 / (m.n - 1))
-    confidence = psr(m.sharpe, m.n, m.skew, m.kurtosis, luck)
+        text = f"the Sharpe ratio beyond holding is undefined: {_unmeasured(evidence.active_returns)}"
+        return Reason("edge", "FAIL" if enough else "UNKNOWN", text, nan, limits.error)
+    p = _p_value(m, evidence.effective_trials)
     text = (
-        f"Sharpe {m.sharpe:.4f} a bar ({m.sharpe * sqrt(evidence.bars_per_year):.2f} a year), "
-        f"{_trials(evidence.effective_trials)} would show {luck:.4f} by luck; deflated probability {confidence:.3f}"
+        f"beyond holding its mean position: Sharpe {m.sharpe:.4f} a bar "
+        f"({m.sharpe * sqrt(evidence.bars_per_year):.2f} a year); p {_small(p)} that {_luck(evidence, limits)}"
     )
-    state: State = "PASS" if confidence >= limits.confidence and m.sharpe > luck else "UNKNOWN"
-    if enough and m.sharpe <= luck:
+    state: State = "PASS" if p <= limits.error and m.sharpe > 0 else "UNKNOWN"
+    if enough and m.sharpe <= 0:
         state = "FAIL"
-    return Reason("edge", state, text, confidence, limits.confidence)
+    return Reason("edge", state, text, p, limits.error)
+
+
+def _small(p: float) -> str:
+    return "undefined" if not isfinite(p) else f"{p:.4f}" if p >= 1e-4 else f"{p:.1e}"
+
+
+def _luck(evidence: Evidence, limits: Thresholds) -> str:
+    """What luck had to do; and how often the gate errs, for who judges once and for who judges after every look."""
+    count = evidence.effective_trials
+    if count == 1:
+        return f"a look without skill shows this (at most {limits.error:g})"
+    repeated = min(1.0, limits.error * float(harmonic(count)))
+    return (
+        f"the best of {_trials(count)} without skill shows this (at most {limits.error:g}; who judges after every look "
+        f"and stops at the first GOLD errs up to {repeated:.1%} of the time)"
+    )
 
 
 def _unmeasured(returns: FloatArray) -> str:
@@ -155,16 +220,76 @@ def _trials(count: float) -> str:
 
 
 def _cost(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
-    rows, stressed = len(evidence.returns), len(evidence.stressed_returns)
-    if rows != stressed:
-        text = f"the record has {rows:,} bars, that with {limits.cost_factor:g} times the costs {stressed:,}"
+    shown = evidence.returns if evidence.shown_returns is None else evidence.shown_returns
+    stressed = evidence.stressed_returns
+    if not len(evidence.returns) == len(stressed) == len(shown):
+        text = f"the record has {len(evidence.returns):,} bars, that at higher costs {len(stressed):,}"
         return Reason("cost", "UNKNOWN", text)
-    sharpe = moments(evidence.stressed_returns).sharpe
-    told = f"{sharpe:.4f} a bar" if isfinite(sharpe) else f"undefined: {_unmeasured(evidence.stressed_returns)}"
-    text = f"with {limits.cost_factor:g} times the costs the Sharpe ratio is {told}"
-    if sharpe > 0:
-        return Reason("cost", "PASS", text, sharpe, 0.0)
-    return Reason("cost", "FAIL" if enough else "UNKNOWN", text, sharpe, 0.0)
+    sharpe, least = moments(stressed).sharpe, moments(shown).sharpe
+    said = f"{sharpe:.4f} a bar" if isfinite(sharpe) else f"undefined: {_unmeasured(stressed)}"
+    text = f"{_at_costs(evidence, limits)} the Sharpe ratio is {said}{_breaks_even(evidence)}"
+    state: State = "PASS" if sharpe > 0 else "UNKNOWN"
+    if enough and not least > 0:
+        state, text = "FAIL", f"{text}; at the costs that its candles show it is not above 0"
+    return Reason("cost", state, text, sharpe, 0.0)
+
+
+def _at_costs(evidence: Evidence, limits: Thresholds) -> str:
+    if not evidence.cost_sides:
+        return f"with {limits.cost_factor:g} times the costs"
+    count = len(evidence.cost_sides)
+    assumed, shown, stressed = (
+        sum(getattr(each, name) for each in evidence.cost_sides) / count * 1e4
+        for name in ("assumed", "shown", "stressed")
+    )
+    named = f"{assumed:.1f} assumed" if assumed > 0 else "none assumed"
+    seen = f", {shown:.1f} at least by its candles" if shown > assumed else ""
+    return f"at {stressed:.1f} basis points a side ({named}{seen})"
+
+
+def _breaks_even(evidence: Evidence) -> str:
+    found = evidence.break_even
+    if found is None or isnan(found.side):
+        return ""
+    if found.side == 0:
+        return "; it earns nothing even without costs"
+    if isinf(found.side):
+        return "; no multiple of the costs takes all it earns"
+    side = f"{found.side * 1e4:.1f} basis points a side"
+    return f"; it breaks even at {side}" + (
+        "" if isnan(found.multiple) else f", {found.multiple:.2f} times the assumed"
+    )
+
+
+def _fills(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
+    found, most = evidence.fills, limits.max_doubtful_fills
+    if found is None or not isfinite(found.doubtful):
+        text = "nothing was traded" if found is not None else "it is not known in which bars it was filled"
+        return Reason("fills", "UNKNOWN", text, nan, most)
+    parts = {
+        "on bars without volume": found.silent,
+        "on bars of one price": found.flat,
+        "beyond 10 % of a bar's value": found.large,
+    }
+    seen = ", ".join(f"{share:.1%} {where}" for where, share in parts.items() if share > 0)
+    text = f"{found.doubtful:.1%} of the traded notional would hardly have been filled (at most {most:.0%})"
+    text += f": {seen}" if seen else ""
+    if isfinite(found.capacity):
+        text += f"; up to {found.capacity:,.0f} it is at most 1 % of its bars in 95 % of the fills"
+    state: State = "PASS" if found.doubtful <= most else "UNKNOWN"
+    if enough and found.doubtful > limits.pyrite_doubtful_fills:
+        state = "FAIL"
+    return Reason("fills", state, text, found.doubtful, most)
+
+
+def _data(evidence: Evidence) -> Reason:
+    found = evidence.data_problems
+    if found is None:
+        return Reason("data", "UNKNOWN", "the judged candles were not examined")
+    if not found:
+        return Reason("data", "PASS", "no split, and no change of the volume's unit, among the judged bars", 0, 0)
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return Reason("data", "UNKNOWN", "; ".join(found[:_NAMED]) + more, len(found), 0)
 
 
 def _overfitting(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
@@ -218,14 +343,16 @@ def _regimes(evidence: Evidence, limits: Thresholds) -> Reason:
     )
 
 
-def _bars_needed(evidence: Evidence, m: Moments, limits: Thresholds, reasons: tuple[Reason, ...]) -> int | None:
+def _bars_needed(evidence: Evidence, m: Moments | None, limits: Thresholds, reasons: tuple[Reason, ...]) -> int | None:
     """More bars at this rate until `edge` and `sample` pass; None where no number of bars would do."""
     state = {r.check: r.state for r in reasons}
     if state["edge"] == state["sample"] == "PASS":
         return 0
-    n = evidence.returns.size
-    whole = bars_for_confidence(m.sharpe, m.skew, m.kurtosis, evidence.effective_trials, limits.confidence)
-    if not isfinite(whole) or not evidence.n_trades:
+    n, trades = evidence.returns.size, evidence.trades_that_count
+    if m is None or not trades:
         return None
-    for_trades = ceil(max(0, limits.min_trades - evidence.n_trades) * n / evidence.n_trades)
+    whole = bars_for_error(m.sharpe, m.skew, m.kurtosis, evidence.effective_trials, limits.error)
+    if not isfinite(whole):
+        return None
+    for_trades = ceil(max(0, limits.min_trades - trades) * n / trades)
     return max(ceil(whole) - n, for_trades, limits.min_bars - n, 0)

@@ -13,7 +13,7 @@ from assay.kernel.bars import Bars
 from assay.runs.evidence import RunEvidence
 from assay.simulate.metrics import CAPITAL
 from assay.validate.lifecycle import metric
-from assay.validate.statistics import expected_max_sharpe, moments
+from assay.validate.statistics import best_of_many_p_value, expected_max_sharpe, moments, sharpe_p_value
 from assay.validate.statistics import probabilistic_sharpe_ratio as psr
 
 _SHARED_BARS = 30
@@ -28,7 +28,7 @@ _USED = (
 class Numbers:
     """Out-of-sample numbers; all undefined (NaN) for a search that judged nothing on bars that it had not seen.
 
-    metrics: those of the run, and ``p_value`` after deflation by the ledger's trials.
+    metrics: those of the run, and ``p_value``: that of the check ``edge``, after all looks that the ledger counts.
     avg_win, avg_loss: mean result of winning and of losing trades in quote currency, on a capital of 10,000.
     """
 
@@ -46,7 +46,7 @@ def numbers(evidence: RunEvidence) -> Numbers:
     if not any(w["test"] for w in document["windows"]):
         return Numbers(False, dict.fromkeys((*_USED, "p_value"), nan), nan, nan, nan, nan)
     found = {name: metric(document["metrics"], name) for name in _USED}
-    deflated, p_value, z = _deflated(evidence.account["return"], _trials(document))
+    deflated, p_value, z = _judged(evidence, _trials(document))
     first = evidence.account.row(0, named=True)
     scale = CAPITAL * (1.0 + first["return"]) / first["equity"] if first["equity"] else CAPITAL
     pnl = evidence.trades["pnl"].to_numpy() * scale
@@ -136,20 +136,26 @@ def whole(value: float) -> int | None:
 
 
 def _trials(document: Mapping[str, Any]) -> float:
-    """Those that the gate's check ``edge`` deflated by."""
+    """Those that the gate's check ``edge`` counted."""
     used = document.get("evidence") or {}
     return float(used.get("effective_trials", document["n_trials"]))
 
 
-def _deflated(returns: pl.Series, n_trials: float) -> tuple[float, float, float]:
-    """Deflated Sharpe probability, ``1 - `` it, and its normal quantile.
+def _judged(evidence: RunEvidence, n_trials: float) -> tuple[float, float, float]:
+    """Deflated Sharpe probability of the returns; the p-value of the check ``edge``, and its normal quantile.
 
-    The tail is computed as the mirrored probability, so that a very good record keeps a p-value above 0 and a finite z.
+    The p-value is that of the active returns, NaN for a run of before these were kept. Its tail keeps its digits, so
+    that a very good record has a p-value above 0 and a finite z.
     """
-    m = moments(returns.to_numpy())
+    m, active = moments(evidence.account["return"].to_numpy()), evidence.active_returns
     luck = expected_max_sharpe(n_trials, 1 / (m.n - 1)) if m.n > 1 else nan
-    p_value = float(psr(-m.sharpe, m.n, -m.skew, m.kurtosis, -luck))
-    return float(psr(m.sharpe, m.n, m.skew, m.kurtosis, luck)), p_value, float(-ndtri(p_value))
+    deflated = float(psr(m.sharpe, m.n, m.skew, m.kurtosis, luck))
+    if active is None:
+        return deflated, nan, nan
+    a = moments(active)
+    p_value = float(best_of_many_p_value(sharpe_p_value(a.sharpe, a.n, a.skew, a.kurtosis), n_trials))
+    z = float(-ndtri(p_value))
+    return deflated, p_value, z if isfinite(z) else nan
 
 
 def _mean(values: Any) -> float:

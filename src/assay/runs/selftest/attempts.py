@@ -73,7 +73,7 @@ def tried(idea: Idea, bars: Bars, context: Context, *, costs: Costs, seed: int) 
     with keep.running(spec, digest, read, context, by=by) as run:
         report = Recording(context, run.id, "walking forward")
         outcomes = list(walk(idea.trainer, past.panel, folds, costs=costs, seed=seed, report=report))
-        found = judged(outcomes, past, costs, seed=seed, cost_factor=context.limits.cost_factor)
+        found = judged(outcomes, past, costs, seed=seed, limits=context.limits)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=by))
         word = ruled(found, past, spec, context, number=number, audit=None)
         told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)

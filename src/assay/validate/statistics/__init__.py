@@ -42,21 +42,26 @@ from assay.validate.statistics.forecasts import (
 from assay.validate.statistics.haircut import Haircut, effective_number_of_trials, haircut_sharpe
 from assay.validate.statistics.overfitting import Overfitting, probability_of_backtest_overfitting
 from assay.validate.statistics.sharpe import (
-    bars_for_confidence,
+    bars_for_error,
+    best_of_many_p_value,
     deflated_sharpe_ratio,
     expected_max_sharpe,
+    harmonic,
     min_backtest_length_years,
     min_track_record_length,
     probabilistic_sharpe_ratio,
+    sharpe_p_value,
+    sharpe_that_passes,
 )
 
 __all__ = [
-    "Calibration", "Haircut", "Moments", "Overfitting", "Superiority",
-    "annual_return", "annual_volatility", "bars_for_confidence", "bootstrap_interval", "brier_score",
-    "calibration_table", "calmar_ratio", "deflated_sharpe_ratio", "effective_number_of_trials", "expectancy",
-    "expectancy_ratio", "expected_calibration_error", "expected_max_sharpe", "haircut_sharpe", "ic_summary",
+    "Calibration", "Haircut", "Moments", "Overfitting", "Superiority", "annual_return", "annual_volatility",
+    "bars_for_error", "best_of_many_p_value", "bootstrap_interval", "brier_score", "calibration_table",
+    "calmar_ratio", "deflated_sharpe_ratio", "effective_number_of_trials", "expectancy", "expectancy_ratio",
+    "expected_calibration_error", "expected_max_sharpe", "haircut_sharpe", "harmonic", "ic_summary",
     "information_coefficient", "lo_annual_sharpe", "lo_factor", "max_drawdown", "min_backtest_length_years",
     "min_track_record_length", "moments", "omega_ratio", "probabilistic_sharpe_ratio",
     "probability_of_backtest_overfitting", "profit_factor", "rank_information_coefficient", "reality_check",
-    "sharpe_ratio", "sortino_ratio", "step_m", "superior_predictive_ability", "turnover", "ulcer_index", "win_rate",
+    "sharpe_p_value", "sharpe_ratio", "sharpe_that_passes", "sortino_ratio", "step_m", "superior_predictive_ability",
+    "turnover", "ulcer_index", "win_rate",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ infinity and never 0 instead. What is no number, or of shapes that do not go tog
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, psi
 
 from assay.kernel.arrays import BoolArray, FloatArray, numbers
 from assay.kernel.errors import ConfigError, shown
@@ -85,17 +85,68 @@ def min_backtest_length_years(n_trials: Any, target_annual_sharpe: Any) -> Any:
     return plain(np.where(_positive(target), years, np.nan))
 
 
-def bars_for_confidence(sharpe: float, skew: float, kurtosis: float, n_trials: float, confidence: float) -> float:
-    """Bars after which the deflated Sharpe ratio reaches `confidence` at this per-bar Sharpe ratio; SR0 = E/√(n-1).
+def sharpe_p_value(sharpe: Any, n: Any, skew: Any, kurtosis: Any, benchmark: Any = 0.0) -> Any:
+    """``1 - probabilistic_sharpe_ratio(…)`` by the survival function, so that small values keep their digits.
 
-    ``1 + ((E[max_N] + z√v) / SR)²``; NaN unless SR > 0, v > 0 and the confidence lies in (0, 1).
-    Source: solved from the same paper's formula.
+    NaN where v <= 0 or n < 2. Source: as there.
     """
-    ratio, sure = numbers("sharpe", sharpe), numbers("confidence", confidence)
+    sharpe, n, skew, kurtosis, benchmark = together(
+        sharpe=sharpe, n=n, skew=skew, kurtosis=kurtosis, benchmark=benchmark
+    )
+    with np.errstate(all="ignore"):
+        v = _v(sharpe, skew, kurtosis)
+        z = (sharpe - benchmark) * np.sqrt(n - 1) / np.sqrt(v)
+    return plain(np.where(_positive(v) & (n >= 2) & np.isfinite(z), ndtr(-z), np.nan))
+
+
+def best_of_many_p_value(p_value: Any, n_trials: Any) -> Any:
+    """``1 - (1 - p)^N``: probability that the best of N independent skill-less trials has a p-value this small.
+
+    N may be a fraction, >= 1. Computed as ``-expm1(N·log1p(-p))``. NaN for a p outside [0, 1].
+    Source: Šidák 1967, "Rectangular Confidence Regions for the Means of Multivariate Normal Distributions", JASA 62.
+    """
+    p, trials = together(p_value=p_value, n_trials=n_trials)
+    if np.any(trials < 1):
+        raise ConfigError(f"n_trials is {shown(n_trials)}, must be >= 1", code="CONFIG_PARAMETER", field="n_trials")
+    with np.errstate(all="ignore"):
+        return plain(np.where((p >= 0) & (p <= 1), -np.expm1(trials * np.log1p(-p)), np.nan))
+
+
+def sharpe_that_passes(n_trials: Any, error: Any) -> Any:
+    """``Φ⁻¹((1 - error)^(1/N))``: deviations above 0 that the best of N must show so that its p-value is `error`.
+
+    Raises ConfigError for N < 1 and for an error outside (0, 1). Source: `best_of_many_p_value`, solved for p.
+    """
+    trials, wrong = together(n_trials=n_trials, error=error)
+    if np.any(trials < 1):
+        raise ConfigError(f"n_trials is {shown(n_trials)}, must be >= 1", code="CONFIG_PARAMETER", field="n_trials")
+    if not np.all((wrong > 0) & (wrong < 1)):
+        raise ConfigError(f"error is {shown(error)}, must be in (0, 1)", code="CONFIG_PARAMETER", field="error")
+    return plain(-ndtri(-np.expm1(np.log1p(-wrong) / trials)))
+
+
+def bars_for_error(sharpe: float, skew: float, kurtosis: float, n_trials: float, error: float) -> float:
+    """Bars, not rounded, after which the best of N at this per-bar Sharpe ratio has a p-value of `error`.
+
+    ``1 + (z·√v / SR)²`` with z of `sharpe_that_passes`, at least 2; NaN unless SR > 0 and v > 0.
+    Source: solved from `best_of_many_p_value` and `sharpe_p_value`.
+    """
+    ratio = numbers("sharpe", sharpe)
     with np.errstate(all="ignore"):
         v = _v(ratio, numbers("skew", skew), numbers("kurtosis", kurtosis))
-        bars = 1 + ((expected_max_sharpe(n_trials, 1.0) + ndtri(sure) * np.sqrt(v)) / ratio) ** 2
+        needed = np.maximum(0.0, sharpe_that_passes(n_trials, error))
+        bars = np.maximum(2.0, 1 + (needed * np.sqrt(v) / ratio) ** 2)
     return float(plain(np.where(_positive(v) & _positive(ratio), bars, np.nan)))
+
+
+def harmonic(n_trials: Any) -> Any:
+    """``H_N = 1 + 1/2 + … + 1/N``, continued between whole N by the digamma function.
+
+    A best-so-far record is new at the k-th of N exchangeable looks with probability 1/k: whoever judges after every
+    look and stops at the first success errs at most H_N times as often as who judges the best of all once.
+    """
+    (trials,) = together(n_trials=n_trials)
+    return plain(psi(trials + 1.0) + _EULER)
 
 
 def _v(sharpe: FloatArray, skew: FloatArray, kurtosis: FloatArray) -> FloatArray:

@@ -1,0 +1,43 @@
+"""What a model is, in plain words: an edge, holding, costs, luck or fills. The verdict's first line."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+Nature = Literal["edge", "holding", "costs", "luck", "fills", "loss", "leak", "unknown"]
+
+SENTENCES: Mapping[Nature, str] = {
+    "edge": "This is an edge: it earns more than holding its average position, and more than luck after all looks.",
+    "holding": "This is holding: it earns no more than its average position would have earned by itself.",
+    "costs": "This is eaten by costs: what it earns is less than trading may cost.",
+    "luck": "This may be luck: as many looks without skill would show as much too often.",
+    "fills": "This is made of fills that nobody would have got: bars without volume, or too much of a bar.",
+    "loss": "This loses money, before any cost as well.",
+    "leak": "This looks into the future: what it earns, nobody could have earned.",
+    "unknown": "Too little is known yet to tell what this is.",
+}
+
+
+def nature_of(states: Mapping[str, str], *, plain_passes: bool, earns_before_costs: bool) -> Nature:
+    """What a record is by the states of its checks, the worst explanation first.
+
+    plain_passes: whether its returns would pass the check ``edge`` with the market's drift left in.
+    earns_before_costs: whether the mean return without any cost is above 0, as far as that is known.
+    """
+    found = dict(states)
+    if found["audit"] == "FAIL":
+        return "leak"
+    if found["fills"] == "FAIL":
+        return "fills"
+    if found["sample"] != "PASS":
+        return "unknown"
+    if found["profit"] != "PASS":
+        return "costs" if earns_before_costs else "loss"
+    if found["cost"] == "FAIL":
+        return "costs"
+    return _by_edge(found, plain_passes=plain_passes)
+
+
+def _by_edge(found: Mapping[str, str], *, plain_passes: bool) -> Nature:
+    if found["edge"] == "PASS":
+        return "edge" if found["cost"] == "PASS" else "costs"
+    return "holding" if found["edge"] == "FAIL" or plain_passes else "luck"
