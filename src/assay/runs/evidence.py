@@ -37,7 +37,9 @@ from assay.validate.walk import Outcome, Tested
 
 TABLES = ("account", "bars", "decisions", "trades")
 TRIALS = "trials"
-VERDICT = ("stage", "reasons", "bars_needed", "thresholds", "evidence", "information", "holdout")  # kept with its word
+VERDICT = (  # kept with its word
+    "stage", "reasons", "bars_needed", "thresholds", "evidence", "information", "holdout", "looks", "head",
+)  # fmt: skip
 SHOWN_TRIALS, SHOWN_BEST = 5_000, 1_000
 
 

@@ -223,7 +223,7 @@ def _ranks(values: IntArray) -> FloatArray:
 
 
 def _shift(one: Closes, other: Closes) -> int | None:
-    """By how many units `other` lies later, where nearly all of its moves are those of `one`; None where they differ."""
+    """By how many units `other` lies later, where nearly all of its moves are those of `one`; else None."""
     at, mine = _moves(one)
     there, theirs = _moves(other)
     _, i, j = np.intersect1d(mine, theirs, return_indices=True)

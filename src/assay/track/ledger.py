@@ -25,8 +25,8 @@ from assay.track.heads import (
     head_of,
     missing,
 )
-from assay.track.looks import Look, look_of
 from assay.track.instants import instant, instant_text
+from assay.track.looks import Look, look_of
 from assay.track.rows import Row, finite_or_none, rows
 from assay.track.schema.ledger import LEDGER_EPOCHS, TRIALS
 from assay.track.tried import Tried
@@ -120,8 +120,8 @@ class Ledger:
         with self._database.read() as connection:
             return sorted(connection.execute(query).scalars())
 
-    def keys(self) -> list[str]:
-        """Of all chains."""
+    def chains(self) -> list[str]:
+        """Market keys of all chains."""
         with self._database.read() as connection:
             return sorted(connection.execute(sa.select(TRIALS.c.market_key).distinct()).scalars())
 
@@ -272,8 +272,8 @@ def _one_zero(value: Any) -> Any:
 
 def _identical(connection: sa.Connection, row: Row, *, whatever_returns: bool = False) -> int | None:
     t = TRIALS.c
-    names = ("identity", "data_digest", "window_start", "window_end", "seed")
-    names += () if whatever_returns else ("returns_sha256",)
+    names = ["identity", "data_digest", "window_start", "window_end", "seed"]
+    names += [] if whatever_returns else ["returns_sha256"]
     same = [t[k].is_not_distinct_from(row[k]) for k in names]
     query = sa.select(t.seq).where(t.market_key == row["market_key"], t.config_hash == row["config_hash"], *same)
     found = connection.execute(query.order_by(t.seq).limit(1)).scalar()

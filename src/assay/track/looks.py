@@ -42,7 +42,7 @@ class Look:
         return max((end for _, end in self.intervals), default=None)
 
     def active(self, blobs: Blobs) -> tuple[IntArray, FloatArray] | None:
-        """Bar opens and active returns, ``(n,)`` each; None where none are kept. Raises ArtifactError as `Blobs.get`."""
+        """Bar opens and active returns, ``(n,)`` each; None where none are kept. Raises as `Blobs.get`."""
         if self.active_sha256 is None:
             return None
         data = blobs.get(self.active_sha256)

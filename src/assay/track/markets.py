@@ -52,7 +52,7 @@ class Markets:
                 return
             connection.execute(sa.insert(MARKET_FINGERPRINTS).values(_columns(found)))
 
-    def keys(self) -> list[str]:
+    def fingerprinted(self) -> list[str]:
         """Keys of all series that are known by their candles."""
         with self._database.read() as connection:
             return sorted(set(connection.execute(sa.select(_F.market_key)).scalars()))

@@ -32,8 +32,8 @@ _ROWS = (
     f"INSERT INTO api_keys (key_id, secret_sha256) VALUES ('key', '{_HASH}')",
     "INSERT INTO aliases (strategy_type, exchange, symbol, timeframe, alias, model_id) VALUES "
     "('rules', 'binance', 'BTC/USDT', '1h', 'champion', 1)",
-    "INSERT INTO ledger_epochs (market_key, seq, missing_rows, missing_configs, highest_id, row_hash, reason, accepted_by) "
-    f"VALUES ('x|Y/Z|1h', 0, 1, 2, 0, '{_HASH}', 'lost', 'me')",
+    "INSERT INTO ledger_epochs (market_key, seq, missing_rows, missing_configs, highest_id, row_hash, reason, "
+    f"accepted_by) VALUES ('x|Y/Z|1h', 0, 1, 2, 0, '{_HASH}', 'lost', 'me')",
     "INSERT INTO trained_configurations (strategy_name, exchange, pair, timeframe, config_id, model_id, trial_id) "
     "VALUES ('sma_cross', 'binance', 'BTC/USDT', '1h', 'STRATEGY_V3_20260102_030405_abcdef', 1, 1)",
 )

@@ -9,8 +9,13 @@ _REFUSAL = "trials is append-only: a trial that was counted stays counted"
 _NOT_NEXT = "trials is append-only: this is not the next row of its chain"
 _HEADS = "trials is append-only: a chain has the end that was counted"
 _KEPT = "what the trial ledger rests on is kept: nothing of it is changed or deleted"
-_FIXED = (("ledger_chain", "UPDATE"), ("ledger_chain", "DELETE"), ("ledger_epochs", "UPDATE"))
-_FIXED += (("ledger_epochs", "DELETE"), ("market_fingerprints", "DELETE"))
+_FIXED = tuple(
+    tuple(each.split())
+    for each in (
+        "ledger_chain UPDATE", "ledger_chain DELETE", "ledger_epochs UPDATE", "ledger_epochs DELETE",
+        "market_fingerprints DELETE",
+    )
+)  # fmt: skip
 _LONGER = "NEW.market_key = OLD.market_key AND NEW.first_at <= OLD.first_at AND NEW.last_at >= OLD.last_at"
 _NEXT = """INSERT INTO trial_heads (market_key, seq, n_configs, row_hash)
 VALUES (NEW.market_key, NEW.seq, NEW.n_configs, NEW.row_hash) ON CONFLICT (market_key) DO UPDATE SET
