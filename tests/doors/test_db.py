@@ -96,7 +96,7 @@ def test_backup(home: Path, tmp_path: Path) -> None:
 
 def test_export(home: Path, tmp_path: Path) -> None:
     done = told("export", "--csv", tmp_path / "out", home=home)
-    assert done["rows"]["trials"] == 4 and len(done["rows"]) == len(list((tmp_path / "out").iterdir())) == 22 + 17
+    assert done["rows"]["trials"] == 4 and len(done["rows"]) == len(list((tmp_path / "out").iterdir())) == 25 + 17
     assert assay("export", "--csv", tmp_path / "out", home=home).code == 1
     assert assay("export", home=home).code == 2
 

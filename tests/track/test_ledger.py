@@ -51,7 +51,8 @@ def test_the_chain_by_hand(record: Record) -> None:
     assert (first["seq"], second["seq"]) == (1, 2)
     assert (first["prev_hash"], second["prev_hash"]) == ("0" * 64, first["row_hash"])
     times = ("window_start", "window_end", "created_at")
-    body = {k: v for k, v in first.items() if k not in ("id", "prev_hash", "row_hash")}
+    since_0004 = ("identity", "recipe", "active_sha256", "intervals", "mean_exposure")
+    body = {k: v for k, v in first.items() if k not in ("id", "prev_hash", "row_hash", *since_0004)}
     body |= {k: f"{body[k]:%Y-%m-%dT%H:%M:%S}.{body[k].microsecond // 1000:03d}Z" for k in times}
     assert first["row_hash"] == hashlib.sha256(f"{'0' * 64}\n{canonical(body)}".encode()).hexdigest()
     assert (first["exchange"], first["symbol"], first["timeframe"]) == ("binance", "BTC/USDT", "1h")
@@ -61,7 +62,8 @@ def test_the_chain_by_hand(record: Record) -> None:
 @pytest.mark.parametrize(
     "changed",
     [{"params": {"fast": 4}}, {"data_digest": "e" * 64}, {"data_digest": ""}, {"window": (0, 1)}, {"window": None},
-     {"seed": 1}, {"strategy": "other"}, {"extra": {"target": "up"}}],
+     {"seed": 1}, {"strategy": "other"}, {"extra": {"target": "up"}}, {"identity": "a" * 64},
+     {"returns": np.array([0.01, -0.02, 1e-9])}],
     ids=str,
 )  # fmt: skip
 def test_only_the_identical_trial_is_counted_once(record: Record, changed: dict[str, Any]) -> None:
@@ -70,6 +72,38 @@ def test_only_the_identical_trial_is_counted_once(record: Record, changed: dict[
     assert record.ledger.append(a_trial(**changed)) == 2
     assert record.ledger.append(a_trial(**changed)) == 2
     assert record.ledger.count(MARKET) == 2
+
+
+SINCE_0004 = {
+    "identity": "1" * 64, "recipe": "2" * 64, "intervals": ((0, 3_600_000), (7_200_000, 7_200_000)),
+    "active": np.array([0.0, -0.0, 0.5]), "times": np.arange(3) * 3_600_000, "mean_exposure": {"BTC/USDT": -0.25},
+}  # fmt: skip
+
+
+def test_what_a_look_is_comes_back(record: Record, tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path / "artifacts")
+    record.ledger.append(a_trial(), blobs=blobs)
+    record.ledger.append(a_trial(**SINCE_0004), blobs=blobs)
+    old, new = record.ledger.looks([MARKET])
+    assert (old.identity, old.intervals, old.active(blobs), old.is_record) == (None, ((0, 7_200_000),), None, True)
+    assert (new.identity, new.recipe, new.seq) == ("1" * 64, "2" * 64, 2)
+    assert new.intervals == SINCE_0004["intervals"] and new.last == 7_200_000
+    times, active = new.active(blobs) or (None, None)
+    np.testing.assert_array_equal(times, SINCE_0004["times"])
+    np.testing.assert_array_equal(active, SINCE_0004["active"])
+    assert record.ledger.read(MARKET)[1]["mean_exposure"] == {"BTC/USDT": -0.25}
+    assert record.ledger.tried_as("2" * 64) == record.ledger.chains() == [MARKET]
+    assert [look.seq for look in record.ledger.looks([MARKET, "x|Y/Z|1h"], {MARKET: 1})] == [1]
+    assert record.ledger.check() == 2
+
+
+@pytest.mark.parametrize("column", ["identity", "recipe", "active_sha256", "intervals", "mean_exposure"])
+def test_a_look_cannot_be_made_one_of_before(record: Record, column: str) -> None:
+    record.ledger.append(a_trial(**SINCE_0004))
+    unguarded(record, f"UPDATE trials SET {column} = NULL")
+    with pytest.raises(StoreError) as told:
+        record.ledger.check()
+    assert told.value.code == "STORE_CORRUPT"
 
 
 def test_chains_are_apart(record: Record) -> None:
@@ -106,7 +140,10 @@ CHANGES = {
     "ts": "'2031-01-01T00:00:00.000Z'",
 }  # fmt: skip
 WORDS = {"tuning_method": "'grid'", "state": "'pruned'", "experiment_id": "NULL"}
-KINDS = {"params": "json", "metrics": "json", "window_start": "ts", "window_end": "ts", "created_at": "ts"}
+KINDS = {
+    "params": "json", "metrics": "json", "window_start": "ts", "window_end": "ts", "created_at": "ts",
+    "intervals": "json", "mean_exposure": "json", "identity": "hash", "recipe": "hash",
+}  # fmt: skip
 
 
 def change_to(column: str) -> str:

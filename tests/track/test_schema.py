@@ -28,7 +28,7 @@ def test_contract(record: Record, check: object) -> None:
 
 def test_every_table_and_view_answers(record: Record, run: int) -> None:
     names = [*RECORD.tables, *(name for name, _ in views(record.database.dialect))]
-    assert len(names) == 22 + 17
+    assert len(names) == 25 + 17
     with record.database.read() as connection:
         for name in names:
             connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 3").fetchall()

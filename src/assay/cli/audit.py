@@ -38,11 +38,7 @@ def audit(
         from assay.testing.audit_suite import run_audit_suite
 
         document = run_audit_suite().document
-        wrong = (
-            ""
-            if document["passed"]
-            else "the audit misses a leak or an attack, or raises a false alarm"
-        )
+        wrong = "" if document["passed"] else "the audit misses a leak or an attack, or raises a false alarm"
         _tell(document, _suite, wrong, as_json=as_json)
         return
     from assay.runs.auditing import audit_features_file, audit_run, audit_strategy

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from assay.kernel.arrays import FloatArray
+from assay.kernel.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,6 +25,13 @@ class Trial:
     window:      ``(first, last)`` int ms of the out-of-sample span; None when it failed.
     n_configs:   configurations that this entry stands for: of a sweep many, and all else is that of its best.
     block:       of many configurations a Parquet file with a row for each; empty for one.
+    identity:    SHA-256 of what is judged: the spec without the end of its bars, the code, files of one's own; empty
+                 where it is not known. All trials of one identity are one look for itself.
+    recipe:      SHA-256 of the spec without its market: the same idea on several markets; empty where not known.
+    intervals:   ``[first, last]`` int ms bar opens of each stretch that was scored (test folds); empty is `window`.
+    active:      ``(n,)`` active returns, see `validate`; empty where they are not known.
+    times:       ``(n,)`` int64 ms bar opens of `active`; empty where that is.
+    mean_exposure: by symbol the mean notional over equity; empty where it is not known.
     """
 
     market_key: str
@@ -46,6 +53,12 @@ class Trial:
     block: bytes = b""
     tops: bytes = b""
     bars: int | None = None
+    identity: str = ""
+    recipe: str = ""
+    intervals: tuple[tuple[int, int], ...] = ()
+    active: FloatArray = field(default_factory=lambda: np.empty(0))
+    times: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    mean_exposure: Mapping[str, float] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property

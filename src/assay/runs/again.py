@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.kernel.bars import Bars
+from assay.runs.identity import Identity
 from assay.validate.thresholds import Thresholds
 
 
@@ -16,7 +17,8 @@ class Again:
     bars:     by symbol, as they were after the data filter.   filtered: what the filter said then.
     counted:  configurations that the ledger held when the run began.   n_trials: when it was judged.
     audit:    what the run's causality audit said, None where it had none.   thresholds: that it was judged by.
-    holdout:  what it said of the vault.
+    holdout:  what it said of the vault.   looks, head: which trials counted, and what the ledger held; empty of a run
+              of before they were kept.   identity: of the run.   effective: independent trials that it was judged with.
     uncounted: grows by a name for each trial that the ledger does not hold already.
     """
 
@@ -28,4 +30,8 @@ class Again:
     audit: Mapping[str, Any] | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
     holdout: Mapping[str, Any] = field(default_factory=dict)
+    looks: Mapping[str, Any] = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)
+    identity: Identity = field(default_factory=Identity)
+    effective: float | None = None
     uncounted: list[str] = field(default_factory=list)

@@ -28,6 +28,7 @@ from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
 from assay.runs.documents import unfunded
 from assay.runs.evidence import RunEvidence, jsonable, trades_table
+from assay.runs.looks import Asked, count_looks
 from assay.runs.regimes import at_entry, split_by_regime
 from assay.runs.strategies import blamed, chosen, demand_honest, told_apart
 from assay.simulate.engine import run as simulate
@@ -176,12 +177,15 @@ def traded(
         record = simulate(candles, decided, spec.costs)
         measured = metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)
         seconds = time.monotonic() - began
-        Recording(context, run.id, "counting").trial(_trial(spec, record, measured, digest, seconds))
+        number = Recording(context, run.id, "counting").trial(_trial(spec, record, measured, digest, seconds))
+        looks = count_looks(Asked(spec.instrument.key, number, record.timestamp, [candles]), context)
         document = _document(spec, candles, record, measured) | {
             "run_id": run.run_id,
             "experiment_id": run.id,
             "data_digest": digest,
-            "n_trials": context.trials_now(spec.instrument.key),
+            "n_trials": looks.n,
+            "looks": looks.document,
+            "head": looks.head.document,
             "seconds": seconds,
             "warm_up": model.lookback,
             "filter": jsonable(filtered),

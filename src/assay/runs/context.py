@@ -14,6 +14,7 @@ from assay.market.stores.contract import CandleStore
 from assay.market.stores.open import open_candles
 from assay.market.stores.sealed import Sealed
 from assay.runs.again import Again
+from assay.runs.identity import Identity, known_of
 from assay.track.blobs.signature import Keys
 from assay.track.blobs.store import Blobs
 from assay.track.loading.places import Places
@@ -114,21 +115,23 @@ class Context:
         fresh.__dict__.update(record=self.record, stored=self.stored, candles=self.stored)
         return fresh
 
-    def demand_whole(self, market_key: str) -> None:
-        """Walk the market's chain of the ledger: by one that does not hold nothing is judged. A hash a row.
+    def demand_whole(self, *market_keys: str) -> None:
+        """Walk these chains of the ledger, and compare it with every head under which something was judged.
 
+        By a chain that does not hold nothing is judged. Cost: a hash a row, and `assay.track.published.published`.
         StoreError ``STORE_CORRUPT`` with the row and both hashes. What is reproduced was judged before.
         """
-        if self.again is None:
+        if self.again is not None:
+            return
+        for market_key in market_keys:
             self.record.ledger.check(market_key)
+        from assay.track.published import published
+
+        self.record.ledger.check_published(published(self.record, home=self.home, artifacts=self.artifacts))
 
     def trials_before(self, market_key: str) -> int:
         """Configurations that the ledger holds of a market as a run begins."""
         return self.record.ledger.count(market_key) if self.again is None else self.again.counted
-
-    def trials_now(self, market_key: str) -> int:
-        """Configurations that the ledger holds of a market when a run is judged."""
-        return self.record.ledger.count(market_key) if self.again is None else self.again.n_trials
 
     @property
     def limits(self) -> Thresholds:
@@ -154,6 +157,7 @@ class Recording:
     begins: float = 0.0
     ends: float = 1.0
     _since: float = field(default_factory=time.monotonic)
+    _identity: Identity | None = None
     _trials: dict[float, float] = field(default_factory=dict)
 
     def progress(self, share_done: float, metrics: Mapping[str, float]) -> None:
@@ -171,8 +175,15 @@ class Recording:
         return f"{self.stage}, window {fold + 1:.0f}: {total:,.0f} trials, {rate:,.0f}/s{told}"
 
     def trial(self, trial: Trial) -> int:
-        """See `assay.kernel.contracts.Report`. Of a run that is reproduced the number that it has; 0 if it has none."""
+        """See `assay.kernel.contracts.Report`. Of a run that is reproduced the number that it has; 0 if it has none.
+
+        The trial is given the run's identity.
+        """
         ledger, again = self.context.record.ledger, self.context.again
+        if self._identity is None:
+            run = self.context.record.experiments.get(self.experiment_id)
+            self._identity = known_of(run["metadata"]) if again is None else again.identity
+        trial = replace(trial, identity=self._identity.identity, recipe=self._identity.recipe)
         if again is None:
             return ledger.append(trial, experiment_id=self.experiment_id, blobs=Blobs(self.context.artifacts))
         number = ledger.find(trial)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from assay.kernel.bars import Bars
-from assay.kernel.clock import iso, now_ms
+from assay.kernel.clock import from_iso, iso, now_ms
 from assay.kernel.spec import TrainSpec
 from assay.kernel.trial import Trial
 from assay.runs.audit import Audited
@@ -42,11 +42,22 @@ def trial(spec: TrainSpec, found: Judged, digest: str, seconds: float, *, strate
         score=found.metrics["sharpe"],
         total_trades=len(found.whole.trades),
         window=(first, last),
+        intervals=scored(spec, found),
+        times=found.whole.timestamp,
         tuning_method="none",
         seed=spec.seed,
         data_digest=digest,
         duration_seconds=seconds,
     )
+
+
+def scored(spec: TrainSpec, found: Judged) -> tuple[tuple[int, int], ...]:
+    """First and last bar open, ms, of each test fold that was judged."""
+    opens = found.whole.timestamp
+    known = spec.instruments[0].bar.close(opens)
+    folds = [fold for fold in found.folds if not fold.get("left_out")]
+    rows = [(known >= from_iso(fold["test_from"])) & (known <= from_iso(fold["test_to"])) for fold in folds]
+    return tuple((int(opens[each][0]), int(opens[each][-1])) for each in rows if each.any())
 
 
 def of_run(run: Run, filtered: Mapping[str, Any], peeked: Audited, *, began: float, workers: int) -> dict[str, Any]:

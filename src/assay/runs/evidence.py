@@ -42,6 +42,7 @@ TABLES = ("account", "bars", "decisions", "trades")
 TRIALS = "trials"
 VERDICT = (  # kept with its word
     "gate_version", "nature", "stage", "reasons", "bars_needed", "thresholds", "evidence", "information", "holdout",
+    "looks", "head",
 )  # fmt: skip
 SHOWN_TRIALS, SHOWN_BEST = 5_000, 1_000
 

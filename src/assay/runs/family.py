@@ -1,16 +1,18 @@
 """What was tried on a market besides the record that is judged, as the trial ledger holds it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 
 import numpy as np
 
-from assay.kernel.arrays import FloatArray
+from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import ArtifactError
 from assay.runs.context import Context
 from assay.simulate.record import Record
 from assay.track.blobs.store import Blobs
 from assay.track.instants import instant
+from assay.track.looks import Look
 from assay.track.tried import Tried
 from assay.validate.statistics import effective_number_of_trials
 
@@ -20,54 +22,91 @@ MOST_RETURNS = 250  # series beside the judged one
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """The trials of a market when a record of it is judged.
+    """The trials of a market's chain when a record of it is judged.
 
-    trials:  configurations that are counted, the judged one included.
     spread:  variance of their per-bar Sharpe ratios, ddof 1; 0 for one trial, NaN below two known ones or where a block
              is gone.   known: so many have a Sharpe ratio.
     returns: ``(n, k)`` of trials that were counted alone, were scored on the very bars of the record and whose returns
              were kept; the record itself is the first.
     """
 
-    trials: int
     spread: float
     known: int
     returns: FloatArray
 
-    @property
-    def effective(self) -> float:
-        """Trials that are independent by their returns; all that are counted where the returns of any are missing.
 
-        Missing are those of a sweep, whose best alone keep theirs, of trials on other bars, and of failed ones.
-        """
-        if self.returns.shape[1] != self.trials:
-            return float(self.trials)
-        found = float(effective_number_of_trials(self.returns))
-        return found if isfinite(found) else float(self.trials)
-
-
-def family(record: Record, number: int, market_key: str, context: Context, *, n_trials: int) -> Family:
-    """The market's trials up to the `n_trials` that were counted when it was judged: a reproduction sees no later one.
+def family(record: Record, number: int, market_key: str, context: Context, *, until: int | None = None) -> Family:
+    """The chain's trials up to the row `until`, all if None: a reproduction sees no later one.
 
     number: of the record's own row.   Cost: one column of each block of the market, and the newest returns.
     """
-    rows = _until(n_trials, [*context.record.ledger.trials(market_key, blobs=Blobs(context.artifacts))])
+    every = context.record.ledger.trials(market_key, blobs=Blobs(context.artifacts))
+    rows = [each for each in every if until is None or each.row["seq"] <= until]
     sharpes = _sharpes(rows)
-    spread = 0.0 if n_trials == 1 else nan
+    spread = 0.0 if sum(map(len, rows)) == 1 else nan
     if sharpes is not None and len(sharpes) > 1:
         spread = float(sharpes.var(ddof=1))
     others = _beside(record, [each for each in rows if each.row["seq"] != number])
     known = 0 if sharpes is None else len(sharpes)
-    return Family(n_trials, spread, known, np.column_stack([record.returns, *others]))
+    return Family(spread, known, np.column_stack([record.returns, *others]))
 
 
-def _until(n_trials: int, rows: list[Tried]) -> list[Tried]:
-    total, found = 0, []
-    for each in rows:
-        total += len(each)
-        if total > n_trials:
-            break
-        found.append(each)
+@dataclass(frozen=True, slots=True)
+class Independent:
+    """kept: looks whose active returns are known on enough common bars.   effective: independent ones among them."""
+
+    kept: int = 0
+    effective: float = 0.0
+
+
+def independent_looks(mine: Look | None, others: Sequence[Look], times: IntArray, context: Context) -> Independent:
+    """The effective number of the looks whose active returns are kept on at least ``min_bars`` of the judged bars.
+
+    mine: the judged record.   others: records of other identities, the newest 250 of which are compared.   times:
+    ``(n,)`` judged bar opens. Active returns are what is left without the mean exposure: biased rules on a market with
+    drift look alike by their plain returns. All other looks count as one each.
+    """
+    blobs = Blobs(context.artifacts)
+    own = None if mine is None else _on(mine, times, blobs)
+    if own is None:
+        return Independent()
+    columns = [own]
+    for each in list(reversed(others))[:MOST_RETURNS]:
+        kept = _on(each, times, blobs)
+        if kept is not None and int(np.isfinite(kept).sum()) >= max(2, context.limits.min_bars):
+            columns.append(kept)
+    found = effective_number_of_trials(correlation=_correlation(columns, max(2, context.limits.min_bars)))
+    return Independent(len(columns), float(found) if isfinite(found) else float(len(columns)))
+
+
+def _on(look: Look, times: IntArray, blobs: Blobs) -> FloatArray | None:
+    """``(n,)`` active returns on these bars, NaN where it has none; None where none are kept."""
+    try:
+        kept = look.active(blobs)
+    except ArtifactError:  # what is gone is counted, and not compared
+        return None
+    if kept is None:
+        return None
+    _, at, there = np.intersect1d(times, kept[0], assume_unique=True, return_indices=True)
+    found: FloatArray = np.full(len(times), np.nan)
+    found[at] = kept[1][there]
+    return found
+
+
+def _correlation(columns: Sequence[FloatArray], least: int) -> FloatArray:
+    """``(k, k)`` on the bars that each pair has in common; 0 for fewer than `least` of them and for constants."""
+    values = np.column_stack(columns)
+    known = np.isfinite(values)
+    filled, mask = np.where(known, values, 0.0), known.astype(np.float64)
+    count = mask.T @ mask
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (filled.T @ mask) / count  # of column i on the bars of column j
+        covariance = (filled.T @ filled) / count - mean * mean.T
+        variance = ((filled**2).T @ mask) / count - mean**2
+        found = covariance / np.sqrt(variance * variance.T)
+    usable = (count >= least) & np.isfinite(found) & (variance > 0) & (variance.T > 0)
+    found = np.where(usable, np.clip(found, -1.0, 1.0), 0.0)
+    np.fill_diagonal(found, 1.0)
     return found
 
 

@@ -23,6 +23,7 @@ from assay.runs.code import captured, code_digest, versions
 from assay.runs.context import Context
 from assay.runs.evidence import VERDICT, RunEvidence, audit_status
 from assay.runs.history import History
+from assay.runs.identity import identity_of
 from assay.track.blobs.manifest import ModelFacts, content_sha256, read_parts
 from assay.track.blobs.store import Blobs
 from assay.track.experiments import Run
@@ -134,6 +135,9 @@ def running(
     record, by, again = context.record, by or spec.learner, context.again
     name = f"{by} {' '.join(spec.symbols)} {spec.timeframe}"
     code = captured(context, file)
+    identity = identity_of(spec, bars, code_digest()) if again is None else again.identity
+    for each in bars if again is None else ():
+        record.markets.keep(each)
     run = record.experiments.start(
         (name if again is None else f"run {again.run} again: {name}")[:200],
         kind,
@@ -142,7 +146,7 @@ def running(
         data_digest=digest,
         seed=spec.seed,
         tags=[by, *spec.symbols],
-        metadata={"code_digest": code_digest(), "model_type": spec.learner} | dict(known or {}),
+        metadata={"code_digest": code_digest(), "model_type": spec.learner} | identity.columns | dict(known or {}),
         reproduces_id=None if again is None else again.run,
         **code.columns,
     )
@@ -235,6 +239,7 @@ def _model_files(
                     target=None if window.labels is None else window.labels.name,
                     versions=versions(),
                     self_test=self_test(model, past.panel[symbol]),
+                    ledger_head=evidence.document.get("head"),
                 ),
                 artifacts=blobs,
                 models=context.models,

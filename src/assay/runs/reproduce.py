@@ -20,6 +20,7 @@ from assay.runs.context import Context
 from assay.runs.differences import Compared
 from assay.runs.evidence import RunEvidence
 from assay.runs.execute import execute
+from assay.runs.identity import known_of
 from assay.runs.standing import differing, here, surroundings
 from assay.runs.strategies import chosen
 from assay.track.blobs.store import Blobs
@@ -30,7 +31,14 @@ _CHANGES = {
     "environment", "code_digest", "stage", keep.CONTENT,
 }  # fmt: skip
 _SAID_ELSEWHERE = {"spec", "spec_hash", "data_digest"}
-_SAID_LATER = {"thresholds", "evidence", "information", "holdout"}  # what a run says that did not say it always
+_SAID_LATER = {
+    "thresholds",
+    "evidence",
+    "information",
+    "holdout",
+    "looks",
+    "head",
+}  # what a run says that did not say it always
 Spec = TrainSpec | BacktestSpec
 
 
@@ -71,6 +79,10 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
         audit=document.get("audit"),
         thresholds=thresholds_of(document.get("thresholds", {})),
         holdout=document.get("holdout", {}),
+        looks=document.get("looks", {}),
+        head=document.get("head", {}),
+        identity=known_of(kept.row["metadata"]),
+        effective=(document.get("evidence") or {}).get("effective_trials"),
     )
     with inputs.source_of(number, kept.row["spec"], context) as file:
         made = _executed(kept.spec, context.standing_on(again), file)

@@ -1,6 +1,6 @@
 """The gate asked about a run: what it is given, its word, and what stands beside the word for information."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import nan
 from typing import Any
 
@@ -11,6 +11,7 @@ from assay.runs.family import Family, family
 from assay.runs.history import History
 from assay.runs.judged import Judged, evidence_of
 from assay.runs.listing import iso as iso_of
+from assay.runs.looks import Asked, Looks, count_looks, until
 from assay.validate.audit.report import AuditReport
 from assay.validate.beside import deflated_by_spread, spans, superior
 from assay.validate.evidence import Evidence
@@ -46,19 +47,18 @@ def ruled(
     fared: Fared | None = None,
     plateau: float = nan,
 ) -> Ruling:
-    """Judge a record with the trials that its market's ledger counts.
+    """Judge a record with the looks that the ledger counts at its bars, see `assay.runs.looks`.
 
     number: of the record's own row.   n_searched: configurations that it was chosen among.   fared: how some of them
     did on the window that was searched.   plateau: share of the best score that its neighbours keep.
     Raises StoreError ``STORE_CORRUPT`` for a ledger whose chain does not hold.
     """
-    context.demand_whole(spec.market_key)
-    count = context.trials_now(spec.market_key)
+    looks = count_looks(Asked(spec.market_key, number, found.whole.timestamp, past.bars.values()), context)
     locked = holdout(spec, context)
-    tried = family(found.whole, number, spec.market_key, context, n_trials=count)
+    tried = family(found.whole, number, spec.market_key, context, until=until(looks, spec.market_key, context))
     evidence = evidence_of(
-        found, past, n_trials=count, counted=number <= count, trials_variance=tried.spread,
-        effective_trials=tried.effective, n_searched=n_searched, audit=audit,
+        found, past, n_trials=looks.n, counted=looks.counted, trials_variance=tried.spread,
+        effective_trials=looks.effective, n_searched=n_searched, audit=audit,
         overfitting=None if fared is None else fared.overfitting, holdout_reads=len(locked["readings"]),
     )  # fmt: skip
     beside = _spreads(evidence, tried) | {
@@ -70,8 +70,17 @@ def ruled(
         },
     }
     document = {"thresholds": asdict(context.limits), "evidence": told(evidence), "information": beside}
-    document["holdout"] = locked
-    return Ruling(judge(evidence, context.limits), evidence, jsonable(document))
+    document |= {"holdout": locked, "looks": looks.document, "head": looks.head.document}
+    return Ruling(with_looks(judge(evidence, context.limits), looks), evidence, jsonable(document))
+
+
+def with_looks(verdict: Verdict, looks: Looks) -> Verdict:
+    """The verdict, its check `ledger` saying which trials count and where they come from."""
+    reasons = tuple(
+        replace(each, text=f"{each.text}; {looks.text}") if (each.check, each.state) == ("ledger", "PASS") else each
+        for each in verdict.reasons
+    )
+    return replace(verdict, reasons=reasons)
 
 
 def _spreads(evidence: Evidence, tried: Family) -> dict[str, Any]:

@@ -68,6 +68,15 @@ class Artifacts:
         with self._database.read() as connection:
             return rows(connection.execute(query))
 
+    def blobs(self, artifact_type: str) -> dict[str, int]:
+        """Run by blob, of all artifacts of a type that lie in one."""
+        query = sa.select(ARTIFACTS.c.metadata, ARTIFACTS.c.experiment_id).where(
+            ARTIFACTS.c.artifact_type == artifact_type
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(ARTIFACTS.c.id.desc())).all()
+        return {str(metadata["blob"]): int(run) for metadata, run in found if metadata and "blob" in metadata}
+
 
 def file_sha256(path: Path) -> str:
     """SHA-256 (hex) of a file's bytes, read in blocks."""

@@ -1,7 +1,7 @@
 """The trial ledger: every configuration that was ever scored on a market, in a chain that shows any change."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,15 +12,33 @@ from assay.track.again import writes
 from assay.track.blobs.store import Blobs
 from assay.track.canonical import canonical, decode, sha256_of
 from assay.track.database import Database, hold
-from assay.track.heads import FIRST, broken, check_heads, counted, head
+from assay.track.heads import (
+    FIRST,
+    LedgerHead,
+    Published,
+    bases,
+    broken,
+    check_heads,
+    check_published,
+    counted,
+    head,
+    head_of,
+    missing,
+)
 from assay.track.instants import instant, instant_text
+from assay.track.looks import Look, look_of
 from assay.track.rows import Row, finite_or_none, rows
-from assay.track.schema.ledger import TRIALS
+from assay.track.schema.ledger import LEDGER_EPOCHS, TRIALS
 from assay.track.tried import Tried
 
 _OUTSIDE = frozenset({"id", "prev_hash", "row_hash"})
 _MOMENTS = ("sharpe", "sharpe_annual", "skew", "kurtosis", "win_rate", "max_drawdown", "net_return")
 _PARTS_OF_CONFIG = ("features", "target", "costs")
+_SINCE_0004 = frozenset({"identity", "recipe", "active_sha256", "intervals", "mean_exposure"})
+_LOOK = (
+    "id", "market_key", "seq", "experiment_id", "identity", "recipe", "tuning_method", "n_configs", "config_hash",
+    "returns_sha256", "active_sha256", "window_start", "window_end", "intervals",
+)  # fmt: skip
 
 
 class Ledger:
@@ -33,16 +51,15 @@ class Ledger:
     def append(self, trial: Trial, experiment_id: int | None = None, *, blobs: Blobs | None = None) -> int:
         """Count a trial and return its number in the market's chain, from 1; on disk when it returns.
 
-        The identical configuration, data, window and seed again is no new look: the number that it has is returned and
-        nothing is appended. With `blobs`, the per-bar returns are kept there under ``returns_sha256``, the block of a
+        The identical configuration, data, window and seed of the same identity again is no new look if its returns are
+        equal, too: the number that it has is returned and nothing is appended. With `blobs`, the per-bar returns are
+        kept there under ``returns_sha256``, active returns with their times under ``active_sha256``, the block of a
         sweep under ``block_sha256`` and under ``returns_sha256`` the returns of its distinct best.
         """
         row = _described(trial) | {"experiment_id": experiment_id}
-        returns = _returns(trial)
-        if blobs is not None and returns:
-            blobs.put(returns)
-        if blobs is not None and trial.block:
-            blobs.put(trial.block)
+        for data in (_returns(trial), trial.block, _active(trial)):
+            if blobs is not None and data:
+                blobs.put(data)
         with self._database.write() as connection:
             hold(connection, trial.market_key)
             known = _identical(connection, row)
@@ -80,9 +97,53 @@ class Ledger:
             yield Tried(row, blobs)
 
     def find(self, trial: Trial) -> int | None:
-        """The number that the identical trial has in its market's chain, or None."""
+        """The number that the identical trial has in its market's chain, else one with other returns, or None."""
         with self._database.read() as connection:
-            return _identical(connection, _described(trial))
+            row = _described(trial)
+            number = _identical(connection, row)
+            return number if number is not None else _identical(connection, row, whatever_returns=True)
+
+    def looks(self, keys: Iterable[str], ends: Mapping[str, int] | None = None) -> list[Look]:
+        """What the rows of these chains say of what was scored, in the order in which they were written.
+
+        ends: of each chain the last number that is read; None is all.
+        """
+        t = TRIALS.c
+        query = sa.select(*(t[name] for name in _LOOK)).where(t.market_key.in_(sorted(set(keys)))).order_by(t.id)
+        with self._database.read() as connection:
+            found = rows(connection.execute(query))
+        return [look_of(row) for row in found if ends is None or row["seq"] <= ends.get(row["market_key"], 0)]
+
+    def tried_as(self, recipe: str) -> list[str]:
+        """Market keys on which a spec without its market was tried."""
+        query = sa.select(TRIALS.c.market_key).where(TRIALS.c.recipe == recipe).distinct()
+        with self._database.read() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def chains(self) -> list[str]:
+        """Market keys of all chains."""
+        with self._database.read() as connection:
+            return sorted(connection.execute(sa.select(TRIALS.c.market_key).distinct()).scalars())
+
+    def head(self, keys: Iterable[str]) -> LedgerHead:
+        """What the ledger holds now of these chains: what a verdict that counts them is stored with."""
+        with self._database.read() as connection:
+            return head_of(connection, keys)
+
+    def missing(self, market_key: str) -> int:
+        """Configurations of a chain whose rows are gone, as somebody accepted."""
+        with self._database.read() as connection:
+            return missing(connection, market_key)
+
+    def epochs(self) -> list[Row]:
+        """Every time that missing rows were accepted, with reason and name."""
+        with self._database.read() as connection:
+            return rows(connection.execute(sa.select(LEDGER_EPOCHS).order_by(LEDGER_EPOCHS.c.id)))
+
+    def check_published(self, published: Iterable[Published]) -> None:
+        """Compare the chains with the heads under which something was judged: StoreError ``STORE_CORRUPT``."""
+        with self._database.read() as connection:
+            check_published(connection, published)
 
     def count(self, market_key: str) -> int:
         """Configurations that were scored on this market, in every state: the sum of all ``n_configs`` ever appended.
@@ -109,14 +170,18 @@ class Ledger:
         """
         held, last = 0, {"market_key": "", "seq": 0, "row_hash": FIRST}
         with self._database.read() as connection:
+            known = bases(connection)
             query = sa.select(TRIALS).order_by(TRIALS.c.market_key, TRIALS.c.seq)
             query = query if market_key is None else query.where(TRIALS.c.market_key == market_key)
             for found in connection.execute(query).mappings():
                 row = dict(found)
+                seq, row_hash = known.get(row["market_key"], (0, FIRST))
                 if row["market_key"] != last["market_key"]:
-                    last = {"market_key": row["market_key"], "seq": 0, "row_hash": FIRST}
-                _check_link(row, last)
-                held, last = held + 1, row
+                    last = {"market_key": row["market_key"], "seq": seq, "row_hash": row_hash}
+                if row["seq"] > seq:  # rows of before missing ones were accepted are walked by nobody
+                    _check_link(row, last)
+                    last = row
+                held += 1
             check_heads(connection, market_key)
             _check_end(connection)
         return held
@@ -129,11 +194,14 @@ def config_hash(trial: Trial) -> str:
 
 
 def row_hash(row: Row) -> str:
-    """``sha256(prev_hash + "\\n" + body)``, body the canonical JSON of all columns but id, prev_hash and row_hash."""
+    """``sha256(prev_hash + "\\n" + body)``, body the canonical JSON of all columns but id, prev_hash and row_hash.
+
+    Columns that schema 0004 brought are left out where they are NULL: rows of before keep their hash.
+    """
     body: dict[str, Any] = {}
     for column in TRIALS.columns:
-        if column.name not in _OUTSIDE:
-            value = row.get(column.name)
+        value = row.get(column.name)
+        if column.name not in _OUTSIDE and not (value is None and column.name in _SINCE_0004):
             is_time = column.name in ("window_start", "window_end", "created_at")
             body[column.name] = instant_text(value) if is_time and value is not None else value
     return hashlib.sha256(f"{row['prev_hash']}\n{canonical(body)}".encode()).hexdigest()
@@ -144,10 +212,17 @@ def _returns(trial: Trial) -> bytes:
     return trial.tops or trial.returns.astype("<f8").tobytes()
 
 
+def _active(trial: Trial) -> bytes:
+    """Times and active returns as they are kept, see `Look`; empty for none."""
+    if len(trial.active) != len(trial.times):
+        return b""
+    return trial.times.astype("<i8").tobytes() + trial.active.astype("<f8").tobytes()
+
+
 def _described(trial: Trial) -> Row:
     exchange, symbol, rest = trial.market_key.split("|")[:3]
     first, last = trial.window if trial.window is not None else (None, None)
-    returns = _returns(trial)
+    returns, active = _returns(trial), _active(trial)
     row: Row = {
         "market_key": trial.market_key,
         "learner": trial.learner,
@@ -172,6 +247,11 @@ def _described(trial: Trial) -> Row:
         "duration_seconds": _real(trial.duration_seconds, "duration_seconds"),
         "n_configs": int(trial.n_configs),
         "block_sha256": hashlib.sha256(trial.block).hexdigest() if trial.block else None,
+        "identity": trial.identity or None,
+        "recipe": trial.recipe or None,
+        "active_sha256": hashlib.sha256(active).hexdigest() if active else None,
+        "intervals": [[int(a), int(b)] for a, b in trial.intervals] or None,
+        "mean_exposure": _one_zero(decode(canonical(dict(trial.mean_exposure)))) or None,
     }
     return row | {name: _real(trial.metrics.get(name), name) for name in _MOMENTS}
 
@@ -190,9 +270,11 @@ def _one_zero(value: Any) -> Any:
     return value + 0.0 if isinstance(value, float) else value
 
 
-def _identical(connection: sa.Connection, row: Row) -> int | None:
+def _identical(connection: sa.Connection, row: Row, *, whatever_returns: bool = False) -> int | None:
     t = TRIALS.c
-    same = [t[k].is_not_distinct_from(row[k]) for k in ("data_digest", "window_start", "window_end", "seed")]
+    names = ["identity", "data_digest", "window_start", "window_end", "seed"]
+    names += [] if whatever_returns else ["returns_sha256"]
+    same = [t[k].is_not_distinct_from(row[k]) for k in names]
     query = sa.select(t.seq).where(t.market_key == row["market_key"], t.config_hash == row["config_hash"], *same)
     found = connection.execute(query.order_by(t.seq).limit(1)).scalar()
     return None if found is None else int(found)
@@ -214,5 +296,6 @@ def _check_end(connection: sa.Connection) -> None:
         return
     given = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'trials'").scalar() or 0
     highest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(TRIALS.c.id), 0))).scalar_one()
-    if given != highest:
+    accepted = connection.execute(sa.select(sa.func.max(LEDGER_EPOCHS.c.highest_id))).scalar()
+    if given != highest and not (given == accepted and highest < given):
         raise broken("?", highest, f"is the last row, but {given} were written")

@@ -82,6 +82,12 @@ class Models:
         with self._database.read() as connection:
             return [nan_for_null(row, _METRICS) for row in rows(connection.execute(query))]
 
+    def verdicts(self) -> list[tuple[int, Any]]:
+        """Number and verdict of every model that has one, those whose files are gone included."""
+        query = sa.select(MODELS.c.id, MODELS.c.verdict).where(MODELS.c.verdict.is_not(None)).order_by(MODELS.c.id)
+        with self._database.read() as connection:
+            return [(int(number), verdict) for number, verdict in connection.execute(query)]
+
     def _row(self, connection: sa.Connection, asked: int | str) -> Row:
         wanted = MODELS.c.model_id == asked if isinstance(asked, str) else MODELS.c.id == int(asked)
         found = rows(connection.execute(sa.select(MODELS).where(wanted)))

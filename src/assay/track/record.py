@@ -12,6 +12,7 @@ from assay.track.datasets import Datasets
 from assay.track.experiments import Experiments
 from assay.track.hyperparameters import Hyperparameters
 from assay.track.ledger import Ledger
+from assay.track.markets import Markets
 from assay.track.metrics import Metrics
 from assay.track.models import Models
 from assay.track.registry.champions import Champions
@@ -36,6 +37,7 @@ class Record:
         self.champions = Champions(database)
         self.trades = Trades(database)
         self.ledger = Ledger(database)
+        self.markets = Markets(database)
         self.configurations = Configurations(database)
         self.vault = Vault(database)
 

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from assay.market.sources.synthetic import synthetic
 from assay.testing.record import a_trade, a_trial
 from assay.track.record import Record, open_record
 from assay.track.schema.migrate import HEAD
@@ -31,6 +32,8 @@ _ROWS = (
     f"INSERT INTO api_keys (key_id, secret_sha256) VALUES ('key', '{_HASH}')",
     "INSERT INTO aliases (strategy_type, exchange, symbol, timeframe, alias, model_id) VALUES "
     "('rules', 'binance', 'BTC/USDT', '1h', 'champion', 1)",
+    "INSERT INTO ledger_epochs (market_key, seq, missing_rows, missing_configs, highest_id, row_hash, reason, "
+    f"accepted_by) VALUES ('x|Y/Z|1h', 0, 1, 2, 0, '{_HASH}', 'lost', 'me')",
     "INSERT INTO trained_configurations (strategy_name, exchange, pair, timeframe, config_id, model_id, trial_id) "
     "VALUES ('sma_cross', 'binance', 'BTC/USDT', '1h', 'STRATEGY_V3_20260102_030405_abcdef', 1, 1)",
 )
@@ -46,6 +49,7 @@ def fill(record: Record) -> None:
     record.trades.add(run, [a_trade()])
     for seed in range(3):
         record.ledger.append(a_trial(seed=seed), run)
+    record.markets.keep(synthetic(bars=300, seed=1))
     record.ledger.append(a_trial(market_key="binance|ETH/USDT|1h", n_configs=40), run)
     with record.database.write() as connection:
         for statement in _ROWS:

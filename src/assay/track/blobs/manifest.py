@@ -46,6 +46,7 @@ class ModelFacts:
     versions:   libraries that wrote the parts.
     created_at: UTC ms; also the time in the file's name.
     self_test:  probe windows and the decisions that are expected on them.
+    ledger_head: what the trial ledger held when it was judged; None where it was not.
     """
 
     strategy_type: str
@@ -62,6 +63,7 @@ class ModelFacts:
     lock_hash: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     self_test: Mapping[str, Any] = field(default_factory=dict)
+    ledger_head: Mapping[str, Any] | None = None
 
 
 def read_parts(folder: Path) -> dict[str, bytes]:
@@ -95,7 +97,8 @@ def manifest_bytes(parts: Mapping[str, bytes], facts: ModelFacts) -> bytes:
         {"path": name, "bytes": len(parts[name]), "sha256": hashlib.sha256(parts[name]).hexdigest()}
         for name in sorted(parts)
     ]
-    body = asdict(facts) | {
+    told = {name: value for name, value in asdict(facts).items() if value is not None or name != "ledger_head"}
+    body = told | {
         "format_version": FORMAT_VERSION,
         "created_at": iso(facts.created_at),
         "files": files,

@@ -10,6 +10,10 @@ from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import guards
 
 TOPICS = (runs, models, ledger, configurations, service)
+NAMED = {
+    "sqlite": "INSERT INTO ledger_chain (chain_id) VALUES (lower(hex(randomblob(16))))",
+    "postgresql": "INSERT INTO ledger_chain (chain_id) VALUES (replace(gen_random_uuid()::text, '-', ''))",
+}
 _DIALECTS: dict[str, Any] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 
@@ -19,7 +23,7 @@ def statements(dialect: str) -> list[str]:
     engine = MockConnection(_DIALECTS[dialect](), lambda ddl, *a, **k: written.append(_text(ddl, dialect)))
     RECORD.create_all(engine, checkfirst=False)
     slots = ", ".join(f"({slot})" for slot in range(64))
-    return [*written, *guards(dialect), f"INSERT INTO job_slots (slot_no) VALUES {slots}"]
+    return [*written, *guards(dialect), f"INSERT INTO job_slots (slot_no) VALUES {slots}", NAMED[dialect]]
 
 
 def _text(ddl: Any, dialect: str) -> str:

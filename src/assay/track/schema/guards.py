@@ -8,6 +8,15 @@ import sqlalchemy as sa
 _REFUSAL = "trials is append-only: a trial that was counted stays counted"
 _NOT_NEXT = "trials is append-only: this is not the next row of its chain"
 _HEADS = "trials is append-only: a chain has the end that was counted"
+_KEPT = "what the trial ledger rests on is kept: nothing of it is changed or deleted"
+_FIXED = tuple(
+    tuple(each.split())
+    for each in (
+        "ledger_chain UPDATE", "ledger_chain DELETE", "ledger_epochs UPDATE", "ledger_epochs DELETE",
+        "market_fingerprints DELETE",
+    )
+)  # fmt: skip
+_LONGER = "NEW.market_key = OLD.market_key AND NEW.first_at <= OLD.first_at AND NEW.last_at >= OLD.last_at"
 _NEXT = """INSERT INTO trial_heads (market_key, seq, n_configs, row_hash)
 VALUES (NEW.market_key, NEW.seq, NEW.n_configs, NEW.row_hash) ON CONFLICT (market_key) DO UPDATE SET
 seq = excluded.seq, n_configs = trial_heads.n_configs + excluded.n_configs, row_hash = excluded.row_hash"""
@@ -27,6 +36,12 @@ _SQLITE = [
     f"CREATE TRIGGER trial_heads_grow BEFORE UPDATE ON trial_heads WHEN NOT ({_GROWS})\n"
     f"BEGIN SELECT RAISE(ABORT, '{_HEADS}'); END",
     f"CREATE TRIGGER trial_heads_stay BEFORE DELETE ON trial_heads BEGIN SELECT RAISE(ABORT, '{_HEADS}'); END",
+    *(
+        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, '{_KEPT}'); END"
+        for table, verb in _FIXED
+    ),
+    f"CREATE TRIGGER market_fingerprints_grow BEFORE UPDATE ON market_fingerprints WHEN NOT ({_LONGER})\n"
+    f"BEGIN SELECT RAISE(ABORT, '{_KEPT}'); END",
 ]
 _POSTGRESQL = [
     "CREATE FUNCTION trials_append_only() RETURNS trigger LANGUAGE plpgsql AS "
@@ -45,6 +60,14 @@ _POSTGRESQL = [
     "FOR EACH ROW EXECUTE FUNCTION trial_heads_grow()",
     "CREATE TRIGGER trial_heads_no_truncate BEFORE TRUNCATE ON trial_heads "
     "FOR EACH STATEMENT EXECUTE FUNCTION trial_heads_grow()",
+    "CREATE FUNCTION ledger_kept() RETURNS trigger LANGUAGE plpgsql AS "
+    f"$$ BEGIN RAISE EXCEPTION '{_KEPT}' USING ERRCODE = '25006'; END $$",
+    *(
+        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION ledger_kept()"
+        for table, verb in _FIXED
+    ),
+    "CREATE TRIGGER market_fingerprints_grow BEFORE UPDATE ON market_fingerprints FOR EACH ROW\n"
+    f"WHEN (NOT ({_LONGER})) EXECUTE FUNCTION ledger_kept()",
 ]
 _AGGREGATE = {"sqlite": "json_group_object", "postgresql": "jsonb_object_agg"}
 

@@ -26,6 +26,9 @@ TRIALS = table(
     columns("block_sha256", "hash?"),
     columns("prev_hash row_hash", "hash"),
     columns("created_at", "ts", "now"),
+    # of schema 0004; in rows of before they are NULL, and no part of the hash
+    columns("identity recipe active_sha256", "hash?"),
+    columns("intervals mean_exposure", "json?"),
     sa.UniqueConstraint("market_key", "seq"),
     sa.UniqueConstraint("row_hash"),
     sa.Index(None, "market_key", "id"),
@@ -41,6 +44,38 @@ TRIAL_HEADS = table(
     columns("seq n_configs", "int", check="{} >= 1"),
     columns("row_hash", "hash"),
     plain_id=False,
+)
+
+# Which ledger this is: a random name, given once. Published heads of another ledger say nothing about this one.
+LEDGER_CHAIN = table(
+    "ledger_chain",
+    columns("chain_id", "text", key=True, check="length({}) = 32"),
+    columns("created_at", "ts", "now"),
+    plain_id=False,
+)
+
+# A person accepted that rows of a chain are missing: it is walked from here on, and what is missing counts on.
+LEDGER_EPOCHS = table(
+    "ledger_epochs",
+    columns("market_key", "text"),
+    columns("seq missing_rows missing_configs highest_id", "int", check="{} >= 0"),
+    columns("row_hash", "hash"),
+    columns("reason accepted_by", "text"),
+    columns("created_at", "ts", "now"),
+    sa.Index(None, "market_key", "id"),
+)
+
+# What the candles of each series that was ever scored looked like; kept when candles are deleted or renamed.
+MARKET_FINGERPRINTS = table(
+    "market_fingerprints",
+    columns("market_key", "text"),
+    columns("candles_digest", "hash"),
+    columns("first_at last_at", "ts"),
+    columns("n_bars", "int", check="{} >= 1"),
+    columns("zero_share", "real"),
+    columns("days hours bars", "text"),
+    columns("created_at updated_at", "ts", "now"),
+    sa.UniqueConstraint("market_key", "candles_digest"),
 )
 
 TRADES = table(

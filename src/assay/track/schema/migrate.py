@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from assay.kernel.errors import StoreError
 from assay.track.schema.hypertables import lay_hypertables
 
-HEAD = "0003"
+HEAD = "0004"
 _OURS = re.compile(r"\d{4}")
 # Of the candle and feature stores, which may live in the record's PostgreSQL database.
 _BESIDE = {"assay_store", "candles", "candle_revisions", "series", "covered", "ml_features"}

@@ -1,0 +1,253 @@
+"""A market is its candles, not its name: what they look like in a few kilobytes, and when two series are one market.
+
+Kept are the last closes of days and hours (of short series those of the bars, too), as logarithms in units of 1e-8. Two
+series are the same market if the Spearman correlation of their log returns is at least `SAME_RANKS` on the stretch that
+they share, or if at least `SAME_SHARE` of the returns that are not zero are equal within 1e-6: so a market is known
+under another exchange, symbol or timeframe, with adjusted prices, and with its stamps moved.
+"""
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.bars import Bars
+from assay.kernel.instrument import markets_of
+from assay.kernel.timeframe import DAY_MS, HOUR_MS, TIMEFRAMES
+
+SAME_RANKS = 0.98
+SAME_SHARE = 0.90
+LEAST_UNITS = 26  # common returns that a comparison needs
+MOST_FLAT = 0.5  # share of returns that are zero, from which on candles tell nothing of the market
+_SCALE = 1e8  # of a logarithm, for whole numbers
+_EQUAL = 100  # 1e-6
+_MOST_BARS = 4_096
+_SAME_CANDLES = 0.99
+_WEEK_BEGINS = 3  # 1970-01-01 was a Thursday
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closes:
+    """The last close of each unit of time that holds bars.
+
+    units: ``(k,)`` int64, the unit's number since 1970, increasing.   logs: ``(k,)`` int64, log close times 1e8.
+    """
+
+    units: IntArray
+    logs: IntArray
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    @property
+    def weeks(self) -> "Closes":
+        """Of days: the last of each week, Monday to Sunday."""
+        return _last_of(self.units + _WEEK_BEGINS, 7, self.logs)
+
+    def moved(self, by: int) -> "Closes":
+        """The same, so many units later."""
+        return Closes(self.units + by, self.logs)
+
+
+_NONE = Closes(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fingerprint:
+    """What a series looks like.
+
+    market_key: of the one series.   digest: SHA-256 over times and closes, the same under any name.
+    first, last: ms, opens of the first and the last bar.   zero_share: of returns that are zero.
+    days, hours, bars: closes; hours where a bar is no longer than one, bars of series of at most 4,096.
+    """
+
+    market_key: str
+    digest: str
+    first: int
+    last: int
+    n_bars: int
+    zero_share: float
+    days: Closes
+    hours: Closes = _NONE
+    bars: Closes = _NONE
+
+    @property
+    def tells(self) -> bool:
+        """Whether more can be said of it than its name and its digest: most of its prices move."""
+        return self.zero_share <= MOST_FLAT and len(self.days) > 0
+
+    @property
+    def bar_ms(self) -> int:
+        """Length of a bar."""
+        return TIMEFRAMES[markets_of(self.market_key)[0][2]]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Two series are one market. moved_ms: how much later the second one's stamps lie; 0 for the same time."""
+
+    moved_ms: int = 0
+
+
+def fingerprint(bars: Bars) -> Fingerprint:
+    """The fingerprint of a series of at least one bar. Cost: once through its closes."""
+    times, close, step = bars.timestamp, bars.close, bars.instrument.bar.ms
+    sha = hashlib.sha256(times.astype("<i8").tobytes() + close.astype("<f8").tobytes())
+    moves = np.diff(close)
+    zero = float((moves == 0.0).mean()) if len(moves) else 1.0
+    plain = Fingerprint(
+        bars.instrument.key, sha.hexdigest(), int(times[0]), int(times[-1]), len(bars), zero, days=_NONE
+    )  # fmt: skip
+    if close.min() <= 0.0:
+        return plain
+    logs = np.round(np.log(close) * _SCALE).astype(np.int64)
+    fine = len(bars) <= _MOST_BARS and step not in (HOUR_MS, DAY_MS)
+    return replace(
+        plain,
+        days=_last_of(times, DAY_MS, logs),
+        hours=_last_of(times, HOUR_MS, logs) if step <= HOUR_MS else _NONE,
+        bars=Closes(times // step, logs) if fine else _NONE,
+    )
+
+
+def same_market(one: Fingerprint, other: Fingerprint) -> Match | None:
+    """Whether two series are one market, by their candles alone; None where they are not, or share too little.
+
+    The unit is weeks where 26 returns are common, else days, hours, bars; a return counts between adjacent units that
+    both series hold bars in, the first and the last unit of each left out. Candles that were moved in time are found by
+    the daily (of less than 26 days the hourly) returns that they have in common, rounded to 1e-6.
+    """
+    if one.digest == other.digest:
+        return Match()
+    if not (one.tells and other.tells):
+        return None
+    for mine, theirs in _units(one, other):
+        a, b = _common(mine, theirs)
+        if len(a) >= LEAST_UNITS:
+            if _alike(a, b):
+                return Match()
+            break
+    for unit, mine, theirs in ((DAY_MS, one.days, other.days), (HOUR_MS, one.hours, other.hours)):
+        if min(len(mine), len(theirs)) > LEAST_UNITS:
+            by = _shift(mine, theirs)
+            return None if by is None else Match(by * unit)
+    return None
+
+
+def grown(old: Fingerprint, new: Fingerprint) -> Fingerprint | None:
+    """The two as one where `new` are the same candles, read again; None where they are others. Old itself if nothing is
+    new.
+    """
+    inner = old.days.units[1:-1]
+    _, at, there = np.intersect1d(inner, new.days.units[1:-1], assume_unique=True, return_indices=True)
+    if len(at) == 0 or not old.tells:
+        return new if old.digest == new.digest else None
+    same = old.days.logs[1:-1][at] == new.days.logs[1:-1][there]
+    if same.mean() < _SAME_CANDLES:
+        return None
+    if old.first <= new.first and new.last <= old.last:
+        return old
+    return replace(
+        new,
+        first=min(old.first, new.first),
+        last=max(old.last, new.last),
+        n_bars=max(old.n_bars, new.n_bars),
+        days=_union(old.days, new.days),
+        hours=_union(old.hours, new.hours),
+    )
+
+
+def packed(closes: Closes) -> str:
+    """Text for the record; empty for no closes."""
+    if not len(closes):
+        return ""
+    steps = [np.diff(each, prepend=0).astype("<i8").tobytes() for each in (closes.units, closes.logs)]
+    return base64.b64encode(zlib.compress(b"".join(steps), 6)).decode()
+
+
+def unpacked(text: str) -> Closes:
+    """Inverse of `packed`. Raises ValueError or zlib.error for text that is none."""
+    if not text:
+        return _NONE
+    steps = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), "<i8").astype(np.int64)
+    units, logs = np.split(steps, 2)
+    return Closes(np.cumsum(units), np.cumsum(logs))
+
+
+def _last_of(times: IntArray, unit: int, logs: IntArray) -> Closes:
+    number = times // unit
+    ends = np.flatnonzero(np.append(np.diff(number) != 0, True))
+    return Closes(number[ends], logs[ends])
+
+
+def _units(one: Fingerprint, other: Fingerprint) -> Iterator[tuple[Closes, Closes]]:
+    yield one.days.weeks, other.days.weeks
+    yield one.days, other.days
+    yield one.hours, other.hours
+    if one.bar_ms == other.bar_ms:
+        yield one.bars, other.bars
+
+
+def _common(one: Closes, other: Closes) -> tuple[IntArray, IntArray]:
+    """Returns of both between adjacent units that both hold."""
+    units, at, there = np.intersect1d(one.units[1:-1], other.units[1:-1], assume_unique=True, return_indices=True)
+    adjacent = np.diff(units) == 1
+    return np.diff(one.logs[1:-1][at])[adjacent], np.diff(other.logs[1:-1][there])[adjacent]
+
+
+def _alike(one: IntArray, other: IntArray) -> bool:
+    return abs(_spearman(one, other)) >= SAME_RANKS or _equal_share(one, other) >= SAME_SHARE
+
+
+def _equal_share(one: IntArray, other: IntArray) -> float:
+    moved = (one != 0) | (other != 0)
+    return float((np.abs(one - other)[moved] <= _EQUAL).mean()) if moved.any() else 0.0
+
+
+def _spearman(one: IntArray, other: IntArray) -> float:
+    a, b = _ranks(one), _ranks(other)
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / size if size > 0 else 0.0
+
+
+def _ranks(values: IntArray) -> FloatArray:
+    """Average ranks from 1."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: FloatArray = np.cumsum(counts) - (counts - 1) / 2
+    return ranks[place]
+
+
+def _shift(one: Closes, other: Closes) -> int | None:
+    """By how many units `other` lies later, where nearly all of its moves are those of `one`; else None."""
+    at, mine = _moves(one)
+    there, theirs = _moves(other)
+    _, i, j = np.intersect1d(mine, theirs, return_indices=True)
+    if len(i) < LEAST_UNITS:
+        return None
+    by, counts = np.unique(there[j] - at[i], return_counts=True)
+    shift = int(by[counts.argmax()])
+    a, b = _common(one.moved(shift), other)
+    return shift if len(a) >= LEAST_UNITS and _equal_share(a, b) >= SAME_SHARE else None
+
+
+def _moves(closes: Closes) -> tuple[IntArray, IntArray]:
+    """Units and returns in steps of 1e-6, of those that are not zero and stand once."""
+    adjacent = np.flatnonzero(np.diff(closes.units) == 1)
+    moves = np.round(np.diff(closes.logs)[adjacent] / _EQUAL).astype(np.int64)
+    values, first, counts = np.unique(moves, return_index=True, return_counts=True)
+    once = first[(counts == 1) & (values != 0)]
+    return closes.units[adjacent[once] + 1], moves[once]
+
+
+def _union(old: Closes, new: Closes) -> Closes:
+    """Both; where they meet what was read later, but of a unit that `new` begins within what `old` has whole."""
+    keep = np.isin(old.units, new.units[1:], invert=True)
+    added = np.isin(new.units, old.units[keep], invert=True)
+    units = np.concatenate([old.units[keep], new.units[added]])
+    order = np.argsort(units, kind="stable")
+    return Closes(units[order], np.concatenate([old.logs[keep], new.logs[added]])[order])
