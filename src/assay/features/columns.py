@@ -121,6 +121,11 @@ def forget(name: str) -> None:
     _BOOK.pop(name, None)
 
 
+def enter_again(entries: Mapping[str, Feature]) -> None:
+    """Put columns back that were taken out of the book with `forget`."""
+    _BOOK.update(entries)
+
+
 def book() -> Mapping[str, Feature]:
     """All columns that have a name of their own, in the order of their entry."""
     _load()

@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, ClassVar
 
+from assay.features.files import FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, Report, Trainer
 from assay.kernel.errors import TrainError
@@ -44,9 +45,11 @@ class Audited:
 
 def audited(
     trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, *, fit_seconds: float,
-    models: Sequence[Model] = (),
+    models: Sequence[Model] = (), own: FeatureFile | None = None,
 ) -> Audited:  # fmt: skip
     """Audit what a run has fitted, as `Context.audit` says. models: that it came to, which decide beside refits.
+
+    own: the user's file of features that the spec names.
 
     ``quick`` asks for the larger of 10 s and half of what the run's own fits took, ``full`` until all is asked. A run
     that is reproduced keeps the audit of the run that it repeats: how far a budget goes is no result.
@@ -58,7 +61,7 @@ def audited(
     context.listener(0.9, "causality audit")
     began = time.monotonic()
     budget = inf if context.audit == FULL else max(LEAST_BUDGET, _SHARE * fit_seconds)
-    report = audit(trainer, bars, spec=spec, seed=spec.seed, budget_s=budget, models=models)
+    report = audit(trainer, bars, spec=spec, seed=spec.seed, budget_s=budget, models=models, own=own)
     return Audited(context.audit, report, time.monotonic() - began)
 
 

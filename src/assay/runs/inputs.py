@@ -1,4 +1,4 @@
-"""What a run stands on besides spec and code: candles and strategy source, kept under the hash of what they hold."""
+"""What a run stands on besides spec and code: candles and the user's own files, kept under the hash of their bytes."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from assay.features.files import FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ArtifactError, ConfigError, shown
 from assay.kernel.instrument import Instrument
@@ -15,16 +16,22 @@ from assay.track.blobs.store import BYTES, Blobs
 from assay.track.experiments import Run
 from assay.track.snapshots import load_snapshot, snapshot
 
-SOURCE = "strategy_file"
+SOURCE, FEATURES = "strategy_file", "features_file"
 
 
-def keep(bars: Sequence[Bars], file: Path | None, spec: Mapping[str, Any], run: Run, context: Context) -> None:
-    """Snapshot the bars, link them to the run, and keep the source of a user's own strategy.
+def keep(
+    bars: Sequence[Bars], file: Path | None, spec: Mapping[str, Any], run: Run, context: Context, *,
+    features: FeatureFile | None = None,
+) -> None:  # fmt: skip
+    """Snapshot the bars, link them to the run, and keep the source of a user's own strategy and features.
 
-    ConfigError ``CONFIG_STRATEGY_FILE`` where the file is no longer the one that the spec names.
+    ConfigError ``CONFIG_STRATEGY_FILE`` and ``CONFIG_FEATURE_FILE`` where a file is no longer the one that was run.
     """
     if file is not None:
         _source(file, origin(spec), run, context)
+    if features is not None:
+        features.demand_unchanged()
+        _stored(features.source, FEATURES, features.name, run, context)
     for each in bars:
         _dataset(each, run, context)
 
@@ -56,15 +63,34 @@ def source_of(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[P
     if not wanted:
         yield None
         return
+    with _kept_file(run, SOURCE, wanted, context) as file:
+        yield file
+
+
+@contextmanager
+def features_of(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[Path | None]:
+    """The file of features that a run was given, as `source_of` gives a strategy's; None without."""
+    wanted = str(spec.get("features_digest") or "")
+    if not wanted:
+        yield None
+        return
+    with _kept_file(run, FEATURES, wanted, context) as file:
+        yield file
+
+
+@contextmanager
+def _kept_file(run: int, kind: str, wanted: str, context: Context) -> Iterator[Path]:
     for row in context.record.artifacts.read(run):
-        if row["artifact_type"] == SOURCE and row["sha256"] == wanted:
+        if row["artifact_type"] == kind and row["sha256"] == wanted:
             with TemporaryDirectory(prefix="assay-") as folder:
-                file = Path(folder) / (PurePath(row["artifact_name"]).name or "strategy.py")
+                file = Path(folder) / (PurePath(row["artifact_name"]).name or f"{kind}.py")
                 file.write_bytes(Blobs(context.artifacts).get(wanted))
                 yield file
             return
     raise ArtifactError(
-        f"run {run} ran a strategy file with hash {wanted[:12]}…, whose source was not kept", code="ARTIFACT_GONE"
+        f"run {run} ran a {kind.replace('_', ' ')} with hash {wanted[:12]}…, whose source was not kept",
+        code="ARTIFACT_GONE",
+        run=run,
     )
 
 
@@ -75,10 +101,14 @@ def _source(file: Path, wanted: str, run: Run, context: Context) -> None:
         raise ConfigError(
             f"strategy file {shown(file.name)} was changed while it ran", code="CONFIG_STRATEGY_FILE", file=file.name
         )
+    _stored(source, SOURCE, file.name, run, context)
+
+
+def _stored(source: bytes, kind: str, name: str, run: Run, context: Context) -> None:
     blobs = Blobs(context.artifacts)
     blob = blobs.put(source)
     place = blobs.path(blob) / BYTES
-    context.record.artifacts.add(run.id, SOURCE, place, name=file.name, sha256=blob, metadata={"blob": blob})
+    context.record.artifacts.add(run.id, kind, place, name=name, sha256=blob, metadata={"blob": blob})
 
 
 def _dataset(bars: Bars, run: Run, context: Context) -> None:

@@ -1,12 +1,13 @@
 """Whether the files of a model are what the record says."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from assay.kernel.errors import ArtifactError, shown
 from assay.track.blobs.envelope import Envelope, named
-from assay.track.blobs.manifest import LARGEST_MANIFEST, MANIFEST, content_sha256, verified
+from assay.track.blobs.manifest import FEATURES_PART, LARGEST_MANIFEST, MANIFEST, content_sha256, verified
 from assay.track.blobs.reading import read_file
 from assay.track.blobs.signature import LARGEST_SIGNATURE, SUFFIX, Keys, demand_signature
 from assay.track.blobs.store import check_bytes
@@ -33,8 +34,8 @@ def check(row: Mapping[str, Any], places: Places) -> None:
     path), at the folder of parts (manifest, listing, sizes, hashes), and that both hold the same bytes. Nothing of a
     model is built. Files that are missing here are fetched where a store is shared.
     Raises ArtifactError ``ARTIFACT_GONE``, ``_CORRUPT``, ``_MANIFEST``, ``_HEADER_MISMATCH``, ``_VERSION``,
-    ``_TOO_LARGE``, ``_FORBIDDEN_OPCODE``, ``_UNSIGNED``, ``_BAD_SIGNATURE``; ``_FORMAT`` for a row whose files Assay
-    did not write. StoreError ``STORE_IO`` where the disk fails. Cost: every byte is read and hashed.
+    ``_TOO_LARGE``, ``_FORBIDDEN_OPCODE``, ``_UNSIGNED``, ``_BAD_SIGNATURE``, ``_FEATURES``; ``_FORMAT`` for a row
+    whose files Assay did not write. StoreError ``STORE_IO`` where the disk fails. Cost: every byte is read and hashed.
     """
     opened(row, places)
 
@@ -57,7 +58,31 @@ def opened(row: Mapping[str, Any], places: Places) -> Opened:
     _demand_row(row, manifest, parts, where)
     if envelope.model_state != parts:
         raise ArtifactError(f"{where}: its file and its folder hold different parts", code="ARTIFACT_CORRUPT")
+    features_part(manifest, parts, where)
     return Opened(envelope, manifest, parts)
+
+
+def features_part(
+    manifest: Mapping[str, Any], parts: Mapping[str, bytes], where: str
+) -> tuple[str, bytes] | None:  # fmt: skip
+    """Name and source of the user's file that computes columns of a model; None for a model that needs none.
+
+    Nothing is run. Raises ArtifactError ``ARTIFACT_FEATURES`` where the model does not carry the file that it needs.
+    """
+    needed = manifest.get("features_file")
+    if needed is None:
+        return None
+    source = parts.get(FEATURES_PART)
+    found = None if source is None else hashlib.sha256(source).hexdigest()
+    if source is None or found != needed["sha256"]:
+        what = "does not carry it" if found is None else f"carries one with hash {found}"
+        raise ArtifactError(
+            f"{where} reads columns of {shown(needed['name'])} with hash {needed['sha256']}, and {what}",
+            code="ARTIFACT_FEATURES",
+            hint="Restore the model's files from a backup, or train it again with --features-file.",
+            file=needed["name"],
+        )
+    return needed["name"], source
 
 
 def _held(row: Mapping[str, Any], places: Places) -> tuple[Envelope, dict[str, Any], dict[str, bytes]]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from assay.features.files import FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, Trainer
 from assay.kernel.errors import ConfigError, shown
@@ -40,6 +41,7 @@ def audit(
     budget_s: float | None = None,
     probes: Collection[str] = PROBES,
     models: Sequence[Model] = (),
+    own: FeatureFile | None = None,
 ) -> AuditReport:
     """Ask each step from candles to equity whether it knows the future.
 
@@ -51,6 +53,7 @@ def audit(
                half of what the fits of all folds would take. What it cut off stands in `notes`.
     probes:    those that are on; all but in tests of the audit itself.
     models:    that were fitted elsewhere on these steps, such as a published one; decide beside the audit's own.
+    own:       the user's file of features that the spec names.
 
     A fit that does not repeat itself ends the questions about it: ``LEAK_UNREPEATABLE`` in `notes`, not `complete`.
     Cost: two tables of features and labels a cut, and the fits. Raises ConfigError ``CONFIG_AUDIT`` for numbers out of
@@ -59,7 +62,7 @@ def audit(
     _demand(cuts, refits, scrambles, probes)
     series = [bars] if isinstance(bars, Bars) else list(bars)
     began = time.monotonic()
-    ground = Ground.of(_steps(spec), series, seed, probes)
+    ground = Ground.of(_steps(spec, own), series, seed, probes)
     fits = Fits(ground, trainer)
     first = fits.fit(len(ground.folds) // 2, ground.panel)
     taken = time.monotonic() - began
@@ -175,12 +178,12 @@ def _instants(ground: Ground, first: Fitted, cuts: int) -> list[int]:
     return [int(times[row]) for row in draw.permutation(chosen)]
 
 
-def _steps(spec: TrainSpec | Pipeline) -> Pipeline:
+def _steps(spec: TrainSpec | Pipeline, own: FeatureFile | None) -> Pipeline:
     if isinstance(spec, Pipeline):
         return spec
     from assay.validate.audit.asked import pipeline_of
 
-    return pipeline_of(spec)
+    return pipeline_of(spec, own)
 
 
 def _demand(cuts: int, refits: int, scrambles: int, probes: Collection[str]) -> None:
