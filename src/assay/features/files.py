@@ -26,9 +26,10 @@ _LOADING = RLock()  # a file enters its columns in the one book of the process b
 class FeatureFile:
     """The columns that a file of the user's own declares, and the source that declared them.
 
-    name:     of the file, without folders.   path: from where it was run.
-    source:   the bytes that were run; empty for columns that were imported and of which no file is known.
-    digest:   SHA-256 (hex) of `source`, by which a spec names it.
+    name:     of the file, without folders; empty for columns that were imported (`assay.features.imported`).
+    path:     from where it was run.
+    source:   the bytes that were run; empty for imported columns.
+    digest:   SHA-256 (hex) of `source`, by which a spec names it; of the functions' code for imported columns.
     declared: what the file entered, as it entered it.
     columns:  the same by name for computing: what such a function raises, and a result that is no row of numbers, is
               refused with file and line, it gets copies of the columns that it reads, and NumPy's warnings are off.
@@ -44,8 +45,15 @@ class FeatureFile:
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", {each.name: _guarded(each, self) for each in self.declared})
 
+    @property
+    def title(self) -> str:
+        """What a message calls it."""
+        return shown(self.name)[1:-1] if self.name else "imported columns"
+
     def demand_unchanged(self) -> None:
         """Raise ConfigError ``CONFIG_FEATURE_FILE`` where the file at `path` is another one by now."""
+        if not self.source:
+            return
         try:
             now = hashlib.sha256(self.path.read_bytes()).hexdigest()
         except OSError:
@@ -62,18 +70,10 @@ def load_feature_file(path: Path) -> FeatureFile:
     feature; ``CONFIG_FEATURE`` and ``CONFIG_FEATURE_DUPLICATE`` with its line for a name that will not do, or is one of
     Assay's own columns.
     """
-    with _LOADING:
+    with _LOADING, _imported_aside():
         declared, source = _declared(path)
-    for each in declared:
-        if seek(each.name) is not None:
-            raise _at(path, each, "is there already", "CONFIG_FEATURE_DUPLICATE")
-        if type(each.lookback) is not int:
-            raise _at(path, each, f"declares lookback {shown(each.lookback)}, must be a whole number of bars")
-        if each.clock not in CLOCKS:
-            raise _at(path, each, f"declares clock {shown(each.clock)}, must be one of {', '.join(CLOCKS)}")
-        for need in each.needs:
-            if need.partition(":")[0] not in NEEDS:
-                raise _at(path, each, f"declares that it needs {shown(need)}, must be of {', '.join(NEEDS)}")
+        for each in declared:
+            _demand_declared(path, each)
     return FeatureFile(path.name, path, source, hashlib.sha256(source).hexdigest(), declared)
 
 
@@ -102,11 +102,20 @@ def feature_file(path: Path) -> Iterator[tuple[Feature, ...]]:
             forget(each.name)
 
 
-def _declared(path: Path) -> tuple[tuple[Feature, ...], bytes]:
-    """What the file enters, and its source; columns that were imported before do not stand in its way."""
-    imported = {name: entry for name, entry in book().items() if not _of_assay(entry)}
+@contextmanager
+def _imported_aside() -> Iterator[None]:
+    """Columns that were imported into this process are not in the book inside the block."""
+    imported = {name: entry for name, entry in book().items() if not of_assay(entry)}
     for name in imported:
         forget(name)
+    try:
+        yield
+    finally:
+        enter_again(imported)
+
+
+def _declared(path: Path) -> tuple[tuple[Feature, ...], bytes]:
+    """What the file enters into the book, taken out of it again, and its source."""
     before = set(book())
     try:
         _, source = executed(path, kind=_KIND, code=CODE)
@@ -119,11 +128,22 @@ def _declared(path: Path) -> tuple[tuple[Feature, ...], bytes]:
     finally:
         for name in set(book()) - before:
             forget(name)
-        enter_again(imported)
     if not own:
         hint = "Decorate a function of a study with @feature(lookback=…, unit=…)."
         raise refused(path, "declares no feature", kind=_KIND, code=CODE, hint=hint)
     return own, source
+
+
+def _demand_declared(path: Path, entry: Feature) -> None:
+    if seek(entry.name) is not None:
+        raise _at(path, entry, "is there already", "CONFIG_FEATURE_DUPLICATE")
+    if type(entry.lookback) is not int:
+        raise _at(path, entry, f"declares lookback {shown(entry.lookback)}, must be a whole number of bars")
+    if entry.clock not in CLOCKS:
+        raise _at(path, entry, f"declares clock {shown(entry.clock)}, must be one of {', '.join(CLOCKS)}")
+    for need in entry.needs:
+        if need.partition(":")[0] not in NEEDS:
+            raise _at(path, entry, f"declares that it needs {shown(need)}, must be of {', '.join(NEEDS)}")
 
 
 def _at(path: Path, entry: Feature, why: str, code: str = "CONFIG_FEATURE") -> ConfigError:
@@ -131,7 +151,8 @@ def _at(path: Path, entry: Feature, why: str, code: str = "CONFIG_FEATURE") -> C
     return ConfigError(f"{shown(path.name)[1:-1]}:{line}: feature {entry.name} {why}", code=code, feature=entry.name)
 
 
-def _of_assay(entry: Feature) -> bool:
+def of_assay(entry: Feature) -> bool:
+    """Whether a column of the book is Assay's own, not one that somebody imported."""
     return str(getattr(entry.compute, "__module__", "")).startswith("assay.")
 
 
@@ -155,11 +176,11 @@ def _computing(entry: Feature, own: FeatureFile) -> Callable[[Study], FloatArray
 
 def _raised(entry: Feature, own: FeatureFile, error: BaseException) -> TrainError:
     line = own_line(error, str(own.path))
-    where = own.name if line is None else f"{own.name}:{line}"
+    where = own.title if line is None else f"{own.title}:{line}"
     return TrainError(
-        f"{shown(where)[1:-1]}: feature {entry.name}: {type(error).__name__}: {error}",
+        f"{where}: feature {entry.name}: {type(error).__name__}: {error}",
         code=RAISED,
-        hint=f"assay audit --features-file {own.name} asks each feature by itself.",
+        hint="assay audit --features-file asks each feature by itself.",
         file=own.name,
         feature=entry.name,
     )
@@ -177,5 +198,5 @@ def _numbers(entry: Feature, own: FeatureFile, given: object, rows: int) -> Floa
 
 def _bad(entry: Feature, own: FeatureFile, why: str) -> ConfigError:
     return ConfigError(
-        f"{shown(own.name)[1:-1]}: feature {entry.name} {why}", code="CONFIG_FEATURE", file=own.name, feature=entry.name
+        f"{own.title}: feature {entry.name} {why}", code="CONFIG_FEATURE", file=own.name, feature=entry.name
     )

@@ -39,7 +39,7 @@ def demand_file(spec: TrainSpec, own: FeatureFile | None) -> None:
         raise _another(spec.features_digest, own)
     if own is not None and not isinstance(spec.features, str) and not own_names(spec.features, own):
         raise ConfigError(
-            f"features names no column of {own.name}; it declares {', '.join(own.columns)}",
+            f"features names no column of {own.title}; it declares {', '.join(own.columns)}",
             code=CODE,
             hint="Name them in the list, or name a set: all columns of the file are added to a set.",
             field="features",
@@ -68,7 +68,7 @@ def demand_sound(made: Table, bars: Bars, own: FeatureFile) -> None:
 
 
 def _unsound(own: FeatureFile, entry: Feature, why: str, bars: Bars) -> ConfigError:
-    text = f"{own.name}: feature {entry.name} {why} ({bars.instrument})"
+    text = f"{own.title}: feature {entry.name} {why} ({bars.instrument})"
     return ConfigError(text, code="CONFIG_FEATURE", file=own.name, feature=entry.name)
 
 
@@ -77,8 +77,8 @@ def _another(wanted: str, own: FeatureFile | None) -> ConfigError:
         text = f"the spec names a file of features with hash {wanted}, and no file is given"
         hint = "Give it with --features-file."
     elif not wanted:
-        text, hint = f"{own.name} is given, and the spec names no file of features", "Name its digest in the spec."
+        text, hint = f"{own.title} is given, and the spec names no file of features", "Name its digest in the spec."
     else:
-        text = f"the spec names a file of features with hash {wanted}, {own.name} has {own.digest}"
+        text = f"the spec names a file of features with hash {wanted}, {own.title} has {own.digest}"
         hint = "Give the file that it names, or take features_digest out of the spec to train with this one."
     return ConfigError(text, code=CODE, hint=hint, field="features_digest")

@@ -74,9 +74,9 @@ def _columns_of(spec: TrainSpec, bars: Bars, own: FeatureFile | None) -> Table:
     made = training_table(spec, bars, own)
     if bars.digest() != before:
         raise ConfigError(
-            f"{own.name}: one of {', '.join(own.columns)} writes into the bars that it is given",
+            f"{own.title}: one of {', '.join(own.columns)} writes into the bars that it is given",
             code="CONFIG_FEATURE",
-            hint=f"assay audit --features-file {own.name} names it.",
+            hint="assay audit --features-file names it.",
             file=own.name,
         )
     demand_sound(made, bars, own)

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay.features.files import FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ArtifactError, ConfigError, shown
 from assay.kernel.instrument import Instrument
@@ -16,12 +15,15 @@ from assay.track.blobs.store import BYTES, Blobs
 from assay.track.experiments import Run
 from assay.track.snapshots import load_snapshot, snapshot
 
+if TYPE_CHECKING:
+    from assay.features.files import FeatureFile
+
 SOURCE, FEATURES = "strategy_file", "features_file"
 
 
 def keep(
     bars: Sequence[Bars], file: Path | None, spec: Mapping[str, Any], run: Run, context: Context, *,
-    features: FeatureFile | None = None,
+    features: "FeatureFile | None" = None,
 ) -> None:  # fmt: skip
     """Snapshot the bars, link them to the run, and keep the source of a user's own strategy and features.
 
@@ -29,7 +31,7 @@ def keep(
     """
     if file is not None:
         _source(file, origin(spec), run, context)
-    if features is not None:
+    if features is not None and features.source:
         features.demand_unchanged()
         _stored(features.source, FEATURES, features.name, run, context)
     for each in bars:

@@ -255,7 +255,7 @@ def _model_files(
 def _saved(model: Model, past: History, folder: Path) -> None:
     """The model's parts, and with them the user's file that computes the columns it reads."""
     model.save(folder)
-    if past.own is not None:
+    if past.own is not None and past.own.source:
         (folder / FEATURES_PART).write_bytes(past.own.source)
 
 

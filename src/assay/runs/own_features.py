@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from assay.features.files import CODE, FeatureFile, feature_source, load_feature_file
+from assay.features.imported import imported_features
 from assay.features.training import demand_file
-from assay.kernel.errors import ConfigError
+from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
 from assay.runs.inputs import features_of
@@ -18,10 +19,16 @@ from assay.track.loading.checking import Opened, features_part
 def with_features(spec: TrainSpec, file: Path | None) -> tuple[TrainSpec, FeatureFile | None]:
     """The spec with the digest of the user's file in it, and the columns of that file; both as they are without a file.
 
+    Columns that were imported into this process stand for a file where the spec's list names one of them and no file is
+    given: an edited one is another spec. Of them nothing is kept, so such a run can not be executed again.
+
     Raises ConfigError ``CONFIG_FEATURE_FILE`` with both hashes where the spec names another file already, and where it
     names one and none is given; what `load_feature_file` raises.
     """
-    own = None if file is None else load_feature_file(file)
+    if file is not None:
+        own: FeatureFile | None = load_feature_file(file)
+    else:
+        own = None if isinstance(spec.features, str) else imported_features(spec.features)
     if own is not None and not spec.features_digest:
         spec = replace(spec, features_digest=own.digest)
     demand_file(spec, own)
@@ -58,6 +65,13 @@ def model_features(opened: Opened, where: str) -> Iterator[FeatureFile | None]:
     Its bytes are those that the manifest, and so the record, says. Raises ArtifactError ``ARTIFACT_FEATURES`` where the
     model needs a file and does not carry it, ConfigError as `load_feature_file`.
     """
+    needed = opened.manifest.get("features_file")
+    if needed is not None and not needed["name"]:
+        raise ArtifactError(
+            f"{where} reads columns that were imported where it was trained; their source was not kept",
+            code="ARTIFACT_FEATURES",
+            hint="Train it again with --features-file.",
+        )
     part = features_part(opened.manifest, opened.parts, where)
     if part is None:
         yield None

@@ -65,12 +65,12 @@ def opened(row: Mapping[str, Any], places: Places) -> Opened:
 def features_part(
     manifest: Mapping[str, Any], parts: Mapping[str, bytes], where: str
 ) -> tuple[str, bytes] | None:  # fmt: skip
-    """Name and source of the user's file that computes columns of a model; None for a model that needs none.
+    """Name and source of the user's file that computes columns of a model; None for a model that names none.
 
     Nothing is run. Raises ArtifactError ``ARTIFACT_FEATURES`` where the model does not carry the file that it needs.
     """
     needed = manifest.get("features_file")
-    if needed is None:
+    if needed is None or not needed["name"]:
         return None
     source = parts.get(FEATURES_PART)
     found = None if source is None else hashlib.sha256(source).hexdigest()

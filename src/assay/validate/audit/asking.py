@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.features.files import FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, Trainer
 from assay.kernel.errors import ConfigError, shown
@@ -22,6 +22,9 @@ from assay.validate.audit.futures import CUT_OFF, SCRAMBLES, changed
 from assay.validate.audit.ground import PROBES, Ground
 from assay.validate.audit.pipeline import Pipeline
 from assay.validate.audit.report import AuditReport
+
+if TYPE_CHECKING:
+    from assay.features.files import FeatureFile
 
 LEAST_BUDGET = 10.0  # seconds
 _SHARE = 0.5  # of the run's own fit time
@@ -41,7 +44,7 @@ def audit(
     budget_s: float | None = None,
     probes: Collection[str] = PROBES,
     models: Sequence[Model] = (),
-    own: FeatureFile | None = None,
+    own: "FeatureFile | None" = None,
 ) -> AuditReport:
     """Ask each step from candles to equity whether it knows the future.
 
@@ -178,7 +181,7 @@ def _instants(ground: Ground, first: Fitted, cuts: int) -> list[int]:
     return [int(times[row]) for row in draw.permutation(chosen)]
 
 
-def _steps(spec: TrainSpec | Pipeline, own: FeatureFile | None) -> Pipeline:
+def _steps(spec: TrainSpec | Pipeline, own: "FeatureFile | None") -> Pipeline:
     if isinstance(spec, Pipeline):
         return spec
     from assay.validate.audit.asked import pipeline_of
