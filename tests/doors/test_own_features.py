@@ -28,6 +28,8 @@ def my_middle(study):
     """A price between high and low."""
     return (study.bars.high + study.bars.low) / 2
 '''
+HELPED = GAP.replace("bars.close[:-1] - 1", "bars.close[:-1] - K")
+HELPER = "own_helper_of_this_test.py"
 FLAGS = {"exchange": "test", "symbols": ["GOLD/USDT:USDT"], "timeframe": "1h", "folds.train_bars": 1000,
          "folds.test_bars": 500}  # fmt: skip
 Own = tuple[Path, Path, dict[str, Any]]
@@ -249,3 +251,53 @@ def test_an_edited_column_that_was_imported_is_a_run_and_a_trial_of_its_own(stoc
     assert told("models", "verify", home=stocked)["faults"] == []
     error = error_of("models", "health", first["model_id"], home=stocked)
     assert error["code"] == "ARTIFACT_FEATURES" and "--features-file" in error["hint"]
+
+
+def test_a_module_of_the_file_goes_where_the_file_goes(stocked: Path, tmp_path: Path) -> None:
+    helper = tmp_path / HELPER
+    helper.write_text("K = 1.0\n")
+    path = file(tmp_path, HELPED, head=HEAD.replace("import numpy", f"from {helper.stem} import K\nimport numpy"))
+    first = told(*TRAIN, "--features-file", path, "--audit", "off", home=stocked)
+    helper.write_text("K = 0.5\n")
+    second = told(*TRAIN, "--features-file", path, "--audit", "off", home=stocked)
+    assert second["run_id"] != first["run_id"] and second["n_trials"] == 2
+    helper.unlink()
+    path.unlink()
+    assert told("runs", "reproduce", first["experiment_id"], home=stocked)["equal"]
+    with record_of(stocked) as record:
+        rows = [r for r in record.artifacts.read(first["experiment_id"]) if r["artifact_type"] == "features_file"]
+    assert [row["artifact_name"] for row in rows] == ["my_features.py", HELPER]
+    assert {row["metadata"]["digest"] for row in rows} == {first["own_features"]["sha256"]}
+    out = told("models", "export", first["model_id"], "--out", stocked / "out", home=stocked)
+    assert {FEATURES_PART, f"features_modules/{HELPER}"} <= set(out["files"])
+    assert told("models", "health", first["model_id"], home=stocked)["reasons"][0]["state"] == "PASS"
+    shutil.rmtree(Blobs(stocked / "artifacts").path(rows[1]["sha256"]))
+    assert error_of("runs", "reproduce", first["experiment_id"], home=stocked)["code"] == "ARTIFACT_GONE"
+
+
+STRATEGY = f'''
+import numpy as np
+from {HELPER.removesuffix(".py")} import K
+from assay.learn.strategies import Exit, Setups, Side, strategy
+
+
+@strategy("helped", {{"max_holding_periods": Exit(12, search=(12, 24), unit="bars")}}, lookback=1, needs_volume=False)
+def helped(bars):
+    """Buys after a fall."""
+    fall = np.r_[0.0, np.diff(bars.close)] < -K
+    return Setups(long=Side(hold=fall, columns={{}}, stop_base=0.05 * bars.close), short=None, edge=False)
+'''
+
+
+def test_so_does_a_module_of_a_strategy_file(stocked: Path, tmp_path: Path) -> None:
+    helper, path = tmp_path / HELPER, tmp_path / "helped.py"
+    helper.write_text("K = 0.25\n")
+    path.write_text(STRATEGY)
+    words = ("backtest", "helped", *MARKET, "--strategy-file", path)
+    first = told(*words, home=stocked)
+    assert first["metrics"]["total_trades"] > 0 and told(*words, home=stocked)["run_id"] == first["run_id"]
+    helper.write_text("K = 0.5\n")
+    assert told(*words, home=stocked)["run_id"] != first["run_id"]
+    helper.unlink()
+    path.unlink()
+    assert told("runs", "reproduce", first["experiment_id"], home=stocked)["equal"]

@@ -16,6 +16,7 @@ from assay.features.imported import imported_features, imported_from
 from assay.features.training import demand_file, demand_sound, own_names, training_table
 from assay.kernel.errors import ConfigError, TrainError
 from assay.kernel.spec import TrainSpec
+from assay.kernel.usercode import SourceFile, UserCode
 from assay.market.sources.synthetic import synthetic
 
 BARS = synthetic(bars=60, seed=1)
@@ -83,7 +84,7 @@ def test_a_file_is_named_by_its_source_and_leaves_the_book_as_it_was(tmp_path: P
     before = dict(book())
     own = loaded(tmp_path)
     assert dict(book()) == before
-    assert (own.name, own.source) == ("my.py", SOURCE.encode())
+    assert own.code is not None and (own.name, own.code.main.text, own.code.modules) == ("my.py", SOURCE.encode(), ())
     assert own.digest == hashlib.sha256(SOURCE.encode()).hexdigest()
     assert list(own.columns) == ["my_double", "my_top", "my_depth"]
 
@@ -203,7 +204,7 @@ def test_a_zero_denominator_warns_nobody(tmp_path: Path) -> None:
 
 
 def test_a_source_is_a_file_inside_the_block(tmp_path: Path) -> None:
-    with feature_source("../../my.py", SOURCE.encode()) as own:
+    with feature_source(UserCode(SourceFile("", "my.py", SOURCE.encode()))) as own:
         assert own.path.is_file() and own.name == "my.py" and own.path.parent.name.startswith("assay-")
         own.demand_unchanged()
         own.path.write_text("x = 1")
@@ -211,6 +212,24 @@ def test_a_source_is_a_file_inside_the_block(tmp_path: Path) -> None:
             own.demand_unchanged()
     with pytest.raises(ConfigError, match="was changed while it ran"):
         own.demand_unchanged()
+
+
+def test_a_module_of_the_file_is_part_of_its_digest(tmp_path: Path) -> None:
+    helper = tmp_path / "own_helper_of_features.py"
+    helper.write_text("K = 2.0\n")
+    source = SOURCE.replace("K = 2.0", "from own_helper_of_features import K")
+    own = loaded(tmp_path, source)
+    assert own.code is not None and [each.path for each in own.code.modules] == [helper.name]
+    with feature_source(own.code) as again:
+        assert again.digest == own.digest
+        made = training_table(spec_of(own), BARS, again)
+    helper.write_text("K = 3.0\n")
+    with pytest.raises(ConfigError, match="was changed while it ran"):
+        own.demand_unchanged()
+    other = loaded(tmp_path, source)
+    assert other.digest != own.digest
+    now = training_table(spec_of(other), BARS, other)
+    np.testing.assert_allclose(now.column("my_double"), 1.5 * made.column("my_double"), rtol=1e-12)
 
 
 def test_inside_the_block_the_columns_are_in_the_book(tmp_path: Path) -> None:
@@ -226,7 +245,7 @@ def imported_digest(source: str) -> str:
     try:
         exec(compile(source, "a cell", "exec"), {"__name__": "notebook"})
         own = imported_features(["my_double_lag_1"])
-        assert own is not None and own.source == b"" and own.title == "imported columns"
+        assert own is not None and own.code is None and own.title == "imported columns"
         assert set(names) <= set(own.columns)
         return own.digest
     finally:

@@ -1,10 +1,9 @@
 """Features of the user's own: a Python file with functions that are decorated with `assay.features.feature`."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
 
@@ -16,7 +15,8 @@ from assay.features.study import CLOCKS, Study
 from assay.features.tables import NEEDS
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import AssayError, ConfigError, TrainError, shown
-from assay.kernel.ownfile import executed, own_line, refused
+from assay.kernel.ownfile import own_line, refused, run_user_code
+from assay.kernel.usercode import UserCode, lay_out, read_user_code
 
 CODE, RAISED, _KIND = "CONFIG_FEATURE_FILE", "TRAIN_FEATURE", "feature"
 _LOADING = RLock()  # a file enters its columns in the one book of the process before they are taken out of it
@@ -28,8 +28,8 @@ class FeatureFile:
 
     name:     of the file, without folders; empty for columns that were imported (`assay.features.imported`).
     path:     from where it was run.
-    source:   the bytes that were run; empty for imported columns.
-    digest:   SHA-256 (hex) of `source`, by which a spec names it; of the functions' code for imported columns.
+    code:     the bytes that were run, with all modules of the user's that they load; None for imported columns.
+    digest:   SHA-256 (hex) of `code`, by which a spec names it; of the functions' bytecode for imported columns.
     declared: what the file entered, as it entered it.
     columns:  the same by name for computing: what such a function raises, and a result that is no row of numbers, is
               refused with file and line, it gets copies of the columns that it reads, and NumPy's warnings are off.
@@ -37,7 +37,7 @@ class FeatureFile:
 
     name: str
     path: Path
-    source: bytes
+    code: UserCode | None
     digest: str
     declared: tuple[Feature, ...]
     columns: Mapping[str, Feature] = field(init=False)
@@ -51,11 +51,11 @@ class FeatureFile:
         return shown(self.name)[1:-1] if self.name else "imported columns"
 
     def demand_unchanged(self) -> None:
-        """Raise ConfigError ``CONFIG_FEATURE_FILE`` where the file at `path` is another one by now."""
-        if not self.source:
+        """Raise ConfigError ``CONFIG_FEATURE_FILE`` where the file, or a module of it, is another one by now."""
+        if self.code is None:
             return
         try:
-            now = hashlib.sha256(self.path.read_bytes()).hexdigest()
+            now = read_user_code(self.path).digest
         except OSError:
             now = ""
         if now != self.digest:
@@ -71,19 +71,17 @@ def load_feature_file(path: Path) -> FeatureFile:
     Assay's own columns.
     """
     with _LOADING, _imported_aside():
-        declared, source = _declared(path)
+        declared, code = _declared(path)
         for each in declared:
             _demand_declared(path, each)
-    return FeatureFile(path.name, path, source, hashlib.sha256(source).hexdigest(), declared)
+    return FeatureFile(path.name, path, code, code.digest, declared)
 
 
 @contextmanager
-def feature_source(name: str, source: bytes) -> Iterator[FeatureFile]:
-    """These bytes as a file of this name, run in a folder that is gone afterwards; errors as `load_feature_file`."""
+def feature_source(code: UserCode) -> Iterator[FeatureFile]:
+    """These bytes as files, run in a folder that is gone afterwards; errors as `load_feature_file`."""
     with TemporaryDirectory(prefix="assay-") as folder:
-        path = Path(folder) / (PurePath(name).name or "features.py")
-        path.write_bytes(source)
-        yield load_feature_file(path)
+        yield load_feature_file(lay_out(code, Path(folder)))
 
 
 @contextmanager
@@ -114,11 +112,11 @@ def _imported_aside() -> Iterator[None]:
         enter_again(imported)
 
 
-def _declared(path: Path) -> tuple[tuple[Feature, ...], bytes]:
+def _declared(path: Path) -> tuple[tuple[Feature, ...], UserCode]:
     """What the file enters into the book, taken out of it again, and its source."""
     before = set(book())
     try:
-        _, source = executed(path, kind=_KIND, code=CODE)
+        _, code = run_user_code(path, kind=_KIND, code=CODE)
         own = tuple(entry for name, entry in book().items() if name not in before)
     except ConfigError as error:
         line = own_line(error, str(path))
@@ -131,7 +129,7 @@ def _declared(path: Path) -> tuple[tuple[Feature, ...], bytes]:
     if not own:
         hint = "Decorate a function of a study with @feature(lookback=…, unit=…)."
         raise refused(path, "declares no feature", kind=_KIND, code=CODE, hint=hint)
-    return own, source
+    return own, code
 
 
 def _demand_declared(path: Path, entry: Feature) -> None:

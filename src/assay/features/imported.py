@@ -12,23 +12,24 @@ import numpy as np
 from assay.features.columns import Feature, book
 from assay.features.files import FeatureFile, of_assay
 from assay.features.finding import owned
+from assay.kernel.usercode import read_user_code
 
 
 def imported_features(names: Iterable[str]) -> FeatureFile | None:
     """The imported columns of this process, where `names` holds one of them, a lag or the relative form of one.
 
-    Their `source` is empty, so that nothing can be kept of them; their digest is that of the functions' code with the
+    Their `code` is None, so that nothing can be kept of them; their digest is that of the functions' code with the
     constants and the functions of their module that it reads, so that another body is another digest.
     """
     own = {name: entry for name, entry in book().items() if not of_assay(entry)}
     if not any(owned(name, own) for name in names):
         return None
     entries = [own[name] for name in sorted(own)]
-    return FeatureFile("", Path(), b"", code_digest(entries), tuple(entries))
+    return FeatureFile("", Path(), None, code_digest(entries), tuple(entries))
 
 
 def imported_from(digest: str) -> Mapping[str, Feature]:
-    """The imported columns of this process whose file has this SHA-256 (hex), by name."""
+    """The imported columns of this process whose file, with the modules that it loads, has this SHA-256 (hex)."""
     return {name: entry for name, entry in book().items() if not of_assay(entry) and _file_digest(entry) == digest}
 
 
@@ -36,7 +37,8 @@ def code_digest(entries: Iterable[Feature]) -> str:
     """SHA-256 (hex) of what the columns declare and compute."""
     sha = hashlib.sha256()
     for each in entries:
-        declared = (each.name, each.group, each.lookback, each.unit, each.windowed, each.needs, each.level, each.clock)
+        declared = (each.name, each.group, each.lookback, each.unit, each.windowed, each.needs, each.level, each.clock,
+                    each.calendar)  # fmt: skip
         sha.update(repr(declared).encode() + b"\0" + _callable(each.compute, set()) + b"\0")
     return sha.hexdigest()
 
@@ -44,7 +46,7 @@ def code_digest(entries: Iterable[Feature]) -> str:
 def _file_digest(entry: Feature) -> str:
     code = getattr(entry.compute, "__code__", None)
     try:
-        return "" if code is None else hashlib.sha256(Path(code.co_filename).read_bytes()).hexdigest()
+        return "" if code is None else read_user_code(Path(code.co_filename)).digest
     except OSError:  # a notebook's cell has a file name and no file
         return ""
 

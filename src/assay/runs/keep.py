@@ -25,9 +25,10 @@ from assay.runs.context import Context
 from assay.runs.evidence import VERDICT, RunEvidence, audit_status
 from assay.runs.history import History
 from assay.runs.own_features import facts_of
-from assay.track.blobs.manifest import FEATURES_PART, ModelFacts, content_sha256, read_parts
+from assay.track.blobs.manifest import ModelFacts, content_sha256, read_parts
 from assay.track.blobs.store import Blobs
 from assay.track.experiments import Run
+from assay.track.loading.features import features_parts
 from assay.track.loading.selftest import self_test
 from assay.track.registry.publish import publish, write_files
 from assay.validate.thresholds import thresholds_of
@@ -255,8 +256,10 @@ def _model_files(
 def _saved(model: Model, past: History, folder: Path) -> None:
     """The model's parts, and with them the user's file that computes the columns it reads."""
     model.save(folder)
-    if past.own is not None and past.own.source:
-        (folder / FEATURES_PART).write_bytes(past.own.source)
+    code = None if past.own is None else past.own.code
+    for name, text in {} if code is None else features_parts(code).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(text)
 
 
 def _model_columns(spec: TrainSpec, evidence: RunEvidence) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
 from assay.runs.inputs import features_of
-from assay.track.loading.checking import Opened, features_part
+from assay.track.loading.checking import Opened
+from assay.track.loading.features import features_code
 
 
 def with_features(spec: TrainSpec, file: Path | None) -> tuple[TrainSpec, FeatureFile | None]:
@@ -72,10 +73,15 @@ def model_features(opened: Opened, where: str) -> Iterator[FeatureFile | None]:
             code="ARTIFACT_FEATURES",
             hint="Train it again with --features-file.",
         )
-    part = features_part(opened.manifest, opened.parts, where)
-    if part is None:
+    code = features_code(opened.manifest, opened.parts, where)
+    if code is None:
         yield None
         return
-    name, source = part
-    with feature_source(name, source) as own:
+    with feature_source(code) as own:
+        if own.digest != code.digest:
+            raise ArtifactError(
+                f"{where} carries {own.title} with hash {code.digest}; run here it has {own.digest}",
+                code="ARTIFACT_FEATURES",
+                hint="Modules on Python's path come before those that it carries: take theirs out of PYTHONPATH.",
+            )
         yield own

@@ -16,6 +16,8 @@ from assay.track.canonical import canonical
 MANIFEST = "manifest.json"
 FEATURES_PART = "features_file.py"
 """Of a model that reads columns of the user's own: the source of the file that computes them."""
+MODULES_PART = "features_modules"
+"""Folder of the modules of the user's that this file loads."""
 FORMAT_VERSION = 1
 LARGEST_MANIFEST = 64 * 1024 * 1024
 _NONE = type(None)

@@ -1,16 +1,16 @@
 """Whether the files of a model are what the record says."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from assay.kernel.errors import ArtifactError, shown
 from assay.track.blobs.envelope import Envelope, named
-from assay.track.blobs.manifest import FEATURES_PART, LARGEST_MANIFEST, MANIFEST, content_sha256, verified
+from assay.track.blobs.manifest import LARGEST_MANIFEST, MANIFEST, content_sha256, verified
 from assay.track.blobs.reading import read_file
 from assay.track.blobs.signature import LARGEST_SIGNATURE, SUFFIX, Keys, demand_signature
 from assay.track.blobs.store import check_bytes
+from assay.track.loading.features import features_code
 from assay.track.loading.formats import demand_format
 from assay.track.loading.places import Places
 
@@ -58,31 +58,8 @@ def opened(row: Mapping[str, Any], places: Places) -> Opened:
     _demand_row(row, manifest, parts, where)
     if envelope.model_state != parts:
         raise ArtifactError(f"{where}: its file and its folder hold different parts", code="ARTIFACT_CORRUPT")
-    features_part(manifest, parts, where)
+    features_code(manifest, parts, where)
     return Opened(envelope, manifest, parts)
-
-
-def features_part(
-    manifest: Mapping[str, Any], parts: Mapping[str, bytes], where: str
-) -> tuple[str, bytes] | None:  # fmt: skip
-    """Name and source of the user's file that computes columns of a model; None for a model that names none.
-
-    Nothing is run. Raises ArtifactError ``ARTIFACT_FEATURES`` where the model does not carry the file that it needs.
-    """
-    needed = manifest.get("features_file")
-    if needed is None or not needed["name"]:
-        return None
-    source = parts.get(FEATURES_PART)
-    found = None if source is None else hashlib.sha256(source).hexdigest()
-    if source is None or found != needed["sha256"]:
-        what = "does not carry it" if found is None else f"carries one with hash {found}"
-        raise ArtifactError(
-            f"{where} reads columns of {shown(needed['name'])} with hash {needed['sha256']}, and {what}",
-            code="ARTIFACT_FEATURES",
-            hint="Restore the model's files from a backup, or train it again with --features-file.",
-            file=needed["name"],
-        )
-    return needed["name"], source
 
 
 def _held(row: Mapping[str, Any], places: Places) -> tuple[Envelope, dict[str, Any], dict[str, bytes]]:
