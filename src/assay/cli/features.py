@@ -82,12 +82,15 @@ def _ranking(view: "View", people: "People") -> "Callable[..., None]":
         setting: Setting = None,
         max_features: Annotated[int | None, typer.Option(min=1, help="Columns that a fold may select. [all]")] = None,
         seed: Seed = None,
+        features_file: Annotated[
+            Path | None, typer.Option(help="Python file with features of your own, beside the set; it is run.")
+        ] = None,
         out: Page = None,
         home: Home = None,
         as_json: Json = False,
     ) -> None:
         flags = _flags(exchange, symbol, timeframe, features, target, train_bars, test_bars, bars, seed)
-        document = view(_ranked(flags, setting, max_features, out, home))
+        document = view(_ranked(flags, setting, max_features, features_file, out, home))
         say(document, lambda console: people(console, document, out), as_json=as_json)
 
     return command
@@ -136,8 +139,9 @@ def _flags(
 
 
 def _ranked(
-    flags: dict[str, Any], setting: list[str] | None, max_features: int | None, out: Path | None, home: Path | None
-) -> "Ranked":
+    flags: dict[str, Any], setting: list[str] | None, max_features: int | None, features_file: Path | None,
+    out: Path | None, home: Path | None,
+) -> "Ranked":  # fmt: skip
     from assay.runs.importance import ranked
     from assay.runs.report.ranked import demand_page, write_page
     from assay.runs.specs import build_spec
@@ -146,7 +150,7 @@ def _ranked(
     if out is not None:
         demand_page(out)
     with opened(home) as context:
-        found = ranked(context, spec, max_features=max_features)
+        found = ranked(context, spec, max_features=max_features, features_file=features_file)
     if out is not None:
         write_page(found, out)
     return found

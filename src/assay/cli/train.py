@@ -33,6 +33,9 @@ def train(
     strategy_file: Annotated[
         Path | None, typer.Option(help="Of rules: Python file with a strategy of your own.")
     ] = None,
+    features_file: Annotated[
+        Path | None, typer.Option(help="Python file with features of your own, beside the set; it is run.")
+    ] = None,
     spec: Annotated[Path | None, typer.Option(help="TOML or JSON file with the whole spec.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Train even if this spec already ran on these data.")] = False,
     audit: Audit = None,
@@ -52,7 +55,7 @@ def train(
     from assay.runs.execute import execute
 
     with opened(home, working=True, audit=audit) as context:
-        result = execute(chosen, context, file=strategy_file, force=force)
+        result = execute(chosen, context, file=strategy_file, features_file=features_file, force=force)
     people = searched if chosen.learner == "rules" else _people
     say(result.document, lambda console: people(console, result.document, existing=result.existing), as_json=as_json)
 
@@ -79,4 +82,8 @@ def _people(console: "Console", document: Document, *, existing: bool) -> None:
         number(metrics["sharpe_annual"], 2), number(metrics.get("auc")),
     )  # fmt: skip
     console.print(table)
+    own = document.get("own_features")
+    if own is not None:
+        text = f"columns of {own['name']} ({own['sha256'][:12]}): {', '.join(own['columns'])}"
+        console.print(text, markup=False, highlight=False)
     console.print(f"assay report {document['experiment_id']} writes the page with all of it.")

@@ -31,6 +31,7 @@ class Feature:
     level:    a ``quote`` column that stands for a price (relative form X/close - 1), not for a difference (X/close).
     clock:    the bars that `lookback` counts: own, of the higher, or of the next higher timeframe.
     delay:    own rows on top of it, of a lag.
+    calendar: whether it may hold dates: then the same bars in other years may give other values.
     compute:  gives ``(n,)`` float64 for a `Study`; what it says before `lookback` does not matter.
     """
 
@@ -44,6 +45,7 @@ class Feature:
     level: bool = True
     clock: Clock = "own"
     delay: int = 0
+    calendar: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +92,7 @@ def feature(
     needs: tuple[str, ...] = (),
     level: bool = True,
     clock: Clock = "own",
+    calendar: bool = False,
 ) -> Callable[[Compute], Compute]:
     """Make a function of a `Study` a column of every table that names it; the name is the function's unless given.
 
@@ -103,7 +106,7 @@ def feature(
 
     def enter(compute: Compute) -> Compute:
         own = name or getattr(compute, "__name__", "")
-        add(Feature(own, group, lookback, unit, compute, windowed, needs, level, clock))
+        add(Feature(own, group, lookback, unit, compute, windowed, needs, level, clock, calendar=calendar))
         return compute
 
     return enter
@@ -119,6 +122,11 @@ def family(template: str, build: Callable[..., Feature], names: Mapping[str, tup
 def forget(name: str) -> None:
     """Take a column of one's own out of the book again, for tests and notebooks."""
     _BOOK.pop(name, None)
+
+
+def enter_again(entries: Mapping[str, Feature]) -> None:
+    """Put columns back that were taken out of the book with `forget`."""
+    _BOOK.update(entries)
 
 
 def book() -> Mapping[str, Feature]:

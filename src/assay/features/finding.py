@@ -1,6 +1,8 @@
 """From a name to its column: of the book, of a family, a pattern column, a lag, or a relative form."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from assay.features import kernels
 from assay.features.columns import FORBIDDEN, LAG, Feature, book, families
@@ -8,11 +10,15 @@ from assay.features.patterns import pattern_feature
 from assay.kernel.errors import ConfigError, LeakError, shown
 from assay.kernel.names import did_you_mean
 
+Own = Mapping[str, Feature]
+NONE_OWN: Own = MappingProxyType({})
 _SHORT = {"rsi": "rsi_14", "return": "return_1", "spread": "avg_spread"}  # names that lags go by
 
 
-def find(name: str) -> Feature:
-    """The column of that name: in the book, a member of a family, a pattern column, a lag, or a relative form.
+def find(name: str, own: Own = NONE_OWN) -> Feature:
+    """The column of that name: of `own`, in the book, of a family, a pattern column, a lag, or a relative form.
+
+    own: columns of the user's file by name; they are found before those of the book.
 
     Raises LeakError ``LEAK_COLUMN`` for ``future_*``, ``target_*`` and pattern columns that are for y only; ConfigError
     ``CONFIG_FEATURE`` with the nearest names.
@@ -24,14 +30,26 @@ def find(name: str) -> Feature:
             hint="Take it out of the feature list; a pattern column's lags (w20_s2.0_high_breakout_lag_20) may stay.",
             column=name[:64],
         )
-    found = _seek(name)
+    found = seek(name, own)
     if found is None:
-        near = did_you_mean(name, book())
+        near = did_you_mean(name, [*own, *book()])
         raise ConfigError(f"feature {shown(name)} is unknown; {near}".rstrip("; "), code="CONFIG_FEATURE", hint=near)
     return found
 
 
-def _seek(name: str) -> Feature | None:
+def owned(name: str, own: Own) -> bool:
+    """Whether a column is one of `own`, or a lag or the relative form of one."""
+    if name in own:
+        return True
+    lag = LAG.fullmatch(name)
+    base = lag[1] if lag is not None else name.removesuffix("_rel")
+    return base != name and owned(base, own)
+
+
+def seek(name: str, own: Own = NONE_OWN) -> Feature | None:
+    """The column of that name as `find` gives it, or None."""
+    if name in own:
+        return own[name]
     if name in (known := book()):
         return known[name]
     for member in (*(f.match(name) for f in families()), pattern_feature(name)):
@@ -39,10 +57,11 @@ def _seek(name: str) -> Feature | None:
             return member
     lag = LAG.fullmatch(name)
     if lag is not None:
-        base = None if FORBIDDEN.match(lag[1]) else _seek(_SHORT.get(lag[1], lag[1]))
+        longer = lag[1] if lag[1] in own else _SHORT.get(lag[1], lag[1])
+        base = None if FORBIDDEN.match(lag[1]) else seek(longer, own)
         return None if base is None else _lagged(name, base, int(lag[2]))
     if name.endswith("_rel"):
-        base = _seek(name.removesuffix("_rel"))
+        base = seek(name.removesuffix("_rel"), own)
         return None if base is None or base.unit != "quote" else relative(base)
     return None
 

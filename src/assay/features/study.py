@@ -7,12 +7,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from assay.features.columns import Feature
-from assay.features.finding import find
+from assay.features.finding import NONE_OWN, Own, find
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.timeframe import Timeframe
 
 HIGHER = {"1m": "5m", "5m": "15m", "15m": "1h", "30m": "1h", "1h": "4h", "4h": "1d", "1d": "1w"}
+CLOCKS = {"own": 0, "higher": 1, "next": 2}
+"""Timeframes above the bars' own, by the name of the clock."""
 T = TypeVar("T")
 
 
@@ -21,11 +23,13 @@ class Study:
 
     bars:  the instrument's own bars, ``n`` rows.
     lower: bars of a lower timeframe of the same instrument, or None.
+    own:   columns of the user's file by name, which `column` finds before all others.
     """
 
-    def __init__(self, bars: Bars, lower: Bars | None = None) -> None:
+    def __init__(self, bars: Bars, lower: Bars | None = None, own: Own = NONE_OWN) -> None:
         self.bars = bars
         self.lower = lower
+        self.own = own
         self._lock = Lock()
         self._locks: dict[str, Lock] = {}
         self._known: dict[str, Any] = {}
@@ -42,7 +46,11 @@ class Study:
 
     def column(self, name: str) -> FloatArray:
         """Another column, ``(n,)``, NaN before its lookback; kept."""
-        return self.once(f"column {name}", lambda: self._blanked(find(name)))
+        return self.once(f"column {name}", lambda: self._blanked(find(name, self.own)))
+
+    def reader(self) -> "Study":
+        """The same study for a function of the user's: what it computes is shared, what it is given are copies."""
+        return _Reader(self)
 
     def fresh(self, feature: Feature) -> FloatArray:
         """A column as its function gives it, ``(n,)``: not blanked, and not kept unless somebody else asked for it."""
@@ -56,7 +64,7 @@ class Study:
     def per(self, clock: str) -> int:
         """Own bars in a bar of that clock; 1 where the timeframe map ends."""
         bar: Timeframe | None = self.bars.instrument.bar
-        for _ in range({"own": 0, "higher": 1, "next": 2}[clock]):
+        for _ in range(CLOCKS[clock]):
             bar = above(bar) if bar is not None else None
         return 1 if bar is None else bar.ms // self.bars.instrument.bar.ms
 
@@ -64,6 +72,16 @@ class Study:
         values = np.array(feature.compute(self), np.float64)
         values[: self.rows(feature)] = np.nan
         return values
+
+
+class _Reader(Study):
+    """A study whose columns may be written into without changing anyone else's."""
+
+    def __init__(self, study: Study) -> None:
+        self.__dict__.update(study.__dict__)
+
+    def column(self, name: str) -> FloatArray:
+        return super().column(name).copy()
 
 
 def above(bar: Timeframe) -> Timeframe | None:

@@ -13,7 +13,7 @@ import numpy as np
 import assay
 from assay.features import kernels
 from assay.features.columns import Feature
-from assay.features.finding import find, relative
+from assay.features.finding import NONE_OWN, Own, find, relative
 from assay.features.patterns import refuse_twins
 from assay.features.sets import EXTRAS, SETS
 from assay.features.study import Study, above
@@ -23,6 +23,8 @@ from assay.kernel.errors import ConfigError, DataError, shown
 from assay.kernel.names import did_you_mean
 
 _LOG = logging.getLogger(__name__)
+NEEDS = ("volume", "column", "joined", "lower", "ltf_volume", "higher", "next")
+"""What a column may need; ``column:NAME`` and ``joined:NAME`` say of what name."""
 _BLOCK = 8  # columns that are written into the matrix together: one cache line of a row
 
 
@@ -66,8 +68,10 @@ class Table:
         return 1.0 - self.missing / k if k else np.full(len(self), np.nan)
 
 
-def named(set: str | Sequence[str]) -> tuple[str, ...]:
+def named(set: str | Sequence[str], own: Own = NONE_OWN) -> tuple[str, ...]:
     """The columns that a set has wherever there are candles (`table` adds what further data allows).
+
+    own: columns of the user's file by name, which a list of names may hold.
 
     Raises ConfigError ``CONFIG_FEATURE`` for an unknown set or feature, ``CONFIG_FEATURE_DUPLICATE`` for one named
     twice, LeakError ``LEAK_COLUMN`` for a column that speaks of the future.
@@ -79,16 +83,19 @@ def named(set: str | Sequence[str]) -> tuple[str, ...]:
         return SETS[set]
     names = tuple(set)
     for i, name in enumerate(names):
-        find(name)
+        find(name, own)
         if name in names[:i]:
             raise ConfigError(f"feature {shown(name)} is named twice", code="CONFIG_FEATURE_DUPLICATE")
     refuse_twins(names)
     return names
 
 
-def set_digest(set: str | Sequence[str], *, levels: bool = False) -> str:
-    """SHA-256 (hex) of what a set computes: its columns, their lookbacks and units, and Assay's version."""
-    entries = [find(name) for name in (*named(set), *_extras(set))]
+def set_digest(set: str | Sequence[str], *, levels: bool = False, own: Own = NONE_OWN) -> str:
+    """SHA-256 (hex) of what a set computes: its columns, their lookbacks and units, and Assay's version.
+
+    own: columns of the user's file that a list may name; what they compute is said by the digest of that file.
+    """
+    entries = [find(name, own) for name in (*named(set, own), *_extras(set))]
     words = [[e.name, e.group, e.lookback, e.clock, e.unit, e.windowed, e.level] for e in entries]
     document = json.dumps([assay.__version__, levels, words], separators=(",", ":"))
     return hashlib.sha256(document.encode()).hexdigest()
@@ -100,6 +107,7 @@ def table(
     *,
     levels: bool = False,
     lower: Bars | None = None,
+    own: Own = NONE_OWN,
     threads: int = 2,
 ) -> Table:
     """Compute the columns of a set.
@@ -107,6 +115,7 @@ def table(
     levels:  keep price levels as they are; else each ``quote`` column X becomes ``X_rel``: X/close - 1, and X/close for
              differences such as MACD.
     lower:   bars of a lower timeframe, for the ``ltf_`` columns.
+    own:     columns of the user's file by name: behind a set with a name all of them, of a list those that it names.
     threads: columns are computed side by side; the result does not depend on it.
 
     Columns whose data is not there (volume, a higher timeframe, spread …) are left out and named in `absent`, with a
@@ -114,14 +123,16 @@ def table(
     Errors: those of `named`; DataError ``DATA_SCHEMA`` if `lower` is of another instrument or not of a lower timeframe.
     Cost: O(n k); memory: the matrix, and about 20 columns beside it.
     """
-    study = Study(bars, _checked_lower(bars, lower))
-    wanted = [find(name) for name in named(set)]
+    study = Study(bars, _checked_lower(bars, lower), own)
+    wanted = [find(name, own) for name in named(set, own)]
     extra = [find(name) for name in _extras(set)]
-    absent = {f.name: why for f in (*wanted, *extra) if (why := _lack(f, study))}
-    missed = [f.name for f in wanted if f.name in absent]
+    behind = list(own.values()) if isinstance(set, str) else []
+    every = [*wanted, *extra, *behind]
+    absent = {f.name: why for f in every if (why := _lack(f, study))}
+    missed = [f.name for f in (*wanted, *behind) if f.name in absent]
     if missed:
         _LOG.warning("%s: %d features absent: %s", bars.instrument, len(missed), ", ".join(missed))
-    there = [f for f in (*wanted, *extra) if f.name not in absent]
+    there = [f for f in every if f.name not in absent]
     features = [f if levels or f.unit != "quote" else relative(f) for f in there]
     _refuse_twins(features)
     lookbacks = tuple(study.rows(f) for f in features)

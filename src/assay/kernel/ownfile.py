@@ -6,26 +6,37 @@ from pathlib import Path
 from types import ModuleType
 
 from assay.kernel.errors import AssayError, ConfigError, shown
+from assay.kernel.usercode import UserCode, offer_modules, read_user_code
 
 
 def executed(path: Path, *, kind: str, code: str) -> tuple[ModuleType, bytes]:
     """Run the file; its module and its source. kind: what it should declare, a word.   code: of the ConfigError.
 
-    Raises ConfigError where it cannot be read or run, with the line that failed; an AssayError of its own as it is.
+    Modules that lie beside it or elsewhere outside of Python's own folders are loaded from the bytes that are read
+    now. Raises ConfigError where it cannot be read or run, with the line that failed; an AssayError of its own as it
+    is.
     """
+    module, source = run_user_code(path, kind=kind, code=code)
+    return module, source.main.text
+
+
+def run_user_code(path: Path, *, kind: str, code: str) -> tuple[ModuleType, UserCode]:
+    """As `executed`; with the source of all that the file can load."""
     try:
-        source = path.read_bytes()
+        source = read_user_code(path)
     except OSError as error:
         raise refused(path, f"cannot be read: {error.strerror}", kind=kind, code=code) from error
+    offer_modules(source)
     module = ModuleType(f"assay_user_{kind}_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and Numba look their module up
+    text = source.main.text
     try:
-        exec(compile(source, str(path), "exec"), vars(module))
+        exec(compile(text, str(path), "exec"), vars(module))
     except AssayError:
         raise
     except SyntaxError as error:
-        at = error.lineno or source[: source.find(b"\0") + 1].count(b"\n") + 1  # of a NUL no line is told
+        at = error.lineno or text[: text.find(b"\0") + 1].count(b"\n") + 1  # of a NUL no line is told
         raise refused(path, f"line {at}: {error.msg}", kind=kind, code=code, line=at) from error
     except (Exception, SystemExit) as error:  # a file that exits must not end the command without a word
         line = own_line(error, str(path))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from assay.kernel.errors import ConfigError, shown
 from assay.kernel.instrument import Instrument
 
 MOST_BARS = 1_000_000_000
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class TrainSpec:
     learner:    ``ensemble`` or ``rules`` (``lstm`` and ``ppo`` come with their trainers).
     exchange, symbols, timeframe: the market; several symbols make one global model.
     features:   name of a set, or names of columns.
+    features_digest: SHA-256 (hex) of the source of the user's file of features; empty without one. To a set all of its
+                columns are added; a list names those that it wants.
     bars:       only the newest this many closed bars of each symbol; None is all.
     short:      may the model sell short; None: where the symbol is a derivative (it has a settle currency).
     filter:     data filter, `assay.market.filter`; None leaves it off.
@@ -73,6 +77,7 @@ class TrainSpec:
     timeframe: str
     learner: str = "ensemble"
     features: str | tuple[str, ...] = "core72"
+    features_digest: str = ""
     target: TargetChoice = field(default_factory=TargetChoice)
     folds: FoldPlan = field(default_factory=FoldPlan)
     sizing: SizingChoice = field(default_factory=SizingChoice)
@@ -90,6 +95,13 @@ class TrainSpec:
             raise ConfigError(f"symbols {list(self.symbols)} names one twice", code="CONFIG_SYMBOL")
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed is {self.seed}, must be in 0..4294967295", code="CONFIG_PARAMETER", field="seed")
+        if self.features_digest and not _SHA256.fullmatch(self.features_digest):
+            raise ConfigError(
+                f"features_digest is {shown(self.features_digest)}, must be 64 hexadecimal digits or empty",
+                code="CONFIG_FEATURE_FILE",
+                hint="Leave it out: --features-file fills it in.",
+                field="features_digest",
+            )
         demand_bars(self.bars)
         _ = self.instruments  # each name is checked where it is built
 
@@ -104,13 +116,19 @@ class TrainSpec:
         return "+".join(sorted(i.key for i in self.instruments))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON-able dict of every field."""
-        return dict(json.loads(canonical(asdict(self))))
+        """Plain JSON-able dict of every field; `features_digest` only where it is not empty, as specs had none once."""
+        return dict(json.loads(self._canonical()))
 
     @property
     def hash(self) -> str:
         """SHA-256 (hex) of the canonical JSON: equal specs, equal hash, whatever the order they were written in."""
-        return hashlib.sha256(canonical(asdict(self)).encode()).hexdigest()
+        return hashlib.sha256(self._canonical().encode()).hexdigest()
+
+    def _canonical(self) -> str:
+        document = asdict(self)
+        if not self.features_digest:
+            del document["features_digest"]
+        return canonical(document)
 
 
 def canonical(value: object) -> str:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from assay.features.files import FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, Report, Trainer
 from assay.kernel.errors import TrainError
@@ -44,12 +45,15 @@ class Audited:
 
 def audited(
     trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, *, models: Sequence[Model] = (),
-    walked: Walked | None = None,
+    walked: Walked | None = None, own: FeatureFile | None = None,
 ) -> Audited:  # fmt: skip
     """Audit what a run has fitted, as `Context.audit` says. models: that it came to, which decide beside refits.
 
-    walked: the walk whose decisions are judged; None: the trainer is walked again. ``quick`` and ``full`` ask a number
-    of questions that depends on the spec alone. A run that is reproduced keeps the audit of the run that it repeats.
+    walked: the walk whose decisions are judged; None: the trainer is walked again.   own: the user's file of features
+    that the spec names.
+
+    ``quick`` and ``full`` ask a number of questions that depends on the spec alone. A run that is reproduced keeps the
+    audit of the run that it repeats.
     """
     if context.again is not None:
         return _kept(context.again.audit)
@@ -57,8 +61,10 @@ def audited(
         return Audited(OFF, None, 0.0)
     context.listener(0.9, "causality audit")
     began = time.monotonic()
-    questions = EVERY if context.audit == FULL else QUICK
-    report = audit(trainer, bars, spec=spec, seed=spec.seed, questions=questions, models=models, walked=walked)
+    report = audit(
+        trainer, bars, spec=spec, seed=spec.seed, questions=EVERY if context.audit == FULL else QUICK, models=models,
+        walked=walked, own=own,
+    )  # fmt: skip
     return Audited(context.audit, report, time.monotonic() - began)
 
 

@@ -24,6 +24,7 @@ from assay.runs.code import code_digest
 from assay.runs.context import Context
 from assay.runs.evidence import audit_status, jsonable
 from assay.runs.judged_again import first_other_decision, search_walked_again, walked_again
+from assay.runs.own_features import kept_features
 from assay.runs.strategies import blamed, chosen, demand_enough
 from assay.runs.trainers import trainer_of
 from assay.track.loading.live import load
@@ -56,17 +57,20 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
         )
     spec = parse(TrainSpec, row["spec"], path="spec")
     bars = inputs.bars_of(row["id"], context)
-    with inputs.source_of(row["id"], row["spec"], context) as file:
+    with (
+        inputs.source_of(row["id"], row["spec"], context) as file,
+        kept_features(row["id"], row["spec"], context) as own,
+    ):
         series = [bars[s] for s in spec.symbols]
         searched = left.get("kind") == "optimize"
         trainer = few_candidates(spec, file, left["best_parameters"]) if searched else trainer_of(spec)
         walked = (
             search_walked_again(spec, file, series, left["windows"])
             if searched
-            else walked_again(trainer, spec, series, context)
+            else walked_again(trainer, spec, series, context, own)
         )
         models = _published(row["id"], context, file)
-        found = audited(trainer, spec, series, replace(context, audit=FULL), models=models, walked=walked)
+        found = audited(trainer, spec, series, replace(context, audit=FULL), models=models, walked=walked, own=own)
         found = _compared(found, walked, row["id"], context)
     told = {"run": row["id"], "name": left["name"], "seconds": found.seconds} | (found.document or {})
     told |= _settled(row["id"], found, context)

@@ -14,6 +14,7 @@ from assay.runs.code import code_digest, surroundings
 from assay.runs.evidence import importance, jsonable, labels_summary, verdict_summary
 from assay.runs.history import History
 from assay.runs.judged import Judged
+from assay.runs.own_features import facts_of
 from assay.track.experiments import Run
 from assay.validate.thresholds import Thresholds
 from assay.validate.verdict import Verdict
@@ -72,6 +73,11 @@ def of_run(run: Run, filtered: Mapping[str, Any], peeked: Audited, *, began: flo
     }
 
 
+def own_features(past: History) -> dict[str, Any]:
+    """``own_features``: name and digest of the user's file, and its columns that were learnt from; empty without."""
+    return {} if past.own is None else {"own_features": facts_of(past.own, past.own_columns)}
+
+
 def unfunded(bars: Iterable[Bars]) -> dict[str, str]:
     """What is missing of a derivative without stored funding payments, by the name of the cost."""
     bare = [b.instrument.symbol for b in bars if ":" in b.instrument.symbol and "funding_rate" not in b.joined]
@@ -115,6 +121,7 @@ def document(
         "quality": {s: jsonable(examine(b).as_dict()) for s, b in past.bars.items()},
         "snapshots": {s: b.digest() for s, b in past.bars.items()},
         "absent": dict(past.absent) | unfunded(past.bars.values()),
+        **own_features(past),
         **verdict_summary(word),
         **kept,
         "advice": advice(word, found.metrics, bars_per_year=found.bars_per_year, cost_factor=factor),

@@ -5,17 +5,27 @@ from pathlib import Path
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
 from assay.runs.documents import TrainResult
+from assay.runs.own_features import demand_none
 
 
-def execute(spec: TrainSpec, context: Context, *, file: Path | None = None, force: bool = False) -> TrainResult:
+def execute(
+    spec: TrainSpec,
+    context: Context,
+    *,
+    file: Path | None = None,
+    features_file: Path | None = None,
+    force: bool = False,
+) -> TrainResult:
     """`assay.runs.train.train`, or for learner ``rules`` `assay.runs.optimize.optimize`; raises what they raise.
 
-    file: of a strategy that is the user's own.
+    file: of a strategy that is the user's own.   features_file: of columns that are; rules read none (ConfigError
+    ``CONFIG_FEATURE_FILE``).
     """
     if spec.learner == "rules":
+        demand_none(spec, features_file)
         from assay.runs.optimize import optimize
 
         return optimize(spec, context, file=file, force=force)
     from assay.runs.train import train
 
-    return train(spec, context, force=force)
+    return train(spec, context, features_file=features_file, force=force)

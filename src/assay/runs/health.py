@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from assay.features import table
+from assay.features.files import FeatureFile
+from assay.features.training import training_table
 from assay.kernel.contracts import Model
 from assay.kernel.errors import ArtifactError, DataError, TrainError
 from assay.kernel.panel import Panel, Window
@@ -18,6 +20,7 @@ from assay.runs import inputs, keep
 from assay.runs.context import Context
 from assay.runs.evidence import RunEvidence, jsonable
 from assay.runs.health_since import Since, age, locked, since_training
+from assay.runs.own_features import model_features
 from assay.simulate.metrics import metrics
 from assay.simulate.record import Record
 from assay.track.loading.checking import opened
@@ -156,8 +159,10 @@ def _judged(
     told: dict[str, Any],
 ) -> Iterator[Finding]:  # fmt: skip
     """Record and inputs; their numbers go into `told`."""
-    manifest = opened(row, context.places).manifest
-    window = _window(since, tuple(manifest["features"]))
+    bytes_ = opened(row, context.places)
+    manifest = bytes_.manifest
+    with model_features(bytes_, f"model {row['model_id']}") as own:
+        window = _window(since, tuple(manifest["features"]), own)
     if isinstance(window, Finding):
         yield window
         return
@@ -171,11 +176,14 @@ def _judged(
     yield seen
 
 
-def _window(since: Since, names: tuple[str, ...]) -> Window | Finding:
-    """Candles with the columns that the model reads, by its manifest; or which of them newer candles cannot give."""
+def _window(since: Since, names: tuple[str, ...], own: FeatureFile | None) -> Window | Finding:
+    """Candles with the columns that the model reads, by its manifest; or which of them newer candles cannot give.
+
+    own: the file of features that the model carries.
+    """
     if not names:
         return Window.of_bars(since.bars)
-    made = table(since.bars, since.spec.features)
+    made = training_table(since.spec, since.bars, own)
     missing = [name for name in names if name not in made.names]
     if missing:
         why = "; ".join(f"{name}: {made.absent.get(name, 'no such column')}" for name in missing[:3])

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.features import Table, table
+from assay.features import Table
+from assay.features.files import FeatureFile
+from assay.features.training import demand_sound, own_names, training_table
 from assay.kernel.bars import USABLE, Bars
-from assay.kernel.errors import DataError
+from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import TrainSpec
 from assay.targets import label, parse
@@ -24,6 +26,7 @@ class History:
     warm_up:  rows at the start of each window that the features need.
     absent:   reason by name for the features that the data cannot give.
     horizon:  most bars that a label looks ahead.
+    own:      the user's file of features that the columns were computed with; None without one.
     """
 
     panel: Panel
@@ -31,18 +34,25 @@ class History:
     warm_up: int
     absent: Mapping[str, str]
     horizon: int
+    own: FeatureFile | None = None
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """Names of the panel's columns that the user's file declares, lags and relative forms of them included."""
+        return own_names(next(iter(self.panel.windows.values())).names, self.own)
 
 
-def history(spec: TrainSpec, bars: Sequence[Bars]) -> History:
+def history(spec: TrainSpec, bars: Sequence[Bars], own: FeatureFile | None = None) -> History:
     """Features and labels for every instrument of a spec.
 
-    A feature that one instrument lacks is left out for all, and named. Raises DataError ``DATA_TOO_FEW`` with the
-    arithmetic, ``DATA_FLAT``; and what `features.table` and `targets` raise.
+    own: the user's file that the spec names. A feature that one instrument lacks is left out for all, and named.
+    Raises DataError ``DATA_TOO_FEW`` with the arithmetic, ``DATA_FLAT``; ConfigError ``CONFIG_FEATURE`` for a column of
+    the user's that is infinite, has no number, or writes into the bars; and what `training_table` and `targets` raise.
     """
     target = parse(spec.target.name, spec.target.params)
     for each in bars:
         _refuse_flat(each)
-    tables = [table(each, spec.features) for each in bars]
+    tables = [_columns_of(spec, each, own) for each in bars]
     names = tuple(n for n in tables[0].names if all(n in t.names for t in tables))
     warm_up = max(t.lookback for t in tables)
     windows = []
@@ -50,11 +60,27 @@ def history(spec: TrainSpec, bars: Sequence[Bars]) -> History:
         labels = label(each, target, costs=spec.costs)
         if USABLE in each.columns:
             labels = labels.only(each.columns[USABLE] == 1)
-        _refuse_few(each, warm_up, labels.horizon)
+        _refuse_few(each, warm_up, labels.horizon, tables)
         windows.append(Window(each, _columns(features, names), names, labels)[warm_up:])
     absent = {n: why for t in tables for n, why in t.absent.items()}
     horizon = max(w.labels.horizon for w in windows if w.labels is not None)
-    return History(Panel.of(*windows), {b.instrument.symbol: b for b in bars}, warm_up, absent, horizon)
+    return History(Panel.of(*windows), {b.instrument.symbol: b for b in bars}, warm_up, absent, horizon, own)
+
+
+def _columns_of(spec: TrainSpec, bars: Bars, own: FeatureFile | None) -> Table:
+    if own is None:
+        return training_table(spec, bars)
+    before = bars.digest()
+    made = training_table(spec, bars, own)
+    if bars.digest() != before:
+        raise ConfigError(
+            f"{own.title}: one of {', '.join(own.columns)} writes into the bars that it is given",
+            code="CONFIG_FEATURE",
+            hint="assay audit --features-file names it.",
+            file=own.name,
+        )
+    demand_sound(made, bars, own)
+    return made
 
 
 def bare(bars: Sequence[Bars]) -> History:
@@ -68,17 +94,23 @@ def _columns(features: Table, names: tuple[str, ...]) -> np.ndarray[tuple[int, i
     return np.ascontiguousarray(features.values[:, [features.names.index(n) for n in names]])
 
 
-def _refuse_few(bars: Bars, warm_up: int, horizon: int) -> None:
+def _refuse_few(bars: Bars, warm_up: int, horizon: int, tables: Sequence[Table]) -> None:
     usable = len(bars) - warm_up - horizon - 1
     if usable < LEAST_ROWS:
         raise DataError(
             f"{bars.instrument}: {max(usable, 0)} usable rows, {LEAST_ROWS} needed: {len(bars)} bars less {warm_up} of "
-            f"warm-up less {horizon + 1} whose label is not known yet",
+            f"warm-up ({_longest(tables)} reads so many) less {horizon + 1} whose label is not known yet",
             code="DATA_TOO_FEW",
             hint="Import more history, or choose a feature set with a shorter warm-up (mini5 needs 9 bars).",
             have=usable,
             need=LEAST_ROWS,
         )
+
+
+def _longest(tables: Sequence[Table]) -> str:
+    """The name of the column that looks back furthest."""
+    rows = {n: rows for t in tables for n, rows in zip(t.names, t.lookbacks, strict=True)}
+    return max(rows, key=lambda name: rows[name], default="no column")
 
 
 def _refuse_flat(bars: Bars) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from assay.runs import keep
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
 from assay.runs.history import History, history
+from assay.runs.own_features import with_features
 from assay.targets import Pattern, uniqueness
 from assay.validate.split.asked import plan
 
@@ -97,8 +99,12 @@ class Ranked:
         }
 
 
-def ranked(context: Context, spec: TrainSpec, *, max_features: int | None = None) -> Ranked:
+def ranked(
+    context: Context, spec: TrainSpec, *, max_features: int | None = None, features_file: Path | None = None
+) -> Ranked:
     """Rank a spec's feature columns for its target in its folds; nothing is stored.
+
+    features_file: of columns that are the user's own, ranked beside the spec's.
 
     Of one instrument. Base pattern columns are given along as candidates for y. Raises ConfigError ``CONFIG_SYMBOL``
     for several; what `history`, `plan` and `rank` raise.
@@ -108,9 +114,10 @@ def ranked(context: Context, spec: TrainSpec, *, max_features: int | None = None
     from assay.learn.ensemble.quick import fit_quick
 
     bars, _ = keep.candles(spec, context)
-    past = history(spec, bars)
+    spec, own = with_features(spec, features_file)
+    past = history(spec, bars, own)
     window, labels = past.panel.one, _labels(past)
-    columns = [find(name) for name in window.names]
+    columns = [find(name) if own is None else find(name, own.columns) for name in window.names]
     study = Study(bars[0])
     base = base_columns()
     found = rank(

@@ -1,30 +1,39 @@
-"""What a run stands on besides spec and code: candles and strategy source, kept under the hash of what they hold."""
+"""What a run stands on besides spec and code: candles and the user's own files, kept under the hash of their bytes."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ArtifactError, ConfigError, shown
 from assay.kernel.instrument import Instrument
+from assay.kernel.usercode import SourceFile, UserCode, lay_out, read_user_code
 from assay.runs.context import Context
 from assay.track.blobs.store import BYTES, Blobs
 from assay.track.experiments import Run
 from assay.track.snapshots import load_snapshot, snapshot
 
-SOURCE = "strategy_file"
+if TYPE_CHECKING:
+    from assay.features.files import FeatureFile
+
+SOURCE, FEATURES = "strategy_file", "features_file"
 
 
-def keep(bars: Sequence[Bars], file: Path | None, spec: Mapping[str, Any], run: Run, context: Context) -> None:
-    """Snapshot the bars, link them to the run, and keep the source of a user's own strategy.
+def keep(
+    bars: Sequence[Bars], file: Path | None, spec: Mapping[str, Any], run: Run, context: Context, *,
+    features: "FeatureFile | None" = None,
+) -> None:  # fmt: skip
+    """Snapshot the bars, link them to the run, and keep the source of a user's own strategy and features.
 
-    ConfigError ``CONFIG_STRATEGY_FILE`` where the file is no longer the one that the spec names.
+    ConfigError ``CONFIG_STRATEGY_FILE`` and ``CONFIG_FEATURE_FILE`` where a file is no longer the one that was run.
     """
     if file is not None:
         _source(file, origin(spec), run, context)
+    if features is not None and features.code is not None:
+        features.demand_unchanged()
+        _stored(features.code, FEATURES, run, context)
     for each in bars:
         _dataset(each, run, context)
 
@@ -56,29 +65,68 @@ def source_of(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[P
     if not wanted:
         yield None
         return
-    for row in context.record.artifacts.read(run):
-        if row["artifact_type"] == SOURCE and row["sha256"] == wanted:
-            with TemporaryDirectory(prefix="assay-") as folder:
-                file = Path(folder) / (PurePath(row["artifact_name"]).name or "strategy.py")
-                file.write_bytes(Blobs(context.artifacts).get(wanted))
-                yield file
-            return
-    raise ArtifactError(
-        f"run {run} ran a strategy file with hash {wanted[:12]}…, whose source was not kept", code="ARTIFACT_GONE"
-    )
+    with _kept_file(run, SOURCE, wanted, context) as file:
+        yield file
+
+
+@contextmanager
+def features_of(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[Path | None]:
+    """The file of features that a run was given, as `source_of` gives a strategy's; None without."""
+    wanted = str(spec.get("features_digest") or "")
+    if not wanted:
+        yield None
+        return
+    with _kept_file(run, FEATURES, wanted, context) as file:
+        yield file
+
+
+@contextmanager
+def _kept_file(run: int, kind: str, wanted: str, context: Context) -> Iterator[Path]:
+    rows = [row for row in context.record.artifacts.read(run) if row["artifact_type"] == kind]
+    rows = [row for row in rows if row["metadata"].get("digest", row["sha256"]) == wanted]
+    said = f"run {run} ran a {kind.replace('_', ' ')} with hash {wanted[:12]}…"
+    if not rows:
+        raise ArtifactError(f"{said}, whose source was not kept", code="ARTIFACT_GONE", run=run)
+    blobs = Blobs(context.artifacts)
+    files = [SourceFile(str(i), _place(row, kind), blobs.get(row["sha256"])) for i, row in enumerate(rows)]
+    with TemporaryDirectory(prefix="assay-") as folder:
+        path = lay_out(UserCode(files[0], tuple(files[1:])), Path(folder))
+        found = read_user_code(path).digest
+        if found != wanted:
+            raise ArtifactError(
+                f"{said}; what it kept hashes to {found[:12]}…: a module of it is not there, or is found elsewhere",
+                code="ARTIFACT_CORRUPT",
+                hint="Modules on Python's path come before those that were kept: take theirs out of PYTHONPATH.",
+                run=run,
+            )
+        yield path
+
+
+def _place(row: Mapping[str, Any], kind: str) -> str:
+    """Where a kept file belongs below its folder; a name that would leave it is cut to its last part."""
+    place = PurePath(row["artifact_name"])
+    inside = not place.is_absolute() and ".." not in place.parts
+    return str(place if inside else place.name) or f"{kind}.py"
 
 
 def _source(file: Path, wanted: str, run: Run, context: Context) -> None:
     """No hash brings a file back once it is changed."""
-    source = file.read_bytes()
-    if hashlib.sha256(source).hexdigest() != wanted:
+    code = read_user_code(file)
+    if code.digest != wanted:
         raise ConfigError(
             f"strategy file {shown(file.name)} was changed while it ran", code="CONFIG_STRATEGY_FILE", file=file.name
         )
+    _stored(code, SOURCE, run, context)
+
+
+def _stored(code: UserCode, kind: str, run: Run, context: Context) -> None:
+    """An artifact a file, the main one first; those of a file with modules say the digest of them all."""
     blobs = Blobs(context.artifacts)
-    blob = blobs.put(source)
-    place = blobs.path(blob) / BYTES
-    context.record.artifacts.add(run.id, SOURCE, place, name=file.name, sha256=blob, metadata={"blob": blob})
+    whole = {"digest": code.digest} if code.modules else {}
+    for each in code.files:
+        blob = blobs.put(each.text)
+        place = blobs.path(blob) / BYTES
+        context.record.artifacts.add(run.id, kind, place, name=each.path, sha256=blob, metadata={"blob": blob} | whole)
 
 
 def _dataset(bars: Bars, run: Run, context: Context) -> None:

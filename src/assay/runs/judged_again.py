@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from assay.features.files import FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, Silent, Trainer
 from assay.kernel.decisions import Decisions
@@ -23,9 +24,11 @@ from assay.validate.split.asked import plan
 from assay.validate.walk import Outcome, judge_model, walk
 
 
-def walked_again(trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context) -> Walked:
-    """Fit and judge every fold of a training again."""
-    past = history(spec, bars)
+def walked_again(
+    trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, own: FeatureFile | None
+) -> Walked:
+    """Fit and judge every fold of a training again. own: the user's file of features that the spec names."""
+    past = history(spec, bars, own)
     folds = plan(spec.folds, past.panel, horizon=past.horizon)
     steps = walk(
         trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=Silent(), workers=context.workers

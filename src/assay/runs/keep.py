@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from assay.features import set_digest
+from assay.features.files import FeatureFile
 from assay.kernel.arrays import BoolArray
 from assay.kernel.bars import USABLE, Bars
 from assay.kernel.clock import now_ms
@@ -24,9 +25,11 @@ from assay.runs.context import Context
 from assay.runs.evidence import VERDICT, RunEvidence, audit_status
 from assay.runs.history import History
 from assay.runs.identity import identity_of
+from assay.runs.own_features import facts_of
 from assay.track.blobs.manifest import ModelFacts, content_sha256, read_parts
 from assay.track.blobs.store import Blobs
 from assay.track.experiments import Run
+from assay.track.loading.features import features_parts
 from assay.track.loading.selftest import self_test
 from assay.track.registry.publish import publish, write_files
 from assay.validate.thresholds import thresholds_of
@@ -88,9 +91,12 @@ def _marked(bars: Bars, usable: BoolArray) -> Bars:
     return bars if usable.all() else replace(bars, columns={**bars.columns, USABLE: usable.astype(np.float64)})
 
 
-def data_digest(bars: Sequence[Bars], spec: TrainSpec) -> str:
-    """SHA-256 over the digests of all candles and of the feature set's definition."""
-    parts = [*sorted(b.digest() for b in bars), set_digest(spec.features)]
+def data_digest(bars: Sequence[Bars], spec: TrainSpec, own: FeatureFile | None = None) -> str:
+    """SHA-256 over the digests of all candles, of the feature set's definition and of the user's file of features."""
+    if own is None:
+        parts = [*sorted(b.digest() for b in bars), set_digest(spec.features)]
+    else:
+        parts = [*sorted(b.digest() for b in bars), set_digest(spec.features, own=own.columns), own.digest]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -125,12 +131,13 @@ def evidence_of(run: int, context: Context) -> RunEvidence | None:
 @contextmanager
 def running(
     spec: Asked, digest: str, bars: Sequence[Bars], context: Context, *, by: str = "", kind: str = "supervised",
-    file: Path | None = None, known: Mapping[str, Any] | None = None,
+    file: Path | None = None, features: FeatureFile | None = None, known: Mapping[str, Any] | None = None,
 ) -> Iterator[Run]:  # fmt: skip
     """A run in the record, with snapshots of its candles, kept alive by a heartbeat and ended as the block ends.
 
     by: what the run is named after; the learner when empty.   kind: the record's ``experiment_type``.
-    file: of a strategy that is the user's own; its source is kept with the run.   known: more of the run's metadata.
+    file: of a strategy that is the user's own; its source is kept with the run.   features: the user's file of them, of
+          which the same holds.   known: more of the run's metadata.
     """
     record, by, again = context.record, by or spec.learner, context.again
     name = f"{by} {' '.join(spec.symbols)} {spec.timeframe}"
@@ -152,7 +159,7 @@ def running(
     )
     with record.experiments.running(run):
         code.keep(record, run.id, Blobs(context.artifacts))
-        inputs.keep(bars, file, spec.as_dict(), run, context)
+        inputs.keep(bars, file, spec.as_dict(), run, context, features=features)
         yield run
 
 
@@ -178,7 +185,7 @@ def finish(
     """
     record, by = context.record, by or spec.learner
     if context.again is not None:
-        return _reproduced(spec, context, run, model, evidence, by)
+        return _reproduced(spec, context, run, model, evidence, past, by)
     written = _model_files(spec, context, model, evidence, past, by)
     with record.together():
         rows = publish(record, run.id, written, **_model_columns(spec, evidence))
@@ -190,10 +197,10 @@ def finish(
 
 
 def _reproduced(
-    spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunEvidence, by: str
+    spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunEvidence, past: History, by: str
 ) -> dict[str, Any]:
     with Blobs(context.artifacts).staging() as parts:
-        model.save(parts)
+        _saved(model, past, parts)
         content = content_sha256(read_parts(parts))
     document = dict(evidence.document) | {"model_id": None, "model_ids": {}, "config_id": None, CONTENT: content}
     leave(spec, context, run, replace(evidence, document=document), by=by)
@@ -222,7 +229,7 @@ def _model_files(
     blobs = Blobs(context.artifacts)
     window = next(iter(past.panel.windows.values()))
     with blobs.staging() as parts:
-        model.save(parts)
+        _saved(model, past, parts)
         return [
             write_files(
                 parts,
@@ -232,6 +239,7 @@ def _model_files(
                     symbol=symbol,
                     timeframe=spec.timeframe,
                     features=window.names,
+                    features_file=None if past.own is None else facts_of(past.own, past.own_columns),
                     lookback=past.warm_up + model.lookback,
                     spec_hash=spec.hash,
                     data_digest=evidence.document["data_digest"],
@@ -248,6 +256,15 @@ def _model_files(
             )
             for symbol in past.panel.windows
         ]
+
+
+def _saved(model: Model, past: History, folder: Path) -> None:
+    """The model's parts, and with them the user's file that computes the columns it reads."""
+    model.save(folder)
+    code = None if past.own is None else past.own.code
+    for name, text in {} if code is None else features_parts(code).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(text)
 
 
 def _model_columns(spec: TrainSpec, evidence: RunEvidence) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A run executed again from what it kept: its spec, its snapshots, its strategy's source. Then compared, bit by bit."""
+"""A run executed again from what it kept: its spec, its snapshots, the user's files. Then compared, bit by bit."""
 
 import hashlib
 import time
@@ -54,10 +54,10 @@ class _Kept:
 def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict[str, Any]:
     """Execute a run again as a new one with ``reproduces_id``, and compare all that both left.
 
-    Spec, candles and a user's own strategy come from what the run kept: neither candle store nor file is read, nothing
-    is added to the ledger, no model or configuration is published. `equal` says whether decisions, trades, accounts,
-    metrics and the model's ``content_sha256`` are the same to the last bit; `first` is the first difference,
-    `compared` all of them, `differs` what surrounds the two: commit, lock, versions, machine.
+    Spec, candles and a user's own strategy or features come from what the run kept: neither candle store nor file is
+    read, nothing is added to the ledger, no model or configuration is published. `equal` says whether decisions,
+    trades, accounts, metrics and the model's ``content_sha256`` are the same to the last bit; `first` is the first
+    difference, `compared` all of them, `differs` what surrounds the two: commit, lock, versions, machine.
 
     strict: different code, lock or versions are StoreError ``STORE_SURROUNDINGS``, and nothing runs.
 
@@ -84,8 +84,11 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
         identity=known_of(kept.row["metadata"]),
         effective=(document.get("evidence") or {}).get("effective_trials"),
     )
-    with inputs.source_of(number, kept.row["spec"], context) as file:
-        made = _executed(kept.spec, context.standing_on(again), file)
+    with (
+        inputs.source_of(number, kept.row["spec"], context) as file,
+        inputs.features_of(number, kept.row["spec"], context) as features,
+    ):
+        made = _executed(kept.spec, context.standing_on(again), file, features)
     now = keep.evidence_of(made["experiment_id"], context)
     if now is None:
         raise ArtifactError(f"run {made['experiment_id']} left no evidence", code="ARTIFACT_GONE")
@@ -177,10 +180,10 @@ def _demand_same(run: int, differs: list[dict[str, Any]]) -> None:
         )
 
 
-def _executed(spec: Spec, context: Context, file: Path | None) -> Mapping[str, Any]:
+def _executed(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, Any]:
     if isinstance(spec, BacktestSpec):
         return traded(spec, chosen(spec.strategy, file), context, file=file, force=True).document
-    return execute(spec, context, file=file, force=True).document
+    return execute(spec, context, file=file, features_file=features, force=True).document
 
 
 def _compared(kept: _Kept, now: RunEvidence, context: Context) -> list[Compared]:

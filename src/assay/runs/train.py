@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from assay.runs.documents import TrainResult, document, of_run, trial
 from assay.runs.evidence import RunEvidence, tables
 from assay.runs.history import history
 from assay.runs.judged import judged
+from assay.runs.own_features import with_features
 from assay.runs.ruling import ruled
 from assay.runs.trainers import trainer_of
 from assay.validate.audit.replay import Walked
@@ -24,22 +26,25 @@ from assay.validate.split.asked import plan
 from assay.validate.walk import Outcome, walk
 
 
-def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainResult:
+def train(spec: TrainSpec, context: Context, *, features_file: Path | None = None, force: bool = False) -> TrainResult:
     """Train as the spec says and remember all of it.
+
+    features_file: of columns that are the user's own; the spec is completed by its digest.
 
     The same spec on the same candles with the same code gives the existing completed run, unless `force`. Nothing is
     half-written: a run that fails or is stopped is marked so and publishes no model.
     """
     began = time.monotonic()
     trainer = trainer_of(spec)
+    spec, own = with_features(spec, features_file)
     bars, filtered = keep.candles(spec, context)
-    digest = keep.data_digest(bars, spec)
+    digest = keep.data_digest(bars, spec, own)
     if not force and (known := keep.existing(spec, digest, context)) is not None:
         return TrainResult(known, existing=True)
-    past = history(spec, bars)
+    past = history(spec, bars, own)
     folds = plan(spec.folds, past.panel, horizon=past.horizon)
     context.demand_whole(spec.market_key)
-    with keep.running(spec, digest, bars, context) as run:
+    with keep.running(spec, digest, bars, context, features=own) as run:
         report = Recording(context, run.id, "walking forward", 0.0, 0.85)
         outcomes = list(
             walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report, workers=context.workers)
@@ -47,7 +52,8 @@ def train(spec: TrainSpec, context: Context, *, force: bool = False) -> TrainRes
         found = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began))
         model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.9))
-        asked = audited(trainer, spec, bars, context, models=(model,), walked=Walked(past.panel, outcomes))
+        walked = Walked(past.panel, outcomes)
+        asked = audited(trainer, spec, bars, context, models=(model,), walked=walked, own=own)
         word = ruled(found, past, spec, context, number=number, audit=asked.report)
         told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
         told |= of_run(run, filtered, asked, began=began, workers=context.workers)

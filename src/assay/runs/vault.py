@@ -26,6 +26,7 @@ from assay.runs.evidence import jsonable, verdict_summary
 from assay.runs.history import History, bare, history
 from assay.runs.ingest import instant_of
 from assay.runs.judged import Judged, evidence_of, judged
+from assay.runs.own_features import kept_features
 from assay.track.loading.live import load
 from assay.track.registry.gate import not_audited
 from assay.track.rows import Row
@@ -129,15 +130,18 @@ def _earned(
 ) -> tuple[Judged, History, Trial]:
     """The run's published model on the locked bars; history before them is its warm-up."""
     began = time.monotonic()
-    with inputs.source_of(row["id"], row["spec"], context) as file:
+    with (
+        inputs.source_of(row["id"], row["spec"], context) as file,
+        kept_features(row["id"], row["spec"], context) as own,
+    ):
         model = load(model_row, context.places, strategy=file)
         bars, _ = keep.candles(replace(spec, bars=None), context.unsealed())
-        past = bare(bars) if spec.learner == "rules" else history(spec, bars)
+        past = bare(bars) if spec.learner == "rules" else history(spec, bars, own)
         fold = _fold(past, max(each.since for each in locks), bars)
         tested = judge_model(model, past.panel, fold.test, spec.costs)
     outcome = Outcome(0, fold, model, tested, time.monotonic() - began)
     found = judged([outcome], past, spec.costs, seed=spec.seed, limits=context.limits)
-    digest, seconds = keep.data_digest(bars, spec), time.monotonic() - began
+    digest, seconds = keep.data_digest(bars, spec, own), time.monotonic() - began
     return found, past, _trial(spec, found, digest, row, locks, seconds)
 
 

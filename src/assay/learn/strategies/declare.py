@@ -13,6 +13,7 @@ from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, 
 from assay.kernel.names import did_you_mean
 from assay.kernel.ownfile import own_line
 from assay.kernel.timeframe import Timeframe
+from assay.kernel.usercode import UserCode
 from assay.learn.strategies import exits
 from assay.learn.strategies.constraints import Constraint
 from assay.learn.strategies.parameters import EXITS, SIZINGS, Exit, Parameter, Structural, Threshold, sizing_parameters
@@ -35,7 +36,10 @@ class Strategy:
     needs_volume: whether bars without any volume are refused.
     two_sided:    whether it takes short positions.   state: whether it gives weights instead of entries.
     min_trades:   trades that a candidate of a search needs to count.
-    origin:       SHA-256 (hex) of the file of a strategy that is not Assay's own, else empty.
+    origin:       SHA-256 (hex) of the file of a strategy that is not Assay's own, else empty; with modules of the user's
+                  that it loads, of all of them (`assay.kernel.usercode.UserCode.digest`).
+    calendar:     whether it may hold dates: then other years may be decided otherwise.
+    source:       the file and its modules, of a strategy that is not Assay's own.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Strategy:
     state: bool = False
     min_trades: int = 10
     origin: str = ""
+    calendar: bool = False
+    source: UserCode | None = field(default=None, repr=False)
     docs: str = field(default="", repr=False)
 
     def of_kind(self, kind: type[Parameter]) -> dict[str, Parameter]:
@@ -178,6 +184,7 @@ def strategy(
     state: bool = False,
     sizing: str = "risk",
     min_trades: int = 10,
+    calendar: bool = False,
 ) -> Callable[[Callable[..., Found]], Strategy]:
     """Declare the function below as a rule; what stands in its place then is a `Strategy`.
 
@@ -186,6 +193,8 @@ def strategy(
 
     lookback:  rows before t that it may read: a number, or a function ``(values, timeframe) -> int``.
     two_sided: adds the parameter ``allow_short``.   sizing: default size, ``risk`` for rules with a stop or ``fixed``.
+    calendar:  the rule holds dates (a halving, an expiry): it may decide otherwise when the same bars are moved by 28
+               years. An audit says so instead of raising an alarm.
 
     Raises ConfigError ``CONFIG_STRATEGY`` for a declaration that contradicts itself.
     """
@@ -208,6 +217,7 @@ def strategy(
             two_sided=two_sided,
             state=state,
             min_trades=min_trades,
+            calendar=calendar,
             docs=docs,
         )
 

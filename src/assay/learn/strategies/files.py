@@ -1,11 +1,10 @@
 """Strategies of the user's own: a Python file with one decorated function."""
 
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.ownfile import executed, refused
+from assay.kernel.ownfile import refused, run_user_code
 from assay.learn.strategies.declare import Strategy
 from assay.learn.strategies.registry import NAMES, NOT_BUILT
 
@@ -18,7 +17,7 @@ def load_strategy_file(path: Path) -> Strategy:
     Raises ConfigError ``CONFIG_STRATEGY_FILE``: it cannot be read or run (with the line that failed), declares no
     strategy or several, or takes the name of one of Assay's.
     """
-    module, source = executed(path, kind=_KIND, code=_CODE)
+    module, source = run_user_code(path, kind=_KIND, code=_CODE)
     found = {id(value): value for value in vars(module).values() if isinstance(value, Strategy)}
     own = [
         each for each in found.values() if getattr(each.rule, "__module__", "") == module.__name__
@@ -29,7 +28,7 @@ def load_strategy_file(path: Path) -> Strategy:
         raise _refused(path, f"declares {len(own)} strategies ({', '.join(s.name for s in own)}); one a file is needed")
     if own[0].name in (*NAMES, *NOT_BUILT):
         raise _refused(path, f"names its strategy {shown(own[0].name)}, which Assay has already; choose another name")
-    return replace(own[0], origin=sha256(source).hexdigest())
+    return replace(own[0], origin=source.digest, source=source)
 
 
 def _refused(path: Path, why: str, *, hint: str = "") -> ConfigError:

@@ -14,9 +14,14 @@ from assay.track.blobs.store import Blobs, check_bytes, write_checked
 from assay.track.canonical import canonical
 
 MANIFEST = "manifest.json"
+FEATURES_PART = "features_file.py"
+"""Of a model that reads columns of the user's own: the source of the file that computes them."""
+MODULES_PART = "features_modules"
+"""Folder of the modules of the user's that this file loads."""
 FORMAT_VERSION = 1
 LARGEST_MANIFEST = 64 * 1024 * 1024
 _NONE = type(None)
+_NO_FILE = {"name": "", "sha256": ""}
 _FACTS: dict[str, type | tuple[type, ...]] = {
     "strategy_type": str,
     "exchange": str,
@@ -47,6 +52,8 @@ class ModelFacts:
     created_at: UTC ms; also the time in the file's name.
     self_test:  probe windows and the decisions that are expected on them.
     ledger_head: what the trial ledger held when it was judged; None where it was not.
+    features_file: ``name``, ``sha256`` and ``columns`` of the user's file that computes some of the features, whose
+                source is the part `FEATURES_PART`; None where Assay computes all of them.
     """
 
     strategy_type: str
@@ -64,6 +71,7 @@ class ModelFacts:
     versions: Mapping[str, str] = field(default_factory=dict)
     self_test: Mapping[str, Any] = field(default_factory=dict)
     ledger_head: Mapping[str, Any] | None = None
+    features_file: Mapping[str, Any] | None = None
 
 
 def read_parts(folder: Path) -> dict[str, bytes]:
@@ -104,6 +112,8 @@ def manifest_bytes(parts: Mapping[str, bytes], facts: ModelFacts) -> bytes:
         "files": files,
         "content_sha256": content_sha256(parts),
     }
+    if facts.features_file is None:
+        del body["features_file"]
     return canonical(body).encode() + b"\n"
 
 
@@ -167,6 +177,10 @@ def parsed_manifest(raw: bytes, where: str) -> dict[str, Any]:
     if wrong or not all(isinstance(name, str) for name in manifest["features"]):
         key = wrong[0] if wrong else "features"
         raise ArtifactError(f"{where}: {key} is {shown(manifest.get(key))}", code="ARTIFACT_MANIFEST", field=key)
+    own = manifest.get("features_file", _NO_FILE)
+    if not isinstance(own, dict) or not all(isinstance(own.get(key), str) for key in ("name", "sha256")):
+        text = f"{where}: features_file is {shown(own)}"
+        raise ArtifactError(text, code="ARTIFACT_MANIFEST", field="features_file")
     _demand_entries(manifest["files"], where)
     return manifest
 

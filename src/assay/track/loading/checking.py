@@ -10,6 +10,7 @@ from assay.track.blobs.manifest import LARGEST_MANIFEST, MANIFEST, content_sha25
 from assay.track.blobs.reading import read_file
 from assay.track.blobs.signature import LARGEST_SIGNATURE, SUFFIX, Keys, demand_signature
 from assay.track.blobs.store import check_bytes
+from assay.track.loading.features import features_code
 from assay.track.loading.formats import demand_format
 from assay.track.loading.places import Places
 
@@ -33,8 +34,8 @@ def check(row: Mapping[str, Any], places: Places) -> None:
     path), at the folder of parts (manifest, listing, sizes, hashes), and that both hold the same bytes. Nothing of a
     model is built. Files that are missing here are fetched where a store is shared.
     Raises ArtifactError ``ARTIFACT_GONE``, ``_CORRUPT``, ``_MANIFEST``, ``_HEADER_MISMATCH``, ``_VERSION``,
-    ``_TOO_LARGE``, ``_FORBIDDEN_OPCODE``, ``_UNSIGNED``, ``_BAD_SIGNATURE``; ``_FORMAT`` for a row whose files Assay
-    did not write. StoreError ``STORE_IO`` where the disk fails. Cost: every byte is read and hashed.
+    ``_TOO_LARGE``, ``_FORBIDDEN_OPCODE``, ``_UNSIGNED``, ``_BAD_SIGNATURE``, ``_FEATURES``; ``_FORMAT`` for a row
+    whose files Assay did not write. StoreError ``STORE_IO`` where the disk fails. Cost: every byte is read and hashed.
     """
     opened(row, places)
 
@@ -57,6 +58,7 @@ def opened(row: Mapping[str, Any], places: Places) -> Opened:
     _demand_row(row, manifest, parts, where)
     if envelope.model_state != parts:
         raise ArtifactError(f"{where}: its file and its folder hold different parts", code="ARTIFACT_CORRUPT")
+    features_code(manifest, parts, where)
     return Opened(envelope, manifest, parts)
 
 

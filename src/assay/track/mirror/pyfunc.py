@@ -12,10 +12,10 @@ import numpy as np
 from assay.kernel.bars import PRICES, Bars
 from assay.kernel.contracts import Model
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import DataError, shown
+from assay.kernel.errors import ArtifactError, DataError, shown
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
-from assay.track.blobs.manifest import LARGEST_MANIFEST, MANIFEST, parsed_manifest
+from assay.track.blobs.manifest import FEATURES_PART, LARGEST_MANIFEST, MANIFEST, parsed_manifest
 from assay.track.blobs.reading import read_file
 from assay.track.blobs.store import check_bytes
 from assay.track.loading.formats import FORMATS, Format, demand_format
@@ -23,6 +23,8 @@ from assay.track.loading.selftest import demand_alike
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from assay.features import Feature
 
 _COLUMNS = ("target", "stop", "take", "hold")
 
@@ -34,6 +36,7 @@ class CandleModel:
         self._model = model
         self.instrument = Instrument(*(manifest[name] for name in ("exchange", "symbol", "timeframe")))
         self.features: tuple[str, ...] = tuple(manifest["features"])
+        self._file: Mapping[str, Any] | None = manifest.get("features_file")
 
     def predict(self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None) -> "pd.DataFrame":
         """Columns ``target stop take hold``, a row for each candle: what to hold, decided at its close.
@@ -41,7 +44,8 @@ class CandleModel:
         model_input: closed candles of the model's own market, oldest first: ``timestamp`` (open, UTC ms, or a
         time), ``open high low close`` and, where the market has it, ``volume``; further columns are those of `Bars`.
         Rows before the model has seen enough history are flat. Raises DataError ``DATA_SCHEMA`` naming what is missing,
-        and what `Bars` and the features raise.
+        and what `Bars` and the features raise. Of a model that reads columns of the user's own, ArtifactError
+        ``ARTIFACT_FEATURES`` until its ``features_file.py`` was imported into this process: no code is run from here.
         """
         import pandas as pd
 
@@ -54,7 +58,7 @@ class CandleModel:
             return self._model.decide(Panel.of(Window.of_bars(bars)))[self.instrument.symbol]
         from assay.features import table
 
-        made = table(bars, self.features)
+        made = table(bars, self.features, own=self._own())
         missing = [name for name in self.features if name not in made.names]
         if missing:
             raise DataError(
@@ -66,6 +70,22 @@ class CandleModel:
         if not len(window):
             return _padded(None, len(bars))
         return _padded(self._model.decide(Panel.of(window))[self.instrument.symbol], len(bars))
+
+    def _own(self) -> "Mapping[str, Feature]":
+        """The columns of the user's own that the model reads, as they were imported."""
+        from assay.features.imported import imported_from
+
+        if self._file is None:
+            return {}
+        own = imported_from(str(self._file["sha256"]))
+        if not own:
+            raise ArtifactError(
+                f"the model reads columns of {shown(self._file['name'])} with hash {self._file['sha256']}, and no "
+                "such file was imported",
+                code="ARTIFACT_FEATURES",
+                hint=f"Read {FEATURES_PART} beside the model, and import it in this process: it is code.",
+            )
+        return own
 
 
 def candles(frame: "pd.DataFrame", instrument: Instrument) -> Bars:

@@ -1,10 +1,7 @@
 """The steps that a spec asks for."""
 
-from collections.abc import Collection
-
-from assay.features import table
-from assay.features.sets import EXTRAS
-from assay.features.tables import named
+from assay.features.files import FeatureFile
+from assay.features.training import training_table
 from assay.kernel.bars import Bars
 from assay.kernel.panel import Panel
 from assay.kernel.spec import TrainSpec
@@ -16,13 +13,11 @@ from assay.validate.split.asked import plan
 _ONLY_CANDLES = "rules"  # the learner that reads no feature and no label
 
 
-def _there(features: str | tuple[str, ...], absent: Collection[str]) -> tuple[str, ...]:
-    extras = EXTRAS[features] if isinstance(features, str) else ()
-    return tuple(name for name in (*named(features), *extras) if name not in absent)
+def pipeline_of(spec: TrainSpec, own: FeatureFile | None = None) -> Pipeline:
+    """Features, target, folds and costs of a training. Raises what `targets.parse` raises.
 
-
-def pipeline_of(spec: TrainSpec) -> Pipeline:
-    """Features, target, folds and costs of a training. Raises what `targets.parse` raises."""
+    own: the user's file of features that the spec names.
+    """
 
     def folds(panel: Panel) -> Plan:
         horizons = [window.labels.horizon for _, window in panel if window.labels is not None]
@@ -32,8 +27,8 @@ def pipeline_of(spec: TrainSpec) -> Pipeline:
 
     def columns(bars: Bars) -> Columns:
         symbol = bars.instrument.symbol
-        made = table(bars, there.get(symbol, spec.features))
-        there.setdefault(symbol, _there(spec.features, made.absent))
+        made = training_table(spec, bars, own, names=there.get(symbol))
+        there.setdefault(symbol, made.names)
         return Columns(made.values, made.names, made.lookback)
 
     if spec.learner == _ONLY_CANDLES:
@@ -44,4 +39,5 @@ def pipeline_of(spec: TrainSpec) -> Pipeline:
         plan=folds,
         label=lambda bars: label(bars, target, costs=spec.costs),
         costs=spec.costs,
+        own=own is not None,
     )

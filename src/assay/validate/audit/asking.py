@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from assay.validate.audit.pipeline import Pipeline
 from assay.validate.audit.replay import PROBE, Walked, choose_rows, coverage, repeat_probe, replay_probe
 from assay.validate.audit.report import AuditReport
 from assay.validate.walk import walk
+
+if TYPE_CHECKING:
+    from assay.features.files import FeatureFile
 
 _MIDDLE = 2
 
@@ -64,6 +68,7 @@ def audit(
     probes: Collection[str] = PROBES,
     models: Sequence[Model] = (),
     walked: Walked | None = None,
+    own: "FeatureFile | None" = None,
 ) -> AuditReport:
     """Ask each step from candles to equity whether it knows the future.
 
@@ -73,6 +78,7 @@ def audit(
     probes:    those that are on; all but in tests of the audit itself.
     models:    that were fitted elsewhere on these steps, such as a published one; decide beside the audit's own.
     walked:    the walk whose decisions are judged; None: the audit walks the trainer itself.
+    own:       the user's file of features that the spec names.
 
     A fit that does not repeat itself ends the questions about it: ``LEAK_UNREPEATABLE`` in `notes`, not `complete`.
     Cost: two tables of features and labels a cut, a decision of a fold a replay, and the fits. Raises ConfigError
@@ -80,7 +86,7 @@ def audit(
     """
     _demand(scrambles, probes)
     series = [bars] if isinstance(bars, Bars) else list(bars)
-    ground = Ground.of(_steps(spec), series, seed, probes)
+    ground = Ground.of(_steps(spec, own), series, seed, probes)
     walked = walked if walked is not None else _walk(ground, trainer)
     fits = Fits(ground.apart(), trainer)
     first = _first(fits, walked)
@@ -188,12 +194,12 @@ def _instants(ground: Ground, first: Fitted, cuts: int) -> list[int]:
     return [int(times[row]) for row in draw.permutation(chosen)]
 
 
-def _steps(spec: TrainSpec | Pipeline) -> Pipeline:
+def _steps(spec: TrainSpec | Pipeline, own: "FeatureFile | None") -> Pipeline:
     if isinstance(spec, Pipeline):
         return spec
     from assay.validate.audit.asked import pipeline_of
 
-    return pipeline_of(spec)
+    return pipeline_of(spec, own)
 
 
 def _demand(scrambles: int, probes: Collection[str]) -> None:

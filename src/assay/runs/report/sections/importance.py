@@ -23,8 +23,10 @@ def section(evidence: RunEvidence) -> Section | None:
     found = evidence.document["importance"]
     absent = evidence.document["absent"]
     parts: list[Part] = []
+    own = set(evidence.document.get("own_features", {}).get("columns", ()))
     if any(each["shares"] for each in found):
         names, shares = strongest(found)
+        names = [f"{name} (own)" if name in own else name for name in names]
         folds = [int(each["fold"]) + 1 for each in found]
         total = len({name for each in found for name in each["shares"]})
         caption = (
@@ -34,11 +36,23 @@ def section(evidence: RunEvidence) -> Section | None:
         if len(folds) > _FOLDS:
             caption += f" Drawn are the newest {_FOLDS} of {len(folds)} folds; the mean is of all."
         parts.append(figure("Feature importance per fold", lambda w: _draw(names, shares, folds, w), caption=caption))
+        parts += _own(evidence.document, found)
     else:
         parts.append(Note("This kind of model does not say which features it leans on."))
     if absent:
         parts.append(table("Features left out", ("Feature", "Reason"), sorted(absent.items()), words=True))
     return Section("importance", "Feature importance", lead, tuple(parts))
+
+
+def _own(document: Mapping[str, Any], found: list[Mapping[str, Any]]) -> list[Part]:
+    """The columns of the user's own file, each with its mean share over the folds; nothing where there was no file."""
+    own = document.get("own_features")
+    if own is None:
+        return []
+    mean = {n: np.mean([number(each["shares"].get(n, 0.0)) for each in found]) for n in own["columns"]}
+    rows = [(name, percent(share, 2)) for name, share in sorted(mean.items(), key=lambda pair: (-pair[1], pair[0]))]
+    of = f"{own['name']} with hash {own['sha256'][:12]}" if own["name"] else "imported code, which was not kept"
+    return [table("Columns of your own", ("Feature", "Mean share"), rows, caption=f"Computed by {of}.", words=True)]
 
 
 def strongest(found: list[Mapping[str, Any]]) -> tuple[list[str], FloatArray]:

@@ -1,0 +1,306 @@
+"""The closed process: it gets source, then questions; it gives arrays. See `assay.validate.isolation.process`.
+
+Started as ``python -s -P -B -c "…main(read, write, faults)"`` in an empty folder, with a minimal environment.
+"""
+
+import contextlib
+import faulthandler
+import importlib
+import io
+import os
+import resource
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.errors import AssayError
+from assay.kernel.usercode import SourceFile, UserCode, lay_out, library_roots
+from assay.validate.isolation.guard import Guard, system_reads
+from assay.validate.isolation.landlock import landlock_version, restrict
+from assay.validate.isolation.readers import PRELOADED, refuse_readers
+from assay.validate.isolation.surroundings import Clock, empty_environment, hide_files
+from assay.validate.isolation.wire import Broken, Message, bars_of, receive, send
+
+_MOST_REPORTS = 50
+_QUESTION_BYTES = 1 << 32
+
+
+@dataclass
+class Channel:
+    """The pipe to the parent. Attempts are written at once, between answers."""
+
+    asked: int
+    answers: int
+
+    def __post_init__(self) -> None:
+        self._lock = threading.RLock()
+        self._reported: set[tuple[str, str, int]] = set()
+
+    def report(self, what: str, file: str, line: int) -> None:
+        """Tell the parent what the user's code tried; the same once."""
+        with self._lock:
+            key = (what, file, line)
+            if key in self._reported or len(self._reported) >= _MOST_REPORTS:
+                return
+            self._reported.add(key)
+            send(self.answers, Message({"attempt": what, "file": file, "line": line}))
+
+    def answer(self, message: Message) -> None:
+        """Send an answer."""
+        with self._lock:
+            send(self.answers, message)
+
+    def question(self) -> Message:
+        """The next question. Raises `Broken` when the parent has gone."""
+        return receive(self.asked, most=_QUESTION_BYTES)
+
+
+class _Nowhere(io.TextIOBase):
+    """Standard output of a user's code: thrown away."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+
+def main(asked: int, answers: int, faults: int) -> None:
+    """Close the process, load the user's file, answer questions until the pipe ends."""
+    channel = Channel(asked, answers)
+    try:
+        start = channel.question()
+        places = _Places.made(Path.cwd(), start.facts)
+        guard, clock = _closed(channel, places, start.facts, faults)
+        with _failures(channel, places):
+            answerer = _loaded(start.facts["kind"], places)
+            channel.answer(Message(answerer.declared() | {"landlock": landlock_version()}))
+            _serve(channel, clock, answerer, places, int(start.facts["seconds"]))
+        del guard
+    except Broken:
+        pass
+    os._exit(0)  # threads of the user's code do not hold it up
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Folders of this process: source (read), cache (Numba's, written), work (empty, where it stands)."""
+
+    source: Path
+    cache: Path
+    work: Path
+    main: Path
+    names: tuple[str, ...]
+
+    @classmethod
+    def made(cls, folder: Path, facts: Mapping[str, Any]) -> "_Places":
+        files = [SourceFile(e["module"], e["path"], e["text"].encode("latin-1"), e["package"]) for e in facts["files"]]
+        places = {name: folder / name for name in ("source", "cache", "work")}
+        for each in places.values():
+            each.mkdir()
+        main = lay_out(UserCode(files[0], tuple(files[1:])), places["source"])
+        return cls(**places, main=main, names=tuple(f.path for f in files))
+
+
+def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults: int) -> tuple[Guard, Clock]:
+    """Everything that a user's code must not have is taken away, in an order that lets the libraries load first."""
+    _preload(facts["libraries"], facts["kind"])
+    _silence(faults)
+    os.chdir(places.work)
+    _cache_numba(places.cache)
+    reads = (*library_roots(), *_extension_folders(), *system_reads(), places.source, places.cache, places.work)
+    guard = Guard(
+        own=f"{places.source}/",
+        library=tuple(str(root) for root in library_roots()),
+        reads=tuple(str(each) for each in reads),
+        writes=(str(places.cache),),
+        report=channel.report,
+    )
+    clock = Clock()
+    clock.moved(int(facts["clock"]), int(facts["process"]))
+    clock.install(int(facts["clock"]) % 100_000)
+    refuse_readers(guard)
+    hide_files(guard)
+    empty_environment(guard)
+    tempfile.tempdir = str(places.work)
+    _limit(int(facts["memory"]))
+    if facts["landlock"]:
+        restrict(reads, (places.cache, Path(os.devnull)))
+    guard.install()
+    return guard, clock
+
+
+def _preload(libraries: list[str], kind: str) -> None:
+    names = [name for name in libraries if name.partition(".")[0] in PRELOADED]
+    own = ["assay.learn.strategies.files"] if kind == "strategy" else ["assay.features.files", "assay.features.tables"]
+    for name in ("numpy", "numba", "assay.learn.strategies", *own, *names):
+        with contextlib.suppress(ImportError):  # the file's own import says so with its line
+            importlib.import_module(name)
+    if kind == "feature":
+        from assay.features.columns import book
+
+        book()
+    else:
+        from assay.learn.strategies import Setups, strategy  # noqa: F401 - lazily imported names
+
+
+def _silence(faults: int) -> None:
+    """Nothing that is printed goes anywhere; a crash writes its place to the parent's pipe."""
+    faulthandler.enable(os.dup(faults))  # type: ignore[arg-type]  # a file number is taken too
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    sys.stdin = io.StringIO()
+    sys.stdout = sys.stderr = _Nowhere()  # type: ignore[assignment]
+    sys.__stdout__ = sys.__stderr__ = sys.stdout  # type: ignore[misc]
+
+
+def _cache_numba(folder: Path) -> None:
+    """Functions of the user's are cached in a folder of this process; Assay's own stay where they are, read only."""
+    from numba.core import caching, config
+
+    config.CACHE_DIR = str(folder)
+
+    @contextlib.contextmanager
+    def unwritten(_: object) -> Iterator[None]:
+        with contextlib.suppress(PermissionError):
+            yield
+
+    caching.Cache._guard_against_spurious_io_errors = unwritten
+
+
+def _extension_folders() -> tuple[Path, ...]:
+    """Where this Python keeps its compiled modules and its shared library, outside of the library roots."""
+    import _ctypes
+    import sysconfig
+
+    found = [sysconfig.get_config_var("DESTSHARED"), sysconfig.get_config_var("LIBDIR")]
+    found.append(str(Path(str(getattr(_ctypes, "__file__", ""))).parent) if hasattr(_ctypes, "__file__") else None)
+    return tuple(Path(each).resolve() for each in found if each)
+
+
+def _limit(memory: int) -> None:
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if _proc() else 0
+    for what, most in (
+        (resource.RLIMIT_AS, used + memory),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 256 << 20),
+    ):
+        _, hard = resource.getrlimit(what)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+
+
+def _proc() -> bool:
+    return Path("/proc/self/statm").exists()
+
+
+class _Strategy:
+    """Answers with the decisions of a strategy file."""
+
+    def __init__(self, path: Path) -> None:
+        from assay.learn.strategies.files import load_strategy_file
+
+        self.rule = load_strategy_file(path)
+
+    def declared(self) -> dict[str, Any]:
+        return {"name": self.rule.name, "origin": self.rule.origin}
+
+    def answer(self, question: Message) -> Message:
+        from assay.learn.strategies.honesty import rows_of
+
+        bars, values = bars_of(question), dict(question.facts["values"])
+        if question.facts.get("setups"):
+            return Message(
+                {}, {name: np.asarray(v, np.float64) for name, v in rows_of(self.rule.setups(bars, values)).items()}
+            )
+        made = self.rule.decisions(bars, values)
+        fields = {"target": made.target, "stop": made.stop, "take": made.take, "hold": made.hold}
+        return Message({}, {name: np.asarray(each) for name, each in fields.items()})
+
+
+class _Features:
+    """Answers with the columns of a features file."""
+
+    def __init__(self, path: Path) -> None:
+        from assay.features.files import feature_file
+
+        self._open = contextlib.ExitStack()
+        self.own = self._open.enter_context(feature_file(path))
+
+    def declared(self) -> dict[str, Any]:
+        return {"names": [each.name for each in self.own]}
+
+    def answer(self, question: Message) -> Message:
+        from assay.features.tables import table
+
+        names = question.facts["names"] or [each.name for each in self.own]
+        made = table(bars_of(question), list(names), levels=True, threads=1)
+        facts = {"names": list(made.names), "lookback": made.lookback, "lookbacks": list(made.lookbacks)}
+        return Message({**facts, "absent": dict(made.absent)}, {"values": made.values})
+
+
+def _loaded(kind: str, places: _Places) -> Any:
+    return (_Strategy if kind == "strategy" else _Features)(places.main)
+
+
+def _serve(channel: Channel, clock: Clock, answerer: Any, places: _Places, seconds: int) -> None:
+    while True:
+        question = channel.question()
+        clock.moved(int(question.facts["clock"]), int(question.facts["process"]))
+        _processor_time(seconds)
+        with _failures(channel, places):
+            made: Message = answerer.answer(question)
+            channel.answer(made)
+
+
+def _processor_time(seconds: int) -> None:
+    """The parent counts the seconds of the clock; this ends a question whose parent has gone."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + seconds * max(1, os.cpu_count() or 1) + 10
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+@contextlib.contextmanager
+def _failures(channel: Channel, places: _Places) -> Iterator[None]:
+    """What goes wrong inside the user's code is told to the parent as words; the process lives on."""
+    try:
+        yield
+    except Broken:
+        raise
+    except AssayError as error:
+        facts = {"error": error.code, "kind": type(error).__name__, "text": error.message, "hint": error.hint}
+        channel.answer(Message(facts | _place(error, places)))
+    except MemoryError as error:
+        channel.answer(
+            Message({"error": "MEMORY", "text": "needs more memory than it may take"} | _place(error, places))
+        )
+    except BaseException as error:  # noqa: BLE001 - a user's code may raise anything, and is told where
+        text = f"{type(error).__name__}: {error}"[:2_000]
+        channel.answer(Message({"error": "RAISED", "text": text, "module": _module(error)} | _place(error, places)))
+
+
+def _module(error: BaseException) -> str:
+    return str(error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+
+
+def _place(error: BaseException, places: _Places) -> dict[str, Any]:
+    """File and line of the user's code that an error came through, innermost; or where a chained one did."""
+    place: dict[str, Any] = {}
+    seen: BaseException | None = error
+    while seen is not None and not place:
+        trace = seen.__traceback__
+        while trace is not None:
+            name = trace.tb_frame.f_code.co_filename
+            if name.startswith(f"{places.source}/"):
+                place = {"file": os.path.relpath(name, places.source), "line": trace.tb_lineno}
+            trace = trace.tb_next
+        seen = seen.__cause__ or seen.__context__
+    return place

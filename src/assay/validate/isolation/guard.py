@@ -1,0 +1,266 @@
+"""Inside the closed process: what a user's file tries to reach is refused and reported with its line.
+
+Landlock and the limits are the wall. The audit hook and the replaced functions here give names to what hits it: each
+attempt is written to the parent at once, so that code which swallows the refusal, or tampers with this module later,
+cannot take it back.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+Report = Callable[[str, str, int], None]
+"""Called with what was tried, the user's file and its line."""
+
+_RUNS = frozenset(
+    [
+        "subprocess.Popen",
+        "os.system",
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.startfile",
+        "pty.spawn",
+    ]
+)
+_NATIVE = frozenset(
+    [
+        "ctypes.dlopen",
+        "ctypes.dlsym",
+        "ctypes.dlsym/handle",
+        "ctypes.call_function",
+        "ctypes.string_at",
+        "ctypes.wstring_at",
+        "ctypes.PyObj_FromPtr",
+        "ctypes.cdata",
+        "ctypes.cdata/buffer",
+        "ctypes.addressof",
+    ]
+)
+_CHANGES = frozenset(
+    [
+        "os.chdir",
+        "os.chflags",
+        "os.chmod",
+        "os.chown",
+        "os.link",
+        "os.mkdir",
+        "os.putenv",
+        "os.remove",
+        "os.removexattr",
+        "os.rename",
+        "os.rmdir",
+        "os.setxattr",
+        "os.symlink",
+        "os.truncate",
+        "os.unsetenv",
+        "os.utime",
+        "os.kill",
+        "os.killpg",
+        "signal.pthread_kill",
+    ]
+)
+_LISTS = frozenset(["os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.getxattr", "os.listxattr"])
+_READS = "open"
+_OPENS_DATABASE = "sqlite3.connect"
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_SYSTEM = ("/proc", "/sys", "/etc", "/dev", "/usr", "/lib")  # what libraries look at by themselves
+_HERE = f"{Path(__file__).parent}/"
+_TEXT = "<"  # file names of code that was made from text
+
+
+@dataclass
+class Guard:
+    """What a user's code may reach: `reads` and everything below, and `writes` where a library of ours writes there.
+
+    own:    folder of the user's source.   library: folders of Python, its libraries and Assay.
+    report: where attempts go.
+    """
+
+    own: str
+    library: tuple[str, ...]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    report: Report
+    busy: bool = field(default=False)
+
+    def install(self) -> None:
+        """From now on, and for as long as this process lives."""
+        sys.addaudithook(self._hook())
+
+    def caller(self) -> tuple[FrameType | None, FrameType | None]:
+        """The nearest frame that is no standard-library plumbing, and the nearest frame of the user's code."""
+        frame: FrameType | None = sys._getframe(1)
+        nearest = None
+        while frame is not None:
+            name = frame.f_code.co_filename
+            if name.startswith(self.own):
+                return nearest or frame, frame
+            if nearest is None and not _plumbing(name):
+                nearest = frame
+            frame = frame.f_back
+        return nearest, None
+
+    def by_user(self) -> bool:
+        """Whether the user's code itself asks, not a library that it called."""
+        nearest, user = self.caller()
+        return user is not None and (nearest is user or _from_text(nearest))
+
+    def refuse(self, what: str) -> PermissionError:
+        """Report an attempt of the user's code; the error to raise."""
+        _, user = self.caller()
+        if user is not None:
+            place = os.path.relpath(user.f_code.co_filename, self.own)
+            self.report(what, place, user.f_lineno)
+        return PermissionError(errno.EACCES, f"a file of your own may not do this: it {what}")
+
+    def may_read(self, path: str) -> bool:
+        """Whether a path lies in what may be read."""
+        return _below(path, self.reads)
+
+    def _hook(self) -> Callable[[str, tuple[Any, ...]], None]:
+        rules: dict[str, Callable[[str, tuple[Any, ...]], None]] = {_READS: self._opened}
+        rules |= dict.fromkeys(_RUNS, self._runs)
+        rules |= dict.fromkeys(_NATIVE, self._native)
+        rules |= dict.fromkeys(_CHANGES, self._changes)
+        rules |= dict.fromkeys(_LISTS, self._lists)
+        rules |= {_OPENS_DATABASE: self._database, "urllib.Request": self._fetches, "sys.addaudithook": self._hooks}
+        known = rules.get
+        sockets = self._connects
+
+        def hook(event: str, arguments: tuple[Any, ...]) -> None:
+            rule = known(event)
+            if rule is None and event.startswith("socket."):
+                rule = sockets
+            if rule is not None:
+                rule(event, arguments)
+
+        return hook
+
+    def _opened(self, event: str, arguments: tuple[Any, ...]) -> None:
+        path, _, flags = arguments
+        if isinstance(path, int) or path is None:
+            return
+        name = _absolute(path)
+        if isinstance(flags, int) and flags & _WRITING:
+            if _below(name, self.writes) and not self.by_user():
+                return
+            if name == os.devnull:
+                return
+            self._deny(f"writes the file {_shown(name)}", name)
+        if not self.may_read(name):
+            self._deny(f"opens the file {_shown(name)}", name)
+
+    def _deny(self, what: str, path: str) -> None:
+        """Refuse; silently where a library looks at the system, or at anything while it is being imported."""
+        nearest, user = self.caller()
+        quiet = user is None or (nearest is not user and not _from_text(nearest))
+        if quiet and (_below(path, _SYSTEM) or self._importing()):
+            raise PermissionError(errno.EACCES, "not in a closed process", path)
+        raise self.refuse(what)
+
+    def _importing(self) -> bool:
+        """Whether a library is being imported: the import system stands between here and the user's code."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and not frame.f_code.co_filename.startswith(self.own):
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                return True
+            frame = frame.f_back
+        return False
+
+    def _runs(self, event: str, arguments: tuple[Any, ...]) -> None:
+        self._refuse_user(f"starts another process ({event})")
+
+    def _connects(self, event: str, arguments: tuple[Any, ...]) -> None:
+        self._refuse_user(f"opens a connection ({event})")
+
+    def _fetches(self, event: str, arguments: tuple[Any, ...]) -> None:
+        raise self.refuse(f"opens a connection (to {_shown(str(arguments[0]))})")
+
+    def _hooks(self, event: str, arguments: tuple[Any, ...]) -> None:
+        self._refuse_user("installs an audit hook")
+
+    def _database(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if str(arguments[0]) != ":memory:":
+            raise self.refuse(f"opens the database {_shown(str(arguments[0]))}")
+
+    def _refuse_user(self, what: str) -> None:
+        error = self.refuse(what) if self.by_user() else PermissionError(errno.EACCES, "not in a closed process")
+        raise error
+
+    def _native(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.by_user():
+            raise self.refuse(f"calls native code ({event})")
+
+    def _changes(self, event: str, arguments: tuple[Any, ...]) -> None:
+        paths = [_absolute(each) for each in arguments if isinstance(each, str | bytes | os.PathLike)]
+        if paths and all(_below(path, self.writes) for path in paths) and not self.by_user():
+            return
+        if self.by_user():
+            raise self.refuse(f"changes the system ({event}{''.join(f' {_shown(path)}' for path in paths[:1])})")
+        if event not in ("os.putenv", "os.unsetenv"):
+            raise PermissionError(errno.EACCES, "not in a closed process")
+
+    def _lists(self, event: str, arguments: tuple[Any, ...]) -> None:
+        path = arguments[0] if arguments else "."
+        if isinstance(path, int):
+            return
+        name = _absolute("." if path is None else path)
+        if not self.may_read(name):
+            self._deny(f"lists the folder {_shown(name)}", name)
+
+
+def _plumbing(name: str) -> bool:
+    """Frames between a call and what asks: this module, and the parts of the standard library that only pass it on."""
+    return name.startswith((_HERE, "<frozen ")) or name in _PASSING
+
+
+def _passing() -> frozenset[str]:
+    import codecs
+    import genericpath
+    import glob
+    import io
+    import pathlib
+    import posixpath
+    import shutil
+    import socket
+    import subprocess
+    import tempfile
+
+    modules = (os, codecs, genericpath, glob, io, pathlib, posixpath, shutil, socket, subprocess, tempfile)
+    return frozenset(str(each.__file__) for each in modules)
+
+
+_PASSING = _passing()
+
+
+def _from_text(frame: FrameType | None) -> bool:
+    return frame is not None and frame.f_code.co_filename.startswith(_TEXT)
+
+
+def _absolute(path: str | bytes | os.PathLike[Any]) -> str:
+    return os.path.abspath(os.fsdecode(path))
+
+
+def _below(path: str, folders: Sequence[str]) -> bool:
+    return any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders)
+
+
+def _shown(text: str) -> str:
+    return repr(text[:200])
+
+
+def system_reads() -> tuple[Path, ...]:
+    """Files of the operating system that libraries load: shared libraries, the loader's cache, time zones."""
+    names = (
+        "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/localtime",
+        "/usr/share/zoneinfo", "/dev/null", "/dev/urandom",
+    )  # fmt: skip
+    return tuple(Path(name) for name in names)
