@@ -86,7 +86,8 @@ def test_many_columns_are_judged_piece_by_piece(monkeypatch) -> None:
     monkeypatch.setattr(overfitting, "_TOGETHER", 5 * 7)
     pieces = s.probability_of_backtest_overfitting(R, 8)
     np.testing.assert_array_equal(whole.logits, pieces.logits)
-    np.testing.assert_array_equal(whole.in_sample, pieces.in_sample)
+    # The sums of a product depend in their last bit on its shape, and on the processor.
+    np.testing.assert_allclose(whole.in_sample, pieces.in_sample, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
