@@ -45,6 +45,8 @@ def trial(spec: TrainSpec, found: Judged, digest: str, seconds: float, *, strate
         window=(first, last),
         intervals=scored(spec, found),
         times=found.whole.timestamp,
+        active=found.active,
+        mean_exposure=found.mean_exposure,
         tuning_method="none",
         seed=spec.seed,
         data_digest=digest,
