@@ -121,8 +121,10 @@ class Gate(BaseSettings):
 def load(*, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
     """The settings, and a warning for each variable that looks misspelt.
 
-    home: overrides ``ASSAY_HOME``. Raises ConfigError ``CONFIG_FIELD`` naming the variable, its value and its range.
+    home: overrides ``ASSAY_HOME``. Raises ConfigError ``CONFIG_FIELD`` naming the variable, its value and its range;
+    ``CONFIG_UNSAFE`` as `load_gate`.
     """
+    _refuse_confidence()
     settings = _read(Settings, {} if home is None else {"home": home})
     known = [_PREFIX + name.upper() for name in Settings.model_fields] + ["ASSAY_TEST_DATA"]
     known += [_GATE + name.upper() for name in Gate.model_fields]
@@ -135,6 +137,11 @@ def load_gate() -> Gate:
     Raises ConfigError ``CONFIG_FIELD`` as `load`; ``CONFIG_UNSAFE`` for a variable that no longer draws a line: nothing
     is judged by a line that somebody only believes to be drawn.
     """
+    _refuse_confidence()
+    return _read(Gate, {})
+
+
+def _refuse_confidence() -> None:
     old = os.environ.get(_CONFIDENCE)
     if old:
         raise ConfigError(
@@ -144,7 +151,6 @@ def load_gate() -> Gate:
             hint=f"unset {_CONFIDENCE}; the default of {_GATE}ERROR is 0.01.",
             field=_CONFIDENCE,
         )
-    return _read(Gate, {})
 
 
 def _error(confidence: str) -> str:

@@ -31,13 +31,13 @@ def served(trained: Trained) -> Trained:
 def test_defaults_and_what_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(Gate.model_fields) == set(Thresholds.__dataclass_fields__)
     assert context(home=tmp_path)[0].thresholds == Thresholds()
-    monkeypatch.setenv("ASSAY_GATE_CONFIDENCE", "0.99")
+    monkeypatch.setenv("ASSAY_GATE_ERROR", "0.005")
     monkeypatch.setenv("ASSAY_GATE_MIN_TRADES", "50")
     monkeypatch.setenv("ASSAY_GATE_MIN_BARS", "")
     found, warnings = context(home=tmp_path)
-    assert found.thresholds == found.limits == Thresholds(confidence=0.99, min_trades=50) and not warnings
+    assert found.thresholds == found.limits == Thresholds(error=0.005, min_trades=50) and not warnings
     rows = {row["variable"]: row for row in told("settings")["settings"]}
-    assert (rows["ASSAY_GATE_CONFIDENCE"]["value"], rows["ASSAY_GATE_CONFIDENCE"]["source"]) == (0.99, "environment")
+    assert (rows["ASSAY_GATE_ERROR"]["value"], rows["ASSAY_GATE_ERROR"]["source"]) == (0.005, "environment")
     assert (rows["ASSAY_GATE_MIN_BARS"]["value"], rows["ASSAY_GATE_MIN_BARS"]["source"]) == (250, "default")
     assert (rows["ASSAY_GATE_COST_FACTOR"]["name"], rows["ASSAY_GATE_COST_FACTOR"]["value"]) == (
         "gate.cost_factor",
@@ -48,7 +48,8 @@ def test_defaults_and_what_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("CONFIDENCE", "1"), ("CONFIDENCE", "0"), ("CONFIDENCE", "nan"), ("CONFIDENCE", "sure"), ("MIN_TRADES", "-1"),
+        ("ERROR", "1"), ("ERROR", "0"), ("ERROR", "nan"), ("ERROR", "sure"), ("MIN_TRADES", "-1"), ("MIN_COST", "-1"),
+        ("MAX_DOUBTFUL_FILLS", "2"), ("PYRITE_DOUBTFUL_FILLS", "nan"),
         ("MIN_TRADES", "2.5"), ("MIN_REGIME_BARS", "0"), ("MAX_LOSS_SHARE", "1.1"), ("PYRITE_SHARE", "-0.1"),
         ("COST_FACTOR", "0"), ("COST_FACTOR", "inf"), ("MATURE_TRADES", "99"), ("MATURE_ANNUAL_SHARPE", "1"),
     ],
@@ -64,11 +65,30 @@ def test_a_limit_that_limits_nothing_is_refused(
 
 
 def test_nothing_can_waive_the_audit_or_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AUDIT", "LEDGER", "CONFIDENC"):
+    for name in ("AUDIT", "LEDGER", "EROR"):
         monkeypatch.setenv(f"ASSAY_GATE_{name}", "0")
     found, warnings = context(home=tmp_path)
     assert found.thresholds == Thresholds() and len(warnings) == 3
-    assert "ASSAY_GATE_CONFIDENC is unknown; did you mean ASSAY_GATE_CONFIDENCE?" in warnings
+    assert "ASSAY_GATE_EROR is unknown; did you mean ASSAY_GATE_ERROR?" in warnings
+
+
+@pytest.mark.parametrize(("value", "error"), [("0.95", "0.05"), ("0.999", "0.001"), ("0.99", "0.01"), ("sure", "0.01")])
+def test_a_confidence_is_refused_with_the_error_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, error: str
+) -> None:
+    monkeypatch.setenv("ASSAY_GATE_CONFIDENCE", value)
+    with pytest.raises(
+        ConfigError, match=f"ASSAY_GATE_CONFIDENCE is '{value}'.* write ASSAY_GATE_ERROR={error} "
+    ) as no:
+        context(home=tmp_path)
+    assert (no.value.code, no.value.exit_code, no.value.facts["field"]) == (
+        "CONFIG_UNSAFE",
+        78,
+        "ASSAY_GATE_CONFIDENCE",
+    )
+    assert assay("runs", "list", home=tmp_path).code == 78 == assay("settings").code
+    monkeypatch.setenv("ASSAY_GATE_CONFIDENCE", "")
+    assert context(home=tmp_path)[0].thresholds == Thresholds()
 
 
 def test_a_training_is_judged_by_what_is_set_and_keeps_it(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,21 +115,30 @@ def test_a_training_is_judged_by_what_is_set_and_keeps_it(trained: Trained, monk
 def test_gold_by_looser_limits_needs_a_person(served: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     home, verdict = served
     promote = ("models", "promote", 1, "--by", "ann")
-    change(home, verdict=verdict | {"thresholds": verdict["thresholds"] | {"confidence": 0.6}})
+    change(home, verdict=verdict | {"thresholds": verdict["thresholds"] | {"error": 0.4}})
     said = assay(*promote, "--json", home=home)
-    assert said.error["code"] == "STORE_VALUE" and "GOLD by confidence 0.6, looser than 0.95" in said.error["message"]
-    monkeypatch.setenv("ASSAY_GATE_CONFIDENCE", "0.6")  # a variable is nobody's reason
-    assert "GOLD by confidence 0.6, looser than 0.95" in assay(*promote, "--json", home=home).error["message"]
+    assert said.error["code"] == "STORE_VALUE" and "GOLD by error 0.4, looser than 0.01" in said.error["message"]
+    monkeypatch.setenv("ASSAY_GATE_ERROR", "0.4")  # a variable is nobody's reason
+    assert "GOLD by error 0.4, looser than 0.01" in assay(*promote, "--json", home=home).error["message"]
     assert told(*promote, "--override", "a small account", home=home)["aliases"] == ["champion"]
 
 
 def test_gold_of_before_is_asked_by_the_limits_of_now(served: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     home, _ = served
     promote = ("models", "promote", 1, "--by", "ann")
-    monkeypatch.setenv("ASSAY_GATE_CONFIDENCE", "0.99")
-    assert "GOLD by confidence 0.95, looser than 0.99" in assay(*promote, "--json", home=home).error["message"]
+    monkeypatch.setenv("ASSAY_GATE_ERROR", "0.005")
+    assert "GOLD by error 0.01, looser than 0.005" in assay(*promote, "--json", home=home).error["message"]
     found = told(*promote, "--override", "it was gold last week", home=home)
     assert found["override"]["reason"] == "it was gold last week"
+
+
+def test_gold_of_the_first_version_is_no_gold_of_now(served: Trained) -> None:
+    home, verdict = served
+    old = {name: value for name, value in verdict["thresholds"].items() if name != "error"} | {"confidence": 0.95}
+    change(home, verdict=verdict | {"thresholds": old})
+    error = assay("models", "promote", 1, "--by", "ann", "--json", home=home).error
+    assert "GOLD by error 0.05, looser than 0.01" in error["message"]
+    assert told("models", "list", home=home)
 
 
 def test_a_broken_chain_judges_nothing_and_says_where(searched: Trained) -> None:

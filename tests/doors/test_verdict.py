@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from assay.track.blobs.store import Blobs
+from assay.validate.nature import SENTENCES
+from assay.validate.verdict import CHECKS
 from tests.doors.commands import MARKET, TRAIN, assay, told
 from tests.doors.searching import KEY
 from tests.doors.test_backtest import record_of
 
 Ran = tuple[Path, dict[str, Any]]
-CHECKS = ["audit", "ledger", "sample", "edge", "overfitting", "cost", "regimes", "seeds"]
 KEPT = ("thresholds", "evidence", "information")
 
 
@@ -29,7 +30,7 @@ def test_verdict_stage_and_reasons_are_in_every_result(ran: Ran) -> None:
     for document in (was, shown):
         assert document["verdict"] in ("GOLD", "UNPROVEN", "PYRITE")
         assert document["stage"] in ("VALIDATION", "DISCOVERY", "PAPER")
-        assert [each["check"] for each in document["reasons"]] == CHECKS
+        assert [each["check"] for each in document["reasons"]] == [*CHECKS]
         assert {each["state"] for each in document["reasons"]} <= {"PASS", "FAIL", "UNKNOWN"}
         assert all(each["text"] for each in document["reasons"])
     assert all(shown[name] == was[name] for name in ("verdict", "reasons", *KEPT))
@@ -45,7 +46,9 @@ def test_all_that_decided_is_kept_with_the_run_and_with_its_model(ran: Ran) -> N
     assert used["n_trials"] == was["n_trials"] == reasons["ledger"]["value"]
     assert used["n_trades"] == reasons["sample"]["value"]
     assert used["stressed_sharpe"] == reasons["cost"]["value"]
-    assert was["thresholds"]["confidence"] == 0.95
+    assert was["thresholds"]["error"] == 0.01 and was["gate_version"] == row["verdict"]["gate_version"] == 2
+    assert used["fills"]["doubtful"] == reasons["fills"]["value"] and used["data_problems"] == []
+    assert was["nature"] == row["verdict"]["nature"] and was["advice"].startswith(SENTENCES[was["nature"]])
 
 
 def test_a_search_tells_overfitting_plateau_and_tests_for_information(searched: Ran) -> None:

@@ -78,6 +78,13 @@ class TestSpread:
         found = half_spread(bouncing(6_000, half))
         assert found.blocks == 60 and found.mean == pytest.approx(half, rel=0.15) and 0 < found.low < found.mean
 
+    def test_opens_at_the_close_before_hide_nothing(self) -> None:
+        bars = bouncing(6_000, 0.004)
+        opens = np.r_[bars.close[0], bars.close[:-1]]
+        bars = replace(bars, open=opens, high=np.maximum(bars.high, opens), low=np.minimum(bars.low, opens))
+        found = half_spread(bars)
+        assert found.mean == pytest.approx(0.004, rel=0.15) and 0.0035 < found.low < found.mean
+
     def test_no_spread_costs_nothing(self) -> None:
         low = [half_spread(bouncing(3_000, 0.0, seed)).low for seed in range(8)]
         assert np.mean(low) < 2e-5 and min(low) == 0.0

@@ -65,6 +65,8 @@ def beside(document: Document) -> Iterator[str]:
             f"by the spread between trials (variance {told['trials_variance']:.3g}) luck would show "
             f"{number(told['luck_by_spread'], 4)}; deflated probability {number(told['deflated_by_spread'])}"
         )
+    if told.get("deflated") is not None:
+        yield f"deflated Sharpe probability {number(told['deflated'])}, haircut {number(told.get('haircut'), 2)}"
     if told.get("pbo") is not None:
         yield f"probability of backtest overfitting {number(told['pbo'], 2)}"
     if told.get("plateau") is not None:

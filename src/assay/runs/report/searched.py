@@ -12,6 +12,7 @@ from assay.runs.report.wording import alike, number, percent, ratio
 from assay.validate.thresholds import thresholds_of
 
 _THIN = "\u202f"
+_ROUNDING = 1.000001
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,12 @@ def objective(name: str) -> Objective:
 
 def stressed_costs(evidence: RunEvidence) -> str:
     """The costs of the stressed curve in words; a backtest is stressed by the default."""
-    return multiplied(thresholds_of(evidence.document.get("thresholds", {})).cost_factor)
+    sides = (evidence.document.get("evidence") or {}).get("cost_sides") or []
+    factor = thresholds_of(evidence.document.get("thresholds", {})).cost_factor
+    if any(side["stressed"] > factor * side["assumed"] * _ROUNDING for side in sides):
+        mean = sum(side["stressed"] for side in sides) / len(sides)
+        return f"{mean * 1e4:.1f} basis points a side"
+    return multiplied(factor)
 
 
 def held_back(document: Mapping[str, Any]) -> bool:

@@ -14,12 +14,16 @@ _SPA = {
     "search": "What the newest search tried, on its own window",
 }
 _LINES = {
-    "confidence": "deflated probability that the check edge asks for",
+    "error": "chance that the best of all looks is GOLD without skill",
+    "confidence": "deflated probability that the gate's first version asked for",
     "min_trades": "closed trades",
     "min_bars": "judged bars",
     "max_loss_share": "splits in which the best of a search may lose",
     "pyrite_share": "above it, overfitting is a failure",
     "cost_factor": "times the assumed costs",
+    "min_cost": "basis points a side that must be survived, whatever was assumed",
+    "max_doubtful_fills": "of the notional may be filled where a market would hardly fill it",
+    "pyrite_doubtful_fills": "above it, such fills are a failure",
     "min_regime_bars": "bars that a regime needs to count",
     "min_regime_share": "of the regimes must earn",
     "min_seeds": "seeds, where a seed matters",
@@ -50,6 +54,7 @@ def _cards(told: Mapping[str, Any], used: Mapping[str, Any]) -> Cards:
             Card(
                 "Deflated, by the spread of trials", ratio(told["deflated_by_spread"], 3), "probability, as published"
             ),
+            *_deflated(told),
             Card("Luck by that spread", ratio(told["luck_by_spread"], 4), "Sharpe ratio a bar"),
             Card("Variance between trials", general(told["trials_variance"]), trials),
             Card("Effective trials", ratio(used["effective_trials"], 1), f"of {count(used['n_trials'])} counted"),
@@ -57,6 +62,16 @@ def _cards(told: Mapping[str, Any], used: Mapping[str, Any]) -> Cards:
             Card("Plateau", ratio(told["plateau"]), "share of the best score that its neighbours keep"),
         )
     )
+
+
+def _deflated(told: Mapping[str, Any]) -> list[Card]:
+    """Runs of before have neither."""
+    if "deflated" not in told:
+        return []
+    return [
+        Card("Deflated Sharpe ratio", ratio(told["deflated"], 3), "probability, variance of trials 1/(n - 1)"),
+        Card("Haircut", ratio(told["haircut"]), "share of the Sharpe ratio that Bonferroni takes"),
+    ]
 
 
 def _superior(spa: Mapping[str, Any]) -> Table:

@@ -18,12 +18,17 @@ _CHECKS = {
     "audit": "No look into the future",
     "ledger": "Every trial is counted",
     "sample": "Enough bars and trades",
-    "edge": "Better than luck",
+    "profit": "Earns after costs",
+    "edge": "Better than holding and luck",
     "overfitting": "The search kept its word",
     "cost": "Survives higher costs",
+    "fills": "Its fills were possible",
+    "data": "Sound candles",
     "regimes": "Earns in several regimes",
     "seeds": "Does not hang on its seed",
 }
+_WAITING = 10  # times the judged bars from which on nobody should wait
+_TINY = 5e-4  # below it three decimals say nothing
 _CARDS = ("net_profit", "sharpe_annual", "max_drawdown", "total_trades", "win_rate", "profit_factor", "exposure")
 
 
@@ -206,7 +211,11 @@ def _check(reason: Mapping[str, Any]) -> Check:
 
 
 def _short(value: float) -> str:
-    return general(value) if isinstance(value, int) else count(value) if value == int(value) else ratio(value, 3)
+    if isinstance(value, int):
+        return general(value)
+    if 0 < abs(value) < _TINY:
+        return f"{value:.1e}"
+    return count(value) if value == int(value) else ratio(value, 3)
 
 
 def _outlook(document: Mapping[str, Any], advice: str, per_year: float) -> str:
@@ -218,6 +227,8 @@ def _outlook(document: Mapping[str, Any], advice: str, per_year: float) -> str:
     if not needed:
         return "The record is long enough; what is missing is a check, not more bars."
     years = f", about {ratio(needed / per_year, 1)} years" if per_year > 0 else ""
+    if needed > _WAITING * number(document["metrics"].get("n_obs")):
+        return f"Waiting will not settle it: at this rate it needs {count(needed)} more judged bars{years}."
     return f"At this rate, {count(needed)} more judged bars{years} would settle it."
 
 
