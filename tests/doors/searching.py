@@ -15,7 +15,7 @@ GRID = (*SMA, "--method", "grid", *SMALL, "--walk-forward", "30/15/1")
 POINTS = [{"fast": fast, "slow": slow} for fast in (5, 10, 15, 20) for slow in (30, 60, 90)]
 _CHANGES = {
     "run_id", "experiment_id", "config_id", "model_id", "model_ids", "created", "seconds", "engine_seconds", "report",
-    "environment", "code_digest",
+    "environment", "code_digest", "head",
 }  # fmt: skip
 Found = tuple[Path, dict[str, Any]]
 

@@ -120,7 +120,8 @@ def test_the_ledger_holds_every_trial(_searched: Found) -> None:
     assert shown is not None
     with record_of(home) as record:
         rows = record.ledger.read(KEY)
-        assert record.ledger.count(KEY) == found["n_trials"] == found["trials"] + 1  # and the walk itself
+        assert record.ledger.count(KEY) == found["trials"] + 1  # and the walk itself
+        assert (found["n_trials"], found["looks"]["candidates"]) == (1, found["trials"])  # its own are no looks at it
         assert record.ledger.check() == len(rows) == 5
     *searches, walk = rows
     assert [row["n_configs"] for row in searches] == [w["trials"] for w in found["windows"]]

@@ -14,10 +14,11 @@ from assay.kernel.seeds import generator
 from assay.kernel.trial import Trial
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
-from assay.runs.family import family
+from assay.runs.family import family, independent_looks
 from assay.simulate.engine import run
 from assay.simulate.record import Record
 from assay.track.blobs.store import Blobs
+from assay.track.looks import Look
 from assay.validate.search.trials import Trials
 from assay.validate.statistics import effective_number_of_trials
 
@@ -55,8 +56,8 @@ def block(sharpes: list[float]) -> bytes:
 
 def test_one_trial_has_no_spread(context: Context, judged: Record) -> None:
     number = counted(context, judged, 0.01, "own")
-    found = family(judged, number, KEY, context, n_trials=1)
-    assert (found.trials, found.spread, found.known, found.returns.shape) == (1, 0.0, 1, (300, 1))
+    found = family(judged, number, KEY, context)
+    assert (found.spread, found.known, found.returns.shape) == (0.0, 1, (300, 1))
     np.testing.assert_array_equal(found.returns[:, 0], judged.returns)
 
 
@@ -71,12 +72,12 @@ def test_every_configuration_spreads_and_those_on_the_same_bars_are_compared(con
     counted(context, judged, 0.09, "many", n_configs=3, block=block([0.07, 0.09, np.nan]), bars=300)
     number = counted(context, judged, 0.01, "own")
     counted(context, judged, 5.0, "later", returns=-other)
-    found = family(judged, number, KEY, context, n_trials=9)
+    found = family(judged, number, KEY, context, until=number)
     sharpes = [0.03, 0.04, 0.05, 0.06, 0.07, 0.09, 0.01]
     assert found.known == 7 and found.spread == pytest.approx(np.var(sharpes, ddof=1))
     assert found.returns.shape == (300, 2)
     np.testing.assert_array_equal(found.returns[:, 1], other)
-    assert family(judged, number, KEY, context, n_trials=10).returns.shape == (300, 3)
+    assert family(judged, number, KEY, context).returns.shape == (300, 3)
 
 
 def test_a_block_that_is_gone_leaves_the_spread_unknown(context: Context, judged: Record) -> None:
@@ -84,41 +85,57 @@ def test_a_block_that_is_gone_leaves_the_spread_unknown(context: Context, judged
     counted(context, judged, 0.09, "many", n_configs=2, block=data, bars=300)
     counted(context, judged, 0.02, "one", returns=-judged.returns)
     number = counted(context, judged, 0.01, "own")
-    assert family(judged, number, KEY, context, n_trials=4).known == 4
+    assert family(judged, number, KEY, context).known == 4
     rows = context.record.ledger.read(KEY)
     for sha in (rows[0]["block_sha256"], rows[1]["returns_sha256"]):
         shutil.rmtree(Blobs(context.artifacts).path(sha))
-    found = family(judged, number, KEY, context, n_trials=4)
+    found = family(judged, number, KEY, context)
     assert np.isnan(found.spread) and found.known == 0 and found.returns.shape == (300, 1)
 
 
-def test_trials_that_are_alike_count_as_fewer(context: Context, judged: Record) -> None:
-    noise = generator(2, "alike").normal(0, judged.returns.std(), 300)
-    near, far = judged.returns + 0.1 * noise, noise
-    counted(context, judged, 0.02, "near", returns=near)
-    counted(context, judged, 0.03, "far", returns=far)
-    number = counted(context, judged, 0.01, "own")
-    found = family(judged, number, KEY, context, n_trials=3)
-    assert found.effective == effective_number_of_trials(np.column_stack([judged.returns, near, far]))
+def looks_of(context: Context, number: int) -> tuple[Look, list[Look]]:
+    rows = context.record.ledger.looks([KEY])
+    return next(r for r in rows if r.seq == number), [r for r in rows if r.seq != number]
+
+
+def test_looks_that_are_alike_count_as_fewer(context: Context, judged: Record) -> None:
+    noise = generator(2, "alike").normal(size=(300, 2))
+    own, near, far = noise[:, 0], 0.9 * noise[:, 0] + 0.3 * noise[:, 1], noise[:, 1]
+    for name, active in (("near", near), ("far", far), ("own", own)):
+        number = counted(context, judged, 0.02, name, active=active, times=judged.timestamp)
+    found = independent_looks(*looks_of(context, number), judged.timestamp, context)
+    assert found.kept == 3
+    assert found.effective == pytest.approx(effective_number_of_trials(np.column_stack([own, near, far])))
     assert 1.5 < found.effective < 3
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"window": (0, 1)},
-        {"returns": np.empty(0), "state": "failed", "window": None},
-        {"n_configs": 3, "block": b"", "bars": 300},
-    ],
-    ids=["other bars", "failed", "sweep"],
-)
-def test_where_any_returns_are_missing_every_trial_counts(
+def test_looks_on_other_bars_are_compared_where_they_meet(context: Context, judged: Record) -> None:
+    """By hand: 280 common bars of 300, on which one is the other's double."""
+    own = generator(3, "own").normal(size=300)
+    late = np.append(2 * own[20:], generator(4, "late").normal(size=20))
+    times = np.append(judged.timestamp[20:], judged.timestamp[-1] + 3_600_000 * np.arange(1, 21))
+    counted(context, judged, 0.02, "late", active=late, times=times)
+    counted(context, judged, 0.02, "constant", active=np.zeros(300), times=judged.timestamp)
+    number = counted(context, judged, 0.02, "own", active=own, times=judged.timestamp)
+    mine, others = looks_of(context, number)
+    found = independent_looks(mine, others, judged.timestamp, context)
+    assert (found.kept, found.effective) == (3, pytest.approx(1 / 3 + (1 - 1 / 3) * 3))  # correlations 1, 0 and 0
+
+
+@pytest.mark.parametrize("change", [{}, {"times": np.empty(0, np.int64)}, {"few": True}, {"gone": True}], ids=str)
+def test_what_keeps_no_active_returns_counts_as_one(
     context: Context, judged: Record, change: dict[str, object]
 ) -> None:
-    data = block([0.07, 0.09, 0.1]) if "block" in change else b""
-    counted(context, judged, 0.02, "near", returns=judged.returns * 0.9)
-    counted(context, judged, 0.03, "odd", **({"returns": judged.returns * 0.8} | change | {"block": data}))
-    number = counted(context, judged, 0.01, "own")
-    total = 5 if data else 3
-    found = family(judged, number, KEY, context, n_trials=total)
-    assert found.effective == total == found.trials
+    own = generator(3, "own").normal(size=300)
+    number = counted(context, judged, 0.02, "own", active=own, times=judged.timestamp)
+    given: dict[str, object] = {} if not change else {"active": own, "times": judged.timestamp} | change
+    if given.pop("few", False):
+        given = {"active": own[:249], "times": judged.timestamp[:249]}
+    gone = given.pop("gone", False)
+    counted(context, judged, 0.03, "odd", **(given | ({"active": -own} if gone else {})))
+    mine, others = looks_of(context, number)
+    if gone:
+        shutil.rmtree(Blobs(context.artifacts).path(others[0].active_sha256 or ""))
+    found = independent_looks(mine, others, judged.timestamp, context)
+    assert (found.kept, found.effective) == (1, 1.0)
+    assert independent_looks(None, others, judged.timestamp, context).kept == 0

@@ -47,16 +47,36 @@ def upgrade(
 
 @app.command()
 def check(home: Home = None, as_json: Json = False) -> None:
-    """Read the whole record: pages, references, every chain of the ledger, every alias. Exit 1 where one is wrong."""
+    """Read the whole record: pages, references, every chain of the ledger, every alias. Exit 1 where one is wrong.
+
+    The ledger is compared with what run documents, models and reports of the home were judged by.
+    """
     from assay.track.upkeep.checking import check as checked
 
     with opened(home, existing="record") as context:
-        found = checked(context.record_url)
+        found = checked(context.record_url, home=context.home)
     document: dict[str, Any] = {"record": found.where, "schema": found.schema, "trials": found.trials}
     document["findings"] = [asdict(each) for each in found.findings]
     say(document, lambda console: _checked(console, document), as_json=as_json)
     if found.findings:
         raise typer.Exit(1)
+
+
+@app.command("accept-head")
+def accept_head(
+    reason: Annotated[str, typer.Option("--reason", help="Why rows are missing; kept for ever.")],
+    by: Annotated[str, typer.Option("--by", help="Who accepts it; kept for ever.")] = "",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a trial ledger that has lost rows, where no backup has them: what is missing counts on."""
+    from assay.track.published import published
+    from assay.track.upkeep.accepting import accept_head as accepting
+
+    with opened(home, existing="record") as context:
+        heads = published(context.record, home=context.home, artifacts=context.artifacts, afresh=True)
+        done = [asdict(each) for each in accepting(context.record, heads, reason=reason, by=by)]
+    say({"accepted": done}, lambda console: _accepted(console, done), as_json=as_json)
 
 
 def backup(
@@ -107,6 +127,13 @@ def _checked(console: "Console", document: dict[str, Any]) -> None:
     whole = "" if document["findings"] else f": all is well, {document['trials']:,} ledger rows hold"
     told = f"{document['record']}: schema {document['schema']}{whole}"
     console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def _accepted(console: "Console", done: list[dict[str, Any]]) -> None:
+    for each in done:
+        told = f"{each['market_key'] or 'the ledger'}: goes on without {each['missing_rows']:,} rows; "
+        told += f"their {each['missing_configs']:,} looks count on"
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def _copied(console: "Console", document: dict[str, Any]) -> None:

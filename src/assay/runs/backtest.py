@@ -173,6 +173,7 @@ def traded(
             return BacktestResult(known, existing=True)
         model = RuleModel(rule, {**spec.params, ALLOW_SHORT: spec.short}, spec.timeframe, spec.regime)
         decided = allowed(model.decisions(candles), candles)
+    context.demand_whole(spec.instrument.key)
     with keep.running(spec, digest, [candles], context, by=rule.name, kind=KIND, file=file) as run:
         record = simulate(candles, decided, spec.costs)
         measured = metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)

@@ -1,6 +1,6 @@
 """Columns ranked on stored candles, how steady the ranking is, and which pattern columns may be learnt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,18 @@ from assay.features.importance.report import Candidate, ImportanceReport, Row
 from assay.features.patterns import base_columns, base_values
 from assay.features.study import Study
 from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.bars import Bars
 from assay.kernel.clock import iso
 from assay.kernel.errors import ConfigError
 from assay.kernel.labels import Labels
 from assay.kernel.spec import TargetChoice, TrainSpec
+from assay.kernel.trial import Trial
 from assay.runs import keep
+from assay.runs.code import code_digest
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
 from assay.runs.history import History, history
+from assay.runs.identity import identity_of
 from assay.runs.own_features import with_features
 from assay.targets import Pattern, uniqueness
 from assay.validate.split.asked import plan
@@ -102,10 +106,10 @@ class Ranked:
 def ranked(
     context: Context, spec: TrainSpec, *, max_features: int | None = None, features_file: Path | None = None
 ) -> Ranked:
-    """Rank a spec's feature columns for its target in its folds; nothing is stored.
+    """Rank a spec's feature columns for its target in its folds.
 
     features_file: of columns that are the user's own, ranked beside the spec's.
-
+    Each column that is asked about is a look at the market: the ledger counts them before the ranking is given.
     Of one instrument. Base pattern columns are given along as candidates for y. Raises ConfigError ``CONFIG_SYMBOL``
     for several; what `history`, `plan` and `rank` raise.
     """
@@ -134,14 +138,16 @@ def ranked(
         max_features=max_features,
         threads=context.workers,
     )
+    _count(spec, bars[0], context, "rank", found.names, {"max_features": max_features})
     return Ranked(spec, len(bars[0]), labels.name, found)
 
 
 def targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, Any]:
     """What may be learnt of the pattern columns so many bars ahead: how often each event is in the folds' train rows.
 
-    Nothing is learnt, so nothing is counted as a trial. Rates are of the labels that a training would see: the column
-    `target_lag` rows later. Raises LeakError ``LEAK_TARGET_LAG``, and what `history` and `plan` raise.
+    Each event that is asked about is a look at the market, and the ledger counts it. Rates are of the labels that a
+    training would see: the column `target_lag` rows later. Raises LeakError ``LEAK_TARGET_LAG``, and what `history` and
+    `plan` raise.
     """
     widest = base_columns()[-1]
     choice = {
@@ -157,6 +163,7 @@ def targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, 
     values = np.full((len(past.panel.one), len(base_columns())), np.nan)
     values[:-target_lag] = _base(Study(bars[0]), past.warm_up + target_lag)
     found = candidates([p.name for p in base_columns()], values, folds)
+    _count(asked, bars[0], context, "targets", [p.name for p in base_columns()], {"target_lag": target_lag})
     return {
         "exchange": spec.exchange,
         "symbol": spec.symbols[0],
@@ -166,6 +173,42 @@ def targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, 
         "folds": len(folds),
         "candidates": [_told(each, target_lag) for each in found],
     }
+
+
+def _count(
+    spec: TrainSpec, bars: Bars, context: Context, kind: str, columns: Sequence[str], asked: Mapping[str, Any]
+) -> None:  # fmt: skip
+    """A row of the ledger for who looks at columns outside a fit: as many configurations, on all bars used."""
+    document = {"kind": f"features {kind}", "columns": list(columns)} | dict(asked) | spec.as_dict()
+    identity = identity_of(Looked(document), [bars], code_digest())
+    context.record.markets.keep(bars)
+    trial = Trial(
+        market_key=spec.market_key,
+        learner="features",
+        strategy=kind,
+        params=document,
+        returns=np.empty(0),
+        metrics={},
+        objective="importance",
+        window=(int(bars.timestamp[0]), int(bars.timestamp[-1])),
+        seed=spec.seed,
+        data_digest=keep.data_digest([bars], spec),
+        n_configs=len(columns),
+        identity=identity.identity,
+        recipe=identity.recipe,
+    )
+    context.record.ledger.append(trial)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was asked about columns, as a spec."""
+
+    document: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """See `TrainSpec`."""
+        return dict(self.document)
 
 
 def _labels(past: History) -> Labels:

@@ -168,23 +168,16 @@ class Ledger:
 
         A row cut from the end of a chain leaves no broken link; the chain's head, which the database keeps, misses it.
         """
-        held, last = 0, {"market_key": "", "seq": 0, "row_hash": FIRST}
         with self._database.read() as connection:
-            known = bases(connection)
-            query = sa.select(TRIALS).order_by(TRIALS.c.market_key, TRIALS.c.seq)
-            query = query if market_key is None else query.where(TRIALS.c.market_key == market_key)
-            for found in connection.execute(query).mappings():
-                row = dict(found)
-                seq, row_hash = known.get(row["market_key"], (0, FIRST))
-                if row["market_key"] != last["market_key"]:
-                    last = {"market_key": row["market_key"], "seq": seq, "row_hash": row_hash}
-                if row["seq"] > seq:  # rows of before missing ones were accepted are walked by nobody
-                    _check_link(row, last)
-                    last = row
-                held += 1
+            held = _walk(connection, market_key)
             check_heads(connection, market_key)
             _check_end(connection)
         return held
+
+    def check_chain(self, market_key: str) -> int:
+        """The links of one chain alone; raises as `check`."""
+        with self._database.read() as connection:
+            return _walk(connection, market_key)
 
 
 def config_hash(trial: Trial) -> str:
@@ -278,6 +271,23 @@ def _identical(connection: sa.Connection, row: Row, *, whatever_returns: bool = 
     query = sa.select(t.seq).where(t.market_key == row["market_key"], t.config_hash == row["config_hash"], *same)
     found = connection.execute(query.order_by(t.seq).limit(1)).scalar()
     return None if found is None else int(found)
+
+
+def _walk(connection: sa.Connection, market_key: str | None) -> int:
+    held, last = 0, {"market_key": "", "seq": 0, "row_hash": FIRST}
+    known = bases(connection)
+    query = sa.select(TRIALS).order_by(TRIALS.c.market_key, TRIALS.c.seq)
+    query = query if market_key is None else query.where(TRIALS.c.market_key == market_key)
+    for found in connection.execute(query).mappings():
+        row = dict(found)
+        seq, row_hash = known.get(row["market_key"], (0, FIRST))
+        if row["market_key"] != last["market_key"]:
+            last = {"market_key": row["market_key"], "seq": seq, "row_hash": row_hash}
+        if row["seq"] > seq:  # rows of before missing ones were accepted are walked by nobody
+            _check_link(row, last)
+            last = row
+        held += 1
+    return held
 
 
 def _check_link(row: Row, last: Row) -> None:

@@ -24,7 +24,7 @@ _PAGE_BEGINS = 64 * 1024
 
 
 def published(record: Record, *, home: Path, artifacts: Path, afresh: bool = False) -> list[Published]:
-    """Every head that is found from the record's tables and in the home's folders.
+    """Every head that is found from the record's tables and in the home's folders, those of this record's runs first.
 
     What was read once of a content-addressed folder is remembered in the home and not read again, unless `afresh`: then
     all is. Damaged files say nothing. Cost: a listing of the artifacts, and a read of each file that is new.
@@ -39,7 +39,7 @@ def published(record: Record, *, home: Path, artifacts: Path, afresh: bool = Fal
     own = record.artifacts.blobs(EVIDENCE)
     found = [(name, read_head(document)) for name, document in heads.items()]
     files = [Published(_where(name, own), h, name.split("/")[0] in own) for name, h in found if h is not None]
-    return files + _of_models(record)
+    return sorted(files, key=lambda each: not each.own) + _of_models(record)
 
 
 def _files(home: Path, artifacts: Path) -> Iterator[tuple[str, Path]]:

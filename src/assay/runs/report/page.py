@@ -40,8 +40,15 @@ def render(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
     pixel.
     """
     plain = replace(evidence, document=_plain(evidence.document))
+    held = evidence.document.get("head")
     return (
-        templates().get_template("report.html.j2").render(head=overview.head(plain), sections=sections(plain, candles))
+        templates()
+        .get_template("report.html.j2")
+        .render(
+            head=overview.head(plain),
+            sections=sections(plain, candles),
+            ledger_head=canonical(jsonable(held)) if held else "",
+        )
     )
 
 

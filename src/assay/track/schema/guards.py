@@ -8,7 +8,7 @@ import sqlalchemy as sa
 _REFUSAL = "trials is append-only: a trial that was counted stays counted"
 _NOT_NEXT = "trials is append-only: this is not the next row of its chain"
 _HEADS = "trials is append-only: a chain has the end that was counted"
-_KEPT = "what the trial ledger rests on is kept: nothing of it is changed or deleted"
+_KEPT = "what the trial ledger rests on is append-only: nothing of it is changed or deleted"
 _FIXED = tuple(
     tuple(each.split())
     for each in (

@@ -3,16 +3,20 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
+from assay.kernel.instrument import markets_of
 from assay.track.database import Database, place_of
 from assay.track.ledger import Ledger
+from assay.track.published import published
+from assay.track.record import Record
 from assay.track.schema import configurations, ledger, models, runs, service
 from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import guards, views
-from assay.track.schema.ledger import TRIALS
+from assay.track.schema.ledger import MARKET_FINGERPRINTS, TRIALS
 from assay.track.schema.models import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
 from assay.track.upkeep.laying import demand_record
@@ -41,21 +45,25 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
-def check(url: str | os.PathLike[str]) -> Checked:
+def check(url: str | os.PathLike[str], *, home: Path | None = None) -> Checked:
     """Read the record at `url` whole: pages, tables and their guards, references, every ledger chain, every alias.
 
-    Changes nothing. Cost: once through the file, and a hash for each trial. Raises StoreError ``STORE_NOT_FOUND
+    home: the folder whose run documents, manifests and reports say what the ledger held when they were made; None asks
+    none. Changes nothing. Cost: once through the file, and a hash for each trial. Raises StoreError ``STORE_NOT_FOUND
     STORE_CORRUPT STORE_SCHEMA_NEWER STORE_SCHEMA_OLDER STORE_SCHEMA_FOREIGN`` where there is nothing to check.
     """
     schema = demand_record(url)
     database = Database(place_of(url))
     try:
         findings: list[Finding] = []
-        for look in (_integrity, _tables, _references, _aliases, _locks):
+        for look in (_integrity, _tables, _references, _aliases, _locks, _fingerprints):
             findings += _looked(look, database)
         trials = 0
         try:
             trials = Ledger(database).check()
+            if home is not None:
+                heads = published(Record(database), home=home, artifacts=home / "artifacts", afresh=True)
+                Ledger(database).check_published(heads)
         except StoreError as error:
             findings.append(Finding("ledger", error.message, dict(error.facts)))
     finally:
@@ -120,6 +128,18 @@ def _aliases(connection: sa.Connection) -> Iterator[Finding]:
         state = "deleted" if row["deleted_at"] is not None else row["integrity"]
         text = f"the {row['alias']} of {place} is model {row['model_id']}, whose files are {state}"
         yield Finding("aliases", text, {"alias": row["alias"], "model_id": row["model_id"], "state": state})
+
+
+def _fingerprints(connection: sa.Connection) -> Iterator[Finding]:
+    """Series that were scored since fingerprints are kept, and have none: nobody knows them under another name."""
+    t = TRIALS.c
+    scored = connection.execute(sa.select(t.market_key).where(t.identity.is_not(None)).distinct()).scalars()
+    names = {"|".join(market) for key in scored for market in markets_of(key)}
+    known = set(connection.execute(sa.select(MARKET_FINGERPRINTS.c.market_key)).scalars())
+    for name in sorted(names - known):
+        yield Finding(
+            "ledger", f"trials of {name} are counted, and what its candles looked like is gone", {"market": name}
+        )
 
 
 def _locks(connection: sa.Connection) -> Iterator[Finding]:

@@ -59,7 +59,7 @@ CREATE TABLE market_fingerprints (
 	CHECK (zero_share BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308)
 )
 ;
-CREATE FUNCTION ledger_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'what the trial ledger rests on is kept: nothing of it is changed or deleted' USING ERRCODE = '25006'; END $$
+CREATE FUNCTION ledger_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'what the trial ledger rests on is append-only: nothing of it is changed or deleted' USING ERRCODE = '25006'; END $$
 ;
 CREATE TRIGGER ledger_chain_no_update BEFORE UPDATE ON ledger_chain FOR EACH ROW EXECUTE FUNCTION ledger_kept()
 ;

@@ -65,17 +65,17 @@ CREATE TABLE market_fingerprints (
 	CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z')
 )
 ;
-CREATE TRIGGER ledger_chain_no_update BEFORE UPDATE ON ledger_chain BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is kept: nothing of it is changed or deleted'); END
+CREATE TRIGGER ledger_chain_no_update BEFORE UPDATE ON ledger_chain BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is append-only: nothing of it is changed or deleted'); END
 ;
-CREATE TRIGGER ledger_chain_no_delete BEFORE DELETE ON ledger_chain BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is kept: nothing of it is changed or deleted'); END
+CREATE TRIGGER ledger_chain_no_delete BEFORE DELETE ON ledger_chain BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is append-only: nothing of it is changed or deleted'); END
 ;
-CREATE TRIGGER ledger_epochs_no_update BEFORE UPDATE ON ledger_epochs BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is kept: nothing of it is changed or deleted'); END
+CREATE TRIGGER ledger_epochs_no_update BEFORE UPDATE ON ledger_epochs BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is append-only: nothing of it is changed or deleted'); END
 ;
-CREATE TRIGGER ledger_epochs_no_delete BEFORE DELETE ON ledger_epochs BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is kept: nothing of it is changed or deleted'); END
+CREATE TRIGGER ledger_epochs_no_delete BEFORE DELETE ON ledger_epochs BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is append-only: nothing of it is changed or deleted'); END
 ;
-CREATE TRIGGER market_fingerprints_no_delete BEFORE DELETE ON market_fingerprints BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is kept: nothing of it is changed or deleted'); END
+CREATE TRIGGER market_fingerprints_no_delete BEFORE DELETE ON market_fingerprints BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is append-only: nothing of it is changed or deleted'); END
 ;
 CREATE TRIGGER market_fingerprints_grow BEFORE UPDATE ON market_fingerprints WHEN NOT (NEW.market_key = OLD.market_key AND NEW.first_at <= OLD.first_at AND NEW.last_at >= OLD.last_at)
-BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is kept: nothing of it is changed or deleted'); END
+BEGIN SELECT RAISE(ABORT, 'what the trial ledger rests on is append-only: nothing of it is changed or deleted'); END
 ;
 INSERT INTO ledger_chain (chain_id) VALUES (lower(hex(randomblob(16))))
