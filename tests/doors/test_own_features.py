@@ -66,7 +66,7 @@ def test_the_columns_of_the_file_stand_beside_the_set(own: Own) -> None:
     assert found["spec"]["features"] == "mini5" and found["spec"]["features_digest"] == digest(path)
     assert {*columns, "latest_return"} <= set(found["importance"][0]["shares"])
     assert found["warm_up"] == 19  # of my_place; mini5 needs 9
-    assert found["audit"]["passed"] and "my_gap" not in book()
+    assert found["audit"]["violations"] == [] and found["audit"]["checks"]["truncate"] and "my_gap" not in book()
     people = assay(*TRAIN, "--features-file", path, home=home)
     assert people.code == 0 and "already ran" in people.out
     assert f"columns of my_features.py ({digest(path)[:12]}): my_gap, my_place," in people.out
@@ -202,6 +202,12 @@ def test_a_bad_file_is_refused_with_its_line_and_leaves_no_run(
     error = error_of(*TRAIN, "--features-file", file(tmp_path, head=source), home=stocked)
     assert error["code"] == code and text in error["message"], error
     assert not any("ensemble" in row["name"] for row in told("runs", "list", home=stocked))
+
+
+def test_two_files_are_one_too_many(stocked: Path, tmp_path: Path) -> None:
+    path = file(tmp_path, GAP)
+    error = error_of(*TRAIN, "--features-file", path, "--features-file", path, home=stocked)
+    assert error["code"] == "CONFIG_FIELD" and "given 2 times (my_features.py, my_features.py)" in error["message"]
 
 
 def test_no_file_is_said(stocked: Path, tmp_path: Path) -> None:
