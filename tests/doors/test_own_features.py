@@ -233,20 +233,22 @@ def test_own_columns_are_ranked_beside_the_set(stocked: Path, tmp_path: Path) ->
     assert groups["my_gap"] == groups["my_middle_rel"] == "own"
 
 
-def imported_run(home: Path, source: str) -> dict[str, Any]:
+def imported_run(home: Path, source: str, audit: str = "off") -> dict[str, Any]:
     """A training from Python, of a process that has entered these columns into its book, as a notebook does."""
     names = set(book())
     try:
         exec(compile(source, "a cell", "exec"), {"__name__": "notebook"})
         spec = build_spec(None, FLAGS, {"features": '["my_gap", "rsi_14"]', "trees": "20", "forest_trees": "10"})
-        return dict(train(spec, context(home=home, audit="off")[0]).document)
+        return dict(train(spec, context(home=home, audit=audit)[0]).document)
     finally:
         for name in set(book()) - names:
             forget(name)
 
 
 def test_an_edited_column_that_was_imported_is_a_run_and_a_trial_of_its_own(stocked: Path) -> None:
-    first = imported_run(stocked, HEAD + GAP)
+    first = imported_run(stocked, HEAD + GAP, "quick")
+    assert not first["audit"]["complete"] and first["verdict"] != "GOLD"
+    assert "columns were imported" in first["audit"]["notes"][-1]
     assert imported_run(stocked, HEAD + GAP)["run_id"] == first["run_id"]
     assert first["own_features"]["name"] == "" and first["own_features"]["columns"] == ["my_gap"]
     second = imported_run(stocked, HEAD + GAP.replace("bars.close[:-1] - 1", "bars.close[:-1] - 2"))

@@ -23,6 +23,7 @@ from assay.validate.search.search import Search
 
 OFF, _, FULL = AUDITS
 CANDIDATES = 5  # of an audited search
+_NO_SOURCE = "columns were imported where the training ran: their source is not known, and was not asked by itself"
 _SHARE = 0.5  # of the run's own fit time
 
 
@@ -62,6 +63,8 @@ def audited(
     began = time.monotonic()
     budget = inf if context.audit == FULL else max(LEAST_BUDGET, _SHARE * fit_seconds)
     report = audit(trainer, bars, spec=spec, seed=spec.seed, budget_s=budget, models=models, own=own)
+    if own is not None and own.code is None:
+        report = replace(report, complete=False, notes=(*report.notes, _NO_SOURCE))
     return Audited(context.audit, report, time.monotonic() - began)
 
 

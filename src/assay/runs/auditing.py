@@ -23,7 +23,7 @@ from assay.runs.beside import AUDIT, keep_beside, kept
 from assay.runs.code import code_digest
 from assay.runs.context import Context
 from assay.runs.evidence import audit_status, jsonable
-from assay.runs.own_features import kept_features
+from assay.runs.own_features import stored_features
 from assay.runs.strategies import blamed, chosen, demand_enough
 from assay.runs.trainers import trainer_of
 from assay.track.loading.live import load
@@ -57,7 +57,7 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
     bars = inputs.bars_of(row["id"], context)
     with (
         inputs.source_of(row["id"], row["spec"], context) as file,
-        kept_features(row["id"], row["spec"], context) as own,
+        stored_features(row["id"], row["spec"], context) as own,
     ):
         searched = left.get("kind") == "optimize"
         trainer = few_candidates(spec, file, left["best_parameters"]) if searched else trainer_of(spec)
