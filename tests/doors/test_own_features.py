@@ -66,7 +66,7 @@ def test_the_columns_of_the_file_stand_beside_the_set(own: Own) -> None:
     assert found["spec"]["features"] == "mini5" and found["spec"]["features_digest"] == digest(path)
     assert {*columns, "latest_return"} <= set(found["importance"][0]["shares"])
     assert found["warm_up"] == 19  # of my_place; mini5 needs 9
-    assert found["audit"]["passed"] and "my_gap" not in book()
+    assert found["audit"]["violations"] == [] and found["audit"]["checks"]["truncate"] and "my_gap" not in book()
     people = assay(*TRAIN, "--features-file", path, home=home)
     assert people.code == 0 and "already ran" in people.out
     assert f"columns of my_features.py ({digest(path)[:12]}): my_gap, my_place," in people.out
@@ -204,6 +204,12 @@ def test_a_bad_file_is_refused_with_its_line_and_leaves_no_run(
     assert not any("ensemble" in row["name"] for row in told("runs", "list", home=stocked))
 
 
+def test_two_files_are_one_too_many(stocked: Path, tmp_path: Path) -> None:
+    path = file(tmp_path, GAP)
+    error = error_of(*TRAIN, "--features-file", path, "--features-file", path, home=stocked)
+    assert error["code"] == "CONFIG_FIELD" and "given 2 times (my_features.py, my_features.py)" in error["message"]
+
+
 def test_no_file_is_said(stocked: Path, tmp_path: Path) -> None:
     error = error_of(*TRAIN, "--features-file", tmp_path / "none.py", home=stocked)
     assert error["code"] == "CONFIG_FEATURE_FILE" and "cannot be read" in error["message"]
@@ -227,20 +233,22 @@ def test_own_columns_are_ranked_beside_the_set(stocked: Path, tmp_path: Path) ->
     assert groups["my_gap"] == groups["my_middle_rel"] == "own"
 
 
-def imported_run(home: Path, source: str) -> dict[str, Any]:
+def imported_run(home: Path, source: str, audit: str = "off") -> dict[str, Any]:
     """A training from Python, of a process that has entered these columns into its book, as a notebook does."""
     names = set(book())
     try:
         exec(compile(source, "a cell", "exec"), {"__name__": "notebook"})
         spec = build_spec(None, FLAGS, {"features": '["my_gap", "rsi_14"]', "trees": "20", "forest_trees": "10"})
-        return dict(train(spec, context(home=home, audit="off")[0]).document)
+        return dict(train(spec, context(home=home, audit=audit)[0]).document)
     finally:
         for name in set(book()) - names:
             forget(name)
 
 
 def test_an_edited_column_that_was_imported_is_a_run_and_a_trial_of_its_own(stocked: Path) -> None:
-    first = imported_run(stocked, HEAD + GAP)
+    first = imported_run(stocked, HEAD + GAP, "quick")
+    assert not first["audit"]["complete"] and first["verdict"] != "GOLD"
+    assert "columns were imported" in first["audit"]["notes"][-1]
     assert imported_run(stocked, HEAD + GAP)["run_id"] == first["run_id"]
     assert first["own_features"]["name"] == "" and first["own_features"]["columns"] == ["my_gap"]
     second = imported_run(stocked, HEAD + GAP.replace("bars.close[:-1] - 1", "bars.close[:-1] - 2"))

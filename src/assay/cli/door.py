@@ -41,6 +41,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 Exchange = Annotated[str, typer.Option("--exchange", "-e", help="Exchange, e.g. binance.")]
 Symbol = Annotated[str, typer.Option("--symbol", "-s", help="Symbol as ccxt spells it, e.g. BTC/USDT.")]
 Audit = Annotated[str | None, typer.Option(help="Causality audit: quick, full or off. [ASSAY_AUDIT or quick]")]
+FeaturesFile = Annotated[
+    list[Path] | None,
+    typer.Option("--features-file", help="One Python file with features of your own, beside the set; it is run."),
+]
 Timeframe = Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar, e.g. 1h.")]
 
 Document = Mapping[str, Any]
@@ -239,6 +243,19 @@ def demand_within(option: str, value: int, low: int, high: int) -> None:
     """Raise ``CONFIG_FIELD`` with option, value and range."""
     if not low <= value <= high:
         raise ConfigError(f"{option} is {value}, must be in {low}..{high}", field=option)
+
+
+def one_file(option: str, paths: Sequence[Path] | None) -> Path | None:
+    """The one path of an option that may be given once. Raises ``CONFIG_FIELD``, where the last would count else."""
+    if not paths:
+        return None
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        hint = "Let one file import what the others declare."
+        raise ConfigError(
+            f"{option} is given {len(paths)} times ({names}), once is all it takes", hint=hint, field=option
+        )
+    return paths[0]
 
 
 def settings(pairs: Sequence[str]) -> dict[str, str]:

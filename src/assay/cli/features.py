@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Exchange, Home, Json, Symbol, Timeframe, number, opened, say, settings
+from assay.cli.door import (
+    Exchange,
+    FeaturesFile,
+    Home,
+    Json,
+    Symbol,
+    Timeframe,
+    number,
+    one_file,
+    opened,
+    say,
+    settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,15 +94,14 @@ def _ranking(view: "View", people: "People") -> "Callable[..., None]":
         setting: Setting = None,
         max_features: Annotated[int | None, typer.Option(min=1, help="Columns that a fold may select. [all]")] = None,
         seed: Seed = None,
-        features_file: Annotated[
-            Path | None, typer.Option(help="Python file with features of your own, beside the set; it is run.")
-        ] = None,
+        features_file: FeaturesFile = None,
         out: Page = None,
         home: Home = None,
         as_json: Json = False,
     ) -> None:
         flags = _flags(exchange, symbol, timeframe, features, target, train_bars, test_bars, bars, seed)
-        document = view(_ranked(flags, setting, max_features, features_file, out, home))
+        own = one_file("--features-file", features_file)
+        document = view(_ranked(flags, setting, max_features, own, out, home))
         say(document, lambda console: people(console, document, out), as_json=as_json)
 
     return command

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Audit, Document, Home, Json, number, opened, say, settings
+from assay.cli.door import Audit, Document, FeaturesFile, Home, Json, number, one_file, opened, say, settings
 from assay.cli.verdict import word
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def train(
     strategy_file: Annotated[
         Path | None, typer.Option(help="Of rules: Python file with a strategy of your own.")
     ] = None,
-    features_file: Annotated[
-        Path | None, typer.Option(help="Python file with features of your own, beside the set; it is run.")
-    ] = None,
+    features_file: FeaturesFile = None,
     spec: Annotated[Path | None, typer.Option(help="TOML or JSON file with the whole spec.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Train even if this spec already ran on these data.")] = False,
     audit: Audit = None,
@@ -45,6 +43,7 @@ def train(
     """Train a model, judge it walk-forward after costs, and remember all of it."""
     from assay.runs.specs import build_spec
 
+    own = one_file("--features-file", features_file)
     flags: dict[str, Any] = {
         "learner": learner or None, "exchange": exchange, "symbols": symbol or None, "timeframe": timeframe,
         "features": features, "bars": bars, "seed": seed, "params.strategy": strategy, "target.name": target,
@@ -55,7 +54,7 @@ def train(
     from assay.runs.execute import execute
 
     with opened(home, working=True, audit=audit) as context:
-        result = execute(chosen, context, file=strategy_file, features_file=features_file, force=force)
+        result = execute(chosen, context, file=strategy_file, features_file=own, force=force)
     people = searched if chosen.learner == "rules" else _people
     say(result.document, lambda console: people(console, result.document, existing=result.existing), as_json=as_json)
 

@@ -162,12 +162,12 @@ def _computing(entry: Feature, own: FeatureFile) -> Callable[[Study], FloatArray
     def compute(study: Study) -> FloatArray:
         with np.errstate(all="ignore"):  # a price that stands still divides by zero; what comes of it is looked at
             try:
-                given = entry.compute(study.reader())
+                result = entry.compute(study.reader())
             except AssayError:
                 raise
             except (Exception, SystemExit) as error:  # a function that exits must not end the command unheard
                 raise _raised(entry, own, error) from error
-        return _numbers(entry, own, given, len(study.bars))
+        return _numbers(entry, own, result, len(study.bars))
 
     return compute
 
@@ -184,11 +184,11 @@ def _raised(entry: Feature, own: FeatureFile, error: BaseException) -> TrainErro
     )
 
 
-def _numbers(entry: Feature, own: FeatureFile, given: object, rows: int) -> FloatArray:
+def _numbers(entry: Feature, own: FeatureFile, result: object, rows: int) -> FloatArray:
     try:
-        values = np.array(given, np.float64)
+        values = np.array(result, np.float64)
     except (TypeError, ValueError) as error:
-        raise _bad(entry, own, f"gives {shown(given)}, no array of numbers") from error
+        raise _bad(entry, own, f"gives {shown(result)}, no array of numbers") from error
     if values.shape != (rows,):
         raise _bad(entry, own, f"gives shape {values.shape} for {rows} bars, must be ({rows},)")
     return values

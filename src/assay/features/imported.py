@@ -61,9 +61,9 @@ def _callable(function: Callable[..., Any], seen: set[int]) -> bytes:
         return b"again"
     seen.add(id(plain))
     cells = [cell.cell_contents for cell in plain.__closure__ or ()]
-    given = [plain.__defaults__, plain.__kwdefaults__, *cells]
+    inputs = [plain.__defaults__, plain.__kwdefaults__, *cells]
     read = [plain.__globals__[name] for name in _names(plain.__code__) if name in plain.__globals__]
-    return _code(plain.__code__) + b"".join(_value(each, plain, seen) for each in (*given, *read))
+    return _code(plain.__code__) + b"".join(_value(each, plain, seen) for each in (*inputs, *read))
 
 
 def _code(code: CodeType) -> bytes:

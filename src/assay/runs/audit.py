@@ -24,6 +24,7 @@ from assay.validate.search.search import Search
 
 OFF, _, FULL = AUDITS
 CANDIDATES = 5  # of an audited search
+_NO_SOURCE = "columns were imported where the training ran: their source is not known, and was not asked by itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def audited(
         trainer, bars, spec=spec, seed=spec.seed, questions=EVERY if context.audit == FULL else QUICK, models=models,
         walked=walked, own=own,
     )  # fmt: skip
+    if own is not None and own.code is None:
+        report = replace(report, complete=False, notes=(*report.notes, _NO_SOURCE))
     return Audited(context.audit, report, time.monotonic() - began)
 
 

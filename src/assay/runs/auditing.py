@@ -24,7 +24,7 @@ from assay.runs.code import code_digest
 from assay.runs.context import Context
 from assay.runs.evidence import audit_status, jsonable
 from assay.runs.judged_again import first_other_decision, search_walked_again, walked_again
-from assay.runs.own_features import kept_features
+from assay.runs.own_features import stored_features
 from assay.runs.strategies import blamed, chosen, demand_enough
 from assay.runs.trainers import trainer_of
 from assay.track.loading.live import load
@@ -59,7 +59,7 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
     bars = inputs.bars_of(row["id"], context)
     with (
         inputs.source_of(row["id"], row["spec"], context) as file,
-        kept_features(row["id"], row["spec"], context) as own,
+        stored_features(row["id"], row["spec"], context) as own,
     ):
         series = [bars[s] for s in spec.symbols]
         searched = left.get("kind") == "optimize"

@@ -53,7 +53,7 @@ def facts_of(own: FeatureFile, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 @contextmanager
-def kept_features(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[FeatureFile | None]:
+def stored_features(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[FeatureFile | None]:
     """The file of features that a run kept, executed; None for a run without. Raises as `features_of`."""
     with features_of(run, spec, context) as path:
         yield None if path is None else load_feature_file(path)

@@ -26,7 +26,7 @@ from assay.runs.evidence import jsonable, verdict_summary
 from assay.runs.history import History, bare, history
 from assay.runs.ingest import instant_of
 from assay.runs.judged import Judged, evidence_of, judged
-from assay.runs.own_features import kept_features
+from assay.runs.own_features import stored_features
 from assay.track.loading.live import load
 from assay.track.registry.gate import not_audited
 from assay.track.rows import Row
@@ -132,7 +132,7 @@ def _earned(
     began = time.monotonic()
     with (
         inputs.source_of(row["id"], row["spec"], context) as file,
-        kept_features(row["id"], row["spec"], context) as own,
+        stored_features(row["id"], row["spec"], context) as own,
     ):
         model = load(model_row, context.places, strategy=file)
         bars, _ = keep.candles(replace(spec, bars=None), context.unsealed())
