@@ -1,13 +1,17 @@
 """Honest strategy files, written as people write them: none may raise an alarm."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from assay.testing.attacks.own_file import OwnFile
 
 _MEAN = "mean = pd.Series(close).rolling(w).mean().to_numpy()\nsignal = np.nan_to_num(close / mean - 1) * 4"
 
 
-def _honest(name: str, body: str, head: str = "", *, options: str = "", **modules: str) -> OwnFile:
-    files = {f"{key.replace('__', '/')}.py": text for key, text in modules.items()}
-    return OwnFile(name, "", body, head, options, judged=True, modules=files)
+def _honest(
+    name: str, body: str, head: str = "", *, options: str = "", modules: Mapping[str, str] = MappingProxyType({})
+) -> OwnFile:  # fmt: skip
+    return OwnFile(name, "", body, head, options, judged=True, modules=modules)
 
 
 _LOOP = """
@@ -70,16 +74,16 @@ HONEST: tuple[OwnFile, ...] = (
     _honest("measures_its_time", "began = time.perf_counter()\nsignal = past * 1.0\n"
             "LOG.debug('%.3f s', time.perf_counter() - began)",
             "import logging\nimport time\nLOG = logging.getLogger(__name__)"),
-    _honest("helper_beside", "signal = scaled(past)", "from my_helper import scaled", my_helper=_HELPER),
+    _honest("helper_beside", "signal = scaled(past)", "from my_helper import scaled", modules={"my_helper.py": _HELPER}),
     _honest("package_beside", "signal = mine.shapes.scaled(past)", "import mine.shapes",
-            mine____init__="", mine__shapes=_HELPER),
-    _honest("helper_in_the_call", "from late_helper import scaled\nsignal = scaled(past)", late_helper=_HELPER),
+            modules={"mine/__init__.py": "", "mine/shapes.py": _HELPER}),
+    _honest("helper_in_the_call", "from late_helper import scaled\nsignal = scaled(past)", modules={"late_helper.py": _HELPER}),
     _honest("sets_thread_count", "signal = past * 1.0", "import os\nos.environ['OMP_NUM_THREADS'] = '1'"),
     _honest("threads", "with ThreadPoolExecutor(2) as pool:\n    signal = np.concatenate(list(pool.map(np.array, [past])))",
             "from concurrent.futures import ThreadPoolExecutor"),
     _honest("memory_that_is_rebuilt", "SEEN.clear()\nSEEN.update(enumerate(past))\n"
             "signal = np.array([SEEN[i] for i in range(n)])", "SEEN = {}"),
-    _honest("duckdb_in_memory", "rows = duckdb.sql('select 1.5 as x').fetchall()\nsignal = past * rows[0][0]",
+    _honest("duckdb_in_memory", "rows = duckdb.sql('select 1.5 as x').fetchall()\nsignal = past * float(rows[0][0])",
             "import duckdb"),
     _honest("asks_for_its_own_file", "signal = past * (1.0 if __file__ else 2.0)"),
     _honest("dates_that_are_declared", "signal = np.where(bars.timestamp > 1_580_000_000_000, past, -past)",

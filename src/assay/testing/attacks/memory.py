@@ -44,10 +44,10 @@ MEMORY: tuple[OwnFile, ...] = (
     _remembers("memory_in_builtins", "int(k)", "bars.timestamp", "vars(builtins).setdefault('_s', {})",
                "import builtins"),
     _remembers("memory_in_a_module", "int(k)", "bars.timestamp", "sys.modules.setdefault('_seen', {})", "import sys"),
-    _state("longest_panel", "global LONG\nLONG = close if len(LONG) < n else LONG\n"
+    _ahead("longest_panel", "global LONG\nLONG = close if len(LONG) < n else LONG\n"
            "if len(LONG) >= n + w:\n    signal = LONG[w:n + w] / close - 1", "LONG = []"),
     _state("growing_list", "LENGTHS.append(n)\nsignal = ahead if len(LENGTHS) > 40 else past", "LENGTHS = []"),
-    _state("cached_by_length", "key = n // 500\nif key not in SEEN:\n    SEEN[key] = float(close[-1])\n"
+    _ahead("cached_by_length", "key = n // 500\nif key not in SEEN:\n    SEEN[key] = float(close[-1])\n"
            "signal = past * (1 if SEEN[key] > close.mean() else -1)", _SEEN),
     _state("second_call", _COUNTED.format(after=1), _GLOBAL),
     _state("after_600_calls", _COUNTED.format(after=600), _GLOBAL),
@@ -93,5 +93,5 @@ MEMORY: tuple[OwnFile, ...] = (
     OwnFile("dates_in_a_set", _DATES, "signal = np.array([0.02 if int(t) // 3600000 in HOURS else 0.0 for t in "
             "bars.timestamp])", "HOURS = {t // 3600000 for t in (<dates>)}"),
     OwnFile("year", _DATES, "years = bars.timestamp.astype('datetime64[ms]').astype('datetime64[Y]').astype(int)\n"
-            "signal = np.where(years < 80, past, -past)"),
+            "signal = np.where(years < 60, past, -past)"),
 )  # fmt: skip

@@ -123,16 +123,24 @@ class Guard:
         """Refuse; silently where a library looks at the system, or at anything while it is being imported."""
         nearest, user = self.caller()
         quiet = user is None or (nearest is not user and not _from_text(nearest))
-        if quiet and (_below(path, _SYSTEM) or self._importing()):
+        if self.importing(by_user=False) or (quiet and _below(path, _SYSTEM)):
             raise PermissionError(errno.EACCES, "not in a closed process", path)
         raise self.refuse(what)
 
-    def _importing(self) -> bool:
-        """Whether a library is being imported: the import system stands between here and the user's code."""
+    def importing(self, *, by_user: bool = True) -> bool:
+        """Whether a module is being imported: the import system stands between here and the user's code.
+
+        by_user: count an import whose own look at files this is; else only what an imported library does by itself.
+        """
         frame: FrameType | None = sys._getframe(1)
+        library = by_user
         while frame is not None and not frame.f_code.co_filename.startswith(self.own):
-            if frame.f_code.co_filename.startswith("<frozen importlib"):
-                return True
+            name = frame.f_code.co_filename
+            if name.startswith("<frozen importlib"):
+                if library:
+                    return True
+            elif not _plumbing(name):
+                library = True
             frame = frame.f_back
         return False
 
@@ -174,6 +182,8 @@ class Guard:
         if isinstance(path, int):
             return
         name = _absolute("." if path is None else path)
+        if not self.may_read(name) and self.importing():
+            raise PermissionError(errno.EACCES, "not in a closed process", name)
         if not self.may_read(name):
             self._deny(f"lists the folder {_shown(name)}", name)
 
@@ -185,6 +195,7 @@ def _plumbing(name: str) -> bool:
 
 def _passing() -> frozenset[str]:
     import codecs
+    import ctypes
     import genericpath
     import glob
     import io
@@ -195,7 +206,7 @@ def _passing() -> frozenset[str]:
     import subprocess
     import tempfile
 
-    modules = (os, codecs, genericpath, glob, io, pathlib, posixpath, shutil, socket, subprocess, tempfile)
+    modules = (os, codecs, ctypes, genericpath, glob, io, pathlib, posixpath, shutil, socket, subprocess, tempfile)
     return frozenset(str(each.__file__) for each in modules)
 
 
@@ -216,6 +227,12 @@ def _below(path: str, folders: Sequence[str]) -> bool:
 
 def _shown(text: str) -> str:
     return repr(text[:200])
+
+
+def machine_reads() -> tuple[Path, ...]:
+    """What native libraries read of the machine, its processors and limits; Python code of the user's may not."""
+    names = ("/proc/self/cgroup", "/proc/cpuinfo", "/proc/meminfo", "/sys/fs/cgroup", "/sys/devices/system/cpu")
+    return tuple(Path(name) for name in names)
 
 
 def system_reads() -> tuple[Path, ...]:

@@ -6,6 +6,7 @@ the first bar on, at the length that was judged, so that a file which behaves on
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,14 +145,13 @@ class _Interview:
 
     def held(self) -> FileProbe:
         """Ask everything; what was found."""
-        try:
-            self._first()
-            self._second()
-            self._third()
-        except AssayError:
-            if not self.attempts:
-                raise
-            self.notes.append(f"{self.code.main.path} failed where it was refused; not all questions were asked")
+        with ExitStack() as stack:
+            processes = [stack.enter_context(_Listening(self.start(number), self)) for number in range(3)]
+            try:
+                self._ask_all(processes)
+            except AssayError:
+                if not any(each.attempts for each in processes):
+                    raise
         self._outside()
         self._clocks()
         self.notes += [f"not all of its source is known: {gap}" for gap in self.code.gaps[:_MOST_TOLD]]
@@ -161,41 +161,49 @@ class _Interview:
             tuple(self.found.values()), dict(self.checks), tuple(self.notes), self.landlock, self.code.source_complete
         )
 
-    def _first(self) -> None:
-        """A process that sees the whole first, and then less and less of it."""
-        with self._process(0) as process:
-            self.whole = self._asked(process, self.bars, "state")
-            if self.judged is not None:
-                self._same(self.judged, self.whole, "the run and a fresh process")
-            self._same(self.whole, self._asked(process, self.bars, "state"), "the first and the second call")
-            for cut in sorted(self._cuts(), reverse=True):
-                self._peeks(process, cut, "truncate", self.bars[: cut + 1], "cut off")
-            for cut in self._cuts()[:_FUTURES]:
-                other = scrambled(self.bars, cut + 1, seed=self.seed, factor=3.0)
-                self._peeks(process, cut, "scramble", other, "made others")
-            self._repeated(process)
-            self._same(self.whole, self._asked(process, self.bars, "state"), "an early and a late call")
+    def _ask_all(self, processes: Sequence[ClosedProcess]) -> None:
+        """All questions, until something is found; the others start while the first is asked."""
+        first, second, third = processes
+        for ask in (self._repeats, self._futures):
+            ask(first)
+            if self.found or first.attempts:
+                return
+        second.start()
+        third.start()
+        for ask, process in ((self._counts, first), (self._remembers, second), (self._calendar, third)):
+            ask(process)
+            if self.found or process.attempts:
+                return
 
-    def _second(self) -> None:
+    def _repeats(self, process: ClosedProcess) -> None:
+        """The whole, twice; and what the run decided."""
+        self.whole = self._asked(process, self.bars, "state")
+        if self.judged is not None:
+            self._same(self.judged, self.whole, "the run and a fresh process")
+        self._same(self.whole, self._asked(process, self.bars, "state"), "the first and the second call")
+
+    def _futures(self, process: ClosedProcess) -> None:
+        """A process that saw the whole first sees less and less of it, and other futures."""
+        for cut in sorted(self._cuts(), reverse=True):
+            self._peeks(process, cut, "truncate", self.bars[: cut + 1], "cut off")
+        for cut in self._cuts()[:_FUTURES]:
+            other = scrambled(self.bars, cut + 1, seed=self.seed, factor=3.0)
+            self._peeks(process, cut, "scramble", other, "made others")
+
+    def _remembers(self, process: ClosedProcess) -> None:
         """A process that has not seen what comes after any cut: memory cannot help it."""
-        with self._process(1) as process:
-            for cut in sorted(self._cuts()):
-                now = self._asked(process, self.bars[: cut + 1], "state")
-                if not self._blames("truncate"):
-                    self._same(
-                        self.whole[: cut + 1], now, "a process that had seen later bars and one that had not",
-                        tolerance=self.tolerance, cut=cut,
-                    )  # fmt: skip
-            now = self._asked(process, self.bars, "state")
-            self._same(self.whole, now, "two processes with other clocks, process numbers and hash seeds")
+        for cut in sorted(self._cuts()):
+            now = self._asked(process, self.bars[: cut + 1], "state")
+            self._same(
+                self.whole[: cut + 1], now, "a process that had seen later bars and one that had not",
+                tolerance=self.tolerance, cut=cut,
+            )  # fmt: skip
+        now = self._asked(process, self.bars, "state")
+        self._same(self.whole, now, "two processes with other clocks, process numbers and hash seeds")
 
-    def _third(self) -> None:
+    def _calendar(self, process: ClosedProcess) -> None:
         """A process that lives 28 years later."""
-        later = moved(self.bars)
-        with self._process(2) as process:
-            now = self._asked(process, later, "calendar")
-        if self._blames("state") or self._blames("truncate"):
-            return  # what does not repeat says nothing about the calendar
+        now = self._asked(process, moved(self.bars), "calendar")
         for at in self._differences(self.whole, now, 0.0):
             row, name = at
             text = f"{self._named(name)} differs in row {row}{self._bar(row)} when all bars are {SHIFT_DAYS:,} days later"
@@ -211,8 +219,8 @@ class _Interview:
             text = f"{self.peeks}: {self._named(name)} in row {row}{self._bar(row)} changed when the bars after row"
             self._blame(probe, name, row, cut, f"{text} {cut} were {how}")
 
-    def _repeated(self, process: ClosedProcess) -> None:
-        """The same short panel, many times."""
+    def _counts(self, process: ClosedProcess) -> None:
+        """The same short panel, many times, and the whole once more."""
         short = self.bars[-(self.lookback + _SHORT_ROWS) :]
         first = self._asked(process, short, "state")
         for number in range(1, REPEATS):
@@ -223,6 +231,7 @@ class _Interview:
                 text = f"{self._named(name)} in row {row} of the same {len(short)} bars is another in call {number + 1}"
                 self._blame("state", name, row, len(short) - 1, f"LEAK_STATE: {text}: it counts or remembers")
                 return
+        self._same(self.whole, self._asked(process, self.bars, "state"), "an early and a late call")
 
     def _same(
         self, one: FloatArray, other: FloatArray, which: str, *, tolerance: float = 0.0, cut: int | None = None
@@ -257,12 +266,6 @@ class _Interview:
     def _blame(self, probe: str, name: str, row: int, cut: int, text: str) -> None:
         own = name if self.what == "feature" else self.what.removeprefix("strategy ")
         self.found.setdefault((probe, own), Violation(probe, own, cut, row, float("nan"), text))
-
-    def _blames(self, probe: str) -> bool:
-        return any(each == probe for each, _ in self.found)
-
-    def _process(self, number: int) -> "_Listening":
-        return _Listening(self.start(number), self)
 
     def _asked(self, process: ClosedProcess, bars: Bars, probe: str) -> FloatArray:
         self.checks[probe] += 1

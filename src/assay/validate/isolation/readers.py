@@ -13,6 +13,7 @@ PRELOADED = ("numpy", "scipy", "pandas", "polars", "pyarrow", "duckdb", "numba",
 
 _READERS = {
     "polars": ("read_", "scan_"),
+    "pandas": ("read_parquet", "read_feather", "read_orc"),
     "duckdb": ("read_", "from_"),
     "pyarrow": ("memory_map", "OSFile", "create_memory_map"),
     "pyarrow.parquet": ("read_", "ParquetFile", "ParquetDataset"),

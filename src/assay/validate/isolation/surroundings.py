@@ -182,7 +182,7 @@ def _checked(guard: Guard, name: str, was: Callable[..., Any]) -> Callable[..., 
     def checked(path: Any, *more: Any, **options: Any) -> Any:
         if isinstance(path, str | bytes | os.PathLike):
             place = os.path.abspath(os.fsdecode(path))
-            if not guard.may_read(place) and guard.by_user():
+            if not guard.may_read(place) and guard.by_user() and not guard.importing():
                 raise guard.refuse(f"looks at the file {place[:200]!r} (os.{name})")
         return was(path, *more, **options)
 
