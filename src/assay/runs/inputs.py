@@ -1,21 +1,21 @@
 """What a run stands on besides spec and code: candles and strategy source, kept under the hash of what they hold."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ArtifactError, ConfigError, shown
 from assay.kernel.instrument import Instrument
+from assay.kernel.usercode import read_user_code
 from assay.runs.context import Context
 from assay.track.blobs.store import BYTES, Blobs
 from assay.track.experiments import Run
 from assay.track.snapshots import load_snapshot, snapshot
 
-SOURCE = "strategy_file"
+SOURCE, MODULE = "strategy_file", "strategy_module"
 
 
 def keep(bars: Sequence[Bars], file: Path | None, spec: Mapping[str, Any], run: Run, context: Context) -> None:
@@ -56,11 +56,13 @@ def source_of(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[P
     if not wanted:
         yield None
         return
-    for row in context.record.artifacts.read(run):
-        if row["artifact_type"] == SOURCE and row["sha256"] == wanted:
+    rows = context.record.artifacts.read(run)
+    for row in rows:
+        if row["artifact_type"] == SOURCE and wanted in (row["sha256"], (row["metadata"] or {}).get("digest")):
             with TemporaryDirectory(prefix="assay-") as folder:
                 file = Path(folder) / (PurePath(row["artifact_name"]).name or "strategy.py")
-                file.write_bytes(Blobs(context.artifacts).get(wanted))
+                file.write_bytes(Blobs(context.artifacts).get(row["sha256"]))
+                _modules([each for each in rows if each["artifact_type"] == MODULE], wanted, Path(folder), context)
                 yield file
             return
     raise ArtifactError(
@@ -68,17 +70,34 @@ def source_of(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[P
     )
 
 
+def _modules(rows: Sequence[Mapping[str, Any]], wanted: str, folder: Path, context: Context) -> None:
+    """Lay the modules of the user's out beside the file, as they lay when it ran."""
+    for row in rows:
+        path = PurePosixPath(row["artifact_name"])
+        if (row["metadata"] or {}).get("digest") != wanted:
+            continue
+        if path.is_absolute() or ".." in path.parts:
+            raise ArtifactError(f"module {shown(str(path))} of a strategy leaves its folder", code="ARTIFACT_CORRUPT")
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(Blobs(context.artifacts).get(row["sha256"]))
+
+
 def _source(file: Path, wanted: str, run: Run, context: Context) -> None:
-    """No hash brings a file back once it is changed."""
-    source = file.read_bytes()
-    if hashlib.sha256(source).hexdigest() != wanted:
+    """No hash brings a file back once it is changed; modules of the user's that it loads are kept with it."""
+    code = read_user_code(file)
+    if code.digest != wanted:
+        what = "or a module that it loads was changed" if code.modules else "was changed"
         raise ConfigError(
-            f"strategy file {shown(file.name)} was changed while it ran", code="CONFIG_STRATEGY_FILE", file=file.name
+            f"strategy file {shown(file.name)} {what} while it ran", code="CONFIG_STRATEGY_FILE", file=file.name
         )
     blobs = Blobs(context.artifacts)
-    blob = blobs.put(source)
-    place = blobs.path(blob) / BYTES
-    context.record.artifacts.add(run.id, SOURCE, place, name=file.name, sha256=blob, metadata={"blob": blob})
+    for each in code.files:
+        blob = blobs.put(each.text)
+        context.record.artifacts.add(
+            run.id, MODULE if each.module else SOURCE, blobs.path(blob) / BYTES, name=each.path, sha256=blob,
+            metadata={"blob": blob} | ({"digest": wanted} if code.modules else {}),
+        )  # fmt: skip
 
 
 def _dataset(bars: Bars, run: Run, context: Context) -> None:

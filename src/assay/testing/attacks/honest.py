@@ -74,12 +74,15 @@ HONEST: tuple[OwnFile, ...] = (
     _honest("measures_its_time", "began = time.perf_counter()\nsignal = past * 1.0\n"
             "LOG.debug('%.3f s', time.perf_counter() - began)",
             "import logging\nimport time\nLOG = logging.getLogger(__name__)"),
-    _honest("helper_beside", "signal = scaled(past)", "from my_helper import scaled", modules={"my_helper.py": _HELPER}),
+    _honest("helper_beside", "signal = scaled(past)", "from my_helper import scaled",
+            modules={"my_helper.py": _HELPER}),
     _honest("package_beside", "signal = mine.shapes.scaled(past)", "import mine.shapes",
             modules={"mine/__init__.py": "", "mine/shapes.py": _HELPER}),
-    _honest("helper_in_the_call", "from late_helper import scaled\nsignal = scaled(past)", modules={"late_helper.py": _HELPER}),
+    _honest("helper_in_the_call", "from late_helper import scaled\nsignal = scaled(past)",
+            modules={"late_helper.py": _HELPER}),
     _honest("sets_thread_count", "signal = past * 1.0", "import os\nos.environ['OMP_NUM_THREADS'] = '1'"),
-    _honest("threads", "with ThreadPoolExecutor(2) as pool:\n    signal = np.concatenate(list(pool.map(np.array, [past])))",
+    _honest("threads", "with ThreadPoolExecutor(2) as pool:\n"
+            "    signal = np.concatenate(list(pool.map(np.array, [past])))",
             "from concurrent.futures import ThreadPoolExecutor"),
     _honest("memory_that_is_rebuilt", "SEEN.clear()\nSEEN.update(enumerate(past))\n"
             "signal = np.array([SEEN[i] for i in range(n)])", "SEEN = {}"),

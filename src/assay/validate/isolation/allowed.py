@@ -3,17 +3,67 @@
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.usercode import UserCode
 
-LIBRARIES = frozenset("numpy scipy numba talib sklearn pandas polars assay".split())
+LIBRARIES = frozenset(["numpy", "scipy", "numba", "talib", "sklearn", "pandas", "polars", "assay"])
 STANDARD = frozenset(
-    "__future__ abc array bisect calendar cmath collections contextlib copy dataclasses datetime decimal enum fractions "
-    "functools heapq itertools logging math numbers operator random re statistics string time types typing warnings "
-    "zoneinfo".split()
+    [
+        "__future__",
+        "abc",
+        "array",
+        "bisect",
+        "calendar",
+        "cmath",
+        "collections",
+        "contextlib",
+        "copy",
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "enum",
+        "fractions",
+        "functools",
+        "heapq",
+        "itertools",
+        "logging",
+        "math",
+        "numbers",
+        "operator",
+        "random",
+        "re",
+        "statistics",
+        "string",
+        "time",
+        "types",
+        "typing",
+        "warnings",
+        "zoneinfo",
+    ]
 )
 """Parts of the standard library that reach nothing outside of the process by themselves."""
 
 READERS = frozenset(
-    "open read_csv read_parquet read_json read_excel read_feather read_hdf read_ipc read_database read_sql scan_csv "
-    "scan_parquet scan_ipc scan_ndjson memmap load loadtxt genfromtxt fromfile __import__ import_module".split()
+    [
+        "open",
+        "read_csv",
+        "read_parquet",
+        "read_json",
+        "read_excel",
+        "read_feather",
+        "read_hdf",
+        "read_ipc",
+        "read_database",
+        "read_sql",
+        "scan_csv",
+        "scan_parquet",
+        "scan_ipc",
+        "scan_ndjson",
+        "memmap",
+        "load",
+        "loadtxt",
+        "genfromtxt",
+        "fromfile",
+        "__import__",
+        "import_module",
+    ]
 )
 """Names of functions of these libraries that open files or load further modules."""
 

@@ -154,27 +154,29 @@ def _preload(libraries: list[str], kind: str) -> None:
 
 def _silence(faults: int) -> None:
     """Nothing that is printed goes anywhere; a crash writes its place to the parent's pipe."""
-    faulthandler.enable(os.dup(faults))  # type: ignore[arg-type]  # a file number is taken too
+    faulthandler.enable(os.dup(faults))
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)
     sys.stdin = io.StringIO()
-    sys.stdout = sys.stderr = _Nowhere()  # type: ignore[assignment]
-    sys.__stdout__ = sys.__stderr__ = sys.stdout  # type: ignore[misc]
+    nothing: Any = _Nowhere()
+    sys.stdout = sys.stderr = nothing
+    setattr(sys, "__stdout__", nothing)  # noqa: B010 - mypy knows them as final
+    setattr(sys, "__stderr__", nothing)  # noqa: B010
 
 
 def _cache_numba(folder: Path) -> None:
     """Functions of the user's are cached in a folder of this process; Assay's own stay where they are, read only."""
     from numba.core import caching, config
 
-    config.CACHE_DIR = str(folder)
+    vars(config)["CACHE_DIR"] = str(folder)
 
     @contextlib.contextmanager
     def unwritten(_: object) -> Iterator[None]:
         with contextlib.suppress(PermissionError):
             yield
 
-    caching.Cache._guard_against_spurious_io_errors = unwritten
+    setattr(caching.Cache, "_guard_against_spurious_io_errors", unwritten)  # noqa: B010 - mypy forbids the assignment
 
 
 def _extension_folders() -> tuple[Path, ...]:
@@ -219,7 +221,9 @@ class _Strategy:
 
         bars, values = bars_of(question), dict(question.facts["values"])
         if question.facts.get("setups"):
-            return Message({}, {name: np.asarray(v, np.float64) for name, v in rows_of(self.rule.setups(bars, values)).items()})
+            return Message(
+                {}, {name: np.asarray(v, np.float64) for name, v in rows_of(self.rule.setups(bars, values)).items()}
+            )
         made = self.rule.decisions(bars, values)
         fields = {"target": made.target, "stop": made.stop, "take": made.take, "hold": made.hold}
         return Message({}, {name: np.asarray(each) for name, each in fields.items()})
@@ -280,7 +284,9 @@ def _failures(channel: Channel, places: _Places) -> Iterator[None]:
         facts = {"error": error.code, "kind": type(error).__name__, "text": error.message, "hint": error.hint}
         channel.answer(Message(facts | _place(error, places)))
     except MemoryError as error:
-        channel.answer(Message({"error": "MEMORY", "text": "needs more memory than it may take"} | _place(error, places)))
+        channel.answer(
+            Message({"error": "MEMORY", "text": "needs more memory than it may take"} | _place(error, places))
+        )
     except BaseException as error:  # noqa: BLE001 - a user's code may raise anything, and is told where
         _refused(channel, error, places)
         text = f"{type(error).__name__}: {error}"[:2_000]
@@ -312,5 +318,3 @@ def _place(error: BaseException, places: _Places) -> dict[str, Any]:
             trace = trace.tb_next
         seen = seen.__cause__ or seen.__context__
     return place
-
-

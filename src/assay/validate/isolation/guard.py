@@ -18,17 +18,56 @@ Report = Callable[[str, str, int], None]
 """Called with what was tried, the user's file and its line."""
 
 _RUNS = frozenset(
-    "subprocess.Popen os.system os.exec os.fork os.forkpty os.posix_spawn os.spawn os.startfile pty.spawn".split()
+    [
+        "subprocess.Popen",
+        "os.system",
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.startfile",
+        "pty.spawn",
+    ]
 )
 _NATIVE = frozenset(
-    "ctypes.dlopen ctypes.dlsym ctypes.dlsym/handle ctypes.call_function ctypes.string_at ctypes.wstring_at "
-    "ctypes.PyObj_FromPtr ctypes.cdata ctypes.cdata/buffer ctypes.addressof".split()
+    [
+        "ctypes.dlopen",
+        "ctypes.dlsym",
+        "ctypes.dlsym/handle",
+        "ctypes.call_function",
+        "ctypes.string_at",
+        "ctypes.wstring_at",
+        "ctypes.PyObj_FromPtr",
+        "ctypes.cdata",
+        "ctypes.cdata/buffer",
+        "ctypes.addressof",
+    ]
 )
 _CHANGES = frozenset(
-    "os.chdir os.chflags os.chmod os.chown os.link os.mkdir os.putenv os.remove os.removexattr os.rename os.rmdir "
-    "os.setxattr os.symlink os.truncate os.unsetenv os.utime os.kill os.killpg signal.pthread_kill".split()
+    [
+        "os.chdir",
+        "os.chflags",
+        "os.chmod",
+        "os.chown",
+        "os.link",
+        "os.mkdir",
+        "os.putenv",
+        "os.remove",
+        "os.removexattr",
+        "os.rename",
+        "os.rmdir",
+        "os.setxattr",
+        "os.symlink",
+        "os.truncate",
+        "os.unsetenv",
+        "os.utime",
+        "os.kill",
+        "os.killpg",
+        "signal.pthread_kill",
+    ]
 )
-_LISTS = frozenset("os.listdir os.scandir os.walk os.fwalk os.getxattr os.listxattr".split())
+_LISTS = frozenset(["os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.getxattr", "os.listxattr"])
 _READS = "open"
 _OPENS_DATABASE = "sqlite3.connect"
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -109,7 +148,7 @@ class Guard:
         path, _, flags = arguments
         if isinstance(path, int) or path is None:
             return
-        name = _absolute(path)
+        name = absolute(path)
         if isinstance(flags, int) and flags & _WRITING:
             if _below(name, self.writes) and not self.by_user():
                 return
@@ -169,7 +208,7 @@ class Guard:
             raise self.refuse(f"calls native code ({event})")
 
     def _changes(self, event: str, arguments: tuple[Any, ...]) -> None:
-        paths = [_absolute(each) for each in arguments if isinstance(each, str | bytes | os.PathLike)]
+        paths = [absolute(each) for each in arguments if isinstance(each, str | bytes | os.PathLike)]
         if paths and all(_below(path, self.writes) for path in paths) and not self.by_user():
             return
         if self.by_user():
@@ -181,7 +220,7 @@ class Guard:
         path = arguments[0] if arguments else "."
         if isinstance(path, int):
             return
-        name = _absolute("." if path is None else path)
+        name = absolute("." if path is None else path)
         if not self.may_read(name) and self.importing():
             raise PermissionError(errno.EACCES, "not in a closed process", name)
         if not self.may_read(name):
@@ -217,8 +256,9 @@ def _from_text(frame: FrameType | None) -> bool:
     return frame is not None and frame.f_code.co_filename.startswith(_TEXT)
 
 
-def _absolute(path: str | bytes | os.PathLike[Any]) -> str:
-    return os.path.abspath(os.fsdecode(path))
+def absolute(path: str | bytes | os.PathLike[Any]) -> str:
+    """The path from the root, links not followed."""
+    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - of the name; links are Landlock's
 
 
 def _below(path: str, folders: Sequence[str]) -> bool:

@@ -31,7 +31,7 @@ from assay.validate.isolation.process import Attempt, ClosedProcess, Confinement
 REPEATS = 700
 """Times that a short panel is asked before the whole one is asked again: for code that waits before it peeks."""
 QUESTIONS = 24
-_SHORT_ROWS, _FUTURES, _GAIN_ROWS = 64, 4, 24
+_SHORT_ROWS, _FUTURES, _GAIN_ROWS, _AGAIN = 64, 4, 24, 10
 _FIELDS = ("target", "stop", "take", "hold")
 _MOST_TOLD = 5
 
@@ -189,6 +189,8 @@ class _Interview:
         for cut in self._cuts()[:_FUTURES]:
             other = scrambled(self.bars, cut + 1, seed=self.seed, factor=3.0)
             self._peeks(process, cut, "scramble", other, "made others")
+        for _ in range(_AGAIN if self.found else 0):  # is it the future, or does no answer repeat itself?
+            self._same(self.whole, self._asked(process, self.bars, "state"), "an early and a late call")
 
     def _remembers(self, process: ClosedProcess) -> None:
         """A process that has not seen what comes after any cut: memory cannot help it."""
@@ -206,7 +208,9 @@ class _Interview:
         now = self._asked(process, moved(self.bars), "calendar")
         for at in self._differences(self.whole, now, 0.0):
             row, name = at
-            text = f"{self._named(name)} differs in row {row}{self._bar(row)} when all bars are {SHIFT_DAYS:,} days later"
+            text = (
+                f"{self._named(name)} differs in row {row}{self._bar(row)} when all bars are {SHIFT_DAYS:,} days later"
+            )
             if self._may_know_dates(name):
                 self.notes.append(f"{text}, as it declares (calendar=True): it may hold dates of the past")
             else:
@@ -252,7 +256,7 @@ class _Interview:
             with np.errstate(invalid="ignore"):
                 same |= np.abs(one - other) <= tolerance * scale_of(one)
         late = np.flatnonzero(~same.all(axis=0))
-        return sorted((int(np.argmin(same[:, k])), self.names[k]) for k in late)
+        return sorted((int(np.argmin(same[:, k])), self.names[int(k)]) for k in late)
 
     def _named(self, name: str) -> str:
         return f"{self.what}: {name}" if self.what != "feature" else f"feature '{name}'"
@@ -288,9 +292,9 @@ class _Interview:
 
     def _speaks(self, said: FloatArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Rows in which a decision is made that differs from the row before; of columns all rows with a value."""
-        first = said[:, 0]
+        first: FloatArray = said[:, 0]
         if self.what == "feature":
-            return np.isfinite(said).any(axis=1)
+            return np.asarray(np.isfinite(said).any(axis=1))
         before = np.r_[np.nan, first[:-1]]
         return np.isfinite(first) & (first != before)
 

@@ -250,7 +250,7 @@ class ClosedProcess:
         if loading:
             raise ConfigError(where + text, code=self._code, hint=hint, **told)
         name = "TRAIN_STRATEGY" if self.kind == "strategy" else "TRAIN_FEATURE"
-        raise TrainError(where + text, code=name, hint=hint, **told)
+        raise TrainError(where + text, code=name, hint=hint, file=file, at=where.removesuffix(": "))
 
 
 def _attempt(facts: Mapping[str, Any]) -> Attempt:
