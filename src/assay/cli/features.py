@@ -62,6 +62,29 @@ def list_features(
 
 
 @app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Python file with features of your own; it is run.")],
+    exchange: Annotated[str | None, typer.Option("--exchange", "-e", help="Stored market to check on.")] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Its symbol. [a synthetic market]")] = None,
+    timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar.")] = "1h",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Hold features of your own to the contract: no future, honest lookback, the same answer in closed processes."""
+    from assay.kernel.errors import LeakError
+    from assay.runs.ownfiles import check_features
+    from assay.runs.strategies import blamed
+
+    with opened(home, working=True) as context, blamed(file, "TRAIN_FEATURE"):
+        document = check_features(file, context, exchange, symbol, timeframe)
+    wrong = "".join(each["text"] for each in document["violations"][:1])
+    if not (wrong and as_json):
+        say(document, lambda console: _checked(console, document), as_json=as_json)
+    if wrong:
+        raise LeakError(wrong, code="LEAK_FEATURE", **document)
+
+
+@app.command()
 def table(
     exchange: Exchange,
     symbol: Symbol,
@@ -243,6 +266,19 @@ def _described(console: "Console", rows: list[dict[str, Any]]) -> None:
     for row in rows:
         shown.add_row(row["name"], row["group"], row["unit"], str(row["lookback"]))
     console.print(shown)
+
+
+def _checked(console: "Console", document: dict[str, Any]) -> None:
+    ends = "keeps to the contract" if document["passed"] else "does not pass"
+    console.print(f"{document['file']} {ends} on {document['market']}, {document['bars']:,} bars.", markup=False)
+    for name, each in document["features"].items():
+        console.print(f"  {name}: unit {each['unit']}, lookback {each['lookback']:,}", markup=False, highlight=False)
+    asked = ", ".join(f"{n} {probe}" for probe, n in document["checks"].items())
+    console.print(f"asked: {asked}", highlight=False, markup=False)
+    for note in document["notes"]:
+        console.print(f"note: {note}", highlight=False, markup=False)
+    for each in document["violations"]:
+        console.print(f"  {each['probe']:<10}{each['text']}", highlight=False, markup=False)
 
 
 def _computed(console: "Console", document: dict[str, Any]) -> None:

@@ -53,7 +53,12 @@ def check(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Hold a strategy of your own to the contract: no future, honest lookback, deterministic, space as declared."""
+    """Hold a strategy of your own to the contract: no future, honest lookback, deterministic, space as declared.
+
+    Then ask it in closed processes, on all bars: no file, no network, no clock, no memory, no dates.
+    """
+    from assay.runs.ownfiles import demand_passed, probe_rule
+    from assay.runs.ownfiles import document as told
     from assay.runs.strategies import blamed, chosen, demand_enough, signals
     from assay.testing.strategies import check as run
 
@@ -66,6 +71,8 @@ def check(
         bars = _bars(rule, context, exchange, symbol, timeframe or "1h")
         demand_enough(rule, bars)
         asked, made = run(rule, bars), signals(rule, bars)
+        closed = probe_rule(rule, bars, rule.defaults)
+        demand_passed(closed)
     document = {
         "strategy": rule.name,
         "file": str(file),
@@ -75,20 +82,16 @@ def check(
         "signals": made,
         "market": str(bars.instrument),
         "lookback": rule.lookback(rule.defaults, bars.instrument.timeframe),
+        "closed": None if closed is None else told(closed),
     }
     say(document, lambda console: _checked(console, document), as_json=as_json)
 
 
 def _bars(rule: "Strategy", context: Any, exchange: str | None, symbol: str | None, timeframe: str) -> "Bars":
-    """The newest 5,000 stored bars, or as many synthetic ones; more where the lookback asks for it."""
-    from assay.kernel.instrument import Instrument
-    from assay.market.sources.synthetic import synthetic
+    """All stored bars, or 5,000 synthetic ones; more where the lookback asks for it."""
+    from assay.runs.ownfiles import candles
 
-    most = max(_BARS, 3 * rule.lookback(rule.defaults, timeframe))
-    if exchange is None or symbol is None:
-        return synthetic(bars=most, seed=1, timeframe=timeframe, symbol="GOLD/USDT:USDT")
-    stored: Bars = context.candles.read(Instrument(exchange, symbol, timeframe), newest=most)
-    return stored
+    return candles(context, exchange, symbol, timeframe, max(_BARS, 3 * rule.lookback(rule.defaults, timeframe)))
 
 
 def _listed(console: "Console", rows: list[dict[str, Any]]) -> None:
@@ -150,5 +153,13 @@ def _checked(console: "Console", found: dict[str, Any]) -> None:
         f"{found['asked']} bars whether a later one changes the answer.",
         highlight=False,
     )
+    closed = found["closed"]
+    if closed is not None:
+        how = "closed processes" if closed["landlock"] else "processes that this kernel cannot close (no Landlock)"
+        console.print(
+            f"Asked {sum(closed['checks'].values()):,} times in {how}: it reads nothing but its bars.", highlight=False
+        )
+        for note in closed["notes"]:
+            console.print(f"note: {note}", markup=False, highlight=False)
     if not found["signals"]:
         console.print("It made no signal on these bars: check it on a market where it makes some.")

@@ -36,7 +36,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """A name that a file imports. library: whether it comes with Python or is installed; file and line of the import."""
+    """A name that a file imports, and where. library: whether it comes with Python or is installed."""
 
     module: str
     library: bool

@@ -110,11 +110,12 @@ def _place(row: Mapping[str, Any], kind: str) -> str:
 
 
 def _source(file: Path, wanted: str, run: Run, context: Context) -> None:
-    """No hash brings a file back once it is changed."""
+    """No hash brings a file back once it is changed; modules of the user's that it loads are kept with it."""
     code = read_user_code(file)
     if code.digest != wanted:
+        what = "or a module that it loads was changed" if code.modules else "was changed"
         raise ConfigError(
-            f"strategy file {shown(file.name)} was changed while it ran", code="CONFIG_STRATEGY_FILE", file=file.name
+            f"strategy file {shown(file.name)} {what} while it ran", code="CONFIG_STRATEGY_FILE", file=file.name
         )
     _stored(code, SOURCE, run, context)
 

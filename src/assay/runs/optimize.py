@@ -220,8 +220,8 @@ def _searched(asked: RuleSearch, walked: Windows, past: History, found: Judged) 
 def _demand_honest_bests(asked: RuleSearch, walked: Windows, bars: Bars) -> None:
     """A strategy of the user's own is asked again at what the windows found: it may peek at some parameters only."""
     found = {canonical(w["parameters"]): w["parameters"] for w in reversed(walked.documents) if w["parameters"]}
-    for parameters in islice(found.values(), _PROBED_BESTS):
-        demand_honest(asked.rule, bars, {**asked.base, **parameters})
+    for number, parameters in enumerate(islice(found.values(), _PROBED_BESTS)):
+        demand_honest(asked.rule, bars, {**asked.base, **parameters}, closed=number == 0)
 
 
 def _advised(told: Mapping[str, Any]) -> str:

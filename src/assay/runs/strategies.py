@@ -17,6 +17,7 @@ from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import Timeframe
 from assay.learn.strategies import Strategy, honesty, load_strategy_file, strategies, strategy_named
 from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
+from assay.runs.ownfiles import demand_passed, probe_rule
 from assay.runs.texts import typed
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
@@ -121,15 +122,20 @@ def signals(rule: Strategy, bars: Bars) -> int:
     return int(np.count_nonzero(np.diff(said, prepend=0.0) if rule.state else said))
 
 
-def demand_honest(rule: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
-    """Raise where a strategy of the user's own peeks, draws lots or writes into the bars, on the first of them.
+def demand_honest(rule: Strategy, bars: Bars, values: Mapping[str, Any], *, closed: bool = True) -> None:
+    """Raise where a strategy of the user's own peeks, draws lots, remembers, reaches out or writes into the bars.
 
-    LeakError ``LEAK_STRATEGY`` with the bar at which it peeked, TrainError ``TRAIN_STRATEGY``. Assay's own are held to
-    this by tests. Cost: some hundred evaluations of the rule on at most `PROBED` bars beyond its lookback.
+    First in this process, on the first `PROBED` bars after its lookback: LeakError ``LEAK_STRATEGY`` with the bar at
+    which it peeked, TrainError ``TRAIN_STRATEGY``. Then, if `closed`, on all of these bars in closed processes:
+    LeakError ``LEAK_OUTSIDE``, ``LEAK_STATE``, ``LEAK_CALENDAR``, ``LEAK_STRATEGY``. Assay's own are held to this by
+    tests. Cost: some hundred evaluations of the rule on the first bars, some 90 on all, and three processes.
     """
-    if rule.origin:
-        first = bars[: rule.lookback(values, bars.instrument.timeframe) + PROBED]
-        honesty.demand_honest(rule, first, values)
+    if not rule.origin:
+        return
+    first = bars[: rule.lookback(values, bars.instrument.timeframe) + PROBED]
+    honesty.demand_honest(rule, first, values)
+    if closed:
+        demand_passed(probe_rule(rule, bars, values))
 
 
 def demand_enough(rule: Strategy, bars: Bars) -> None:

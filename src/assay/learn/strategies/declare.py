@@ -36,8 +36,8 @@ class Strategy:
     needs_volume: whether bars without any volume are refused.
     two_sided:    whether it takes short positions.   state: whether it gives weights instead of entries.
     min_trades:   trades that a candidate of a search needs to count.
-    origin:       SHA-256 (hex) of the file of a strategy that is not Assay's own, else empty; with modules of the user's
-                  that it loads, of all of them (`assay.kernel.usercode.UserCode.digest`).
+    origin:       SHA-256 (hex) of the file of a strategy that is not Assay's own, else empty; with modules of the
+                  user's that it loads, of all of them (`assay.kernel.usercode.UserCode.digest`).
     calendar:     whether it may hold dates: then other years may be decided otherwise.
     source:       the file and its modules, of a strategy that is not Assay's own.
     """

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.errors import AssayError
-from assay.kernel.usercode import SourceFile, UserCode, lay_out, library_roots
-from assay.validate.isolation.guard import Guard, system_reads
+from assay.kernel.usercode import SourceFile, UserCode, in_library, lay_out, library_roots
+from assay.validate.isolation.guard import Guard, machine_reads, system_reads
 from assay.validate.isolation.landlock import landlock_version, restrict
 from assay.validate.isolation.readers import PRELOADED, refuse_readers
 from assay.validate.isolation.surroundings import Clock, empty_environment, hide_files
@@ -29,6 +29,7 @@ from assay.validate.isolation.wire import Broken, Message, bars_of, receive, sen
 
 _MOST_REPORTS = 50
 _QUESTION_BYTES = 1 << 32
+_DENIED = "ermission denied"
 
 
 @dataclass
@@ -129,9 +130,10 @@ def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults:
     hide_files(guard)
     empty_environment(guard)
     tempfile.tempdir = str(places.work)
+    sys.path[:] = [path for path in sys.path if path and in_library(path)]  # Assay itself is imported by now
     _limit(int(facts["memory"]))
     if facts["landlock"]:
-        restrict(reads, (places.cache, Path(os.devnull)))
+        restrict((*reads, *machine_reads()), (places.cache, Path(os.devnull)))
     guard.install()
     return guard, clock
 
@@ -152,27 +154,29 @@ def _preload(libraries: list[str], kind: str) -> None:
 
 def _silence(faults: int) -> None:
     """Nothing that is printed goes anywhere; a crash writes its place to the parent's pipe."""
-    faulthandler.enable(os.dup(faults))  # type: ignore[arg-type]  # a file number is taken too
+    faulthandler.enable(os.dup(faults))
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)
     sys.stdin = io.StringIO()
-    sys.stdout = sys.stderr = _Nowhere()  # type: ignore[assignment]
-    sys.__stdout__ = sys.__stderr__ = sys.stdout  # type: ignore[misc]
+    nothing: Any = _Nowhere()
+    sys.stdout = sys.stderr = nothing
+    setattr(sys, "__stdout__", nothing)  # noqa: B010 - mypy knows them as final
+    setattr(sys, "__stderr__", nothing)  # noqa: B010
 
 
 def _cache_numba(folder: Path) -> None:
     """Functions of the user's are cached in a folder of this process; Assay's own stay where they are, read only."""
     from numba.core import caching, config
 
-    config.CACHE_DIR = str(folder)
+    vars(config)["CACHE_DIR"] = str(folder)
 
     @contextlib.contextmanager
     def unwritten(_: object) -> Iterator[None]:
         with contextlib.suppress(PermissionError):
             yield
 
-    caching.Cache._guard_against_spurious_io_errors = unwritten
+    setattr(caching.Cache, "_guard_against_spurious_io_errors", unwritten)  # noqa: B010 - mypy forbids the assignment
 
 
 def _extension_folders() -> tuple[Path, ...]:
@@ -276,6 +280,7 @@ def _failures(channel: Channel, places: _Places) -> Iterator[None]:
     except Broken:
         raise
     except AssayError as error:
+        _refused(channel, error.__cause__, places)
         facts = {"error": error.code, "kind": type(error).__name__, "text": error.message, "hint": error.hint}
         channel.answer(Message(facts | _place(error, places)))
     except MemoryError as error:
@@ -283,8 +288,17 @@ def _failures(channel: Channel, places: _Places) -> Iterator[None]:
             Message({"error": "MEMORY", "text": "needs more memory than it may take"} | _place(error, places))
         )
     except BaseException as error:  # noqa: BLE001 - a user's code may raise anything, and is told where
+        _refused(channel, error, places)
         text = f"{type(error).__name__}: {error}"[:2_000]
         channel.answer(Message({"error": "RAISED", "text": text, "module": _module(error)} | _place(error, places)))
+
+
+def _refused(channel: Channel, error: BaseException | None, places: _Places) -> None:
+    """Report what Landlock refused without the audit hook having seen it."""
+    if error is not None and (isinstance(error, PermissionError) or _DENIED in str(error)):
+        place = _place(error, places)
+        what = f"is refused what it tries: {type(error).__name__}: {error}"[:500]
+        channel.report(what, str(place.get("file", places.main.name)), int(place.get("line", 0)))
 
 
 def _module(error: BaseException) -> str:

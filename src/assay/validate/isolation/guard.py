@@ -148,7 +148,7 @@ class Guard:
         path, _, flags = arguments
         if isinstance(path, int) or path is None:
             return
-        name = _absolute(path)
+        name = absolute(path)
         if isinstance(flags, int) and flags & _WRITING:
             if _below(name, self.writes) and not self.by_user():
                 return
@@ -162,16 +162,24 @@ class Guard:
         """Refuse; silently where a library looks at the system, or at anything while it is being imported."""
         nearest, user = self.caller()
         quiet = user is None or (nearest is not user and not _from_text(nearest))
-        if quiet and (_below(path, _SYSTEM) or self._importing()):
+        if self.importing(by_user=False) or (quiet and _below(path, _SYSTEM)):
             raise PermissionError(errno.EACCES, "not in a closed process", path)
         raise self.refuse(what)
 
-    def _importing(self) -> bool:
-        """Whether a library is being imported: the import system stands between here and the user's code."""
+    def importing(self, *, by_user: bool = True) -> bool:
+        """Whether a module is being imported: the import system stands between here and the user's code.
+
+        by_user: count an import whose own look at files this is; else only what an imported library does by itself.
+        """
         frame: FrameType | None = sys._getframe(1)
+        library = by_user
         while frame is not None and not frame.f_code.co_filename.startswith(self.own):
-            if frame.f_code.co_filename.startswith("<frozen importlib"):
-                return True
+            name = frame.f_code.co_filename
+            if name.startswith("<frozen importlib"):
+                if library:
+                    return True
+            elif not _plumbing(name):
+                library = True
             frame = frame.f_back
         return False
 
@@ -200,7 +208,7 @@ class Guard:
             raise self.refuse(f"calls native code ({event})")
 
     def _changes(self, event: str, arguments: tuple[Any, ...]) -> None:
-        paths = [_absolute(each) for each in arguments if isinstance(each, str | bytes | os.PathLike)]
+        paths = [absolute(each) for each in arguments if isinstance(each, str | bytes | os.PathLike)]
         if paths and all(_below(path, self.writes) for path in paths) and not self.by_user():
             return
         if self.by_user():
@@ -212,7 +220,9 @@ class Guard:
         path = arguments[0] if arguments else "."
         if isinstance(path, int):
             return
-        name = _absolute("." if path is None else path)
+        name = absolute("." if path is None else path)
+        if not self.may_read(name) and self.importing():
+            raise PermissionError(errno.EACCES, "not in a closed process", name)
         if not self.may_read(name):
             self._deny(f"lists the folder {_shown(name)}", name)
 
@@ -224,6 +234,7 @@ def _plumbing(name: str) -> bool:
 
 def _passing() -> frozenset[str]:
     import codecs
+    import ctypes
     import genericpath
     import glob
     import io
@@ -234,7 +245,7 @@ def _passing() -> frozenset[str]:
     import subprocess
     import tempfile
 
-    modules = (os, codecs, genericpath, glob, io, pathlib, posixpath, shutil, socket, subprocess, tempfile)
+    modules = (os, codecs, ctypes, genericpath, glob, io, pathlib, posixpath, shutil, socket, subprocess, tempfile)
     return frozenset(str(each.__file__) for each in modules)
 
 
@@ -245,8 +256,9 @@ def _from_text(frame: FrameType | None) -> bool:
     return frame is not None and frame.f_code.co_filename.startswith(_TEXT)
 
 
-def _absolute(path: str | bytes | os.PathLike[Any]) -> str:
-    return os.path.abspath(os.fsdecode(path))
+def absolute(path: str | bytes | os.PathLike[Any]) -> str:
+    """The path from the root, links not followed."""
+    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - of the name; links are Landlock's
 
 
 def _below(path: str, folders: Sequence[str]) -> bool:
@@ -255,6 +267,12 @@ def _below(path: str, folders: Sequence[str]) -> bool:
 
 def _shown(text: str) -> str:
     return repr(text[:200])
+
+
+def machine_reads() -> tuple[Path, ...]:
+    """What native libraries read of the machine, its processors and limits; Python code of the user's may not."""
+    names = ("/proc/self/cgroup", "/proc/cpuinfo", "/proc/meminfo", "/sys/fs/cgroup", "/sys/devices/system/cpu")
+    return tuple(Path(name) for name in names)
 
 
 def system_reads() -> tuple[Path, ...]:

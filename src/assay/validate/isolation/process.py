@@ -109,7 +109,9 @@ class ClosedProcess:
     def ask(self, bars: Bars, facts: Mapping[str, Any]) -> Message:
         """The file's answer to these bars."""
         if self._process is None:
-            self._start()
+            self.start()
+        if not self.declared:
+            self.declared = self._exchange(None, loading=True).facts
         self.asked += 1
         return self._exchange(bars_message({**facts, **self._surroundings()}, bars))
 
@@ -120,7 +122,10 @@ class ClosedProcess:
         offset = years * _DAY_S + step * 17 * _HOUR_S + 311 * step
         return {"clock": offset, "process": 1_000 + 7_919 * (self.number + 1) + 31 * self.asked}
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the process without waiting until it has loaded the file; the first question waits for that."""
+        if self._process is not None:
+            return
         if not self.limits.landlock:
             demand_allowed(self.code, self._code)
         self._folder = TemporaryDirectory(prefix="assay-closed-", ignore_cleanup_errors=True)
@@ -141,7 +146,8 @@ class ClosedProcess:
             os.close(theirs_in)
             os.close(theirs_out)
         os.set_blocking(self._to, False)
-        self.declared = self._exchange(Message(self._first(), {}), loading=True).facts
+        self.declared = {}
+        self._write(Message(self._first()), time.monotonic() + self.limits.seconds, loading=True)
 
     def _first(self) -> dict[str, Any]:
         files = [
@@ -163,10 +169,19 @@ class ClosedProcess:
         seed = str(1 + 104_729 * (self.number + 1) % 4_294_967_295)
         return {**passed, "PYTHONPATH": root, "PYTHONHASHSEED": seed, "LANG": "C.UTF-8"}
 
-    def _exchange(self, message: Message, *, loading: bool = False) -> Message:
-        until = time.monotonic() + self.limits.seconds
+    def _write(self, message: Message, until: float, *, loading: bool) -> None:
         try:
             send(self._to, message, until=until)
+        except TooLate:
+            self._fail(f"took no question within {self.limits.seconds:g} s", loading=loading)
+        except Broken as error:
+            self._fail(self._end_of(error), loading=loading)
+
+    def _exchange(self, message: Message | None, *, loading: bool = False) -> Message:
+        until = time.monotonic() + self.limits.seconds
+        if message is not None:
+            self._write(message, until, loading=loading)
+        try:
             while True:
                 got = receive(self._from, most=self.limits.output_bytes, until=until)
                 if "attempt" not in got.facts:
@@ -235,7 +250,7 @@ class ClosedProcess:
         if loading:
             raise ConfigError(where + text, code=self._code, hint=hint, **told)
         name = "TRAIN_STRATEGY" if self.kind == "strategy" else "TRAIN_FEATURE"
-        raise TrainError(where + text, code=name, hint=hint, **told)
+        raise TrainError(where + text, code=name, hint=hint, file=file, at=where.removesuffix(": "))
 
 
 def _attempt(facts: Mapping[str, Any]) -> Attempt:

@@ -1,5 +1,7 @@
 """Inside the closed process: readers of files in native code, which raise no audit event, refuse paths by name."""
 
+import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +15,7 @@ PRELOADED = ("numpy", "scipy", "pandas", "polars", "pyarrow", "duckdb", "numba",
 
 _READERS = {
     "polars": ("read_", "scan_"),
+    "pandas": ("read_parquet", "read_feather", "read_orc"),
     "duckdb": ("read_", "from_"),
     "pyarrow": ("memory_map", "OSFile", "create_memory_map"),
     "pyarrow.parquet": ("read_", "ParquetFile", "ParquetDataset"),
@@ -33,6 +36,15 @@ def refuse_readers(guard: Guard) -> None:
                 setattr(module, name, _refusing(guard, f"{module_name}.{name}", was))
     if "duckdb" in sys.modules:
         _close_duckdb(guard)
+    _close_shared_memory(guard)
+
+
+def _close_shared_memory(guard: Guard) -> None:
+    def shm_open(path: str, *_: Any, **__: Any) -> int:
+        raise guard.refuse(f"opens the shared memory {path[:200]!r}")
+
+    if importlib.util.find_spec("_posixshmem") is not None:
+        vars(importlib.import_module("_posixshmem"))["shm_open"] = shm_open
 
 
 def _refusing(guard: Guard, name: str, was: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,7 +72,7 @@ def _close_duckdb(guard: Guard) -> None:
     shared = _Connection(guard, was(":memory:"))
     for name in ("sql", "query", "execute"):
         setattr(duckdb, name, getattr(shared, name))
-    duckdb.connect = connect
+    vars(duckdb)["connect"] = connect
 
 
 class _Connection:

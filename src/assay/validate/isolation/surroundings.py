@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
-from assay.validate.isolation.guard import Guard
+from assay.validate.isolation.guard import Guard, absolute
 
 _SECOND_NS = 1_000_000_000
 _STATS = ("stat", "lstat", "access", "readlink", "statvfs")
@@ -74,47 +74,58 @@ class Clock:
         time.strftime = lambda text, at=None: form(text, local() if at is None else at)
 
     def _replace_dates(self) -> None:
-        """`datetime.datetime` and `datetime.date` whose now and today are moved; what they make are plain ones."""
-        plain_time, plain_date, clock = datetime.datetime, datetime.date, self
+        setattr(datetime, "datetime", _moved_time(self))  # noqa: B010 - mypy forbids assigning to a type
+        setattr(datetime, "date", _moved_date(self))  # noqa: B010
 
-        class Alike(type):
-            """Instances and subclasses of the plain type count as those of its replacement."""
 
-            def __instancecheck__(cls, other: object) -> bool:
-                return isinstance(other, cls.__mro__[1])
+class _Alike(type):
+    """Instances and subclasses of a plain type count as those of its replacement."""
 
-            def __subclasscheck__(cls, other: type) -> bool:
-                return issubclass(other, cls.__mro__[1])
+    def __instancecheck__(cls, other: object) -> bool:
+        return isinstance(other, cls.__mro__[1])
 
-        class MovedTime(plain_time, metaclass=Alike):
-            def __new__(cls, *a: Any, **k: Any) -> Any:
-                return plain_time(*a, **k)
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, cls.__mro__[1])
 
-            @classmethod
-            def now(cls, tz: Any = None) -> Any:
-                return plain_time.fromtimestamp(clock.time(), tz)
 
-            @classmethod
-            def utcnow(cls) -> Any:
-                utc = plain_time.fromtimestamp(clock.time(), datetime.UTC)
-                return utc.replace(tzinfo=None)
+def _moved_time(clock: Clock) -> type:
+    """`datetime.datetime` whose now and today are moved; what it makes are plain ones."""
+    plain = datetime.datetime
 
-            @classmethod
-            def today(cls) -> Any:
-                return cls.now()
+    class MovedTime(plain, metaclass=_Alike):  # type: ignore[misc, valid-type]
+        def __new__(cls, *a: Any, **k: Any) -> Any:
+            return plain(*a, **k)
 
-        class MovedDate(plain_date, metaclass=Alike):
-            def __new__(cls, *a: Any, **k: Any) -> Any:
-                return plain_date(*a, **k)
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return plain.fromtimestamp(clock.time(), tz)
 
-            @classmethod
-            def today(cls) -> Any:
-                return plain_date.fromtimestamp(clock.time())
+        @classmethod
+        def utcnow(cls) -> Any:
+            return plain.fromtimestamp(clock.time(), datetime.UTC).replace(tzinfo=None)
 
-        MovedTime.__name__ = MovedTime.__qualname__ = "datetime"
-        MovedDate.__name__ = MovedDate.__qualname__ = "date"
-        setattr(datetime, "datetime", MovedTime)  # noqa: B010 - mypy forbids assigning to a type
-        setattr(datetime, "date", MovedDate)  # noqa: B010
+        @classmethod
+        def today(cls) -> Any:
+            return cls.now()
+
+    MovedTime.__name__ = MovedTime.__qualname__ = plain.__name__
+    return MovedTime
+
+
+def _moved_date(clock: Clock) -> type:
+    """`datetime.date` whose today is moved; what it makes are plain ones."""
+    plain = datetime.date
+
+    class MovedDate(plain, metaclass=_Alike):  # type: ignore[misc, valid-type]
+        def __new__(cls, *a: Any, **k: Any) -> Any:
+            return plain(*a, **k)
+
+        @classmethod
+        def today(cls) -> Any:
+            return plain.fromtimestamp(clock.time())
+
+    MovedDate.__name__ = MovedDate.__qualname__ = plain.__name__
+    return MovedDate
 
 
 class NoEnvironment(MutableMapping[str, str]):
@@ -181,8 +192,8 @@ def hide_files(guard: Guard) -> None:
 def _checked(guard: Guard, name: str, was: Callable[..., Any]) -> Callable[..., Any]:
     def checked(path: Any, *more: Any, **options: Any) -> Any:
         if isinstance(path, str | bytes | os.PathLike):
-            place = os.path.abspath(os.fsdecode(path))
-            if not guard.may_read(place) and guard.by_user():
+            place = absolute(path)
+            if not guard.may_read(place) and guard.by_user() and not guard.importing():
                 raise guard.refuse(f"looks at the file {place[:200]!r} (os.{name})")
         return was(path, *more, **options)
 

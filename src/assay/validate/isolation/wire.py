@@ -137,14 +137,13 @@ def bars_of(message: Message) -> Bars:
     arrays = message.arrays
     names = [name.partition(":")[2] for name in arrays if name.startswith("column:")]
     series = [name.removeprefix("joined:value:") for name in arrays if name.startswith("joined:value:")]
+    prices: dict[str, Any] = {name: arrays[name] for name in PRICES}
+    parts = ("value_time", "known_at", "value")
     return Bars(
         Instrument(**message.facts["market"]),
         arrays["timestamp"],
-        *(arrays[name] for name in PRICES),
+        **prices,
         volume=arrays.get("volume"),
         columns={name: arrays[f"column:{name}"] for name in names},
-        joined={
-            name: Joined(*(arrays[f"joined:{part}:{name}"] for part in ("value_time", "known_at", "value")))
-            for name in series
-        },
+        joined={name: Joined(*(arrays[f"joined:{part}:{name}"] for part in parts)) for name in series},
     )

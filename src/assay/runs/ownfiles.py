@@ -1,0 +1,162 @@
+"""Files of the user's own, asked in closed processes: for searches, backtests and the commands that check a file."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.features import Feature, Study, table
+from assay.features.files import CODE, feature_file
+from assay.kernel.bars import Bars
+from assay.kernel.errors import ConfigError, DataError, LeakError
+from assay.kernel.instrument import Instrument
+from assay.kernel.ownfile import refused
+from assay.kernel.usercode import UserCode, missing_source, read_user_code
+from assay.learn.strategies import Strategy
+from assay.market.sources.synthetic import synthetic
+from assay.runs.context import Context
+from assay.runs.evidence import jsonable
+from assay.validate.audit.pipeline import Columns
+from assay.validate.isolation.probes import QUESTIONS, FileProbe, probe_feature_file, probe_strategy_file
+from assay.validate.isolation.process import Confinement
+
+if TYPE_CHECKING:
+    from assay.validate.audit.report import AuditReport
+
+SYNTHETIC_BARS, LEAST_BARS, ASKED_BARS = 5_000, 200, 2_000
+MOST_ROWS = 50_000  # that a feature may look back
+
+
+def probe_rule(
+    rule: Strategy, bars: Bars, values: Mapping[str, Any], *, questions: int = QUESTIONS, seed: int = 0,
+    limits: Confinement | None = None,
+) -> FileProbe | None:  # fmt: skip
+    """Ask a strategy of the user's own whether it decides in a closed process as it does in this one.
+
+    None for one of Assay's. Raises what `probe_strategy_file` raises. Cost: three processes of about a second each, and
+    some 90 evaluations on these bars.
+    """
+    if rule.source is None:
+        return None
+    found = probe_strategy_file(
+        rule.source, bars, values, judged=rule.decisions(bars, values), questions=questions, seed=seed,
+        lookback=rule.lookback(values, bars.instrument.timeframe), calendar=rule.calendar, name=rule.name,
+        limits=limits,
+    )  # fmt: skip
+    return _sourced(found, rule.source, [rule.rule])
+
+
+def probe_features(
+    own: Sequence[Feature], code: UserCode, bars: Bars, *, questions: int = QUESTIONS, seed: int = 0,
+    limits: Confinement | None = None,
+) -> FileProbe:  # fmt: skip
+    """Ask the features of a file whether they compute in a closed process what they do in this one.
+
+    own: those of the file, as `feature_file` gives them; ones that the bars cannot have are not asked.
+    """
+    made = table(bars, [each.name for each in own], levels=True, threads=1)
+    found = probe_feature_file(
+        code, bars, made.names, judged=Columns(made.values, made.names, made.lookback), questions=questions, seed=seed,
+        lookback=made.lookback, calendar=[each.name for each in own if each.calendar], limits=limits,
+    )  # fmt: skip
+    return _sourced(found, code, [each.compute for each in own])
+
+
+def demand_passed(found: FileProbe | None) -> None:
+    """Raise LeakError with the first violation: ``LEAK_OUTSIDE``, ``LEAK_STATE``, ``LEAK_CALENDAR`` and so on."""
+    if found is None or found.passed:
+        return
+    first = found.violations[0]
+    code, _, text = first.text.partition(": ")
+    raise LeakError(
+        text,
+        code=code,
+        hint=_HINTS.get(code, "use rows up to t only: no negative shift, no statistic of the whole series"),
+        probe=first.probe,
+        row=first.row,
+        violations=[jsonable(asdict(each)) for each in found.violations],
+    )
+
+
+_HINTS = {
+    "LEAK_OUTSIDE": "A file of your own may read the bars that it is given, and nothing else.",
+    "LEAK_STATE": "The same bars must give the same answer: no memory between calls, no clock, no unseeded random.",
+    "LEAK_CALENDAR": "A rule that needs dates declares calendar=True, and is judged with that in mind.",
+}
+
+
+def document(found: FileProbe) -> dict[str, Any]:
+    """Plain and JSON-able: passed, checks, notes, violations, landlock, source_complete."""
+    return {"passed": found.passed} | dict(jsonable(asdict(found)))
+
+
+def check_features(
+    file: Path, context: Context, exchange: str | None, symbol: str | None, timeframe: str
+) -> dict[str, Any]:  # fmt: skip
+    """Hold the features of a file to their contract: on all stored bars of a market, or on synthetic ones.
+
+    Each column by itself on the newest bars (future, lookback, numbers), then all in closed processes at full length.
+    ``violations`` are those of both. Raises what `feature_file` and `audit_features` raise; ConfigError
+    ``CONFIG_FEATURE_FILE`` for a lookback above `MOST_ROWS`; DataError ``DATA_TOO_FEW``.
+    """
+    from assay.validate.audit.features import audit_features
+
+    with feature_file(file) as own:
+        longest = max(_rows(each, file, timeframe) for each in own)
+        bars = candles(context, exchange, symbol, timeframe, max(SYNTHETIC_BARS, 3 * longest))
+        need = max(LEAST_BARS, 3 * longest)
+        if len(bars) < need:
+            text = f"{bars.instrument} has {len(bars)} bars; a check of {file.name} needs {need}"
+            raise DataError(text, code="DATA_TOO_FEW", have=len(bars), need=need)
+        report = audit_features(own, bars[-(ASKED_BARS + 3 * longest) :], seed=1)
+        closed = probe_features(own, read_user_code(file), bars, seed=1)
+        features = {each.name: {"lookback": each.lookback, "unit": each.unit} for each in own}
+    return _told(file, bars, features, report, closed)
+
+
+def _told(
+    file: Path, bars: Bars, features: Mapping[str, Any], report: "AuditReport", closed: FileProbe
+) -> dict[str, Any]:  # fmt: skip
+    checks = dict(report.checks)
+    for probe, number in closed.checks.items():
+        checks[probe] = checks.get(probe, 0) + number
+    return {
+        "file": file.name,
+        "market": str(bars.instrument),
+        "bars": len(bars),
+        "features": features,
+        "passed": report.passed and closed.passed,
+        "complete": report.complete,
+        "checks": checks,
+        "notes": [*report.notes, *closed.notes],
+        "violations": [jsonable(asdict(each)) for each in (*report.violations, *closed.violations)],
+        "landlock": closed.landlock,
+        "source_complete": closed.source_complete,
+    }
+
+
+def candles(context: Context, exchange: str | None, symbol: str | None, timeframe: str, most: int) -> Bars:
+    """All stored bars of a market; without one `most` synthetic bars."""
+    if (exchange is None) != (symbol is None):
+        raise ConfigError(
+            "a stored market needs --exchange and --symbol together", hint="Without both: synthetic bars."
+        )
+    if exchange is None or symbol is None:
+        return synthetic(bars=most, seed=1, timeframe=timeframe, symbol="GOLD/USDT:USDT")
+    return context.candles.read(Instrument(exchange, symbol, timeframe))
+
+
+def _rows(each: Feature, file: Path, timeframe: str) -> int:
+    rows = Study(synthetic(bars=1, seed=1, timeframe=timeframe)).rows(each)
+    if rows > MOST_ROWS:
+        why = f"declares feature {each.name}, whose lookback is {rows:,} bars of {timeframe}; at most {MOST_ROWS:,} do"
+        hint = "Let it read fewer, or bars of a longer --timeframe."
+        raise refused(file, why, kind="feature", code=CODE, hint=hint, feature=each.name)
+    return rows
+
+
+def _sourced(found: FileProbe, code: UserCode, functions: Sequence[Callable[..., object]]) -> FileProbe:
+    gaps = missing_source(code, functions)
+    if not gaps:
+        return found
+    return replace(found, notes=(*found.notes, *gaps), source_complete=False)
