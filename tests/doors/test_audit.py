@@ -152,7 +152,8 @@ def test_a_strategy_file_is_audited_and_one_that_peeks_is_named(stocked: Path, t
     peeks = own(tmp_path, last="fall = np.roll(fall, -1)")
     said = assay("audit", "--strategy-file", peeks, "--json", home=stocked)
     assert said.code == 3 and said.error["code"] == "LEAK_AUDIT"
-    assert "decision of 'rules' at row" in said.error["message"] and said.error["facts"]["violations"]
+    assert "LEAK_STRATEGY: strategy my_dip" in said.error["message"]
+    assert {"truncate", "decide", "replay"} <= {each["probe"] for each in said.error["facts"]["violations"]}
     people = assay("audit", "--strategy-file", peeks, home=stocked)
     assert people.code == 3 and "the causality audit failed" in people.out and "\n  decide" in people.out
 

@@ -54,7 +54,9 @@ def test_honest_features_pass_and_the_book_forgets_them(tmp_path: Path) -> None:
     assert found["features"] == {
         "my_gap": {"lookback": 1, "unit": "ratio"}, "my_place": {"lookback": 19, "unit": "z"},
     }  # fmt: skip
-    assert found["checks"] == {"truncate": 40, "scramble": 120, "warm-up": 10}
+    alone, closed = {"truncate": 40, "scramble": 120, "warm-up": 10}, {"truncate", "scramble", "state", "calendar"}
+    assert all(found["checks"][probe] >= least for probe, least in alone.items()) and closed < set(found["checks"])
+    assert found["checks"]["outside"] == 1
     assert "my_gap" not in book()
     people = assay("audit", "--features-file", path)
     assert people.code == 0 and "my_features.py on" in people.out and "causality audit passed" in people.out

@@ -51,7 +51,10 @@ class RuleModel:
 
     def decisions(self, bars: Bars) -> Decisions:
         """Decisions on one instrument, one row a bar."""
-        decided = self.strategy.decisions(bars, self.values)
+        return self.confine(self.strategy.decisions(bars, self.values), bars)
+
+    def confine(self, decided: Decisions, bars: Bars) -> Decisions:
+        """These decisions of the strategy, with no position that begins outside the model's regime."""
         if not self.regime:
             return decided
         allowed = regimes.within(bars, self.regime)

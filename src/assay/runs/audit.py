@@ -13,8 +13,10 @@ from assay.kernel.errors import TrainError
 from assay.kernel.panel import Panel
 from assay.kernel.spec import TrainSpec
 from assay.learn.rules import RuleTrainer
+from assay.runs.closed_replay import asked_by_itself, closed_replay
 from assay.runs.context import AUDITS, Context
 from assay.runs.evidence import jsonable
+from assay.runs.judged_again import walk_trainer
 from assay.runs.rules import RuleSearch
 from assay.validate.audit.asking import FULL as EVERY
 from assay.validate.audit.asking import QUICK, audit
@@ -51,7 +53,7 @@ def audited(
     """Audit what a run has fitted, as `Context.audit` says. models: that it came to, which decide beside refits.
 
     walked: the walk whose decisions are judged; None: the trainer is walked again.   own: the user's file of features
-    that the spec names.
+    that the spec names. Files of the user's own answer from closed processes.
 
     ``quick`` and ``full`` ask a number of questions that depends on the spec alone. A run that is reproduced keeps the
     audit of the run that it repeats.
@@ -62,10 +64,15 @@ def audited(
         return Audited(OFF, None, 0.0)
     context.listener(0.9, "causality audit")
     began = time.monotonic()
-    report = audit(
-        trainer, bars, spec=spec, seed=spec.seed, questions=EVERY if context.audit == FULL else QUICK, models=models,
-        walked=walked, own=own,
-    )  # fmt: skip
+    questions = EVERY if context.audit == FULL else QUICK
+    if walked is None:
+        walked = walk_trainer(trainer, spec, bars, context, own)
+    with closed_replay(spec, walked, own) as online:
+        report = audit(
+            trainer, bars, spec=spec, seed=spec.seed, questions=questions, models=models, walked=walked, own=own,
+            online=online,
+        )  # fmt: skip
+    report = asked_by_itself(report, spec, bars, walked, own, seed=spec.seed)
     if own is not None and own.code is None:
         report = replace(report, complete=False, notes=(*report.notes, _NO_SOURCE))
     return Audited(context.audit, report, time.monotonic() - began)

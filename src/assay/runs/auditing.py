@@ -5,37 +5,29 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from assay.features import Feature, Study
-from assay.features.files import CODE, feature_file
-from assay.kernel.bars import Bars
 from assay.kernel.clock import iso, now_ms
 from assay.kernel.contracts import Model
-from assay.kernel.errors import ArtifactError, ConfigError, DataError
-from assay.kernel.instrument import Instrument
-from assay.kernel.ownfile import refused
+from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.parse import parse
 from assay.kernel.spec import FoldPlan, TrainSpec
 from assay.learn.rules import RuleTrainer
-from assay.market.sources.synthetic import synthetic
 from assay.runs import inputs, keep, reports
 from assay.runs.audit import FULL, Audited, audited, few_candidates
 from assay.runs.beside import AUDIT, keep_beside, kept
 from assay.runs.code import code_digest
 from assay.runs.context import Context
 from assay.runs.evidence import audit_status, jsonable
-from assay.runs.judged_again import first_other_decision, search_walked_again, walked_again
+from assay.runs.judged_again import first_other_decision, search_walked_again, walk_trainer
 from assay.runs.own_features import stored_features
+from assay.runs.ownfiles import SYNTHETIC_BARS, candles, check_features
 from assay.runs.strategies import blamed, chosen, demand_enough
 from assay.runs.trainers import trainer_of
 from assay.track.loading.live import load
 from assay.track.registry.auditing import settle
-from assay.validate.audit.features import audit_features
 from assay.validate.audit.replay import Walked
 from assay.validate.verdict import of_audit
 
-_BARS, _TRAIN_SHARE = 5_000, 0.7  # on which a strategy file is asked
-_FEATURE_BARS, _LEAST_BARS = 2_000, 200  # on which features are
-MOST_ROWS = 50_000  # that one may look back: thrice as many are made, and asked about some hundred times
+_TRAIN_SHARE = 0.7  # of the bars on which a strategy file is asked
 
 
 def audit_run(run: int | str, context: Context) -> dict[str, Any]:
@@ -67,7 +59,7 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
         walked = (
             search_walked_again(spec, file, series, left["windows"])
             if searched
-            else walked_again(trainer, spec, series, context, own)
+            else walk_trainer(trainer, spec, series, context, own)
         )
         models = _published(row["id"], context, file)
         found = audited(trainer, spec, series, replace(context, audit=FULL), models=models, walked=walked, own=own)
@@ -120,10 +112,13 @@ def _settled(run: int, found: Audited, context: Context) -> dict[str, Any]:
 def audit_strategy(
     file: Path, context: Context, exchange: str | None, symbol: str | None, timeframe: str
 ) -> dict[str, Any]:  # fmt: skip
-    """Audit a strategy of the user's own at its defaults, on the newest stored or on synthetic bars."""
+    """Audit a strategy of the user's own at its defaults, on all stored bars of a market or on synthetic ones."""
+    _demand_market(exchange, symbol)
     with blamed(file):
         rule = chosen("", file)
-        bars = _candles(context, exchange, symbol, timeframe, max(_BARS, 3 * rule.lookback(rule.defaults, timeframe)))
+        bars = candles(
+            context, exchange, symbol, timeframe, max(SYNTHETIC_BARS, 3 * rule.lookback(rule.defaults, timeframe))
+        )  # fmt: skip
         demand_enough(rule, bars)
         market = bars.instrument
         spec = TrainSpec(
@@ -139,39 +134,19 @@ def audit_strategy(
 def audit_features_file(
     file: Path, context: Context, exchange: str | None, symbol: str | None, timeframe: str
 ) -> dict[str, Any]:  # fmt: skip
-    """Audit each feature of the user's own file, on the newest stored or on synthetic bars.
+    """Audit each feature of the user's own file, on all stored bars of a market or on synthetic ones.
 
-    ``features`` says by name what each declares. Raises what `feature_file` and `audit_features` raise; ConfigError
-    ``CONFIG_FEATURE_FILE`` for one that looks back on more than `MOST_ROWS` bars; TrainError ``TRAIN_FEATURE`` for what
-    a function itself raises; DataError ``DATA_TOO_FEW`` where bars are fewer than thrice the longest lookback.
+    ``features`` says by name what each declares. Raises what `check_features` raises; TrainError ``TRAIN_FEATURE`` for
+    what a function itself raises.
     """
     began = time.monotonic()
-    with feature_file(file) as own, blamed(file, "TRAIN_FEATURE"):
-        longest = max(_rows(each, file, timeframe) for each in own)
-        need = max(_LEAST_BARS, 3 * longest)
-        bars = _candles(context, exchange, symbol, timeframe, _FEATURE_BARS + 3 * longest)
-        if len(bars) < need:
-            text = f"{bars.instrument} has {len(bars)} bars; an audit of {file.name} needs {need}"
-            raise DataError(text, code="DATA_TOO_FEW", have=len(bars), need=need)
-        report = audit_features(own, bars, seed=1)
-    found = Audited(FULL, report, time.monotonic() - began)
-    features = {each.name: {"lookback": each.lookback, "unit": each.unit} for each in own}
-    told = {"features": features, "name": f"{file.name} on {bars.instrument}", "seconds": found.seconds}
-    return told | (found.document or {})
+    _demand_market(exchange, symbol)
+    with blamed(file, "TRAIN_FEATURE"):
+        found = check_features(file, context, exchange, symbol, timeframe)
+    name = f"{file.name} on {found['market']}"
+    return {"name": name, "mode": FULL, "seconds": time.monotonic() - began} | found
 
 
-def _rows(each: Feature, file: Path, timeframe: str) -> int:
-    rows = Study(synthetic(bars=1, seed=1, timeframe=timeframe)).rows(each)
-    if rows > MOST_ROWS:
-        why = f"declares feature {each.name}, whose lookback is {rows:,} bars of {timeframe}; at most {MOST_ROWS:,} do"
-        hint = "Let it read fewer, or bars of a longer --timeframe."
-        raise refused(file, why, kind="feature", code=CODE, hint=hint, feature=each.name)
-    return rows
-
-
-def _candles(context: Context, exchange: str | None, symbol: str | None, timeframe: str, most: int) -> Bars:
+def _demand_market(exchange: str | None, symbol: str | None) -> None:
     if (exchange is None) != (symbol is None):
         raise ConfigError("a stored market needs --exchange and --symbol together", code="CONFIG_AUDIT")
-    if exchange is None or symbol is None:
-        return synthetic(bars=most, seed=1, timeframe=timeframe, symbol="GOLD/USDT:USDT")
-    return context.candles.read(Instrument(exchange, symbol, timeframe), newest=most)

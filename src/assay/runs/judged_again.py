@@ -23,12 +23,14 @@ from assay.validate.audit.replay import Walked
 from assay.validate.split.asked import plan
 from assay.validate.walk import Outcome, judge_model, walk
 
+RULES = "rules"  # the learner that reads candles alone
 
-def walked_again(
+
+def walk_trainer(
     trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, own: FeatureFile | None
 ) -> Walked:
     """Fit and judge every fold of a training again. own: the user's file of features that the spec names."""
-    past = history(spec, bars, own)
+    past = bare(bars) if spec.learner == RULES else history(spec, bars, own)
     folds = plan(spec.folds, past.panel, horizon=past.horizon)
     steps = walk(
         trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=Silent(), workers=context.workers

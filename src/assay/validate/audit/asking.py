@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, Silent, Trainer
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import AssayError, ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.seeds import generator
 from assay.kernel.spec import TrainSpec
@@ -20,7 +20,16 @@ from assay.validate.audit.fits import Fits, Fitted, Making, for_audit
 from assay.validate.audit.futures import CUT_OFF, SCRAMBLES, changed
 from assay.validate.audit.ground import PROBES, Ground
 from assay.validate.audit.pipeline import Pipeline
-from assay.validate.audit.replay import PROBE, Walked, choose_rows, coverage, repeat_probe, replay_probe
+from assay.validate.audit.replay import (
+    OUTSIDE,
+    PROBE,
+    Online,
+    Walked,
+    choose_rows,
+    coverage,
+    repeat_probe,
+    replay_probe,
+)
 from assay.validate.audit.report import AuditReport
 from assay.validate.walk import walk
 
@@ -69,6 +78,7 @@ def audit(
     models: Sequence[Model] = (),
     walked: Walked | None = None,
     own: "FeatureFile | None" = None,
+    online: Online | None = None,
 ) -> AuditReport:
     """Ask each step from candles to equity whether it knows the future.
 
@@ -78,7 +88,7 @@ def audit(
     probes:    those that are on; all but in tests of the audit itself.
     models:    that were fitted elsewhere on these steps, such as a published one; decide beside the audit's own.
     walked:    the walk whose decisions are judged; None: the audit walks the trainer itself.
-    own:       the user's file of features that the spec names.
+    own:       the user's file of features that the spec names.   online: who answers in the replay; see there.
 
     A fit that does not repeat itself ends the questions about it: ``LEAK_UNREPEATABLE`` in `notes`, not `complete`.
     Cost: two tables of features and labels a cut, a decision of a fold a replay, and the fits. Raises ConfigError
@@ -97,7 +107,7 @@ def audit(
     repeat_probe(ground, walked)
     with ThreadPoolExecutor(1, thread_name_prefix="audit") as pool:
         refits = pool.submit(_ask_fits, fits, first, questions.refits, hows)
-        _ask_replays(ground, walked, questions)
+        _ask_replays(ground, walked, questions, online)
         _ask_cuts(ground, first, actings, questions, hows)
         for symbol in range(len(ground.bars)):
             symbols_probe(ground, symbol, hows[0])
@@ -127,13 +137,20 @@ def _first(fits: Fits, walked: Walked) -> Fitted:
     return fits.fit(number, fits.ground.panel) if fitted is None else fitted
 
 
-def _ask_replays(ground: Ground, walked: Walked, questions: Questions) -> None:
+def _ask_replays(ground: Ground, walked: Walked, questions: Questions, online: Online | None) -> None:
     if PROBE not in ground.asked:
         return
-    chosen = choose_rows(walked, most=questions.replays, seed=ground.seed)
+    most = questions.replays if online is None else max(questions.replays, FULL.replays)
+    chosen = choose_rows(walked, most=most, seed=ground.seed)
     few = set(generator(ground.seed, "audit columns").permutation(len(chosen))[: questions.recomputed].tolist())
-    for place, question in enumerate(chosen):
-        replay_probe(ground, walked, question, recompute=ground.pipeline.own or place in few)
+    try:
+        for place, question in enumerate(chosen):
+            replay_probe(ground, walked, question, recompute=ground.pipeline.own or place in few, online=online)
+    except AssayError:
+        if online is None or not online.attempts():
+            raise
+    for name, text in () if online is None else online.attempts():
+        ground.blame(OUTSIDE, name, text, symbol=0, cut=-1, row=-1, change=float("nan"))
     ground.coverage = coverage(walked, chosen)
 
 

@@ -15,6 +15,8 @@ from assay.validate.audit.futures import scale_of
 from assay.validate.audit.pipeline import Pipeline, Seen
 from assay.validate.audit.report import AuditReport, Coverage, Violation
 
+FILE_PROBES = ("outside", "state", "calendar")
+"""Of files of the user's own, in closed processes; see `assay.validate.isolation`."""
 PROBES = ("repeat", "truncate", "scramble", "symbols", "label", "fit", "decide", "replay", "simulate", "warm-up")
 """In the order in which a candle meets them: what an earlier one finds, later ones may only pass on."""
 
@@ -90,7 +92,7 @@ class Ground:
         """All findings in the order of the walk, but for those of warm-up about a column that knows the future."""
         early = {name for probe, name in self.found if probe in ("truncate", "scramble")}
         kept = [v for (probe, name), v in self.found.items() if probe != "warm-up" or name not in early]
-        kept.sort(key=lambda v: PROBES.index(v.probe))
+        kept.sort(key=lambda v: (*FILE_PROBES, *PROBES).index(v.probe))
         return AuditReport(self.complete, tuple(kept), dict(self.checks), tuple(self.notes), self.coverage)
 
 

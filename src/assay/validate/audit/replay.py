@@ -4,7 +4,7 @@ The panel of a question begins where the judged panel began and ends at the row 
 bot would. A decision that used a later bar, in whatever way the model came to it, has no such bar here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,11 +16,11 @@ from assay.kernel.panel import Panel, Window, span
 from assay.kernel.seeds import generator
 from assay.validate.audit.futures import Difference, decided_otherwise, first_change
 from assay.validate.audit.ground import Ground, size
-from assay.validate.audit.pipeline import Columns
+from assay.validate.audit.pipeline import Columns, Features
 from assay.validate.audit.report import Coverage
 from assay.validate.walk import Outcome, Tested, allowed
 
-PROBE, REPEAT = "replay", "repeat"
+PROBE, REPEAT, OUTSIDE = "replay", "repeat", "outside"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +40,19 @@ class Walked:
     def judged(self) -> list[tuple[Outcome, str, Tested]]:
         """Every fold and instrument that has a record."""
         return [(o, s, t) for o in self.outcomes if o.model is not None for s, t in o.tested.items()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Online:
+    """Who answers in a replay: closed processes, where a file of the user's own decides or computes.
+
+    model:    the one that is asked in place of a judged fold's model.   features: columns; None: those of the pipeline.
+    attempts: what the processes refused so far, each as a place and a sentence.
+    """
+
+    model: Callable[[Model], Model]
+    features: Features | None
+    attempts: Callable[[], Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -81,7 +94,9 @@ def coverage(walked: Walked, asked: Sequence[Question]) -> Coverage:
     return Coverage(rows, len(there), seen / total if total > 0 else float("nan"))
 
 
-def replay_probe(ground: Ground, walked: Walked, question: Question, *, recompute: bool) -> None:
+def replay_probe(
+    ground: Ground, walked: Walked, question: Question, *, recompute: bool, online: Online | None = None
+) -> None:  # fmt: skip
     """The judged decision of a row, and all of its fold before it, from a panel that ends there. Bit for bit.
 
     recompute: columns are made anew from candles that end there, as they are online, and must be those of the walk.
@@ -90,9 +105,10 @@ def replay_probe(ground: Ground, walked: Walked, question: Question, *, recomput
     if outcome.model is None or not ground.ask(PROBE):
         return
     view = _cut(walked.panel, outcome, outcome.model, question)
-    if recompute and _columns_differ(ground, view):
+    features = None if online is None else online.features
+    if recompute and _columns_differ(ground, view, features or ground.pipeline.features):
         return
-    again = outcome.model.decide(view)
+    again = (outcome.model if online is None else online.model(outcome.model)).decide(view)
     for symbol, window in view:
         tested = outcome.tested.get(symbol)
         if tested is None:
@@ -210,12 +226,12 @@ def _copied(window: Window) -> Window:
     return replace(window, bars=window.bars.copy(), features=window.features.copy())
 
 
-def _columns_differ(ground: Ground, view: Panel) -> bool:
+def _columns_differ(ground: Ground, view: Panel, features: Features) -> bool:
     """Whether candles that end where the view ends give other columns; blames them."""
     last = int(view.times[-1])
     bars = [b[: int(np.searchsorted(b.known_at, last, side="right"))].copy() for b in ground.bars]
     there = [b for b in bars if len(b)]
-    columns = dict(zip((b.instrument.symbol for b in there), ground.pipeline.features(there), strict=True))
+    columns = dict(zip((b.instrument.symbol for b in there), features(there), strict=True))
     when = "its row was computed from earlier bars only"
     return any(
         [_blame_columns(ground, PROBE, w, _with_columns(w, columns[s]), when, code="LEAK_ONLINE") for s, w in view]
