@@ -116,7 +116,7 @@ def test_a_run_reads_the_holdout_once(read: Any, gold: Bars) -> None:
     home, was, found = read
     assert (found["run"], found["by"], found["evidence"]["bars"]) == (was["experiment_id"], "bob", HIDDEN)
     assert found["evidence"]["n_trials"] == found["evidence"]["holdout_reads"] == 1
-    assert found["verdict"] in ("GOLD", "UNPROVEN", "PYRITE") and len(found["reasons"]) == 8
+    assert found["verdict"] in ("GOLD", "UNPROVEN", "PYRITE") and len(found["reasons"]) == 11
     rule = strategy_named("sma_cross")
     model = RuleModel(rule, {**rule.defaults, **was["best_parameters"]}, "1h", "")
     bars = gold[:BARS]

@@ -1,6 +1,7 @@
 """Candles into a home: collected from an exchange, imported from a file, and the runs that say so."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
 from assay.market.sources import collect as collecting
 from assay.market.sources.synthetic import START_MS, synthetic
+from assay.market.volume_unit import volume_unit
 from assay.runs import ingest
 from assay.runs.context import Context
 from assay.runs.listing import runs
@@ -48,7 +50,9 @@ def test_what_is_collected_is_what_the_exchange_closed(tmp_path: Path) -> None:
     found = ingest.collect_candles(BTC, context, since=SINCE, client=exchange())
     assert (found["bars"], found["inserted"], found["revised"]) == (N, N, 0)
     assert found["quality"]["bars"] == N and found["requests"] >= 1
-    assert context.candles.read(BTC).digest() == LIVE[:N].digest()
+    stored = context.candles.read(BTC)
+    assert volume_unit(stored) == "base"  # of spot candles the exchange says so
+    assert replace(stored, joined={}).digest() == LIVE[:N].digest()
     shares = [share for share, _ in heard]
     assert shares == sorted(shares) and shares[-1] == 1.0
     again = ingest.collect_candles(BTC, context, since=SINCE, client=exchange())
@@ -95,5 +99,20 @@ def test_ctrl_c_while_collecting_keeps_whole_pages(tmp_path: Path) -> None:
     assert runs(context, limit=1)[0]["status"] == "stopped"
     after = context_of(tmp_path / "home")
     found = ingest.collect_candles(BTC, after, since=SINCE, client=exchange())
-    assert found["bars"] == N and after.candles.read(BTC).digest() == LIVE[:N].digest()
+    assert found["bars"] == N and replace(after.candles.read(BTC), joined={}).digest() == LIVE[:N].digest()
     assert LIVE.timestamp[0] == START_MS
+
+
+def test_an_import_keeps_what_its_volume_counts(tmp_path: Path) -> None:
+    context = context_of(tmp_path / "home")
+    file = tmp_path / "candles.csv"
+    rows = zip(LIVE.timestamp, LIVE.open, LIVE.high, LIVE.low, LIVE.close, LIVE.volume, strict=True)
+    lines = [",".join(map(str, row)) for row in rows]
+    file.write_text("\n".join(["timestamp,open,high,low,close,volume", *lines[:50]]) + "\n")
+    named = {"exchange": "mine", "symbol": "BTC/USDT", "timeframe": "1h"}
+    mine = Instrument("mine", "BTC/USDT", "1h")
+    for said, kept in ((None, "unknown"), ("quote", "quote"), (None, "quote"), ("contracts", "contracts")):
+        ingest.import_file(file, context, volume_unit=said, **named)
+        assert ingest.check(mine, context)["volume_unit"] == kept
+    with pytest.raises(ConfigError, match="--volume-unit 'dollars'"):
+        ingest.import_file(file, context, volume_unit="dollars", **named)

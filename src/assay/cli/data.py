@@ -22,6 +22,9 @@ def import_files(
     tz: Annotated[str | None, typer.Option(help="Zone of times without one, e.g. America/New_York.")] = None,
     on_conflict: Annotated[str, typer.Option(help="Rows of one time that differ: refuse, first or last.")] = "refuse",
     allow_negative_price: Annotated[bool, typer.Option(help="Accept prices of 0 and below.")] = False,
+    volume_unit: Annotated[
+        str | None, typer.Option(help="What volume counts: base, quote, contracts, ticks or unknown.")
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -33,7 +36,7 @@ def import_files(
         for file in files:
             done += import_file(
                 file, context, exchange=exchange, symbol=symbol, timeframe=timeframe, time_unit=time_unit, tz=tz,
-                on_conflict=on_conflict, allow_negative_price=allow_negative_price,
+                on_conflict=on_conflict, allow_negative_price=allow_negative_price, volume_unit=volume_unit,
             )  # fmt: skip
     say(done[0] if len(done) == 1 else {"imports": done}, lambda c: _all_imported(c, done), as_json=as_json)
 

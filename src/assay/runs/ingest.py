@@ -15,22 +15,30 @@ from assay.market.sources.collect import Progress, collect
 from assay.market.sources.exchange import ExchangeClient, open_exchange
 from assay.market.sources.files import NamedSeries, read_file
 from assay.market.stores.contract import Upserted
+from assay.market.volume_unit import SERIES, VolumeUnit, check_volume_unit, unit_series
+from assay.market.volume_unit import volume_unit as unit_of
 from assay.runs.code import code_digest
 from assay.runs.context import Context
 
 
-def import_file(path: Path, context: Context, **options: Any) -> list[dict[str, Any]]:
+def import_file(
+    path: Path, context: Context, *, volume_unit: str | None = None, **options: Any
+) -> list[dict[str, Any]]:  # fmt: skip
     """Read a file, check every row at the door, and store what passes: a document for each instrument or series.
 
+    volume_unit: what the volume of its candles counts, see `assay.market.volume_unit`; None leaves what is stored.
     options: as `assay.market.sources.files.read_file`. The file is read and checked whole before anything is stored, so
     a refused file changes nothing. Importing again changes nothing.
     """
+    unit = None if volume_unit is None else check_volume_unit(volume_unit)
     contents = read_file(path, **options)
     done: list[dict[str, Any]] = []
-    with _ingest(f"import {path.name}"[:200], {"file": path.name} | options, context):
+    asked = {"file": path.name} | options | ({} if unit is None else {"volume_unit": unit})
+    with _ingest(f"import {path.name}"[:200], asked, context):
         parts = len(contents.candles) + len(contents.series)
         for admitted in contents.candles:
             stored = context.stored.upsert(admitted.bars, source=path.name)
+            _keep_unit(admitted.bars.instrument, unit, context)
             done.append(_candles(path, admitted, stored))
             context.listener(len(done) / parts, path.name)
         for series in contents.series:
@@ -61,6 +69,8 @@ def collect_candles(
     spec = asdict(instrument) | {"since": since, "until": until}
     with _ingest(f"collect {instrument}", spec, context):
         found = collect(source, instrument, since=start, until=end, store=context.stored, report=hear)
+        if ":" not in instrument.symbol and SERIES not in context.stored.series(instrument.exchange, instrument.symbol):
+            _keep_unit(instrument, "base", context)  # what ccxt's spot candles count
     return {
         **asdict(instrument),
         "bars": 0 if found.quality is None else found.quality.bars,
@@ -84,7 +94,8 @@ def holdings(context: Context) -> list[dict[str, Any]]:
 def check(instrument: Instrument, context: Context) -> dict[str, Any]:
     """The quality report of stored candles. Raises DataError ``DATA_NOT_FOUND`` naming what is near."""
     bars = context.stored.read(instrument)
-    return {**asdict(instrument), "digest": bars.digest(), "quality": examine(bars).as_dict()}
+    unit = unit_of(bars)
+    return {**asdict(instrument), "digest": bars.digest(), "volume_unit": unit, "quality": examine(bars).as_dict()}
 
 
 def show(instrument: Instrument, context: Context, *, last: int) -> dict[str, Any]:
@@ -108,6 +119,11 @@ def _ingest(name: str, spec: Mapping[str, Any], context: Context) -> Iterator[No
     run = experiments.start(name, "ingest", spec=dict(spec), metadata={"code_digest": code_digest()})
     with experiments.running(run):
         yield
+
+
+def _keep_unit(instrument: Instrument, unit: VolumeUnit | None, context: Context) -> None:
+    if unit is not None:
+        context.stored.put_series(instrument.exchange, instrument.symbol, SERIES, unit_series(unit))
 
 
 def _candles(path: Path, admitted: Admitted, stored: Upserted) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
+from assay.market.volume_unit import volume_unit
 from assay.runs.history import History
 from assay.simulate.engine import run
 from assay.simulate.metrics import CAPITAL
@@ -109,7 +110,6 @@ def _judged(symbol: str, walked: Walked) -> Bars:
         timestamp=bars.timestamp[rows],
         volume=None if bars.volume is None else bars.volume[rows],
         columns={},
-        joined={},
         **{name: getattr(bars, name)[rows] for name in ("open", "high", "low", "close")},
     )
 
@@ -129,7 +129,7 @@ def _fills(walked: Walked, judged: Mapping[str, Bars]) -> Fills:
     whole = walked.whole
     wide = whole.traded[:, np.newaxis] if whole.traded.ndim == 1 else whole.traded
     parts = [
-        bar_fills(wide[np.searchsorted(whole.timestamp, bars.timestamp), k], bars, "unknown")
+        bar_fills(wide[np.searchsorted(whole.timestamp, bars.timestamp), k], bars, volume_unit(bars))
         for k, bars in enumerate(judged.values())
     ]
     return fills_of(parts, capital=CAPITAL)

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
-from typing import Literal, get_args
 
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
+from assay.market.volume_unit import VolumeUnit
 
-VolumeUnit = Literal["base", "quote", "contracts", "ticks", "unknown"]
-VOLUME_UNITS = get_args(VolumeUnit)
 MOST_OF_BAR = 0.10  # of a bar's traded value that one account may be
 CAPACITY_OF_BAR, CAPACITY_FILLS = 0.01, 0.05
 
