@@ -34,7 +34,7 @@ def test_the_same_spec_gives_the_existing_run_unless_forced(trained: tuple[Path,
     assert "already ran" in assay(*TRAIN, home=home).out
     forced = told(*TRAIN, "--force", home=home)
     assert forced["run_id"] != found["run_id"] and forced["model_id"] != found["model_id"]
-    differ = {"run_id", "experiment_id", "model_id", "model_ids", "created", "seconds", "n_trials"}
+    differ = {"run_id", "experiment_id", "model_id", "model_ids", "created", "seconds", "n_trials", "looks", "head"}
     assert {k: v for k, v in _lasting(forced).items() if k not in differ} == {
         k: v for k, v in _lasting(found).items() if k not in differ
     }

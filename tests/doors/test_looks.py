@@ -53,6 +53,10 @@ def test_the_same_candles_under_another_name_have_all_trials(searched: Searched,
     assert found["n_trials"] == 1 + was["trials"] + 1
     assert found["looks"]["text"].startswith(f"its own look, {was['trials'] + 1} under these candles as test GOLD")
     assert [m["known_by"] for m in found["looks"]["markets"] if m["looks"]] == ["candles"]
+    asked = told("trials", *other, home=home)
+    assert (asked["also"], asked["identities"], asked["trials"]) == ({KEY: was["trials"] + 1}, 1, 1)
+    people = assay("trials", *other, home=home).out
+    assert f"these candles have {was['trials'] + 1} trials under {KEY}" in people
     back = told(*TEST, home=home)
     assert (
         back["n_trials"] == 1 + was["trials"] + 1 + 1

@@ -191,7 +191,7 @@ def test_the_same_seed_is_the_same_answer_in_another_home(method: str, stocked: 
     third = told(*words, "--seed", "43", home=stocked)
     assert [w["curve"] for w in third["windows"]] != [w["curve"] for w in one["windows"]]
     assert third["spec_hash"] != one["spec_hash"]
-    assert third["n_trials"] == 2 * one["n_trials"]  # other looks are looks
+    assert (one["n_trials"], third["n_trials"]) == (1, 1 + one["trials"] + 1)  # looks of another search are looks
 
 
 @pytest.mark.slow

@@ -103,6 +103,6 @@ def test_a_window_without_a_valid_candidate_trades_nothing_and_says_so(stocked: 
     assert found["best_score"] == found["windows"][newest]["score"]
     decisions = evidence(stocked, found).decisions
     assert (decisions.filter(pl.col("fold").is_in(idle))["target"] == 0.0).all()
-    assert found["trials"] == 4 * len(POINTS) == found["n_trials"] - 1
+    assert found["trials"] == 4 * len(POINTS) == found["looks"]["candidates"] and found["n_trials"] == 1
     shown = assay(*SMA, *words, "--walk-forward", "30/15/1", home=stocked)
     assert max(map(len, shown.out.splitlines())) <= 80 and "–" in shown.out

@@ -21,7 +21,7 @@ from tests.doors.searching import same
 from tests.doors.test_strategies import OWN, own
 from tests.runs.lively_home import KEY, MARKET, POINTS, copied, home_of, lively_bars, spec_of
 
-_COUNTING = ("spec", "spec_hash", "n_trials", "reasons", "bars_needed", "advice", "evidence", "information")
+_COUNTING = ("spec", "spec_hash", "n_trials", "reasons", "bars_needed", "advice", "evidence", "information", "looks")
 
 
 @pytest.fixture(scope="module")

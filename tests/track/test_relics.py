@@ -76,9 +76,10 @@ def columns_of(place: str) -> Columns:
         return {name: [str(column["name"]) for column in asked.get_columns(name)] for name in names}
 
 
-def rows_of(place: str, columns: Columns) -> dict[str, list[tuple[Any, ...]]]:
+def rows_of(place: str, columns: Columns | None = None) -> dict[str, list[tuple[Any, ...]]]:
+    wanted = columns_of(place) if columns is None else columns
     with engine_of(place) as engine, engine.connect() as connection:
-        asked = {name: f"SELECT {', '.join(of)} FROM {name}" for name, of in columns.items()}
+        asked = {name: f"SELECT {', '.join(of)} FROM {name}" for name, of in wanted.items()}
         return {n: sorted(map(tuple, connection.exec_driver_sql(query)), key=repr) for n, query in asked.items()}
 
 

@@ -198,7 +198,9 @@ def _table(console: "Console", rows: list[dict[str, Any]], asked: str) -> None:
 
 
 def _word(row: dict[str, Any]) -> str:
-    return (row["verdict"] or "–") + ("!" if row["override"] else "")
+    now = row["verdict_now"]
+    later = f" ({now} by now)" if now and now != row["verdict"] else ""
+    return (row["verdict"] or "–") + ("!" if row["override"] else "") + later
 
 
 def _one(console: "Console", found: dict[str, Any]) -> None:
@@ -213,6 +215,8 @@ def _one(console: "Console", found: dict[str, Any]) -> None:
         f"metric: validation {number(found['val_metric'], 3)}, test {number(found['test_metric'], 3)}",
         f"verdict {_word(found)}",
     ]
+    if found["verdict_now"] and found["verdict_now"] != found["verdict"]:
+        lines.append(f"{found['looks_now']:,} looks at its bars by now; who serves is not withdrawn by them")
     if found["deleted_at"]:
         lines.append(f"its files were removed {found['deleted_at'][:19]}")
     if found["override"]:

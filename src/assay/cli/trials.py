@@ -66,7 +66,11 @@ def _tried(console: "Console", found: Document) -> None:
         console.print(_none_of(found))
         return
     sharpe = found["sharpe"]
-    console.print(f"{found['trials']:,} trials in {found['rows']:,} rows of the ledger", highlight=False)
+    rows, judged = found["rows"], found["identities"]
+    told = f"{found['trials']:,} trials in {rows:,} rows of the ledger, of {judged:,} that were judged"
+    console.print(told, highlight=False)
+    for key, count in found.get("also", {}).items():
+        console.print(f"these candles have {count:,} trials under {key}", highlight=False, markup=False)
     console.print(f"by learner: {_counts(found['by_learner'])}", highlight=False)
     console.print(f"by state: {_counts(found['by_state'])}", highlight=False)
     console.print(

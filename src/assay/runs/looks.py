@@ -96,7 +96,11 @@ class Looks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """What is judged. market_key, number: of its row in the ledger.   times: ``(n,)`` bar opens, ms.   bars: traded."""
+    """What is judged.
+
+    market_key, number: of its row in the ledger.   times: ``(n,)`` bar opens, ms.   bars: what was traded; empty: the
+    candles are known by what was kept of the names in `market_key`.
+    """
 
     market_key: str
     number: int
@@ -104,16 +108,18 @@ class Asked:
     bars: Collection[Bars]
 
 
-def count_looks(asked: Asked, context: Context) -> Looks:
+def count_looks(asked: Asked, context: Context, *, walk: bool = True) -> Looks:
     """Count the looks at the judged bars: all rows that are committed now; of a reproduction those up to its head.
 
+    walk: demand that the ledger holds; without, it is counted as it is.
     Raises StoreError ``STORE_CORRUPT`` for a ledger that does not hold, or holds less than what was judged by it.
     """
     again = context.again
     if again is not None and not again.looks:
         return _as_then(again, asked)
     chains = _chains(asked, context) if again is None else _chains_of(again.looks)
-    context.demand_whole(*(chain.market_key for chain in chains))
+    if walk:
+        context.demand_whole(*(chain.market_key for chain in chains))
     head = context.record.ledger.head(c.market_key for c in chains) if again is None else read_head(again.head)
     return _counted(asked, chains, head or _UNKNOWN_HEAD, context)
 
@@ -173,7 +179,12 @@ def _chains(asked: Asked, context: Context) -> list[Chain]:
     """Every chain that holds one of the judged markets, by its name or by its candles, alone or in a panel."""
     _learn_old_markets(context)
     names = {market[:2] for market in markets_of(asked.market_key)}
-    alike = context.record.markets.like(asked.bars)
+    markets = context.record.markets
+    alike = (
+        markets.like(asked.bars)
+        if asked.bars
+        else markets.like_known("|".join(m) for m in markets_of(asked.market_key))
+    )
     found = []
     for key in context.record.ledger.chains():
         members = markets_of(key)

@@ -10,6 +10,7 @@ from typing import Any
 from assay.kernel.errors import StoreError, shown
 from assay.runs.beside import HOLDOUT, kept_or_gone
 from assay.runs.context import Context
+from assay.runs.edge_today import Today, edge_today, fault_of
 from assay.runs.evidence import jsonable
 from assay.track.registry.champions import Post
 from assay.track.registry.standing import Standing, find, history, standings
@@ -37,7 +38,7 @@ def models(
     asked = {"strategy_type": strategy, "exchange": exchange, "symbol": symbol, "timeframe": timeframe}
     found = find(context.record, {k: v for k, v in asked.items() if v is not None}, serving=serving, limit=limit)
     standing = standings(context.record, [row["id"] for row in found])
-    return [_line(row, standing[row["id"]]) for row in found]
+    return [_line(row, standing[row["id"]]) | _now(row, context) for row in found]
 
 
 def model(asked: int | str, context: Context) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def model(asked: int | str, context: Context) -> dict[str, Any]:
         {"time": _iso(e["timestamp"]), "by": e["actor"], "action": e["action"], "details": e["details"]}
         for e in history(context.record, row["id"])
     ]
-    line = _line(row, standings(context.record, [row["id"]])[row["id"]])
+    line = _line(row, standings(context.record, [row["id"]])[row["id"]]) | _now(row, context)
     hashes = {name: row[name] for name in ("checkpoint_path", "manifest_sha256", "content_sha256", "signature_key_id")}
     more = {"run_id": run["run_id"], "run_name": run["name"], "events": events}
     times = {name: _iso(row[name]) for name in _TIMES}
@@ -63,11 +64,15 @@ def model(asked: int | str, context: Context) -> dict[str, Any]:
 def promote(
     asked: int | str, context: Context, *, by: str, override: str, expected_version: int | None, file: Path | None
 ) -> dict[str, Any]:
-    """Make it champion; the alias as it is then. The files are read and the self-test asked first."""
+    """Make it champion; the alias as it is then. The files are read and the self-test asked first.
+
+    A verdict that was GOLD is asked again with the looks that its bars have had by now; where it is not GOLD any more
+    a person gives a reason. Who is champion stays it.
+    """
     row = _row(asked, context)
     version = context.record.champions.promote(
         row["id"], by=by, works=works(context, file), expected_version=expected_version, override=override,
-        limits=context.thresholds,
+        limits=context.thresholds, since=fault_of(_today(row, context, walk=True), row["verdict"]),
     )  # fmt: skip
     return model(row["id"], context) | {"version_of_alias": version}
 
@@ -186,6 +191,20 @@ def _line(row: Row, standing: Standing) -> dict[str, Any]:
         "verdict": word,
     }
     return dict(jsonable(told | {"aliases": list(standing.aliases), "override": standing.override}))
+
+
+def _today(row: Row, context: Context, *, walk: bool) -> Today | None:
+    """Of a model that is GOLD, which is all that later looks can change."""
+    return edge_today(row, context, walk=walk) if (row["verdict"] or {}).get("word") == "GOLD" else None
+
+
+def _now(row: Row, context: Context) -> dict[str, Any]:
+    """``verdict_now``, the word with today's looks, and ``looks_now``, how many; None where nothing was asked."""
+    today = _today(row, context, walk=False)
+    return {
+        "verdict_now": None if today is None else today.word,
+        "looks_now": None if today is None else today.looks.n,
+    }
 
 
 def _iso(moment: Any) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.errors import ArtifactError, StoreError, shown
-from assay.kernel.instrument import Instrument
+from assay.kernel.instrument import Instrument, markets_of
 from assay.kernel.names import did_you_mean
 from assay.runs.context import Context
 from assay.runs.listing import iso
@@ -31,6 +31,8 @@ def tried(
 
     trials, by_learner, by_state: configurations, those of sweeps one by one.   sharpe: per bar, of all that have one:
     ``best median known``.   chains: by market ``rows`` and ``state``, whole or broken, with the first broken number.
+    identities: what was judged, repeated trainings as one; rows of before identities were kept one by one.
+    also: trials on the same candles in other chains, by market key.
     unread: rows whose block is gone or damaged; of their trials the ledger knows how many and the best,
     but no state: ``by_state`` has them as ``unread``.   latest: the newest rows.
 
@@ -41,8 +43,10 @@ def tried(
         asked: dict[str, Any] = {"run": row["id"], "reproduces": row["reproduces_id"]}
         found = _rows(context, experiment_id=row["id"])
     else:
-        asked = {"market": None if market is None else asdict(market)}
-        found = [each for key in _keys(context, market) for each in _rows(context, market_key=key)]
+        keys = _keys(context, market)
+        also = {} if market is None else _alike(market, set(keys), context)
+        asked = {"market": None if market is None else asdict(market), "also": also}
+        found = [each for key in keys for each in _rows(context, market_key=key)]
     found.sort(key=lambda each: each.row["id"])
     return asked | _counted(found) | {
         "chains": {key: _chain(key, context) for key in sorted({each.row["market_key"] for each in found})},
@@ -63,6 +67,14 @@ def _keys(context: Context, market: Instrument | None) -> list[str]:
         near = did_you_mean(market.key, known) or f"it holds {', '.join(known[:5])}"
         raise StoreError(f"the ledger holds no trial of {shown(market.key)}; {near}", code="STORE_NOT_FOUND", hint=near)
     return keys
+
+
+def _alike(market: Instrument, keys: set[str], context: Context) -> dict[str, int]:
+    """Configurations in other chains whose candles are this market's, by market key."""
+    alike = context.record.markets.like_known([market.key])
+    chains = (key for key in context.record.ledger.chains() if key not in keys)
+    found = (key for key in chains if any("|".join(m) in alike for m in markets_of(key)))
+    return {key: context.record.ledger.count(key) for key in found}
 
 
 def _counted(found: Sequence[Tried]) -> dict[str, Any]:
@@ -87,6 +99,7 @@ def _counted(found: Sequence[Tried]) -> dict[str, Any]:
     return {
         "trials": sum(len(each) for each in found),
         "rows": len(found),
+        "identities": len({each.row["identity"] or f"row {each.row['id']}" for each in found}),
         "by_learner": dict(sorted(learners.items())),
         "by_state": {state: n for state, n in sorted(states.items()) if n},
         "sharpe": _sharpe(sharpes),
@@ -116,6 +129,7 @@ def _line(each: Tried) -> dict[str, Any]:
         "time": iso(row["created_at"]),
         "run": row["experiment_id"],
         "learner": row["learner"],
+        "identity": row["identity"],
         "strategy": row["strategy_name"],
         "method": row["tuning_method"],
         "trials": len(each),

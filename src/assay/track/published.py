@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from assay.track.blobs.manifest import MANIFEST
 from assay.track.blobs.store import disk, write_checked
@@ -90,7 +91,7 @@ def _remembered(place: Path) -> dict[str, Any]:
 
 
 def _remember(place: Path, heads: dict[str, Any]) -> None:
-    staged = place.with_name(f".{KNOWN}.{id(heads):x}")
+    staged = place.with_name(f".{KNOWN}.{uuid4().hex}")
     with disk(place.parent):
         write_checked(staged, canonical(heads).encode())
         staged.replace(place)

@@ -71,6 +71,7 @@ class Champions:
         expected_version: int | None = None,
         override: str = "",
         limits: Thresholds | None = None,
+        since: str = "",
     ) -> int:
         """Make the model its post's champion; the alias's new version.
 
@@ -80,6 +81,7 @@ class Champions:
         expected_version: of the champion alias, 0 for none yet; what it is now when not given.
         override:         why a person promotes a model whose verdict is not GOLD; kept in the log of events.
         limits:           thresholds of the gate that are asked now; None are the default ones.
+        since:            what later looks at its bars made of its gold: see `gate`.
         ArtifactError ``ARTIFACT_GONE`` for a model whose files retention took. StoreError ``STORE_VALUE`` for one that
         the gate does not let through, naming each reason, LeakError ``LEAK_NOT_AUDITED`` where one is an open audit;
         ``STORE_CONFLICT`` for one of a run that failed, and ``STORE_CONFLICT`` with the winner's id when the champion
@@ -91,13 +93,13 @@ class Champions:
             demand_there(row)
             demand_run(connection, row)
             seen = _seen(_of(connection, post_of(row)), expected_version)
-        gate(row, override, uncounted(self._database, self._ledger, row), limits)
+        gate(row, override, uncounted(self._database, self._ledger, row), limits, since)
         works(row)
         with self._database.write() as connection:
             row = _model(connection, row["id"], locked=True)
             demand_there(row)
             # it may have been found damaged, or marked for deletion, while its files were read
-            gate(row, override, [], limits)
+            gate(row, override, [], limits, since)
             post = post_of(row)
             held = _held(connection, post)
             old = held.get("champion")

@@ -18,10 +18,11 @@ from assay.validate.thresholds import Thresholds, looser
 GOLD = "GOLD"
 
 
-def gate(row: Row, override: str, also: list[str], limits: Thresholds | None = None) -> None:
+def gate(row: Row, override: str, also: list[str], limits: Thresholds | None = None, since: str = "") -> None:
     """What nothing waives, and the verdict, which a person may; `also`: faults found elsewhere.
 
     limits: thresholds that are asked now: gold by looser ones, or by looser ones than the default, needs a person, too.
+    since: what the looks that its bars have had since it was judged made of its gold; empty: nothing.
     StoreError ``STORE_VALUE`` with every reason, LeakError ``LEAK_NOT_AUDITED`` where one is that the audit is open.
     """
     faults = [*faults_of(row), *_unproven(row), *also]
@@ -30,6 +31,8 @@ def gate(row: Row, override: str, also: list[str], limits: Thresholds | None = N
         loose = dict.fromkeys([*looser(given, Thresholds()), *looser(given, asked)])
         if word(row) != GOLD:
             faults.append(f"its verdict is {word(row)}, not GOLD, and no reason is given to override it")
+        elif since:
+            faults.append(f"{since}, and no reason is given to override that")
         elif loose:
             faults.append(f"it is GOLD by {'; '.join(loose)}, and no reason is given to let that do")
     demand_sound(row, faults)
