@@ -226,6 +226,16 @@ def test_a_file_that_changes_while_it_runs_ends_the_run(stocked: Path, tmp_path:
     assert error["code"] == "CONFIG_FEATURE_FILE" and "was changed while it ran" in error["message"]
 
 
+def test_one_that_raises_when_the_audit_asks_ends_the_run_and_publishes_nothing(stocked: Path, tmp_path: Path) -> None:
+    rare = BAD + "if len(study.bars) < 2_000:\n        raise ValueError('too short')\n    return study.bars.close"
+    error = error_of(*TRAIN, "--features-file", file(tmp_path, rare), home=stocked)
+    assert (error["code"], error["message"]) == (
+        "TRAIN_FEATURE", "my_features.py:9: feature bad: ValueError: too short",
+    )  # fmt: skip
+    (run,) = [row for row in told("runs", "list", home=stocked) if "ensemble" in row["name"]]
+    assert run["status"] == "failed" and told("models", "list", home=stocked)["models"] == []
+
+
 def test_own_columns_are_ranked_beside_the_set(stocked: Path, tmp_path: Path) -> None:
     words = ("features", "rank", *MARKET, "--features", "mini5", "--train-bars", "1000", "--test-bars", "600")
     found = told(*words, "--features-file", file(tmp_path, GAP, QUOTE), home=stocked)
