@@ -22,7 +22,7 @@ import numpy as np
 from assay.kernel.errors import AssayError
 from assay.kernel.usercode import SourceFile, UserCode, in_library, lay_out, library_roots
 from assay.validate.isolation.guard import Guard, machine_reads, system_reads
-from assay.validate.isolation.landlock import landlock_version, restrict
+from assay.validate.isolation.landlock import restrict
 from assay.validate.isolation.readers import PRELOADED, refuse_readers
 from assay.validate.isolation.surroundings import Clock, empty_environment, hide_files
 from assay.validate.isolation.wire import Broken, Message, bars_of, receive, send
@@ -81,7 +81,7 @@ def main(asked: int, answers: int, faults: int) -> None:
         guard, clock = _closed(channel, places, start.facts, faults)
         with _failures(channel, places):
             answerer = _loaded(start.facts["kind"], places)
-            channel.answer(Message(answerer.declared() | {"landlock": landlock_version()}))
+            channel.answer(Message(answerer.declared() | {"landlock": start.facts["landlock"]}))
             _serve(channel, clock, answerer, places, int(start.facts["seconds"]))
         del guard
     except Broken:
@@ -148,8 +148,17 @@ def _preload(libraries: list[str], kind: str) -> None:
         from assay.features.columns import book
 
         book()
+        _compile_tables()
     else:
         from assay.learn.strategies import Setups, strategy  # noqa: F401 - lazily imported names
+
+
+def _compile_tables() -> None:
+    """Assay's own table functions are compiled, and cached where they lie, while that can still be written."""
+    from assay.features.tables import table
+    from assay.market.sources.synthetic import synthetic
+
+    table(synthetic(bars=8, seed=0), ["return_1"], levels=True, threads=1)
 
 
 def _silence(faults: int) -> None:

@@ -206,6 +206,11 @@ class _Interview:
     def _calendar(self, process: ClosedProcess) -> None:
         """A process that lives 28 years later."""
         now = self._asked(process, moved(self.bars), "calendar")
+        if self._differences(self.whole, now, 0.0):  # is it the calendar, or does this process decide otherwise?
+            same = self._asked(process, self.bars, "state")
+            self._same(self.whole, same, "two processes with other clocks, process numbers and hash seeds")
+            if self.found:
+                return
         for at in self._differences(self.whole, now, 0.0):
             row, name = at
             text = (
