@@ -58,7 +58,8 @@ def planted() -> dict[str, Any]:
     counts = found.document
     return {
         "planted": counts["planted"], "found": counts["found"], "attacks": counts["attacks_planted"],
-        "attacks_found": counts["attacks_found"], "missed": found.missed, "clean": counts["audited_clean"],
+        "attacks_found": counts["attacks_found"], "cut_short": found.cut,
+        "cut_short_missed": len(found.missed_when_cut), "missed": found.missed, "clean": counts["audited_clean"],
         "alarms": counts["false_alarms"], "alarmed": found.alarmed, "questions": found.questions,
     }  # fmt: skip
 

@@ -46,11 +46,13 @@ def ruled(
     n_searched: int = 1,
     fared: Fared | None = None,
     plateau: float = nan,
+    compared: bool = True,
 ) -> Ruling:
     """Judge a record with the looks that the ledger counts at its bars, see `assay.runs.looks`.
 
     number: of the record's own row.   n_searched: configurations that it was chosen among.   fared: how some of them
-    did on the window that was searched.   plateau: share of the best score that its neighbours keep.
+    did on the window that was searched.   plateau: share of the best score that its neighbours keep.   compared:
+    whether the bootstrap tests that inform, and decide nothing, are made.
     Raises StoreError ``STORE_CORRUPT`` for a ledger whose chain does not hold.
     """
     looks = count_looks(Asked(spec.market_key, number, found.whole.timestamp, past.bars.values()), context)
@@ -65,7 +67,7 @@ def ruled(
         "pbo": nan if fared is None else fared.overfitting.pbo,
         "plateau": plateau,
         "spa": {
-            "record": superior(spans(tried.returns), spans(found.held), seed=spec.seed),
+            "record": superior(spans(tried.returns), spans(found.held), seed=spec.seed) if compared else None,
             "search": None if fared is None else superior(fared.spans, fared.held, seed=spec.seed),
         },
     }

@@ -6,6 +6,10 @@ from typing import Any
 
 from assay.testing.pipeline_attacks import attacks
 from assay.testing.planted import clean, planted
+from assay.validate.audit import Questions
+
+CUT_SHORT = Questions(cuts=1, warm_ups=0, refits=1, replays=0, recomputed=0)
+"""What an audit has asked when a clock stops it after one question of each old kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +18,16 @@ class SuiteResult:
 
     leaks:  name, probe, and what was said of it; empty where it was missed.   attacks: the same, without a probe.
     clean:  by sound pipeline the alarms, which must be none.   questions: asked of the sound ones.
+    missed_when_cut: the attacks on pipelines that an audit misses which a clock cut short before its replay: the
+            control. cut: how many of these there are.
     """
 
     leaks: Sequence[tuple[str, str, str]]
     attacks: Sequence[tuple[str, str]]
     clean: Mapping[str, Sequence[str]]
     questions: int
+    cut: int = 0
+    missed_when_cut: Sequence[str] = ()
 
     @property
     def missed(self) -> list[str]:
@@ -56,10 +64,12 @@ def run_audit_suite() -> SuiteResult:
     for each in planted():
         texts = [v.text for v in each.report().violations if (v.probe, v.name) == (each.probe, each.blamed)]
         leaks.append((each.name, each.probe, "".join(texts[:1])))
-    caught = [(each.name, "".join(v.text for v in each.report().violations[:1])) for each in attacks()]
+    planned = attacks()
+    caught = [(each.name, "".join(v.text for v in each.report().violations[:1])) for each in planned]
     sound: dict[str, list[str]] = {}
     questions = 0
     for name, report in clean():
         sound[name] = [v.text for v in report.violations]
         questions += sum(report.checks.values())
-    return SuiteResult(leaks, caught, sound, questions)
+    missed = [each.name for each in planned if each.report(CUT_SHORT).passed]
+    return SuiteResult(leaks, caught, sound, questions, len(planned), missed)

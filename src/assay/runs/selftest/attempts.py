@@ -14,7 +14,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.spec import TrainSpec
 from assay.runs import keep
-from assay.runs.audit import FULL, Audited, audited
+from assay.runs.audit import Audited, audited
 from assay.runs.context import Context, Recording
 from assay.runs.documents import document, trial
 from assay.runs.evidence import RunEvidence, tables
@@ -33,20 +33,20 @@ from assay.validate.walk import walk
 
 @contextmanager
 def laboratory(home: Path) -> Iterator[Context]:
-    """A home of its own with the default stores, for one market.
-
-    Audits ask all they have to ask: how far a budget of seconds goes would depend on what else the machine does.
-    """
+    """A home of its own with the default stores, for one market."""
     home.mkdir(parents=True)
     record, candles = f"sqlite:///{home}/assay.db", f"duckdb:///{home}/candles.duckdb"
-    context = Context(home=home, record_url=record, candles_url=candles, audit=FULL)
+    context = Context(home=home, record_url=record, candles_url=candles)
     with context.record:
         yield context
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tried:
-    """An idea's out-of-sample record. number: that the market's ledger gave it; walked: what it was judged on."""
+    """An idea's out-of-sample record. number: that the market's ledger gave it; walked: what it was judged on.
+
+    passes: whether every check of the gate but the audit passed when it was judged, after those that were tried before.
+    """
 
     idea: Idea
     spec: TrainSpec
@@ -54,6 +54,7 @@ class Tried:
     found: Judged
     number: int
     walked: Walked
+    passes: bool
 
     @property
     def sharpe(self) -> float:
@@ -75,10 +76,11 @@ def tried(idea: Idea, bars: Bars, context: Context, *, costs: Costs, seed: int) 
         outcomes = list(walk(idea.trainer, past.panel, folds, costs=costs, seed=seed, report=report))
         found = judged(outcomes, past, costs, seed=seed, limits=context.limits)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=by))
-        word = ruled(found, past, spec, context, number=number, audit=None)
+        word = ruled(found, past, spec, context, number=number, audit=None, compared=False)
         told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
         keep.leave(spec, context, run, RunEvidence(told, *tables(found, outcomes, past)), by=by)
-    return Tried(idea, spec, past, found, number, Walked(past.panel, outcomes))
+    passes = all(r.state == "PASS" for r in word.verdict.reasons if r.check != "audit")
+    return Tried(idea, spec, past, found, number, Walked(past.panel, outcomes), passes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +89,9 @@ class Chosen:
 
     alone:  its verdict as a run of its own has it: with the market's trials counted.
     among:  the same, told what it was chosen among: how the best of all records fares elsewhere.
-    naive:  a gate that counts one trial.   trials: what the market's ledger counts; its chain was walked.
+    naive:  a gate that counts one trial.   plain: one that takes returns as they are, holding included.
+    trials: what the market's ledger counts; its chain was walked.
+    any_gold: whether any of all that was tried was GOLD when it was judged.
     """
 
     best: Tried
@@ -96,6 +100,8 @@ class Chosen:
     alone: Verdict
     among: Verdict
     naive: Verdict
+    plain: Verdict
+    any_gold: bool
 
 
 def chosen(attempts: Sequence[Tried], context: Context) -> Chosen:
@@ -112,7 +118,20 @@ def chosen(attempts: Sequence[Tried], context: Context) -> Chosen:
     count = alone.evidence.n_trials
     among = word(n_searched=count, fared=_fared([each.found for each in attempts]))
     one = replace(alone.evidence, n_trials=1, effective_trials=1.0)
-    return Chosen(best, peeked, count, alone.verdict, among.verdict, naive=judge(one, context.limits))
+    plain = replace(alone.evidence, active_returns=alone.evidence.returns)
+    return Chosen(
+        best, peeked, count, alone.verdict, among.verdict, judge(one, context.limits), judge(plain, context.limits),
+        any(_gold_when_judged(each, context) for each in attempts),
+    )  # fmt: skip
+
+
+def _gold_when_judged(attempt: Tried, context: Context) -> bool:
+    """Whether the record passed all other checks then, and its audit passes."""
+    if not attempt.passes:
+        return False
+    bars = list(attempt.past.bars.values())
+    report = audited(attempt.idea.trainer, attempt.spec, bars, context, walked=attempt.walked).report
+    return report is not None and report.passed
 
 
 def _fared(found: Sequence[Judged]) -> Fared:

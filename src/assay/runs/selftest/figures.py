@@ -6,10 +6,27 @@ from math import ceil, floor, isnan, nan
 from typing import Any, Literal
 
 from assay.runs.evidence import jsonable
-from assay.runs.selftest.repetitions import CONTROL, EDGE, LEAKS, NO_EDGE, STRENGTH, TRAINERS, Repetition
+from assay.runs.selftest.repetitions import (
+    CONTROL,
+    DRIFT,
+    EDGE,
+    LEAKS,
+    NO_EDGE,
+    SEARCH,
+    SEARCH_EDGE,
+    STATISTICS,
+    STRENGTH,
+    TRAINERS,
+    Repetition,
+)
+from assay.validate.thresholds import Thresholds
 
 CONFIDENCE = 0.95  # of each bound, one-sided
-MOST_FALSE, LEAST_POWER = 0.05, 0.80  # the bounds that the rates must keep
+LEAST_POWER = 0.80  # the bound that the rate must keep
+SURPRISE = 0.01  # a count contradicts a rate if one as large is rarer than this
+LEAST_FOUND = 0.80  # share of searches that must find an edge
+STUDIED_POWER = 0.95  # share of the power of a Šidák test
+HEAVY = 2.0  # times the error that heavy tails and trades with far levels may show
 LEAST_NAIVE, MOST_DEFLATED = 0.10, 0.05  # shares of the control's markets on which ``edge`` passes
 FEW = 30  # below so many markets a share that is off tells nothing
 
@@ -60,17 +77,22 @@ def bounds(count: int, n: int) -> tuple[float, float]:
 
 def figures(found: Sequence[Repetition], *, tried: int) -> list[Figure]:
     """The table of the self-test, as far as these repetitions go. tried: rules on each market."""
-    by = {kind: [each for each in found if each.kind == kind] for kind in (NO_EDGE, EDGE, CONTROL)}
+    kinds = (NO_EDGE, EDGE, CONTROL, DRIFT, SEARCH, SEARCH_EDGE)
+    by = {kind: [each for each in found if each.kind == kind] for kind in kinds}
     trainers = [each for each in found if each.kind in TRAINERS]
     suites = [each.suite for each in found if each.kind == LEAKS and each.suite]
     every = [
-        *([_false(by[NO_EDGE])] if by[NO_EDGE] else []),
+        *(_false(by[NO_EDGE], tried) if by[NO_EDGE] else []),
         *([_power(by[EDGE])] if by[EDGE] else []),
+        *(_drift(by[DRIFT]) if by[DRIFT] else []),
+        *([_searched(by[SEARCH])] if by[SEARCH] else []),
+        *([_finds(by[SEARCH_EDGE])] if by[SEARCH_EDGE] else []),
+        *_studied([each.suite for each in found if each.kind == STATISTICS]),
         *(_control(by[CONTROL]) if by[CONTROL] else []),
         *([_trainers(trainers)] if trainers else []),
         *(_leaks(suites[0]) if suites else []),
     ]
-    markets = [each for kind in by.values() for each in kind]
+    markets = [each for kind in (NO_EDGE, EDGE, CONTROL, DRIFT) for each in by[kind]]
     return [*every, *([_counted(markets, tried)] if markets else [])]
 
 
@@ -89,13 +111,86 @@ def _every(name: str, title: str, count: int, n: int, *, wanted: int) -> Figure:
     return Figure(name, title, count, n, nan, nan, needs, float(wanted > 0), "PASS" if count == wanted else "FAIL")
 
 
-def _false(found: Sequence[Repetition]) -> Figure:
-    """GOLD in either reading is an error."""
+def harmonic(n: int) -> float:
+    """1 + 1/2 + … + 1/n: how many errors of one judgement those make who judge after each of n looks."""
+    return sum(1.0 / k for k in range(1, n + 1))
+
+
+def _false(found: Sequence[Repetition], tried: int) -> list[Figure]:
+    """GOLD in either reading is an error; and so is GOLD of any that was tried, when it was judged."""
+    error = Thresholds().error
+    return [
+        _error("false_promotion", "No edge: the best of 20, judged with all, is GOLD", found, error),
+        _rate(
+            "any_promotion", "No edge: any of 20 was GOLD when it was judged", [each.any_gold for each in found],
+            _at_error(error * harmonic(tried)), error * harmonic(tried), not_contradicted(error * harmonic(tried)),
+        ),
+    ]  # fmt: skip
+
+
+def _error(name: str, title: str, found: Sequence[Repetition], error: float) -> Figure:
     wrong = ["GOLD" in (each.verdict, each.told) for each in found]
-    return _rate(
-        "false_promotion", "False promotions: GOLD without an edge", wrong, f"upper bound below {MOST_FALSE:.0%}",
-        MOST_FALSE, shown_below(MOST_FALSE),
-    )  # fmt: skip
+    return _rate(name, title, wrong, _at_error(error), error, not_contradicted(error))
+
+
+def _at_error(error: float) -> str:
+    return f"no contradiction to {error:.1%}"
+
+
+def _drift(found: Sequence[Repetition]) -> list[Figure]:
+    """Markets that rise or fall steadily: holding earns, and nobody knows anything."""
+    error = Thresholds().error
+    learnt = [each.ensemble == "GOLD" for each in found if each.ensemble]
+    plain = [each.plain_edge == "PASS" for each in found]
+    return [
+        _error("drift", "Drift, no skill: the best of 20 rules is GOLD", found, error),
+        *([
+            _rate(
+                "drift_ensemble", "Drift, no skill: an ensemble is GOLD", learnt, _at_error(error), error,
+                not_contradicted(error),
+            )
+        ] if learnt else []),
+        _rate(
+            "control_plain", "Control: edge passes if holding counts as skill", plain, f"{LEAST_NAIVE:.0%} or more",
+            LEAST_NAIVE, _at_least,
+        ),
+    ]  # fmt: skip
+
+
+def _searched(found: Sequence[Repetition]) -> Figure:
+    return _error("search", "No edge: a first walk-forward search is GOLD", found, Thresholds().error)
+
+
+def _finds(found: Sequence[Repetition]) -> Figure:
+    gold = [each.verdict == "GOLD" for each in found]
+    title = f"Power of a first search: GOLD on ic {STRENGTH[SEARCH_EDGE]:g}"
+    return _rate("search_power", title, gold, f"{LEAST_FOUND:.0%} or more", LEAST_FOUND, at_least(LEAST_FOUND))
+
+
+def _studied(suites: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """The statistics alone: the error at every number of looks, and the power beside that of a Šidák test."""
+    found = []
+    for each in suites:
+        name, n = f"{each['kind']}_{each['looks']}", int(each["markets"])
+        what = f"{each['kind'].replace('_', ' ')}, {each['looks']:,} looks"
+        limit = float(each["error"]) * (1.0 if each["kind"] == "normal" else HEAVY)
+        wanted = STUDIED_POWER * float(each["bound"])
+        wrong, right = int(each["wrong"]), int(each["right"])
+        low, high = bounds(wrong, n)
+        found.append(
+            Figure(
+                f"error_{name}", f"Statistics, {what}: error", wrong, n, low, high, f"{limit:.0%} within its bound",
+                limit, "PASS" if low <= limit else "FAIL",
+            )
+        )  # fmt: skip
+        low, high = bounds(right, n)
+        found.append(
+            Figure(
+                f"power_{name}", f"Statistics, {what}: power", right, n, low, high, f"{wanted:.0%} within its bound",
+                wanted, "PASS" if high >= wanted else "FAIL",
+            )
+        )  # fmt: skip
+    return found
 
 
 def _power(found: Sequence[Repetition]) -> Figure:
@@ -123,7 +218,27 @@ def _control(found: Sequence[Repetition]) -> list[Figure]:
 
 
 def _at_least(count: int, n: int) -> State:
-    return "PASS" if count >= ceil(LEAST_NAIVE * n) else "FAIL" if n >= FEW else "UNKNOWN"
+    return at_least(LEAST_NAIVE)(count, n)
+
+
+def at_least(share: float) -> Callable[[int, int], State]:
+    """PASS for this share of all; UNKNOWN for less than that of a few."""
+
+    def state(count: int, n: int) -> State:
+        return "PASS" if count >= ceil(share * n) else "FAIL" if n >= FEW else "UNKNOWN"
+
+    return state
+
+
+def not_contradicted(rate: float) -> Callable[[int, int], State]:
+    """PASS unless a count as large is rarer than `SURPRISE` at this rate (exact binomial test)."""
+
+    def state(count: int, n: int) -> State:
+        from scipy.stats import binom
+
+        return "PASS" if float(binom.sf(count - 1, n, rate)) >= SURPRISE else "FAIL"
+
+    return state
 
 
 def _at_most(count: int, n: int) -> State:
@@ -147,24 +262,21 @@ def _leaks(suite: Mapping[str, Any]) -> list[Figure]:
 
 def _attacks(suite: Mapping[str, Any]) -> list[Figure]:
     planted = int(suite.get("attacks", 0))
-    title = "Attacks on the audit that were found"
-    return [_every("attacks", title, int(suite["attacks_found"]), planted, wanted=planted)] if planted else []
+    if not planted:
+        return []
+    cut, missed = int(suite["cut_short"]), int(suite["cut_short_missed"])
+    return [
+        _every("attacks", "Attacks on the audit that were found", int(suite["attacks_found"]), planted, wanted=planted),
+        Figure(
+            "control_audit", "Control: attacks missed by an audit that a clock cut short", missed, cut, nan, nan,
+            "some", 0.0, "PASS" if missed else "FAIL",
+        ),
+    ]  # fmt: skip
 
 
 def _counted(found: Sequence[Repetition], tried: int) -> Figure:
     whole = sum(each.trials == tried for each in found)
     return _every("ledger", f"Ledgers that count {tried} trials", whole, len(found), wanted=len(found))
-
-
-def shown_below(limit: float) -> Callable[[int, int], State]:
-    """PASS where the upper bound lies below `limit`; UNKNOWN where none of n would not show that either."""
-
-    def state(count: int, n: int) -> State:
-        if bounds(count, n)[1] < limit:
-            return "PASS"
-        return "FAIL" if bounds(0, n)[1] < limit else "UNKNOWN" if bounds(count, n)[0] < limit else "FAIL"
-
-    return state
 
 
 def shown_above(limit: float) -> Callable[[int, int], State]:

@@ -15,12 +15,20 @@ from assay.market.sources.synthetic import MOMENTUM_BARS, synthetic
 from assay.runs.evidence import jsonable
 from assay.runs.execute import execute
 from assay.runs.selftest.attempts import Chosen, chosen, laboratory, tried
-from assay.runs.selftest.researcher import BARS, FOLDS, ideas
+from assay.runs.selftest.researcher import BARS, FOLDS, drift_ideas, ideas, with_drift
+from assay.validate.gate_study import CASES, gate_study
+from assay.validate.thresholds import Thresholds
 
-NO_EDGE, EDGE, CONTROL, LEAKS = "no_edge", "edge", "control", "leaks"
+NO_EDGE, EDGE, CONTROL, LEAKS, DRIFT = "no_edge", "edge", "control", "leaks", "drift"
+SEARCH, SEARCH_EDGE, STATISTICS = "search", "search_edge", "statistics"
 TRAINERS = ("rules", "ensemble")
-KINDS = (NO_EDGE, EDGE, CONTROL, *TRAINERS, LEAKS)
-STRENGTH: Mapping[str, float] = {NO_EDGE: 0.0, EDGE: 0.15, CONTROL: 0.0, "rules": 0.3, "ensemble": 0.3}
+KINDS = (NO_EDGE, EDGE, CONTROL, DRIFT, SEARCH, SEARCH_EDGE, *TRAINERS, LEAKS, STATISTICS)
+STRENGTH: Mapping[str, float] = {
+    NO_EDGE: 0.0, EDGE: 0.15, CONTROL: 0.0, DRIFT: 0.0, SEARCH: 0.0, SEARCH_EDGE: 0.15, "rules": 0.3, "ensemble": 0.3,
+}  # fmt: skip
+HOLDING_SHARPE = 3.0  # a year, of who holds a market with drift; its sign alternates
+CANDIDATES = 500  # in each window of a market that is searched
+_ENSEMBLES = 4  # of so many markets with drift one is learnt by an ensemble, too
 _FREE = Costs(fee=0.0, slippage_bps=0.0)
 _SYMBOL = "GOLD/USDT:USDT"  # a derivative: it may be sold short
 
@@ -47,8 +55,10 @@ class Repetition:
     """What one repetition came to.
 
     verdict: the gate's word as a run of its own has it.   told: the same, told what the record was chosen among; for
-    trainers equal to `verdict`.   deflated, naive: probability of the check ``edge`` with the ledger's count of trials,
-    and with a count of one; None where it is undefined.   checks: states by name, those of `told`.
+    trainers equal to `verdict`.   deflated, naive: value of the check ``edge`` with the ledger's count of looks, and
+    with a count of one; None where it is undefined.   plain_edge: its state if holding counted as skill.   any_gold:
+    whether any of all that was tried was GOLD when it was judged.   ensemble: verdict of one on the same market, if it
+    was trained.   checks: states by name, those of `told`.   suite: figures of what draws no market.
     """
 
     kind: str
@@ -66,6 +76,9 @@ class Repetition:
     naive: float | None = None
     edge: str = ""
     naive_edge: str = ""
+    plain_edge: str = ""
+    any_gold: bool = False
+    ensemble: str = ""
     checks: Mapping[str, str] = field(default_factory=dict)
     suite: Mapping[str, Any] = field(default_factory=dict)
 
@@ -78,24 +91,37 @@ class Repetition:
 def done(task: Task, folder: Path | None = None) -> Repetition:
     """Do a repetition in a home of its own below `folder`, which is gone afterwards."""
     began = time.monotonic()
+    if task.kind == STATISTICS:
+        return Repetition(
+            STATISTICS, task.number, task.own_seed, time.monotonic() - began, suite=_studied(task)
+        )  # fmt: skip
     if task.kind == LEAKS:
         suite = {} if task.suite is None else dict(task.suite())
         return Repetition(LEAKS, task.number, task.own_seed, time.monotonic() - began, suite=suite)
     with tempfile.TemporaryDirectory(prefix="selftest-", dir=folder) as home:
-        facts = _trained(task, Path(home)) if task.kind in TRAINERS else _researched(task, Path(home))
+        trains = task.kind in (*TRAINERS, SEARCH, SEARCH_EDGE)
+        facts = _trained(task, Path(home)) if trains else _researched(task, Path(home))
     return Repetition(task.kind, task.number, task.own_seed, time.monotonic() - began, **facts)
 
 
 def _market(task: Task) -> Bars:
-    return synthetic(bars=BARS, seed=task.own_seed, ic=STRENGTH[task.kind], symbol=_SYMBOL)
+    bars = synthetic(bars=BARS, seed=task.own_seed, ic=STRENGTH[task.kind], symbol=_SYMBOL)
+    if task.kind != DRIFT:
+        return bars
+    return with_drift(bars, HOLDING_SHARPE if task.number % 2 == 0 else -HOLDING_SHARPE)
 
 
 def _researched(task: Task, home: Path) -> dict[str, Any]:
     bars, costs = _market(task), _FREE if task.kind == CONTROL else Costs()
+    tries = drift_ideas() if task.kind == DRIFT else ideas()
     with laboratory(home / "home") as context:
         context.candles.upsert(bars, source="selftest")
-        attempts = [tried(idea, bars, context, costs=costs, seed=task.own_seed) for idea in ideas()]
-        return _facts(chosen(attempts, context))
+        attempts = [tried(idea, bars, context, costs=costs, seed=task.own_seed) for idea in tries]
+        facts = _facts(chosen(attempts, context))
+        if task.kind == DRIFT and task.number % _ENSEMBLES == 0:
+            spec = _spec(task, bars, "ensemble", target=TargetChoice(params={"horizon": MOMENTUM_BARS}))
+            facts["ensemble"] = execute(spec, context).document["verdict"]
+    return facts
 
 
 def _facts(found: Chosen) -> dict[str, Any]:
@@ -112,21 +138,24 @@ def _facts(found: Chosen) -> dict[str, Any]:
         "naive": jsonable(naive.value),
         "edge": edge.state,
         "naive_edge": naive.state,
+        "plain_edge": found.plain.reason("edge").state,
+        "any_gold": found.any_gold,
         "checks": {reason.check: reason.state for reason in found.among.reasons},
     }
 
 
 def _trained(task: Task, home: Path) -> dict[str, Any]:
-    """One training as a user starts it: a search of the cross of two means, or the ensemble at its defaults."""
+    """One training as a user starts it: a search of the cross of two means, or the ensemble at its defaults.
+
+    A first walk-forward search has `CANDIDATES` in each window.
+    """
     bars = _market(task)
-    market = bars.instrument
     asked: dict[str, Any] = {"features": (), "params": {"strategy": "sma_cross"}}
     if task.kind == "ensemble":
         asked = {"target": TargetChoice(params={"horizon": MOMENTUM_BARS})}
-    spec = TrainSpec(
-        exchange=market.exchange, symbols=(market.symbol,), timeframe=market.timeframe, learner=task.kind,
-        folds=FOLDS, seed=task.own_seed, **asked,
-    )  # fmt: skip
+    if task.kind in (SEARCH, SEARCH_EDGE):
+        asked["params"] |= {"trials": CANDIDATES}
+    spec = _spec(task, bars, "ensemble" if task.kind == "ensemble" else "rules", **asked)
     with laboratory(home / "home") as context:
         context.candles.upsert(bars, source="selftest")
         told = execute(spec, context).document
@@ -141,5 +170,25 @@ def _trained(task: Task, home: Path) -> dict[str, Any]:
         "told": told["verdict"],
         "deflated": edge["value"],
         "edge": edge["state"],
+        "any_gold": told["verdict"] == "GOLD",
         "checks": {reason["check"]: reason["state"] for reason in told["reasons"]},
     }
+
+
+def _spec(task: Task, bars: Bars, learner: str, **more: Any) -> TrainSpec:
+    market = bars.instrument
+    return TrainSpec(
+        exchange=market.exchange, symbols=(market.symbol,), timeframe=market.timeframe, learner=learner, folds=FOLDS,
+        seed=task.own_seed, **more,
+    )  # fmt: skip
+
+
+def _studied(task: Task) -> dict[str, Any]:
+    """One case of `assay.validate.gate_study`, drawn by the seed of the whole self-test."""
+    limit = Thresholds().error
+    (found,) = gate_study([CASES[task.number]], error=limit, seed=task.seed)
+    case = found.case
+    return {
+        "kind": case.kind, "looks": case.n_trials, "markets": case.markets, "wrong": found.wrong, "right": found.right,
+        "bound": found.bound, "error": limit,
+    }  # fmt: skip

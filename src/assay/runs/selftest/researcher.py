@@ -1,8 +1,9 @@
 """What one researcher tries on a market: twenty rules, named before any market is looked at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from assay.learn.strategies.declare import Strategy, strategy
 from assay.learn.strategies.parameters import Range, Structural
 from assay.learn.strategies.registry import strategy_named
 from assay.learn.strategies.setups import State
+from assay.market.sources.synthetic import SIGMA
 
 FOLDS = FoldPlan(train_bars=2_000, test_bars=500)
 BARS = 6_000  # of a market: eight test folds, 4,000 judged bars
@@ -75,3 +77,28 @@ def ideas() -> tuple[Idea, ...]:
     """The twenty: momentum of eight lookbacks, their mirror images, and four of the house's rules."""
     followed = [Idea(momentum, {"lookback": n, "mirrored": m}) for m in (False, True) for n in LOOKBACKS]
     return (*followed, *(Idea(strategy_named(name), params) for name, params in HOUSE))
+
+
+@cache
+def drift_ideas() -> tuple[Idea, ...]:
+    """Twenty for a market with drift: momentum and its mirror images, half of them long only, and the house's rules.
+
+    None knows anything; those that are long more often than short earn what the drift earns.
+    """
+    sides = [
+        Idea(momentum, {"lookback": n, "mirrored": m, "allow_short": short})
+        for short in (True, False)
+        for m in (False, True)
+        for n in LOOKBACKS[::2]
+    ]
+    return (*sides, *(Idea(strategy_named(name), params) for name, params in HOUSE))
+
+
+def with_drift(bars: Bars, holding_sharpe: float) -> Bars:
+    """The same candles with a drift at which holding has this annual Sharpe ratio in expectation, and nothing else."""
+    rate = holding_sharpe * SIGMA / sqrt(bars.bars_per_year)
+    grown = np.exp(rate * np.arange(1, len(bars) + 1))
+    opened, close = bars.open * np.r_[1.0, grown[:-1]], bars.close * grown
+    high = np.maximum(bars.high * grown, np.maximum(opened, close))
+    low = np.minimum(bars.low * grown, np.minimum(opened, close))
+    return replace(bars, open=opened, high=high, low=low, close=close)

@@ -11,8 +11,22 @@ from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Listener
 from assay.runs.selftest.beside import all_done
 from assay.runs.selftest.figures import Figure, figures
-from assay.runs.selftest.repetitions import CONTROL, EDGE, LEAKS, NO_EDGE, TRAINERS, Repetition, Suite, Task
+from assay.runs.selftest.repetitions import (
+    CONTROL,
+    DRIFT,
+    EDGE,
+    LEAKS,
+    NO_EDGE,
+    SEARCH,
+    SEARCH_EDGE,
+    STATISTICS,
+    TRAINERS,
+    Repetition,
+    Suite,
+    Task,
+)
 from assay.runs.selftest.researcher import ideas
+from assay.validate.gate_study import CASES
 
 MOST = 10_000  # markets of a kind
 
@@ -21,7 +35,8 @@ MOST = 10_000  # markets of a kind
 class Size:
     """How many repetitions of each kind; none leaves its figure out.
 
-    no_edge, edge, control: markets.   trainers: markets for each trainer.
+    no_edge, edge, control, drift: markets.   search, search_edge: markets that are searched, without and with an edge.
+    trainers: markets for each trainer.   statistics: cases of `assay.validate.gate_study`, in their order.
     Raises ConfigError ``CONFIG_FIELD`` for counts outside 0..10,000.
     """
 
@@ -29,6 +44,10 @@ class Size:
     edge: int = 30
     control: int = 30
     trainers: int = 1
+    drift: int = 20
+    search: int = 20
+    search_edge: int = 10
+    statistics: int = len(CASES)
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -36,18 +55,26 @@ class Size:
                 raise ConfigError(f"{name} is {shown(value)}, must be in 0..{MOST:,}", code="CONFIG_FIELD", field=name)
 
     def of(self, markets: int) -> "Size":
-        """The same with so many markets without an edge, and half as many of the other two kinds."""
-        half = ceil(markets / 2)
-        return replace(self, no_edge=markets, edge=half, control=half)
+        """The same with so many markets without an edge, half as many with one and without costs, and a third or a
+        sixth of the others.
+        """
+        half, third = ceil(markets / 2), ceil(markets / 3)
+        return replace(
+            self, no_edge=markets, edge=half, control=half, drift=third, search=third, search_edge=ceil(markets / 6)
+        )  # fmt: skip
 
     @property
     def kinds(self) -> Mapping[str, int]:
         """Repetitions by kind, the dearest kinds first: so no worker is left with one at the end."""
         dear = {name: self.trainers for name in reversed(TRAINERS)}
-        return dear | {NO_EDGE: self.no_edge, EDGE: self.edge, CONTROL: self.control}
+        searched = {SEARCH: self.search, SEARCH_EDGE: self.search_edge, DRIFT: self.drift}
+        return dear | searched | {
+            NO_EDGE: self.no_edge, EDGE: self.edge, CONTROL: self.control, STATISTICS: min(self.statistics, len(CASES)),
+        }  # fmt: skip
 
 
-CI, NIGHTLY = Size(), Size(no_edge=200, edge=100, control=100, trainers=3)
+CI = Size()
+NIGHTLY = Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,5 +135,5 @@ def selftest(size: Size, *, seed: int, workers: int, listener: Listener, suite: 
     asked = next((each.suite for each in found if each.kind == LEAKS), {})
     return SelfTest(
         seed, size, workers, time.monotonic() - began, figures(found, tried=len(ideas())),
-        [each for each in found if each.kind != LEAKS], asked,
+        [each for each in found if each.kind not in (LEAKS, STATISTICS)], asked,
     )  # fmt: skip
