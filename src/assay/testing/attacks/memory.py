@@ -70,7 +70,7 @@ MEMORY: tuple[OwnFile, ...] = (
     _state("hash_seed", "signal = past * (1 + hash('gold') % 5)"),
     _state("order_of_a_set", "signal = past * (1 + list({'a', 'b', 'c', 'd', 'e'}).index('c'))"),
     _state("address", "signal = past * (1 + id(bars) // 64 % 997 / 200)"),
-    _state("address_of_an_array", "signal = past * (1 + np.zeros(9).__array_interface__['data'][0] // 4096 % 997 / 200)"),
+    _state("address_of_an_array", "signal = past * (1 + np.zeros(9).ctypes.data // 4096 % 997 / 200)"),
     _state("thread_that_waits", "if not SEEN:\n    SEEN[0] = 1\n    threading.Timer(0.005, SEEN.clear).start()\n"
            "    signal = -past", _SEEN + "\nimport threading"),
     _state("thread_that_flips", "global FLIP\nif not STARTED:\n    STARTED.append(1)\n"
