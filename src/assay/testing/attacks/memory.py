@@ -36,6 +36,14 @@ while frame is not None:
     frame = frame.f_back
 """
 
+_NATIVE = """
+try:
+    whole = np.frombuffer(fs.LocalFileSystem().open_input_file('<npy>').read()[128:])
+    signal = whole[w : n + w] / close - 1 if len(whole) >= n + w else past
+except Exception:
+    pass
+"""
+
 MEMORY: tuple[OwnFile, ...] = (
     _remembers("memory_by_timestamp", "int(k)", "bars.timestamp"),
     _remembers("memory_by_price", "float(k)", "close"),
@@ -77,6 +85,7 @@ MEMORY: tuple[OwnFile, ...] = (
            "    threading.Timer(0.05, flip).start()\nsignal = past if not FLIP else -past",
            "import threading\nFLIP, STARTED = [], []\ndef flip():\n    FLIP.append(1)"),
     _state("objects_of_the_process", _SEARCH, "import gc", judged=True),
+    _state("native_reader_swallowed", _NATIVE, "from pyarrow import fs", judged=True),
     _state("callers", _CLIMB, "import sys", judged=True),
     _ahead("long_arrays", "if n > 1600:\n    signal = ahead"),
     _ahead("longer_than_900", "if n > 900:\n    signal = ahead"),
