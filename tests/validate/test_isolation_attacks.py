@@ -5,13 +5,9 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.kernel.usercode import read_user_code
-from assay.learn.strategies import load_strategy_file
 from assay.testing.attacks.honest import HONEST
-from assay.testing.attacks.memory import MEMORY
-from assay.testing.attacks.outside import OUTSIDE
+from assay.testing.attacks.judging import ATTACKS, default_values, is_right, outcomes, probe_own_file
 from assay.testing.attacks.own_file import OwnFile, market, temptations
-from assay.validate.isolation.probes import FileProbe, probe_strategy_file
 
 
 @pytest.fixture(scope="module")
@@ -26,34 +22,29 @@ def paths(bars: Bars, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
 
 @pytest.fixture(scope="module")
 def values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    return load_strategy_file(HONEST[0].write(tmp_path_factory.mktemp("plain"), {})).defaults
+    return default_values(tmp_path_factory.mktemp("plain"))
 
 
-def probed(file: OwnFile, folder: Path, bars: Bars, paths: dict[str, str], values: dict[str, object]) -> FileProbe:
-    path = file.write(folder, paths)
-    judged, calendar = None, "calendar=True" in file.options
-    if file.judged:
-        longer = market()  # what a caller holds, and a dishonest file may look for
-        rule = load_strategy_file(path)
-        judged = rule.decisions(longer[: len(bars) - 200] if file.begins else longer, values)
-        bars = longer[: len(judged)]
-    code = read_user_code(path)
-    return probe_strategy_file(code, bars, values, judged=judged, seed=1, lookback=25, calendar=calendar)
-
-
-@pytest.mark.parametrize("file", [*OUTSIDE, *MEMORY], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", ATTACKS, ids=lambda file: file.name)
 def test_a_file_that_cheats_is_caught(
     file: OwnFile, tmp_path: Path, bars: Bars, paths: dict[str, str], values: dict[str, object]
 ) -> None:
-    found = probed(file, tmp_path, bars, paths, values)
-    assert any(each.text.startswith(file.begins) for each in found.violations), found
-    assert not list(tmp_path.glob("seen*"))
+    found = probe_own_file(file, tmp_path, bars, paths, values)
+    assert is_right(file, found), found
+    assert not list(tmp_path.glob("seen*")) and not list(Path(paths["csv"]).parent.glob("*seen*"))
 
 
 @pytest.mark.parametrize("file", HONEST, ids=lambda file: file.name)
 def test_an_honest_file_raises_no_alarm(
     file: OwnFile, tmp_path: Path, bars: Bars, paths: dict[str, str], values: dict[str, object]
 ) -> None:
-    found = probed(file, tmp_path, bars, paths, values)
-    assert found.passed, found.violations
+    found = probe_own_file(file, tmp_path, bars, paths, values)
+    assert is_right(file, found), found.violations
     assert found.landlock and found.checks["state"] > 600
+
+
+def test_the_catalogue_has_no_name_twice_and_can_be_asked_as_a_whole() -> None:
+    names = [file.name for file in (*ATTACKS, *HONEST)]
+    assert len(names) == len(set(names)) and len(ATTACKS) >= 80 and len(HONEST) >= 35
+    (file, found), (honest, plain) = outcomes((ATTACKS[0], HONEST[0]))
+    assert is_right(file, found) and is_right(honest, plain) and not is_right(file, plain)

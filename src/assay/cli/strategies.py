@@ -70,7 +70,8 @@ def check(
         rule = chosen("", file)
         bars = _bars(rule, context, exchange, symbol, timeframe or "1h")
         demand_enough(rule, bars)
-        asked, made = run(rule, bars), signals(rule, bars)
+        newest = max(_BARS, 3 * rule.lookback(rule.defaults, bars.instrument.timeframe))
+        asked, made = run(rule, bars[-newest:]), signals(rule, bars)
         closed = probe_rule(rule, bars, rule.defaults)
         demand_passed(closed)
     document = {

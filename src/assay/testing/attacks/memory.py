@@ -36,6 +36,14 @@ while frame is not None:
     frame = frame.f_back
 """
 
+_NATIVE = """
+try:
+    whole = np.frombuffer(fs.LocalFileSystem().open_input_file('<npy>').read()[128:])
+    signal = whole[w : n + w] / close - 1 if len(whole) >= n + w else past
+except Exception:
+    pass
+"""
+
 MEMORY: tuple[OwnFile, ...] = (
     _remembers("memory_by_timestamp", "int(k)", "bars.timestamp"),
     _remembers("memory_by_price", "float(k)", "close"),
@@ -70,13 +78,14 @@ MEMORY: tuple[OwnFile, ...] = (
     _state("hash_seed", "signal = past * (1 + hash('gold') % 5)"),
     _state("order_of_a_set", "signal = past * (1 + list({'a', 'b', 'c', 'd', 'e'}).index('c'))"),
     _state("address", "signal = past * (1 + id(bars) // 64 % 997 / 200)"),
-    _state("address_of_an_array", "signal = past * (1 + np.zeros(9).__array_interface__['data'][0] // 4096 % 997 / 200)"),
+    _state("address_of_an_array", "signal = past * (1 + np.zeros(9).ctypes.data // 4096 % 997 / 200)"),
     _state("thread_that_waits", "if not SEEN:\n    SEEN[0] = 1\n    threading.Timer(0.005, SEEN.clear).start()\n"
            "    signal = -past", _SEEN + "\nimport threading"),
     _state("thread_that_flips", "global FLIP\nif not STARTED:\n    STARTED.append(1)\n"
            "    threading.Timer(0.05, flip).start()\nsignal = past if not FLIP else -past",
            "import threading\nFLIP, STARTED = [], []\ndef flip():\n    FLIP.append(1)"),
     _state("objects_of_the_process", _SEARCH, "import gc", judged=True),
+    _state("native_reader_swallowed", _NATIVE, "from pyarrow import fs", judged=True),
     _state("callers", _CLIMB, "import sys", judged=True),
     _ahead("long_arrays", "if n > 1600:\n    signal = ahead"),
     _ahead("longer_than_900", "if n > 900:\n    signal = ahead"),

@@ -73,6 +73,8 @@ OUTSIDE: tuple[OwnFile, ...] = (
     _tries("cache_file", "open('seen.txt', 'a').write(str(n))"),
     _tries("temporary_file", "tempfile.NamedTemporaryFile().write(b'x')", "import tempfile"),
     _tries("numba_cache", "open(config.CACHE_DIR + '/seen', 'w').write('x')", "from numba.core import config"),
+    _does("polars_write", "pl.DataFrame({'a': [n]}).write_parquet('<csv>.seen')", "import polars as pl"),
+    _tries("duckdb_write", "duckdb.sql(\"copy (select 1) to '<csv>.seen'\")", "import duckdb"),
     _tries("numpy_save", "np.save('seen.npy', close)"),
     _tries("module_by_path", "spec.loader.exec_module(importlib.util.module_from_spec(spec))",
            "import importlib.util\nspec = importlib.util.spec_from_file_location('secret', '<module>')"),

@@ -28,7 +28,7 @@ _HOUR_S = 3_600
 _TAIL = 1 << 14
 _START = "from assay.validate.isolation.child import main; main({}, {}, {})"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
-_PASSED = (*_THREADS, "TZ", "LD_LIBRARY_PATH")
+_PASSED = (*_THREADS, "NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "TZ", "LD_LIBRARY_PATH")
 _SIGNALS = {int(one): one.name for one in signal.Signals}
 _KINDS: Mapping[str, Callable[..., AssayError]] = {
     "ConfigError": ConfigError, "DataError": DataError, "LeakError": LeakError, "TrainError": TrainError,
