@@ -4,11 +4,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from assay.runs.selftest.figures import Figure, figures
-from assay.runs.selftest.repetitions import CONTROL, EDGE, LEAKS, NO_EDGE, TRAINERS, Repetition
+from assay.runs.selftest.repetitions import (
+    CONTROL,
+    DRIFT,
+    EDGE,
+    LEAKS,
+    NO_EDGE,
+    SEARCH,
+    SEARCH_EDGE,
+    STATISTICS,
+    TRAINERS,
+    Repetition,
+)
 from assay.runs.selftest.table import CI, SelfTest
 
 SEED = 5
-SUITE = {"planted": 12, "found": 12, "missed": [], "clean": 39, "alarms": 0, "alarmed": []}
+SUITE = {
+    "planted": 12, "found": 12, "attacks": 140, "attacks_found": 140, "cut_short": 38, "cut_short_missed": 20,
+    "missed": [], "clean": 76, "alarms": 0, "alarmed": [],
+}  # fmt: skip
+STUDIED = {"kind": "normal", "looks": 20, "markets": 2_000, "wrong": 20, "right": 1_500, "bound": 0.75, "error": 0.01}
 PASSED = {"verdict": "PYRITE", "told": "PYRITE", "edge": "FAIL", "naive_edge": "FAIL", "trials": 20}
 GOLD = {"verdict": "GOLD", "told": "GOLD", "edge": "PASS", "naive_edge": "PASS", "trials": 20}
 
@@ -21,7 +36,11 @@ def good() -> list[Repetition]:
     naive = [*some(CONTROL, 20, naive_edge="PASS", naive=0.97, deflated=0.5), *some(CONTROL, 10)]
     trained = [each for kind in TRAINERS for each in some(kind, 1, **GOLD, deflated=1.0)]
     leaks = Repetition(LEAKS, 0, 0, 0.0, suite=SUITE)
-    return [*some(NO_EDGE, 60, deflated=0.1), *some(EDGE, 30, **GOLD, deflated=1.0), *naive, *trained, leaks]
+    drift = [*some(DRIFT, 10, plain_edge="PASS"), *some(DRIFT, 10, plain_edge="UNKNOWN", ensemble="UNPROVEN")]
+    searched = [*some(SEARCH, 20, trials=1), *some(SEARCH_EDGE, 9, **GOLD), *some(SEARCH_EDGE, 1)]
+    studied = Repetition(STATISTICS, 1, 1, 0.0, suite=STUDIED)
+    edges = [*some(NO_EDGE, 60, deflated=0.1), *some(EDGE, 30, **GOLD, deflated=1.0)]
+    return [*edges, *naive, *trained, *drift, *searched, studied, leaks]
 
 
 def table(found: Sequence[Repetition]) -> dict[str, Figure]:
@@ -29,5 +48,5 @@ def table(found: Sequence[Repetition]) -> dict[str, Figure]:
 
 
 def made(found: Sequence[Repetition]) -> SelfTest:
-    kept = [each for each in found if each.kind != LEAKS]
+    kept = [each for each in found if each.kind not in (LEAKS, STATISTICS)]
     return SelfTest(SEED, CI, 2, 12.0, figures(found, tried=20), kept, SUITE)

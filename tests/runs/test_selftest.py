@@ -14,11 +14,11 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
 from assay.runs.selftest import researcher
-from assay.runs.selftest.figures import bounds, shown_above, shown_below
+from assay.runs.selftest.figures import bounds, harmonic, not_contradicted, shown_above
 from assay.runs.selftest.page import render
-from assay.runs.selftest.repetitions import CONTROL, EDGE, LEAKS, NO_EDGE
+from assay.runs.selftest.repetitions import CONTROL, DRIFT, EDGE, LEAKS, NO_EDGE, SEARCH, STATISTICS
 from assay.runs.selftest.table import CI, NIGHTLY, SelfTest, Size
-from tests.runs.selftested import SUITE, good, made, table
+from tests.runs.selftested import STUDIED, SUITE, good, made, table
 
 # -- arithmetic -------------------------------------------------------------------------------------------------------
 
@@ -36,10 +36,24 @@ def test_none_and_all_have_bounds_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "n", "state"), [(0, 60, "PASS"), (1, 60, "FAIL"), (4, 200, "PASS"), (5, 200, "FAIL"), (0, 2, "UNKNOWN")]
+    ("rate", "count", "n", "state"),
+    [
+        (0.01, 3, 60, "PASS"),
+        (0.01, 4, 60, "FAIL"),
+        (0.01, 0, 1, "PASS"),
+        (0.036, 6, 60, "PASS"),
+        (0.036, 8, 60, "FAIL"),
+    ],
 )
-def test_false_promotions_pass_as_the_table_of_the_specification_says(count: int, n: int, state: str) -> None:
-    assert shown_below(0.05)(count, n) == state
+def test_a_count_contradicts_a_rate_where_one_as_large_is_rarer_than_a_hundredth(
+    rate: float, count: int, n: int, state: str
+) -> None:
+    assert not_contradicted(rate)(count, n) == state == ("PASS" if binom.sf(count - 1, n, rate) >= 0.01 else "FAIL")
+
+
+def test_who_judges_after_every_look_makes_the_errors_of_a_harmonic_sum() -> None:
+    assert harmonic(1) == 1.0 and harmonic(4) == pytest.approx(25 / 12)
+    assert 0.01 * harmonic(20) == pytest.approx(0.036, abs=5e-4)
 
 
 @pytest.mark.parametrize(
@@ -75,24 +89,63 @@ def test_twenty_different_rules_are_tried() -> None:
 
 def test_a_gate_that_does_what_it_must_passes_every_figure() -> None:
     assert {name: each.state for name, each in table(good()).items()} == dict.fromkeys(
-        ["false_promotion", "power", "control", "deflated", "trainers", "leaks", "alarms", "ledger"], "PASS"
+        [
+            "false_promotion",
+            "any_promotion",
+            "power",
+            "drift",
+            "drift_ensemble",
+            "control_plain",
+            "search",
+            "search_power",
+            "error_normal_20",
+            "power_normal_20",
+            "control",
+            "deflated",
+            "trainers",
+            "leaks",
+            "attacks",
+            "control_audit",
+            "alarms",
+            "ledger",
+        ],
+        "PASS",
     )
 
 
 @pytest.mark.parametrize(
     ("kind", "number", "wrong", "figure"),
     [
-        (NO_EDGE, 3, {"verdict": "GOLD"}, "false_promotion"),
-        (NO_EDGE, 3, {"told": "GOLD"}, "false_promotion"),
         (NO_EDGE, 3, {"trials": 19}, "ledger"),
         ("ensemble", 0, {"verdict": "UNPROVEN"}, "trainers"),
         (LEAKS, 0, {"suite": SUITE | {"found": 11}}, "leaks"),
         (LEAKS, 0, {"suite": SUITE | {"alarms": 1}}, "alarms"),
+        (LEAKS, 0, {"suite": SUITE | {"attacks_found": 139}}, "attacks"),
+        (LEAKS, 0, {"suite": SUITE | {"cut_short_missed": 0}}, "control_audit"),
+        (STATISTICS, 1, {"suite": STUDIED | {"wrong": 40}}, "error_normal_20"),
+        (STATISTICS, 1, {"suite": STUDIED | {"right": 1_300}}, "power_normal_20"),
     ],
 )
 def test_one_thing_that_goes_wrong_fails_its_figure_alone(kind: str, number: int, wrong: Any, figure: str) -> None:
     broken = [replace(r, **wrong) if (r.kind, r.number) == (kind, number) else r for r in good()]
     assert [name for name, each in table(broken).items() if each.state != "PASS"] == [figure]
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "few", "figure"),
+    [
+        (NO_EDGE, {"verdict": "GOLD"}, 3, "false_promotion"),
+        (NO_EDGE, {"told": "GOLD"}, 3, "false_promotion"),
+        (NO_EDGE, {"any_gold": True}, 6, "any_promotion"),
+        (DRIFT, {"verdict": "GOLD"}, 2, "drift"),
+        (SEARCH, {"verdict": "GOLD"}, 2, "search"),
+    ],
+)
+def test_errors_beyond_the_stated_rate_fail_their_figure_alone(kind: str, wrong: Any, few: int, figure: str) -> None:
+    for many in (few, few + 1):
+        first = [each for each in good() if each.kind == kind][:many]
+        broken = [replace(each, **wrong) if each in first else each for each in good()]
+        assert [n for n, each in table(broken).items() if each.state != "PASS"] == ([figure] if many > few else [])
 
 
 @pytest.mark.parametrize("reading", ["verdict", "told"])
@@ -119,9 +172,9 @@ def test_a_rate_never_goes_without_its_n() -> None:
 
 
 def test_the_sizes_are_those_of_the_specification() -> None:
-    assert Size(no_edge=60, edge=30, control=30, trainers=1) == CI
-    assert Size(no_edge=200, edge=100, control=100, trainers=3) == NIGHTLY
-    assert CI.of(7) == Size(no_edge=7, edge=4, control=4, trainers=1)
+    assert Size(no_edge=60, edge=30, control=30, trainers=1, drift=20, search=20, search_edge=10) == CI
+    assert Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50) == NIGHTLY
+    assert CI.of(7) == Size(no_edge=7, edge=4, control=4, trainers=1, drift=3, search=3, search_edge=2)
     with pytest.raises(ConfigError, match=r"edge is -1, must be in 0\.\.10,000"):
         Size(edge=-1)
 
@@ -133,7 +186,7 @@ def test_the_page_shows_every_rate_with_n_and_bounds_and_every_market() -> None:
     page = render(made(good()))
     assert "0 of 60 (0.0% to 4.9%)" in page
     assert "30 of 30 (90.5% to 100.0%)" in page
-    assert len(re.findall(r'<circle class="dot', page)) == 2 * (4 + 120)  # rates and markets, wide and narrow
+    assert len(re.findall(r'<circle class="dot', page)) == 2 * (12 + 140)  # rates and markets, wide and narrow
     assert page.count("<tr>") > 122
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
 
@@ -174,7 +227,10 @@ def test_the_command_fails_where_the_table_does_and_says_which_figure(
     assert command(monkeypatch, broken, "--home", str(tmp_path)) == 1
     said = capsys.readouterr()
     assert "60 of 60" in said.out
-    assert "error TRAIN_SELFTEST: the gate does not do what it must: False promotions: GOLD without an edge" in said.err
+    assert (
+        "error TRAIN_SELFTEST: the gate does not do what it must: No edge: the best of 20, judged with all, is GOLD"
+        in said.err
+    )
     assert max(map(len, said.out.splitlines()[:-1])) <= 80
     assert command(monkeypatch, broken, "--home", str(tmp_path), "--json") == 1
     error = json.loads(capsys.readouterr().out)["error"]
@@ -186,4 +242,4 @@ def test_few_markets_are_told_to_be_few(
 ) -> None:
     few = made([each for each in good() if each.number < 2])
     assert command(monkeypatch, few, "--home", str(tmp_path), "--markets", "2") == 1
-    assert "too few repetitions to tell: False promotions: GOLD without an edge: 0 of 2" in capsys.readouterr().err
+    assert "too few repetitions to tell: Power: GOLD on an edge of ic 0.15: 2 of 2" in capsys.readouterr().err

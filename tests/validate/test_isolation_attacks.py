@@ -1,4 +1,7 @@
-"""Every strategy file that tries to fool the judge is caught, and no honest one is."""
+"""Strategy files that try to fool the judge are caught, and honest ones are not: a sample of the catalogue.
+
+`make selftest`, which is part of `make test`, asks all of them.
+"""
 
 from pathlib import Path
 
@@ -25,7 +28,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return default_values(tmp_path_factory.mktemp("plain"))
 
 
-@pytest.mark.parametrize("file", ATTACKS, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", ATTACKS[::9], ids=lambda file: file.name)
 def test_a_file_that_cheats_is_caught(
     file: OwnFile, tmp_path: Path, bars: Bars, paths: dict[str, str], values: dict[str, object]
 ) -> None:
@@ -34,7 +37,7 @@ def test_a_file_that_cheats_is_caught(
     assert not list(tmp_path.glob("seen*")) and not list(Path(paths["csv"]).parent.glob("*seen*"))
 
 
-@pytest.mark.parametrize("file", HONEST, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", HONEST[::6], ids=lambda file: file.name)
 def test_an_honest_file_raises_no_alarm(
     file: OwnFile, tmp_path: Path, bars: Bars, paths: dict[str, str], values: dict[str, object]
 ) -> None:

@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
+from assay.testing.attacks.honest import HONEST
+from assay.testing.attacks.judging import ATTACKS, is_right, outcomes
+from assay.testing.attacks.own_file import OwnFile
 from assay.testing.pipeline_attacks import attacks
 from assay.testing.planted import clean, planted
 from assay.validate.audit import Questions
@@ -50,26 +55,57 @@ class SuiteResult:
         found = sum(bool(text) for _, _, text in self.leaks)
         return {
             "leaks": [{"name": n, "probe": probe, "found": text} for n, probe, text in self.leaks],
-            "planted": len(self.leaks), "found": found, "recall": found / len(self.leaks),
+            "planted": len(self.leaks), "found": found, "recall": found / len(self.leaks) if self.leaks else None,
             "attacks": [{"name": name, "found": text} for name, text in self.attacks],
             "attacks_planted": len(self.attacks), "attacks_found": sum(bool(text) for _, text in self.attacks),
             "clean": {name: list(texts) for name, texts in self.clean.items()}, "audited_clean": len(self.clean),
             "false_alarms": len(self.alarmed), "questions": self.questions, "passed": self.passed,
         }  # fmt: skip
 
+    def __add__(self, other: "SuiteResult") -> "SuiteResult":
+        """Both, one after the other."""
+        return SuiteResult(
+            (*self.leaks, *other.leaks), (*self.attacks, *other.attacks), {**self.clean, **other.clean},
+            self.questions + other.questions, self.cut + other.cut, (*self.missed_when_cut, *other.missed_when_cut),
+        )  # fmt: skip
 
-def run_audit_suite() -> SuiteResult:
-    """Audit all of them. Cost: about a minute on one core."""
+
+PARTS = 5
+"""Into so many parts the suite is cut for those who run them side by side."""
+
+
+def run_audit_suite(part: int | None = None) -> SuiteResult:
+    """Audit all of them, or one part of `PARTS`, from 0. Cost: about a minute on one core for each part."""
+    if part is None:
+        return reduce(add, (run_audit_suite(each) for each in range(PARTS)))
+    return _pipelines() if part == 0 else _own_files((*ATTACKS, *HONEST)[part - 1 :: PARTS - 1])
+
+
+def _pipelines() -> SuiteResult:
     leaks = []
     for each in planted():
         texts = [v.text for v in each.report().violations if (v.probe, v.name) == (each.probe, each.blamed)]
         leaks.append((each.name, each.probe, "".join(texts[:1])))
-    planned = attacks()
-    caught = [(each.name, "".join(v.text for v in each.report().violations[:1])) for each in planned]
+    against = attacks()
+    caught = [(each.name, "".join(v.text for v in each.report().violations[:1])) for each in against]
     sound: dict[str, list[str]] = {}
     questions = 0
     for name, report in clean():
         sound[name] = [v.text for v in report.violations]
         questions += sum(report.checks.values())
-    missed = [each.name for each in planned if each.report(CUT_SHORT).passed]
-    return SuiteResult(leaks, caught, sound, questions, len(planned), missed)
+    missed = [each.name for each in against if each.report(CUT_SHORT).passed]
+    return SuiteResult(leaks, caught, sound, questions, len(against), missed)
+
+
+def _own_files(files: Sequence[OwnFile]) -> SuiteResult:
+    caught: list[tuple[str, str]] = []
+    sound: dict[str, list[str]] = {}
+    questions = 0
+    for file, found in outcomes(files):
+        texts = [each.text for each in found.violations]
+        if file.begins:
+            caught.append((f"own file {file.name}", texts[0] if is_right(file, found) and texts else ""))
+        else:
+            sound[f"own file {file.name}"] = texts
+            questions += sum(found.checks.values())
+    return SuiteResult((), caught, sound, questions)

@@ -80,7 +80,7 @@ def figures(found: Sequence[Repetition], *, tried: int) -> list[Figure]:
     kinds = (NO_EDGE, EDGE, CONTROL, DRIFT, SEARCH, SEARCH_EDGE)
     by = {kind: [each for each in found if each.kind == kind] for kind in kinds}
     trainers = [each for each in found if each.kind in TRAINERS]
-    suites = [each.suite for each in found if each.kind == LEAKS and each.suite]
+    suite = whole_suite([each.suite for each in found if each.kind == LEAKS])
     every = [
         *(_false(by[NO_EDGE], tried) if by[NO_EDGE] else []),
         *([_power(by[EDGE])] if by[EDGE] else []),
@@ -90,7 +90,7 @@ def figures(found: Sequence[Repetition], *, tried: int) -> list[Figure]:
         *_studied([each.suite for each in found if each.kind == STATISTICS]),
         *(_control(by[CONTROL]) if by[CONTROL] else []),
         *([_trainers(trainers)] if trainers else []),
-        *(_leaks(suites[0]) if suites else []),
+        *(_leaks(suite) if suite else []),
     ]
     markets = [each for kind in (NO_EDGE, EDGE, CONTROL, DRIFT) for each in by[kind]]
     return [*every, *([_counted(markets, tried)] if markets else [])]
@@ -109,6 +109,15 @@ def _every(name: str, title: str, count: int, n: int, *, wanted: int) -> Figure:
     """Of things that were chosen, not drawn: all or none of them, and no bounds."""
     needs = "none" if wanted == 0 else "all"
     return Figure(name, title, count, n, nan, nan, needs, float(wanted > 0), "PASS" if count == wanted else "FAIL")
+
+
+def whole_suite(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The parts of the suite of leaks as one: numbers are added, names follow each other."""
+    whole: dict[str, Any] = {}
+    for part in parts:
+        for name, value in part.items():
+            whole[name] = whole[name] + value if name in whole else value
+    return whole
 
 
 def harmonic(n: int) -> float:

@@ -13,8 +13,9 @@ from assay.runs.report.scale import Scale
 from assay.runs.report.svg import Canvas
 from assay.runs.report.wording import count, number, percent, ratio
 from assay.runs.selftest.figures import Figure
-from assay.runs.selftest.repetitions import CONTROL, EDGE, NO_EDGE, STRENGTH, Repetition
+from assay.runs.selftest.repetitions import CONTROL, DRIFT, EDGE, NO_EDGE, STRENGTH, Repetition
 from assay.runs.selftest.researcher import BARS, ideas
+from assay.validate.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from assay.runs.selftest.table import SelfTest
@@ -23,13 +24,14 @@ _KINDS = {
     NO_EDGE: "no edge",
     EDGE: f"edge, ic {STRENGTH[EDGE]:g}",
     CONTROL: "no edge, no costs",
+    DRIFT: "drift, no skill",
 }
 _WORDS = {
     "PASS": "The gate does what it must",
     "FAIL": "The gate does not do what it must",
     "UNKNOWN": "Too few repetitions to tell",
 }
-_ROW, _CONFIDENT = 46.0, 0.95
+_ROW, _CONFIDENT = 46.0, 1.0 - Thresholds().error
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _intervals(figures: Sequence[Figure], width: float) -> Canvas:
 
 def _markets(found: Sequence[Repetition]) -> Section:
     plot = figure(
-        "Deflated probability of the best record on each market",
+        "How unlikely luck is behind the best record on each market",
         lambda width: _strips(found, width),
         caption="One dot a market. Right of the dashed line the check edge passes. Without costs a ring shows the same "
         "record as one trial: what luck would be taken for if nobody counted.",
@@ -132,7 +134,7 @@ def _markets(found: Sequence[Repetition]) -> Section:
             Key("s-dot", "GOLD"),
             Key("s-pale", "not GOLD"),
             Key("s-bests", "as one trial"),
-            Key("s-ideal", "What the gate asks: 95 %"),
+            Key("s-ideal", "What the gate asks: 99 %"),
         ),
     )
     lead = "Of the twenty rules the one with the best out-of-sample record goes to the gate, with the ledger's count."
@@ -143,7 +145,7 @@ def _strips(found: Sequence[Repetition], width: float) -> Canvas:
     kinds = [kind for kind in _KINDS if any(each.kind == kind for each in found)]
     left, right, top, tall = 12.0, width - 24.0, 8.0, 92.0
     bottom = top + tall * len(kinds)
-    canvas = Canvas(width, bottom + 34, "Deflated probability of the best record on each market")
+    canvas = Canvas(width, bottom + 34, "How unlikely luck is behind the best record on each market")
     x = Scale(0.0, 1.0, left, right)
     canvas.columns(x, [(k / 5, percent(k / 5, 0)) for k in range(6)], bottom, top=top)
     canvas.add("line", "ideal", x1=x.at(_CONFIDENT), x2=x.at(_CONFIDENT), y1=top, y2=bottom)

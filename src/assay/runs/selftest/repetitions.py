@@ -32,7 +32,7 @@ _ENSEMBLES = 4  # of so many markets with drift one is learnt by an ensemble, to
 _FREE = Costs(fee=0.0, slippage_bps=0.0)
 _SYMBOL = "GOLD/USDT:USDT"  # a derivative: it may be sold short
 
-Suite = Callable[[], Mapping[str, Any]]
+Suite = Callable[[int], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Repetition:
     """What one repetition came to.
 
     verdict: the gate's word as a run of its own has it.   told: the same, told what the record was chosen among; for
-    trainers equal to `verdict`.   deflated, naive: value of the check ``edge`` with the ledger's count of looks, and
-    with a count of one; None where it is undefined.   plain_edge: its state if holding counted as skill.   any_gold:
+    trainers equal to `verdict`.   deflated, naive: 1 less the p-value of the check ``edge`` with the ledger's count of
+    looks, and with a count of one; None where it is undefined.   plain_edge: its state if holding counted as skill.   any_gold:
     whether any of all that was tried was GOLD when it was judged.   ensemble: verdict of one on the same market, if it
     was trained.   checks: states by name, those of `told`.   suite: figures of what draws no market.
     """
@@ -96,7 +96,7 @@ def done(task: Task, folder: Path | None = None) -> Repetition:
             STATISTICS, task.number, task.own_seed, time.monotonic() - began, suite=_studied(task)
         )  # fmt: skip
     if task.kind == LEAKS:
-        suite = {} if task.suite is None else dict(task.suite())
+        suite = {} if task.suite is None else dict(task.suite(task.number))
         return Repetition(LEAKS, task.number, task.own_seed, time.monotonic() - began, suite=suite)
     with tempfile.TemporaryDirectory(prefix="selftest-", dir=folder) as home:
         trains = task.kind in (*TRAINERS, SEARCH, SEARCH_EDGE)
@@ -134,8 +134,8 @@ def _facts(found: Chosen) -> dict[str, Any]:
         "sharpe": jsonable(float(best.found.metrics["sharpe"])),
         "verdict": found.alone.word,
         "told": found.among.word,
-        "deflated": jsonable(edge.value),
-        "naive": jsonable(naive.value),
+        "deflated": jsonable(1.0 - edge.value),
+        "naive": jsonable(1.0 - naive.value),
         "edge": edge.state,
         "naive_edge": naive.state,
         "plain_edge": found.plain.reason("edge").state,
@@ -168,7 +168,7 @@ def _trained(task: Task, home: Path) -> dict[str, Any]:
         "sharpe": told["metrics"]["sharpe"],
         "verdict": told["verdict"],
         "told": told["verdict"],
-        "deflated": edge["value"],
+        "deflated": None if edge["value"] is None else 1.0 - edge["value"],
         "edge": edge["state"],
         "any_gold": told["verdict"] == "GOLD",
         "checks": {reason["check"]: reason["state"] for reason in told["reasons"]},

@@ -10,7 +10,7 @@ from assay.kernel.errors import ConfigError, shown
 from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Listener
 from assay.runs.selftest.beside import all_done
-from assay.runs.selftest.figures import Figure, figures
+from assay.runs.selftest.figures import Figure, figures, whole_suite
 from assay.runs.selftest.repetitions import (
     CONTROL,
     DRIFT,
@@ -115,15 +115,17 @@ class SelfTest:
         }
 
 
-def selftest(size: Size, *, seed: int, workers: int, listener: Listener, suite: Suite | None = None) -> SelfTest:
+def selftest(
+    size: Size, *, seed: int, workers: int, listener: Listener, suite: Suite | None = None, parts: int = 1
+) -> SelfTest:  # fmt: skip
     """Judge the judge. The same seed, size and code give the same figures, whatever the number of workers.
 
-    suite: of planted leaks and of sound pipelines; a function that another process can import. Gives ``planted``,
-    ``found``, ``clean``, ``alarms``. None leaves its figures out.
+    suite: of planted leaks, attacks and sound pipelines; a function of a part's number that another process can import.
+    Gives ``planted``, ``found``, ``clean``, ``alarms``. None leaves its figures out.   parts: of the suite.
     Cost: seven seconds of processor time a market, twenty for an ensemble. Raises what `all_done` raises.
     """
     began = time.monotonic()
-    tasks = [Task(LEAKS, 0, seed, suite)] if suite is not None else []
+    tasks = [] if suite is None else [Task(LEAKS, part, seed, suite) for part in range(parts)]
     tasks += [Task(kind, number, seed) for kind, count in size.kinds.items() for number in range(count)]
     if not tasks:
         raise ConfigError("the self-test is asked for nothing", code="CONFIG_FIELD", field="size")
@@ -132,7 +134,7 @@ def selftest(size: Size, *, seed: int, workers: int, listener: Listener, suite: 
         listener(count / len(tasks), f"{count} of {len(tasks)} repetitions")
 
     found = all_done(tasks, workers=workers, heard=heard)
-    asked = next((each.suite for each in found if each.kind == LEAKS), {})
+    asked = whole_suite([each.suite for each in found if each.kind == LEAKS])
     return SelfTest(
         seed, size, workers, time.monotonic() - began, figures(found, tried=len(ideas())),
         [each for each in found if each.kind not in (LEAKS, STATISTICS)], asked,
