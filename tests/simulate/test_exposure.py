@@ -74,6 +74,12 @@ def test_an_instrument_without_a_bar_keeps_its_weight_and_trades_nothing() -> No
     assert record.traded[:, 1] == near([0, 0.5, 0, 0.8 / 1.3, 0])
 
 
+def test_what_the_end_of_a_panel_closes_is_traded_too() -> None:
+    bars = {A: flat_candles(10, 10, 10, 10), B: flat_candles(5, 5, 5, symbol=B)}
+    record = run_panel(bars, {A: decide(4, r0=0.5), B: decide(3, r0=0.5)}, FREE)
+    assert record.traded == near(np.array([[0, 0], [0.5, 0.5], [0, 0.5], [0.5, 0]]))
+
+
 def test_stitching_carries_weights_and_shares_them_as_it_shares_returns() -> None:
     whole = run(flat_candles(10, 10, 10, 10), decide(4, r0=1.0), FREE)
     short = run(flat_candles(5, 5, 5, symbol=B), decide(3, r0=-1.0), FREE)  # has no fourth bar

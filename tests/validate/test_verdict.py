@@ -155,6 +155,13 @@ def test_the_worked_example(monkeypatch: pytest.MonkeyPatch) -> None:
     assert word.bars_needed == int(np.ceil(1 + (z / 0.03) ** 2 * 1.016125)) - 8760
 
 
+def test_the_line_is_drawn_at_the_error() -> None:
+    close = replace(GOOD, active_returns=returns(0.01 * 2.2 / np.sqrt(N)))  # 2.2 deviations: p 0.014
+    assert judge(close).reason("edge").value == pytest.approx(0.014, abs=5e-4)
+    for error, state in ((0.01, "UNKNOWN"), (0.0135, "UNKNOWN"), (0.0145, "PASS"), (0.05, "PASS")):
+        assert judge(close, Thresholds(error=error)).reason("edge").state == state
+
+
 def test_a_tiny_p_value_keeps_its_digits() -> None:
     sure = replace(GOOD, active_returns=returns(0.01), effective_trials=1e6, n_trials=10**6)
     p = judge(sure).reason("edge").value
