@@ -122,6 +122,18 @@ def test_looks_on_other_bars_are_compared_where_they_meet(context: Context, judg
     assert (found.kept, found.effective) == (3, pytest.approx(1 / 3 + (1 - 1 / 3) * 3))  # correlations 1, 0 and 0
 
 
+def test_two_that_hardly_meet_are_two(context: Context, judged: Record) -> None:
+    """Equal on the 220 bars that both have: fewer than are needed to say so."""
+    own, other = generator(5, "own").normal(size=(2, 300))
+    for name, rows in (("early", slice(0, 260)), ("late", slice(40, 300))):
+        counted(context, judged, 0.02, name, active=other[rows], times=judged.timestamp[rows])
+    number = counted(context, judged, 0.02, "own", active=own, times=judged.timestamp)
+    found = independent_looks(*looks_of(context, number), judged.timestamp, context)
+    pairs = [np.corrcoef(own[rows], other[rows])[0, 1] for rows in (slice(0, 260), slice(40, 300))]
+    rho = max(0.0, float(np.mean([*pairs, 0.0])))
+    assert (found.kept, found.effective) == (3, pytest.approx(rho + (1 - rho) * 3)) and found.effective > 2.5
+
+
 @pytest.mark.parametrize("change", [{}, {"times": np.empty(0, np.int64)}, {"few": True}, {"gone": True}], ids=str)
 def test_what_keeps_no_active_returns_counts_as_one(
     context: Context, judged: Record, change: dict[str, object]

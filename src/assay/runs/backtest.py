@@ -173,13 +173,13 @@ def traded(
             return BacktestResult(known, existing=True)
         model = RuleModel(rule, {**spec.params, ALLOW_SHORT: spec.short}, spec.timeframe, spec.regime)
         decided = allowed(model.decisions(candles), candles)
-    context.demand_whole(spec.instrument.key)
     with keep.running(spec, digest, [candles], context, by=rule.name, kind=KIND, file=file) as run:
         record = simulate(candles, decided, spec.costs)
         measured = metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)
         seconds = time.monotonic() - began
         number = Recording(context, run.id, "counting").trial(_trial(spec, record, measured, digest, seconds))
-        looks = count_looks(Asked(spec.instrument.key, number, record.timestamp, [candles]), context)
+        asked = Asked(spec.instrument.key, number, record.timestamp, [candles])
+        looks = count_looks(asked, context, walk=False)  # nothing is judged by it
         document = _document(spec, candles, record, measured) | {
             "run_id": run.run_id,
             "experiment_id": run.id,
