@@ -23,6 +23,7 @@ def _does(name: str, line: str, head: str = "") -> OwnFile:
 
 OUTSIDE: tuple[OwnFile, ...] = (
     _does("open_in_the_call", "signal = np.array([float(x.split(',')[1]) for x in open('<csv>').readlines()[1:]])"),
+    _does("open_beside", "signal = np.array([float(x) for x in open('candles.csv')])"),
     OwnFile("open_at_import", _OUTSIDE, "", "TEXT = open('<csv>').read()"),
     _tries("open_swallowed", "open('<csv>').read()"),
     _does("pathlib_read", "Path('<csv>').read_text()", "from pathlib import Path"),

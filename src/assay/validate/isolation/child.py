@@ -115,7 +115,8 @@ def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults:
     _silence(faults)
     os.chdir(places.work)
     _cache_numba(places.cache)
-    reads = (*library_roots(), *_extension_folders(), *system_reads(), places.source, places.cache, places.work)
+    reads = (*library_roots(), *_extension_folders(), *system_reads(), places.source)
+    own = (places.cache, places.work)  # Python code of the user's has no business there
     guard = Guard(
         own=f"{places.source}/",
         library=tuple(str(root) for root in library_roots()),
@@ -133,7 +134,7 @@ def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults:
     sys.path[:] = [path for path in sys.path if path and in_library(path)]  # Assay itself is imported by now
     _limit(int(facts["memory"]))
     if facts["landlock"]:
-        restrict((*reads, *machine_reads()), (places.cache, Path(os.devnull)))
+        restrict((*reads, *own, *machine_reads()), (places.cache, Path(os.devnull)))
     guard.install()
     return guard, clock
 

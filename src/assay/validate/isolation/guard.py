@@ -149,9 +149,9 @@ class Guard:
         if isinstance(path, int) or path is None:
             return
         name = absolute(path)
+        if _below(name, self.writes) and not self.by_user():
+            return
         if isinstance(flags, int) and flags & _WRITING:
-            if _below(name, self.writes) and not self.by_user():
-                return
             if name == os.devnull:
                 return
             self._deny(f"writes the file {_shown(name)}", name)
