@@ -25,6 +25,7 @@ from assay.runs.context import Context
 from assay.runs.evidence import VERDICT, RunEvidence, audit_status
 from assay.runs.history import History
 from assay.runs.identity import identity_of
+from assay.runs.members import member_columns
 from assay.runs.own_features import facts_of
 from assay.track.blobs.manifest import ModelFacts, content_sha256, read_parts
 from assay.track.blobs.store import Blobs
@@ -188,7 +189,9 @@ def finish(
         return _reproduced(spec, context, run, model, evidence, past, by)
     written = _model_files(spec, context, model, evidence, past, by)
     with record.together():
-        rows = publish(record, run.id, written, **_model_columns(spec, evidence))
+        columns = _model_columns(spec, evidence)
+        members = member_columns(evidence.document, columns["verdict"])
+        rows = publish(record, run.id, written, by_symbol=members, **columns)
         ids = {row["symbol"]: row["model_id"] for row in rows}
         document = dict(evidence.document) | {"model_id": next(iter(ids.values())), "model_ids": ids}
         document |= {} if with_model is None else with_model(rows[0])

@@ -18,6 +18,7 @@ from assay.runs.documents import TrainResult, document, of_run, trial
 from assay.runs.evidence import RunEvidence, tables
 from assay.runs.history import history
 from assay.runs.judged import judged
+from assay.runs.members import member_reasons
 from assay.runs.own_features import with_features
 from assay.runs.ruling import ruled
 from assay.runs.trainers import trainer_of
@@ -56,6 +57,7 @@ def train(spec: TrainSpec, context: Context, *, features_file: Path | None = Non
         asked = audited(trainer, spec, bars, context, models=(model,), walked=walked, own=own)
         word = ruled(found, past, spec, context, number=number, audit=asked.report)
         told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
+        told["members"] = member_reasons(found, past, outcomes, spec.costs, context.limits)
         told |= of_run(run, filtered, asked, began=began, workers=context.workers)
         evidence = RunEvidence(told, *tables(found, outcomes, past))
         return TrainResult(keep.finish(spec, context, run, model, evidence, past))

@@ -1,7 +1,7 @@
 """From a folder of model parts to a model that others may load: files first, then one transaction."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,13 +97,15 @@ def write_files(
 
 
 def publish(
-    record: Record, run: int, models: Sequence[Written], *, fence: tuple[int, int] | None = None, **fields: Any
-) -> list[Row]:
+    record: Record, run: int, models: Sequence[Written], *, fence: tuple[int, int] | None = None,
+    by_symbol: Mapping[str, Mapping[str, Any]] | None = None, **fields: Any,
+) -> list[Row]:  # fmt: skip
     """Make written models known: their rows and word for the mirror, in one transaction; the rows in the order given.
 
     fence:  (job, token) of the job that publishes: one that was claimed again, or has ended, is StoreError
             ``STORE_CONFLICT`` and leaves nothing.
     fields: further columns of the models table that hold for all of them, such as ``val_metric`` or ``audit_status``.
+    by_symbol: columns that one symbol has in place of these.
     """
     rows = []
     with record.together():
@@ -125,7 +127,8 @@ def publish(
                 "checkpoint_size_mb": model.bytes / _MIB,
                 "integrity": "verified",
             }
-            columns = fields | described | {"metadata": metadata, "created_at": facts.created_at}
+            own = dict((by_symbol or {}).get(facts.symbol, {}))
+            columns = fields | own | described | {"metadata": metadata, "created_at": facts.created_at}
             row = record.models.add(run, model.relative, **columns)
             rows.append(row)
             with record.database.write() as connection:

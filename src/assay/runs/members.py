@@ -1,0 +1,74 @@
+"""Whether each member of a panel may be served: the panel has one word, a member's own record may still fail."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from assay.kernel.costs import Costs
+from assay.runs.evidence import jsonable
+from assay.runs.history import History
+from assay.runs.judged import Judged
+from assay.runs.trading import Walked, traded
+from assay.simulate.record import Record
+from assay.validate.evidence import Evidence
+from assay.validate.thresholds import Thresholds
+from assay.validate.verdict import Reason, judge, worded
+from assay.validate.walk import Outcome
+
+CHECKS = ("profit", "cost", "fills", "data")
+
+
+def member_reasons(
+    found: Judged, past: History, outcomes: Sequence[Outcome], costs: Costs, limits: Thresholds
+) -> dict[str, list[dict[str, Any]]]:
+    """By symbol, the reasons of `CHECKS` about the instrument's own record, as JSON; empty for a panel of one.
+
+    Cost: some 20 simulations an instrument.
+    """
+    if len(found.records) < 2:
+        return {}
+    kept = [each for each in outcomes if not each.left_out]
+    return {
+        symbol: [dict(jsonable(asdict(each))) for each in _reasons(symbol, record, kept, past, costs, limits)]
+        for symbol, record in found.records.items()
+    }
+
+
+def member_columns(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By symbol, what its row of the models table has in place of the panel's, where its own record fails.
+
+    document: of the run, with ``members``.   verdict: as the panel's rows have it.
+    """
+    columns = {}
+    for symbol, reasons in (document.get("members") or {}).items():
+        if all(each["state"] != "FAIL" for each in reasons):
+            continue
+        own = {each["check"]: each for each in reasons}
+        whole = [own.get(each["check"], each) for each in verdict["reasons"]]
+        word, stage = worded(each["state"] for each in whole)
+        lowered = {**verdict, "word": word, "stage": stage, "reasons": whole}
+        columns[symbol] = {"verdict": lowered, "lifecycle_stage": stage}
+    return columns
+
+
+def _reasons(
+    symbol: str, record: Record, outcomes: Sequence[Outcome], past: History, costs: Costs, limits: Thresholds
+) -> list[Reason]:
+    trading = traded(Walked({symbol: record}, record, outcomes, past), costs, limits)
+    evidence = Evidence(
+        returns=record.returns,
+        bars_per_year=past.bars[symbol].bars_per_year,
+        n_trades=len(record.trades),
+        n_trials=1,
+        effective_trials=1.0,
+        ledger_complete=True,
+        stressed_returns=trading.stressed,
+        n_independent_trades=trading.independent_trades,
+        shown_returns=trading.shown,
+        cost_sides=trading.sides,
+        break_even=trading.break_even,
+        fills=trading.fills,
+        data_problems=trading.data_problems,
+    )
+    verdict = judge(evidence, limits)
+    return [verdict.reason(check) for check in CHECKS]
