@@ -9,6 +9,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.market.sources.synthetic import synthetic
+from assay.market.volume_unit import SERIES, unit_series
 from assay.runs.advice import advice
 from assay.validate.verdict import judge
 from tests.validate.gate_markets import HOUR, market, walked, weights
@@ -161,3 +162,13 @@ def test_quotes_that_lag_are_profits_that_nobody_fills() -> None:
     assert (word.word, word.nature) == ("PYRITE", "fills")
     traded = judge(walked({"BTC/USDT": replace(bars, volume=None)}, follow, CHEAP)[1])
     assert traded.reason("fills").state == "PASS"  # nothing is known against these
+
+
+def test_a_market_too_thin_for_the_account_is_seen_where_its_volume_has_a_unit() -> None:
+    bars = hour_of_day(1, 0.004)
+    thin = replace(bars, volume=np.full(len(bars), 10.0))  # 1,000 a bar at first, and 10,000 trade
+    for unit, state in (("unknown", "PASS"), ("contracts", "PASS"), ("base", "FAIL"), ("quote", "FAIL")):
+        told = replace(thin, joined={SERIES: unit_series(unit)})  # type: ignore[arg-type]
+        word = judge(walked({"BTC/USDT": told}, at_ten, Costs(fee=0.0, slippage_bps=3.0))[1])
+        fills = word.reason("fills")
+        assert fills.state == state and ("beyond 10 % of a bar's value" in fills.text) == (state == "FAIL")
