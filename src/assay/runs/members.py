@@ -1,7 +1,7 @@
 """Whether each member of a panel may be served: the panel has one word, a member's own record may still fail."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from assay.kernel.costs import Costs
@@ -54,7 +54,8 @@ def member_columns(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> d
 def _reasons(
     symbol: str, record: Record, outcomes: Sequence[Outcome], past: History, costs: Costs, limits: Thresholds
 ) -> list[Reason]:
-    trading = traded(Walked({symbol: record}, record, outcomes, past), costs, limits)
+    own = [replace(each, tested={symbol: each.tested[symbol]}) for each in outcomes if symbol in each.tested]
+    trading = traded(Walked({symbol: record}, record, own, past), costs, limits)
     evidence = Evidence(
         returns=record.returns,
         bars_per_year=past.bars[symbol].bars_per_year,
