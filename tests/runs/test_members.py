@@ -66,5 +66,8 @@ def test_each_member_of_a_panel_is_asked_about_its_own_record(tmp_path: Path) ->
     states = {each["check"]: each["state"] for each in members["PYRITE/USDT:USDT"]}
     assert states["fills"] == "FAIL"
     assert models["PYRITE/USDT:USDT"]["verdict"]["word"] == "PYRITE"
-    kept = models["GOLD/USDT:USDT"]["verdict"]
-    assert kept["word"] == document["verdict"] and kept["reasons"] == document["reasons"]
+    panel = {"word": document["verdict"], "stage": document["stage"], "reasons": document["reasons"]}
+    lowered = member_columns(document, panel)
+    for symbol, row in models.items():
+        wanted = lowered.get(symbol, {"verdict": panel})["verdict"]
+        assert (row["verdict"]["word"], row["verdict"]["reasons"]) == (wanted["word"], wanted["reasons"]), symbol
