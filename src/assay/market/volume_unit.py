@@ -19,9 +19,9 @@ SERIES = "volume_unit"
 
 def check_volume_unit(unit: str) -> VolumeUnit:
     """The unit as it is. Raises ConfigError ``CONFIG_FIELD`` for a word that is none."""
-    for known in VOLUME_UNITS:
-        if unit == known:
-            return known
+    for name in VOLUME_UNITS:
+        if unit == name:
+            return name
     near = did_you_mean(unit, VOLUME_UNITS)
     raise ConfigError(
         f"--volume-unit {shown(unit)} is unknown, use {', '.join(VOLUME_UNITS)} {near}".strip(),

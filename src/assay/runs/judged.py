@@ -68,8 +68,8 @@ def judged(
     records = {s: stitched(s, kept) for s in symbols}
     whole = side_by_side(list(records.values()))
     per_year = float(np.nanmean([past.bars[s].bars_per_year for s in symbols]))
-    held_moves = _held(whole, kept, past)
-    active = active_returns(whole.returns, whole.exposure, held_moves)
+    market_moves = _held(whole, kept, past)
+    active = active_returns(whole.returns, whole.exposure, market_moves)
     trading = traded(Walked(records, whole, kept, past), costs, limits or Thresholds())
     quality = forecast_quality(kept, past.panel)
     return Judged(
@@ -80,7 +80,7 @@ def judged(
         folds=[_fold(o, past, per_year) for o in outcomes],
         stressed=trading.stressed,
         bars_per_year=per_year,
-        held=mean_present(held_moves),
+        held=mean_present(market_moves),
         active=active.returns,
         mean_exposure=dict(zip(symbols, active.mean_exposure.tolist(), strict=True)),
         trading=trading,

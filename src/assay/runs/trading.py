@@ -89,8 +89,8 @@ def traded(walked: Walked, costs: Costs, limits: Thresholds) -> Trading:
 def mean_present(columns: FloatArray) -> FloatArray:
     """``(n,)`` mean over the instruments that have a number; 0 where none has."""
     wide = columns[:, np.newaxis] if columns.ndim == 1 else columns
-    known = np.isfinite(wide)
-    return np.asarray(np.where(known, wide, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
+    present = np.isfinite(wide)
+    return np.asarray(np.where(present, wide, 0.0).sum(axis=1) / np.maximum(present.sum(axis=1), 1))
 
 
 def stitched(symbol: str, outcomes: Sequence[Outcome]) -> Record:

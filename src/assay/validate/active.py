@@ -49,7 +49,7 @@ def market_returns(bars: Bars) -> FloatArray:
 
     NaN on the first row: a fold decides there and trades nothing before the next open.
     """
-    found = np.full(len(bars), np.nan)
-    found[1:2] = bars.close[1:2] / bars.open[1:2] - 1.0
-    found[2:] = bars.close[2:] / bars.close[1:-1] - 1.0
-    return found
+    returns = np.full(len(bars), np.nan)
+    returns[1:2] = bars.close[1:2] / bars.open[1:2] - 1.0
+    returns[2:] = bars.close[2:] / bars.close[1:-1] - 1.0
+    return returns

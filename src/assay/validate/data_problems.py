@@ -20,23 +20,23 @@ def data_problems(bars: Bars, first: int, last: int) -> tuple[str, ...]:
     """
     start = max(0, int(np.searchsorted(bars.timestamp, first)) - _CONTEXT)
     part = bars[start : int(np.searchsorted(bars.timestamp, last, side="right"))]
-    found = examine(part)
-    splits = [e for e in found.splits if e.seen["verdict"] == "likely"]
+    quality = examine(part)
+    splits = [e for e in quality.splits if e.seen["verdict"] == "likely"]
     return (
         *(f"{bars.instrument} {e.time[:16]}: looks like a split {e.seen['split']}" for e in _open(splits, part, first)),
         *(
             f"{bars.instrument} {e.time[:16]}: the volume's unit changes, x{float(e.seen['factor']):.3g}"
-            for e in _open(found.volume_units, part, first)
+            for e in _open(quality.volume_units, part, first)
         ),
     )
 
 
 def _open(events: Iterable[Event], bars: Bars, first: int) -> list[Event]:
     """Those among the judged bars that nobody has marked."""
-    kept = []
+    unresolved = []
     for event in events:
         at = int(np.searchsorted(bars.timestamp, from_iso(event.time)))
         resolved = USABLE in bars.columns and bars.columns[USABLE][at] != 1
         if bars.timestamp[at] >= first and not resolved:
-            kept.append(event)
-    return kept
+            unresolved.append(event)
+    return unresolved

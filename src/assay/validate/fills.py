@@ -67,14 +67,14 @@ def fills_of(parts: Sequence[BarFills], *, capital: float) -> Fills:
     money = traded * capital
     with np.errstate(invalid="ignore"):
         over = np.where(np.isfinite(value), np.maximum(0.0, money - MOST_OF_BAR * value), 0.0) / capital
-    known = bool(np.isfinite(value[traded > 0]).any())
+    valued = bool(np.isfinite(value[traded > 0]).any())
     dead = np.where(silent | still, traded, 0.0)
     return Fills(
         silent=float(traded[silent].sum()) / total,
         flat=float(traded[still].sum()) / total,
-        large=float(over.sum()) / total if known else nan,
+        large=float(over.sum()) / total if valued else nan,
         doubtful=float(np.maximum(dead, over).sum()) / total,
-        capacity=_capacity(traded, value) if known else nan,
+        capacity=_capacity(traded, value) if valued else nan,
     )
 
 

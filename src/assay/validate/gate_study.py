@@ -89,8 +89,8 @@ def edge_rule(error: float) -> Rule:
     """What the check ``edge`` asks: a p-value of the best of all looks that is `error` at most."""
 
     def passes(sharpe: FloatArray, skew: FloatArray, kurtosis: FloatArray, n: int, n_trials: int) -> BoolArray:
-        found = best_of_many_p_value(sharpe_p_value(sharpe, n, skew, kurtosis), n_trials)
-        return np.asarray((found <= error) & (sharpe > 0))
+        p_value = best_of_many_p_value(sharpe_p_value(sharpe, n, skew, kurtosis), n_trials)
+        return np.asarray((p_value <= error) & (sharpe > 0))
 
     return passes
 
@@ -246,15 +246,15 @@ def drift_study(
     seed: int = 1,
 ) -> list[Drifted]:
     """Random spells of about `spell` bars in a position, in normal markets with that annual Sharpe ratio of holding."""
-    found = []
+    studies = []
     for long, short in rules:
         random = generator(seed, f"drift study {long} {short}")
         sums = np.empty((markets, 2, 4))
         _drifting(random, bars, holding / sqrt(bars_per_year), 1.0 / spell, long, short, sums)
         sharpe, skew, kurtosis = _moments(sums, bars)
         passes = np.asarray(sharpe_p_value(sharpe, bars, skew, kurtosis) <= 0.01).sum(axis=0)
-        found.append(Drifted((long, short), markets, int(passes[0]), int(passes[1])))
-    return found
+        studies.append(Drifted((long, short), markets, int(passes[0]), int(passes[1])))
+    return studies
 
 
 @njit(cache=True, error_model="numpy")

@@ -23,21 +23,20 @@ def nature_of(states: Mapping[str, str], *, plain_passes: bool, earns_before_cos
     plain_passes: whether its returns would pass the check ``edge`` with the market's drift left in.
     earns_before_costs: whether the mean return without any cost is above 0, as far as that is known.
     """
-    found = dict(states)
-    if found["audit"] == "FAIL":
+    if states["audit"] == "FAIL":
         return "leak"
-    if found["fills"] == "FAIL":
+    if states["fills"] == "FAIL":
         return "fills"
-    if found["sample"] != "PASS":
+    if states["sample"] != "PASS":
         return "unknown"
-    if found["profit"] != "PASS":
+    if states["profit"] != "PASS":
         return "costs" if earns_before_costs else "loss"
-    if found["cost"] == "FAIL":
+    if states["cost"] == "FAIL":
         return "costs"
-    return _by_edge(found, plain_passes=plain_passes)
+    return _by_edge(states, plain_passes=plain_passes)
 
 
-def _by_edge(found: Mapping[str, str], *, plain_passes: bool) -> Nature:
-    if found["edge"] == "PASS":
-        return "edge" if found["cost"] == "PASS" else "costs"
-    return "holding" if found["edge"] == "FAIL" or plain_passes else "luck"
+def _by_edge(states: Mapping[str, str], *, plain_passes: bool) -> Nature:
+    if states["edge"] == "PASS":
+        return "edge" if states["cost"] == "PASS" else "costs"
+    return "holding" if states["edge"] == "FAIL" or plain_passes else "luck"

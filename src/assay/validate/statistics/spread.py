@@ -42,9 +42,9 @@ def half_spread(bars: Bars) -> HalfSpread:
         return HalfSpread(nan, nan, 0)
     edges = np.linspace(0, len(bars), count + 1).astype(np.int64)
     blocks = [bars[a:b] for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
-    found = [_bounded(np.array([estimate(block) for block in blocks])) for estimate in (_of_all_prices, _of_closes)]
-    known = [each for each in found if each.blocks]
-    return max(known, key=lambda each: each.low) if known else HalfSpread(nan, nan, 0)
+    estimates = [_bounded(np.array([estimate(block) for block in blocks])) for estimate in (_of_all_prices, _of_closes)]
+    usable = [each for each in estimates if each.blocks]
+    return max(usable, key=lambda each: each.low) if usable else HalfSpread(nan, nan, 0)
 
 
 def _bounded(spreads: FloatArray) -> HalfSpread:
