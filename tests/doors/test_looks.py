@@ -72,6 +72,21 @@ def test_deleted_and_other_candles_under_a_name_hide_nothing(stocked: Path, gold
     assert told("backtest", "sma_cross", *other, home=stocked)["n_trials"] == 2
 
 
+def test_candles_of_before_fingerprints_are_learnt_from_snapshots(stocked: Path, gold_csv: Path) -> None:
+    told(*TEST, home=stocked)
+    with sqlite3.connect(stocked / "ml_experiments.db") as file:  # as a record of before looks as it is upgraded
+        (ddl,) = file.execute("SELECT sql FROM sqlite_master WHERE name = 'market_fingerprints_no_delete'").fetchone()
+        file.execute("DROP TRIGGER market_fingerprints_no_delete")
+        file.execute("DELETE FROM market_fingerprints")
+        file.execute(ddl)
+    file.close()
+    assert [f["check"] for f in assay("db", "check", "--json", home=stocked).document["findings"]] == ["ledger"]
+    other = ("-e", "own", "-s", "A/USDT", "-t", "1h")
+    assert assay("import", gold_csv, *other, home=stocked).code == 0
+    assert told("backtest", "sma_cross", *other, home=stocked)["n_trials"] == 2
+    assert told("db", "check", home=stocked)["findings"] == []
+
+
 def test_who_ranks_columns_has_looked(stocked: Path) -> None:
     words = (*MARKET, "--features", "mini5", "--train-bars", "1200", "--test-bars", "400")
     ranked = told("features", "rank", *words, home=stocked)

@@ -19,7 +19,7 @@ from assay.track.upkeep.checking import check
 from assay.track.upkeep.laying import initialise, upgraded
 from tests.track.relics.make import fill
 from tests.track.test_ledger import unguarded
-from tests.track.test_relics import engine_of, lay_relic, rows_of, shape
+from tests.track.test_relics import columns_of, engine_of, lay_relic, rows_of, shape
 
 
 @pytest.fixture(autouse=True)
@@ -87,8 +87,8 @@ upgrade(place_of(sys.argv[1]).engine(30.0))
 @pytest.mark.slow
 def test_a_kill_at_any_statement_leaves_the_old_or_the_new(empty: str, dialect: str, tmp_path: Path) -> None:
     lay_relic("0001", dialect, empty)
-    old, rows = shape(empty), rows_of(empty)
-    seen, left = [], 0
+    old, columns = shape(empty), columns_of(empty)
+    rows, seen, left = rows_of(empty, columns), [], 0
     while True:
         done = subprocess.run([sys.executable, "-c", _KILLED, empty, str(left)], capture_output=True, check=False)
         assert done.returncode in (0, -signal.SIGKILL), done.stderr
@@ -98,8 +98,7 @@ def test_a_kill_at_any_statement_leaves_the_old_or_the_new(empty: str, dialect: 
         left += 11
     assert len(seen) > 3 and done.returncode == 0  # killed at each of the others
     assert initialise(empty).now == migrate.HEAD and check(empty).findings == ()
-    after = rows_of(empty)
-    assert {name: after[name] for name in rows} == rows
+    assert rows_of(empty, columns) == rows
 
 
 @pytest.mark.slow
