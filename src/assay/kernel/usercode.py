@@ -97,23 +97,25 @@ def lay_out(code: UserCode, folder: Path) -> Path:
 def missing_source(code: UserCode, functions: Sequence[Callable[..., object]]) -> tuple[str, ...]:
     """Why one of these functions is not part of the source: built in, compiled elsewhere, made from text."""
     own = {each.origin for each in code.files}
-    found = []
+    results = []
     for each in functions:
         plain = inspect.unwrap(getattr(each, "py_func", each))
         made: CodeType | None = getattr(plain, "__code__", None)
         name = getattr(plain, "__name__", type(plain).__name__)
         if made is None:
-            found.append(f"{name} is no Python function: its source is not known")
+            results.append(f"{name} is no Python function: its source is not known")
         elif Path(made.co_filename).absolute() not in own:
-            found.append(f"{name} was not written in {code.main.path} or a module of it: its source is not known")
-    return tuple(found)
+            results.append(f"{name} was not written in {code.main.path} or a module of it: its source is not known")
+    return tuple(results)
 
 
 @cache
 def library_roots() -> tuple[Path, ...]:
     """Folders of Python, of what is installed into it, and of Assay: what a user's file may import from."""
-    known = sysconfig.get_paths()
-    paths = [known.get(name, "") for name in ("stdlib", "platstdlib", "purelib", "platlib")] + site.getsitepackages()
+    paths_by_name = sysconfig.get_paths()
+    paths = [
+        paths_by_name.get(name, "") for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    ] + site.getsitepackages()
     if site.ENABLE_USER_SITE:
         paths.append(site.getusersitepackages())
     assay = sys.modules["assay"].__file__ if "assay" in sys.modules else None
@@ -244,11 +246,11 @@ class _UserModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         file = self.files.get(fullname)
         if file is None:
             return None
-        found = importlib.machinery.ModuleSpec(fullname, self, origin=str(file.origin), is_package=file.package)
-        found.has_location = True
+        spec = importlib.machinery.ModuleSpec(fullname, self, origin=str(file.origin), is_package=file.package)
+        spec.has_location = True
         if file.package and file.origin is not None:
-            found.submodule_search_locations = [str(file.origin.parent)]
-        return found
+            spec.submodule_search_locations = [str(file.origin.parent)]
+        return spec
 
     def exec_module(self, module: ModuleType) -> None:
         file = self.files[module.__name__]

@@ -38,12 +38,12 @@ def probe_rule(
     """
     if rule.source is None:
         return None
-    found = probe_strategy_file(
+    probe = probe_strategy_file(
         rule.source, bars, values, judged=rule.decisions(bars, values), questions=questions, seed=seed,
         lookback=rule.lookback(values, bars.instrument.timeframe), calendar=rule.calendar, name=rule.name,
         limits=limits,
     )  # fmt: skip
-    return _sourced(found, rule.source, [rule.rule])
+    return _sourced(probe, rule.source, [rule.rule])
 
 
 def probe_features(
@@ -55,18 +55,18 @@ def probe_features(
     own: those of the file, as `feature_file` gives them; ones that the bars cannot have are not asked.
     """
     made = table(bars, [each.name for each in own], levels=True, threads=1)
-    found = probe_feature_file(
+    probe = probe_feature_file(
         code, bars, made.names, judged=Columns(made.values, made.names, made.lookback), questions=questions, seed=seed,
         lookback=made.lookback, calendar=[each.name for each in own if each.calendar], limits=limits,
     )  # fmt: skip
-    return _sourced(found, code, [each.compute for each in own])
+    return _sourced(probe, code, [each.compute for each in own])
 
 
-def demand_passed(found: FileProbe | None) -> None:
+def demand_passed(probe: FileProbe | None) -> None:
     """Raise LeakError with the first violation: ``LEAK_OUTSIDE``, ``LEAK_STATE``, ``LEAK_CALENDAR`` and so on."""
-    if found is None or found.passed:
+    if probe is None or probe.passed:
         return
-    first = found.violations[0]
+    first = probe.violations[0]
     code, _, text = first.text.partition(": ")
     raise LeakError(
         text,
@@ -74,7 +74,7 @@ def demand_passed(found: FileProbe | None) -> None:
         hint=_HINTS.get(code, "use rows up to t only: no negative shift, no statistic of the whole series"),
         probe=first.probe,
         row=first.row,
-        violations=[jsonable(asdict(each)) for each in found.violations],
+        violations=[jsonable(asdict(each)) for each in probe.violations],
     )
 
 
@@ -85,9 +85,9 @@ _HINTS = {
 }
 
 
-def document(found: FileProbe) -> dict[str, Any]:
+def document(probe: FileProbe) -> dict[str, Any]:
     """Plain and JSON-able: passed, checks, notes, violations, landlock, source_complete."""
-    return {"passed": found.passed} | dict(jsonable(asdict(found)))
+    return {"passed": probe.passed} | dict(jsonable(asdict(probe)))
 
 
 def check_features(
@@ -111,10 +111,10 @@ def check_features(
         report = audit_features(own, bars[-(ASKED_BARS + 3 * longest) :], seed=1)
         closed = probe_features(own, read_user_code(file), bars, seed=1)
         features = {each.name: {"lookback": each.lookback, "unit": each.unit} for each in own}
-    return _told(file, bars, features, report, closed)
+    return _check_document(file, bars, features, report, closed)
 
 
-def _told(
+def _check_document(
     file: Path, bars: Bars, features: Mapping[str, Any], report: "AuditReport", closed: FileProbe
 ) -> dict[str, Any]:  # fmt: skip
     checks = dict(report.checks)
@@ -155,8 +155,8 @@ def _rows(each: Feature, file: Path, timeframe: str) -> int:
     return rows
 
 
-def _sourced(found: FileProbe, code: UserCode, functions: Sequence[Callable[..., object]]) -> FileProbe:
+def _sourced(probe: FileProbe, code: UserCode, functions: Sequence[Callable[..., object]]) -> FileProbe:
     gaps = missing_source(code, functions)
     if not gaps:
-        return found
-    return replace(found, notes=(*found.notes, *gaps), source_complete=False)
+        return probe
+    return replace(probe, notes=(*probe.notes, *gaps), source_complete=False)

@@ -42,11 +42,11 @@ def probe_own_file(
     )  # fmt: skip
 
 
-def is_right(file: OwnFile, found: FileProbe) -> bool:
+def is_right(file: OwnFile, probe: FileProbe) -> bool:
     """Whether the probes said of a file what they must."""
     if not file.begins:
-        return found.passed
-    return any(each.text.startswith(file.begins) for each in found.violations)
+        return probe.passed
+    return any(each.text.startswith(file.begins) for each in probe.violations)
 
 
 def outcomes(files: Sequence[OwnFile] = (*ATTACKS, *HONEST)) -> Iterator[tuple[OwnFile, FileProbe]]:

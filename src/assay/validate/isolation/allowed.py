@@ -71,21 +71,22 @@ READERS = frozenset(
 def not_allowed(code: UserCode) -> tuple[str, ...]:
     """What keeps a file from being run without Landlock, a sentence each; empty where nothing does."""
     own = {each.module for each in code.modules}
-    found = []
+    problems = []
     for each in code.imports:
         top = each.module.partition(".")[0]
         if not each.library or top in LIBRARIES or top in STANDARD or top in own:
             continue
-        found.append(f"{each.file}:{each.line} imports {each.module}, which is not on the list of harmless modules")
-    return (*found, *_readers(code), *code.gaps)
+        problems.append(f"{each.file}:{each.line} imports {each.module}, which is not on the list of harmless modules")
+    return (*problems, *_readers(code), *code.gaps)
 
 
 def demand_allowed(code: UserCode, error_code: str) -> None:
     """Raise ConfigError with the first import that is not allowed."""
-    found = not_allowed(code)
-    if found:
+    problems = not_allowed(code)
+    if problems:
         raise ConfigError(
-            f"{shown(code.main.path)} is not run: this kernel has no Landlock to close a process with, and {found[0]}",
+            f"{shown(code.main.path)} is not run: this kernel has no Landlock to close a process with, and "
+            f"{problems[0]}",
             code=error_code,
             hint="Use numpy, scipy, numba, talib, sklearn, pandas, polars and assay alone, or run Assay on Linux 5.13 "
             "or newer.",
@@ -96,7 +97,7 @@ def demand_allowed(code: UserCode, error_code: str) -> None:
 def _readers(code: UserCode) -> list[str]:
     import ast
 
-    found = []
+    problems = []
     for file in code.files:
         try:
             tree = ast.parse(file.text, file.path)
@@ -105,5 +106,5 @@ def _readers(code: UserCode) -> list[str]:
         for node in ast.walk(tree):
             name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
             if name in READERS:
-                found.append(f"{file.path}:{getattr(node, 'lineno', 0)} names {name}, which reads files or code")
-    return found
+                problems.append(f"{file.path}:{getattr(node, 'lineno', 0)} names {name}, which reads files or code")
+    return problems

@@ -23,7 +23,7 @@ def moved(bars: Bars, days: int = SHIFT_DAYS) -> Bars:
 
 def clock_reads(code: UserCode) -> tuple[tuple[str, str, int], ...]:
     """Where the source reads a clock that native code keeps, such as ``np.datetime64("now")``: what, file and line."""
-    found = []
+    reads = []
     for file in code.files:
         try:
             tree = ast.parse(file.text, file.path)
@@ -32,8 +32,8 @@ def clock_reads(code: UserCode) -> tuple[tuple[str, str, int], ...]:
         for node in ast.walk(tree):
             what = _clock(node)
             if what and isinstance(node, ast.Call):
-                found.append((what, file.path, node.lineno))
-    return tuple(found)
+                reads.append((what, file.path, node.lineno))
+    return tuple(reads)
 
 
 def _clock(node: ast.AST) -> str:

@@ -36,7 +36,7 @@ _DENIED = "ermission denied"
 class Channel:
     """The pipe to the parent. Attempts are written at once, between answers."""
 
-    asked: int
+    questions: int
     answers: int
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class Channel:
 
     def question(self) -> Message:
         """The next question. Raises `Broken` when the parent has gone."""
-        return receive(self.asked, most=_QUESTION_BYTES)
+        return receive(self.questions, most=_QUESTION_BYTES)
 
 
 class _Nowhere(io.TextIOBase):
@@ -72,9 +72,9 @@ class _Nowhere(io.TextIOBase):
         return True
 
 
-def main(asked: int, answers: int, faults: int) -> None:
+def main(questions: int, answers: int, faults: int) -> None:
     """Close the process, load the user's file, answer questions until the pipe ends."""
-    channel = Channel(asked, answers)
+    channel = Channel(questions, answers)
     try:
         start = channel.question()
         places = _Places.made(Path.cwd(), start.facts)
@@ -194,9 +194,9 @@ def _extension_folders() -> tuple[Path, ...]:
     import _ctypes
     import sysconfig
 
-    found = [sysconfig.get_config_var("DESTSHARED"), sysconfig.get_config_var("LIBDIR")]
-    found.append(str(Path(str(getattr(_ctypes, "__file__", ""))).parent) if hasattr(_ctypes, "__file__") else None)
-    return tuple(Path(each).resolve() for each in found if each)
+    folders = [sysconfig.get_config_var("DESTSHARED"), sysconfig.get_config_var("LIBDIR")]
+    folders.append(str(Path(str(getattr(_ctypes, "__file__", ""))).parent) if hasattr(_ctypes, "__file__") else None)
+    return tuple(Path(each).resolve() for each in folders if each)
 
 
 def _limit(memory: int) -> None:

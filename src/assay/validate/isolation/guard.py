@@ -132,11 +132,11 @@ class Guard:
         rules |= dict.fromkeys(_CHANGES, self._changes)
         rules |= dict.fromkeys(_LISTS, self._lists)
         rules |= {_OPENS_DATABASE: self._database, "urllib.Request": self._fetches, "sys.addaudithook": self._hooks}
-        known = rules.get
+        rule_of = rules.get
         sockets = self._connects
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            rule = known(event)
+            rule = rule_of(event)
             if rule is None and event.startswith("socket."):
                 rule = sockets
             if rule is not None:

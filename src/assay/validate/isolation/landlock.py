@@ -37,8 +37,8 @@ def landlock_version() -> int:
     """The version of Landlock's interface that this kernel has; 0 where there is none."""
     if platform.system() != "Linux":
         return 0
-    found = int(_call(_CREATE, None, 0, _ASK_VERSION))
-    return max(found, 0)
+    result = int(_call(_CREATE, None, 0, _ASK_VERSION))
+    return max(result, 0)
 
 
 def rights_of(version: int) -> Rights:
@@ -88,11 +88,11 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
 
 
 def _demanded(number: int, *arguments: object) -> int:
-    found = int(_call(number, *arguments))
-    if found < 0:
+    result = int(_call(number, *arguments))
+    if result < 0:
         error = ctypes.get_errno()
         raise OSError(error, f"Landlock call {number} is refused: {os.strerror(error)}")
-    return found
+    return result
 
 
 def _call(number: int, *arguments: object) -> int:

@@ -5,7 +5,7 @@ the first bar on, at the length that was judged, so that a file which behaves on
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,10 +84,10 @@ def probe_strategy_file(
         text = f"{bars.instrument}: {len(judged)} decisions were judged on {len(bars)} bars"
         raise DataError(text, code="DATA_SCHEMA")
     what = f"strategy {name or code.main.path}"
-    said = None if judged is None else _stacked(judged)
+    expected = None if judged is None else _stacked(judged)
     return _Interview(
-        code, bars, what, "LEAK_STRATEGY", _FIELDS, ask, start, said, questions, seed, lookback, calendar
-    ).held()  # fmt: skip
+        code, bars, what, "LEAK_STRATEGY", _FIELDS, ask, start, expected, questions, seed, lookback, calendar
+    ).run()  # fmt: skip
 
 
 def probe_feature_file(
@@ -102,21 +102,22 @@ def probe_feature_file(
     Columns are compared at the cuts up to 1e-9 of their scale, and bit for bit where the question is the same.
     """
     wanted = tuple(names) or (() if judged is None else judged.names)
-    known = list(wanted)
+    columns = list(wanted)
 
     def ask(process: ClosedProcess, part: Bars) -> FloatArray:
         assert isinstance(process, IsolatedFeatures)
         made = process.compute(part, wanted)
-        known[:] = made.names
+        columns[:] = made.names
         return made.values
 
     def start(number: int) -> ClosedProcess:
         return IsolatedFeatures(code, number=number, limits=limits)
 
-    said = None if judged is None else judged.values
+    expected = None if judged is None else judged.values
     return _Interview(
-        code, bars, "feature", "LEAK_FEATURE", known, ask, start, said, questions, seed, lookback, calendar, TOLERANCE
-    ).held()  # fmt: skip
+        code, bars, "feature", "LEAK_FEATURE", columns, ask, start, expected, questions, seed, lookback, calendar,
+        TOLERANCE,
+    ).run()  # fmt: skip
 
 
 @dataclass
@@ -136,14 +137,14 @@ class _Interview:
     lookback: int
     calendar: bool | Sequence[str]
     tolerance: float = 0.0
-    found: dict[tuple[str, str], Violation] = field(default_factory=dict)
+    findings: dict[tuple[str, str], Violation] = field(default_factory=dict)
     checks: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     landlock: int = 0
     whole: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
 
-    def held(self) -> FileProbe:
+    def run(self) -> FileProbe:
         """Ask everything; what was found."""
         with ExitStack() as stack:
             processes = [stack.enter_context(_Listening(self.start(number), self)) for number in range(3)]
@@ -158,7 +159,11 @@ class _Interview:
         if not self.landlock:
             self.notes.append("this kernel has no Landlock: only imports from the list of harmless modules were run")
         return FileProbe(
-            tuple(self.found.values()), dict(self.checks), tuple(self.notes), self.landlock, self.code.source_complete
+            tuple(self.findings.values()),
+            dict(self.checks),
+            tuple(self.notes),
+            self.landlock,
+            self.code.source_complete,
         )
 
     def _ask_all(self, processes: Sequence[ClosedProcess]) -> None:
@@ -166,21 +171,21 @@ class _Interview:
         first, second, third = processes
         for ask in (self._repeats, self._futures):
             ask(first)
-            if self.found or first.attempts:
+            if self.findings or first.attempts:
                 return
         second.start()
         third.start()
         for ask, process in ((self._counts, first), (self._remembers, second), (self._calendar, third)):
             ask(process)
-            if self.found or process.attempts:
+            if self.findings or process.attempts:
                 return
 
     def _repeats(self, process: ClosedProcess) -> None:
         """The whole, twice; and what the run decided."""
-        self.whole = self._asked(process, self.bars, "state")
+        self.whole = self._answer(process, self.bars, "state")
         if self.judged is not None:
             self._same(self.judged, self.whole, "the run and a fresh process")
-        self._same(self.whole, self._asked(process, self.bars, "state"), "the first and the second call")
+        self._same(self.whole, self._answer(process, self.bars, "state"), "the first and the second call")
 
     def _futures(self, process: ClosedProcess) -> None:
         """A process that saw the whole first sees less and less of it, and other futures."""
@@ -189,27 +194,27 @@ class _Interview:
         for cut in self._cuts()[:_FUTURES]:
             other = scrambled(self.bars, cut + 1, seed=self.seed, factor=3.0)
             self._peeks(process, cut, "scramble", other, "made others")
-        for _ in range(_AGAIN if self.found else 0):  # is it the future, or does no answer repeat itself?
-            self._same(self.whole, self._asked(process, self.bars, "state"), "an early and a late call")
+        for _ in range(_AGAIN if self.findings else 0):  # is it the future, or does no answer repeat itself?
+            self._same(self.whole, self._answer(process, self.bars, "state"), "an early and a late call")
 
     def _remembers(self, process: ClosedProcess) -> None:
         """A process that has not seen what comes after any cut: memory cannot help it."""
         for cut in sorted(self._cuts()):
-            now = self._asked(process, self.bars[: cut + 1], "state")
+            now = self._answer(process, self.bars[: cut + 1], "state")
             self._same(
                 self.whole[: cut + 1], now, "a process that had seen later bars and one that had not",
                 tolerance=self.tolerance, cut=cut,
             )  # fmt: skip
-        now = self._asked(process, self.bars, "state")
+        now = self._answer(process, self.bars, "state")
         self._same(self.whole, now, "two processes with other clocks, process numbers and hash seeds")
 
     def _calendar(self, process: ClosedProcess) -> None:
         """A process that lives 28 years later."""
-        now = self._asked(process, moved(self.bars), "calendar")
+        now = self._answer(process, moved(self.bars), "calendar")
         if self._differences(self.whole, now, 0.0):  # is it the calendar, or does this process decide otherwise?
-            same = self._asked(process, self.bars, "state")
+            same = self._answer(process, self.bars, "state")
             self._same(self.whole, same, "two processes with other clocks, process numbers and hash seeds")
-            if self.found:
+            if self.findings:
                 return
         for at in self._differences(self.whole, now, 0.0):
             row, name = at
@@ -223,7 +228,7 @@ class _Interview:
                 self._blame("calendar", name, row, len(self.bars) - 1, f"LEAK_CALENDAR: {text}: {hint}")
 
     def _peeks(self, process: ClosedProcess, cut: int, probe: str, bars: Bars, how: str) -> None:
-        now = self._asked(process, bars, probe)
+        now = self._answer(process, bars, probe)
         for row, name in self._differences(self.whole[: cut + 1], now[: cut + 1], self.tolerance):
             text = f"{self.peeks}: {self._named(name)} in row {row}{self._bar(row)} changed when the bars after row"
             self._blame(probe, name, row, cut, f"{text} {cut} were {how}")
@@ -231,16 +236,16 @@ class _Interview:
     def _counts(self, process: ClosedProcess) -> None:
         """The same short panel, many times, and the whole once more."""
         short = self.bars[-(self.lookback + _SHORT_ROWS) :]
-        first = self._asked(process, short, "state")
+        first = self._answer(process, short, "state")
         for number in range(1, REPEATS):
-            now = self._asked(process, short, "state")
+            now = self._answer(process, short, "state")
             at = self._differences(first, now, 0.0)
             if at:
                 row, name = at[0]
                 text = f"{self._named(name)} in row {row} of the same {len(short)} bars is another in call {number + 1}"
                 self._blame("state", name, row, len(short) - 1, f"LEAK_STATE: {text}: it counts or remembers")
                 return
-        self._same(self.whole, self._asked(process, self.bars, "state"), "an early and a late call")
+        self._same(self.whole, self._answer(process, self.bars, "state"), "an early and a late call")
 
     def _same(
         self, one: FloatArray, other: FloatArray, which: str, *, tolerance: float = 0.0, cut: int | None = None
@@ -274,9 +279,9 @@ class _Interview:
 
     def _blame(self, probe: str, name: str, row: int, cut: int, text: str) -> None:
         own = name if self.what == "feature" else self.what.removeprefix("strategy ")
-        self.found.setdefault((probe, own), Violation(probe, own, cut, row, float("nan"), text))
+        self.findings.setdefault((probe, own), Violation(probe, own, cut, row, float("nan"), text))
 
-    def _asked(self, process: ClosedProcess, bars: Bars, probe: str) -> FloatArray:
+    def _answer(self, process: ClosedProcess, bars: Bars, probe: str) -> FloatArray:
         self.checks[probe] += 1
         return self.ask(process, bars)
 
@@ -285,8 +290,8 @@ class _Interview:
         rows = np.arange(self.lookback, len(self.bars) - 1)
         if not len(rows):
             return []
-        said = self.whole if self.judged is None else self.judged
-        spoken = rows[self._speaks(said)[rows]]
+        expected = self.whole if self.judged is None else self.judged
+        spoken = rows[self._speaks(expected)[rows]]
         close = self.bars.close
         gain = np.abs(close[np.minimum(spoken + _GAIN_ROWS, len(close) - 1)] / close[spoken] - 1)
         best = spoken[np.argsort(-gain, kind="stable")][: self.questions // 2]
@@ -295,11 +300,11 @@ class _Interview:
         rest = draw.permutation(pool)[: self.questions - len(best)]
         return [int(row) for row in (*best, *rest)]
 
-    def _speaks(self, said: FloatArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def _speaks(self, expected: FloatArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Rows in which a decision is made that differs from the row before; of columns all rows with a value."""
-        first: FloatArray = said[:, 0]
+        first: FloatArray = expected[:, 0]
         if self.what == "feature":
-            return np.asarray(np.isfinite(said).any(axis=1))
+            return np.asarray(np.isfinite(expected).any(axis=1))
         before = np.r_[np.nan, first[:-1]]
         return np.isfinite(first) & (first != before)
 
@@ -308,13 +313,13 @@ class _Interview:
         for each in dict.fromkeys(self.attempts):
             key = f"{each.file}:{each.line}"
             violation = Violation("outside", key, -1, -1, float("nan"), f"LEAK_OUTSIDE: {each}")
-            self.found.setdefault(("outside", key), violation)
+            self.findings.setdefault(("outside", key), violation)
 
     def _clocks(self) -> None:
         for what, file, line in clock_reads(self.code)[:_MOST_TOLD]:
             key = f"{file}:{line}"
             text = f"LEAK_STATE: {key} reads the clock ({what})"
-            self.found.setdefault(("state", key), Violation("state", key, -1, -1, float("nan"), text))
+            self.findings.setdefault(("state", key), Violation("state", key, -1, -1, float("nan"), text))
 
 
 @dataclass
@@ -335,8 +340,3 @@ class _Listening:
 
 def _stacked(made: Decisions) -> FloatArray:
     return np.column_stack([np.asarray(getattr(made, name), np.float64) for name in _FIELDS])
-
-
-def probe_texts(found: FileProbe) -> Iterator[str]:
-    """The sentences of all violations."""
-    return (each.text for each in found.violations)

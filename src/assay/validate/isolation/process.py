@@ -77,7 +77,7 @@ class ClosedProcess:
         self.limits = Confinement() if limits is None else limits
         self.attempts: list[Attempt] = []
         self.declared: Mapping[str, Any] = {}
-        self.asked = 0
+        self.questions = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: TemporaryDirectory[str] | None = None
         self._to = self._from = -1
@@ -112,15 +112,15 @@ class ClosedProcess:
             self.start()
         if not self.declared:
             self.declared = self._exchange(None, loading=True).facts
-        self.asked += 1
+        self.questions += 1
         return self._exchange(bars_message({**facts, **self._surroundings()}, bars))
 
     def _surroundings(self) -> dict[str, int]:
         """Time of day and process number of the next question: other years and hours in each process and question."""
-        step = 7 * self.number + self.asked
+        step = 7 * self.number + self.questions
         years = (3 + 5 * self.number) * 365
         offset = years * _DAY_S + step * 17 * _HOUR_S + 311 * step
-        return {"clock": offset, "process": 1_000 + 7_919 * (self.number + 1) + 31 * self.asked}
+        return {"clock": offset, "process": 1_000 + 7_919 * (self.number + 1) + 31 * self.questions}
 
     def start(self) -> None:
         """Start the process without waiting until it has loaded the file; the first question waits for that."""
@@ -155,9 +155,9 @@ class ClosedProcess:
             for f in self.code.files
         ]
         libraries = sorted({each.module for each in self.code.imports if each.library})
-        told = {"files": files, "kind": self.kind, "libraries": libraries, "seconds": int(self.limits.seconds) + 1}
-        told |= {"memory": self.limits.memory, "landlock": self.limits.landlock}
-        return told | self._surroundings()
+        details = {"files": files, "kind": self.kind, "libraries": libraries, "seconds": int(self.limits.seconds) + 1}
+        details |= {"memory": self.limits.memory, "landlock": self.limits.landlock}
+        return details | self._surroundings()
 
     def _environment(self) -> dict[str, str]:
         """What the process starts with; it empties it before the user's code runs.
@@ -218,9 +218,9 @@ class ClosedProcess:
         except subprocess.TimeoutExpired:
             return f"wrote into the pipe of its answers ({error})"
         how = f"by {_SIGNALS.get(-status, -status)}" if status < 0 else f"with exit status {status}"
-        return f"ended its process {how}{self._last_words()}"
+        return f"ended its process {how}{self._crash_site()}"
 
-    def _last_words(self) -> str:
+    def _crash_site(self) -> str:
         """Where the process stood when it crashed, as far as it was the user's file; else its last line."""
         assert self._process is not None and self._process.stderr is not None and self._folder is not None
         os.set_blocking(self._process.stderr.fileno(), False)
@@ -241,14 +241,14 @@ class ClosedProcess:
         file = str(facts.get("file") or self.code.main.path)
         if loading:
             self.close()
-        told: dict[str, object] = {"file": file, "line": line}
+        details: dict[str, object] = {"file": file, "line": line}
         kind = _KINDS.get(str(facts.get("kind")))
         if kind is not None:
-            raise kind(text, code=code, hint=str(facts.get("hint", "")), **told)
+            raise kind(text, code=code, hint=str(facts.get("hint", "")), **details)
         where = f"{file}:{line}: " if line else f"{self.kind} file {shown(file)}: "
         hint = _missing(str(facts.get("module", "")))
         if loading:
-            raise ConfigError(where + text, code=self._code, hint=hint, **told)
+            raise ConfigError(where + text, code=self._code, hint=hint, **details)
         name = "TRAIN_STRATEGY" if self.kind == "strategy" else "TRAIN_FEATURE"
         raise TrainError(where + text, code=name, hint=hint, file=file, at=where.removesuffix(": "))
 

@@ -98,12 +98,12 @@ def send(handle: int, message: Message, *, until: float | None = None) -> None:
 
 def receive(handle: int, *, most: int, until: float | None = None) -> Message:
     """Read one message. most: bytes of numbers.   until: monotonic time (s). Raises `TooLate`, `TooMuch`, `Broken`."""
-    magic, words, size = _HEAD.unpack(_read(handle, _HEAD.size, until))
+    magic, text_size, size = _HEAD.unpack(_read(handle, _HEAD.size, until))
     if magic != _MAGIC:
         raise Broken("something else than an answer was written")
-    if words > _MOST_TEXT or size > most:
-        raise TooMuch(f"an answer of {words + size:,} bytes")
-    return unpacked(_read(handle, words, until), _read(handle, size, until))
+    if text_size > _MOST_TEXT or size > most:
+        raise TooMuch(f"an answer of {text_size + size:,} bytes")
+    return unpacked(_read(handle, text_size, until), _read(handle, size, until))
 
 
 def _read(handle: int, size: int, until: float | None) -> bytes:
