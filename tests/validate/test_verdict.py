@@ -185,7 +185,8 @@ def test_bars_needed_waits_for_the_slowest() -> None:
     [
         ({}, "edge"),
         ({"active_returns": returns(-0.001)}, "holding"),
-        ({"active_returns": returns(0.0003)}, "holding"),
+        ({"active_returns": returns(0.00029), "returns": returns(0.0006)}, "holding"),
+        ({"active_returns": returns(0.00031), "returns": returns(0.0006)}, "luck"),
         ({"returns": returns(0.0003), "active_returns": returns(0.0003)}, "luck"),
         ({"effective_trials": 1e9, "n_trials": 10**9}, "luck"),
         ({"returns": returns(-0.001), "break_even": BreakEven(0.5, 0.0005)}, "costs"),

@@ -7,7 +7,7 @@ Nature = Literal["edge", "holding", "costs", "luck", "fills", "loss", "leak", "u
 
 SENTENCES: Mapping[Nature, str] = {
     "edge": "This is an edge: it earns more than holding its average position, and more than luck after all looks.",
-    "holding": "This is holding: it earns no more than its average position would have earned by itself.",
+    "holding": "This is holding: most of what it earns, its average position would have earned by itself.",
     "costs": "This is eaten by costs: what it earns is less than trading may cost.",
     "luck": "This may be luck: as many looks without skill would show as much too often.",
     "fills": "This is made of fills that nobody would have got: bars without volume, or too much of a bar.",
@@ -17,10 +17,10 @@ SENTENCES: Mapping[Nature, str] = {
 }
 
 
-def nature_of(states: Mapping[str, str], *, plain_passes: bool, earns_before_costs: bool) -> Nature:
+def nature_of(states: Mapping[str, str], *, mostly_holding: bool, earns_before_costs: bool) -> Nature:
     """What a record is by the states of its checks, the worst explanation first.
 
-    plain_passes: whether its returns would pass the check ``edge`` with the market's drift left in.
+    mostly_holding: whether less than half of what it earns is left beyond holding its mean position.
     earns_before_costs: whether the mean return without any cost is above 0, as far as that is known.
     """
     if states["audit"] == "FAIL":
@@ -33,10 +33,10 @@ def nature_of(states: Mapping[str, str], *, plain_passes: bool, earns_before_cos
         return "costs" if earns_before_costs else "loss"
     if states["cost"] == "FAIL":
         return "costs"
-    return _by_edge(states, plain_passes=plain_passes)
+    return _by_edge(states, mostly_holding=mostly_holding)
 
 
-def _by_edge(states: Mapping[str, str], *, plain_passes: bool) -> Nature:
+def _by_edge(states: Mapping[str, str], *, mostly_holding: bool) -> Nature:
     if states["edge"] == "PASS":
         return "edge" if states["cost"] == "PASS" else "costs"
-    return "holding" if states["edge"] == "FAIL" or plain_passes else "luck"
+    return "holding" if states["edge"] == "FAIL" or mostly_holding else "luck"

@@ -27,6 +27,7 @@ CHECKS = (
     "audit", "ledger", "sample", "profit", "edge", "overfitting", "cost", "fills", "data", "regimes", "seeds",
 )  # fmt: skip
 
+_MOSTLY = 0.5  # of what a record earns: less of it left beyond holding is mostly holding
 _NAMED = 5  # problems of the data that a text names
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
@@ -89,18 +90,15 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     )
     reasons = tuple(_told_if_loose(check(), limits) for check in checks)
     word, stage = worded(r.state for r in reasons)
-    return Verdict(
-        word, stage, reasons, _bars_needed(evidence, active, limits, reasons), _nature(evidence, limits, reasons)
-    )
+    return Verdict(word, stage, reasons, _bars_needed(evidence, active, limits, reasons), _nature(evidence, reasons))
 
 
-def _nature(evidence: Evidence, limits: Thresholds, reasons: tuple[Reason, ...]) -> Nature:
-    if evidence.active_returns is None:
+def _nature(evidence: Evidence, reasons: tuple[Reason, ...]) -> Nature:
+    if evidence.active_returns is None or not evidence.returns.size:
         return "unknown"
-    plain = _p_value(moments(evidence.returns), evidence.effective_trials)
     dear = evidence.break_even is not None and evidence.break_even.side > 0
-    states = {r.check: r.state for r in reasons}
-    return nature_of(states, plain_passes=plain <= limits.error, earns_before_costs=dear)
+    holding = bool(evidence.active_returns.mean() < _MOSTLY * evidence.returns.mean())
+    return nature_of({r.check: r.state for r in reasons}, mostly_holding=holding, earns_before_costs=dear)
 
 
 def worded(states: Iterable[State]) -> tuple[Word, str]:
