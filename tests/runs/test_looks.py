@@ -173,9 +173,16 @@ def test_candles_that_were_moved_in_time_are_known_and_their_bars_found(context:
     moved = replace(named(bars, "own", "M/USDT"), timestamp=bars.timestamp + by)
     scored(context, moved, OTHER, 0, 399)
     found = judged(context, bars, scored(context, bars, OWN))
-    assert found.n == 2 and [each.moved_ms for each in found.others if each.looks] == [by]
+    assert found.n == 2 and [each.moved_ms for each in found.others if each.looks] == [(by,)]
     late = count_looks(Asked(bars.instrument.key, 1, bars.timestamp[500:], [bars]), context)
     assert late.n == 1
+
+
+def test_candles_that_were_moved_under_their_own_name_are_known(context: Context, bars: Bars) -> None:
+    scored(context, bars, OTHER)
+    moved = replace(bars, timestamp=bars.timestamp + 400 * 86_400_000)
+    found = judged(context, moved, scored(context, moved, OWN))
+    assert found.n == 2 and found.text == "its own look, 1 under test A/USDT 1h, moved in time"
 
 
 def test_old_rows_are_each_a_look_of_its_own(context: Context, bars: Bars) -> None:

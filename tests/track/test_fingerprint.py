@@ -134,7 +134,7 @@ def test_other_candles_under_a_name_hide_nothing(record: Record) -> None:
     record.markets.keep(second)
     own = [replace(bars, instrument=Instrument("own", f"{k}/USD", "1h")) for k, bars in enumerate((first, second))]
     for bars in own:
-        assert record.markets.like([bars]) == {first.instrument.key: Match()}
+        assert record.markets.like([bars]) == {first.instrument.key: (0,)}
     assert record.markets.like([synthetic(bars=2_000, seed=3)]) == {}
     record.markets.keep(own[0])
     third = "test|Z/USD|1h"

@@ -9,6 +9,7 @@ the candles were called. See docs/why/which-trials-count.md.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,12 @@ _UNKNOWN_HEAD = LedgerHead("")
 class Chain:
     """A chain of the ledger whose candles are those that are judged.
 
-    moved_ms: how much later its stamps lie than the judged ones.   known_by: ``name`` or ``candles``.
+    moved_ms: how much later its stamps lie than the judged ones; several where other candles had the name, too.
+    known_by: ``name`` or ``candles``.
     """
 
     market_key: str
-    moved_ms: int = 0
+    moved_ms: tuple[int, ...] = (0,)
     known_by: str = "name"
 
 
@@ -54,7 +56,7 @@ class MarketLooks:
     market_key: str
     looks: int
     known_by: str = "name"
-    moved_ms: int = 0
+    moved_ms: tuple[int, ...] = (0,)
     missing: int = 0
 
 
@@ -166,12 +168,11 @@ def until(looks: Looks, market_key: str, context: Context) -> int:
 
 def _as_then(again: Again, asked: Asked) -> Looks:
     """What a run of before looks were kept was judged with."""
-    text = f"every trial is counted: {again.n_trials:,}"
     effective = float(again.n_trials) if again.effective is None else float(again.effective)
     others = (MarketLooks(asked.market_key, again.n_trials - 1),)
     return Looks(
         n=again.n_trials, effective=effective, own=1, others=others, candidates=0, judged_before=0,
-        unknown_rows=again.n_trials - 1, missing=0, markets_tried=1, head=_UNKNOWN_HEAD, counted=True, text=text,
+        unknown_rows=again.n_trials - 1, missing=0, markets_tried=1, head=_UNKNOWN_HEAD, counted=True,
     )  # fmt: skip
 
 
@@ -188,11 +189,11 @@ def _chains(asked: Asked, context: Context) -> list[Chain]:
     found = []
     for key in context.record.ledger.chains():
         members = markets_of(key)
-        matches = [alike["|".join(m)] for m in members if "|".join(m) in alike]
+        moved = {ms for m in members for ms in alike.get("|".join(m), ())}
         if any(m[:2] in names for m in members):
-            found.append(Chain(key))
-        elif matches:
-            found.append(Chain(key, matches[0].moved_ms, "candles"))
+            found.append(Chain(key, tuple(sorted(moved | {0}))))  # candles may have been moved under their name
+        elif moved:
+            found.append(Chain(key, tuple(sorted(moved)), "candles"))
     return found
 
 
@@ -211,7 +212,7 @@ def _learn_old_markets(context: Context) -> None:
 
 def _chains_of(looks: Mapping[str, Any]) -> list[Chain]:
     """Those that a verdict was stored with."""
-    return [Chain(m["market_key"], int(m["moved_ms"]), str(m["known_by"])) for m in looks["markets"]]
+    return [Chain(m["market_key"], tuple(m["moved_ms"]), str(m["known_by"])) for m in looks["markets"]]
 
 
 def _by_chain(
@@ -242,7 +243,9 @@ def _parted(rows: Sequence[Look], mine: Look | None, context: Context) -> tuple[
     return own, list(others.values())
 
 
-def _touching(groups: Sequence[Sequence[Look]], asked: Asked, moved: Mapping[str, int]) -> list[Sequence[Look]]:
+def _touching(
+    groups: Sequence[Sequence[Look]], asked: Asked, moved: Mapping[str, tuple[int, ...]]
+) -> list[Sequence[Look]]:  # fmt: skip
     """The identities whose scores are looks at the judged bars.
 
     Those whose scored stretches together cover at least `LEAST_SHARE` of the bars, those of which nobody knows what
@@ -264,13 +267,14 @@ def _touching(groups: Sequence[Sequence[Look]], asked: Asked, moved: Mapping[str
     return [*found, *(small if together.mean() >= LEAST_SHARE else [])]
 
 
-def _covered(group: Sequence[Look], times: IntArray, length: int, moved: Mapping[str, int]) -> BoolArray:
+def _covered(
+    group: Sequence[Look], times: IntArray, length: int, moved: Mapping[str, tuple[int, ...]]
+) -> BoolArray:  # fmt: skip
     """``(n,)``: which of the judged bars, `length` ms long, the identity has scored."""
     change = np.zeros(len(times) + 1, np.int64)
     for row in group:
         step = max(Timeframe(timeframe).ms for _, _, timeframe in markets_of(row.market_key))
-        later = moved[row.market_key]
-        for first, last in row.intervals:
+        for (first, last), later in product(row.intervals, moved[row.market_key]):
             begin = int(np.searchsorted(times, first - later - length, "right"))
             end = int(np.searchsorted(times, last - later + step, "left"))
             if begin < end:
@@ -311,8 +315,8 @@ def _text(found: Looks, context: Context) -> str:
     for each in found.others:
         if each.looks:
             known = "" if each.known_by == "name" else "these candles as "
-            late = f" {abs(each.moved_ms) // 1000:,} s {'later' if each.moved_ms > 0 else 'earlier'}"
-            parts.append(f"{each.looks:,} under {known}{_spelled(each.market_key)}{late if each.moved_ms else ''}")
+            late = ", moved in time" if any(each.moved_ms) else ""
+            parts.append(f"{each.looks:,} under {known}{_spelled(each.market_key)}{late}")
     told = [", ".join(parts)]
     if found.judged_before:
         told.append(f"this was judged {_times(found.judged_before)} before")

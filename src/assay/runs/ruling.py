@@ -78,6 +78,8 @@ def ruled(
 
 def with_looks(verdict: Verdict, looks: Looks) -> Verdict:
     """The verdict, its check `ledger` saying which trials count and where they come from."""
+    if not looks.text:
+        return verdict
     reasons = tuple(
         replace(each, text=f"{each.text}; {looks.text}") if (each.check, each.state) == ("ledger", "PASS") else each
         for each in verdict.reasons
