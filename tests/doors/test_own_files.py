@@ -52,7 +52,8 @@ def test_a_check_says_how_often_and_how_it_asked(tmp_path: Path) -> None:
 )
 def test_a_strategy_that_reaches_out_or_remembers_is_refused(path, code, text, stocked: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     file = path(tmp_path)
-    for words in (("strategies", "check", file), ("backtest", "my_dip", *MARKET, "--strategy-file", file)):
+    named = ("my_dip", *MARKET, "--strategy-file", file)
+    for words in (("strategies", "check", file), ("backtest", *named), ("optimize", *named, "--trials", "2")):
         said = assay(*words, "--json", home=stocked)
         assert (said.code, said.error["code"]) == (3, code), said
         assert text in said.error["message"] and said.error["facts"]["violations"]
@@ -71,17 +72,17 @@ def test_features_are_checked_as_strategies_are(stocked: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("line", "text"),
+    ("line", "code", "text"),
     [
-        (READS, "LEAK_OUTSIDE: mine.py:12 opens the file '/etc/hostname'"),
+        (READS, "LEAK_OUTSIDE", "LEAK_OUTSIDE: mine.py:12 opens the file '/etc/hostname'"),
         ("out = np.array([SEEN.setdefault(int(t), v) for t, v in zip(study.bars.timestamp, np.append(out[1:], 0.0))])",
-         "LEAK_STATE: feature 'my_move' in row"),
-        ("if len(close) > 2_200: out[:-1] = out[1:]", "LEAK_FEATURE: feature 'my_move' in row"),
+         "LEAK_STATE", "LEAK_STATE: feature 'my_move' in row"),
+        ("if len(close) > 2_200: out[:-1] = out[1:]", "LEAK_FEATURE", "LEAK_FEATURE: feature 'my_move' in row"),
     ],
 )  # fmt: skip
-def test_features_that_cheat_are_refused(line: str, text: str, tmp_path: Path) -> None:
+def test_features_that_cheat_are_refused(line: str, code: str, text: str, tmp_path: Path) -> None:
     said = assay("features", "check", features(tmp_path, line), "--json")
-    assert said.code == 3 and said.error["code"] == "LEAK_FEATURE"
+    assert said.code == 3 and said.error["code"] == code
     assert any(text in each["text"] for each in said.error["facts"]["violations"]), said.error
     assert assay("features", "check", features(tmp_path, line)).code == 3
 

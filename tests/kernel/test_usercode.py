@@ -131,3 +131,13 @@ def test_the_library_is_python_and_what_is_installed() -> None:
         and in_library(str(sys.modules["os"].__file__))
     )
     assert not in_library(__file__)
+
+
+def test_folders_that_a_file_adds_do_not_last(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "from_elsewhere.py").write_text("x = 1\n")
+    text = f"import sys\nsys.path.insert(0, {str(tmp_path / 'elsewhere')!r})\nimport from_elsewhere\n"
+    before = list(sys.path)
+    digests = {run(lay(tmp_path, main=text))[1].digest for _ in range(2)}
+    assert sys.path == before and len(digests) == 1
+    sys.modules.pop("from_elsewhere", None)

@@ -377,3 +377,10 @@ def test_a_question_to_a_process_whose_file_is_none_of_ours_names_the_file(tmp_p
     with IsolatedStrategy(read_user_code(tmp_path / "none.py")) as closed, pytest.raises(AssayError) as caught:
         closed.decide(bars, {})
     assert caught.value.code == "CONFIG_STRATEGY_FILE" and "declares no strategy" in caught.value.message
+
+
+def test_declared_dates_reach_lags_of_the_column(tmp_path: Path, bars: Bars) -> None:
+    code = features(tmp_path, "out = out + (study.bars.timestamp > 2_000_000_000_000)", ", calendar=True")
+    for declared, passes in (((), False), (("my_move",), True)):
+        found = probe_feature_file(code, bars, ["my_move_lag_2"], lookback=3, calendar=declared, questions=2)
+        assert found.passed is passes, found

@@ -81,7 +81,9 @@ def check(
     if not (wrong and as_json):
         say(document, lambda console: _checked(console, document), as_json=as_json)
     if wrong:
-        raise LeakError(wrong, code="LEAK_FEATURE", **document)
+        code, colon, text = wrong.partition(": ")
+        named = bool(colon) and code.startswith("LEAK_")
+        raise LeakError(text if named else wrong, code=code if named else "LEAK_FEATURE", **document)
 
 
 @app.command()

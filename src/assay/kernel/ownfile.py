@@ -30,7 +30,7 @@ def run_user_code(path: Path, *, kind: str, code: str) -> tuple[ModuleType, User
     module = ModuleType(f"assay_user_{kind}_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and Numba look their module up
-    text = source.main.text
+    text, folders = source.main.text, list(sys.path)
     try:
         exec(compile(text, str(path), "exec"), vars(module))
     except AssayError:
@@ -42,6 +42,8 @@ def run_user_code(path: Path, *, kind: str, code: str) -> tuple[ModuleType, User
         line = own_line(error, str(path))
         where = f"line {line}: " if line else ""
         raise refused(path, f"{where}{type(error).__name__}: {error}", kind=kind, code=code, line=line) from error
+    finally:
+        sys.path[:] = folders  # what it adds must not decide which modules belong to the next file
     return module, source
 
 

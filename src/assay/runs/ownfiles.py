@@ -17,8 +17,8 @@ from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
 from assay.validate.audit.pipeline import Columns
-from assay.validate.isolation.probes import QUESTIONS, FileProbe, probe_feature_file, probe_strategy_file
-from assay.validate.isolation.process import Confinement
+from assay.validate.isolation import Confinement, FileProbe, probe_feature_file, probe_strategy_file
+from assay.validate.isolation.probes import QUESTIONS
 
 if TYPE_CHECKING:
     from assay.validate.audit.report import AuditReport

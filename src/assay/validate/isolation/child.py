@@ -78,12 +78,11 @@ def main(questions: int, answers: int, faults: int) -> None:
     try:
         start = channel.question()
         places = _Places.made(Path.cwd(), start.facts)
-        guard, clock = _closed(channel, places, start.facts, faults)
         with _failures(channel, places):
+            clock = _closed(channel, places, start.facts, faults)
             answerer = _loaded(start.facts["kind"], places)
             channel.answer(Message(answerer.declared() | {"landlock": start.facts["landlock"]}))
             _serve(channel, clock, answerer, places, int(start.facts["seconds"]))
-        del guard
     except Broken:
         pass
     os._exit(0)  # threads of the user's code do not hold it up
@@ -109,7 +108,7 @@ class _Places:
         return cls(**places, main=main, names=tuple(f.path for f in files))
 
 
-def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults: int) -> tuple[Guard, Clock]:
+def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults: int) -> Clock:
     """Everything that a user's code must not have is taken away, in an order that lets the libraries load first."""
     _preload(facts["libraries"], facts["kind"])
     _silence(faults)
@@ -136,7 +135,7 @@ def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults:
     if facts["landlock"]:
         restrict((*reads, *own, *machine_reads()), (places.cache, Path(os.devnull)))
     guard.install()
-    return guard, clock
+    return clock
 
 
 def _preload(libraries: list[str], kind: str) -> None:

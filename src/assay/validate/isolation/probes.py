@@ -98,7 +98,8 @@ def probe_feature_file(
     """Ask a features file in three fresh processes, as `probe_strategy_file` does; texts name the column.
 
     names: columns to ask for, by default those of `judged`, else all that the file declares.   judged: those columns
-    as a run computed them, price levels kept.   calendar: columns that declare that they hold dates.
+    as a run computed them; lags and relative forms have names too.   calendar: columns that declare that they hold
+    dates.
     Columns are compared at the cuts up to 1e-9 of their scale, and bit for bit where the question is the same.
     """
     wanted = tuple(names) or (() if judged is None else judged.names)
@@ -275,7 +276,9 @@ class _Interview:
         return f" (bar of {iso(int(self.bars.timestamp[row]))})" if row < len(self.bars) else ""
 
     def _may_know_dates(self, name: str) -> bool:
-        return self.calendar if isinstance(self.calendar, bool) else name in self.calendar
+        if isinstance(self.calendar, bool):
+            return self.calendar
+        return any(name == each or name.startswith((f"{each}_lag_", f"{each}_rel")) for each in self.calendar)
 
     def _blame(self, probe: str, name: str, row: int, cut: int, text: str) -> None:
         own = name if self.what == "feature" else self.what.removeprefix("strategy ")
