@@ -7,11 +7,12 @@ that rises, by their plain returns and by those beyond holding their mean positi
 
 import argparse
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.validate.gate_study import BARS, CASES, Case, Rule, Studied, draw, drift_study, edge_rule, studied
+from assay.validate.gate_study import BARS, CASES, FAR_LEVEL, Case, Rule, Studied, draw, drift_study, edge_rule, studied
 from assay.validate.statistics import deflated_sharpe_ratio
 
 
@@ -30,7 +31,8 @@ RULES: dict[str, tuple[Rule, float]] = {
 def line(case: Case, found: list[Studied]) -> str:
     """One row of the table: error with its count, and power, for each rule; then the bound of the second."""
     cells = [f"{each.error:.4f} ({each.wrong:>3} of {case.markets:,}), {each.power:.3f}" for each in found]
-    return f"| {case.kind} | {case.n_trials:,} | {' | '.join(cells)} | {found[1].bound:.3f} |"
+    kind = f"{case.kind}, 2 to {case.most_level:g} moves" if case.kind == "trades" else case.kind
+    return f"| {kind} | {case.n_trials:,} | {' | '.join(cells)} | {found[1].bound:.3f} |"
 
 
 def main() -> None:
@@ -42,9 +44,10 @@ def main() -> None:
     names = " | ".join(f"{name}: error, power" for name in RULES)
     print(f"| returns | N | {names} | power of Sidak 1 % on normal returns |")
     print("|---" * 6 + "|")
-    for case in CASES:
+    far = [replace(each, most_level=FAR_LEVEL) for each in CASES if each.kind == "trades"]
+    for case in (*CASES, *far):
         began = time.monotonic()
-        draws = draw(Case(case.kind, case.n_trials, case.markets * asked.times), seed=asked.seed)
+        draws = draw(replace(case, markets=case.markets * asked.times), seed=asked.seed)
         found = [studied(draws, rule, error) for rule, error in RULES.values()]
         print(f"{line(draws.case, found)} {time.monotonic() - began:.1f} s", flush=True)
     print(f"\n{BARS:,} bars a market. Rising market, holding's Sharpe 3, 9,000 hourly bars, PSR >= 0.99:\n")

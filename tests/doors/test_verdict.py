@@ -97,7 +97,7 @@ def test_trials_on_the_same_bars_are_compared_and_later_ones_change_nothing(trai
     assert was["evidence"]["effective_trials"] == was["n_trials"] == 1 < second["evidence"]["effective_trials"] <= 2
     assert second["n_trials"] == 2
     third = told(*TRAIN, "--seed", "8", home=home)  # the backtest's returns are of other bars
-    assert third["evidence"]["effective_trials"] == third["n_trials"] == 4
+    assert third["n_trials"] == 4 and 2 <= third["evidence"]["effective_trials"] < 4  # three of one kind, and it
     for run in (was, second, third):
         assert told("runs", "reproduce", run["experiment_id"], home=home)["equal"]
 

@@ -52,14 +52,14 @@ def test_moments_from_sums_of_powers() -> None:
 
 def test_every_record_of_trades_has_as_many_as_are_asked_for() -> None:
     sums = np.empty((50, 3, 4))
-    study._trades(np.random.default_rng(1), 20, 0.0, 2, sums)  # twenty bars: an eighth of the looks would have none
+    study._trades(np.random.default_rng(1), 20, 0.0, 2, 30.0, sums)  # an eighth of the looks would have none
     assert (sums[..., 1] > 0).mean() > 0.97  # the few others never change sides, so that nothing is beyond holding
 
 
 def test_positions_are_entered_and_left() -> None:
     g = np.random.default_rng(1)
     moves, side = g.standard_normal(1_008), np.empty(1_008)
-    count = study._positions(g, moves, side)
+    count = study._positions(g, moves, side, 8.0)
     entries = int(((side != 0) & (np.r_[0.0, side[:-1]] == 0)).sum())
     assert 1 <= entries <= count and set(np.unique(side)) <= {-1.0, 0.0, 1.0}
 

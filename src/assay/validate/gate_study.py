@@ -25,16 +25,20 @@ BARS, BARS_PER_YEAR = 1_008, 252.0  # four years of days
 SKILL = 2.0  # annual Sharpe ratio of the record with skill
 _DEGREES, _ALPHA, _BETA = 5.0, 0.05, 0.90  # Student-t GARCH(1,1) of unit variance and finite kurtosis
 _ENTRY = 0.1  # chance that a flat rule opens a trade in a bar
-_LEAST_LEVEL, _MOST_LEVEL = 2.0, 30.0  # stops and takes, in usual moves of a bar
+LEAST_LEVEL, MOST_LEVEL, FAR_LEVEL = 2.0, 8.0, 30.0  # stops and takes, in usual moves of a bar
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Markets to draw. kind: of the returns: normal; Student-t(5) GARCH; trades in such a market, see `draw`."""
+    """Markets to draw. kind: of the returns: normal; Student-t(5) GARCH; trades in such a market, see `draw`.
+
+    most_level: of trades, the farthest stop and take, in usual moves of a bar.
+    """
 
     kind: Kind
     n_trials: int
     markets: int
+    most_level: float = MOST_LEVEL
 
 
 CASES = tuple(Case(kind, count, 200 if count == 1_000 else 2_000) for kind in KINDS for count in (1, 20, 100, 1_000))
@@ -120,7 +124,7 @@ def draw(case: Case, *, seed: int, bars: int = BARS) -> Draws:
     sums = np.empty((case.markets, looks, 4))
     skill = SKILL / sqrt(BARS_PER_YEAR)
     if case.kind == "trades":
-        _trades(random, bars, skill, Thresholds().min_trades, sums)
+        _trades(random, bars, skill, Thresholds().min_trades, case.most_level, sums)
     else:
         _alone(random, bars, skill, case.kind == "heavy_tails", sums)
     sharpe, skew, kurtosis = _moments(sums, bars)
@@ -182,7 +186,9 @@ def _alone(random: np.random.Generator, n: int, skill: float, heavy: bool, sums:
 
 
 @njit(cache=True, error_model="numpy")
-def _trades(random: np.random.Generator, n: int, skill: float, least: int, sums: FloatArray) -> None:
+def _trades(
+    random: np.random.Generator, n: int, skill: float, least: int, most_level: float, sums: FloatArray
+) -> None:  # fmt: skip
     markets, looks, _ = sums.shape
     moves, side = np.empty(n), np.empty(n)
     for i in range(markets):
@@ -191,7 +197,7 @@ def _trades(random: np.random.Generator, n: int, skill: float, least: int, sums:
             moves[t] = np.sqrt(variance) * _student(random)
             variance = (1.0 - _ALPHA - _BETA) + _ALPHA * moves[t] * moves[t] + _BETA * variance
         for j in range(looks):
-            while _positions(random, moves, side) < least:
+            while _positions(random, moves, side, most_level) < least:
                 pass
             mean = side.mean()
             spread = np.sqrt(np.mean(((side - mean) * moves) ** 2))
@@ -203,13 +209,13 @@ def _trades(random: np.random.Generator, n: int, skill: float, least: int, sums:
 
 
 @njit(cache=True, error_model="numpy")
-def _positions(random: np.random.Generator, moves: FloatArray, side: FloatArray) -> int:
+def _positions(random: np.random.Generator, moves: FloatArray, side: FloatArray, most_level: float) -> int:
     """-1, 0 or 1 in each bar: entered at random, left at the close beyond a stop or a take of this look's own.
 
     Gives the number of trades.
     """
-    reach = np.log(_MOST_LEVEL / _LEAST_LEVEL)
-    stop, take = _LEAST_LEVEL * np.exp(reach * random.random()), _LEAST_LEVEL * np.exp(reach * random.random())
+    reach = np.log(most_level / LEAST_LEVEL)
+    stop, take = LEAST_LEVEL * np.exp(reach * random.random()), LEAST_LEVEL * np.exp(reach * random.random())
     now, gain, count = 0.0, 0.0, 0
     for t in range(len(moves)):
         if now == 0.0 and random.random() < _ENTRY:
