@@ -8,7 +8,6 @@ from assay.validate.audit.futures import CUT_OFF, Difference, changed, first_cha
 from assay.validate.audit.ground import Ground, size
 from assay.validate.audit.pipeline import Columns, Seen
 
-TOLERANCE = 0.0  # the same candles before a row give the same bits in it
 FORGOTTEN = 1e-5  # of the column's scale: what a recursion still remembers from before its lookback
 _HISTORIES = (1, 2)  # times the lookback
 
@@ -24,14 +23,14 @@ def columns_probe(ground: Ground, instant: int, how: str, other: Seen) -> None:
             text = f"the features are {len(now.names)} instead of {len(was.names)} when bars after {cut} were {how}"
             ground.blame(probe, "names", text, symbol=symbol, cut=cut, row=cut, change=float("nan"))
             continue
-        for found in _between(ground, symbol, was, now, cut + 1):
+        for found in _between(was, now, cut + 1):
             text = f"feature '{found.name}' at row {found.row} {size(found.change)} when bars after {cut} were {how}"
             ground.blame(probe, found.name, text, symbol=symbol, cut=cut, row=found.row, change=found.change)
 
 
-def _between(ground: Ground, symbol: int, was: Columns, now: Columns, rows: int) -> list[Difference]:
+def _between(was: Columns, now: Columns, rows: int) -> list[Difference]:
     part = slice(0, max(0, rows))
-    return first_change(was.names, was.values[part], now.values[part], tolerance=TOLERANCE, scale=ground.scales[symbol])
+    return first_change(was.names, was.values[part], now.values[part], tolerance=0.0)  # the same candles, the same bits
 
 
 def label_probe(ground: Ground, instant: int, how: str, other: Seen) -> None:
@@ -67,7 +66,7 @@ def symbols_probe(ground: Ground, symbol: int, how: str) -> None:
     ]
     now = ground.pipeline.seen(others, labelled=False).columns[symbol]
     was, last = ground.seen.columns[symbol], len(ground.bars[symbol]) - 1
-    for found in _between(ground, symbol, was, now, last + 1):
+    for found in _between(was, now, last + 1):
         text = f"feature '{found.name}' at row {found.row} {size(found.change)} when all other symbols were {how}"
         ground.blame("symbols", found.name, text, symbol=symbol, cut=last, row=found.row, change=found.change)
 

@@ -20,8 +20,6 @@ from assay.kernel.errors import AssayError, DataError
 from assay.kernel.seeds import generator
 from assay.kernel.usercode import UserCode
 from assay.market.scramble import scrambled
-from assay.validate.audit.columns import TOLERANCE
-from assay.validate.audit.futures import scale_of
 from assay.validate.audit.pipeline import Columns
 from assay.validate.audit.report import Violation
 from assay.validate.isolation.answers import IsolatedFeatures, IsolatedStrategy
@@ -100,7 +98,7 @@ def probe_feature_file(
     names: columns to ask for, by default those of `judged`, else all that the file declares.   judged: those columns
     as a run computed them; lags and relative forms have names too.   calendar: columns that declare that they hold
     dates.
-    Columns are compared at the cuts up to 1e-9 of their scale, and bit for bit where the question is the same.
+    Everything is compared bit for bit.
     """
     wanted = tuple(names) or (() if judged is None else judged.names)
     columns = list(wanted)
@@ -117,7 +115,6 @@ def probe_feature_file(
     expected = None if judged is None else judged.values
     return _Interview(
         code, bars, "feature", "LEAK_FEATURE", columns, ask, start, expected, questions, seed, lookback, calendar,
-        TOLERANCE,
     ).run()  # fmt: skip
 
 
@@ -137,7 +134,6 @@ class _Interview:
     seed: int
     lookback: int
     calendar: bool | Sequence[str]
-    tolerance: float = 0.0
     findings: dict[tuple[str, str], Violation] = field(default_factory=dict)
     checks: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -204,7 +200,7 @@ class _Interview:
             now = self._answer(process, self.bars[: cut + 1], "state")
             self._same(
                 self.whole[: cut + 1], now, "a process that had seen later bars and one that had not",
-                tolerance=self.tolerance, cut=cut,
+                cut=cut,
             )  # fmt: skip
         now = self._answer(process, self.bars, "state")
         self._same(self.whole, now, "two processes with other clocks, process numbers and hash seeds")
@@ -212,12 +208,12 @@ class _Interview:
     def _calendar(self, process: ClosedProcess) -> None:
         """A process that lives 28 years later."""
         now = self._answer(process, moved(self.bars), "calendar")
-        if self._differences(self.whole, now, 0.0):  # is it the calendar, or does this process decide otherwise?
+        if self._differences(self.whole, now):  # is it the calendar, or does this process decide otherwise?
             same = self._answer(process, self.bars, "state")
             self._same(self.whole, same, "two processes with other clocks, process numbers and hash seeds")
             if self.findings:
                 return
-        for at in self._differences(self.whole, now, 0.0):
+        for at in self._differences(self.whole, now):
             row, name = at
             text = (
                 f"{self._named(name)} differs in row {row}{self._bar(row)} when all bars are {SHIFT_DAYS:,} days later"
@@ -230,7 +226,7 @@ class _Interview:
 
     def _peeks(self, process: ClosedProcess, cut: int, probe: str, bars: Bars, how: str) -> None:
         now = self._answer(process, bars, probe)
-        for row, name in self._differences(self.whole[: cut + 1], now[: cut + 1], self.tolerance):
+        for row, name in self._differences(self.whole[: cut + 1], now[: cut + 1]):
             text = f"{self.peeks}: {self._named(name)} in row {row}{self._bar(row)} changed when the bars after row"
             self._blame(probe, name, row, cut, f"{text} {cut} were {how}")
 
@@ -240,7 +236,7 @@ class _Interview:
         first = self._answer(process, short, "state")
         for number in range(1, REPEATS):
             now = self._answer(process, short, "state")
-            at = self._differences(first, now, 0.0)
+            at = self._differences(first, now)
             if at:
                 row, name = at[0]
                 text = f"{self._named(name)} in row {row} of the same {len(short)} bars is another in call {number + 1}"
@@ -249,23 +245,20 @@ class _Interview:
         self._same(self.whole, self._answer(process, self.bars, "state"), "an early and a late call")
 
     def _same(
-        self, one: FloatArray, other: FloatArray, which: str, *, tolerance: float = 0.0, cut: int | None = None
+        self, one: FloatArray, other: FloatArray, which: str, *, cut: int | None = None
     ) -> None:  # fmt: skip
-        for row, name in self._differences(one, other, tolerance):
+        for row, name in self._differences(one, other):
             k = list(self.names).index(name)
             text = f"{self._named(name)} in row {row}{self._bar(row)} is {one[row, k]:g} and {other[row, k]:g}: {which}"
             last = len(self.bars) - 1 if cut is None else cut
             after = "" if cut is None else f", asked for the bars up to row {cut}"
             self._blame("state", name, row, last, f"LEAK_STATE: {text}{after} differ")
 
-    def _differences(self, one: FloatArray, other: FloatArray, tolerance: float) -> list[tuple[int, str]]:
+    def _differences(self, one: FloatArray, other: FloatArray) -> list[tuple[int, str]]:
         """First row of each column in which two answers differ, and its name; in order of the rows."""
         if one.shape != other.shape:
             return [(0, self.names[0] if self.names else "")]
         same = (one == other) | (np.isnan(one) & np.isnan(other))
-        if tolerance and one.size:
-            with np.errstate(invalid="ignore"):
-                same |= np.abs(one - other) <= tolerance * scale_of(one)
         late = np.flatnonzero(~same.all(axis=0))
         return sorted((int(np.argmin(same[:, k])), self.names[int(k)]) for k in late)
 
