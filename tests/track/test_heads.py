@@ -99,6 +99,7 @@ def test_heads_of_other_ledgers_say_nothing_unless_a_run_of_this_one_holds_them(
     filled(record)
     foreign = LedgerHead("f" * 32, 0, 99, {MARKET: End(99, "e" * 64, 99)})
     record.ledger.check_published([Published("manifest.json of abc…", foreign)])
+    record.ledger.check_published([Published("run 8", LedgerHead(""), own=True)])  # of before heads were kept
     with pytest.raises(StoreError, match="run 7 was judged by ledger ffffffffffff"):  # the name was changed
         record.ledger.check_published([Published("run 7", foreign, own=True)])
 

@@ -42,8 +42,10 @@ class Audited:
         """Plain and JSON-able: mode, passed, complete, violations, checks, notes; None without an audit."""
         if self.report is None:
             return None
-        found = {"mode": self.mode, "passed": self.report.passed}
-        return dict(jsonable(found | asdict(self.report)))
+        found = {"mode": self.mode, "passed": self.report.passed} | asdict(self.report)
+        if self.report.coverage is None:  # of an audit of before it was kept
+            del found["coverage"]
+        return dict(jsonable(found))
 
 
 def audited(

@@ -38,7 +38,13 @@ _SAID_LATER = {
     "holdout",
     "looks",
     "head",
+    "members",
 }  # what a run says that did not say it always
+_COLUMNS_SINCE = {"exposure", "active_return"}  # of tables of runs that were judged by a later gate
+_BY_GATE = {
+    "verdict", "stage", "reasons", "bars_needed", "advice", "gate_version", "nature", "thresholds", "evidence",
+    "information", "n_trials",
+}  # fmt: skip
 Spec = TrainSpec | BacktestSpec
 
 
@@ -94,6 +100,7 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
         raise ArtifactError(f"run {made['experiment_id']} left no evidence", code="ARTIFACT_GONE")
     compared = [*_compared(kept, now, context), _counted(again)]
     first = next((each for each in compared if not each.equal), None)
+    differs += _gates(document, now.document)
     return {
         "run": number,
         "run_id": kept.row["run_id"],
@@ -189,7 +196,8 @@ def _executed(spec: Spec, context: Context, file: Path | None, features: Path | 
 def _compared(kept: _Kept, now: RunEvidence, context: Context) -> list[Compared]:
     was = kept.evidence
     pairs: dict[str, tuple[pl.DataFrame | None, pl.DataFrame | None]] = {
-        name: (getattr(was, name), getattr(now, name)) for name in ("decisions", "trades", "bars", "account", "trials")
+        name: (getattr(was, name), _as_then(getattr(was, name), getattr(now, name)))
+        for name in ("decisions", "trades", "bars", "account", "trials")
     }
     found = [differences.tables(name, *each) for name, each in pairs.items() if any(e is not None for e in each)]
     found.append(differences.documents("metrics", was.document["metrics"], now.document["metrics"]))
@@ -197,7 +205,27 @@ def _compared(kept: _Kept, now: RunEvidence, context: Context) -> list[Compared]
     if model is not None:
         found.append(differences.documents("model", model, now.document.get(keep.CONTENT)))
     lasting = {n: v for n, v in _lasting(now.document).items() if n in was.document or n not in _SAID_LATER}
-    return [*found, differences.documents("document", _lasting(was.document), lasting)]
+    before = _lasting(was.document)
+    if _gates(was.document, now.document):  # another gate: its word is not what is reproduced
+        before, lasting = ({n: v for n, v in each.items() if n not in _BY_GATE} for each in (before, lasting))
+    return [*found, differences.documents("document", before, lasting)]
+
+
+def _as_then(was: pl.DataFrame | None, now: pl.DataFrame | None) -> pl.DataFrame | None:
+    """The new table without the columns that runs of before did not keep, where the old one lacks them."""
+    if was is None or now is None:
+        return now
+    return now.drop([name for name in now.columns if name in _COLUMNS_SINCE and name not in was.columns])
+
+
+def _gates(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What to say where two runs were judged by gates of different versions: their verdicts are not compared."""
+    if "verdict" not in was:
+        return []
+    versions = [int(each.get("gate_version", 1)) for each in (was, now)]
+    if versions[0] == versions[1]:
+        return []
+    return [{"what": "gate version", "was": versions[0], "now": versions[1], "decides": False}]
 
 
 def _content(kept: _Kept, context: Context) -> str | None:
