@@ -1,6 +1,7 @@
 """Source of the user's own: one file and every module of theirs that it imports, read once and known by its bytes."""
 
 import ast
+import errno
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -18,6 +19,7 @@ from types import CodeType, ModuleType
 ASSAY = ("assay", "ml_persistence")
 _RUNS_TEXT = ("exec", "eval", "compile")
 _IMPORTERS = ("import_module", "__import__")
+MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,13 @@ class UserCode:
 
 
 def read_user_code(path: Path) -> UserCode:
-    """The file and its modules. OSError where the file cannot be read; a file that does not parse has no modules."""
+    """The file and its modules. OSError where it cannot be read, is no plain file or holds more than `MOST_BYTES`; a
+    file that does not parse has no modules.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no plain file")
+    if path.exists() and path.stat().st_size > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it holds {path.stat().st_size:,} bytes, at most {MOST_BYTES:,} are read")
     main = SourceFile("", path.name, path.read_bytes(), origin=path.absolute())
     return _Reader(path.absolute().parent).read(main)
 

@@ -80,22 +80,23 @@ def closed_replay(spec: TrainSpec, walked: Walked, own: FeatureFile | None) -> I
 def asked_by_itself(
     report: AuditReport, spec: TrainSpec, bars: Sequence[Bars], walked: Walked, own: FeatureFile | None, *, seed: int
 ) -> AuditReport:
-    """The report with what closed processes say of the run's own files, on all candles of its first instrument.
+    """The report with what closed processes say of the run's own files, on all candles of each instrument.
 
     A file of which not every line is known leaves the report incomplete: its digest does not name what ran.
     """
     found: list[FileProbe] = []
     last = _last_rule(walked)
-    if last is not None:
-        probe = probe_rule(last.strategy, bars[0], last.values, seed=seed)
-        found += [] if probe is None else [probe]
-    if own is not None and own.code is not None:
-        found.append(probe_features(own.declared, own.code, bars[0], seed=seed))
+    for series in bars:
+        if last is not None:
+            probe = probe_rule(last.strategy, series, last.values, seed=seed)
+            found += [] if probe is None else [probe]
+        if own is not None and own.code is not None:
+            found.append(probe_features(own.declared, own.code, series, seed=seed))
     for each in found:
         checks = {name: report.checks.get(name, 0) + n for name, n in each.checks.items()}
         report = replace(
             report, violations=(*each.violations, *report.violations), checks={**report.checks, **checks},
-            notes=(*report.notes, *each.notes), complete=report.complete and each.source_complete,
+            notes=tuple(dict.fromkeys((*report.notes, *each.notes))), complete=report.complete and each.source_complete,
         )  # fmt: skip
     return report
 

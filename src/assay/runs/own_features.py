@@ -13,6 +13,7 @@ from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
 from assay.runs.inputs import features_of
+from assay.runs.ownfiles import meet
 from assay.track.loading.checking import Opened
 from assay.track.loading.features import features_code
 
@@ -27,6 +28,7 @@ def with_features(spec: TrainSpec, file: Path | None) -> tuple[TrainSpec, Featur
     names one and none is given; what `load_feature_file` raises.
     """
     if file is not None:
+        meet(file, "feature")
         own: FeatureFile | None = load_feature_file(file)
     else:
         own = None if isinstance(spec.features, str) else imported_features(spec.features)

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from assay.features import Feature, Study, table
 from assay.features.files import CODE, feature_file
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ConfigError, DataError, LeakError
+from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
 from assay.kernel.instrument import Instrument
 from assay.kernel.ownfile import refused
 from assay.kernel.usercode import UserCode, missing_source, read_user_code
@@ -17,14 +17,63 @@ from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
 from assay.validate.audit.pipeline import Columns
-from assay.validate.isolation import Confinement, FileProbe, probe_feature_file, probe_strategy_file
+from assay.validate.isolation import (
+    Confinement,
+    FileProbe,
+    IsolatedFeatures,
+    IsolatedStrategy,
+    probe_feature_file,
+    probe_strategy_file,
+)
 from assay.validate.isolation.probes import QUESTIONS
 
 if TYPE_CHECKING:
     from assay.validate.audit.report import AuditReport
 
+_OFFERED = ("assay.features", "assay.learn.strategies", "assay.kernel")
+_MET: set[str] = set()  # digests of sources that were loaded and called in a closed process
+_MET_BARS = 400
 SYNTHETIC_BARS, LEAST_BARS, ASKED_BARS = 5_000, 200, 2_000
 MOST_ROWS = 50_000  # that a feature may look back
+
+
+def meet(file: Path, kind: Literal["strategy", "feature"]) -> None:
+    """Load and call a file of the user's own in a closed process before anything of it runs in this one. Once a source.
+
+    What it tries is refused there, and a file that ends or never leaves its process ends no command. Raises LeakError
+    ``LEAK_OUTSIDE`` for the first thing that it tries, or for an import of Assay's own judge; what `ClosedProcess`
+    raises for a process that ended or gave no answer. Any other error is left to whoever runs the file afterwards.
+    """
+    try:
+        code = read_user_code(file)
+    except OSError:
+        return
+    if code.digest in _MET:
+        return
+    _demand_imports(code)
+    with IsolatedStrategy(code) if kind == "strategy" else IsolatedFeatures(code) as process:
+        bars = synthetic(bars=_MET_BARS, seed=1, symbol="GOLD/USDT:USDT")
+        try:
+            process.decide(bars, {}) if isinstance(process, IsolatedStrategy) else process.compute(bars)
+        except AssayError:
+            if process.died and not process.attempts:
+                raise
+        if process.attempts:
+            raise LeakError(str(process.attempts[0]), code="LEAK_OUTSIDE", hint=_HINTS["LEAK_OUTSIDE"], probe="outside")
+    _MET.add(code.digest)
+
+
+def _demand_imports(code: UserCode) -> None:
+    """Raise LeakError ``LEAK_OUTSIDE`` for a file that imports parts of Assay that judge it."""
+    for each in code.imports:
+        inside = each.module == "assay" or each.module.startswith("assay.")
+        if inside and not any(f"{each.module}.".startswith(f"{name}.") for name in _OFFERED):
+            raise LeakError(
+                f"{each.file}:{each.line} imports {each.module}",
+                code="LEAK_OUTSIDE",
+                hint=f"A file of your own may import {', '.join(_OFFERED)}: what judges it is none of its business.",
+                probe="outside",
+            )
 
 
 def probe_rule(
@@ -54,7 +103,8 @@ def probe_features(
 
     own: those of the file, as `feature_file` gives them; ones that the bars cannot have are not asked.
     """
-    made = table(bars, [each.name for each in own], levels=True, threads=1)
+    columns = {each.name: each for each in own}
+    made = table(bars, list(columns), levels=True, threads=1, own=columns)
     probe = probe_feature_file(
         code, bars, made.names, judged=Columns(made.values, made.names, made.lookback), questions=questions, seed=seed,
         lookback=made.lookback, calendar=[each.name for each in own if each.calendar], limits=limits,
@@ -101,6 +151,7 @@ def check_features(
     """
     from assay.validate.audit.features import audit_features
 
+    meet(file, "feature")
     with feature_file(file) as own:
         longest = max(_rows(each, file, timeframe) for each in own)
         bars = candles(context, exchange, symbol, timeframe, max(SYNTHETIC_BARS, 3 * longest))

@@ -17,7 +17,7 @@ from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import Timeframe
 from assay.learn.strategies import Strategy, honesty, load_strategy_file, strategies, strategy_named
 from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
-from assay.runs.ownfiles import demand_passed, probe_rule
+from assay.runs.ownfiles import demand_passed, meet, probe_rule
 from assay.runs.texts import typed
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
@@ -36,6 +36,7 @@ def chosen(name: str, file: Path | None = None) -> Strategy:
         )
     if file is None:
         return strategy_named(name)
+    meet(file, "strategy")
     own = load_strategy_file(file)
     if name and name != own.name:
         raise ConfigError(
@@ -80,6 +81,7 @@ def with_origin(spec: TrainSpec, file: Path | None) -> TrainSpec:
     """The spec of a rule with the hash of the user's file in it, where it names none."""
     if file is None or spec.params.get("origin"):
         return spec
+    meet(file, "strategy")
     own = load_strategy_file(file)
     return replace(
         spec, params={**spec.params, "strategy": spec.params.get("strategy") or own.name, "origin": own.origin}

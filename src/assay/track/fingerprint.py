@@ -119,7 +119,7 @@ def same_market(one: Fingerprint, other: Fingerprint) -> Match | None:
 
     The unit is weeks where 26 returns are common, else days, hours, bars; a return counts between adjacent units that
     both series hold bars in, the first and the last unit of each left out. Candles that were moved in time are found by
-    the daily (of less than 26 days the hourly) returns that they have in common, rounded to 1e-6.
+    the daily returns that they have in common, rounded to 1e-6, and where there are none by the hourly ones.
     """
     if one.digest == other.digest:
         return Match()
@@ -134,7 +134,8 @@ def same_market(one: Fingerprint, other: Fingerprint) -> Match | None:
     for unit, mine, theirs in ((DAY_MS, one.days, other.days), (HOUR_MS, one.hours, other.hours)):
         if min(len(mine), len(theirs)) > LEAST_UNITS:
             by = _shift(mine, theirs)
-            return None if by is None else Match(by * unit)
+            if by is not None:
+                return Match(by * unit)
     return None
 
 

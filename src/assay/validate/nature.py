@@ -12,7 +12,7 @@ SENTENCES: Mapping[Nature, str] = {
     "luck": "This may be luck: as many looks without skill would show as much too often.",
     "fills": "This is made of fills that nobody would have got: bars without volume, or too much of a bar.",
     "loss": "This loses money, before any cost as well.",
-    "leak": "This looks into the future: what it earns, nobody could have earned.",
+    "leak": "This did not decide by earlier candles alone: what it earns proves nothing.",
     "unknown": "Too little is known yet to tell what this is.",
 }
 

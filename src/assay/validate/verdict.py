@@ -124,7 +124,8 @@ def of_audit(report: AuditReport | None) -> Reason:
     count = sum(report.checks.values())
     if not report.complete or not count:
         return Reason("audit", "UNKNOWN", f"not all was asked: {'; '.join(report.notes) or 'no question'}", count)
-    return Reason("audit", "PASS", f"no decision depends on a later bar: {count:,} questions", count)
+    replayed = f"; {report.coverage.text}" if report.coverage is not None else ""
+    return Reason("audit", "PASS", f"no decision depends on a later bar: {count:,} questions{replayed}", count)
 
 
 def _ledger(evidence: Evidence) -> Reason:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.kernel.bars import Bars
+from assay.kernel.bars import PRICES, Bars
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, shown
 from assay.kernel.names import did_you_mean
@@ -140,12 +140,19 @@ class Strategy:
         Raises TrainError ``TRAIN_STRATEGY`` where the rule fails, with its own line, or gives another shape than it
         declared; an error of Assay's passes unchanged.
         """
+        given = bars.copy() if self.origin else bars  # the user's own code never holds the arrays that are traded on
         try:
-            found = self.rule(bars, **{name: values[name] for name in self.of_kind(Structural)})
+            found = self.rule(given, **{name: values[name] for name in self.of_kind(Structural)})
         except AssayError:
             raise
-        except (Exception, SystemExit) as error:  # a rule that exits must not end a search without a word
+        except (
+            Exception,
+            SystemExit,
+            GeneratorExit,
+        ) as error:  # a rule that exits must not end a search without a word
             raise _failed(self, error) from error
+        if self.origin:
+            _demand_unwritten(self, bars, given)
         whole = Setups.of(found) if isinstance(found, Entries) else found
         demand_shapes(whole, len(bars), self.thresholds, self.name)
         return whole
@@ -248,6 +255,18 @@ def _demand_declaration(
     for each, parameter in parameters.items():
         if parameter.default is not None:
             parameter.checked(each, parameter.default)
+
+
+def _demand_unwritten(rule: Strategy, bars: Bars, given: Bars) -> None:
+    """Raise TrainError ``TRAIN_STRATEGY`` where the rule wrote into the copy that it was given."""
+    arrays = {name: (getattr(bars, name), getattr(given, name)) for name in (*PRICES, "timestamp", "volume")}
+    arrays |= {name: (column, given.columns[name]) for name, column in bars.columns.items()}
+    for name, (was, now) in arrays.items():
+        if was is not None and not np.array_equal(was, now, equal_nan=True):
+            row = int(np.argmax((was != now) & ~(np.isnan(was) & np.isnan(now))))
+            raise TrainError(
+                f"strategy {rule.name} wrote into {name} of the bars, row {row}", code="TRAIN_STRATEGY", row=row
+            )
 
 
 def _failed(rule: Strategy, error: BaseException) -> TrainError:

@@ -228,7 +228,7 @@ class _Strategy:
     def answer(self, question: Message) -> Message:
         from assay.learn.strategies.honesty import rows_of
 
-        bars, values = bars_of(question), dict(question.facts["values"])
+        bars, values = bars_of(question), dict(question.facts["values"]) or self.rule.defaults
         if question.facts.get("setups"):
             return Message(
                 {}, {name: np.asarray(v, np.float64) for name, v in rows_of(self.rule.setups(bars, values)).items()}

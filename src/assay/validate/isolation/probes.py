@@ -330,7 +330,7 @@ class _Listening:
 
     def __exit__(self, *_: object) -> None:
         self.interview.attempts += self.process.attempts
-        self.interview.landlock = max(self.interview.landlock, int(self.process.declared.get("landlock", 0)))
+        self.interview.landlock = max(self.interview.landlock, self.process.limits.landlock)
         self.process.close()
 
 

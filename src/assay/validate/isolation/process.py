@@ -76,6 +76,7 @@ class ClosedProcess:
         self.code, self.kind, self.number = code, kind, number
         self.limits = Confinement() if limits is None else limits
         self.attempts: list[Attempt] = []
+        self.died = False  # ended by itself, or for taking too long or too much
         self.declared: Mapping[str, Any] = {}
         self.questions = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -203,6 +204,7 @@ class ClosedProcess:
 
     def _fail(self, why: str, *, loading: bool) -> NoReturn:
         """The process is ended, and why is said."""
+        self.died = True
         self.close()
         name = self.code.main.path
         text = f"{self.kind} file {shown(name)} {why}, in a closed process of its own"
