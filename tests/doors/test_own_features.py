@@ -215,22 +215,23 @@ def test_no_file_is_said(stocked: Path, tmp_path: Path) -> None:
     assert error["code"] == "CONFIG_FEATURE_FILE" and "cannot be read" in error["message"]
 
 
-def test_a_file_that_changes_while_it_runs_ends_the_run(stocked: Path, tmp_path: Path) -> None:
+def test_a_file_that_would_change_itself_never_runs_here(stocked: Path, tmp_path: Path) -> None:
     writes = "\n_HERE.write_text('# other')\n    return study.bars.close / study.bars.open"
     path = file(
         tmp_path,
         BAD + writes.strip(),
         head=HEAD + f"from pathlib import Path\n_HERE = Path({str(tmp_path)!r}) / 'my_features.py'\n",
     )
+    before = path.read_bytes()
     error = error_of(*TRAIN, "--features-file", path, home=stocked)
-    assert error["code"] == "CONFIG_FEATURE_FILE" and "was changed while it ran" in error["message"]
+    assert error["code"] == "LEAK_OUTSIDE" and "my_features.py" in error["message"] and path.read_bytes() == before
 
 
 def test_one_that_raises_when_the_audit_asks_ends_the_run_and_publishes_nothing(stocked: Path, tmp_path: Path) -> None:
     rare = BAD + "if len(study.bars) < 2_000:\n        raise ValueError('too short')\n    return study.bars.close"
     error = error_of(*TRAIN, "--features-file", file(tmp_path, rare), home=stocked)
     assert (error["code"], error["message"]) == (
-        "TRAIN_FEATURE", "my_features.py:9: feature bad: ValueError: too short",
+        "TRAIN_FEATURE", "my_features.py:9: ValueError: too short",
     )  # fmt: skip
     (run,) = [row for row in told("runs", "list", home=stocked) if "ensemble" in row["name"]]
     assert run["status"] == "failed" and told("models", "list", home=stocked)["models"] == []

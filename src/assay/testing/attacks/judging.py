@@ -1,6 +1,8 @@
 """The catalogue put to the probes: is every attack caught, and does no honest file raise an alarm?"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,7 +37,8 @@ def probe_own_file(
     judged = None
     if file.judged:
         bars = bars[: len(bars) - _LATER] if file.begins else bars
-        judged = load_strategy_file(path).decisions(bars, values)
+        with redirect_stdout(StringIO()):  # a file may print; whoever asks for JSON gets JSON
+            judged = load_strategy_file(path).decisions(bars, values)
     return probe_strategy_file(
         read_user_code(path), bars, values, judged=judged, seed=1, lookback=HORIZON + 1,
         calendar="calendar=True" in file.options,
