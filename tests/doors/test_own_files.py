@@ -130,3 +130,33 @@ def test_a_helper_beside_the_file_belongs_to_it(stocked: Path, tmp_path: Path) -
     shutil.rmtree(folder)
     for run in (first, other):
         assert told("runs", "reproduce", run["experiment_id"], home=stocked)["equal"]
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "text"),
+    [
+        ("__import__('os')._exit(0)", 1, "ended its process with exit status 0"),
+        ("__import__('os').abort()", 1, "ended its process by SIGABRT"),
+    ],
+)
+def test_a_file_that_ends_its_process_ends_no_command(
+    last: str, code: int, text: str, stocked: Path, tmp_path: Path
+) -> None:
+    path = own(tmp_path, last=last)
+    for words in (("strategies", "check", path), ("audit", "--strategy-file", path)):
+        said = assay(*words, "--json", home=stocked)
+        assert (said.code, said.error["code"]) == (code, "TRAIN_STRATEGY") and text in said.error["message"]
+
+
+def test_a_file_that_imports_the_judge_is_refused_before_it_runs(stocked: Path, tmp_path: Path) -> None:
+    patched = OWN.replace("import numpy as np", "import numpy as np\nfrom assay.validate.isolation import probes")
+    said = assay("strategies", "check", own(tmp_path, text=patched), "--json", home=stocked)
+    assert (said.code, said.error["code"]) == (3, "LEAK_OUTSIDE") and "assay.validate.isolation" in said.error[
+        "message"
+    ]
+
+
+def test_a_rule_that_writes_changes_no_candle(stocked: Path, tmp_path: Path) -> None:
+    bends = "bars.close.flags.writeable and bars.close.__imul__(1.001)"
+    said = assay("backtest", "my_dip", *MARKET, "--strategy-file", own(tmp_path, last=bends), "--json", home=stocked)
+    assert said.code != 0 and said.error["code"] == "TRAIN_STRATEGY" and "wrote into close" in said.error["message"]

@@ -14,6 +14,7 @@ from assay.learn.strategies.parameters import Range, Structural
 from assay.learn.strategies.setups import LEVELS, Setups, State
 from assay.market.scramble import scrambled
 
+FORGOTTEN = 1e-9  # share that a running sum may still remember from before the lookback
 ROWS_ASKED = 24  # bars with a setup at which the future is cut off, and as many without
 Rows = Mapping[str, FloatArray]
 
@@ -103,7 +104,8 @@ def check_lookback_is_enough(strategy: Strategy, bars: Bars, values: Mapping[str
     loose = rows_of(strategy.setups(bars, values))
     for row in _asked(loose, lookback, len(bars)):
         part = signals(strategy, bars[row - lookback : row + 1], values)
-        found = _difference({n: a[row - lookback : row + 1] for n, a in whole.items()}, part, lookback, lookback + 1)
+        before = {n: a[row - lookback : row + 1] for n, a in whole.items()}
+        found = _difference(before, part, lookback, lookback + 1, tolerance=FORGOTTEN)
         if found is not None:
             raise ConfigError(
                 f"strategy {strategy.name} reads more than its lookback of {lookback} rows: {found[1]} in row {row} "
@@ -166,12 +168,16 @@ def _futures(bars: Bars, cut: int) -> Iterator[tuple[str, Bars]]:
     yield "scrambled", scrambled(bars, cut + 1, seed=cut, factor=3.0)
 
 
-def _difference(one: Rows, other: Rows, first: int, stop: int) -> tuple[int, str] | None:
-    """First row in first..stop-1 in which the two differ, and what."""
+def _difference(
+    one: Rows, other: Rows, first: int, stop: int, *, tolerance: float = 0.0
+) -> tuple[int, str] | None:  # fmt: skip
+    """First row in first..stop-1 in which the two differ by more than this share, and what."""
     found: tuple[int, str] | None = None
     for name in one:
         a, b = one[name][first:stop], other[name][first:stop]
         wrong = ~((a == b) | (np.isnan(a) & np.isnan(b)))
+        if tolerance:
+            wrong &= ~(np.abs(a - b) <= tolerance * np.maximum(np.abs(a), np.abs(b)))
         if wrong.any():
             row = first + int(np.argmax(wrong))
             if found is None or row < found[0]:
