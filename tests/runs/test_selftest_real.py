@@ -39,7 +39,7 @@ FREE = Costs(fee=0.0, slippage_bps=0.0)
 def test_a_tiny_self_test_takes_the_real_path_and_its_figures_do_not_depend_on_the_workers() -> None:
     heard: list[float] = []
     found = selftest(
-        Size(no_edge=1, edge=1, control=0, trainers=0),
+        Size(no_edge=1, edge=1, control=0, trainers=0, drift=0, search=0, search_edge=0, statistics=0),
         seed=SEED,
         workers=2,
         listener=lambda share, _: heard.append(share),
@@ -68,7 +68,7 @@ def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyP
     assert broken.alone.word == "GOLD"
     many = some(CONTROL, 30, edge=broken.alone.reason("edge").state, naive_edge=broken.naive.reason("edge").state)
     assert table(many)["deflated"].state == "FAIL"
-    wrong = [replace(r, verdict=broken.alone.word) if (r.kind, r.number) == (NO_EDGE, 0) else r for r in good()]
+    wrong = [replace(r, verdict=broken.alone.word) if r.kind == NO_EDGE and r.number < 4 else r for r in good()]
     assert table(wrong)["false_promotion"].state == "FAIL"
 
 
@@ -91,7 +91,6 @@ def test_the_ledger_counts_what_was_tried_and_the_best_goes_to_the_gate(tmp_path
     assert states == ["completed"] * 3
     assert [each.number for each in walked] == [1, 2, 3]
     assert [each["evidence"]["n_trials"] for each in told] == [1, 2, 3]
-    assert [each["information"]["spa"]["record"]["configurations"] for each in told] == [1, 2, 3]
     assert found.trials == 3
     assert found.best.sharpe == max(each.sharpe for each in walked)
     assert "every trial is counted: 3" in found.alone.reason("ledger").text
@@ -103,15 +102,15 @@ def test_the_ledger_counts_what_was_tried_and_the_best_goes_to_the_gate(tmp_path
 # -- processes --------------------------------------------------------------------------------------------------------
 
 
-def dies() -> dict[str, Any]:
+def dies(part: int) -> dict[str, Any]:
     os._exit(9)
 
 
-def raises() -> dict[str, Any]:
+def raises(part: int) -> dict[str, Any]:
     raise DataError("no bars", code="DATA_EMPTY")
 
 
-def sleeps() -> dict[str, Any]:
+def sleeps(part: int) -> dict[str, Any]:
     sys.stdout.write("begun\n")
     sys.stdout.flush()
     time.sleep(600)
