@@ -53,7 +53,8 @@ def test_each_member_of_a_panel_is_asked_about_its_own_record(tmp_path: Path) ->
     spec = TrainSpec(
         exchange="synthetic", symbols=("GOLD/USDT:USDT", "PYRITE/USDT:USDT"), timeframe="1h", features="mini5",
         target=TargetChoice(name="direction", params={"horizon": 6}), folds=FoldPlan(train_bars=800, test_bars=400),
-        costs=Costs(fee=0.0, slippage_bps=0.0), sizing=SizingChoice(params={"enter": 0.5}), params={"trees": 20, "forest_trees": 10},
+        costs=Costs(fee=0.0, slippage_bps=0.0), sizing=SizingChoice(params={"enter": 0.5}),
+        params={"trees": 20, "forest_trees": 10},
     )  # fmt: skip
     with context.record:
         for bars in (edge, none):

@@ -131,6 +131,11 @@ def same_market(one: Fingerprint, other: Fingerprint) -> Match | None:
             if _alike(a, b):
                 return Match()
             break
+    return _moved(one, other)
+
+
+def _moved(one: Fingerprint, other: Fingerprint) -> Match | None:
+    """Candles that were moved in time, by whole days or else by whole hours."""
     for unit, mine, theirs in ((DAY_MS, one.days, other.days), (HOUR_MS, one.hours, other.hours)):
         if min(len(mine), len(theirs)) > LEAST_UNITS:
             by = _shift(mine, theirs)

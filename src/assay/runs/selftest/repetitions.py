@@ -56,9 +56,9 @@ class Repetition:
 
     verdict: the gate's word as a run of its own has it.   told: the same, told what the record was chosen among; for
     trainers equal to `verdict`.   deflated, naive: 1 less the p-value of the check ``edge`` with the ledger's count of
-    looks, and with a count of one; None where it is undefined.   plain_edge: its state if holding counted as skill.   any_gold:
-    whether any of all that was tried was GOLD when it was judged.   ensemble: verdict of one on the same market, if it
-    was trained.   checks: states by name, those of `told`.   suite: figures of what draws no market.
+    looks, and with a count of one; None where it is undefined.   plain_edge: its state if holding counted as skill.
+    any_gold: whether any of all that was tried was GOLD when it was judged.   ensemble: verdict of one on the same
+    market, if it was trained.   checks: states by name, those of `told`.   suite: figures of what draws no market.
     """
 
     kind: str

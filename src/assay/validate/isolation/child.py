@@ -118,8 +118,8 @@ def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults:
     own = (places.cache, places.work)  # Python code of the user's has no business there
     guard = Guard(
         own=f"{places.source}/",
-        library=tuple(str(root) for root in library_roots()),
-        reads=tuple(str(each) for each in reads),
+        library=(*(str(root) for root in library_roots()), sys.prefix),  # which may be a link to one of them
+        reads=(*(str(each) for each in reads), sys.prefix),
         writes=(str(places.cache),),
         report=channel.report,
     )
