@@ -21,10 +21,10 @@ check: $(READY)  ## style, types, layers, doctests
 unit: $(READY) chromium postgresql  ## the tests; examples and every code block of README and docs are among them
 	$(BIN)/pytest -n 2 --durations=10
 
-selftest: $(READY)  ## the judge judged on 120 markets whose truth is known; some six minutes
+selftest: $(READY)  ## the judge judged on markets whose truth is known, and every attack on the audit
 	$(BIN)/assay selftest
 
-nightly: $(READY)  ## the same on 400 markets; some twenty minutes
+nightly: $(READY)  ## the same on three times as many markets; about an hour
 	$(BIN)/assay selftest --nightly
 
 fast: $(READY)  ## the inner loop: what takes under two seconds
