@@ -95,11 +95,12 @@ def test_a_gate_that_does_what_it_must_passes_every_figure() -> None:
             "power",
             "drift",
             "drift_ensemble",
-            "control_plain",
             "search",
             "search_power",
             "error_normal_20",
             "power_normal_20",
+            "control_plain",
+            "rising",
             "control",
             "deflated",
             "trainers",
@@ -186,7 +187,7 @@ def test_the_page_shows_every_rate_with_n_and_bounds_and_every_market() -> None:
     page = render(made(good()))
     assert "0 of 60 (0.0% to 4.9%)" in page
     assert "30 of 30 (90.5% to 100.0%)" in page
-    assert len(re.findall(r'<circle class="dot', page)) == 2 * (12 + 140)  # rates and markets, wide and narrow
+    assert len(re.findall(r'<circle class="dot', page)) == 2 * (13 + 140)  # rates and markets, wide and narrow
     assert page.count("<tr>") > 122
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
 

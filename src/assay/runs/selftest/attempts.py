@@ -89,7 +89,7 @@ class Chosen:
 
     alone:  its verdict as a run of its own has it: with the market's trials counted.
     among:  the same, told what it was chosen among: how the best of all records fares elsewhere.
-    naive:  a gate that counts one trial.   plain: one that takes returns as they are, holding included.
+    naive:  a gate that counts one trial.
     trials: what the market's ledger counts; its chain was walked.
     any_gold: whether any of all that was tried was GOLD when it was judged.
     """
@@ -100,7 +100,6 @@ class Chosen:
     alone: Verdict
     among: Verdict
     naive: Verdict
-    plain: Verdict
     any_gold: bool
 
 
@@ -118,9 +117,8 @@ def chosen(attempts: Sequence[Tried], context: Context) -> Chosen:
     count = alone.evidence.n_trials
     among = word(n_searched=count, fared=_fared([each.found for each in attempts]))
     one = replace(alone.evidence, n_trials=1, effective_trials=1.0)
-    plain = replace(alone.evidence, active_returns=alone.evidence.returns)
     return Chosen(
-        best, peeked, count, alone.verdict, among.verdict, judge(one, context.limits), judge(plain, context.limits),
+        best, peeked, count, alone.verdict, among.verdict, judge(one, context.limits),
         any(_gold_when_judged(each, context) for each in attempts),
     )  # fmt: skip
 

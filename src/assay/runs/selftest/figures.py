@@ -150,7 +150,6 @@ def _drift(found: Sequence[Repetition]) -> list[Figure]:
     """Markets that rise or fall steadily: holding earns, and nobody knows anything."""
     error = Thresholds().error
     learnt = [each.ensemble == "GOLD" for each in found if each.ensemble]
-    plain = [each.plain_edge == "PASS" for each in found]
     return [
         _error("drift", "Drift, no skill: the best of 20 rules is GOLD", found, error),
         *([
@@ -159,10 +158,6 @@ def _drift(found: Sequence[Repetition]) -> list[Figure]:
                 not_contradicted(error),
             )
         ] if learnt else []),
-        _rate(
-            "control_plain", "Control: edge passes if holding counts as skill", plain, f"{LEAST_NAIVE:.0%} or more",
-            LEAST_NAIVE, _at_least,
-        ),
     ]  # fmt: skip
 
 
@@ -180,6 +175,9 @@ def _studied(suites: Sequence[Mapping[str, Any]]) -> list[Figure]:
     """The statistics alone: the error at every number of looks, and the power beside that of a Šidák test."""
     found = []
     for each in suites:
+        if "plain" in each:
+            found += _rising(each)
+            continue
         name, n = f"{each['kind']}_{each['looks']}", int(each["markets"])
         what = f"{each['kind'].replace('_', ' ')}, {each['looks']:,} looks"
         limit = float(each["error"]) * (1.0 if each["kind"] == "normal" else HEAVY)
@@ -209,6 +207,22 @@ def _power(found: Sequence[Repetition]) -> Figure:
         "power", f"Power: GOLD on an edge of ic {STRENGTH[EDGE]:g}", right,
         f"lower bound {LEAST_POWER:.0%} or more", LEAST_POWER, shown_above(LEAST_POWER),
     )  # fmt: skip
+
+
+def _rising(suite: Mapping[str, Any]) -> list[Figure]:
+    """Rules without skill in a market that rises: what their returns say, and what is left beyond holding."""
+    n, limit = int(suite["rules"]), float(suite["error"])
+    plain, active = int(suite["plain"]), int(suite["active"])
+    return [
+        Figure(
+            "control_plain", "Control: rising market, holding taken for skill", plain, n, *bounds(plain, n),
+            f"{LEAST_NAIVE:.0%} or more", LEAST_NAIVE, at_least(LEAST_NAIVE)(plain, n),
+        ),
+        Figure(
+            "rising", "The same rules, beyond holding", active, n, *bounds(active, n), _at_error(limit), limit,
+            not_contradicted(limit)(active, n),
+        ),
+    ]  # fmt: skip
 
 
 def _control(found: Sequence[Repetition]) -> list[Figure]:

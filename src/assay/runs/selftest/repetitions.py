@@ -16,7 +16,7 @@ from assay.runs.evidence import jsonable
 from assay.runs.execute import execute
 from assay.runs.selftest.attempts import Chosen, chosen, laboratory, tried
 from assay.runs.selftest.researcher import BARS, FOLDS, drift_ideas, ideas, with_drift
-from assay.validate.gate_study import CASES, gate_study
+from assay.validate.gate_study import CASES, drift_study, gate_study
 from assay.validate.thresholds import Thresholds
 
 NO_EDGE, EDGE, CONTROL, LEAKS, DRIFT = "no_edge", "edge", "control", "leaks", "drift"
@@ -28,6 +28,7 @@ STRENGTH: Mapping[str, float] = {
 }  # fmt: skip
 HOLDING_SHARPE = 3.0  # a year, of who holds a market with drift; its sign alternates
 CANDIDATES = 500  # in each window of a market that is searched
+_MOSTLY_LONG = (0.8, 0.0)  # shares of the bars that a rule without skill is long and short, in a market that rises
 _ENSEMBLES = 4  # of so many markets with drift one is learnt by an ensemble, too
 _FREE = Costs(fee=0.0, slippage_bps=0.0)
 _SYMBOL = "GOLD/USDT:USDT"  # a derivative: it may be sold short
@@ -56,7 +57,7 @@ class Repetition:
 
     verdict: the gate's word as a run of its own has it.   told: the same, told what the record was chosen among; for
     trainers equal to `verdict`.   deflated, naive: 1 less the p-value of the check ``edge`` with the ledger's count of
-    looks, and with a count of one; None where it is undefined.   plain_edge: its state if holding counted as skill.
+    looks, and with a count of one; None where it is undefined.
     any_gold: whether any of all that was tried was GOLD when it was judged.   ensemble: verdict of one on the same
     market, if it was trained.   checks: states by name, those of `told`.   suite: figures of what draws no market.
     """
@@ -76,7 +77,6 @@ class Repetition:
     naive: float | None = None
     edge: str = ""
     naive_edge: str = ""
-    plain_edge: str = ""
     any_gold: bool = False
     ensemble: str = ""
     checks: Mapping[str, str] = field(default_factory=dict)
@@ -138,7 +138,6 @@ def _facts(found: Chosen) -> dict[str, Any]:
         "naive": jsonable(1.0 - naive.value),
         "edge": edge.state,
         "naive_edge": naive.state,
-        "plain_edge": found.plain.reason("edge").state,
         "any_gold": found.any_gold,
         "checks": {reason.check: reason.state for reason in found.among.reasons},
     }
@@ -184,8 +183,11 @@ def _spec(task: Task, bars: Bars, learner: str, **more: Any) -> TrainSpec:
 
 
 def _studied(task: Task) -> dict[str, Any]:
-    """One case of `assay.validate.gate_study`, drawn by the seed of the whole self-test."""
+    """One case of `assay.validate.gate_study`, drawn by the seed of the whole self-test; last a rising market."""
     limit = Thresholds().error
+    if task.number >= len(CASES):
+        held = drift_study([_MOSTLY_LONG], seed=task.seed)[0]
+        return {"rules": held.rules, "plain": held.plain, "active": held.active, "error": limit}
     (found,) = gate_study([CASES[task.number]], error=limit, seed=task.seed)
     case = found.case
     return {

@@ -36,7 +36,7 @@ class Size:
     """How many repetitions of each kind; none leaves its figure out.
 
     no_edge, edge, control, drift: markets.   search, search_edge: markets that are searched, without and with an edge.
-    trainers: markets for each trainer.   statistics: cases of `assay.validate.gate_study`, in their order.
+    trainers: markets for each trainer.   statistics: cases of `assay.validate.gate_study`, the last a rising market.
     Raises ConfigError ``CONFIG_FIELD`` for counts outside 0..10,000.
     """
 
@@ -47,7 +47,7 @@ class Size:
     drift: int = 20
     search: int = 20
     search_edge: int = 10
-    statistics: int = len(CASES)
+    statistics: int = len(CASES) + 1
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -69,7 +69,8 @@ class Size:
         dear = {name: self.trainers for name in reversed(TRAINERS)}
         searched = {SEARCH: self.search, SEARCH_EDGE: self.search_edge, DRIFT: self.drift}
         return dear | searched | {
-            NO_EDGE: self.no_edge, EDGE: self.edge, CONTROL: self.control, STATISTICS: min(self.statistics, len(CASES)),
+            NO_EDGE: self.no_edge, EDGE: self.edge, CONTROL: self.control,
+            STATISTICS: min(self.statistics, len(CASES) + 1),
         }  # fmt: skip
 
 
