@@ -245,7 +245,7 @@ if n == 50:
 """
     with IsolatedStrategy(code_of(tmp_path, body, "import gc")) as closed:
         closed.decide(bars, values)
-        with pytest.raises(TrainError, match="1 held, the longest of 50 bars"):
+        with pytest.raises(TrainError, match="held, the longest of 50 bars"):
             closed.decide(bars[:50], values)
 
 
