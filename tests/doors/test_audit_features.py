@@ -105,7 +105,11 @@ BAD = "\n@feature(lookback=0, unit='other')\ndef bad(study):\n    "
         ("return np.where(np.arange(len(study.bars)) == 7, np.inf, 1.0)", "CONFIG_FEATURE", "is infinite at row 7"),
         ("return np.random.default_rng().random(len(study.bars))", "CONFIG_FEATURE", "another value at row 0"),
         ("study.bars.close[3] = 1.0; return study.bars.open", "CONFIG_FEATURE", "writes into the bars"),
-        ("return study.bars.nope", "TRAIN_FEATURE", "my_features.py:8: AttributeError: 'Bars' object has no attribute"),
+        (
+            "return study.bars.nope",
+            "TRAIN_FEATURE",
+            "py:8: feature bad: AttributeError: 'Bars' object has no attribute",
+        ),
         ("return study.column('nope')", "CONFIG_FEATURE", "feature 'nope' is unknown"),
     ],
 )

@@ -150,7 +150,7 @@ def test_a_rule_that_needs_volume_says_so(stocked: Path, tmp_path: Path) -> None
         (('values["w"] + 1', 'values["v"] + 1'), "TRAIN_STRATEGY", 1, "my_dip.py:13: KeyError: 'v'"),
         (("edge=True", "egde=True"), "TRAIN_STRATEGY", 1, "my_dip.py:20: strategy my_dip failed: TypeError"),
         (("    return", "    return 5\n    return"), "TRAIN_STRATEGY", 1, "gave 5, must be Setups"),
-        (("    return", "    bars.close[:] = 1.0\n    return"), "TRAIN_STRATEGY", 1, "read-only"),
+        (("    return", "    bars.close[:] = 1.0\n    return"), "TRAIN_STRATEGY", 1, "wrote into close of the bars"),
         (("hold=fall > 0", "hold=fall[1:] > 0"), "TRAIN_STRATEGY", 1, "must be an array of bool and shape ("),
     ],
 )  # fmt: skip

@@ -180,8 +180,8 @@ def test_rules_read_no_columns(stocked: Path, tmp_path: Path) -> None:
         (HEAD + BAD + "return 1 / (np.arange(2400) - 7.0)", "CONFIG_FEATURE", "bad is infinite at row 7"),
         (
             HEAD + BAD + "study.bars.close[3] *= 2; return study.bars.open",
-            "TRAIN_FEATURE",
-            "py:8: feature bad: ValueError",
+            "CONFIG_FEATURE",
+            "feature bad writes into the bars",
         ),
         (HEAD + BAD.replace("0", "3_000") + "return study.bars.open", "DATA_TOO_FEW", "3000 of warm-up (bad reads so"),
         (HEAD + BAD.replace("0", "1.5") + "return study.bars.open", "CONFIG_FEATURE", "lookback 1.5, must be a whole"),
@@ -231,7 +231,7 @@ def test_one_that_raises_when_the_audit_asks_ends_the_run_and_publishes_nothing(
     rare = BAD + "if len(study.bars) < 2_000:\n        raise ValueError('too short')\n    return study.bars.close"
     error = error_of(*TRAIN, "--features-file", file(tmp_path, rare), home=stocked)
     assert (error["code"], error["message"]) == (
-        "TRAIN_FEATURE", "my_features.py:9: ValueError: too short",
+        "TRAIN_FEATURE", "my_features.py:9: feature bad: ValueError: too short",
     )  # fmt: skip
     (run,) = [row for row in told("runs", "list", home=stocked) if "ensemble" in row["name"]]
     assert run["status"] == "failed" and told("models", "list", home=stocked)["models"] == []

@@ -96,7 +96,7 @@ def test_features_that_cheat_are_refused(line: str, code: str, text: str, tmp_pa
             "CONFIG_FEATURE_FILE",
             "1,000,000",
         ),
-        (FEATURES.replace("<line>", "study.nope"), "TRAIN_FEATURE", "mine.py:12: AttributeError"),
+        (FEATURES.replace("<line>", "study.nope"), "TRAIN_FEATURE", "mine.py:12: feature my_move: AttributeError"),
     ],
 )
 def test_features_that_are_none_are_refused(text: str, code: str, says: str, tmp_path: Path) -> None:

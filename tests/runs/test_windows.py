@@ -92,7 +92,8 @@ def test_every_window_is_the_walk_by_hand(name: str, seed: int, least: int) -> N
     import itertools
 
     bars, rule, space = lively(24 * 55, seed=seed), strategy_named(name), SPACES[name]
-    points = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    names = [name for name in rule.parameters if name in space]  # of equal points the earlier wins: the search's order
+    points = [dict(zip(names, values, strict=True)) for values in itertools.product(*(space[name] for name in names))]
     walked = by_hand(
         bars, rule, points, cut(bars, 20, 8, 1), min_trades=least, base={"allow_short": False} if rule.two_sided else {}
     )

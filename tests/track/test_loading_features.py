@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.features import feature
+from assay.features import feature, table
 from assay.features.columns import forget
 from assay.kernel.contracts import Model
 from assay.kernel.errors import ArtifactError
+from assay.market.sources.synthetic import synthetic
 from assay.runs.own_features import model_features
 from assay.track.blobs.manifest import FEATURES_PART, parsed_manifest
 from assay.track.loading import check, load
@@ -57,12 +58,11 @@ def test_loading_runs_nothing_and_computing_runs_the_file(tmp_path: Path) -> Non
     assert not hasattr(sys, "own_features_were_run")
     load(made.row, made.places)
     assert not hasattr(sys, "own_features_were_run")
-    try:
-        with model_features(opened(made.row, made.places), "model x") as own:
-            assert own is not None and own.name == "my.py" and list(own.columns) == ["my_own"]
-        assert hasattr(sys, "own_features_were_run")
-    finally:
-        del sys.own_features_were_run  # type: ignore[attr-defined]
+    with model_features(opened(made.row, made.places), "model x") as own:
+        assert own is not None and own.name == "my.py" and list(own.columns) == ["my_own"]
+        bars = synthetic(bars=50, seed=1)
+        assert np.array_equal(table(bars, ["my_own"], own=own.columns).values[:, 0], bars.low / bars.high)
+    assert not hasattr(sys, "own_features_were_run"), "it is run in a closed process"
 
 
 @pytest.mark.parametrize(("source", "text"), [(None, "does not carry it"), (SOURCE + b"\n", "carries one with hash")])

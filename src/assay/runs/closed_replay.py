@@ -91,7 +91,7 @@ def asked_by_itself(
             probe = probe_rule(last.strategy, series, last.values, seed=seed)
             found += [] if probe is None else [probe]
         if own is not None and own.code is not None:
-            found.append(probe_features(own.declared, own.code, series, seed=seed))
+            found.append(probe_features(own, series, seed=seed))
     for each in found:
         checks = {name: report.checks.get(name, 0) + n for name, n in each.checks.items()}
         report = replace(

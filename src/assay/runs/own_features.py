@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assay.features.files import CODE, FeatureFile, feature_source, load_feature_file
+from assay.features.files import CODE, FeatureFile
 from assay.features.imported import imported_features
 from assay.features.training import demand_file
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
 from assay.runs.inputs import features_of
-from assay.runs.ownfiles import meet
+from assay.runs.ownfiles import own_features
 from assay.track.loading.checking import Opened
 from assay.track.loading.features import features_code
 
@@ -25,11 +25,10 @@ def with_features(spec: TrainSpec, file: Path | None) -> tuple[TrainSpec, Featur
     given: an edited one is another spec. Of them nothing is kept, so such a run can not be executed again.
 
     Raises ConfigError ``CONFIG_FEATURE_FILE`` with both hashes where the spec names another file already, and where it
-    names one and none is given; what `load_feature_file` raises.
+    names one and none is given; what `own_features` raises.
     """
     if file is not None:
-        meet(file, "feature")
-        own: FeatureFile | None = load_feature_file(file)
+        own: FeatureFile | None = own_features(file)
     else:
         own = None if isinstance(spec.features, str) else imported_features(spec.features)
     if own is not None and not spec.features_digest:
@@ -58,7 +57,7 @@ def facts_of(own: FeatureFile, names: tuple[str, ...]) -> dict[str, Any]:
 def stored_features(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[FeatureFile | None]:
     """The file of features that a run kept, executed; None for a run without. Raises as `features_of`."""
     with features_of(run, spec, context) as path:
-        yield None if path is None else load_feature_file(path)
+        yield None if path is None else own_features(path)
 
 
 @contextmanager
@@ -79,11 +78,4 @@ def model_features(opened: Opened, where: str) -> Iterator[FeatureFile | None]:
     if code is None:
         yield None
         return
-    with feature_source(code) as own:
-        if own.digest != code.digest:
-            raise ArtifactError(
-                f"{where} carries {own.title} with hash {code.digest}; run here it has {own.digest}",
-                code="ARTIFACT_FEATURES",
-                hint="Modules on Python's path come before those that it carries: take theirs out of PYTHONPATH.",
-            )
-        yield own
+    yield own_features(Path(code.main.path), code)

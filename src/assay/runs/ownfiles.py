@@ -1,78 +1,63 @@
 """Files of the user's own, asked in closed processes: for searches, backtests and the commands that check a file."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
-from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from assay.features import Feature, Study, table
-from assay.features.files import CODE, feature_file
+from assay.features.files import CODE, FeatureFile
 from assay.kernel.bars import Bars
-from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
+from assay.kernel.errors import ConfigError, DataError, LeakError
 from assay.kernel.instrument import Instrument
 from assay.kernel.ownfile import refused
-from assay.kernel.usercode import UserCode, missing_source, read_user_code
+from assay.kernel.usercode import UserCode, read_user_code
 from assay.learn.strategies import Strategy
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
 from assay.runs.evidence import jsonable
 from assay.validate.audit.pipeline import Columns
-from assay.validate.audit.report import Violation
 from assay.validate.isolation import (
     Confinement,
     FileProbe,
-    IsolatedFeatures,
-    IsolatedStrategy,
+    isolated_feature_file,
+    isolated_strategy,
     probe_feature_file,
     probe_strategy_file,
+    source_gaps,
 )
 from assay.validate.isolation.probes import QUESTIONS
-from assay.validate.isolation.process import Attempt
 
 if TYPE_CHECKING:
     from assay.validate.audit.report import AuditReport
 
 _OFFERED = ("assay.features", "assay.learn.strategies", "assay.kernel")
-_MET: set[str] = set()  # digests of sources that were loaded and called in a closed process
-_MET_BARS = 400
 SYNTHETIC_BARS, LEAST_BARS, ASKED_BARS = 5_000, 200, 2_000
 MOST_ROWS = 50_000  # that a feature may look back
 
 
-def meet(file: Path, kind: Literal["strategy", "feature"]) -> None:
-    """Load and call a file of the user's own in a closed process before anything of it runs in this one. Once a source.
+def own_strategy(file: Path) -> Strategy:
+    """The strategy of a file of the user's own; all of it runs in a closed process.
 
-    What it tries is refused there, and a file that ends or never leaves its process ends no command. Raises LeakError
-    ``LEAK_OUTSIDE`` for the first thing that it tries, or for an import of Assay's own judge; what `ClosedProcess`
-    raises for a process that ended or gave no answer. Any other error is left to whoever runs the file afterwards.
+    Raises LeakError ``LEAK_OUTSIDE`` for what it tries while it loads, and for an import of Assay's own judge; what
+    `isolated_strategy` raises.
     """
-    try:
-        code = read_user_code(file)
-    except OSError:
-        return
-    if code.digest in _MET:
-        return
-    _demand_imports(code)
-    with IsolatedStrategy(code) if kind == "strategy" else IsolatedFeatures(code) as process:
-        bars = synthetic(bars=_MET_BARS, seed=1, symbol="GOLD/USDT:USDT")
-        try:
-            process.decide(bars, {}) if isinstance(process, IsolatedStrategy) else process.compute(bars)
-        except AssayError:
-            if process.died and not process.attempts:
-                raise
-        if process.attempts:
-            demand_passed(FileProbe(tuple(_attempted(each) for each in process.attempts), {"outside": 1}))
-    _MET.add(code.digest)
+    _demand_imports(file)
+    return isolated_strategy(file)
 
 
-def _attempted(attempt: Attempt) -> Violation:
-    return Violation("outside", f"{attempt.file}:{attempt.line}", -1, -1, nan, f"LEAK_OUTSIDE: {attempt}")
+def own_features(file: Path, code: UserCode | None = None) -> FeatureFile:
+    """The features of a file of the user's own, as `own_strategy`. code: the source, where it is not at that path."""
+    _demand_imports(file, code)
+    return isolated_feature_file(file, code)
 
 
-def _demand_imports(code: UserCode) -> None:
+def _demand_imports(file: Path, code: UserCode | None = None) -> None:
     """Raise LeakError ``LEAK_OUTSIDE`` for a file that imports parts of Assay that judge it."""
-    for each in code.imports:
+    with suppress(OSError):  # whoever runs it says that it cannot be read
+        code = read_user_code(file) if code is None else code
+    for each in () if code is None else code.imports:
         inside = each.module == "assay" or each.module.startswith("assay.")
         if inside and not any(f"{each.module}.".startswith(f"{name}.") for name in _OFFERED):
             raise LeakError(
@@ -99,24 +84,25 @@ def probe_rule(
         lookback=rule.lookback(values, bars.instrument.timeframe), calendar=rule.calendar, name=rule.name,
         limits=limits,
     )  # fmt: skip
-    return _sourced(probe, rule.source, [rule.rule])
+    return _sourced(probe, source_gaps(rule))
 
 
 def probe_features(
-    own: Sequence[Feature], code: UserCode, bars: Bars, *, questions: int = QUESTIONS, seed: int = 0,
+    own: FeatureFile, bars: Bars, *, questions: int = QUESTIONS, seed: int = 0,
     limits: Confinement | None = None,
 ) -> FileProbe:  # fmt: skip
     """Ask the features of a file whether they compute in a closed process what they do in this one.
 
-    own: those of the file, as `feature_file` gives them; ones that the bars cannot have are not asked.
+    own: as `own_features` gives it; features that the bars cannot have are not asked.
     """
-    columns = {each.name: each for each in own}
-    made = table(bars, list(columns), levels=True, threads=1, own=columns)
+    assert own.code is not None
+    made = table(bars, list(own.columns), levels=True, threads=1, own=own.columns)
     probe = probe_feature_file(
-        code, bars, made.names, judged=Columns(made.values, made.names, made.lookback), questions=questions, seed=seed,
-        lookback=made.lookback, calendar=[each.name for each in own if each.calendar], limits=limits,
+        own.code, bars, made.names, judged=Columns(made.values, made.names, made.lookback), questions=questions,
+        seed=seed, lookback=made.lookback, calendar=[each.name for each in own.declared if each.calendar],
+        limits=limits,
     )  # fmt: skip
-    return _sourced(probe, code, [each.compute for each in own])
+    return _sourced(probe, source_gaps(own))
 
 
 def demand_passed(probe: FileProbe | None) -> None:
@@ -158,17 +144,16 @@ def check_features(
     """
     from assay.validate.audit.features import audit_features
 
-    meet(file, "feature")
-    with feature_file(file) as own:
-        longest = max(_rows(each, file, timeframe) for each in own)
-        bars = candles(context, exchange, symbol, timeframe, max(SYNTHETIC_BARS, 3 * longest))
-        need = max(LEAST_BARS, 3 * longest)
-        if len(bars) < need:
-            text = f"{bars.instrument} has {len(bars)} bars; a check of {file.name} needs {need}"
-            raise DataError(text, code="DATA_TOO_FEW", have=len(bars), need=need)
-        report = audit_features(own, bars[-(ASKED_BARS + 3 * longest) :], seed=1)
-        closed = probe_features(own, read_user_code(file), bars, seed=1)
-        features = {each.name: {"lookback": each.lookback, "unit": each.unit} for each in own}
+    own = own_features(file)
+    longest = max(_rows(each, file, timeframe) for each in own.declared)
+    bars = candles(context, exchange, symbol, timeframe, max(SYNTHETIC_BARS, 3 * longest))
+    need = max(LEAST_BARS, 3 * longest)
+    if len(bars) < need:
+        text = f"{bars.instrument} has {len(bars)} bars; a check of {file.name} needs {need}"
+        raise DataError(text, code="DATA_TOO_FEW", have=len(bars), need=need)
+    report = audit_features(own.declared, bars[-(ASKED_BARS + 3 * longest) :], seed=1, own=own.columns)
+    closed = probe_features(own, bars, seed=1)
+    features = {each.name: {"lookback": each.lookback, "unit": each.unit} for each in own.declared}
     return _check_document(file, bars, features, report, closed)
 
 
@@ -213,8 +198,5 @@ def _rows(each: Feature, file: Path, timeframe: str) -> int:
     return rows
 
 
-def _sourced(probe: FileProbe, code: UserCode, functions: Sequence[Callable[..., object]]) -> FileProbe:
-    gaps = missing_source(code, functions)
-    if not gaps:
-        return probe
-    return replace(probe, notes=(*probe.notes, *gaps), source_complete=False)
+def _sourced(probe: FileProbe, gaps: tuple[str, ...]) -> FileProbe:
+    return replace(probe, notes=(*probe.notes, *gaps), source_complete=False) if gaps else probe

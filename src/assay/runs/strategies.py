@@ -15,9 +15,9 @@ from assay.kernel.names import did_you_mean
 from assay.kernel.ownfile import own_line
 from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import Timeframe
-from assay.learn.strategies import Strategy, honesty, load_strategy_file, strategies, strategy_named
+from assay.learn.strategies import Strategy, honesty, strategies, strategy_named
 from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
-from assay.runs.ownfiles import demand_passed, meet, probe_rule
+from assay.runs.ownfiles import demand_passed, own_strategy, probe_rule
 from assay.runs.texts import typed
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
@@ -36,8 +36,7 @@ def chosen(name: str, file: Path | None = None) -> Strategy:
         )
     if file is None:
         return strategy_named(name)
-    meet(file, "strategy")
-    own = load_strategy_file(file)
+    own = own_strategy(file)
     if name and name != own.name:
         raise ConfigError(
             f"{shown(file.name)} declares strategy {shown(own.name)}, asked for is {shown(name)}",
@@ -81,8 +80,7 @@ def with_origin(spec: TrainSpec, file: Path | None) -> TrainSpec:
     """The spec of a rule with the hash of the user's file in it, where it names none."""
     if file is None or spec.params.get("origin"):
         return spec
-    meet(file, "strategy")
-    own = load_strategy_file(file)
+    own = own_strategy(file)
     return replace(
         spec, params={**spec.params, "strategy": spec.params.get("strategy") or own.name, "origin": own.origin}
     )
@@ -113,8 +111,9 @@ def blamed(file: Path | None, code: str = "TRAIN_STRATEGY") -> Iterator[None]:
 
 def _at(file: Path, line: object, error: TrainError) -> TrainError:
     facts = error.facts | {"file": file.name}
-    said = error.message.replace(f" failed in line {line}:", " failed:")
-    return TrainError(f"{shown(file.name)[1:-1]}:{line}: {said}", code=error.code, hint=error.hint, **facts)
+    message = error.message.replace(f" failed in line {line}:", " failed:")
+    place = f"{shown(file.name)[1:-1]}:{line}: "
+    return TrainError(place + message.removeprefix(place), code=error.code, hint=error.hint, **facts)
 
 
 def signals(rule: Strategy, bars: Bars) -> int:

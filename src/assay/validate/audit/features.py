@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from assay.features import Feature, Study, table
+from assay.features.finding import NONE_OWN, Own
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, shown
@@ -22,9 +23,12 @@ from assay.validate.split import WalkForward
 _WARM_CUTS = 5
 
 
-def audit_features(features: Sequence[Feature], bars: Bars, *, seed: int, cuts: int = 20) -> AuditReport:
+def audit_features(
+    features: Sequence[Feature], bars: Bars, *, seed: int, cuts: int = 20, own: Own = NONE_OWN
+) -> AuditReport:
     """Ask each column by itself: its future taken away, and made three others, at every cut; and less history.
 
+    own: columns by name that are found before Assay's own, such as those of a file.
     Columns that these bars cannot have are not asked, and one that gives no finite number on them answers nothing:
     either stands in `notes` and makes the report incomplete.
     Raises ConfigError ``CONFIG_FEATURE`` for one that gives no number a bar, an infinity, another answer when it is
@@ -33,25 +37,25 @@ def audit_features(features: Sequence[Feature], bars: Bars, *, seed: int, cuts: 
     checks: Counter[str] = Counter()
     reports, notes = [], []
     for each in features:
-        absent = table(bars[:0], [each.name], levels=True).absent
+        absent = table(bars[:0], [each.name], levels=True, own=own).absent
         if absent:
             notes.append(f"feature '{each.name}' was not asked: {absent[each.name]}")
             continue
         with np.errstate(all="ignore"):  # a market that is held at one price divides by zero where no real one does
             rows = Study(bars).rows(each)
-            if not np.isfinite(_sound(each, bars)[rows:]).any():
+            if not np.isfinite(_sound(each, bars, own)[rows:]).any():
                 notes.append(
                     f"feature '{each.name}' gives no finite number in {len(bars) - rows:,} bars: nothing to ask"
                 )
-            reports.append(_asked(each, bars, seed, cuts))
+            reports.append(_asked(each, bars, seed, cuts, own))
         checks.update(reports[-1].checks)
     found = tuple(v for probe in PROBES for r in reports for v in r.violations if v.probe == probe)
     return AuditReport(not notes and all(r.complete for r in reports), found, dict(checks), tuple(notes))
 
 
-def _asked(each: Feature, bars: Bars, seed: int, cuts: int) -> AuditReport:
+def _asked(each: Feature, bars: Bars, seed: int, cuts: int, own: Own) -> AuditReport:
     pipeline = Pipeline(
-        features=per_symbol(partial(_column, each.name)),
+        features=per_symbol(partial(_column, each.name, own)),
         plan=lambda panel: WalkForward(len(panel.times) // 2, len(panel.times) // 4),  # no fold is asked about
     )
     ground = Ground.of(pipeline, [bars], seed, PROBES)
@@ -64,8 +68,8 @@ def _asked(each: Feature, bars: Bars, seed: int, cuts: int) -> AuditReport:
     return ground.report()
 
 
-def _column(name: str, bars: Bars) -> Columns:
-    made = table(bars, [name], levels=True, threads=1)
+def _column(name: str, own: Own, bars: Bars) -> Columns:
+    made = table(bars, [name], levels=True, threads=1, own=own)
     return Columns(made.values, made.names, made.lookback)
 
 
@@ -76,15 +80,15 @@ def _instants(ground: Ground, cuts: int) -> list[int]:
     return [int(times[draw.integers(a, max(a + 1, b))]) for a, b in draw.permutation(list(pairwise(edges)))]
 
 
-def _sound(each: Feature, bars: Bars) -> FloatArray:
+def _sound(each: Feature, bars: Bars, own: Own) -> FloatArray:
     was = bars.digest()
-    first = _numbers(each, each.compute(Study(bars)), len(bars))
+    first = _numbers(each, each.compute(Study(bars, own=own)), len(bars))
     if bars.digest() != was:
         raise _refused(each, "writes into the bars that it is given; it must leave them as they are")
     wild = np.flatnonzero(np.isinf(first[each.lookback :]))
     if wild.size:
         raise _refused(each, f"is infinite at row {each.lookback + wild[0]}; a zero denominator gives NaN")
-    again = _numbers(each, each.compute(Study(bars)), len(bars))
+    again = _numbers(each, each.compute(Study(bars, own=own)), len(bars))
     if not np.array_equal(first, again, equal_nan=True):
         row = int(np.argmax(~((first == again) | (np.isnan(first) & np.isnan(again)))))
         raise _refused(each, f"gives another value at row {row} when it is asked again")

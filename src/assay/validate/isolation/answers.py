@@ -10,7 +10,9 @@ from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import TrainError
 from assay.kernel.usercode import UserCode
+from assay.learn.strategies.setups import Setups, State
 from assay.validate.audit.pipeline import Columns
+from assay.validate.isolation.declarations import setups_of
 from assay.validate.isolation.process import ClosedProcess, Confinement
 
 
@@ -32,6 +34,15 @@ class IsolatedStrategy(ClosedProcess):
         ):
             raise TrainError(f"{self.code.main.path} gave no decisions for {len(bars)} bars", code="TRAIN_STRATEGY")
         return Decisions(got["target"], got["stop"], got["take"], got["hold"].astype(np.int32, copy=False))
+
+    def rule(self, bars: Bars, structural: Mapping[str, Any]) -> Setups | State:
+        """What the rule gives for these bars, at its structural parameters. See `Strategy.setups`."""
+        name = str(self.declared["strategy"]["name"]) if self.declared else self.code.main.path
+        return setups_of(self.ask(bars, {"values": dict(structural), "whole": True}), name)
+
+    def lookback(self, values: Mapping[str, Any], timeframe: str) -> object:
+        """What the file's lookback gives for these values; whether it is a number of rows is the caller's to check."""
+        return self.ask(None, {"values": dict(values), "timeframe": timeframe}).facts.get("lookback")
 
     def setups(self, bars: Bars, values: Mapping[str, Any]) -> Mapping[str, FloatArray]:
         """Setups as rows by name, as `assay.learn.strategies.honesty.rows_of` gives them."""

@@ -19,8 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from assay.kernel.errors import AssayError
-from assay.kernel.usercode import SourceFile, UserCode, in_library, lay_out, library_roots
+from assay.kernel.errors import AssayError, ConfigError, shown
+from assay.kernel.timeframe import Timeframe
+from assay.kernel.usercode import (
+    SourceFile,
+    UserCode,
+    in_library,
+    lay_out,
+    library_roots,
+    missing_source,
+)
 from assay.validate.isolation.guard import Guard, machine_reads, system_reads
 from assay.validate.isolation.landlock import restrict
 from assay.validate.isolation.readers import PRELOADED, refuse_readers
@@ -28,6 +36,7 @@ from assay.validate.isolation.surroundings import Clock, empty_environment, hide
 from assay.validate.isolation.wire import Broken, Message, bars_of, receive, send
 
 _MOST_REPORTS = 50
+_MOST_PRINTED = 2_000  # letters between two answers
 _QUESTION_BYTES = 1 << 32
 _DENIED = "ermission denied"
 
@@ -40,6 +49,7 @@ class Channel:
     answers: int
 
     def __post_init__(self) -> None:
+        self.printed = _Printed()
         self._lock = threading.RLock()
         self._reported: set[tuple[str, str, int]] = set()
 
@@ -55,21 +65,31 @@ class Channel:
     def answer(self, message: Message) -> None:
         """Send an answer."""
         with self._lock:
-            send(self.answers, message)
+            text = self.printed.take()
+            send(self.answers, Message({**message.facts, "printed": text}, message.arrays) if text else message)
 
     def question(self) -> Message:
         """The next question. Raises `Broken` when the parent has gone."""
         return receive(self.questions, most=_QUESTION_BYTES)
 
 
-class _Nowhere(io.TextIOBase):
-    """Standard output of a user's code: thrown away."""
+class _Printed(io.TextIOBase):
+    """Standard output of a user's code. Its first letters between two answers are sent with the next one."""
+
+    def __init__(self) -> None:
+        self._text = ""
 
     def write(self, text: str) -> int:
+        self._text += text[: _MOST_PRINTED - len(self._text)]
         return len(text)
 
     def writable(self) -> bool:
         return True
+
+    def take(self) -> str:
+        """What was printed since the last answer."""
+        text, self._text = self._text, ""
+        return text
 
 
 def main(questions: int, answers: int, faults: int) -> None:
@@ -111,7 +131,7 @@ class _Places:
 def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults: int) -> Clock:
     """Everything that a user's code must not have is taken away, in an order that lets the libraries load first."""
     _preload(facts["libraries"], facts["kind"])
-    _silence(faults)
+    _silence(faults, channel.printed)
     os.chdir(places.work)
     _cache_numba(places.cache)
     reads = (*library_roots(), *_extension_folders(), *system_reads(), places.source)
@@ -161,17 +181,17 @@ def _compile_tables() -> None:
     table(synthetic(bars=8, seed=0), ["return_1"], levels=True, threads=1)
 
 
-def _silence(faults: int) -> None:
-    """Nothing that is printed goes anywhere; a crash writes its place to the parent's pipe."""
+def _silence(faults: int, printed: _Printed) -> None:
+    """What is printed goes to the channel, what is written to a descriptor nowhere; a crash names its place."""
     faulthandler.enable(os.dup(faults))
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)
     sys.stdin = io.StringIO()
-    nothing: Any = _Nowhere()
-    sys.stdout = sys.stderr = nothing
-    setattr(sys, "__stdout__", nothing)  # noqa: B010 - mypy knows them as final
-    setattr(sys, "__stderr__", nothing)  # noqa: B010
+    output: Any = printed
+    sys.stdout = sys.stderr = output
+    setattr(sys, "__stdout__", output)  # noqa: B010 - mypy knows them as final
+    setattr(sys, "__stderr__", output)  # noqa: B010
 
 
 def _cache_numba(folder: Path) -> None:
@@ -223,38 +243,60 @@ class _Strategy:
         self.rule = load_strategy_file(path)
 
     def declared(self) -> dict[str, Any]:
-        return {"name": self.rule.name, "origin": self.rule.origin}
+        from assay.validate.isolation.declarations import strategy_document
+
+        assert self.rule.source is not None
+        gaps = missing_source(self.rule.source, [self.rule.rule])
+        return {"strategy": strategy_document(self.rule), "gaps": list(gaps)}
 
     def answer(self, question: Message) -> Message:
         from assay.learn.strategies.honesty import rows_of
+        from assay.validate.isolation.declarations import setups_message
 
+        if "timeframe" in question.facts:
+            return Message({"lookback": self._lookback(dict(question.facts["values"]), question.facts["timeframe"])})
         bars, values = bars_of(question), dict(question.facts["values"]) or self.rule.defaults
         if question.facts.get("setups"):
             return Message(
                 {}, {name: np.asarray(v, np.float64) for name, v in rows_of(self.rule.setups(bars, values)).items()}
             )
+        if question.facts.get("whole"):
+            return setups_message(self.rule.setups(bars, values))
         made = self.rule.decisions(bars, values)
         fields = {"target": made.target, "stop": made.stop, "take": made.take, "hold": made.hold}
         return Message({}, {name: np.asarray(each) for name, each in fields.items()})
+
+    def _lookback(self, values: dict[str, Any], timeframe: str) -> object:
+        rows: object = self.rule.reads(values, Timeframe(timeframe))
+        return rows if isinstance(rows, bool | int | float | str | None) else shown(rows)
 
 
 class _Features:
     """Answers with the columns of a features file."""
 
     def __init__(self, path: Path) -> None:
-        from assay.features.files import feature_file
+        from assay.features.files import load_feature_file
 
-        self._open = contextlib.ExitStack()
-        self.own = self._open.enter_context(feature_file(path))
+        self.own = load_feature_file(path)
 
     def declared(self) -> dict[str, Any]:
-        return {"names": [each.name for each in self.own]}
+        from assay.validate.isolation.declarations import feature_document
+
+        assert self.own.code is not None
+        gaps = missing_source(self.own.code, [each.compute for each in self.own.declared])
+        return {"features": [feature_document(each) for each in self.own.declared], "gaps": list(gaps)}
 
     def answer(self, question: Message) -> Message:
         from assay.features.tables import table
 
-        names = question.facts["names"] or [each.name for each in self.own]
-        made = table(bars_of(question), list(names), levels=True, threads=1)
+        names = question.facts["names"] or list(self.own.columns)
+        bars = bars_of(question)
+        before = bars.digest()
+        made = table(bars, list(names), levels=True, threads=1, own=self.own.columns)
+        if bars.digest() != before:
+            what = f"feature {names[0]}" if len(names) == 1 else f"a feature of {self.own.title}"
+            text = f"{what} writes into the bars that it is given; it must leave them as they are"
+            raise ConfigError(text, code="CONFIG_FEATURE")
         facts = {"names": list(made.names), "lookback": made.lookback, "lookbacks": list(made.lookbacks)}
         return Message({**facts, "absent": dict(made.absent)}, {"values": made.values})
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self
+from weakref import finalize
 
 import assay
 from assay.kernel.bars import Bars
@@ -26,6 +28,7 @@ _GIB = 1 << 30
 _DAY_S = 86_400
 _HOUR_S = 3_600
 _TAIL = 1 << 14
+_MOST_PRINTED = 100
 _START = "from assay.validate.isolation.child import main; main({}, {}, {})"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
 _PASSED = (*_THREADS, "NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "TZ", "LD_LIBRARY_PATH")
@@ -62,6 +65,9 @@ class Attempt:
         return f"{self.file}:{self.line} {self.what}"
 
 
+OUTSIDE_HINT = "A file of your own may read the bars that it is given, and nothing else."
+
+
 class ClosedProcess:
     """One process with one file of the user's. A context manager; the process starts at the first question.
 
@@ -78,10 +84,13 @@ class ClosedProcess:
         self.attempts: list[Attempt] = []
         self.died = False  # ended by itself, or for taking too long or too much
         self.declared: Mapping[str, Any] = {}
+        self.printed: dict[str, None] = {}  # the lines that it printed, each once, and not all of very many
         self.questions = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: TemporaryDirectory[str] | None = None
         self._to = self._from = -1
+        self._lock = threading.RLock()
+        self._finalizer: finalize[Any, Any] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -93,28 +102,26 @@ class ClosedProcess:
 
     def close(self) -> None:
         """End the process and remove its folder. It can be asked again: a fresh one starts."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            if self._process.stderr is not None:
-                self._process.stderr.close()
-            self._process = None
-        for handle in (self._to, self._from):
-            if handle >= 0:
-                os.close(handle)
+        if self._finalizer is not None:
+            self._finalizer()
+        self._finalizer = self._process = self._folder = None
         self._to = self._from = -1
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
 
-    def ask(self, bars: Bars, facts: Mapping[str, Any]) -> Message:
-        """The file's answer to these bars."""
-        if self._process is None:
-            self.start()
-        if not self.declared:
-            self.declared = self._exchange(None, loading=True).facts
-        self.questions += 1
-        return self._exchange(bars_message({**facts, **self._surroundings()}, bars))
+    def load(self) -> None:
+        """Start the process and wait until it has loaded the file; `declared` says what that declares."""
+        with self._lock:
+            if self._process is None:
+                self.start()
+            if not self.declared:
+                self.declared = self._exchange(None, loading=True).facts
+
+    def ask(self, bars: Bars | None, facts: Mapping[str, Any]) -> Message:
+        """The file's answer to these bars, or to facts alone. Threads are served one after the other."""
+        with self._lock:
+            self.load()
+            self.questions += 1
+            question = {**facts, **self._surroundings()}
+            return self._exchange(Message(question) if bars is None else bars_message(question, bars))
 
     def _surroundings(self) -> dict[str, int]:
         """Time of day and process number of the next question: other years and hours in each process and question."""
@@ -147,6 +154,7 @@ class ClosedProcess:
             os.close(theirs_in)
             os.close(theirs_out)
         os.set_blocking(self._to, False)
+        self._finalizer = finalize(self, _end, os.getpid(), self._process, self._folder, (self._to, self._from))
         self.declared = {}
         self._write(Message(self._first()), time.monotonic() + self.limits.seconds, loading=True)
 
@@ -186,6 +194,7 @@ class ClosedProcess:
             while True:
                 got = receive(self._from, most=self.limits.output_bytes, until=until)
                 if "attempt" not in got.facts:
+                    self._note_printed(got.facts)
                     break
                 self.attempts.append(_attempt(got.facts))
         except TooLate:
@@ -197,6 +206,11 @@ class ClosedProcess:
         if "error" in got.facts:
             self._raise(got.facts, loading=loading)
         return got
+
+    def _note_printed(self, facts: Mapping[str, Any]) -> None:
+        for line in str(facts.get("printed", ""))[:_TAIL].splitlines():
+            if line.strip() and len(self.printed) < _MOST_PRINTED:
+                self.printed[line[:200]] = None
 
     @property
     def _code(self) -> str:
@@ -253,6 +267,36 @@ class ClosedProcess:
             raise ConfigError(where + text, code=self._code, hint=hint, **details)
         name = "TRAIN_STRATEGY" if self.kind == "strategy" else "TRAIN_FEATURE"
         raise TrainError(where + text, code=name, hint=hint, file=file, at=where.removesuffix(": "))
+
+
+def demand_inside(process: ClosedProcess) -> None:
+    """Raise LeakError ``LEAK_OUTSIDE`` for the first thing that the file tried; all of them are its ``violations``."""
+    if not process.attempts:
+        return
+    violations = [
+        {"probe": "outside", "name": f"{each.file}:{each.line}", "cut": -1, "row": -1, "change": None,
+         "text": f"LEAK_OUTSIDE: {each}"}
+        for each in dict.fromkeys(process.attempts)
+    ]  # fmt: skip
+    raise LeakError(
+        str(process.attempts[0]), code="LEAK_OUTSIDE", hint=OUTSIDE_HINT, probe="outside", row=-1,
+        violations=violations,
+    )  # fmt: skip
+
+
+def _end(
+    owner: int, process: "subprocess.Popen[bytes]", folder: "TemporaryDirectory[str]", pipes: tuple[int, int]
+) -> None:
+    """Kill the process, close its pipes and remove its folder; not in a fork of the process that started it."""
+    if os.getpid() != owner:
+        return
+    process.kill()
+    process.wait()
+    if process.stderr is not None:
+        process.stderr.close()
+    for handle in pipes:
+        os.close(handle)
+    folder.cleanup()
 
 
 def _attempt(facts: Mapping[str, Any]) -> Attempt:
