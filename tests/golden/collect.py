@@ -226,7 +226,7 @@ def _names_in(path: Path) -> list[str]:
 
 
 # --- the command line ------------------------------------------------------------------------------------------------
-def cli(_: Made) -> Any:
+def cli() -> Any:
     """Every command with its arguments and options; words of the help are free."""
     from assay.cli.main import app
 
@@ -256,7 +256,7 @@ def _parameter(parameter: Any) -> tuple[str, str]:
 
 
 # --- the record ------------------------------------------------------------------------------------------------------
-def tables(_: Made) -> Any:
+def tables() -> Any:
     """Tables, columns, keys, constraints and indices of both databases, as the metadata say."""
     from assay.track.schema import configurations, ledger, models, runs, service  # noqa: F401 - they declare tables
     from assay.track.schema.columns import RECORD
@@ -295,7 +295,7 @@ def schema(made: Made) -> Any:
 
 
 # --- names in user files and programs --------------------------------------------------------------------------------
-def errors(_: Made) -> Any:
+def errors() -> Any:
     """Codes of errors, in the sources and on the page that lists them; the exit code of each class."""
     from assay.kernel import errors as module
 
@@ -318,7 +318,7 @@ def errors(_: Made) -> Any:
     }
 
 
-def configuration(_: Made) -> Any:
+def configuration() -> Any:
     """The published JSON Schema of the configuration of a bot."""
     (path,) = (ROOT / "src").rglob("configuration-*.schema.json")
     return json.loads(path.read_text(encoding="utf-8"))
@@ -326,7 +326,10 @@ def configuration(_: Made) -> Any:
 
 _IMPORT = re.compile(r"^\s*from (assay[\w.]*|ml_persistence[\w.]*) import (\([^)]*\)|[^\n#;]+)", re.MULTILINE)
 # What a file of the user's own imports from, and the two names of the tracking API.
-USER_MODULES = ("assay.features", "assay.learn.strategies", "ml_persistence", "ml_persistence.core")
+USER_MODULES = (
+    "assay.features", "assay.learn.strategies", "assay.learn.strategies.sma_cross", "ml_persistence",
+    "ml_persistence.core",
+)  # fmt: skip
 
 
 def written_imports() -> dict[str, set[str]]:
@@ -343,7 +346,7 @@ def written_imports() -> dict[str, set[str]]:
     return found
 
 
-def user_files(_: Made) -> Any:
+def user_files() -> Any:
     """Names that strategy and feature files import, what each is called with, and what is handed to them.
 
     Names that were pinned once stay pinned, whether a page still writes them or not.
@@ -412,7 +415,7 @@ def _public(value: Any) -> list[str]:
     return sorted(name for name in dir(value) if not name.startswith("_"))
 
 
-def tracking(_: Made) -> Any:
+def tracking() -> Any:
     """Methods of the tracking API and their parameters."""
     import ml_persistence
 
@@ -426,22 +429,25 @@ def tracking(_: Made) -> Any:
     }
 
 
-SUBJECTS: dict[str, Callable[[Made], Any]] = {
+OF_SOURCES: dict[str, Callable[[], Any]] = {
     "cli": cli,
-    "columns": columns,
     "configuration": configuration,
     "errors": errors,
+    "tables": tables,
+    "tracking": tracking,
+    "user_files": user_files,
+}
+OF_A_HOME: dict[str, Callable[[Made], Any]] = {
+    "columns": columns,
     "files": files,
     "home": home,
     "models": models,
     "outputs": outputs,
     "schema": schema,
-    "tables": tables,
-    "tracking": tracking,
-    "user_files": user_files,
 }
 
 
-def text_of(subject: str, made: Made) -> str:
-    """A subject as its file holds it."""
-    return json.dumps(SUBJECTS[subject](made), indent=1, sort_keys=True, ensure_ascii=False, default=str) + "\n"
+def text_of(subject: str, made: Made | None) -> str:
+    """A subject as its file holds it. made: for those of `OF_A_HOME`."""
+    found = OF_SOURCES[subject]() if subject in OF_SOURCES else OF_A_HOME[subject](made)
+    return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False, default=str) + "\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.golden.collect import SUBJECTS, Made, made_home, text_of, written_imports
+from tests.golden.collect import OF_A_HOME, OF_SOURCES, Made, made_home, shape, text_of, written_imports
 
 FOLDER = Path(__file__).parent
 
@@ -30,22 +30,47 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     return {path: value}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("subject", SUBJECTS)
-def test_nothing_of_it_changed(subject: str, made: Made) -> None:
+def differences(subject: str, made: Made | None) -> dict[str, list[str]]:
     was = flat(json.loads((FOLDER / f"{subject}.json").read_text(encoding="utf-8")))
     now = flat(json.loads(text_of(subject, made)))
-    gone = [f"{name}: {value}" for name, value in was.items() if name not in now]
-    new = [f"{name}: {value}" for name, value in now.items() if name not in was]
-    changed = [f"{name}: {was[name]} -> {now[name]}" for name in was if name in now and was[name] != now[name]]
-    assert not gone and not new and not changed, json.dumps({"gone": gone, "new": new, "changed": changed}, indent=1)
+    found = {
+        "gone": [f"{name}: {value}" for name, value in was.items() if name not in now],
+        "new": [f"{name}: {value}" for name, value in now.items() if name not in was],
+        "changed": [f"{n}: {was[n]} -> {now[n]}" for n in was if n in now and was[n] != now[n]],
+    }
+    return {what: lines for what, lines in found.items() if lines}
+
+
+@pytest.mark.parametrize("subject", OF_SOURCES)
+def test_nothing_of_the_sources_changed(subject: str) -> None:
+    found = differences(subject, None)
+    assert not found, json.dumps(found, indent=1)
+
+
+@pytest.mark.slow
+def test_nothing_that_a_home_holds_changed(made: Made) -> None:
+    """One test for all, so that one process makes the home."""
+    found = {subject: differences(subject, made) for subject in OF_A_HOME}
+    assert not any(found.values()), json.dumps(found, indent=1)
 
 
 def test_every_file_has_its_subject() -> None:
-    assert {path.stem for path in FOLDER.glob("*.json")} == set(SUBJECTS)
+    assert {path.stem for path in FOLDER.glob("*.json")} == {*OF_SOURCES, *OF_A_HOME}
 
 
 def test_every_name_that_pages_and_files_import_is_pinned() -> None:
     pinned = json.loads((FOLDER / "user_files.json").read_text(encoding="utf-8"))["imports"]
     for module, names in written_imports().items():
         assert names <= set(pinned[module]), module
+
+
+def test_a_shape_is_keys_and_types_without_data() -> None:
+    documents = [{"a": [{"b": 1}, {"b": None}], "shares": {"rsi": 0.5}, "c": {"A/B:B": True}}, {"a": [], "commit": "f"}]
+    assert shape(*documents) == {
+        "a": "array", "a[]": "object", "a[].b": "integer|null", "c": "object", "c.*": "boolean", "commit": "any",
+        "shares": "object", "shares.*": "number",
+    }  # fmt: skip
+
+
+def test_a_difference_is_one_line() -> None:
+    assert flat({"a": {"b": [1], "c": {}}, "d": None}) == {"a > b": [1], "a > c": {}, "d": None}

@@ -8,7 +8,7 @@ export PYTHONPATH="$checkout/src"
 unset ASSAY_HOME ASSAY_RECORD_URL ASSAY_WORKERS ASSAY_AUDIT
 mkdir -p "$3" && cd "$3"
 cp "$here/my_features.py" "$here/my_dip.py" .
-# Names of the machine (kernel, host, processor) are no part of an asset.
+# Names of the machine (kernel and host) are no part of an asset.
 assay() {
     "$python" -c '
 import platform, socket
