@@ -140,7 +140,9 @@ class Strategy:
         Raises TrainError ``TRAIN_STRATEGY`` where the rule fails, with its own line, or gives another shape than it
         declared; an error of Assay's passes unchanged.
         """
-        given = bars.copy() if self.origin else bars  # the user's own code never holds the arrays that are traded on
+        # the user's own code never holds the arrays that are traded on; one in a process of its own cannot
+        runs_here = bool(self.origin) and not getattr(self.rule, "isolated", False)
+        given = bars.copy() if runs_here else bars
         try:
             found = self.rule(given, **{name: values[name] for name in self.of_kind(Structural)})
         except AssayError:
@@ -151,7 +153,7 @@ class Strategy:
             GeneratorExit,
         ) as error:  # a rule that exits must not end a search without a word
             raise _failed(self, error) from error
-        if self.origin:
+        if runs_here:
             _demand_unwritten(self, bars, given)
         whole = Setups.of(found) if isinstance(found, Entries) else found
         demand_shapes(whole, len(bars), self.thresholds, self.name)

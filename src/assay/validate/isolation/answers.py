@@ -38,7 +38,7 @@ class IsolatedStrategy(ClosedProcess):
     def rule(self, bars: Bars, structural: Mapping[str, Any]) -> Setups | State:
         """What the rule gives for these bars, at its structural parameters. See `Strategy.setups`."""
         name = str(self.declared["strategy"]["name"]) if self.declared else self.code.main.path
-        return setups_of(self.ask(bars, {"values": dict(structural), "whole": True}), name)
+        return setups_of(self.ask(bars, {"values": dict(structural), "whole": True}, keep=True), name)
 
     def lookback(self, values: Mapping[str, Any], timeframe: str) -> object:
         """What the file's lookback gives for these values; whether it is a number of rows is the caller's to check."""

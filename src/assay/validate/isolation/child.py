@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.kernel.bars import Bars
 from assay.kernel.errors import AssayError, ConfigError, shown
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.usercode import (
@@ -241,6 +242,7 @@ class _Strategy:
         from assay.learn.strategies.files import load_strategy_file
 
         self.rule = load_strategy_file(path)
+        self.bars: Bars | None = None
 
     def declared(self) -> dict[str, Any]:
         from assay.validate.isolation.declarations import strategy_document
@@ -255,7 +257,10 @@ class _Strategy:
 
         if "timeframe" in question.facts:
             return Message({"lookback": self._lookback(dict(question.facts["values"]), question.facts["timeframe"])})
-        bars, values = bars_of(question), dict(question.facts["values"]) or self.rule.defaults
+        bars = bars_of(question) if "market" in question.facts else self.bars
+        assert bars is not None
+        self.bars = bars if question.facts.get("keep", True) else None
+        values = dict(question.facts["values"]) or self.rule.defaults
         if question.facts.get("setups"):
             return Message(
                 {}, {name: np.asarray(v, np.float64) for name, v in rows_of(self.rule.setups(bars, values)).items()}

@@ -42,6 +42,8 @@ class IsolatedRule:
     gaps: why not every line that can run is part of the file's digest; empty where it is.
     """
 
+    isolated = True  # `Strategy.setups` needs no copy of the bars
+
     def __init__(self, process: IsolatedStrategy) -> None:
         self.process = process
         self.gaps = _gaps(process)

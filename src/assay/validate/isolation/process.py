@@ -1,6 +1,7 @@
 """A fresh, closed process for a user's file, and its end of the pipe: started once, asked often, never trusted."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -29,6 +30,7 @@ _DAY_S = 86_400
 _HOUR_S = 3_600
 _TAIL = 1 << 14
 _MOST_PRINTED = 100
+_PIPE_BYTES = 1 << 20
 _START = "from assay.validate.isolation.child import main; main({}, {}, {})"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
 _PASSED = (*_THREADS, "NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "TZ", "LD_LIBRARY_PATH")
@@ -90,6 +92,7 @@ class ClosedProcess:
         self._folder: TemporaryDirectory[str] | None = None
         self._to = self._from = -1
         self._lock = threading.RLock()
+        self._sent: Bars | None = None
         self._finalizer: finalize[Any, Any] | None = None
 
     def __enter__(self) -> Self:
@@ -104,7 +107,7 @@ class ClosedProcess:
         """End the process and remove its folder. It can be asked again: a fresh one starts."""
         if self._finalizer is not None:
             self._finalizer()
-        self._finalizer = self._process = self._folder = None
+        self._finalizer = self._process = self._folder = self._sent = None
         self._to = self._from = -1
 
     def load(self) -> None:
@@ -115,13 +118,20 @@ class ClosedProcess:
             if not self.declared:
                 self.declared = self._exchange(None, loading=True).facts
 
-    def ask(self, bars: Bars | None, facts: Mapping[str, Any]) -> Message:
-        """The file's answer to these bars, or to facts alone. Threads are served one after the other."""
+    def ask(self, bars: Bars | None, facts: Mapping[str, Any], *, keep: bool = False) -> Message:
+        """The file's answer to these bars, or to facts alone. Threads are served one after the other.
+
+        keep: the process may hold the bars until the next question that has some, so that they are sent once for a row
+        of questions about the same.
+        """
         with self._lock:
             self.load()
             self.questions += 1
             question = {**facts, **self._surroundings()}
-            return self._exchange(Message(question) if bars is None else bars_message(question, bars))
+            if bars is None or (keep and bars is self._sent):
+                return self._exchange(Message(question))
+            self._sent = bars if keep else None
+            return self._exchange(bars_message({**question, "keep": keep}, bars))
 
     def _surroundings(self) -> dict[str, int]:
         """Time of day and process number of the next question: other years and hours in each process and question."""
@@ -154,6 +164,8 @@ class ClosedProcess:
             os.close(theirs_in)
             os.close(theirs_out)
         os.set_blocking(self._to, False)
+        for pipe in (self._to, self._from):
+            _widen(pipe)
         self._finalizer = finalize(self, _end, os.getpid(), self._process, self._folder, (self._to, self._from))
         self.declared = {}
         self._write(Message(self._first()), time.monotonic() + self.limits.seconds, loading=True)
@@ -297,6 +309,12 @@ def _end(
     for handle in pipes:
         os.close(handle)
     folder.cleanup()
+
+
+def _widen(pipe: int) -> None:
+    """Let a pipe hold more at once, where the system allows it: candles of years go through it."""
+    with contextlib.suppress(OSError, AttributeError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _attempt(facts: Mapping[str, Any]) -> Attempt:
