@@ -153,7 +153,7 @@ def test_a_ledger_that_was_cut_clean_is_found(searched: Searched) -> None:
     assert told("db", "check", home=home)["findings"] == []
     found = told(*TEST, home=home)
     assert found["n_trials"] == 1 + len(POINTS) + lost
-    assert f"{lost} looks whose rows are gone count on" in found["looks"]["text"]
+    assert f"counted although the rows are gone: {lost} looks" in found["looks"]["text"]
     people = assay("db", "accept-head", "--reason", "again", home=home)
     assert people.code == 1 and "nothing to accept" in people.err
 

@@ -63,9 +63,9 @@ def beside(document: Document) -> Iterator[str]:
     told = document.get("information") or {}
     if told.get("trials_variance") and told["deflated_by_spread"] is not None:
         yield (
-            f"the luckiest of these trials would show a Sharpe ratio of {number(told['luck_by_spread'], 4)} a bar without "
-            f"any skill (variance between trials {told['trials_variance']:.3g}); probability that this record has more: "
-            f"{number(told['deflated_by_spread'])}"
+            f"the luckiest of these trials would show a Sharpe ratio of {number(told['luck_by_spread'], 4)} a bar "
+            f"without any skill (variance between trials {told['trials_variance']:.3g}); probability that this record "
+            f"has more: {number(told['deflated_by_spread'])}"
         )
     if told.get("deflated") is not None:
         yield f"deflated Sharpe probability {number(told['deflated'])}, haircut {number(told.get('haircut'), 2)}"

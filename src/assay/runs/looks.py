@@ -322,11 +322,13 @@ def _text(found: Looks, context: Context) -> str:
     if found.judged_before:
         told.append(f"this was judged {_times(found.judged_before)} before")
     if found.candidates:
-        told.append(f"not counted: {amount(found.candidates, 'candidate')} of its own searches, tried before these bars")
+        told.append(
+            f"not counted: {amount(found.candidates, 'candidate')} of its own searches, tried before these bars"
+        )
     if found.unknown_rows:
         told.append(
-            f"counted one by one, on the whole span of each: {amount(found.unknown_rows, 'row')} from before schema 0004, "
-            "of which neither identity nor scored intervals are stored"
+            f"counted one by one, on the whole span of each: {amount(found.unknown_rows, 'row')} from before schema "
+            "0004, of which neither identity nor scored intervals are stored"
         )
     if found.missing:
         told.append(f"counted although the rows are gone: {amount(found.missing, 'look')}")

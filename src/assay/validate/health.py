@@ -67,7 +67,9 @@ def of_record(
     if new < LEAST_BARS:
         return Finding("record", "UNKNOWN", _few(new)), None
     if n < LEAST_BARS:
-        return Finding("record", "UNKNOWN", f"its out-of-sample record has {amount(n, 'bar')}, {LEAST_BARS} are needed"), None
+        return Finding(
+            "record", "UNKNOWN", f"its out-of-sample record has {amount(n, 'bar')}, {LEAST_BARS} are needed"
+        ), None
     band = banded_record(out_of_sample, realised, level=LEVEL, seed=seed)
     said = f"{_signed(band.total)} in {amount(new, 'new bar')}"
     if band.state == "unknown":

@@ -128,7 +128,9 @@ def of_audit(report: AuditReport | None) -> Reason:
         return Reason("audit", "UNKNOWN", f"the causality audit is not complete: {notes}", count)
     replayed = f"; {report.coverage.text}" if report.coverage is not None else ""
     compared = f"{amount(count, 'comparison')} with later bars cut off or changed"
-    return Reason("audit", "PASS", f"no decision depends on a later bar: {compared} gave no difference{replayed}", count)
+    return Reason(
+        "audit", "PASS", f"no decision depends on a later bar: {compared} gave no difference{replayed}", count
+    )
 
 
 def _ledger(evidence: Evidence) -> Reason:
@@ -310,8 +312,9 @@ def _overfitting(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Rea
         )
         return Reason("overfitting", "UNKNOWN", text)
     text = (
-        f"the best in-sample lost money out-of-sample in {found.loss_share:.0%} of {amount(len(found.logits), 'split')} "
-        f"(at most {limits.max_loss_share:.0%}); probability of overfitting {found.pbo:.2f}"
+        f"the best in-sample lost money out-of-sample in {found.loss_share:.0%} of "
+        f"{amount(len(found.logits), 'split')} (at most {limits.max_loss_share:.0%}); "
+        f"probability of overfitting {found.pbo:.2f}"
     )
     state: State = "PASS" if found.loss_share <= limits.max_loss_share else "UNKNOWN"
     if enough and found.pbo > limits.pyrite_share and found.loss_share > limits.pyrite_share:

@@ -25,7 +25,7 @@ _PROBES = {
 OUTSIDE = (
     "Outside any audit: candles that are themselves wrong, a model or signals that were made elsewhere, and a person "
     "who looked at the future: whoever chose a rule, a price level or a date by these very years has used what the "
-    "audit cannot see. Only bars that nobody has looked at, such as a locked holdout or the time from now on, test that."
+    "audit cannot see. Only bars that nobody has looked at test that: a locked holdout, or the time from now on."
 )
 
 
@@ -52,7 +52,9 @@ def _of_audit(audit: Mapping[str, Any]) -> list[Part]:
     if violations:
         parts.append(table("What knew the future", ("Kind", "Where", "What differs"), violations, words=True))
     if audit["notes"] or not audit["complete"]:
-        parts.append(Note("; ".join(["The audit is not complete" if not audit["complete"] else "Notes", *audit["notes"]])))
+        parts.append(
+            Note("; ".join(["The audit is not complete" if not audit["complete"] else "Notes", *audit["notes"]]))
+        )
     return parts
 
 
@@ -64,7 +66,11 @@ def _covered(coverage: Mapping[str, Any] | None) -> Part:
     return Cards(
         (
             Card("Judged decisions", count(judged), "one a bar and instrument"),
-            Card("Made again", count(again), f"from earlier bars only; {percent(again / judged if judged else None)} of all"),
+            Card(
+                "Made again",
+                count(again),
+                f"from earlier bars only; {percent(again / judged if judged else None)} of all",
+            ),
             Card("Gains covered", percent(coverage["profit_share"]), "share of all gains that began at one of these"),
         )
     )

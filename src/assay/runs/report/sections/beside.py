@@ -92,9 +92,9 @@ def _superior(spa: Mapping[str, Any]) -> Table:
         "Would luck explain the best of them?",
         ("p-values", "Configurations", "cash", "cash, at most", "buy and hold", "buy and hold, at most"),
         rows,
-        caption="Hansen's test of superior predictive ability: how often the best of these configurations would look as "
-        "good as it does if none of them really beat cash (or buying and holding). A small value speaks against luck. "
-        "Shown are the consistent p-value and its upper bound. Each row knows its own configurations only, not all "
+        caption="Hansen's test of superior predictive ability: how often the best of these configurations would look "
+        "as good as it does if none of them really beat cash (or buying and holding). A small value speaks against "
+        "luck. Shown are the consistent p-value and its upper bound. Each row knows its own configurations only, not all "
         "trials on this market.",
     )
 

@@ -227,7 +227,9 @@ def _outlook(document: Mapping[str, Any], advice: str, per_year: float) -> str:
         return "The record is long enough; what is missing is a check, not more bars."
     years = f", about {amount(round(needed / per_year, 1), 'year')}," if per_year > 0 else ""
     if needed > _WAITING * number(document["metrics"].get("n_obs")):
-        return f"Waiting will not settle it: at this rate it needs {amount(needed, 'more judged bar')}{years.rstrip(',')}."
+        return (
+            f"Waiting will not settle it: at this rate it needs {amount(needed, 'more judged bar')}{years.rstrip(',')}."
+        )
     return f"At this rate, {amount(needed, 'more judged bar')}{years} would settle it."
 
 
