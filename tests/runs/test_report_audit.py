@@ -44,7 +44,7 @@ def test_coverage_and_comparisons_stand_on_the_page(evidence: RunEvidence, candl
     html = page(evidence, candles, audit=audited())
     words = words_of(chapter(html, "audit"))
     assert "Judged decisions 5,800" in words and "Made again 200" in words
-    assert "Gains covered 95.3\u202f%" in words
+    assert "Gains covered 95.3 %" in words
     assert [row[:2] for row in rows_of(html, "audit", "Comparisons")] == [["truncate", "1"], ["replay", "200"]]
     assert "not complete" not in words
 

@@ -112,7 +112,7 @@ def _told(done: "Laid", as_json: bool) -> None:
     from assay.track.upkeep.old_trials import old_trials
 
     kept = None if done.backup is None else str(done.backup)
-    document = {"record": done.where, "schema": done.now, "was": done.was, "backup": kept}
+    document: dict[str, Any] = {"record": done.where, "schema": done.now, "was": done.was, "backup": kept}
     if done.old_trials:
         document |= {"old_trials": done.old_trials, "note": old_trials(done.old_trials)}
     say(document, lambda console: _laid(console, document), as_json=as_json)
@@ -133,7 +133,7 @@ def _checked(console: "Console", document: dict[str, Any]) -> None:
         console.print(f"{finding['check']:<12}{finding['text']}", markup=False, highlight=False, soft_wrap=True)
         console.print(f"{'':<12}{finding['remedy']}", markup=False, highlight=False, soft_wrap=True)
     count, trials = len(document["findings"]), amount(document["trials"], "ledger row")
-    whole = f": {amount(count, 'finding')}" if count else f": all is well, {trials} without fault"
+    whole = f": {amount(count, 'finding')}" if count else f": all is well, {trials} verified"
     told = f"{document['record']}: schema {document['schema']}{whole}"
     console.print(told, markup=False, highlight=False, soft_wrap=True)
 

@@ -16,7 +16,7 @@ def old_trials(rows: int) -> str:
     """What so many rows cannot tell, and how they are counted."""
     return (
         f"{amount(rows, 'row')} of the trial ledger without an identity or scored intervals, as rows from before "
-        "schema 0004 are. Nobody can tell which of them belong to one spec, or which bars of their span they scored; "
-        "so each counts as a trial of its own, on its whole span, with all its configurations: never too few, maybe too many. "
-        "See docs/why/which-trials-count.md."
+        "schema 0004 are. Nobody can tell which of them belong to one spec, or which bars of their span they scored;"
+        " so each counts as a trial of its own, on its whole span, with all its configurations: never too few, maybe"
+        " too many. See docs/why/which-trials-count.md."
     )

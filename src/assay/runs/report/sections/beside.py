@@ -94,7 +94,7 @@ def _superior(spa: Mapping[str, Any]) -> Table:
         rows,
         caption="Hansen's test of superior predictive ability: how often the best of these configurations would look "
         "as good as it does if none of them really beat cash (or buying and holding). A small value speaks against "
-        "luck. Shown are the consistent p-value and its upper bound. Each row knows its own configurations only, not all "
+        "luck. Shown are the consistent p-value and its upper bound. Each row has its own configurations only, not all "
         "trials on this market.",
     )
 

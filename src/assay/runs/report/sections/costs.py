@@ -25,11 +25,12 @@ _UNITS = {
 }
 
 _SPREAD_SOURCE = (
-    "Half-spread: half of the bid-ask spread, estimated from open, high, low and close of the judged bars; the lower "
-    "95 % bound of the estimate, so that noise in a quiet market costs nothing; a dash where there are fewer than "
-    "500 bars. Estimators: Ardia, Guidotti and Kroencke 2024 (Journal of Financial Economics 161) and Abdi and Ranaldo 2017 "
-    "(Review of Financial Studies 30), the higher bound of the two. At least by the candles: fee, and the larger of "
-    "assumed slippage with half-spread and this estimate. Stressed: what the check on costs asks the record to survive."
+    "Half-spread: half of the bid-ask spread, estimated from open, high, low and close of the judged bars; the lower"
+    " 95 % bound of the estimate, so that noise in a quiet market costs nothing; a dash where there are fewer than "
+    "500 bars. Estimators: Ardia, Guidotti and Kroencke 2024 (Journal of Financial Economics 161) and Abdi and "
+    "Ranaldo 2017 (Review of Financial Studies 30), the higher bound of the two. At least by the candles: fee, and "
+    "the larger of assumed slippage with half-spread and this estimate. Stressed: what the check on costs asks the "
+    "record to survive."
 )
 
 
