@@ -36,7 +36,7 @@ def test_one_window(candles: Mapping[str, Bars]) -> None:
     words = words_of(page)
     assert "needs two windows" in words and "at least two judged windows" in words
     assert "Earlier windows" not in words and "in 1 window," in words
-    assert re.search(r"Only \d\d valid trials are compared: patterns of chance", words)
+    assert re.search(r"Compared are only \d\d valid trials: patterns of chance", words)
     assert page.count('class="line earlier"') == 0 and "Correlation" not in words
 
 

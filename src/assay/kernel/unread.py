@@ -8,6 +8,7 @@ from assay.kernel.errors import shown
 from assay.kernel.names import nearest
 
 _MOST = 1_000  # names of a folder that are looked at
+_SHOWN = 60  # last characters of a folder's path
 
 
 def unread_hint(path: Path, error: OSError) -> str:
@@ -15,7 +16,9 @@ def unread_hint(path: Path, error: OSError) -> str:
     if error.errno == errno.ENOENT:
         near = [shown(name) for name in nearest(path.name, _neighbours(path), count=1)]
         also = f" Did you mean {near[0]}?" if near else ""
-        return f"No file is at {shown(str(path.absolute()))}; paths start in the folder where the command runs.{also}"
+        folder = str(path.absolute().parent)
+        where = folder if len(folder) <= _SHOWN else "…" + folder[-_SHOWN:]
+        return f"There is no {shown(path.name)} in {shown(where)}.{also}"
     return {
         errno.EACCES: "Give this user the right to read it (chmod u+r).",
         errno.EISDIR: "This is a folder: name the file in it.",
