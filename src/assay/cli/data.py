@@ -166,7 +166,8 @@ def _quality(console: "Console", found: dict[str, Any]) -> None:
     console.print(
         f"  {amount(q['holes'], 'gap')} ({amount(q['missing_bars'], 'bar')}, longest {q['longest_gap']}), "
         f"{q['zero_volume']['count']:,} without volume, {q['flat']['count']:,} flat, "
-        f"{amount(len(q['jumps']), 'jump')}, {amount(len(q['splits']), 'split suspect')}, {amount(len(q['volume_units']), 'volume-unit change')}",
+        f"{amount(len(q['jumps']), 'jump')}, "
+        f"{amount(len(q['splits']), 'split suspect')}, {amount(len(q['volume_units']), 'volume-unit change')}",
         highlight=False,
     )
     for code, count in q["quarantined"].items():

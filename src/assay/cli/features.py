@@ -294,7 +294,8 @@ def _computed(console: "Console", document: dict[str, Any]) -> None:
     market = f"{document['exchange']} {document['symbol']} {document['timeframe']}"
     console.print(
         f"{document['set']} on {market}: {amount(document['bars'], 'bar')}, "
-        f"{amount(len(document['features']), 'column')}, lookback {document['lookback']}, {number(document['quality'], percent=True)} finite after it"
+        f"{amount(len(document['features']), 'column')}, "
+        f"lookback {document['lookback']}, {number(document['quality'], percent=True)} finite after it"
     )
     shown = Table(box=None, pad_edge=False)
     for column in ("name", "finite", "mean", "std", "last"):
