@@ -105,7 +105,7 @@ def test_parameters_that_the_first_window_found_and_all_hold(
 
 def test_too_few_valid_trials_are_not_mapped(candles: Mapping[str, Bars]) -> None:
     page = render(search_of(candles, windows=3, trials=6), candles)
-    assert re.search(r"\d+ trials can be compared with another valid one", words_of(page))
+    assert re.search(r"Too few to map: \d+ trials? to compare with another valid one", words_of(page))
     assert "<figure" not in chapter(page, "parameters")
 
 

@@ -52,20 +52,21 @@ def _markets(console: "Console", rows: list[dict[str, Any]]) -> None:
         console.print(_NONE)
         return
     table = Table(box=None, pad_edge=False)
-    counted = ["trials", "rows", "runs", *(["missing"] if any(row["missing"] for row in rows) else [])]
+    some_gone = any(row["missing"] for row in rows)
+    counted = ["trials", "rows", "runs", *(["missing"] if some_gone else [])]
     for column in ("market", *counted, "first", "last"):
         right = column in counted
         table.add_column(
-            column, justify="right" if right else "left", no_wrap=True, overflow="ellipsis",
-            max_width=30 if column == "market" else None,
+            "gone" if column == "missing" else column, justify="right" if right else "left", no_wrap=True,
+            overflow="ellipsis", max_width=(26 if some_gone else 30) if column == "market" else None,
         )  # fmt: skip
     for row in rows:
         counts = (f"{row[name]:,}" for name in counted)
         days = ("–" if row[name] is None else row[name][:10] for name in ("first", "last"))
         table.add_row(Text(row["market_key"]), *counts, *days)
     console.print(table)
-    if "missing" in counted:
-        console.print("missing: trials whose rows are gone, as assay db accept-head accepted; they still count")
+    if some_gone:
+        console.print("gone: trials whose rows are missing, accepted by assay db accept-head; they still count")
     old = sum(row["old"] for row in rows)
     if old:
         console.print(f"note: {old_trials(old)}", markup=False, highlight=False)
@@ -127,8 +128,8 @@ def _latest(console: "Console", rows: list[dict[str, Any]]) -> None:
 def _missing(gone: Document) -> str:
     by = f" by {gone['by']}" if gone["by"] else ""
     return (
-        f"missing: {amount(gone['looks'], 'trial')} of {amount(gone['rows'], 'row')} that are gone from "
-        f"{gone['market_key']}; accepted {gone['time'][:10]}{by}: {gone['reason']}. They still count."
+        f"gone from {gone['market_key']}: {amount(gone['rows'], 'row')} with {amount(gone['looks'], 'trial')}, still "
+        f"counted; accepted {gone['time'][:10]}{by}: {gone['reason']}"
     )
 
 

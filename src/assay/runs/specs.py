@@ -107,14 +107,14 @@ def _address(name: str, learner: str) -> str:
     return name
 
 
-def _unknown_parameter(name: str, learner: str, known: list[str]) -> ConfigError:
+def _unknown_parameter(name: str, learner: str, names: list[str]) -> ConfigError:
     """Of a name that another learner has, which; else the nearest, or all of the learner."""
     others = [each for each in LEARNERS if each != learner and name in parameter_names(each)]
     if others:
         text = f"{shown(name)} is a parameter of learner {others[0]}, not of {learner}"
         hint = f"Leave it out, or train {others[0]}."
     else:
-        hint = did_you_mean(name, known)
+        hint = did_you_mean(name, names)
         text = f"unknown parameter {shown(name)} of {learner}; "
         text += hint or "known: " + ", ".join(parameter_names(learner))
     return ConfigError(text, code="CONFIG_PARAMETER", hint=hint, field=name[:64])

@@ -26,12 +26,12 @@ def markets(context: Context, *, limit: int) -> list[dict[str, Any]]:
     """
     ledger = context.record.ledger
     lost = _missing(context)
-    found = [
+    there = [
         row | {"missing": lost.pop(row["market_key"], 0), "first": iso(row["first"]), "last": iso(row["last"])}
         for row in ledger.markets()
     ]
     gone = {"trials": 0, "rows": 0, "runs": 0, "old": 0, "first": None, "last": None}
-    return [*found, *({"market_key": key, "missing": looks, **gone} for key, looks in lost.items() if looks)][:limit]
+    return [*there, *({"market_key": key, "missing": looks, **gone} for key, looks in lost.items() if looks)][:limit]
 
 
 def _missing(context: Context) -> dict[str, int]:
