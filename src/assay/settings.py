@@ -4,12 +4,15 @@ import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assay.kernel.errors import ConfigError, shown
+from assay.kernel.timeframe import Timeframe
 
 _PREFIX, _GATE = "ASSAY_", "ASSAY_GATE_"
 _CONFIDENCE = "ASSAY_GATE_CONFIDENCE"  # of the gate's first version
@@ -22,10 +25,19 @@ _THREADS = (
     "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "OMP_DYNAMIC", "MKL_DYNAMIC",
 )  # fmt: skip
 
-_Kind = TypeVar("_Kind", bound=BaseSettings)
+_Kind = TypeVar("_Kind", bound="FromEnvironment")
 
 
-class Settings(BaseSettings):
+class FromEnvironment(BaseSettings):
+    """Settings from variables; one that is empty or blank is not set."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if not _blank(value)}
+
+
+class Settings(FromEnvironment):
     """Settings of a process, from variables that begin with ``ASSAY_``.
 
     home:       folder of everything that Assay keeps; made when first written to.
@@ -93,7 +105,7 @@ class Settings(BaseSettings):
         return f"duckdb:///{(self.home / 'candles.duckdb').absolute()}"
 
 
-class Gate(BaseSettings):
+class Gate(FromEnvironment):
     """Thresholds of the gate, from variables that begin with ``ASSAY_GATE_``; None is the default.
 
     See `assay.validate.thresholds.Thresholds` for what each means. Nothing here waives the audit or the ledger.
@@ -126,6 +138,7 @@ def load(*, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
     """
     _refuse_confidence()
     settings = _read(Settings, {} if home is None else {"home": home})
+    _demand_timeframe(settings.timeframe)
     known = [_PREFIX + name.upper() for name in Settings.model_fields] + ["ASSAY_TEST_DATA"]
     known += [_GATE + name.upper() for name in Gate.model_fields]
     return settings, tuple(_misspelt(known))
@@ -142,13 +155,13 @@ def load_gate() -> Gate:
 
 
 def _refuse_confidence() -> None:
-    old = os.environ.get(_CONFIDENCE)
-    if old:
+    old = os.environ.get(_CONFIDENCE, "")
+    if not _blank(old):
         raise ConfigError(
             f"{_CONFIDENCE} is {shown(old)}, and the gate knows no confidence any more: it keeps the chance that the "
             f"best of all looks is called GOLD without skill; write {_GATE}ERROR={_error(old)} instead",
             code="CONFIG_UNSAFE",
-            hint=f"unset {_CONFIDENCE}; the default of {_GATE}ERROR is 0.01.",
+            hint=f"Unset {_CONFIDENCE}; the default of {_GATE}ERROR is 0.01.",
             field=_CONFIDENCE,
         )
 
@@ -169,11 +182,64 @@ def _read(kind: type[_Kind], given: dict[str, Any]) -> _Kind:
         first = error.errors()[0]
         name = str(first["loc"][0])
         variable = name if name.isupper() else kind.model_config["env_prefix"] + name.upper()
+        limits = _allowed(_field(kind, name))
         raise ConfigError(
-            f"{variable} is {shown(str(first['input']))}: {first['msg']}{_MEANING.get(variable, '')}",
+            f"{variable} is {shown(str(first['input']))}, must be {limits}{_MEANING.get(variable, '')}",
             code="CONFIG_FIELD",
+            hint=_HINT.format(variable),
+            field=variable,
+            allowed=limits,
+        ) from None
+
+
+_LIMITS = {
+    "gt": "above {:,}", "ge": "at least {:,}", "lt": "below {:,}", "le": "at most {:,}",
+    "max_length": "at most {:,} characters long",
+}  # fmt: skip
+_HINT = "Correct {0} in the environment, or unset it: then its default holds."
+
+
+def _field(kind: type[BaseSettings], name: str) -> FieldInfo:
+    """A field by its name or by the variable that stands for it."""
+    fields = kind.model_fields
+    return fields.get(name) or next(field for field in fields.values() if field.validation_alias == name)
+
+
+def _allowed(field: FieldInfo) -> str:
+    """What a field may be, in words, of its type and its limits."""
+    kind = field.annotation
+    if isinstance(kind, UnionType):
+        kind = next(each for each in get_args(kind) if each is not NoneType)
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    if kind is bool:
+        return "true or false (or 1, 0, yes, no, on, off)"
+    limits = [
+        text.format(getattr(each, name))
+        for each in field.metadata
+        for name, text in _LIMITS.items()
+        if hasattr(each, name)
+    ]
+    noun = "a whole number" if kind is int else "a finite number" if kind is float else "a text"
+    return ", ".join([noun, " and ".join(limits)]) if limits else noun
+
+
+def _demand_timeframe(timeframe: str) -> None:
+    """Raise ConfigError ``CONFIG_TIMEFRAME`` for a text that is none, naming the variable."""
+    try:
+        Timeframe(timeframe)
+    except ConfigError as error:
+        variable = f"{_PREFIX}TIMEFRAME"
+        raise ConfigError(
+            f"{variable} is {shown(timeframe)}: {error.message}",
+            code="CONFIG_TIMEFRAME",
+            hint=_HINT.format(variable),
             field=variable,
         ) from error
+
+
+def _blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def told(*, home: Path | None = None) -> list[dict[str, Any]]:
@@ -222,6 +288,6 @@ def masked(text: str) -> str:
 
 
 def _misspelt(known: list[str]) -> list[str]:
-    unknown = sorted(v for v in os.environ if v.startswith(_PREFIX) and v not in known)
+    unknown = sorted(v for v in os.environ if v.startswith(_PREFIX) and v not in known and not _blank(os.environ[v]))
     near = {v: get_close_matches(v, known, n=1) for v in unknown}
     return [f"{v} is unknown" + (f"; did you mean {n[0]}?" if n else "") for v, n in near.items()]

@@ -44,7 +44,12 @@ def test_upgrade(tmp_path: Path) -> None:
     assert (done["was"], done["schema"]) == ("0001", HEAD)
     assert Path(done["backup"]).parent == home / "backups"
     assert len(told("runs", "list", home=home)) == 1
-    assert told("db", "upgrade", home=home)["backup"] is None
+    assert done["old_trials"] == 4 and done["note"].startswith("4 rows of the trial ledger without an identity")
+    again = told("db", "upgrade", home=home)
+    assert again["backup"] is None and again["note"] == done["note"]
+    assert "note: 4 rows of the trial ledger" in assay("db", "upgrade", home=home).out
+    assert "never too few" in " ".join(assay("trials", home=home).out.split())
+    assert sum(row["old"] for row in told("trials", home=home)) == 4
     assert assay("db", "upgrade", home=tmp_path / "none").code == 1
 
 
@@ -63,7 +68,7 @@ def test_a_newer_record_ends_with_78(words: tuple[str, ...], home: Path) -> None
 def test_check(home: Path, tmp_path: Path) -> None:
     found = told("db", "check", home=home)
     assert (found["schema"], found["trials"], found["findings"]) == (HEAD, 4, [])
-    assert "all is well, 4 ledger rows hold" in assay("db", "check", home=home).out
+    assert "all is well, 4 ledger rows verified" in assay("db", "check", home=home).out
     with sqlite3.connect(home / "ml_experiments.db") as held:
         held.execute("DROP TRIGGER trials_no_delete")
         held.execute("DELETE FROM trials WHERE seq = 3")
@@ -74,7 +79,11 @@ def test_check(home: Path, tmp_path: Path) -> None:
     by_check = {each["check"]: each for each in said.document["findings"]}
     assert set(by_check) == {"tables", "ledger", "aliases"}
     assert by_check["ledger"]["facts"] == {"market_key": "binance|BTC/USDT|1h", "seq": 3}
+    assert all(each["remedy"] for each in said.document["findings"])
+    assert "CREATE TRIGGER trials_no_delete BEFORE DELETE ON trials" in by_check["tables"]["remedy"]
+    assert "accept-head" in by_check["ledger"]["remedy"] and "promote another model" in by_check["aliases"]["remedy"]
     people = assay("db", "check", home=home)
+    assert all(each["remedy"] in people.out for each in said.document["findings"]) and "3 findings" in people.out
     assert people.code == 1 and "binance|BTC/USDT|1h number 3 is missing" in people.out
     none = assay("db", "check", "--json", home=tmp_path / "none")
     assert (none.code, none.error["code"]) == (1, "STORE_NOT_FOUND")

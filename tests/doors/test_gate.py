@@ -100,7 +100,7 @@ def test_a_training_is_judged_by_what_is_set_and_keeps_it(trained: Trained, monk
     assert found["experiment_id"] != was["experiment_id"]  # that one was judged by others
     assert (found["thresholds"]["cost_factor"], found["thresholds"]["min_bars"]) == (1.5, 1501)
     reasons = {each["check"]: each for each in found["reasons"]}
-    assert reasons["sample"]["state"] == "UNKNOWN" and "needs 1501" in reasons["sample"]["text"]
+    assert reasons["sample"]["state"] == "UNKNOWN" and "needs 1,501" in reasons["sample"]["text"]
     assert "cost_factor 1.5, looser than 2" in reasons["cost"]["text"]
     assert math.isclose(reasons["cost"]["value"], found["evidence"]["stressed_sharpe"])
     assert found["evidence"]["stressed_sharpe"] > was["evidence"]["stressed_sharpe"]

@@ -153,7 +153,13 @@ def test_a_ledger_that_was_cut_clean_is_found(searched: Searched) -> None:
     assert told("db", "check", home=home)["findings"] == []
     found = told(*TEST, home=home)
     assert found["n_trials"] == 1 + len(POINTS) + lost
-    assert f"{lost} looks whose rows are gone count on" in found["looks"]["text"]
+    assert f"counted although the rows are gone: {lost} looks" in found["looks"]["text"]
+    tried = told("trials", *MARKET, home=home)
+    gone = {"market_key": KEY, "rows": len(was["windows"]), "looks": lost, "reason": "a test", "by": "ann"}
+    assert [{k: v for k, v in each.items() if k != "time"} for each in tried["missing"]] == [gone]
+    assert f"with {lost} trials, still counted" in " ".join(assay("trials", *MARKET, home=home).out.split())
+    assert [(row["market_key"], row["missing"]) for row in told("trials", home=home)] == [(KEY, lost)]
+    assert "they still count" in " ".join(assay("trials", home=home).out.split())
     people = assay("db", "accept-head", "--reason", "again", home=home)
     assert people.code == 1 and "nothing to accept" in people.err
 

@@ -92,7 +92,7 @@ def test_without_a_new_bar_nothing_is_invented(served: Path) -> None:
     later(served, market(LEARNT + 30)[LEARNT + 4 :])
     found = told("models", "health", 1, home=served)
     assert (found["new_bars"], found["record"], found["age"]["gap_bars"]) == (26, None, 4)
-    assert "4 bars are missing between" in assay("models", "health", 1, home=served).out
+    assert "is a gap of 4 bars" in assay("models", "health", 1, home=served).out
 
 
 def test_where_nothing_changes_a_model_is_kept_and_its_record_is_that_of_its_decisions(served: Path) -> None:

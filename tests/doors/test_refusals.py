@@ -204,3 +204,61 @@ def _said(monkeypatch: pytest.MonkeyPatch, call: Any) -> Said:
     monkeypatch.setattr("sys.stdout", out)
     monkeypatch.setattr("sys.stderr", err)
     return Said(call(), out.getvalue(), err.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("rules", "--features-file", "own.py", "--set", "trees=5"), "CONFIG_FEATURE_FILE", "reads candles and no"),
+        (("rules", "--features-file", "none.py", "--set", "typo=5"), "CONFIG_FEATURE_FILE", "reads candles and no"),
+        (("rules", "--set", "trees=5"), "CONFIG_PARAMETER", "'trees' is a parameter of learner ensemble, not of rules"),
+        (("ensemble", "--set", "trials=5"), "CONFIG_PARAMETER", "'trials' is a parameter of learner rules"),
+        (("ensemble", "--strategy-file", "own.py", "--set", "x=1"), "CONFIG_STRATEGY_FILE", "reads no strategy"),
+        (("ensemble", "--strategy", "sma_cross"), "CONFIG_PARAMETER", "--strategy is 'sma_cross'"),
+        (("enseble", "--set", "trees=5"), "CONFIG_LEARNER", "did you mean ensemble?"),
+    ],
+)
+def test_what_does_not_go_with_the_learner_is_said_first(
+    words: tuple[str, ...], code: str, text: str, stocked: Path
+) -> None:
+    learner, *more = words
+    error = refused("train", learner, *MARKET, *more, home=stocked)
+    assert error["code"] == code and text in error["message"] and error["hint"]
+    assert [row["name"] for row in told("runs", "list", home=stocked)] == ["import gold.csv"]
+
+
+OPTIONS = {"strategy": "--strategy-file", "feature": "--features-file"}
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+@pytest.mark.parametrize(
+    ("source", "hints"),
+    [
+        (None, ["There is no 'mine.py' in", "Did you mean 'mine2.py'?"]),
+        ("def f(:\n    pass\n", ["Correct line 1", "py_compile 'mine.py'"]),
+        ("import nothere.deep\n", ["Put nothere.py into the folder", "pip install nothere"]),
+        ("1 / 0\n", ["python 'mine.py' runs the file by itself"]),
+    ],
+)
+def test_a_file_that_cannot_be_read_or_run_has_a_remedy(
+    kind: str, source: str | None, hints: list[str], stocked: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.py"
+    if source is None:
+        (tmp_path / "mine2.py").write_text("")
+    else:
+        file.write_text(source)
+    learner = "rules" if kind == "strategy" else "ensemble"
+    error = refused("train", learner, *MARKET, OPTIONS[kind], file, home=stocked)
+    assert error["code"] == f"CONFIG_{kind.upper()}_FILE"
+    assert all(hint in error["hint"] for hint in hints), error["hint"]
+
+
+def test_a_spec_that_cannot_be_read_has_a_remedy(stocked: Path, tmp_path: Path) -> None:
+    gone = refused("train", "--spec", tmp_path / "none.toml", home=stocked)
+    assert gone["code"] == "CONFIG_PATH" and "There is no 'none.toml' in" in gone["hint"]
+    folder = refused("train", "--spec", tmp_path, home=stocked)
+    assert folder["code"] == "CONFIG_PATH" and "name the file in it" in folder["hint"]
+    (tmp_path / "bad.toml").write_text("learner = \n")
+    bad = refused("train", "--spec", tmp_path / "bad.toml", home=stocked)
+    assert bad["code"] == "CONFIG_JSON" and "line 1" in bad["message"] and "TOML" in bad["hint"]

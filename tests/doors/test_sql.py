@@ -56,7 +56,7 @@ def test_columns_that_do_not_fit_are_told(home: Path) -> None:
         assert max(map(len, people.out.splitlines())) <= 80
         shown = people.out.splitlines()[0].split()
         assert shown == columns[: len(shown)] and 3 < len(shown) < len(columns)  # names in full, in their order
-        left = f"note: {len(columns) - len(shown)} columns do not fit; name some, or --csv has all: "
+        left = "note: not all columns fit; name some, or --csv has all. Left out: "
         assert people.err == left + ", ".join(columns[len(shown) :]) + "\n"
     assert assay("sql", "SELECT id, name, status FROM experiments", home=home).err == ""
 

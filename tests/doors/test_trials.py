@@ -87,7 +87,7 @@ def test_a_block_that_is_gone_is_counted_and_told(searched: Searched) -> None:
     assert found["sharpe"]["known"] == before["sharpe"]["known"] - len(POINTS) + 1  # what the row says of its best
     gone = len(POINTS)
     assert found["by_state"] == {"complete": before["by_state"]["complete"] - gone, "unread": gone}
-    assert "blocks of 1 rows are gone" in assay("trials", *MARKET, home=home).out
+    assert "counted, but not looked into: 1 row whose block is gone" in assay("trials", *MARKET, home=home).out
     assert was["trials"]
 
 

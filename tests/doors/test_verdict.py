@@ -67,7 +67,7 @@ def test_a_search_tells_overfitting_plateau_and_tests_for_information(searched: 
     assert beside["trials_variance"] == was["evidence"]["trials_variance"] == pytest.approx(sharpes.var(ddof=1))
     said = assay("runs", "show", was["experiment_id"], home=home).out
     assert "none of it decides" in said and "probability of backtest overfitting" in said
-    assert said.count("(SPA)") == 2
+    assert said.count("SPA test") == 2
 
 
 def test_one_training_has_no_spread_and_no_search(trained: Ran) -> None:
@@ -81,7 +81,7 @@ def test_one_training_has_no_spread_and_no_search(trained: Ran) -> None:
     )
     assert beside["spa"]["record"]["configurations"] == 1
     said = assay("runs", "show", was["experiment_id"], home=home).out
-    assert said.count("(SPA)") == 1 and "spread between" not in said
+    assert said.count("SPA test") == 1 and "variance between trials" not in said
 
 
 @pytest.mark.slow
@@ -106,7 +106,7 @@ def test_the_page_shows_what_stands_beside(ran: Ran) -> None:
     home, was = ran
     page = Path(told("report", was["experiment_id"], home=home)["report"]).read_text()
     assert '<section id="beside">' in page and "Where the checks draw their lines" in page
-    assert "Could luck alone have done it?" in page
+    assert "Would luck explain the best of them?" in page
 
 
 def test_the_verdict_outlives_the_files_of_its_run(ran: Ran) -> None:

@@ -18,11 +18,18 @@ METRICS = {"sharpe": 0.1, "n_obs": float(N)}
     ("change", "begins", "ends"),
     [
         ({}, "edge", "Trade it small: every check passed."),
-        ({"audit": None}, "edge", "looks that were made; still open: audit."),
+        ({"audit": None}, "edge", "trials that were made; still open: audit."),
         ({"active_returns": returns(-0.001)}, "holding", "Leave it: beyond holding its mean position"),
-        ({"active_returns": returns(0.0005)}, "holding", "years) would decide."),
+        ({"active_returns": returns(0.0005)}, "holding", "1,169 more bars (49 days) would decide."),
         ({"active_returns": returns(0.0001)}, "holding", "Waiting will not decide it"),
-        ({"active_returns": None}, "unknown", "Leave it: more bars at this rate would not change that."),
+        ({"active_returns": None}, "unknown", "Do not trade it yet: its exposures were not kept"),
+        ({"n_trades": 0}, "unknown", "It made no trade: loosen its rule"),
+        (
+            {"active_returns": returns(-0.001), "n_trades": 1},
+            "unknown",
+            "Do not trade it: so far it earns no more than holding its average position. A longer record, or a rule "
+            "that trades more often, would tell: 1,000 bars (needs 250) and 1 trade (needs 30).",
+        ),
         (
             {"stressed_returns": returns(-0.001), "break_even": BreakEven(1.4, 0.0021)},
             "costs",
@@ -46,3 +53,10 @@ def test_waiting_is_named_from_ten_times_the_judged_bars_on() -> None:
         word = judge(replace(GOOD, returns=returns(mean), active_returns=returns(mean)))
         said = advice(word, METRICS, bars_per_year=8760)
         assert ("would decide" in said) == waits and ("Waiting will not decide it" in said) != waits
+
+
+def test_an_edge_of_which_a_check_failed_is_not_called_one() -> None:
+    word = judge(replace(GOOD, seed_sharpes=np.array([-0.1, -0.1, -0.2, 0.1, -0.1])))
+    said = advice(word, METRICS, bars_per_year=8760)
+    assert word.word == "PYRITE" and "This is an edge" not in said
+    assert said.startswith("This earns more than holding and luck explain, but a check failed. Leave it: 1 of 5 seeds")

@@ -69,7 +69,7 @@ def test_later_looks_ask_for_a_person(context: Context, monkeypatch: pytest.Monk
     assert today is not None and (today.word, today.looks.n) == ("UNPROVEN", 4)
     (line,) = models(context, limit=5)
     assert (line["verdict"], line["verdict_now"], line["looks_now"]) == ("GOLD", "UNPROVEN", 4)
-    with pytest.raises(StoreError, match="it was GOLD and is UNPROVEN with 4 looks by now, 1 when it was judged"):
+    with pytest.raises(StoreError, match="it was GOLD and is UNPROVEN with 4 trials by now, 1 when it was judged"):
         promote(1, context, by="ann", override="", expected_version=None, file=None)
     done = promote(1, context, by="ann", override="I know", expected_version=None, file=None)
     assert done["aliases"] == ["champion"] and done["judgement"]["word"] == "GOLD"

@@ -67,7 +67,7 @@ def test_own_candidates_are_no_looks_and_those_of_others_are(context: Context, b
     assert (other.n, other.candidates) == (1 + 500 + 1, 0)
     assert [(each.market_key, each.looks) for each in other.others] == [("test|A/USDT|1h", 501)]
     assert other.text == "its own look, 501 under test A/USDT 1h"
-    assert "500 candidates of its own searches" in alone.text
+    assert "not counted: 500 candidates of its own searches" in alone.text
 
 
 @pytest.mark.parametrize(("last", "looks"), [(48, 0), (49, 1)])
@@ -191,7 +191,7 @@ def test_old_rows_are_each_a_look_of_its_own(context: Context, bars: Bars) -> No
     candidates(context, bars, "", 20)
     found = judged(context, bars, scored(context, bars, OWN))
     assert (found.n, found.unknown_rows) == (1 + 3 + 20, 4)
-    assert "4 rows of before looks were told apart count one by one" in found.text
+    assert "counted one by one, on the whole span of each: 4 rows from before schema 0004" in found.text
 
 
 def test_markets_that_one_spec_was_tried_on_are_said(context: Context, bars: Bars) -> None:
@@ -200,7 +200,8 @@ def test_markets_that_one_spec_was_tried_on_are_said(context: Context, bars: Bar
         scored(context, another, identity, recipe="e" * 64)
         scored(context, named(another, "own", f"M{k}/USDT"), identity, recipe="e" * 64)  # the same one
     found = judged(context, bars, scored(context, bars, OWN, recipe="e" * 64))
-    assert found.markets_tried == 3 and "3 markets tried: 3 ×" in found.text
+    assert found.markets_tried == 3 and "tried on 3 markets" in found.text
+    assert "luck alone makes at least one of these 3 GOLD is up to 0.03" in found.text
 
 
 def test_independent_looks_are_told_by_active_returns(context: Context, bars: Bars) -> None:

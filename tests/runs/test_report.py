@@ -18,7 +18,9 @@ from assay.runs.report import render, write_report
 from tests.runs.report_evidence import SYMBOL, evidence_of, market
 
 VOID = {"meta", "br", "rect", "line", "path", "circle", "i"}
-ANCHORS = ["equity", "folds", "returns", "forecast", "importance", "trades", "costs", "quality", "numbers", "spec"]
+ANCHORS = [
+    "equity", "folds", "audit", "returns", "forecast", "importance", "trades", "costs", "quality", "numbers", "spec",
+]  # fmt: skip
 
 
 class Page(HTMLParser):

@@ -36,7 +36,7 @@ def test_one_window(candles: Mapping[str, Bars]) -> None:
     words = words_of(page)
     assert "needs two windows" in words and "at least two judged windows" in words
     assert "Earlier windows" not in words and "in 1 window," in words
-    assert re.search(r"Only \d\d valid trials are compared: patterns of chance", words)
+    assert re.search(r"Compared are only \d\d valid trials: patterns of chance", words)
     assert page.count('class="line earlier"') == 0 and "Correlation" not in words
 
 
@@ -105,7 +105,7 @@ def test_parameters_that_the_first_window_found_and_all_hold(
 
 def test_too_few_valid_trials_are_not_mapped(candles: Mapping[str, Bars]) -> None:
     page = render(search_of(candles, windows=3, trials=6), candles)
-    assert re.search(r"\d+ trials can be compared with another valid one", words_of(page))
+    assert re.search(r"Too few to map: \d+ trials? to compare with another valid one", words_of(page))
     assert "<figure" not in chapter(page, "parameters")
 
 

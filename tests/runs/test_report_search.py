@@ -19,8 +19,8 @@ from .report_search import SPACE, search_of
 from .test_report import backwards, changed, read
 
 ANCHORS = [
-    "configuration", "equity", "windows", "overfit", "search", "parameters", "regimes", "returns", "trades", "costs",
-    "quality", "numbers", "spec",
+    "configuration", "equity", "windows", "overfit", "audit", "search", "parameters", "regimes", "returns", "trades",
+    "costs", "quality", "numbers", "spec",
 ]  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def test_a_replay_covers_what_was_gained() -> None:
     assert report.coverage is not None
     assert report.coverage.rows_asked == QUICK.replays and report.coverage.rows_judged == 2_000
     assert 0.5 < report.coverage.profit_share <= 1.0
-    assert report.coverage.text.startswith("200 of 2,000 judged decisions made again from earlier bars only")
+    assert report.coverage.text.startswith("200 of 2,000 judged decisions were made again from earlier bars only")
 
 
 def test_bars_that_are_copied_lead_to_no_longer_array() -> None:

@@ -171,4 +171,6 @@ def test_a_market_too_thin_for_the_account_is_seen_where_its_volume_has_a_unit()
         told = replace(thin, joined={SERIES: unit_series(unit)})  # type: ignore[arg-type]
         word = judge(walked({"BTC/USDT": told}, at_ten, Costs(fee=0.0, slippage_bps=3.0))[1])
         fills = word.reason("fills")
-        assert fills.state == state and ("beyond 10 % of a bar's value" in fills.text) == (state == "FAIL")
+        assert fills.state == state and ("exceeds 10 % of the value traded in its bar" in fills.text) == (
+            state == "FAIL"
+        )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.door import Document, Exchange, Home, Json, Symbol, Timeframe, number, opened, say, settings
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,14 +56,14 @@ def _people(console: "Console", document: Document, *, existing: bool) -> None:
         console.print(f"This already ran on these data: run {document['experiment_id']}. --force runs it again.")
     console.print(f"{document['name']}   run {document['experiment_id']} ({document['run_id']})", markup=False)
     console.print(
-        f"{document['bars']:,} bars, {document['from'][:16]} to {document['to'][:16]}; "
+        f"{amount(document['bars'], 'bar')}, {document['from'][:16]} to {document['to'][:16]}; "
         f"{'long and short' if document['short'] else 'long only'}; "
         f"trial {document['n_trials']:,} of this market",
         highlight=False,
     )
     _metrics(console, document)
     ends = [f"{words} {int(metrics[name])}" for name, words in _ENDS.items() if metrics[name]]
-    console.print(f"{int(metrics['total_trades']):,} trades; ended by: {', '.join(ends) or '–'}", highlight=False)
+    console.print(f"{amount(metrics['total_trades'], 'trade')}; ended by: {', '.join(ends) or '–'}", highlight=False)
     if document["trades"]:
         _trades(console, document)
     console.print("These parameters were chosen by hand: nothing here is out of sample.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from assay.cli.door import Home, Json, demand_within, number, opened, say
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -166,7 +167,7 @@ def _one(console: "Console", found: dict[str, Any]) -> None:
         lines.append(f"eligible for {lifecycle['eligible_for']}: assay config approve, with --by and --why")
     lines.append(
         f"out of sample: net {_percent(found['net_profit_pct'])}, Sharpe {number(sure['sharpe_ratio'], 2)}, "
-        f"{number(numbers['sample_size'], 0)} trades, p {number(sure['p_value'], 3)}, "
+        f"{amount(numbers['sample_size'], 'trade')}, p {number(sure['p_value'], 3)}, "
         f"stability {number(sure['stability_score'], 2)}"
     )
     for line in lines:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.door import Exchange, Home, Json, Symbol, Timeframe, demand_within, number, opened, say
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -108,18 +109,20 @@ def _imported(console: "Console", found: dict[str, Any]) -> None:
     if "series" in found:
         console.print(
             f"{found['exchange']} {found['symbol']} {found['series']}: "
-            f"{found['values']:,} values, {found['inserted']:,} new"
+            f"{amount(found['values'], 'value')}, {found['inserted']:,} new"
         )
         return
     console.print(
-        f"{found['inserted']:,} bars new, {found['revised']:,} revised, {found['unchanged']:,} already there",
+        f"{amount(found['inserted'], 'new bar')}, {found['revised']:,} revised, {found['unchanged']:,} already there",
         highlight=False,
     )
     _quality(console, found)
 
 
 def _collected(console: "Console", found: dict[str, Any]) -> None:
-    console.print(f"{found['inserted']:,} bars new, {found['revised']:,} revised, {found['requests']} requests")
+    console.print(
+        f"{amount(found['inserted'], 'new bar')}, {found['revised']:,} revised, {amount(found['requests'], 'request')}"
+    )
     if found["quality"] is not None:
         _quality(console, found)
     for warning in found["warnings"]:
@@ -156,17 +159,18 @@ def _candles(console: "Console", found: dict[str, Any]) -> None:
 def _quality(console: "Console", found: dict[str, Any]) -> None:
     q = found["quality"]
     console.print(
-        f"{found['exchange']} {found['symbol']} {found['timeframe']}: {q['bars']:,} bars, {q['first'][:16]} to "
+        f"{found['exchange']} {found['symbol']} {found['timeframe']}: {amount(q['bars'], 'bar')}, {q['first'][:16]} to "
         f"{q['last'][:16]}",
         highlight=False,
     )
     console.print(
-        f"  {q['holes']:,} gaps ({q['missing_bars']:,} bars, longest {q['longest_gap']}), "
-        f"{q['zero_volume']['count']:,} without volume, {q['flat']['count']:,} flat, {len(q['jumps'])} jumps, "
-        f"{len(q['splits'])} split suspects, {len(q['volume_units'])} volume-unit changes",
+        f"  {amount(q['holes'], 'gap')} ({amount(q['missing_bars'], 'bar')}, longest {q['longest_gap']}), "
+        f"{q['zero_volume']['count']:,} without volume, {q['flat']['count']:,} flat, "
+        f"{amount(len(q['jumps']), 'jump')}, "
+        f"{amount(len(q['splits']), 'split suspect')}, {amount(len(q['volume_units']), 'volume-unit change')}",
         highlight=False,
     )
     for code, count in q["quarantined"].items():
-        console.print(f"  set aside: {count} rows {code}", highlight=False)
+        console.print(f"  set aside: {amount(count, 'row')} {code}", highlight=False)
     for warning in q["warnings"]:
         console.print(f"  {warning['code']}: {warning['text']}", markup=False, highlight=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.door import Home, Json, opened, say
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -108,8 +109,12 @@ def export(
 
 
 def _told(done: "Laid", as_json: bool) -> None:
+    from assay.track.upkeep.old_trials import old_trials
+
     kept = None if done.backup is None else str(done.backup)
-    document = {"record": done.where, "schema": done.now, "was": done.was, "backup": kept}
+    document: dict[str, Any] = {"record": done.where, "schema": done.now, "was": done.was, "backup": kept}
+    if done.old_trials:
+        document |= {"old_trials": done.old_trials, "note": old_trials(done.old_trials)}
     say(document, lambda console: _laid(console, document), as_json=as_json)
 
 
@@ -119,29 +124,34 @@ def _laid(console: "Console", document: dict[str, Any]) -> None:
     console.print(f"{document['record']}: schema {now}{before}", markup=False, highlight=False, soft_wrap=True)
     if document["backup"]:
         console.print(f"backup {document['backup']}", markup=False, highlight=False, soft_wrap=True)
+    if "note" in document:
+        console.print(f"note: {document['note']}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _checked(console: "Console", document: dict[str, Any]) -> None:
     for finding in document["findings"]:
         console.print(f"{finding['check']:<12}{finding['text']}", markup=False, highlight=False, soft_wrap=True)
-    whole = "" if document["findings"] else f": all is well, {document['trials']:,} ledger rows hold"
+        console.print(f"{'':<12}{finding['remedy']}", markup=False, highlight=False, soft_wrap=True)
+    count, trials = len(document["findings"]), amount(document["trials"], "ledger row")
+    whole = f": {amount(count, 'finding')}" if count else f": all is well, {trials} verified"
     told = f"{document['record']}: schema {document['schema']}{whole}"
     console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def _accepted(console: "Console", done: list[dict[str, Any]]) -> None:
     for each in done:
-        told = f"{each['market_key'] or 'the ledger'}: goes on without {each['missing_rows']:,} rows; "
-        told += f"their {each['missing_configs']:,} looks count on"
+        told = f"{each['market_key'] or 'the ledger'}: goes on without {amount(each['missing_rows'], 'row')}; "
+        told += f"still counted: {amount(each['missing_configs'], 'look')}"
         console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def _copied(console: "Console", document: dict[str, Any]) -> None:
-    told = f"{document['backup']}: {document['bytes']:,} bytes, {sum(document['rows'].values()):,} rows, checked"
+    rows = amount(sum(document["rows"].values()), "row")
+    told = f"{document['backup']}: {document['bytes']:,} bytes, {rows}, checked"
     console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def _exported(console: "Console", document: dict[str, Any]) -> None:
     rows = document["rows"]
-    told = f"{document['folder']}: {len(rows)} files, {sum(rows.values()):,} rows"
+    told = f"{document['folder']}: {amount(len(rows), 'file')}, {amount(sum(rows.values()), 'row')}"
     console.print(told, markup=False, highlight=False, soft_wrap=True)

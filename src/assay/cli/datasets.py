@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.door import Document, Home, Json, demand_within, opened, say
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,7 +95,7 @@ def _of_dataset(console: "Console", document: Document) -> None:
             console.print(f"   └ model {model}", soft_wrap=True, highlight=False, markup=False)
         for name in run["configurations"]:
             console.print(f"   └ configuration {name}", soft_wrap=True, highlight=False, markup=False)
-        _said(console, f"   └ {run['trades']:,} trades")
+        _said(console, f"   └ {amount(run['trades'], 'trade')}")
     if not document["runs"]:
         console.print("no run used it")
     _more(console, len(document["runs"]))
@@ -115,7 +116,7 @@ def _of_model(console: "Console", document: Document) -> None:
     for word in ("parents", "model_parents"):
         if document[word]:
             _said(console, f"   {word.replace('_', ' ')}: {', '.join(map(str, document[word]))}")
-    console.print(f"came of it: {document['trades']:,} trades out of sample", highlight=False)
+    console.print(f"came of it: {amount(document['trades'], 'trade')} out of sample", highlight=False)
     for name in document["configurations"]:
         console.print(f"  configuration {name}", soft_wrap=True, highlight=False, markup=False)
 

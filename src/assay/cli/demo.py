@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.door import Home, Json, number, opened, say
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +45,7 @@ def _people(console: "Console", rows: "list[DemoRow]", seconds: float) -> None:
         m, found = row.document["metrics"], row.document
         record = (
             f"net {number(m['net_profit'], percent=True)}, holding {number(m['buy_and_hold'], percent=True)}\n"
-            f"Sharpe {number(m['sharpe_annual'], 2)} a year, {found['trades']} trades"
+            f"Sharpe {number(m['sharpe_annual'], 2)} a year, {amount(found['trades'], 'trade')}"
         )
         table.add_row(f"{row.market}\n{row.truth}", record, found["verdict"], found["advice"])
     console.print(table)

@@ -18,6 +18,7 @@ from assay.cli.door import (
     say,
     settings,
 )
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,7 +225,7 @@ def _by_fold(console: "Console", document: dict[str, Any], out: Path | None) -> 
 
 
 def _candidates(console: "Console", document: dict[str, Any]) -> None:
-    console.print(f"{document['target_lag']} bars ahead, train rows of {document['folds']} folds")
+    console.print(f"{amount(document['target_lag'], 'bar')} ahead, train rows of {amount(document['folds'], 'fold')}")
     table = _table(("column", "rate", "lowest", "highest", "events", "psi", "verdict"))
     for row in document["candidates"]:
         table.add_row(
@@ -237,7 +238,9 @@ def _candidates(console: "Console", document: dict[str, Any]) -> None:
 
 def _heading(console: "Console", document: dict[str, Any]) -> None:
     market = f"{document['exchange']} {document['symbol']} {document['timeframe']}"
-    console.print(f"{market}: {document['bars']:,} bars, {len(document['folds'])} folds", markup=False)
+    console.print(
+        f"{market}: {amount(document['bars'], 'bar')}, {amount(len(document['folds']), 'fold')}", markup=False
+    )
     console.print(f"target {document['target']}", markup=False)
     console.print(
         f"agreement of ranks {number(document['rank_corr'], 2)}, stability of the choice (Nogueira) "
@@ -272,11 +275,13 @@ def _described(console: "Console", rows: list[dict[str, Any]]) -> None:
 
 def _checked(console: "Console", document: dict[str, Any]) -> None:
     ends = "keeps to the contract" if document["passed"] else "does not pass"
-    console.print(f"{document['file']} {ends} on {document['market']}, {document['bars']:,} bars.", markup=False)
+    console.print(
+        f"{document['file']} {ends} on {document['market']}, {amount(document['bars'], 'bar')}.", markup=False
+    )
     for name, each in document["features"].items():
         console.print(f"  {name}: unit {each['unit']}, lookback {each['lookback']:,}", markup=False, highlight=False)
-    asked = ", ".join(f"{n} {probe}" for probe, n in document["checks"].items())
-    console.print(f"asked: {asked}", highlight=False, markup=False)
+    by_probe = ", ".join(f"{probe} {n:,}" for probe, n in document["checks"].items())
+    console.print(f"comparisons by kind: {by_probe}", highlight=False, markup=False)
     for note in document["notes"]:
         console.print(f"note: {note}", highlight=False, markup=False)
     for each in document["violations"]:
@@ -288,7 +293,8 @@ def _computed(console: "Console", document: dict[str, Any]) -> None:
 
     market = f"{document['exchange']} {document['symbol']} {document['timeframe']}"
     console.print(
-        f"{document['set']} on {market}: {document['bars']:,} bars, {len(document['features'])} columns, "
+        f"{document['set']} on {market}: {amount(document['bars'], 'bar')}, "
+        f"{amount(len(document['features']), 'column')}, "
         f"lookback {document['lookback']}, {number(document['quality'], percent=True)} finite after it"
     )
     shown = Table(box=None, pad_edge=False)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.door import Document, Home, Json, opened, say
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,10 +43,12 @@ def _one(console: "Console", found: Document) -> None:
     console.print(f"serves as {', '.join(found['aliases']) or 'nothing'}", highlight=False)
     age = found["age"]
     if age is not None:
-        text = f"learnt to {age['learnt_to'][:16]}, {age['days']:,.0f} days ago; newest candle {age['newest'][:16]}"
-        console.print(text, markup=False, highlight=False)
+        text = f"learnt to {age['learnt_to'][:16]}, {amount(round(age['days']), 'day')} ago"
+        console.print(f"{text}; newest candle {age['newest'][:16]}", markup=False, highlight=False)
         if age["gap_bars"]:
-            console.print(f"{age['gap_bars']:,} bars are missing between what it learnt from and the first newer one")
+            console.print(
+                f"between what it learnt from and the first newer bar is a gap of {amount(age['gap_bars'], 'bar')}"
+            )
     for each in found["reasons"]:
         console.print(f"  {each['state']:<8}{each['check']:<9}{each['text']}", markup=False, highlight=False)
     beside = found["monitoring"]

@@ -8,6 +8,7 @@ import typer
 from assay.cli import health
 from assay.cli.door import Home, Json, demand_within, number, opened, say
 from assay.cli.verdict import holdout
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -216,7 +217,7 @@ def _one(console: "Console", found: dict[str, Any]) -> None:
         f"verdict {_word(found)}",
     ]
     if found["verdict_now"] and found["verdict_now"] != found["verdict"]:
-        lines.append(f"{found['looks_now']:,} looks at its bars by now; who serves is not withdrawn by them")
+        lines.append(f"{amount(found['looks_now'], 'trial')} on its bars by now; who serves is not withdrawn by them")
     if found["deleted_at"]:
         lines.append(f"its files were removed {found['deleted_at'][:19]}")
     if found["override"]:
@@ -239,7 +240,7 @@ def _checked(console: "Console", found: dict[str, Any]) -> None:
     for fault in found["faults"]:
         text = f"{fault['model_id']}: {fault['integrity']} ({fault['code']}) {fault['why']}"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{found['checked']} models read, {len(found['faults'])} with a fault", highlight=False)
+    console.print(f"{amount(found['checked'], 'model')} read, {len(found['faults'])} with a fault", highlight=False)
 
 
 def _pruned(console: "Console", found: dict[str, Any]) -> None:
@@ -249,8 +250,7 @@ def _pruned(console: "Console", found: dict[str, Any]) -> None:
     for each in found["orphans"]:
         console.print(f"{each['path']}: {verb}, no row points to it", markup=False, highlight=False, soft_wrap=True)
     size = f"{found['bytes'] / 1024 / 1024:.1f} MiB"
-    console.print(
-        f"{len(found['models'])} models and {len(found['orphans'])} files without a row {verb}, {size}", highlight=False
-    )
+    files = amount(len(found["orphans"]), "file")
+    console.print(f"{amount(len(found['models']), 'model')} and {files} without a row {verb}, {size}", highlight=False)
     if found["why"]:
         console.print(f"Nothing was deleted: {found['why']}.", highlight=False)

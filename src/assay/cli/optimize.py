@@ -7,6 +7,7 @@ import typer
 
 from assay.cli.door import Audit, Document, Exchange, Home, Json, Symbol, Timeframe, number, opened, say, settings
 from assay.cli.verdict import word
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,8 +72,8 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
         console.print(f"This spec already ran on these data: run {document['experiment_id']}. --force searches again.")
     console.print(f"{document['name']}   run {document['experiment_id']} ({document['run_id']})", markup=False)
     console.print(
-        f"{document['trials']:,} trials ({document['valid_trials']:,} valid) by {document['method']} search in "
-        f"{len(document['windows'])} window{'s' if len(document['windows']) > 1 else ''}; "
+        f"{amount(document['trials'], 'trial')} ({document['valid_trials']:,} valid) by {document['method']} search in "
+        f"{amount(len(document['windows']), 'window')}; "
         f"{document['seconds']:.1f} s, of these {document['engine_seconds']:.1f} s in the engine",
         highlight=False,
     )

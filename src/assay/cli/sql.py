@@ -9,6 +9,7 @@ import typer
 
 from assay.cli.door import Home, Json, demand_within, opened, say
 from assay.kernel.errors import ConfigError
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +39,7 @@ def sql(
     with opened(home, existing="home") as context:
         found = question(statement, context, store=store, limit=limit)
     if found.answer.more:
-        sys.stderr.write(f"note: more than {limit:,} rows; --limit shows more\n")
+        sys.stderr.write(f"note: more than {amount(limit, 'row')}; --limit shows more\n")
     if as_csv:
         return _csv(found.answer)
     rows = [[plain(value) for value in row] for row in found.answer.rows]
@@ -98,7 +99,7 @@ def _table(console: "Console", document: dict[str, Any]) -> None:
     console.print(table)
     if fitting < len(columns):
         left = ", ".join(columns[fitting:])
-        sys.stderr.write(f"note: {len(columns) - fitting} columns do not fit; name some, or --csv has all: {left}\n")
+        sys.stderr.write(f"note: not all columns fit; name some, or --csv has all. Left out: {left}\n")
 
 
 def _widths(columns: list[str], rows: list[list[str]], room: int) -> list[int]:

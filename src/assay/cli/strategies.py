@@ -7,6 +7,7 @@ import typer
 
 from assay.cli.door import Home, Json, opened, say
 from assay.kernel.errors import ConfigError
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,7 +114,7 @@ def _shown(console: "Console", found: dict[str, Any]) -> None:
 
     console.print(f"[bold]{found['strategy']}[/bold]")
     console.print(found["what"], markup=False, highlight=False)
-    lookback = "–" if found["lookback"] is None else f"{found['lookback']:,} bars of {found['timeframe']}"
+    lookback = "–" if found["lookback"] is None else f"{amount(found['lookback'], 'bar')} of {found['timeframe']}"
     console.print(
         f"sides: {'long and short' if found['two_sided'] else 'long only'}   volume: "
         f"{'needed' if found['needs_volume'] else 'not needed'}   lookback: {lookback}   "
@@ -150,8 +151,8 @@ def _value(value: Any) -> str:
 def _checked(console: "Console", found: dict[str, Any]) -> None:
     console.print(f"{found['strategy']} keeps to the contract on {found['market']}.", markup=False)
     console.print(
-        f"{found['bars']:,} bars, {found['signals']:,} signals, lookback {found['lookback']:,}; asked at "
-        f"{found['asked']} bars whether a later one changes the answer.",
+        f"{amount(found['bars'], 'bar')}, {amount(found['signals'], 'signal')}, lookback {found['lookback']:,}. "
+        f"Does a later bar change the answer? Compared at {amount(found['asked'], 'bar')}: no.",
         highlight=False,
     )
     closed = found["closed"]

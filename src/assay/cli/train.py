@@ -49,7 +49,10 @@ def train(
         "features": features, "bars": bars, "seed": seed, "params.strategy": strategy, "target.name": target,
         "folds.train_bars": train_bars, "folds.test_bars": test_bars,
     }  # fmt: skip
-    chosen = build_spec(spec, {k: v for k, v in flags.items() if v is not None}, settings(setting or []))
+    chosen = build_spec(
+        spec, {k: v for k, v in flags.items() if v is not None}, settings(setting or []),
+        strategy_file=strategy_file, features_file=own,
+    )  # fmt: skip
     from assay.cli.optimize import people as searched
     from assay.runs.execute import execute
 

@@ -6,6 +6,7 @@ import typer
 
 from assay.cli.door import Document, Home, Json, demand_within, number, opened, say
 from assay.kernel.errors import ConfigError
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,32 +46,50 @@ def _markets(console: "Console", rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from assay.track.upkeep.old_trials import old_trials
+
     if not rows:
         console.print(_NONE)
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("market", "trials", "rows", "runs", "first", "last"):
-        right = column in ("trials", "rows", "runs")
+    some_gone = any(row["missing"] for row in rows)
+    counted = ["trials", "rows", "runs", *(["missing"] if some_gone else [])]
+    for column in ("market", *counted, "first", "last"):
+        right = column in counted
         table.add_column(
-            column, justify="right" if right else "left", no_wrap=True, overflow="ellipsis",
-            max_width=30 if column == "market" else None,
+            "gone" if column == "missing" else column, justify="right" if right else "left", no_wrap=True,
+            overflow="ellipsis", max_width=(26 if some_gone else 30) if column == "market" else None,
         )  # fmt: skip
     for row in rows:
-        counts = (f"{row[name]:,}" for name in ("trials", "rows", "runs"))
-        table.add_row(Text(row["market_key"]), *counts, row["first"][:10], row["last"][:10])
+        counts = (f"{row[name]:,}" for name in counted)
+        days = ("–" if row[name] is None else row[name][:10] for name in ("first", "last"))
+        table.add_row(Text(row["market_key"]), *counts, *days)
     console.print(table)
+    if some_gone:
+        console.print("gone: trials whose rows are missing, accepted by assay db accept-head; they still count")
+    old = sum(row["old"] for row in rows)
+    if old:
+        console.print(f"note: {old_trials(old)}", markup=False, highlight=False)
 
 
 def _tried(console: "Console", found: Document) -> None:
-    if not found["rows"]:
+    if not found["rows"] and not found["missing"]:
         console.print(_none_of(found))
         return
     sharpe = found["sharpe"]
     rows, judged = found["rows"], found["identities"]
-    told = f"{found['trials']:,} trials in {rows:,} rows of the ledger, of {judged:,} that were judged"
-    console.print(told, highlight=False)
+    which = amount(judged, "identity", "identities")
+    console.print(
+        f"{amount(found['trials'], 'trial')} in {amount(rows, 'row')} of the ledger, of {which}", highlight=False
+    )
+    for gone in found["missing"]:
+        console.print(_missing(gone), highlight=False, markup=False)
+    if found["old"]:
+        console.print(f"note: {found['old_text']}", highlight=False, markup=False)
+    if not rows:
+        return
     for key, count in found.get("also", {}).items():
-        console.print(f"these candles have {count:,} trials under {key}", highlight=False, markup=False)
+        console.print(f"these candles have {amount(count, 'trial')} under {key}", highlight=False, markup=False)
     console.print(f"by learner: {_counts(found['by_learner'])}", highlight=False)
     console.print(f"by state: {_counts(found['by_state'])}", highlight=False)
     console.print(
@@ -79,10 +98,11 @@ def _tried(console: "Console", found: Document) -> None:
         highlight=False,
     )
     for key, chain in found["chains"].items():
-        told = f"whole, {chain['rows']:,} rows" if chain["state"] == "whole" else f"BROKEN: {chain['text']}"
+        told = f"whole, {amount(chain['rows'], 'row')}" if chain["state"] == "whole" else f"BROKEN: {chain['text']}"
         console.print(f"chain {key}: {told}", highlight=False, markup=False)
     if found["unread"]:
-        console.print(f"blocks of {found['unread']} rows are gone or damaged: counted, not looked into")
+        rows = amount(found["unread"], "row")
+        console.print(f"counted, but not looked into: {rows} whose block is gone or damaged")
     _latest(console, found["latest"])
 
 
@@ -103,6 +123,14 @@ def _latest(console: "Console", rows: list[dict[str, Any]]) -> None:
             row["method"], f"{row['trials']:,}", row["state"], number(row["sharpe"], 4),
         )  # fmt: skip
     console.print(table)
+
+
+def _missing(gone: Document) -> str:
+    by = f" by {gone['by']}" if gone["by"] else ""
+    return (
+        f"gone from {gone['market_key']}: {amount(gone['rows'], 'row')} with {amount(gone['looks'], 'trial')}, still "
+        f"counted; accepted {gone['time'][:10]}{by}: {gone['reason']}"
+    )
 
 
 def _none_of(found: Document) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from assay.cli.door import Document, Home, Json, number, opened, say
 from assay.cli.verdict import reasons
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,7 +85,7 @@ def _plain(console: "Console", lines: list[str]) -> None:
 
 def _line(found: Document) -> str:
     seen = found["trials_before"]
-    before = f"; {seen:,} trial{'s' if seen > 1 else ''} had been scored on it before" if seen else ""
+    before = f"; scored on it before: {amount(seen, 'trial')}" if seen else ""
     return (
         f"{found['exchange']} {found['symbol']}: locked from {found['from'][:16]} on by {found['by']}, read "
         f"{_times(found['readings'])}{before}"
@@ -116,6 +117,6 @@ def _read(console: "Console", found: Document) -> None:
         console,
         [
             f"net {number(m['net_profit'], percent=True)}, Sharpe {number(m['sharpe_annual'], 2)} a year, "
-            f"{number(m['total_trades'], 0)} trades; kept with run {found['run']}"
+            f"{amount(m['total_trades'], 'trade')}; kept with run {found['run']}"
         ],
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assay.cli.door import Document, number
+from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,8 +33,8 @@ def cost_of_audit(document: Document) -> Iterator[str]:
     """What the causality audit asked, and how long that took of the run; nothing where there was none."""
     audit, seconds = document.get("audit"), (document.get("environment") or {}).get("audit_seconds")
     if audit and seconds and document.get("seconds"):
-        asked = ", ".join(f"{n} {probe}" for probe, n in audit["checks"].items())
-        yield f"the audit took {seconds:.1f} s of {document['seconds']:.1f} s: {asked}"
+        by_probe = ", ".join(f"{probe} {n:,}" for probe, n in audit["checks"].items())
+        yield f"the audit took {seconds:.1f} s of {document['seconds']:.1f} s; comparisons by kind: {by_probe}"
 
 
 def reasons(console: "Console", document: Document) -> None:
@@ -53,7 +54,7 @@ def holdout(document: Document) -> Iterator[str]:
         m = read["metrics"]
         yield (
             f"holdout: read {read['time'][:16]} by {read['by']}: {read['verdict']} there, Sharpe "
-            f"{number(m['sharpe_annual'], 2)} a year, {number(m['total_trades'], 0)} trades"
+            f"{number(m['sharpe_annual'], 2)} a year, {amount(m['total_trades'], 'trade')}"
         )
 
 
@@ -62,8 +63,9 @@ def beside(document: Document) -> Iterator[str]:
     told = document.get("information") or {}
     if told.get("trials_variance") and told["deflated_by_spread"] is not None:
         yield (
-            f"by the spread between trials (variance {told['trials_variance']:.3g}) luck would show "
-            f"{number(told['luck_by_spread'], 4)}; deflated probability {number(told['deflated_by_spread'])}"
+            f"the luckiest of these trials would show a Sharpe ratio of {number(told['luck_by_spread'], 4)} a bar "
+            f"without any skill (variance between trials {told['trials_variance']:.3g}); probability that this record "
+            f"has more: {number(told['deflated_by_spread'])}"
         )
     if told.get("deflated") is not None:
         yield f"deflated Sharpe probability {number(told['deflated'])}, haircut {number(told.get('haircut'), 2)}"
@@ -71,12 +73,12 @@ def beside(document: Document) -> Iterator[str]:
         yield f"probability of backtest overfitting {number(told['pbo'], 2)}"
     if told.get("plateau") is not None:
         yield f"neighbours of the best parameters keep {number(told['plateau'], 2)} of its score"
-    for name, of in (("record", "on the judged bars"), ("search", "of the search, where it searched")):
+    for name, of in (("record", "on the judged bars"), ("search", "of the search, on the bars of the search")):
         found = (told.get("spa") or {}).get(name)
         if found is not None and found["cash"]["consistent"] is not None:
-            count = found["configurations"]
+            several = amount(found["configurations"], "configuration")
             yield (
-                f"luck alone (SPA), {count} configuration{'s' if count > 1 else ''} {of}: "
-                f"p {number(found['cash']['consistent'], 2)} against cash, "
-                f"{number(found['buy_and_hold']['consistent'], 2)} against buy and hold"
+                f"Hansen's SPA test, {several} {of}: the best would look this good by luck with probability "
+                f"{number(found['cash']['consistent'], 2)} if none really beat cash, "
+                f"{number(found['buy_and_hold']['consistent'], 2)} if none beat buying and holding"
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from assay.kernel.errors import AssayError, ConfigError, shown
+from assay.kernel.unread import unread_hint
 from assay.kernel.usercode import UserCode, offer_modules, read_user_code
 
 
@@ -25,7 +26,8 @@ def run_user_code(path: Path, *, kind: str, code: str) -> tuple[ModuleType, User
     try:
         source = read_user_code(path)
     except OSError as error:
-        raise refused(path, f"cannot be read: {error.strerror}", kind=kind, code=code) from error
+        hint = unread_hint(path, error)
+        raise refused(path, f"cannot be read: {error.strerror}", kind=kind, code=code, hint=hint) from error
     offer_modules(source)
     module = ModuleType(f"assay_user_{kind}_{path.stem}")
     module.__file__ = str(path)
@@ -37,14 +39,27 @@ def run_user_code(path: Path, *, kind: str, code: str) -> tuple[ModuleType, User
         raise
     except SyntaxError as error:
         at = error.lineno or text[: text.find(b"\0") + 1].count(b"\n") + 1  # of a NUL no line is told
-        raise refused(path, f"line {at}: {error.msg}", kind=kind, code=code, line=at) from error
+        hint = f"Correct line {at}; python -m py_compile {shown(path.name)} marks the place."
+        raise refused(path, f"line {at}: {error.msg}", kind=kind, code=code, hint=hint, line=at) from error
     except (Exception, SystemExit) as error:  # a file that exits must not end the command without a word
         line = own_line(error, str(path))
         where = f"line {line}: " if line else ""
-        raise refused(path, f"{where}{type(error).__name__}: {error}", kind=kind, code=code, line=line) from error
+        why = f"{where}{type(error).__name__}: {error}"
+        raise refused(path, why, kind=kind, code=code, hint=_raised_hint(path, error), line=line) from error
     finally:
         sys.path[:] = folders  # what it adds must not decide which modules belong to the next file
     return module, source
+
+
+def _raised_hint(path: Path, error: BaseException) -> str:
+    """What to do about an exception that a file raised while it was loaded."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = shown(error.name.partition(".")[0])[1:-1]
+        return (
+            f"Put {top}.py into the folder of {shown(path.name)} if it is yours; else install the package that has it "
+            f"into the environment of assay (often python -m pip install {top})."
+        )
+    return f"python {shown(path.name)} runs the file by itself and shows where it fails."
 
 
 def refused(path: Path, why: str, *, kind: str, code: str, hint: str = "", **facts: object) -> ConfigError:

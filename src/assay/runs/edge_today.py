@@ -11,6 +11,7 @@ import polars as pl
 
 from assay.kernel.errors import ArtifactError
 from assay.kernel.parse import parse
+from assay.kernel.plural import amount
 from assay.kernel.spec import TrainSpec
 from assay.runs import keep
 from assay.runs.context import Context
@@ -103,5 +104,5 @@ def fault_of(today: Today | None, stored: Mapping[str, Any] | None) -> str:
     if today is None or (stored or {}).get("word") != "GOLD" or today.word == "GOLD":
         return ""
     then = int(((stored or {}).get("looks") or {}).get("n", 0))
-    more = f"{today.looks.n:,} looks by now" + (f", {then:,} when it was judged" if then else "")
+    more = f"{amount(today.looks.n, 'trial')} by now" + (f", {then:,} when it was judged" if then else "")
     return f"it was GOLD and is {today.word} with {more} ({today.edge.text})"

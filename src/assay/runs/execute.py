@@ -6,6 +6,7 @@ from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
 from assay.runs.documents import TrainResult
 from assay.runs.own_features import demand_none
+from assay.runs.specs import demand_files
 
 
 def execute(
@@ -18,9 +19,10 @@ def execute(
 ) -> TrainResult:
     """`assay.runs.train.train`, or for learner ``rules`` `assay.runs.optimize.optimize`; raises what they raise.
 
-    file: of a strategy that is the user's own.   features_file: of columns that are; rules read none (ConfigError
-    ``CONFIG_FEATURE_FILE``).
+    file: of a strategy that is the user's own, of rules only (ConfigError ``CONFIG_STRATEGY_FILE``).   features_file:
+    of columns that are; rules read none (ConfigError ``CONFIG_FEATURE_FILE``).
     """
+    demand_files(spec.learner, file, features_file)
     if spec.learner == "rules":
         demand_none(spec, features_file)
         from assay.runs.optimize import optimize

@@ -18,6 +18,7 @@ from assay.kernel.arrays import BoolArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ArtifactError
 from assay.kernel.instrument import markets_of
+from assay.kernel.plural import amount
 from assay.kernel.timeframe import Timeframe
 from assay.runs.again import Again
 from assay.runs.context import Context
@@ -321,15 +322,30 @@ def _text(found: Looks, context: Context) -> str:
     if found.judged_before:
         told.append(f"this was judged {_times(found.judged_before)} before")
     if found.candidates:
-        told.append(f"{found.candidates:,} candidates of its own searches were chosen before these bars")
+        told.append(
+            f"not counted: {amount(found.candidates, 'candidate')} of its own searches, tried before these bars"
+        )
     if found.unknown_rows:
-        told.append(f"{found.unknown_rows:,} rows of before looks were told apart count one by one")
+        told.append(
+            f"counted one by one, on the whole span of each: {amount(found.unknown_rows, 'row')} from before schema "
+            "0004, of which neither identity nor scored intervals are stored"
+        )
     if found.missing:
-        told.append(f"{found.missing:,} looks whose rows are gone count on")
+        told.append(f"counted although the rows are gone: {amount(found.missing, 'look')}")
     if found.markets_tried > 1:
-        k, error = found.markets_tried, error_of(context.limits)
-        told.append(f"{k} markets tried: {k} × {error:g} GOLD expected by luck")
+        told.append(several_markets(found.markets_tried, error_of(context.limits)))
     return "; ".join(told)
+
+
+def several_markets(markets: int, error: float) -> str:
+    """What the accepted error amounts to for one spec that was tried on several markets, each judged by itself."""
+    total = markets * error
+    luck = (
+        f"the chance that luck alone makes at least one of these {markets} GOLD is up to {total:.3g}"
+        if total < 1
+        else f"up to {total:.0f} of these {markets} would be GOLD by luck alone"
+    )
+    return f"this spec was tried on {markets} markets, and the accepted error of {error:g} adds up over them: {luck}"
 
 
 def error_of(limits: Thresholds) -> float:

@@ -12,7 +12,9 @@ from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.parse import parse
 from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.kernel.unread import unread_hint
 from assay.runs.texts import typed
+from assay.runs.trainers import LEARNERS, demand_learner
 
 _LARGEST = 1024 * 1024
 _PARTS = ("target", "folds", "sizing", "costs", "filter", "params")
@@ -20,19 +22,28 @@ _FREE = {"rules": ("fixed", "space")}  # tables inside a learner's own parameter
 _OWN = {"target": {"name"}, "sizing": {"name"}}  # fields beside the free `params` of these parts
 
 
-def build_spec(path: Path | None, flags: Mapping[str, Any], settings: Mapping[str, str]) -> TrainSpec:
+def build_spec(
+    path: Path | None, flags: Mapping[str, Any], settings: Mapping[str, str], *, strategy_file: Path | None = None,
+    features_file: Path | None = None,
+) -> TrainSpec:  # fmt: skip
     """The spec of a training: file first, flags over it, settings over both.
 
     flags:    dotted paths of the spec with values of the right type.
     settings: texts, read as TOML values (``0.1``, ``true``, ``[1, 2]``), else taken as text. A path with a dot
               addresses a part of the spec (``costs.fee``, ``target.horizon``), a bare name the trainer's parameter.
+    strategy_file, features_file: the user's own, given with the spec.
 
-    Raises ConfigError naming the file, path or key, and the nearest known name.
+    Raises ConfigError naming the file, path or key, and the nearest known name. What does not go with the learner at
+    all is said before what is wrong with a single setting.
     """
     document = {} if path is None else read_document(path)
     for name, value in flags.items():
         _put(document, name, value)
     document.setdefault("learner", "ensemble")
+    if isinstance(document["learner"], str):
+        demand_learner(document["learner"])
+        demand_files(document["learner"], strategy_file, features_file)
+        _demand_no_strategy(document["learner"], flags)
     if document["learner"] == "rules":
         document.setdefault("features", [])
     for name, text in settings.items():
@@ -54,7 +65,8 @@ def read_document(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)  # a pipe or a device has no size to ask for
     except OSError as error:
-        raise ConfigError(f"spec {shown(str(path))}: {error.strerror}", code="CONFIG_PATH", field="spec") from error
+        text = f"spec {shown(str(path))} cannot be read: {error.strerror}"
+        raise ConfigError(text, code="CONFIG_PATH", hint=unread_hint(path, error), field="spec") from error
     if len(data) > _LARGEST:
         raise ConfigError(f"spec {shown(str(path))} is larger than 1 MiB (size)", code="CONFIG_TOO_LARGE", field="spec")
     try:
@@ -64,7 +76,10 @@ def read_document(path: Path) -> dict[str, Any]:
         raise ConfigError(f"spec {shown(str(path))} is nested too deep (depth)", code="CONFIG_TOO_LARGE") from error
     except ValueError as error:
         raise ConfigError(
-            f"spec {shown(str(path))} cannot be read: {error}", code="CONFIG_JSON", field="spec"
+            f"spec {shown(str(path))} cannot be read: {error}",
+            code="CONFIG_JSON",
+            hint="A name that ends in .json is read as JSON, any other as TOML: texts in quotes, lists in brackets.",
+            field="spec",
         ) from error
     if not isinstance(document, dict):
         raise ConfigError(f"spec {shown(str(path))} must hold one table", code="CONFIG_JSON", field="spec")
@@ -80,13 +95,7 @@ def _address(name: str, learner: str) -> str:
         if name in top:
             return name
         if name not in known:
-            near = did_you_mean(name, [*known, *top, *_dotted()])
-            raise ConfigError(
-                f"unknown parameter {shown(name)} of {learner}; {near or 'known: ' + ', '.join(known)}",
-                code="CONFIG_PARAMETER",
-                hint=near,
-                field=name[:64],
-            )
+            raise _unknown_parameter(name, learner, [*known, *top, *_dotted()])
         return f"params.{name}"
     if part in _FREE.get(learner, ()):
         return f"params.{name}"
@@ -96,6 +105,52 @@ def _address(name: str, learner: str) -> str:
     if part in _OWN and key not in _OWN[part] and not key.startswith("params."):
         return f"{part}.params.{key}"
     return name
+
+
+def _unknown_parameter(name: str, learner: str, names: list[str]) -> ConfigError:
+    """Of a name that another learner has, which; else the nearest, or all of the learner."""
+    others = [each for each in LEARNERS if each != learner and name in parameter_names(each)]
+    if others:
+        text = f"{shown(name)} is a parameter of learner {others[0]}, not of {learner}"
+        hint = f"Leave it out, or train {others[0]}."
+    else:
+        hint = did_you_mean(name, names)
+        text = f"unknown parameter {shown(name)} of {learner}; "
+        text += hint or "known: " + ", ".join(parameter_names(learner))
+    return ConfigError(text, code="CONFIG_PARAMETER", hint=hint, field=name[:64])
+
+
+def demand_files(learner: str, strategy_file: Path | None, features_file: Path | None) -> None:
+    """Raise ConfigError for a file of the user's own that the learner does not read.
+
+    ``CONFIG_FEATURE_FILE`` for features that are given to rules, ``CONFIG_STRATEGY_FILE`` for a strategy that is given
+    to any other learner.
+    """
+    if learner == "rules" and features_file is not None:
+        raise ConfigError(
+            "learner rules reads candles and no features; a file of features is given",
+            code="CONFIG_FEATURE_FILE",
+            hint="Leave --features-file out: a rule computes what it needs in its own file. Or train ensemble.",
+            field="features_file",
+        )
+    if learner != "rules" and strategy_file is not None:
+        raise ConfigError(
+            f"learner {learner} learns from features and reads no strategy; a strategy file is given",
+            code="CONFIG_STRATEGY_FILE",
+            hint="Leave --strategy-file out, or trade the strategy: assay train rules --strategy-file FILE.",
+            field="strategy_file",
+        )
+
+
+def _demand_no_strategy(learner: str, flags: Mapping[str, Any]) -> None:
+    name = flags.get("params.strategy")
+    if learner != "rules" and name is not None:
+        raise ConfigError(
+            f"learner {learner} learns from features and trades no strategy; --strategy is {shown(name)}",
+            code="CONFIG_PARAMETER",
+            hint="Leave --strategy out, or trade the strategy: assay train rules --strategy NAME.",
+            field="strategy",
+        )
 
 
 def _dotted() -> list[str]:

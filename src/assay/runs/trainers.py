@@ -20,12 +20,19 @@ def trainer_of(spec: TrainSpec) -> Trainer:
 
         sizing(spec.sizing)
         return EnsembleTrainer(ensemble_params(spec.params), spec.sizing, may_short(spec))
-    near = did_you_mean(spec.learner, LEARNERS)
-    raise ConfigError(
-        f"learner {shown(spec.learner)} is unknown; {near or 'Assay has ' + ', '.join(LEARNERS)}",
-        code="CONFIG_LEARNER",
-        hint=near,
-    )
+    raise _unknown(spec.learner)
+
+
+def demand_learner(name: str) -> None:
+    """Raise ConfigError ``CONFIG_LEARNER`` unless there is such a learner."""
+    if name not in LEARNERS:
+        raise _unknown(name)
+
+
+def _unknown(name: str) -> ConfigError:
+    near = did_you_mean(name, LEARNERS)
+    text = f"learner {shown(name)} is unknown; {near or 'Assay has ' + ', '.join(LEARNERS)}"
+    return ConfigError(text, code="CONFIG_LEARNER", hint=near, field="learner")
 
 
 def may_short(spec: TrainSpec) -> bool:

@@ -1,7 +1,7 @@
 """What was tried on a market: the trial ledger for people."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,13 +15,31 @@ from assay.runs.listing import iso
 from assay.track.blobs.store import Blobs
 from assay.track.heads import BrokenChain
 from assay.track.tried import Tried
+from assay.track.upkeep.old_trials import old_trials
 
 
 def markets(context: Context, *, limit: int) -> list[dict[str, Any]]:
-    """Every market that was tried, the latest first: ``market_key trials rows runs first last``."""
-    return [
-        row | {"first": iso(row["first"]), "last": iso(row["last"])} for row in context.record.ledger.markets()[:limit]
+    """Every market that was tried, the latest first: ``market_key trials rows runs missing old first last``.
+
+    missing: looks whose rows are gone, as somebody accepted; they are counted, and not among `trials`.   old: rows of
+    before identities were stored. Markets of which every row is gone come last, with the times None.
+    """
+    ledger = context.record.ledger
+    lost = _missing(context)
+    there = [
+        row | {"missing": lost.pop(row["market_key"], 0), "first": iso(row["first"]), "last": iso(row["last"])}
+        for row in ledger.markets()
     ]
+    gone = {"trials": 0, "rows": 0, "runs": 0, "old": 0, "first": None, "last": None}
+    return [*there, *({"market_key": key, "missing": looks, **gone} for key, looks in lost.items() if looks)][:limit]
+
+
+def _missing(context: Context) -> dict[str, int]:
+    """Looks of each chain whose rows are gone, as somebody accepted."""
+    total: Counter[str] = Counter()
+    for epoch in context.record.ledger.epochs():
+        total[epoch["market_key"]] += epoch["missing_configs"]
+    return dict(sorted(total.items()))
 
 
 def tried(
@@ -33,6 +51,9 @@ def tried(
     ``best median known``.   chains: by market ``rows`` and ``state``, whole or broken, with the first broken number.
     identities: what was judged, repeated trainings as one; rows of before identities were kept one by one.
     also: trials on the same candles in other chains, by market key.
+    missing: each time that rows of these chains were accepted to be missing, with ``market_key rows looks reason by
+    time``; these looks count on, and are not among `trials`.   old: rows of before identities were stored, and
+    old_text: what they cannot tell.
     unread: rows whose block is gone or damaged; of their trials the ledger knows how many and the best,
     but no state: ``by_state`` has them as ``unread``.   latest: the newest rows.
 
@@ -41,16 +62,28 @@ def tried(
     if run is not None:
         row = context.record.experiments.get(run)
         asked: dict[str, Any] = {"run": row["id"], "reproduces": row["reproduces_id"]}
+        epochs = []
         found = _rows(context, experiment_id=row["id"])
     else:
         keys = _keys(context, market)
+        epochs = [each for each in context.record.ledger.epochs() if each["market_key"] in keys]
         also = {} if market is None else _alike(market, set(keys), context)
         asked = {"market": None if market is None else asdict(market), "also": also}
         found = [each for key in keys for each in _rows(context, market_key=key)]
     found.sort(key=lambda each: each.row["id"])
-    return asked | _counted(found) | {
+    counted = _counted(found)
+    return asked | counted | {
+        "old_text": old_trials(counted["old"]) if counted["old"] else None,
+        "missing": [_gone(each) for each in epochs],
         "chains": {key: _chain(key, context) for key in sorted({each.row["market_key"] for each in found})},
         "latest": [_line(each) for each in found[: -limit - 1 : -1]],
+    }  # fmt: skip
+
+
+def _gone(epoch: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "market_key": epoch["market_key"], "rows": epoch["missing_rows"], "looks": epoch["missing_configs"],
+        "reason": epoch["reason"], "by": epoch["accepted_by"], "time": iso(epoch["created_at"]),
     }  # fmt: skip
 
 
@@ -59,7 +92,7 @@ def _rows(context: Context, **which: Any) -> list[Tried]:
 
 
 def _keys(context: Context, market: Instrument | None) -> list[str]:
-    known = [row["market_key"] for row in context.record.ledger.markets()]
+    known = context.record.ledger.chains()
     if market is None or not known:
         return known
     keys = [key for key in known if market.key in key.split("+")]
@@ -99,6 +132,7 @@ def _counted(found: Sequence[Tried]) -> dict[str, Any]:
     return {
         "trials": sum(len(each) for each in found),
         "rows": len(found),
+        "old": sum(each.row["identity"] is None for each in found),
         "identities": len({each.row["identity"] or f"row {each.row['id']}" for each in found}),
         "by_learner": dict(sorted(learners.items())),
         "by_state": {state: n for state, n in sorted(states.items()) if n},

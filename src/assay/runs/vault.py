@@ -67,6 +67,7 @@ def lock(
         raise DataError(
             f"{exchange} {symbol} begins {iso(min(h.first for h in held))}: nothing would be left before {iso(begins)}",
             code="DATA_TOO_FEW",
+            hint="Lock a shorter stretch (--last or --from), or import more history first.",
         )
     return _told(context.record.vault.lock(exchange, symbol, begins, by=by), context)
 
@@ -233,6 +234,7 @@ def _fold(past: History, since: int, bars: Sequence[Bars]) -> Fold:
         raise DataError(
             f"the locked stretch from {iso(since)} on holds {len(test)} bars, {_LEAST} are needed",
             code="DATA_TOO_FEW",
+            hint="Wait until the stretch holds more bars, or import them; its lock covers them, too.",
             have=len(test),
             need=_LEAST,
         )

@@ -103,7 +103,11 @@ def run_panel(
     starts = {s: 0 if since is None else int(np.searchsorted(b.known_at, since)) for s, b in bars.items()}
     judged = [s for s in bars if starts[s] < len(bars[s])]
     if not judged:
-        raise DataError(f"no instrument has a bar that is known at or after {since} ms", code="DATA_TOO_FEW")
+        raise DataError(
+            f"no instrument has a bar that is known at or after {since} ms",
+            code="DATA_TOO_FEW",
+            hint="Give newer bars, or an earlier start.",
+        )
     for symbol in judged:
         check(bars[symbol], decisions[symbol], starts[symbol], equity)
     several = [bars[s] for s in judged]

@@ -11,6 +11,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError, DataError, shown
+from assay.kernel.plural import amount
 
 _NONE: FloatArray = np.empty(0)
 
@@ -66,7 +67,11 @@ def check_bars(bars: Bars, start: int, equity: float) -> None:
         )
     if len(bars) <= start:
         raise DataError(
-            f"{bars.instrument}: {len(bars)} bars and start {start} leave no row to judge", code="DATA_TOO_FEW"
+            f"{bars.instrument}: {amount(len(bars), 'bar')} and start {start} leave no row to judge",
+            code="DATA_TOO_FEW",
+            hint="Give more bars, or an earlier start.",
+            have=len(bars),
+            need=start + 1,
         )
     if bars.low.min() <= 0 or bars.open.min() <= 0:
         row = int(np.argmax((bars.low <= 0) | (bars.open <= 0)))

@@ -72,13 +72,16 @@ class Ledger:
             return seq + 1
 
     def markets(self) -> list[Row]:
-        """``market_key trials rows runs first last`` of every chain, the one written to last first."""
+        """``market_key trials rows runs old first last`` of every chain, the one written to last first.
+
+        old: rows without an identity."""
         t = TRIALS.c
         query = sa.select(
             t.market_key,
             sa.func.sum(t.n_configs).label("trials"),
             sa.func.count().label("rows"),
             sa.func.count(t.experiment_id.distinct()).label("runs"),
+            (sa.func.count() - sa.func.count(t.identity)).label("old"),
             sa.func.min(t.created_at, type_=t.created_at.type).label("first"),
             sa.func.max(t.created_at, type_=t.created_at.type).label("last"),
         ).group_by(t.market_key)
@@ -121,9 +124,10 @@ class Ledger:
             return sorted(connection.execute(query).scalars())
 
     def chains(self) -> list[str]:
-        """Market keys of all chains."""
+        """Market keys of all chains, those included of which every row is gone and accepted to be missing."""
         with self._database.read() as connection:
-            return sorted(connection.execute(sa.select(TRIALS.c.market_key).distinct()).scalars())
+            there = set(connection.execute(sa.select(TRIALS.c.market_key).distinct()).scalars())
+            return sorted(there | set(connection.execute(sa.select(LEDGER_EPOCHS.c.market_key)).scalars()) - {""})
 
     def head(self, keys: Iterable[str]) -> LedgerHead:
         """What the ledger holds now of these chains: what a verdict that counts them is stored with."""

@@ -10,10 +10,12 @@ from math import ceil, isfinite
 from typing import Literal
 
 from assay.kernel.arrays import FloatArray
+from assay.kernel.plural import amount
 from assay.validate.drift import BandedRecord, InputDrift, banded_record, input_drift
 from assay.validate.lifecycle import MOST_DEGRADED, ROLLING_KEPT
 from assay.validate.statistics import expected_max_sharpe
 from assay.validate.statistics.given import share
+from assay.validate.verdict import independent_trials
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
 Recommendation = Literal["keep", "retrain", "retire"]
@@ -65,9 +67,11 @@ def of_record(
     if new < LEAST_BARS:
         return Finding("record", "UNKNOWN", _few(new)), None
     if n < LEAST_BARS:
-        return Finding("record", "UNKNOWN", f"its out-of-sample record has {n} bars, {LEAST_BARS} are needed"), None
+        return Finding(
+            "record", "UNKNOWN", f"its out-of-sample record has {amount(n, 'bar')}, {LEAST_BARS} are needed"
+        ), None
     band = banded_record(out_of_sample, realised, level=LEVEL, seed=seed)
-    said = f"{_signed(band.total)} in {new:,} new bars"
+    said = f"{_signed(band.total)} in {amount(new, 'new bar')}"
     if band.state == "unknown":
         return Finding("record", "UNKNOWN", f"{said}; the out-of-sample record gives no band"), Realised(band, None)
     meant = f"{said}; {LEVEL:.0%} of such stretches would give {_signed(band.low)} to {_signed(band.high)}"
@@ -77,8 +81,8 @@ def of_record(
     deflated = banded_record(out_of_sample - luck, realised, level=LEVEL, seed=seed)
     found = Realised(band, deflated)
     if deflated.state != "below":
-        return Finding("record", "PASS", f"{meant}, but the luck of {_trials(n_trials)} explains it"), found
-    most = f", and {_signed(deflated.low)} at least if {_trials(n_trials)} were luck" if n_trials > 1 else ""
+        return Finding("record", "PASS", f"{meant}, but the luck of {independent_trials(n_trials)} explains it"), found
+    most = f", and {_signed(deflated.low)} at least if {independent_trials(n_trials)} were luck" if n_trials > 1 else ""
     return Finding("record", "FAIL", f"{meant}{most}", "retire" if band.total < 0 else "retrain"), found
 
 
@@ -96,7 +100,7 @@ def of_inputs(
         return Finding("inputs", "UNKNOWN", _few(len(live))), None
     if rows < LEAST_BARS:
         need = f"{LEAST_BARS * windows:,} are needed to keep false alarms at {false_alarms:g}"
-        text = f"training had {len(train):,} rows; {need}"
+        text = f"training had {amount(len(train), 'row')}; {need}"
         return Finding("inputs", "UNKNOWN", text), None
     drift = input_drift(train, live[len(live) - rows :], names, false_alarms=false_alarms)
     said = f"of {drift.windows + 1} windows of {rows:,} bars {drift.p_value:.2f} moved as far as the newest"
@@ -114,8 +118,9 @@ def of_age(new_bars: int, longest: int | None) -> Finding:
     Nobody measured what an older one earns: beyond that a model has expired, and is to be retrained.
     """
     if longest is None:
-        return Finding("age", "UNKNOWN", f"{new_bars:,} bars since training; its record is gone, so no expiry is known")
-    said = f"{new_bars:,} bars since training; in its record no model served more than {longest:,}"
+        since = f"{amount(new_bars, 'bar')} since training"
+        return Finding("age", "UNKNOWN", f"{since}; its record is gone, so no expiry is known")
+    said = f"{amount(new_bars, 'bar')} since training; in its record no model served more than {longest:,}"
     return Finding("age", "FAIL", f"{said}: expired", "retrain") if new_bars > longest else Finding("age", "PASS", said)
 
 
@@ -133,14 +138,8 @@ def monitored(rolling: float, lifetime: float) -> tuple[float | None, str | None
     return degradation, stage
 
 
-def _trials(count: float) -> str:
-    if count == 1:
-        return "1 trial"
-    return f"{count:,.0f} trials" if count == int(count) else f"{count:,.1f} independent trials"
-
-
 def _few(new: int) -> str:
-    return f"{new} new bars; {LEAST_BARS} are needed, {LEAST_BARS - new} more"
+    return f"{amount(new, 'new bar')}; {LEAST_BARS} are needed, {LEAST_BARS - new} more"
 
 
 def _signed(change: float) -> str:

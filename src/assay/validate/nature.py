@@ -6,10 +6,11 @@ from typing import Literal
 Nature = Literal["edge", "holding", "costs", "luck", "fills", "loss", "leak", "unknown"]
 
 SENTENCES: Mapping[Nature, str] = {
-    "edge": "This is an edge: it earns more than holding its average position, and more than luck after all looks.",
+    "edge": "This is an edge: it earns more than holding its average position, and more than luck explains after all "
+    "trials.",
     "holding": "This is holding: most of what it earns, its average position would have earned by itself.",
     "costs": "This is eaten by costs: what it earns is less than trading may cost.",
-    "luck": "This may be luck: as many looks without skill would show as much too often.",
+    "luck": "This may be luck: the best of as many trials without any skill would show as much too often.",
     "fills": "This is made of fills that nobody would have got: bars without volume, or too much of a bar.",
     "loss": "This loses money, before any cost as well.",
     "leak": "This did not decide by earlier candles alone: what it earns proves nothing.",

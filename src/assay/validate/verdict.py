@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from assay.kernel.arrays import FloatArray
+from assay.kernel.plural import amount
 from assay.validate.audit.report import AuditReport
 from assay.validate.evidence import Evidence, Thresholds, checked
 from assay.validate.nature import Nature, nature_of
@@ -18,8 +19,8 @@ from assay.validate.statistics import Moments, bars_for_error, best_of_many_p_va
 from assay.validate.thresholds import looser
 
 __all__ = [
-    "CHECKS", "GATE_VERSION", "Evidence", "Reason", "State", "Thresholds", "Verdict", "Word", "judge", "of_audit",
-    "worded",
+    "CHECKS", "GATE_VERSION", "Evidence", "Reason", "State", "Thresholds", "Verdict", "Word", "independent_trials",
+    "judge", "of_audit", "worded",
 ]  # fmt: skip
 
 GATE_VERSION = 2  # 1: eight checks, a deflated probability against a confidence
@@ -123,23 +124,27 @@ def of_audit(report: AuditReport | None) -> Reason:
         return Reason("audit", "FAIL", report.violations[0].text + more, len(report.violations), 0)
     count = sum(report.checks.values())
     if not report.complete or not count:
-        return Reason("audit", "UNKNOWN", f"not all was asked: {'; '.join(report.notes) or 'no question'}", count)
+        notes = "; ".join(report.notes) or "nothing was compared"
+        return Reason("audit", "UNKNOWN", f"the causality audit is not complete: {notes}", count)
     replayed = f"; {report.coverage.text}" if report.coverage is not None else ""
-    return Reason("audit", "PASS", f"no decision depends on a later bar: {count:,} questions{replayed}", count)
+    compared = f"{amount(count, 'comparison')} with later bars cut off or changed"
+    return Reason(
+        "audit", "PASS", f"no decision depends on a later bar: {compared} gave no difference{replayed}", count
+    )
 
 
 def _ledger(evidence: Evidence) -> Reason:
     reads = evidence.holdout_reads
     if evidence.ledger_complete:
-        read = f"; the holdout was read {reads} time{'s' if reads > 1 else ''}" if reads else ""
+        read = f"; the holdout was read {amount(reads, 'time')}" if reads else ""
         return Reason("ledger", "PASS", f"every trial is counted: {evidence.n_trials:,}{read}", evidence.n_trials)
     return Reason("ledger", "UNKNOWN", "some scored configurations have no row, so trials cannot be counted")
 
 
 def _sample(evidence: Evidence, limits: Thresholds) -> Reason:
     n, trades, alone = evidence.returns.size, evidence.n_trades, evidence.trades_that_count
-    counted = f"{trades:,} trades" if alone == trades else f"{trades:,} trades, {alone:,} of them independent"
-    text = f"{n:,} bars (needs {limits.min_bars}) and {counted} (needs {limits.min_trades})"
+    counted = amount(trades, "trade") + ("" if alone == trades else f", {alone:,} of them independent")
+    text = f"{amount(n, 'bar')} (needs {limits.min_bars:,}) and {counted} (needs {limits.min_trades:,})"
     enough = n >= limits.min_bars and alone >= limits.min_trades
     return Reason("sample", "PASS" if enough else "UNKNOWN", text, alone, limits.min_trades)
 
@@ -195,12 +200,12 @@ def _small(p: float) -> str:
 def _luck(evidence: Evidence, limits: Thresholds) -> str:
     """What luck had to do; and how often the gate errs, for who judges once and for who judges after every look."""
     count = evidence.effective_trials
-    if count == 1:
-        return f"a look without skill shows this (at most {limits.error:g})"
+    if amount(count, "trial") == "1 trial":
+        return f"one trial without skill shows this by luck (at most {limits.error:g})"
     repeated = min(1.0, limits.error * float(harmonic(count)))
     return (
-        f"the best of {_trials(count)} without skill shows this (at most {limits.error:g}; who judges after every look "
-        f"and stops at the first GOLD errs up to {repeated:.1%} of the time)"
+        f"the best of {independent_trials(count)} without skill shows this by luck (at most {limits.error:g}; who "
+        f"judges after every trial and stops at the first GOLD errs up to {repeated:.1%} of the time)"
     )
 
 
@@ -209,20 +214,20 @@ def _unmeasured(returns: FloatArray) -> str:
     if not np.isfinite(returns).all():
         row = int(np.argmin(np.isfinite(returns)))
         return f"row {row} of the returns is {returns[row]}"
-    return "returns do not vary" if len(returns) > 1 else f"there are {len(returns)} returns"
+    return "the returns do not vary" if len(returns) > 1 else f"the record has {amount(len(returns), 'return')}"
 
 
-def _trials(count: float) -> str:
-    if count == 1:
-        return "1 trial"
-    return f"{count:,.0f} trials" if count == int(count) else f"{count:,.1f} independent trials"
+def independent_trials(count: float) -> str:
+    """A number of trials in words; one that is no whole number counts trials that are alike as fewer."""
+    text = amount(count, "trial")
+    return text if count == int(count) or text == "1 trial" else text.replace(" ", " independent ")
 
 
 def _cost(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
     shown = evidence.returns if evidence.shown_returns is None else evidence.shown_returns
     stressed = evidence.stressed_returns
     if not len(evidence.returns) == len(stressed) == len(shown):
-        text = f"the record has {len(evidence.returns):,} bars, that at higher costs {len(stressed):,}"
+        text = f"the record has {amount(len(evidence.returns), 'bar')}, that at higher costs {len(stressed):,}"
         return Reason("cost", "UNKNOWN", text)
     sharpe, least = moments(stressed).sharpe, moments(shown).sharpe
     said = f"{sharpe:.4f} a bar" if isfinite(sharpe) else f"undefined: {_unmeasured(stressed)}"
@@ -268,13 +273,16 @@ def _fills(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
     parts = {
         "on bars without volume": found.silent,
         "on bars of one price": found.flat,
-        "beyond 10 % of a bar's value": found.large,
+        "for what exceeds 10 % of the value traded in its bar": found.large,
     }
     seen = ", ".join(f"{share:.1%} {where}" for where, share in parts.items() if share > 0)
     text = f"{found.doubtful:.1%} of the traded notional would hardly have been filled (at most {most:.0%})"
     text += f": {seen}" if seen else ""
     if isfinite(found.capacity):
-        text += f"; up to {found.capacity:,.0f} it is at most 1 % of its bars in 95 % of the fills"
+        text += (
+            f"; capacity: with an account above {found.capacity:,.0f} of quote currency, more than 5 % of the fills "
+            "would each exceed 1 % of the value traded in their bar"
+        )
     state: State = "PASS" if found.doubtful <= most else "UNKNOWN"
     if enough and found.doubtful > limits.pyrite_doubtful_fills:
         state = "FAIL"
@@ -295,13 +303,18 @@ def _overfitting(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Rea
     """PBO informs, the share of losses decides: where all configurations are good, the best is like its brothers."""
     found = evidence.overfitting
     if found is None and evidence.n_searched == 1:
-        return Reason("overfitting", "PASS", "it was not chosen among others")
+        text = "nothing was searched: it is the only configuration of its run, not the best of several"
+        return Reason("overfitting", "PASS", text)
     if found is None:
-        text = f"the {evidence.n_searched:,} configurations that it was chosen among were not compared out-of-sample"
+        text = (
+            f"it is the best of {amount(evidence.n_searched, 'configuration')} in-sample, and how these fare "
+            "out-of-sample was not compared"
+        )
         return Reason("overfitting", "UNKNOWN", text)
     text = (
-        f"the best in-sample lost money out-of-sample in {found.loss_share:.0%} of {len(found.logits):,} splits "
-        f"(at most {limits.max_loss_share:.0%}); probability of overfitting {found.pbo:.2f}"
+        f"the best in-sample lost money out-of-sample in {found.loss_share:.0%} of "
+        f"{amount(len(found.logits), 'split')} (at most {limits.max_loss_share:.0%}); "
+        f"probability of overfitting {found.pbo:.2f}"
     )
     state: State = "PASS" if found.loss_share <= limits.max_loss_share else "UNKNOWN"
     if enough and found.pbo > limits.pyrite_share and found.loss_share > limits.pyrite_share:
@@ -315,9 +328,13 @@ def _seeds(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
         return Reason("seeds", "PASS", "the seed hardly moves this kind of training")
     known = sharpes[np.isfinite(sharpes)]
     if not len(known):
-        return Reason("seeds", "UNKNOWN", f"none of {len(sharpes)} seeds has a Sharpe ratio", 0, limits.min_seed_share)
+        text = f"none of {amount(len(sharpes), 'seed')} has a Sharpe ratio"
+        return Reason("seeds", "UNKNOWN", text, 0, limits.min_seed_share)
     share = float((known > 0).sum() / len(sharpes))
-    text = f"{(known > 0).sum()} of {len(sharpes)} seeds earn (needs {limits.min_seed_share:.0%} of {limits.min_seeds})"
+    text = (
+        f"{(known > 0).sum()} of {amount(len(sharpes), 'seed')} earn "
+        f"(needs {limits.min_seed_share:.0%} of {limits.min_seeds})"
+    )
     state: State = "PASS" if len(sharpes) >= limits.min_seeds and share >= limits.min_seed_share else "UNKNOWN"
     if enough and np.median(known) <= 0:
         state = "FAIL"
@@ -333,7 +350,7 @@ def _regimes(evidence: Evidence, limits: Thresholds) -> Reason:
         if (evidence.regimes == label).sum() >= limits.min_regime_bars
     ]
     if len(means) < 2:
-        text = f"{len(means)} regimes have {limits.min_regime_bars} bars, two are needed"
+        text = f"{amount(len(means), 'regime')} of {limits.min_regime_bars:,} bars or more, two are needed"
         return Reason("regimes", "UNKNOWN", text, len(means), 2)
     share = sum(mean > 0 for mean in means) / len(means)
     text = f"earns in {sum(mean > 0 for mean in means)} of {len(means)} regimes"

@@ -48,6 +48,7 @@ def gather(panel: Panel, classes: tuple[float, ...], *, weigh: bool) -> Samples:
         raise DataError(
             "no row to learn from: every row lacks its label or more than 10 % of its features (warm-up)",
             code="DATA_TOO_FEW",
+            hint="Import more history, or choose features with a shorter warm-up and a target with a nearer horizon.",
         )
     if len(parts) == 1:
         return parts[0]

@@ -81,6 +81,7 @@ class EnsembleTrainer:
                 f"{len(samples)} labelled rows leave none to fit: the newest {self.params.validation_share:.0%} "
                 "validate and the labels of all others end after the first of these",
                 code="DATA_TOO_FEW",
+                hint="Give more train rows (--train-bars, or more history), or a target with a nearer horizon.",
             )
         demand_classes(older, classes, what="train")
         demand_classes(newest, classes, what="validation")

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from assay.kernel.errors import DataError, shown
+from assay.kernel.unread import unread_hint
 
 LIMIT = 1 << 30
 RATIO = 100
@@ -28,20 +29,22 @@ _NESTED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst")
 def regular(path: Path, source: str) -> None:
     """Raise ``DATA_PATH`` unless the path is a file that may be read; says which of the three it is not."""
     where = shown(str(path))
+    problem: OSError | None = None
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
             with path.open("rb"):
                 return
         what = "is a directory" if stat.S_ISDIR(mode) else "is no regular file"
-    except FileNotFoundError:
-        what = "is missing: no such file"
-    except PermissionError:
-        what = "may not be read: permission denied"
-    except (OSError, ValueError) as problem:
-        what = f"cannot be opened: {problem}"
+    except FileNotFoundError as error:
+        what, problem = "is missing: no such file", error
+    except PermissionError as error:
+        what, problem = "may not be read: permission denied", error
+    except (OSError, ValueError) as error:
+        what = f"cannot be opened: {error}"
     text = f"{source}: {where} {what}; give a candle file (CSV, gz, zip or Parquet)"
-    raise DataError(text, code="DATA_PATH", path=str(path)[:200])
+    hint = "" if problem is None else unread_hint(path, problem)
+    raise DataError(text, code="DATA_PATH", hint=hint, path=str(path)[:200])
 
 
 def unpacked(path: Path, source: str) -> bytes:

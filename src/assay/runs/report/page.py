@@ -13,6 +13,7 @@ from assay.kernel.spec import canonical
 from assay.runs.evidence import RunEvidence, jsonable
 from assay.runs.report.parts import Section
 from assay.runs.report.sections import (
+    audited,
     beside,
     configuration,
     convergence,
@@ -69,6 +70,7 @@ def _of_model(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Sectio
     return [
         equity.section(evidence, candles),
         folds.section(evidence),
+        audited.section(evidence),
         beside.section(evidence),
         returns.section(evidence),
         forecast.section(evidence),
@@ -82,6 +84,7 @@ def _of_search(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Secti
         equity.section(evidence, candles),
         windows.section(evidence),
         overfit.section(evidence),
+        audited.section(evidence),
         beside.section(evidence),
         convergence.section(evidence),
         parameters.section(evidence),

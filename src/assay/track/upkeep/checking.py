@@ -24,15 +24,23 @@ from assay.track.vault import HOLDOUT, LOCKED
 
 _LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
 _TOLD = 5
+_BACKUP = "Stop what writes to the record, restore the newest backup (assay backup makes them), and check again."
+_DROPPED = (
+    "Find out who dropped it, for rows may have been changed since; restore a backup, or run this and check again: "
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """check: ``integrity tables references ledger aliases vault``.   text: what and where.   facts: its values."""
+    """check: ``integrity tables references ledger aliases vault``.   text: what and where.   facts: its values.
+
+    remedy: what to do about it.
+    """
 
     check: str
     text: str
     facts: dict[str, object]
+    remedy: str = _BACKUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ def check(url: str | os.PathLike[str], *, home: Path | None = None) -> Checked:
                 heads = published(Record(database), home=home, artifacts=home / "artifacts", afresh=True)
                 Ledger(database).check_published(heads)
         except StoreError as error:
-            findings.append(Finding("ledger", error.message, dict(error.facts)))
+            findings.append(Finding("ledger", error.message, dict(error.facts), error.hint or _BACKUP))
     finally:
         database.close()
     return Checked(database.where, schema, trials, tuple(findings))
@@ -87,8 +95,9 @@ def _integrity(connection: sa.Connection) -> Iterator[Finding]:
 
 def _tables(connection: sa.Connection) -> Iterator[Finding]:
     dialect = connection.dialect.name
-    wanted = {f"table {name}" for name in RECORD.tables} | {f"view {name}" for name, _ in views(dialect)}
-    wanted |= {f"trigger {ddl.split()[2]}" for ddl in guards(dialect) if ddl.startswith("CREATE TRIGGER")}
+    statements = {f"view {name}": ddl for name, ddl in views(dialect)}
+    statements |= {f"trigger {ddl.split()[2]}": ddl for ddl in guards(dialect) if ddl.startswith("CREATE TRIGGER")}
+    wanted = {f"table {name}" for name in RECORD.tables} | statements.keys()
     asked = (
         "SELECT type || ' ' || name FROM sqlite_master"
         if dialect == "sqlite"
@@ -98,7 +107,9 @@ def _tables(connection: sa.Connection) -> Iterator[Finding]:
     )
     there = {str(name) for name in connection.exec_driver_sql(asked).scalars()}
     for name in sorted(wanted - there):
-        yield Finding("tables", f"the record's {name} is gone or switched off", {"name": name})
+        statement = statements.get(name)
+        remedy = _BACKUP if statement is None else _DROPPED + " ".join(statement.split())
+        yield Finding("tables", f"the record's {name} is gone or switched off", {"name": name}, remedy)
 
 
 def _references(connection: sa.Connection) -> Iterator[Finding]:
@@ -127,7 +138,12 @@ def _aliases(connection: sa.Connection) -> Iterator[Finding]:
         place = "/".join(str(row[name]) for name in ("strategy_type", "exchange", "symbol", "timeframe"))
         state = "deleted" if row["deleted_at"] is not None else row["integrity"]
         text = f"the {row['alias']} of {place} is model {row['model_id']}, whose files are {state}"
-        yield Finding("aliases", text, {"alias": row["alias"], "model_id": row["model_id"], "state": state})
+        remedy = (
+            f"Restore the files of model {row['model_id']} from a copy of the home; or promote another model "
+            "(assay models list, assay models promote) or return to the previous one (assay models rollback)."
+        )
+        facts = {"alias": row["alias"], "model_id": row["model_id"], "state": state}
+        yield Finding("aliases", text, facts, remedy)
 
 
 def _fingerprints(connection: sa.Connection) -> Iterator[Finding]:
@@ -137,9 +153,12 @@ def _fingerprints(connection: sa.Connection) -> Iterator[Finding]:
     names = {"|".join(market) for key in scored for market in markets_of(key)}
     known = set(connection.execute(sa.select(MARKET_FINGERPRINTS.c.market_key)).scalars())
     for name in sorted(names - known):
-        yield Finding(
-            "ledger", f"trials of {name} are counted, and what its candles looked like is gone", {"market": name}
+        text = f"trials of {name} are counted, and what its candles looked like is gone"
+        remedy = (
+            "Restore a backup; or train, search or backtest once more on the same candles: that stores again what they "
+            "look like. Until then the trials count under this name only."
         )
+        yield Finding("ledger", text, {"market": name}, remedy)
 
 
 def _locks(connection: sa.Connection) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from assay.track.postgres import PostgresDatabase
 from assay.track.schema.migrate import HEAD, upgrade, version
 from assay.track.sqlite import SqliteFile
 from assay.track.upkeep.backup import backup, demand_file
+from assay.track.upkeep.old_trials import count_old_trials
 
 Place = SqliteFile | PostgresDatabase
 
@@ -22,13 +23,14 @@ Place = SqliteFile | PostgresDatabase
 @dataclass(frozen=True, slots=True)
 class Laid:
     """where: the record, without a password.   was, now: schema versions; was is None for one that was not there.
-    backup: made before an upgrade.
+    backup: made before an upgrade.   old_trials: see `assay.track.upkeep.old_trials`.
     """
 
     where: str
     was: str | None
     now: str
     backup: Path | None
+    old_trials: int = 0
 
 
 def initialise(url: str | os.PathLike[str], *, backups: Path | None = None) -> Laid:
@@ -40,11 +42,12 @@ def initialise(url: str | os.PathLike[str], *, backups: Path | None = None) -> L
     place = place_of(url)
     was = found_version(place)
     if was in (None, HEAD):
-        return Laid(place.where, was, _upgraded(place), None)
+        now = _upgraded(place)
+        return Laid(place.where, was, now, None, 0 if was is None else _old_trials(place))
     with _alone(place):  # a dump fails when its tables change under it
         was = found_version(place)
         kept = None if was in (None, HEAD) else _backed_up(url, place, str(was), backups)
-        return Laid(place.where, was, _upgraded(place), kept)
+        return Laid(place.where, was, _upgraded(place), kept, _old_trials(place))
 
 
 def upgraded(url: str | os.PathLike[str], *, backups: Path | None = None) -> Laid:
@@ -102,6 +105,15 @@ def _upgraded(place: Place) -> str:
     try:
         with speaking(place.where, away="STORE_OPEN"):
             return upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+def _old_trials(place: Place) -> int:
+    engine = place.engine(BUSY_SECONDS)
+    try:
+        with speaking(place.where, away="STORE_OPEN"), engine.connect() as connection:
+            return count_old_trials(connection)
     finally:
         engine.dispose()
 

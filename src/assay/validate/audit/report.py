@@ -37,8 +37,9 @@ class Coverage:
     @property
     def text(self) -> str:
         """As a sentence ends."""
-        gains = f", where {self.profit_share:.0%} of the gains began" if isfinite(self.profit_share) else ""
-        return f"{self.rows_asked:,} of {self.rows_judged:,} judged decisions made again from earlier bars only{gains}"
+        gains = f" ({self.profit_share:.0%} of the gains began at these)" if isfinite(self.profit_share) else ""
+        rows = f"{self.rows_asked:,} of {self.rows_judged:,} judged decisions"
+        return f"{rows} were made again from earlier bars only{gains}"
 
 
 @dataclass(frozen=True, slots=True)

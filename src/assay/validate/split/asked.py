@@ -47,6 +47,7 @@ def _chosen(folds: FoldPlan, panel: Panel, horizon: int) -> Plan:
         raise DataError(
             f"{n} usable rows give train folds of {train}, {LEAST_ROWS} needed: n/3 after warm-up",
             code="DATA_TOO_FEW",
+            hint="Import more history, or say how long the folds are: --train-bars and --test-bars.",
             have=train,
             need=LEAST_ROWS,
         )

@@ -10,8 +10,8 @@ from assay.runs.report.wording import count, day_of, general, number, ratio
 from assay.validate.evidence import Thresholds
 
 _SPA = {
-    "record": "This record, beside other trials on the same bars",
-    "search": "What the newest search tried, on its own window",
+    "record": "This record and other trials on the same bars",
+    "search": "Configurations of the newest search, on its own window",
 }
 _LINES = {
     "error": "chance that the best of all looks is GOLD without skill",
@@ -55,13 +55,18 @@ def _cards(told: Mapping[str, Any], used: Mapping[str, Any]) -> Cards:
                 "Deflated, by the spread of trials", ratio(told["deflated_by_spread"], 3), "probability, as published"
             ),
             *_deflated(told),
-            Card("Luck by that spread", ratio(told["luck_by_spread"], 4), "Sharpe ratio a bar"),
+            Card("Sharpe ratio of the luckiest", ratio(told["luck_by_spread"], 4), "a bar, expected without any skill"),
             Card("Variance between trials", general(told["trials_variance"]), trials),
-            Card("Effective trials", ratio(used["effective_trials"], 1), f"of {count(used['n_trials'])} counted"),
+            Card("Effective trials", _trials(used["effective_trials"]), f"of {count(used['n_trials'])} counted"),
             Card("Overfitting probability", ratio(told["pbo"]), "share of splits; 0.5 is a coin"),
             Card("Plateau", ratio(told["plateau"]), "share of the best score that its neighbours keep"),
         )
     )
+
+
+def _trials(count: Any) -> str:
+    """Effective trials: a whole number as one."""
+    return ratio(count, 1).removesuffix(".0")
 
 
 def _deflated(told: Mapping[str, Any]) -> list[Card]:
@@ -84,11 +89,13 @@ def _superior(spa: Mapping[str, Any]) -> Table:
             ]
             rows.append((words, count(found["configurations"]), *shown))
     return table(
-        "Could luck alone have done it?",
-        ("p-values", "Tried", "cash", "cash, at most", "buy and hold", "buy and hold, at most"),
+        "Would luck explain the best of them?",
+        ("p-values", "Configurations", "cash", "cash, at most", "buy and hold", "buy and hold, at most"),
         rows,
-        caption="Hansen's test of superior predictive ability, consistent and upper p-value of: nothing that was tried "
-        "beats cash, or buying and holding. It knows of the configurations in its own row, not of all others.",
+        caption="Hansen's test of superior predictive ability: how often the best of these configurations would look "
+        "as good as it does if none of them really beat cash (or buying and holding). A small value speaks against "
+        "luck. Shown are the consistent p-value and its upper bound. Each row has its own configurations only, not all "
+        "trials on this market.",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import FloatArray
+from assay.kernel.plural import amount
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Key, Note, Part, Section, figure
 from assay.runs.report.scale import Scale, padded, ticks
@@ -30,7 +31,7 @@ def section(evidence: RunEvidence) -> Section | None:
     aim = objective(document["objective"])
     many = sum(w["trials"] > 0 for w in windows)
     lead = (
-        f"{count(document['trials'])} trials in {count(many)} window{'s' * (many != 1)}, "
+        f"{amount(document['trials'], 'trial')} in {amount(many, 'window')}, "
         f"{count(document['valid_trials'])} of them valid; each is scored on train bars only. "
         "What a search finds is the best of many: expect less of it out of sample."
     )

@@ -1,9 +1,12 @@
 """What trading cost, and what was left."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from assay.runs.evidence import RunEvidence
-from assay.runs.report.parts import Card, Cards, Note, Part, Section, figure, table
+from assay.runs.report.parts import Card, Cards, Note, Part, Section, Table, figure, table
 from assay.runs.report.scale import Scale, padded, ticks
 from assay.runs.report.searched import stressed_costs
 from assay.runs.report.svg import Canvas
@@ -20,6 +23,15 @@ _UNITS = {
     "impact_coefficient": "times (quantity / bar volume) ^ exponent, of price",
     "impact_exponent": "of market impact",
 }
+
+_SPREAD_SOURCE = (
+    "Half-spread: half of the bid-ask spread, estimated from open, high, low and close of the judged bars; the lower"
+    " 95 % bound of the estimate, so that noise in a quiet market costs nothing; a dash where there are fewer than "
+    "500 bars. Estimators: Ardia, Guidotti and Kroencke 2024 (Journal of Financial Economics 161) and Abdi and "
+    "Ranaldo 2017 (Review of Financial Studies 30), the higher bound of the two. At least by the candles: fee, and "
+    "the larger of assumed slippage with half-spread and this estimate. Stressed: what the check on costs asks the "
+    "record to survive."
+)
 
 
 def section(evidence: RunEvidence) -> Section:
@@ -47,7 +59,24 @@ def section(evidence: RunEvidence) -> Section:
     costs = evidence.document["spec"]["costs"]
     rows = [(k.replace("_", " ").capitalize(), general(v), _UNITS.get(k, "")) for k, v in costs.items()]
     parts.append(table("Assumed costs", ("Cost", "Value", "Meaning"), rows, meaning=3))
+    sides = (evidence.document.get("evidence") or {}).get("cost_sides") or []
+    if sides:
+        parts.append(_sides(list(evidence.document["by_symbol"]), sides))
     return Section("costs", "Costs", lead, tuple(parts))
+
+
+def _sides(symbols: Sequence[str], sides: Sequence[Mapping[str, Any]]) -> Table:
+    """One side of a trade in basis points: assumed, as the candles show it, and as the check `cost` stresses it."""
+    rows = [
+        (symbol, *(_basis_points(side[name]) for name in ("half_spread", "assumed", "shown", "stressed")))
+        for symbol, side in zip(symbols, sides, strict=True)
+    ]
+    head = ("Symbol", "Half-spread at least", "Assumed", "At least by the candles", "Stressed")
+    return table("One side of a trade, basis points", head, rows, caption=_SPREAD_SOURCE)
+
+
+def _basis_points(share: float | None) -> str:
+    return ratio(None if share is None else share * 1e4, 1)
 
 
 def _net(evidence: RunEvidence) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.plural import amount
 from assay.runs.report.parts import Key
 from assay.runs.report.scale import Scale
 from assay.runs.report.searched import Objective
@@ -108,10 +109,10 @@ class Map:
             places = {"x": across[i] + 0.5, "y": up[j + 1] + 0.5}
             places |= {"width": across[i + 1] - across[i] - 1, "height": up[j] - up[j + 1] - 1}
             if not valid:
-                canvas.add("rect", "out", f"{tip}all {count(self.cells.asked[i, j])} trials rejected", **places)
+                canvas.add("rect", "out", f"{tip}rejected: all of {amount(self.cells.asked[i, j], 'trial')}", **places)
                 continue
             tip += f"median {self.aim.write(gain, sign=True)}, best score {self.aim.write(self.cells.best[i, j])}, "
-            tip += f"{count(valid)} of {count(self.cells.asked[i, j])} trials valid"
+            tip += f"valid: {count(valid)} of {amount(self.cells.asked[i, j], 'trial')}"
             canvas.add("rect", _side(gain), tip, **places, fill_opacity=_tint(gain, self.full))
 
     def _bests(self, canvas: Canvas, x: Scale, y: Scale) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assay.kernel.plural import amount
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Card, Cards, Section, Table, table
 from assay.runs.report.searched import objective
@@ -20,12 +21,12 @@ _CHECKS = {
     "sample": "Enough bars and trades",
     "profit": "Earns after costs",
     "edge": "Better than holding and luck",
-    "overfitting": "The search kept its word",
+    "overfitting": "The best of the search stays good on other bars",
     "cost": "Survives higher costs",
     "fills": "Its fills were possible",
     "data": "Sound candles",
     "regimes": "Earns in several regimes",
-    "seeds": "Does not hang on its seed",
+    "seeds": "Does not depend on its random seed",
 }
 _WAITING = 10  # times the judged bars from which on nobody should wait
 _TINY = 5e-4  # below it three decimals say nothing
@@ -220,16 +221,16 @@ def _short(value: float) -> str:
 
 def _outlook(document: Mapping[str, Any], advice: str, per_year: float) -> str:
     needed = document["bars_needed"]
-    if document["verdict"] != "UNPROVEN" or (needed and count(needed) in advice):
+    if document["verdict"] != "UNPROVEN" or needed is None or (needed and count(needed) in advice):
         return ""
-    if needed is None:
-        return "At this rate, no number of further bars would settle it."
     if not needed:
         return "The record is long enough; what is missing is a check, not more bars."
-    years = f", about {ratio(needed / per_year, 1)} years" if per_year > 0 else ""
+    years = f", about {amount(round(needed / per_year, 1), 'year')}," if per_year > 0 else ""
     if needed > _WAITING * number(document["metrics"].get("n_obs")):
-        return f"Waiting will not settle it: at this rate it needs {count(needed)} more judged bars{years}."
-    return f"At this rate, {count(needed)} more judged bars{years} would settle it."
+        return (
+            f"Waiting will not settle it: at this rate it needs {amount(needed, 'more judged bar')}{years.rstrip(',')}."
+        )
+    return f"At this rate, {amount(needed, 'more judged bar')}{years} would settle it."
 
 
 def _cards(evidence: RunEvidence) -> Cards:

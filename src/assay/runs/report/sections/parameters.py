@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.kernel.plural import amount
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Cell, Note, Part, Section, figure, table
 from assay.runs.report.searched import Objective, objective
@@ -36,7 +37,7 @@ def section(evidence: RunEvidence) -> Section | None:
         return Section("parameters", "Parameters", lead, (note,))
     found = kept.sample()
     if (many := int(found.valid.sum())) < _FEWEST:
-        text = f"{count(many)} trials can be compared with another valid one of their window: too few to map."
+        text = f"Too few to map: {amount(many, 'trial')} to compare with another valid one of the same window."
         return Section("parameters", "Parameters", lead, (Note(text),))
     if found.flat:
         text = (
@@ -48,7 +49,7 @@ def section(evidence: RunEvidence) -> Section | None:
     if len(found.score) < made:
         lead += f" Of {count(made)} trials a fair sample of {count(len(found.score))} is looked at."
     if many < _FEW:
-        lead += f" Only {count(many)} valid trials are compared: patterns of chance are likely."
+        lead += f" Compared are only {amount(many, 'valid trial')}: patterns of chance are likely."
     maps = _maps(found, pairs[:_MAPS], [w for w in document["windows"] if w["parameters"]], aim) if pairs else []
     strongest = sorted(range(len(shares)), key=lambda k: -shares[k])[: 1 + len(maps) % 2]  # an even number of halves
     if maps:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from assay.kernel.arrays import FloatArray
+from assay.kernel.plural import amount
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Key, Note, Part, Section, figure
 from assay.runs.report.scale import Scale, ticks
@@ -42,7 +43,7 @@ def _trades(evidence: RunEvidence) -> Part:
     gains = floats(evidence.trades, "return_net")
     gains = gains[np.isfinite(gains)]
     if len(gains) < 5:
-        return Note(f"{len(gains)} closed trades: too few for a distribution.", half=True)
+        return Note(f"{amount(len(gains), 'closed trade')}: too few for a distribution.", half=True)
     caption = (
         f"{count(len(gains))} trades, return on entry notional after costs: median "
         f"{percent(float(np.median(gains)), 2, sign=True)}, best "

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.kernel.plural import amount
 from assay.runs.evidence import RunEvidence
 from assay.runs.report.parts import Cell, Key, Part, Section, figure, table
 from assay.runs.report.searched import held_back, objective, part, place_in_range
@@ -52,7 +53,7 @@ def _results(windows: Sequence[Mapping[str, Any]], *, held: bool) -> Part:
     best = "the parameters that the first window found" if held else "best of the search"
     caption = f"In: {best}, on the train bars. Out: the same parameters on the test bars. Sharpe is annual."
     if tested:
-        caption += f" {won} of {len(tested)} windows earned out of sample, after costs."
+        caption += f" Earned out of sample, after costs: {won} of {amount(len(tested), 'window')}."
     return table("Results by window", head, rows, caption=caption)
 
 
