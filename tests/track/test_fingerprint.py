@@ -84,14 +84,111 @@ def test_too_little_in_common_is_no_market() -> None:
     assert same(walk(20), walk(20)) == Match()  # the very same candles are, however few
 
 
-def test_mostly_flat_candles_are_known_by_digest_alone() -> None:
+def test_candles_that_hardly_ever_move_are_known_by_digest_alone() -> None:
     flat = walk(400).close.copy()
     flat[1:] = np.where(np.arange(1, 400) % 20 == 0, flat[1:], np.nan)
     held = pl.Series(flat).fill_nan(None).fill_null(strategy="forward").to_numpy()
     one = series(held)
-    assert not fingerprint(one).tells
-    assert same(one, series(held * 1.5)) is None
+    assert same(one, series(held * 1.5)) is None  # 20 moves tell nothing of a market
     assert same(one, replace(one, instrument=Instrument("own", "Y", "1d"))) == Match()
+
+
+def altered(bars: Bars, *, closes: np.ndarray | None = None, times: np.ndarray | None = None, tf: str = "") -> Bars:
+    closes = bars.close if closes is None else closes
+    times = bars.timestamp if times is None else times
+    return Bars(Instrument("own", "Y", tf or bars.instrument.timeframe), times, closes, closes, closes, closes, None)
+
+
+def flat_after_each(bars: Bars, wiggle: float = 0.0) -> Bars:
+    step = bars.instrument.bar.ms
+    closes = np.repeat(bars.close, 2)
+    closes[1::2] *= 1.0 + wiggle * np.random.default_rng(5).normal(0, 1, len(bars))
+    return altered(bars, closes=closes, times=bars.timestamp[0] + np.arange(2 * len(bars)) * step)
+
+
+def bent(bars: Bars, by: int = 2 * HOUR) -> Bars:
+    return altered(bars, closes=bars.close**1.02, times=bars.timestamp + by)
+
+
+def drifting(bars: Bars) -> Bars:
+    drift = np.exp(0.3 * np.sin(np.arange(len(bars)) / len(bars) * 6.0))
+    return altered(bars, closes=bars.close * drift, times=bars.timestamp + 2 * HOUR)
+
+
+def lifted(bars: Bars, by: int = 0) -> Bars:
+    return altered(bars, closes=bars.close + 100.0, times=bars.timestamp + by)
+
+
+def thinned(bars: Bars, *, stamps: bool, by: int = 0) -> Bars:
+    rows = np.flatnonzero(np.arange(len(bars)) % 7 != 3)
+    times = bars.timestamp[rows] if stamps else bars.timestamp[: len(rows)]
+    return altered(bars, closes=bars.close[rows], times=times + by)
+
+
+def later(bars: Bars, by: int) -> Bars:
+    return altered(bars, times=bars.timestamp + by)
+
+
+def one_below_zero(bars: Bars) -> Bars:
+    closes = bars.close.copy()
+    closes[len(bars) // 3], closes[len(bars) // 2] = -1.0, 0.0
+    return altered(bars, closes=closes)
+
+
+def resampled(bars: Bars, tf: str, by: int = 0) -> Bars:
+    step = Instrument("own", "Y", tf).bar.ms
+    number = bars.timestamp // step
+    ends = np.flatnonzero(np.append(np.diff(number) != 0, True))
+    return altered(bars, closes=bars.close[ends], times=number[ends] * step + by, tf=tf)
+
+
+YEARS = 10_227 * DAY
+COPIES = {
+    "flat bar after each": flat_after_each,
+    "nearly flat bar after each": lambda b: flat_after_each(b, 1e-6),
+    "power": bent,
+    "power, years later": lambda b: bent(b, YEARS),
+    "slow drift": drifting,
+    "constant added": lifted,
+    "constant added, 2 hours later": lambda b: lifted(b, 2 * HOUR),
+    "every 7th bar dropped": lambda b: thinned(b, stamps=True),
+    "every 7th bar dropped, 2 hours later": lambda b: thinned(b, stamps=True, by=2 * HOUR),
+    "every 7th bar dropped, stamps closed up": lambda b: thinned(b, stamps=False),
+    "every 7th bar dropped, closed up, bent": lambda b: bent(thinned(b, stamps=False), YEARS),
+    "2 hours later": lambda b: later(b, 2 * HOUR),
+    "years later": lambda b: later(b, YEARS),
+    "bars below zero": one_below_zero,
+    "bars below zero, years later": lambda b: later(one_below_zero(b), YEARS),
+    "quoted the other way, 2 hours later": lambda b: altered(b, closes=1 / b.close, times=b.timestamp + 2 * HOUR),
+    "flat, constant added, years later": lambda b: lifted(flat_after_each(b), YEARS),
+}
+LONGER = {"5m": "15m", "1h": "4h", "4h": "1d"}
+
+
+@pytest.mark.parametrize("timeframe", ["5m", "1h", "4h", "1d"])
+@pytest.mark.parametrize("how", COPIES)
+def test_altered_copies_are_the_market(how: str, timeframe: str) -> None:
+    one = walk(1_500, timeframe=timeframe)
+    one = replace(one, timestamp=one.timestamp + (7 * HOUR if timeframe in ("5m", "1h") else 0))
+    copy = COPIES[how](one)
+    assert same(one, copy) is not None
+    assert same(copy, walk(1_500, seed=2, timeframe=timeframe)) is None
+    assert same(COPIES[how](walk(1_500, seed=2, timeframe=timeframe)), one) is None
+
+
+@pytest.mark.parametrize("timeframe", LONGER)
+@pytest.mark.parametrize("by", [0, 2 * HOUR, YEARS])
+def test_resampled_copies_are_the_market(timeframe: str, by: int) -> None:
+    one = walk(3_000, timeframe=timeframe)
+    copy = resampled(one, LONGER[timeframe], by)
+    assert same(one, copy) is not None
+    assert same(copy, walk(3_000, seed=2, timeframe=timeframe)) is None
+
+
+def test_a_shift_is_said_where_one_explains_the_stamps() -> None:
+    one = walk(3_000, timeframe="4h")
+    assert same_market(fingerprint(one), fingerprint(bent(one, YEARS))) == Match(YEARS)
+    assert same_market(fingerprint(one), fingerprint(flat_after_each(one))) == Match(None)
 
 
 @pytest.mark.parametrize(("timeframe", "bars", "by"), [("1d", 400, 10_227 * DAY), ("1h", 3_000, -90 * DAY),
@@ -167,3 +264,14 @@ def test_real_markets(market_data: Path) -> None:
     assert same(spy, stored(market_data, "usa_SPY_1h_raw", "1h")) == Match() and same(spy, adjusted) is None
     kept: Fingerprint = fingerprint(hours)
     assert len(packed(kept.days)) < 20_000 < len(packed(kept.hours)) < 400_000
+
+
+@pytest.mark.market_data
+def test_real_markets_altered(market_data: Path) -> None:
+    """Copies of real candles are recognised, and none of them is taken for a market that moves with it."""
+    bitcoin, ether, solana = (
+        stored(market_data, f"binanceusdm_{name}-USDT-PERP_1h", "1h")[-8_000:] for name in ("BTC", "ETH", "SOL")
+    )
+    for how, copy in COPIES.items():
+        assert same(bitcoin, copy(bitcoin)) is not None, how
+        assert same(copy(bitcoin), ether) is None and same(copy(ether), solana) is None, how

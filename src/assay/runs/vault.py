@@ -68,6 +68,8 @@ def lock(
             f"{exchange} {symbol} begins {iso(min(h.first for h in held))}: nothing would be left before {iso(begins)}",
             code="DATA_TOO_FEW",
         )
+    for each in held:  # so that what was scored on the same candles under another name counts
+        context.record.markets.keep(context.stored.read(each.instrument))
     return _told(context.record.vault.lock(exchange, symbol, begins, by=by), context)
 
 
