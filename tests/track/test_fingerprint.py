@@ -170,6 +170,25 @@ def test_other_candles_under_a_name_hide_nothing(record: Record) -> None:
     assert record.markets.distinct([first.instrument.key, own[0].instrument.key, third]) == 2
 
 
+@pytest.mark.parametrize("lost", [("bars",), ("days", "hours", "bars")])
+def test_rows_of_an_earlier_version_are_read_and_completed(record: Record, lost: tuple[str, ...]) -> None:
+    """They hold no bars of long series, and nothing of one with a price that is not above zero."""
+    bars = walk(6_000, timeframe="15m")
+    record.markets.keep(bars)
+    with record.database.write() as connection:
+        connection.exec_driver_sql("UPDATE market_fingerprints SET " + ", ".join(f"{name} = ''" for name in lost))
+    copy = replace(bars, instrument=Instrument("own", "Y", "15m"), timestamp=bars.timestamp + 10 * DAY)
+    by_closes = {bars.instrument.key: (-10 * DAY,)}
+    assert record.markets.like([copy]) == ({} if "days" in lost else by_closes)
+    assert record.markets.like([replace(bars, instrument=copy.instrument)]) == {bars.instrument.key: (0,)}
+    assert record.markets.fingerprinted() == ([] if "days" in lost else [bars.instrument.key])
+    record.markets.keep(bars)
+    assert record.markets.like([copy]) == by_closes
+    assert record.markets.like([flat_after_each(bars)]) == {bars.instrument.key: (None,)}
+    with record.database.read() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM market_fingerprints").scalar() == 1
+
+
 def stored(folder: Path, name: str, timeframe: str) -> Bars:
     table = (
         pl.read_parquet(folder / f"{name}.parquet")

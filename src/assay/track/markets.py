@@ -51,9 +51,9 @@ class Markets:
             connection.execute(sa.insert(MARKET_FINGERPRINTS).values(_columns(found)))
 
     def fingerprinted(self) -> list[str]:
-        """Keys of all series that are known by their candles."""
+        """Keys of all series that are known by their candles: closes of theirs are stored."""
         with self._database.read() as connection:
-            return sorted(set(connection.execute(sa.select(_F.market_key)).scalars()))
+            return sorted(set(connection.execute(sa.select(_F.market_key).where(_F.days != "")).scalars()))
 
     def like(self, series: Iterable[Bars]) -> dict[str, tuple[int | None, ...]]:
         """Keys of the kept series whose candles are the market of one of these, whatever they are called.
