@@ -36,10 +36,17 @@ def lifted(bars: Bars, by: int = 0) -> Bars:
     return altered(bars, closes=bars.close + 100.0, times=bars.timestamp + by)
 
 
-def thinned(bars: Bars, *, stamps: bool, by: int = 0) -> Bars:
-    rows = np.flatnonzero(np.arange(len(bars)) % 7 != 3)
+def thinned(bars: Bars, *, stamps: bool, by: int = 0, every: int = 7) -> Bars:
+    rows = np.flatnonzero(np.arange(len(bars)) % every != every // 2)
     times = bars.timestamp[rows] if stamps else bars.timestamp[: len(rows)]
     return altered(bars, closes=bars.close[rows], times=times + by)
+
+
+def noisy(bars: Bars, share: float) -> Bars:
+    """Each close moved by chance, by so much of the deviation of a return."""
+    size = share * np.diff(np.log(np.abs(bars.close))).std()
+    closes = bars.close * np.exp(np.random.default_rng(7).normal(0, size, len(bars)))
+    return altered(bars, closes=closes, times=bars.timestamp + YEARS)
 
 
 def later(bars: Bars, by: int) -> Bars:
@@ -72,6 +79,13 @@ COPIES: dict[str, Callable[[Bars], Bars]] = {
     "every 7th bar dropped, 2 hours later": lambda b: thinned(b, stamps=True, by=2 * HOUR),
     "every 7th bar dropped, stamps closed up": lambda b: thinned(b, stamps=False),
     "every 7th bar dropped, closed up, bent": lambda b: bent(thinned(b, stamps=False), YEARS),
+    **{
+        f"every {nth} bar dropped, closed up, years later": lambda b, every=every: thinned(
+            b, stamps=False, by=YEARS, every=every
+        )
+        for every, nth in ((2, "2nd"), (3, "3rd"), (5, "5th"))
+    },
+    "moved by 5 % of a move, years later": lambda b: noisy(b, 0.05),
     "2 hours later": lambda b: later(b, 2 * HOUR),
     "years later": lambda b: later(b, YEARS),
     "bars below zero": one_below_zero,

@@ -9,6 +9,7 @@ distances.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +19,11 @@ RETURNS = 5  # of a pattern
 LEAST_PATTERNS = 26  # in common and in order, for two series to be one market
 LEAST_SHARE = 0.02  # of the patterns of the series that has fewer
 LAGS = (1, 2, 3, 4)  # bars that one bar of a copy may stand for, whatever its timeframe is called
+Places = tuple[int, ...]  # of the closes of a pattern, from its first one on
+_THINNED: tuple[Places, ...] = (
+    (0, 1, 2, 4, 5, 6),
+    (0, 1, 3, 4, 6, 7),
+)  # of a copy that lacks every 4th or 5th bar; 3rd
 _STEP = 0.2
 _CODES = 128  # of one comparison: 63 sizes and two signs
 _LARGEST = 31
@@ -58,21 +64,26 @@ class Shared:
 def shared_patterns(one: Sequence, other: Sequence) -> Shared | None:
     """Whether two series are one market by their local patterns; None for two markets.
 
-    One bar of either may stand for several of the other, as their timeframes say or as `LAGS` do. Cost: a sort of each
-    series for each way of comparing them, some 10 ms for 60,000 bars.
+    One bar of either may stand for several of the other, as their timeframes say or as `LAGS` do, and either may lack
+    every third to fifth bar. Cost: a sort of each series for each way of comparing them, some 10 ms for 60,000 bars.
     """
-    for lag, late in _ways(one.step, other.step):
-        match = _compared(_patterns(one, lag), _patterns(other, late))
+    for mine, theirs in _ways(one.step, other.step):
+        match = _compared(_patterns(one, mine), _patterns(other, theirs))
         if match is not None:
             return match
     return None
 
 
-def _ways(step: int, other: int) -> list[tuple[int, int]]:
-    """Bars of each that count as one, the likeliest first."""
+def _ways(step: int, other: int) -> list[tuple[Places, Places]]:
+    """Which closes make a pattern of each, the likeliest first."""
     by_name = [(max(1, other // step), max(1, step // other))] if max(step, other) % min(step, other) == 0 else []
-    more = [pair for lag in LAGS for pair in ((lag, 1), (1, lag))]
-    return list(dict.fromkeys([*by_name, *more]))
+    lags = [*by_name, *(pair for lag in LAGS for pair in ((lag, 1), (1, lag)))]
+    thinned = [pair for gaps in _THINNED for pair in ((gaps, _every(1)), (_every(1), gaps))]
+    return list(dict.fromkeys([*((_every(a), _every(b)) for a, b in lags), *thinned]))
+
+
+def _every(lag: int) -> Places:
+    return tuple(range(0, (RETURNS + 1) * lag, lag))
 
 
 def _compared(one: _Patterns, other: _Patterns) -> Shared | None:
@@ -102,34 +113,35 @@ def _orderly(at: FloatArray, there: FloatArray) -> BoolArray:
 
 
 @lru_cache(maxsize=24)
-def _patterns(sequence: Sequence, lag: int) -> _Patterns:
-    """Of returns over `lag` bars, from every bar on. Overlapping neighbours that share a code count once."""
-    logs, times = sequence.logs, sequence.times
+def _patterns(sequence: Sequence, places: Places) -> _Patterns:
+    """From every bar on. Overlapping neighbours that share a code count once."""
+    logs, times, lag = sequence.logs, sequence.times, places[1]
     if lag == 1:
         fresh = np.append(True, np.diff(logs) != 0)[: len(logs)]
         logs, times = logs[fresh], times[fresh]
-    moves = (logs[lag:] - logs[:-lag]).astype(np.float64)
-    n = len(moves) - (RETURNS - 1) * lag
+    n = len(logs) - places[-1]
     if n <= 0:
         return _Patterns(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
-    codes, whole = _coded(moves, lag, n)
-    places = np.flatnonzero(whole)
-    codes = codes[places]
+    codes, whole = _coded(logs, places, n)
+    rows = np.flatnonzero(whole)
+    codes = codes[rows]
     values, first = np.unique(codes, return_index=True)
     _, last = np.unique(codes[::-1], return_index=True)
-    once = places[len(codes) - 1 - last] - places[first] < lag
-    at = places[first][once]
-    return _Patterns(values[once], at / lag, times[at + RETURNS * lag])
+    once = rows[len(codes) - 1 - last] - rows[first] < lag
+    at = rows[first][once]
+    return _Patterns(values[once], at / lag, times[at + places[-1]])
 
 
-def _coded(moves: FloatArray, lag: int, n: int) -> tuple[IntArray, BoolArray]:
+def _coded(logs: IntArray, places: Places, n: int) -> tuple[IntArray, BoolArray]:
     """A number for each of the first `n` patterns, and whether all its returns move."""
-    there = moves != 0.0
-    sizes = np.log(np.abs(np.where(there, moves, 1.0)))
-    up, codes, whole = moves > 0.0, np.zeros(n, np.int64), there[:n].copy()
-    for k in range(1, RETURNS):
-        now, before = slice(k * lag, k * lag + n), slice((k - 1) * lag, (k - 1) * lag + n)
-        ratio = np.clip(np.round((sizes[now] - sizes[before]) / _STEP), -_LARGEST, _LARGEST).astype(np.int64)
-        codes = codes * _CODES + 2 * (ratio + _LARGEST) + (up[now] != up[before])
-        whole &= there[now]
+    codes, whole = np.zeros(n, np.int64), np.ones(n, np.bool_)
+    size, up = np.empty(0), np.empty(0, np.bool_)
+    for k, (begin, end) in enumerate(pairwise(places)):
+        moves = (logs[end : end + n] - logs[begin : begin + n]).astype(np.float64)
+        before, turned = size, up
+        whole &= moves != 0.0
+        size, up = np.log(np.abs(np.where(moves != 0.0, moves, 1.0))), moves > 0.0
+        if k:
+            ratio = np.clip(np.round((size - before) / _STEP), -_LARGEST, _LARGEST).astype(np.int64)
+            codes = codes * _CODES + 2 * (ratio + _LARGEST) + (up != turned)
     return codes, whole
