@@ -60,7 +60,7 @@ class Markets:
 
         With each by how many ms its stamps lie later: 0 for the same time, None where no one shift says it; several
         where other candles were kept under the name.
-        Cost: about a millisecond for each series that is the market, some 50 ms for each long one that is another:
+        Cost: about a millisecond for each series that is the market, some 100 ms for each long one that is another:
         hours and bars are read where days do not decide.
         """
         return self._like([fingerprint(bars) for bars in series])
