@@ -174,7 +174,7 @@ def test_a_column_without_a_number_passes_nothing(tmp_path: Path, body: str) -> 
 
 
 def test_a_filter_by_fft_is_refused_for_its_rounding(tmp_path: Path) -> None:
-    said = asked(file(tmp_path, FILTERED))
-    texts = [each["text"] for each in said["facts"]["violations"]]  # type: ignore[index]
-    assert said["code"] == "LEAK_AUDIT" and texts
+    error = asked(file(tmp_path, FILTERED))
+    texts = [each["text"] for each in error["facts"]["violations"]]  # type: ignore[index]
+    assert error["code"] == "LEAK_AUDIT" and texts
     assert all("at rounding level" in text and "fixed window" in text for text in texts), texts

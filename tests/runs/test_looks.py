@@ -194,9 +194,9 @@ def stretched(bars: Bars) -> Bars:
 
 def test_candles_with_flat_bars_between_count_on_all_judged_bars(context: Context, bars: Bars) -> None:
     scored(context, stretched(bars), OTHER, 1_000, 1_100)
-    found = judged(context, bars, scored(context, bars, OWN))
-    assert found.n == 2 and [each.moved_ms for each in found.others if each.looks] == [(None,)]
-    assert "1 under these candles as own F/USDT 1h, moved in time" in found.text
+    looks = judged(context, bars, scored(context, bars, OWN))
+    assert looks.n == 2 and [each.moved_ms for each in looks.others if each.looks] == [(None,)]
+    assert "1 under these candles as own F/USDT 1h, moved in time" in looks.text
     late = count_looks(Asked(bars.instrument.key, 1, bars.timestamp[-100:], [bars]), context)
     assert late.n == 1 + 1
 

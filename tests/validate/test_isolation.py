@@ -355,9 +355,9 @@ FILTERED = (
 
 
 def test_a_filter_by_fft_is_refused_for_its_rounding(tmp_path: Path, bars: Bars) -> None:
-    found = probe_feature_file(features(tmp_path, FILTERED), bars, lookback=1, seed=1)
-    assert found.violations
-    for each in found.violations:
+    probe = probe_feature_file(features(tmp_path, FILTERED), bars, lookback=1, seed=1)
+    assert probe.violations
+    for each in probe.violations:
         assert each.text.startswith("LEAK_FEATURE: feature 'my_move' in row") and "at rounding level" in each.text
         assert "fixed window" in each.text and "bit for bit" in each.text
     rounded = features(tmp_path, f"{FILTERED}; out = np.round(out, 6)")  # 1e-9 of a scale of about 1,000
@@ -370,9 +370,9 @@ def test_a_filter_by_fft_is_refused_for_its_rounding(tmp_path: Path, bars: Bars)
     ("out[:-1] = 1e-12 * (close[1:] / close[:-1] - 1)", False),  # the whole column is as small
 ])  # fmt: skip
 def test_a_peek_of_tiny_size_is_refused(line: str, rounding: bool, tmp_path: Path, bars: Bars) -> None:
-    found = probe_feature_file(features(tmp_path, line), bars, lookback=1, seed=1)
-    assert {each.text.partition(":")[0] for each in found.violations} == {"LEAK_FEATURE"}
-    assert all(("at rounding level" in each.text) is rounding for each in found.violations)
+    probe = probe_feature_file(features(tmp_path, line), bars, lookback=1, seed=1)
+    assert {each.text.partition(":")[0] for each in probe.violations} == {"LEAK_FEATURE"}
+    assert all(("at rounding level" in each.text) is rounding for each in probe.violations)
 
 
 RARELY = """
@@ -384,8 +384,8 @@ RARELY = """
 
 def test_a_peek_in_one_row_of_a_hundred_is_seen_by_many_questions(tmp_path: Path) -> None:
     many = synthetic(bars=5_000, seed=4)
-    found = probe_feature_file(features(tmp_path, RARELY), many, lookback=1, seed=1, questions=40 * QUESTIONS)
-    assert found.violations and found.violations[0].text.startswith("LEAK_FEATURE")
+    probe = probe_feature_file(features(tmp_path, RARELY), many, lookback=1, seed=1, questions=40 * QUESTIONS)
+    assert probe.violations and probe.violations[0].text.startswith("LEAK_FEATURE")
 
 
 def test_honest_features_pass_and_declared_dates_are_a_note(tmp_path: Path, bars: Bars) -> None:

@@ -156,13 +156,13 @@ class Vault:
         alike = markets.like_known(names) if names else {}
         with self._database.read() as connection:
             keys = connection.execute(sa.select(_T.market_key).distinct()).scalars().all()
-        found = {}
+        chains = {}
         for key in keys:
             moved = {ms for each in markets_of(key) for ms in alike.get("|".join(each), ())}
             moved |= {0} if _holds(key, exchange, symbol) else set()
             if moved:
-                found[key] = in_order(moved)
-        return found
+                chains[key] = in_order(moved)
+        return chains
 
 
 def _closed_after(

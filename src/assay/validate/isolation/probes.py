@@ -270,8 +270,8 @@ class _Interview:
         if was.shape != now.shape:
             return ""
         tiny = at_rounding(was, now)
-        asked = tiny[list(self.names).index(name)] if self.what == "feature" else tiny.all()
-        return ROUNDING_REMARK if asked else ""
+        rounded = tiny[list(self.names).index(name)] if self.what == "feature" else tiny.all()
+        return ROUNDING_REMARK if rounded else ""
 
     def _named(self, name: str) -> str:
         return f"{self.what}: {name}" if self.what != "feature" else f"feature '{name}'"
