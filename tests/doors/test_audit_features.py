@@ -33,6 +33,16 @@ def my_place(study):
     return out
 '''
 
+FILTERED = '''
+@feature(lookback=300, unit="ratio")
+def my_filter(study):
+    """A causal filter, computed by an FFT of the whole series."""
+    close = study.bars.close
+    n = len(close)
+    weights = np.where(np.arange(n) < 300, 0.9 ** np.arange(n), 0.0)
+    return np.fft.irfft(np.fft.rfft(close, 2 * n) * np.fft.rfft(weights, 2 * n), 2 * n)[:n]
+'''
+
 
 def file(folder: Path, *features: str, head: str = HEAD) -> Path:
     path = folder / "my_features.py"
@@ -165,3 +175,10 @@ def test_a_column_without_a_number_passes_nothing(tmp_path: Path, body: str) -> 
     assert not found["passed"] and not found["complete"] and found["violations"] == []
     assert found["notes"] == ["feature 'bad' gives no finite number in 2,010 bars: nothing to ask"]
     assert "is not complete" in assay("audit", "--features-file", path).out.replace(" \n", " ")
+
+
+def test_a_filter_by_fft_is_refused_for_its_rounding(tmp_path: Path) -> None:
+    error = asked(file(tmp_path, FILTERED))
+    texts = [each["text"] for each in error["facts"]["violations"]]  # type: ignore[index]
+    assert error["code"] == "LEAK_AUDIT" and texts
+    assert all("at rounding level" in text and "fixed window" in text for text in texts), texts

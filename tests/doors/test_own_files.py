@@ -64,7 +64,7 @@ def test_features_are_checked_as_strategies_are(stocked: Path, tmp_path: Path) -
     found = told("features", "check", features(tmp_path))
     assert found["passed"] and found["complete"] and found["bars"] == 5_000 and found["landlock"] > 0
     assert found["features"] == {"my_move": {"lookback": 1, "unit": "ratio"}}
-    assert found["checks"]["state"] > 700 and found["checks"]["truncate"] == 20 + 24
+    assert found["checks"]["state"] > 700 and found["checks"]["truncate"] == 20 + 40 * 24
     stored = told("features", "check", features(tmp_path), *MARKET, home=stocked)
     assert stored["passed"] and stored["bars"] == 2_400 and stored["market"] == "test GOLD/USDT:USDT 1h"
     people = assay("features", "check", features(tmp_path))

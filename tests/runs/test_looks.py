@@ -15,7 +15,7 @@ from assay.kernel.trial import Trial
 from assay.market.sources.synthetic import synthetic
 from assay.runs.again import Again
 from assay.runs.context import Context
-from assay.runs.looks import Asked, Looks, count_looks
+from assay.runs.looks import Asked, Looks, count_looks, trials_before
 from assay.track.blobs.store import Blobs
 
 HOUR = 3_600_000
@@ -183,6 +183,31 @@ def test_candles_that_were_moved_under_their_own_name_are_known(context: Context
     moved = replace(bars, timestamp=bars.timestamp + 400 * 86_400_000)
     found = judged(context, moved, scored(context, moved, OWN))
     assert found.n == 2 and found.text == "its own look, 1 under test A/USDT 1h, moved in time"
+
+
+def stretched(bars: Bars) -> Bars:
+    """Each bar, and a flat one after it: twice as long, and no one shift brings its stamps to those of the market."""
+    closes = np.repeat(bars.close, 2)
+    times = bars.timestamp[0] + np.arange(2 * len(bars)) * bars.instrument.bar.ms
+    return Bars(Instrument("own", "F/USDT", "1h"), times, closes, closes, closes, closes, None)
+
+
+def test_candles_with_flat_bars_between_count_on_all_judged_bars(context: Context, bars: Bars) -> None:
+    scored(context, stretched(bars), OTHER, 1_000, 1_100)
+    looks = judged(context, bars, scored(context, bars, OWN))
+    assert looks.n == 2 and [each.moved_ms for each in looks.others if each.looks] == [(None,)]
+    assert "1 under these candles as own F/USDT 1h, moved in time" in looks.text
+    late = count_looks(Asked(bars.instrument.key, 1, bars.timestamp[-100:], [bars]), context)
+    assert late.n == 1 + 1
+
+
+def test_trials_before_are_those_under_every_name(context: Context, bars: Bars) -> None:
+    other = named(bars, "own", "A/USDT")
+    candidates(context, other, OTHER, 40)
+    scored(context, bars, THIRD)
+    scored(context, named(synthetic(bars=N, seed=3), "test", "Q/USDT"), THIRD)
+    assert trials_before(bars.instrument.key, [bars], context) == 41
+    assert trials_before(bars.instrument.key, [], context) == 41
 
 
 def test_old_rows_are_each_a_look_of_its_own(context: Context, bars: Bars) -> None:

@@ -14,8 +14,9 @@ from assay.kernel.instrument import Instrument
 from assay.market.sources.synthetic import synthetic
 from assay.track.fingerprint import Closes, Fingerprint, Match, fingerprint, grown, packed, same_market, unpacked
 from assay.track.record import Record
+from tests.track.altered import COPIES, HOUR, YEARS, bent, flat_after_each, resampled
 
-HOUR, DAY = 3_600_000, 86_400_000
+DAY = 86_400_000
 
 
 def series(closes: np.ndarray, timeframe: str = "1d", symbol: str = "X/USD", start: int = 4 * DAY) -> Bars:  # a Monday
@@ -84,14 +85,42 @@ def test_too_little_in_common_is_no_market() -> None:
     assert same(walk(20), walk(20)) == Match()  # the very same candles are, however few
 
 
-def test_mostly_flat_candles_are_known_by_digest_alone() -> None:
+def test_candles_that_hardly_ever_move_are_known_by_digest_alone() -> None:
     flat = walk(400).close.copy()
     flat[1:] = np.where(np.arange(1, 400) % 20 == 0, flat[1:], np.nan)
     held = pl.Series(flat).fill_nan(None).fill_null(strategy="forward").to_numpy()
     one = series(held)
-    assert not fingerprint(one).tells
-    assert same(one, series(held * 1.5)) is None
+    assert same(one, series(held * 1.5)) is None  # 20 moves tell nothing of a market
     assert same(one, replace(one, instrument=Instrument("own", "Y", "1d"))) == Match()
+
+
+LONGER = {"5m": "15m", "1h": "4h", "4h": "1d"}
+
+
+@pytest.mark.parametrize("timeframe", ["5m", "1h", "4h", "1d"])
+@pytest.mark.parametrize("how", COPIES)
+def test_altered_copies_are_the_market(how: str, timeframe: str) -> None:
+    one = walk(1_500, timeframe=timeframe)
+    one = replace(one, timestamp=one.timestamp + (7 * HOUR if timeframe in ("5m", "1h") else 0))
+    copy = COPIES[how](one)
+    assert same(one, copy) is not None
+    assert same(copy, walk(1_500, seed=2, timeframe=timeframe)) is None
+    assert same(COPIES[how](walk(1_500, seed=2, timeframe=timeframe)), one) is None
+
+
+@pytest.mark.parametrize("timeframe", LONGER)
+@pytest.mark.parametrize("by", [0, 2 * HOUR, YEARS])
+def test_resampled_copies_are_the_market(timeframe: str, by: int) -> None:
+    one = walk(3_000, timeframe=timeframe)
+    copy = resampled(one, LONGER[timeframe], by)
+    assert same(one, copy) is not None
+    assert same(copy, walk(3_000, seed=2, timeframe=timeframe)) is None
+
+
+def test_a_shift_is_said_where_one_explains_the_stamps() -> None:
+    one = walk(3_000, timeframe="4h")
+    assert same_market(fingerprint(one), fingerprint(bent(one, YEARS))) == Match(YEARS)
+    assert same_market(fingerprint(one), fingerprint(flat_after_each(one))) == Match(None)
 
 
 @pytest.mark.parametrize(("timeframe", "bars", "by"), [("1d", 400, 10_227 * DAY), ("1h", 3_000, -90 * DAY),
@@ -141,6 +170,25 @@ def test_other_candles_under_a_name_hide_nothing(record: Record) -> None:
     assert record.markets.distinct([first.instrument.key, own[0].instrument.key, third]) == 2
 
 
+@pytest.mark.parametrize("lost", [("bars",), ("days", "hours", "bars")])
+def test_rows_of_an_earlier_version_are_read_and_completed(record: Record, lost: tuple[str, ...]) -> None:
+    """They hold no bars of long series, and nothing of one with a price that is not above zero."""
+    bars = walk(6_000, timeframe="15m")
+    record.markets.keep(bars)
+    with record.database.write() as connection:
+        connection.exec_driver_sql("UPDATE market_fingerprints SET " + ", ".join(f"{name} = ''" for name in lost))
+    copy = replace(bars, instrument=Instrument("own", "Y", "15m"), timestamp=bars.timestamp + 10 * DAY)
+    by_closes = {bars.instrument.key: (-10 * DAY,)}
+    assert record.markets.like([copy]) == ({} if "days" in lost else by_closes)
+    assert record.markets.like([replace(bars, instrument=copy.instrument)]) == {bars.instrument.key: (0,)}
+    assert record.markets.fingerprinted() == ([] if "days" in lost else [bars.instrument.key])
+    record.markets.keep(bars)
+    assert record.markets.like([copy]) == by_closes
+    assert record.markets.like([flat_after_each(bars)]) == {bars.instrument.key: (None,)}
+    with record.database.read() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM market_fingerprints").scalar() == 1
+
+
 def stored(folder: Path, name: str, timeframe: str) -> Bars:
     table = (
         pl.read_parquet(folder / f"{name}.parquet")
@@ -167,3 +215,14 @@ def test_real_markets(market_data: Path) -> None:
     assert same(spy, stored(market_data, "usa_SPY_1h_raw", "1h")) == Match() and same(spy, adjusted) is None
     kept: Fingerprint = fingerprint(hours)
     assert len(packed(kept.days)) < 20_000 < len(packed(kept.hours)) < 400_000
+
+
+@pytest.mark.market_data
+def test_real_markets_altered(market_data: Path) -> None:
+    """Copies of real candles are recognised, and none of them is taken for a market that moves with it."""
+    bitcoin, ether, solana = (
+        stored(market_data, f"binanceusdm_{name}-USDT-PERP_1h", "1h")[-8_000:] for name in ("BTC", "ETH", "SOL")
+    )
+    for how, copy in COPIES.items():
+        assert same(bitcoin, copy(bitcoin)) is not None, how
+        assert same(copy(bitcoin), ether) is None and same(copy(ether), solana) is None, how

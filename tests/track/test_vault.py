@@ -1,10 +1,13 @@
 """What is locked, who did it and why; and how often it was read."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from assay.kernel.errors import AssayError
+from assay.kernel.instrument import Instrument
+from assay.market.sources.synthetic import synthetic
 from assay.testing.record import MARKET, a_trial
 from assay.track.record import Record
 from assay.track.vault import HOLDOUT
@@ -92,3 +95,26 @@ def test_every_look_counts_whenever_it_was_taken(record: Record) -> None:
 @pytest.mark.parametrize("text", ["", " ", "ann\x1b[31m", "ann\nbob"])
 def test_who_and_why_are_a_line_of_text(record: Record, text: str) -> None:
     refused("CONFIG_FIELD", lambda: record.vault.lock(EXCHANGE, SYMBOL, SINCE, by=text))
+
+
+def test_looks_under_another_name_of_the_candles_count(record: Record) -> None:
+    bars = replace(synthetic(bars=2_000, seed=1), instrument=Instrument(EXCHANGE, SYMBOL, "1h"))
+    since = int(bars.timestamp[1_500])
+    window = (int(bars.timestamp[0]), int(bars.timestamp[-1]))
+    record.markets.keep(bars)
+    later = 400 * DAY
+    for name, by in (("own|A/USDT|1h", 0), ("own|L/USDT|1h", later)):
+        exchange, symbol, timeframe = name.split("|")
+        copy = replace(bars, instrument=Instrument(exchange, symbol, timeframe), timestamp=bars.timestamp + by)
+        record.markets.keep(copy)
+        record.ledger.append(trial(name, window=(window[0] + by, window[1] + by), n_configs=40))
+        record.ledger.append(trial(name, seed=2, window=(window[0] + by, since + by - DAY), n_configs=500))
+    stranger = replace(synthetic(bars=2_000, seed=2), instrument=Instrument("own", "Q/USDT", "1h"))
+    record.markets.keep(stranger)
+    record.ledger.append(trial("own|Q/USDT|1h", window=window, n_configs=1_000))
+    lock = record.vault.lock(EXCHANGE, SYMBOL, since, by="ann")
+    assert lock.trials_before == 80 == record.vault.looks(lock)
+    record.ledger.append(trial("own|A/USDT|1h", seed=3, objective=HOLDOUT, window=window))
+    record.ledger.append(trial("own|Q/USDT|1h", seed=3, objective=HOLDOUT, window=window))
+    assert [row["market_key"] for row in record.vault.readings(EXCHANGE, SYMBOL)] == ["own|A/USDT|1h"]
+    assert record.vault.looks(lock) == 81

@@ -22,7 +22,7 @@ from assay.validate.isolation.allowed import not_allowed
 from assay.validate.isolation.answers import IsolatedFeatures, IsolatedStrategy
 from assay.validate.isolation.calendars import SHIFT_DAYS, clock_reads, moved
 from assay.validate.isolation.landlock import landlock_version, rights_of
-from assay.validate.isolation.probes import probe_feature_file, probe_strategy_file
+from assay.validate.isolation.probes import QUESTIONS, probe_feature_file, probe_strategy_file
 from assay.validate.isolation.process import Confinement
 from assay.validate.isolation.wire import (
     Broken,
@@ -345,6 +345,47 @@ def test_features_compute_as_in_this_process(tmp_path: Path, bars: Bars) -> None
 def test_features_that_cheat_are_named(line: str, begins: str, tmp_path: Path, bars: Bars) -> None:
     found = probe_feature_file(features(tmp_path, line), bars, lookback=1, seed=1)
     assert found.violations and found.violations[0].text.startswith(begins), found
+
+
+FILTERED = (
+    "k = np.arange(len(close)); "
+    "out = np.fft.irfft(np.fft.rfft(close, 2 * len(close)) * np.fft.rfft(0.9**k, 2 * len(close)), 2 * len(close))"
+    "[: len(close)]"
+)  # causal: each row is a sum over the rows up to it, computed by an FFT
+
+
+def test_a_filter_by_fft_is_refused_for_its_rounding(tmp_path: Path, bars: Bars) -> None:
+    probe = probe_feature_file(features(tmp_path, FILTERED), bars, lookback=1, seed=1)
+    assert probe.violations
+    for each in probe.violations:
+        assert each.text.startswith("LEAK_FEATURE: feature 'my_move' in row") and "at rounding level" in each.text
+        assert "fixed window" in each.text and "bit for bit" in each.text
+    rounded = features(tmp_path, f"{FILTERED}; out = np.round(out, 6)")  # 1e-9 of a scale of about 1,000
+    assert probe_feature_file(rounded, bars, lookback=1, seed=1).passed
+
+
+@pytest.mark.parametrize(("line", "rounding"), [
+    ("out[1:-1] += 1e-12 * (close[2:] / close[1:-1] - 1)", True),  # may be no more than rounding: refused all the same
+    ("out[1:-1] += 1e-6 * (close[2:] / close[1:-1] - 1)", False),
+    ("out[:-1] = 1e-12 * (close[1:] / close[:-1] - 1)", False),  # the whole column is as small
+])  # fmt: skip
+def test_a_peek_of_tiny_size_is_refused(line: str, rounding: bool, tmp_path: Path, bars: Bars) -> None:
+    probe = probe_feature_file(features(tmp_path, line), bars, lookback=1, seed=1)
+    assert {each.text.partition(":")[0] for each in probe.violations} == {"LEAK_FEATURE"}
+    assert all(("at rounding level" in each.text) is rounding for each in probe.violations)
+
+
+RARELY = """
+    bits = np.ascontiguousarray(close).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    rare = np.flatnonzero((bits >> np.uint64(40)) % np.uint64(100) == 7)
+    rare = rare[(rare > 0) & (rare < len(close) - 1)]
+    out[rare] = close[rare + 1] / close[rare] - 1"""
+
+
+def test_a_peek_in_one_row_of_a_hundred_is_seen_by_many_questions(tmp_path: Path) -> None:
+    many = synthetic(bars=5_000, seed=4)
+    probe = probe_feature_file(features(tmp_path, RARELY), many, lookback=1, seed=1, questions=40 * QUESTIONS)
+    assert probe.violations and probe.violations[0].text.startswith("LEAK_FEATURE")
 
 
 def test_honest_features_pass_and_declared_dates_are_a_note(tmp_path: Path, bars: Bars) -> None:

@@ -129,10 +129,6 @@ class Context:
 
         self.record.ledger.check_published(published(self.record, home=self.home, artifacts=self.artifacts))
 
-    def trials_before(self, market_key: str) -> int:
-        """Configurations that the ledger holds of a market as a run begins."""
-        return self.record.ledger.count(market_key) if self.again is None else self.again.counted
-
     @property
     def limits(self) -> Thresholds:
         """The thresholds that a run is judged by; of one that is reproduced those that it was judged by."""

@@ -25,6 +25,7 @@ from assay.runs.context import Context
 from assay.runs.family import independent_looks
 from assay.track.heads import LedgerHead, read_head
 from assay.track.looks import Look
+from assay.track.markets import in_order
 from assay.track.snapshots import load_snapshot
 from assay.validate.thresholds import Thresholds
 
@@ -37,12 +38,13 @@ _UNKNOWN_HEAD = LedgerHead("")
 class Chain:
     """A chain of the ledger whose candles are those that are judged.
 
-    moved_ms: how much later its stamps lie than the judged ones; several where other candles had the name, too.
+    moved_ms: how much later its stamps lie than the judged ones; several where other candles had the name, too. None
+    where no one shift says it: what was scored on it may have been any of the judged bars.
     known_by: ``name`` or ``candles``.
     """
 
     market_key: str
-    moved_ms: tuple[int, ...] = (0,)
+    moved_ms: tuple[int | None, ...] = (0,)
     known_by: str = "name"
 
 
@@ -57,7 +59,7 @@ class MarketLooks:
     market_key: str
     looks: int
     known_by: str = "name"
-    moved_ms: tuple[int, ...] = (0,)
+    moved_ms: tuple[int | None, ...] = (0,)
     missing: int = 0
 
 
@@ -154,6 +156,17 @@ def _counted(asked: Asked, chains: Sequence[Chain], head: LedgerHead, context: C
     return replace(found, text=_text(found, context))
 
 
+def trials_before(market_key: str, bars: Collection[Bars], context: Context) -> int:
+    """Configurations that the ledger holds of a market as a run begins, under every name of its candles.
+
+    Of a run that is reproduced as many as it counted then.
+    """
+    if context.again is not None:
+        return context.again.counted
+    chains = _chains(Asked(market_key, 0, np.empty(0, np.int64), bars), context)
+    return sum(context.record.ledger.count(each.market_key) for each in chains)
+
+
 def until(looks: Looks, market_key: str, context: Context) -> int:
     """Number of the last row of a chain that was there when the looks were counted."""
     if looks.head.chain:
@@ -192,9 +205,9 @@ def _chains(asked: Asked, context: Context) -> list[Chain]:
         members = markets_of(key)
         moved = {ms for m in members for ms in alike.get("|".join(m), ())}
         if any(m[:2] in names for m in members):
-            found.append(Chain(key, tuple(sorted(moved | {0}))))  # candles may have been moved under their name
+            found.append(Chain(key, in_order(moved | {0})))  # candles may have been moved under their name
         elif moved:
-            found.append(Chain(key, tuple(sorted(moved)), "candles"))
+            found.append(Chain(key, in_order(moved), "candles"))
     return found
 
 
@@ -245,7 +258,7 @@ def _parted(rows: Sequence[Look], mine: Look | None, context: Context) -> tuple[
 
 
 def _touching(
-    groups: Sequence[Sequence[Look]], asked: Asked, moved: Mapping[str, tuple[int, ...]]
+    groups: Sequence[Sequence[Look]], asked: Asked, moved: Mapping[str, tuple[int | None, ...]]
 ) -> list[Sequence[Look]]:  # fmt: skip
     """The identities whose scores are looks at the judged bars.
 
@@ -269,13 +282,16 @@ def _touching(
 
 
 def _covered(
-    group: Sequence[Look], times: IntArray, length: int, moved: Mapping[str, tuple[int, ...]]
+    group: Sequence[Look], times: IntArray, length: int, moved: Mapping[str, tuple[int | None, ...]]
 ) -> BoolArray:  # fmt: skip
-    """``(n,)``: which of the judged bars, `length` ms long, the identity has scored."""
+    """``(n,)``: which of the judged bars, `length` ms long, the identity has scored; all, where stamps do not say."""
+    if any(row.intervals and None in moved[row.market_key] for row in group):
+        return np.ones(len(times), np.bool_)
     change = np.zeros(len(times) + 1, np.int64)
     for row in group:
         step = max(Timeframe(timeframe).ms for _, _, timeframe in markets_of(row.market_key))
         for (first, last), later in product(row.intervals, moved[row.market_key]):
+            assert later is not None
             begin = int(np.searchsorted(times, first - later - length, "right"))
             end = int(np.searchsorted(times, last - later + step, "left"))
             if begin < end:
@@ -316,7 +332,7 @@ def _text(found: Looks, context: Context) -> str:
     for each in found.others:
         if each.looks:
             known = "" if each.known_by == "name" else "these candles as "
-            late = ", moved in time" if any(each.moved_ms) else ""
+            late = ", moved in time" if any(ms != 0 for ms in each.moved_ms) else ""
             parts.append(f"{each.looks:,} under {known}{_spelled(each.market_key)}{late}")
     told = [", ".join(parts)]
     if found.judged_before:

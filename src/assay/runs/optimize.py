@@ -30,6 +30,7 @@ from assay.runs.documents import TrainResult, document, of_run, trial
 from assay.runs.evidence import RunEvidence, jsonable, tables
 from assay.runs.history import History, bare
 from assay.runs.judged import Judged, judged
+from assay.runs.looks import trials_before
 from assay.runs.regimes import split_by_regime
 from assay.runs.rules import RuleSearch, as_tables
 from assay.runs.ruling import Ruling, ruled
@@ -68,7 +69,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             return TrainResult(known, existing=True)
         past, folds = _windows_of(asked, bars)
         context.demand_whole(spec.market_key)
-        counted = context.trials_before(spec.market_key)
+        counted = trials_before(spec.market_key, bars, context)
         running = keep.running(
             spec, digest, bars, context, by=asked.rule.name, kind=KIND, file=file, known={"counted": counted}
         )

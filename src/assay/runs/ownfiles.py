@@ -152,7 +152,7 @@ def check_features(
         text = f"{bars.instrument} has {len(bars)} bars; a check of {file.name} needs {need}"
         raise DataError(text, code="DATA_TOO_FEW", have=len(bars), need=need)
     report = audit_features(own.declared, bars[-(ASKED_BARS + 3 * longest) :], seed=1, own=own.columns)
-    closed = probe_features(own, bars, seed=1)
+    closed = probe_features(own, bars, questions=40 * QUESTIONS, seed=1)
     features = {each.name: {"lookback": each.lookback, "unit": each.unit} for each in own.declared}
     return _check_document(file, bars, features, report, closed)
 

@@ -69,6 +69,8 @@ def lock(
             code="DATA_TOO_FEW",
             hint="Lock a shorter stretch (--last or --from), or import more history first.",
         )
+    for each in held:  # so that what was scored on the same candles under another name counts
+        context.record.markets.keep(context.stored.read(each.instrument))
     return _told(context.record.vault.lock(exchange, symbol, begins, by=by), context)
 
 

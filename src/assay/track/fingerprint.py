@@ -1,9 +1,10 @@
 """A market is its candles, not its name: what they look like in a few kilobytes, and when two series are one market.
 
-Kept are the last closes of days and hours (of short series those of the bars, too), as logarithms in units of 1e-8. Two
-series are the same market if the Spearman correlation of their log returns is at least `SAME_RANKS` on the stretch that
-they share, or if at least `SAME_SHARE` of the returns that are not zero are equal within 1e-6: so a market is known
-under another exchange, symbol or timeframe, with adjusted prices, and with its stamps moved.
+Kept are the last closes of days and hours and those of the newest bars, as logarithms in units of 1e-8. Two series are
+the same market if the Spearman correlation of their log returns is at least `SAME_RANKS` on the stretch that they
+share, or if at least `SAME_SHARE` of the returns that are not zero are equal within 1e-6: so a market is known under
+another exchange, symbol or timeframe, with adjusted prices, and with its stamps moved. Else their local patterns
+decide, which need no stamps: see `assay.track.patterns`.
 """
 
 import base64
@@ -11,6 +12,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,14 +20,15 @@ from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import markets_of
 from assay.kernel.timeframe import DAY_MS, HOUR_MS, TIMEFRAMES
+from assay.track.patterns import Sequence, shared_patterns
 
 SAME_RANKS = 0.98
 SAME_SHARE = 0.90
 LEAST_UNITS = 26  # common returns that a comparison needs
-MOST_FLAT = 0.5  # share of returns that are zero, from which on candles tell nothing of the market
+MOST_FLAT = 0.5  # share of the compared returns that are zero, from which on they tell nothing of the market
 _SCALE = 1e8  # of a logarithm, for whole numbers
 _EQUAL = 100  # 1e-6
-_MOST_BARS = 4_096
+MOST_BARS = 65_536  # newest ones whose closes are stored
 _SAME_CANDLES = 0.99
 _WEEK_BEGINS = 3  # 1970-01-01 was a Thursday
 
@@ -62,7 +65,8 @@ class Fingerprint:
 
     market_key: of the one series.   digest: SHA-256 over times and closes, the same under any name.
     first, last: ms, opens of the first and the last bar.   zero_share: of returns that are zero.
-    days, hours, bars: closes; hours where a bar is no longer than one, bars of series of at most 4,096.
+    days, hours, bars: closes; hours where a bar is no longer than one, the newest `MOST_BARS` bars where they are
+    neither days nor hours (in rows of before local patterns were compared of series of at most 4,096 bars only).
     """
 
     market_key: str
@@ -77,8 +81,8 @@ class Fingerprint:
 
     @property
     def tells(self) -> bool:
-        """Whether more can be said of it than its name and its digest: most of its prices move."""
-        return self.zero_share <= MOST_FLAT and len(self.days) > 0
+        """Whether more can be said of it than its name and its digest: it has a price that is not zero."""
+        return len(self.days) > 0
 
     @property
     def bar_ms(self) -> int:
@@ -88,13 +92,18 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Two series are one market. moved_ms: how much later the second one's stamps lie; 0 for the same time."""
+    """Two series are one market. moved_ms: how much later the second one's stamps lie; 0 for the same time, None where
+    no one shift says it.
+    """
 
-    moved_ms: int = 0
+    moved_ms: int | None = 0
 
 
 def fingerprint(bars: Bars) -> Fingerprint:
-    """The fingerprint of a series of at least one bar. Cost: once through its closes."""
+    """The fingerprint of a series of at least one bar; of a negative close its size, and none of a zero.
+
+    Cost: once through its closes.
+    """
     times, close, step = bars.timestamp, bars.close, bars.instrument.bar.ms
     sha = hashlib.sha256(times.astype("<i8").tobytes() + close.astype("<f8").tobytes())
     moves = np.diff(close)
@@ -102,24 +111,26 @@ def fingerprint(bars: Bars) -> Fingerprint:
     plain = Fingerprint(
         bars.instrument.key, sha.hexdigest(), int(times[0]), int(times[-1]), len(bars), zero, days=_NONE
     )  # fmt: skip
-    if close.min() <= 0.0:
+    times, close = times[close != 0.0], np.abs(close[close != 0.0])
+    if not len(close):
         return plain
     logs = np.round(np.log(close) * _SCALE).astype(np.int64)
-    fine = len(bars) <= _MOST_BARS and step not in (HOUR_MS, DAY_MS)
+    fine = step not in (HOUR_MS, DAY_MS)
     return replace(
         plain,
         days=_last_of(times, DAY_MS, logs),
         hours=_last_of(times, HOUR_MS, logs) if step <= HOUR_MS else _NONE,
-        bars=Closes(times // step, logs) if fine else _NONE,
+        bars=_newest(Closes(times // step, logs)) if fine else _NONE,
     )
 
 
 def same_market(one: Fingerprint, other: Fingerprint) -> Match | None:
     """Whether two series are one market, by their candles alone; None where they are not, or share too little.
 
-    The unit is weeks where 26 returns are common, else days, hours, bars; a return counts between adjacent units that
-    both series hold bars in, the first and the last unit of each left out. Candles that were moved in time are found by
-    the daily returns that they have in common, rounded to 1e-6, and where there are none by the hourly ones.
+    Units are weeks, days, hours and bars, wherever 26 returns are common: those between adjacent units that both
+    series hold bars in, the first and the last unit of each left out. Candles that were moved in time are recognised
+    by the daily returns that they have in common, rounded to 1e-6, and where there are none by the hourly ones; those
+    with other stamps or bent prices by their local patterns.
     """
     if one.digest == other.digest:
         return Match()
@@ -127,11 +138,9 @@ def same_market(one: Fingerprint, other: Fingerprint) -> Match | None:
         return None
     for mine, theirs in _units(one, other):
         a, b = _common(mine, theirs)
-        if len(a) >= LEAST_UNITS:
-            if _alike(a, b):
-                return Match()
-            break
-    return _moved(one, other)
+        if min(np.count_nonzero(a), np.count_nonzero(b)) >= LEAST_UNITS and _alike(a, b):
+            return Match()
+    return _moved(one, other) or _patterned(one, other)
 
 
 def _moved(one: Fingerprint, other: Fingerprint) -> Match | None:
@@ -142,6 +151,24 @@ def _moved(one: Fingerprint, other: Fingerprint) -> Match | None:
             if by is not None:
                 return Match(by * unit)
     return None
+
+
+def _patterned(one: Fingerprint, other: Fingerprint) -> Match | None:
+    """By local patterns: of the finest closes that each has, and of those that both have."""
+    mine, theirs = _sequences(one), _sequences(other)
+    pairs = [(mine[0], theirs[0]), *((a, b) for a in mine for b in theirs if a.step == b.step)]
+    for a, b in dict.fromkeys(pairs):
+        shared = shared_patterns(a, b)
+        if shared is not None:
+            return Match(shared.moved_ms)
+    return None
+
+
+@lru_cache(maxsize=16)
+def _sequences(one: Fingerprint) -> tuple[Sequence, ...]:
+    """The closes by ever longer units."""
+    every = ((one.bars, one.bar_ms), (one.hours, HOUR_MS), (one.days, DAY_MS))
+    return tuple(Sequence((closes.units + 1) * step, closes.logs, step) for closes, step in every if len(closes))
 
 
 def grown(old: Fingerprint, new: Fingerprint) -> Fingerprint | None:
@@ -155,7 +182,7 @@ def grown(old: Fingerprint, new: Fingerprint) -> Fingerprint | None:
     same = old.days.logs[1:-1][at] == new.days.logs[1:-1][there]
     if same.mean() < _SAME_CANDLES:
         return None
-    if old.first <= new.first and new.last <= old.last:
+    if old.first <= new.first and new.last <= old.last and len(old.bars) >= min(len(new.bars), MOST_BARS):
         return old
     return replace(
         new,
@@ -164,6 +191,7 @@ def grown(old: Fingerprint, new: Fingerprint) -> Fingerprint | None:
         n_bars=max(old.n_bars, new.n_bars),
         days=_union(old.days, new.days),
         hours=_union(old.hours, new.hours),
+        bars=_newest(_union(old.bars, new.bars)),
     )
 
 
@@ -205,7 +233,13 @@ def _common(one: Closes, other: Closes) -> tuple[IntArray, IntArray]:
     return np.diff(one.logs[1:-1][at])[adjacent], np.diff(other.logs[1:-1][there])[adjacent]
 
 
+def _newest(bars: Closes) -> Closes:
+    return Closes(bars.units[-MOST_BARS:], bars.logs[-MOST_BARS:])
+
+
 def _alike(one: IntArray, other: IntArray) -> bool:
+    if max((one == 0).mean(), (other == 0).mean()) > MOST_FLAT:
+        return False
     return abs(_spearman(one, other)) >= SAME_RANKS or _equal_share(one, other) >= SAME_SHARE
 
 

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from assay.kernel.bars import Bars
 from assay.kernel.clock import now_ms
-from assay.kernel.timeframe import DAY_MS
 from assay.track.again import writes
 from assay.track.database import Database, hold
 from assay.track.fingerprint import Fingerprint, Match, fingerprint, grown, packed, same_market, unpacked
@@ -16,7 +15,6 @@ from assay.track.instants import instant
 from assay.track.rows import Row, rows
 from assay.track.schema.ledger import MARKET_FINGERPRINTS
 
-_FEW_DAYS = 60 * DAY_MS  # in which 26 returns of days may be missing
 _F = MARKET_FINGERPRINTS.c
 _LIGHT = tuple(column for column in MARKET_FINGERPRINTS.columns if column.name not in ("hours", "bars"))
 
@@ -53,33 +51,34 @@ class Markets:
             connection.execute(sa.insert(MARKET_FINGERPRINTS).values(_columns(found)))
 
     def fingerprinted(self) -> list[str]:
-        """Keys of all series that are known by their candles."""
+        """Keys of all series that are known by their candles: closes of theirs are stored."""
         with self._database.read() as connection:
-            return sorted(set(connection.execute(sa.select(_F.market_key)).scalars()))
+            return sorted(set(connection.execute(sa.select(_F.market_key).where(_F.days != "")).scalars()))
 
-    def like(self, series: Iterable[Bars]) -> dict[str, tuple[int, ...]]:
+    def like(self, series: Iterable[Bars]) -> dict[str, tuple[int | None, ...]]:
         """Keys of the kept series whose candles are the market of one of these, whatever they are called.
 
-        With each by how many ms its stamps lie later: 0 for the same time; several where other candles were kept under
-        the name.
-        Cost: about a millisecond for each series that is kept; the hours of one are read where its days do not decide.
+        With each by how many ms its stamps lie later: 0 for the same time, None where no one shift says it; several
+        where other candles were kept under the name.
+        Cost: about a millisecond for each series that is the market, some 100 ms for each long one that is another:
+        hours and bars are read where days do not decide.
         """
         return self._like([fingerprint(bars) for bars in series])
 
-    def like_known(self, keys: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    def like_known(self, keys: Iterable[str]) -> dict[str, tuple[int | None, ...]]:
         """As `like`, of all candles that are kept under these names."""
         query = sa.select(MARKET_FINGERPRINTS).where(_F.market_key.in_(sorted(set(keys)))).order_by(_F.id)
         with self._database.read() as connection:
             return self._like([_read(row) for row in rows(connection.execute(query))])
 
-    def _like(self, asked: list[Fingerprint]) -> dict[str, tuple[int, ...]]:
-        found: dict[str, set[int]] = {}
+    def _like(self, asked: list[Fingerprint]) -> dict[str, tuple[int | None, ...]]:
+        found: dict[str, set[int | None]] = {}
         with self._database.read() as connection:
             for row in rows(connection.execute(sa.select(*_LIGHT).order_by(_F.id))):
                 match = _first_match(connection, asked, row)
                 if match is not None:
                     found.setdefault(row["market_key"], set()).add(match.moved_ms)
-        return {key: tuple(sorted(moved)) for key, moved in found.items()}
+        return {key: in_order(moved) for key, moved in found.items()}
 
     def distinct(self, keys: Iterable[str]) -> int:
         """How many markets the series of these names are; a series without candles that are known counts as one."""
@@ -94,29 +93,28 @@ class Markets:
         return len(groups) + len(set(wanted) - {each.market_key for each in held})
 
 
+def in_order(moved: Iterable[int | None]) -> tuple[int | None, ...]:
+    """Each shift of stamps once, the one that none says last."""
+    return tuple(sorted(set(moved), key=lambda ms: (ms is None, ms or 0)))
+
+
 def _first_match(connection: sa.Connection, asked: list[Fingerprint], row: Row) -> Match | None:
-    kept = _read(row)
-    for each in asked:
-        match = same_market(each, kept)
-        if match is not None:
-            return match
-        if _days_are_few(each, kept):
-            whole = rows(connection.execute(sa.select(MARKET_FINGERPRINTS).where(_F.id == row["id"])))[0]
-            match = same_market(each, _read(whole))
-            if match is not None:
-                return match
-    return None
-
-
-def _days_are_few(one: Fingerprint, other: Fingerprint) -> bool:
-    """Whether finer units than days may decide: the stretch that both hold is short, or one of them is."""
-    shared = min(one.last, other.last) - max(one.first, other.first)
-    return 0 < shared < _FEW_DAYS or min(one.last - one.first, other.last - other.first) < _FEW_DAYS
+    """Of the days alone, which are few; then of all that is stored."""
+    light = _read(row)
+    match = next((m for each in asked if (m := same_market(each, light)) is not None), None)
+    if match is not None:
+        return match
+    stored = _read(rows(connection.execute(sa.select(MARKET_FINGERPRINTS).where(_F.id == row["id"])))[0])
+    return next((m for each in asked if (m := same_market(each, stored)) is not None), None)
 
 
 def _holds(connection: sa.Connection, found: Fingerprint) -> bool:
-    query = sa.select(_F.id).where(_F.market_key == found.market_key, _F.candles_digest == found.digest)
-    return connection.execute(query.limit(1)).first() is not None
+    """Whether the very candles are stored under the name, with all that is compared today."""
+    query = sa.select(_F.days, _F.bars).where(_F.market_key == found.market_key, _F.candles_digest == found.digest)
+    row = connection.execute(query.limit(1)).first()
+    return row is not None and all(
+        text or not len(new) for text, new in zip(row, (found.days, found.bars), strict=True)
+    )
 
 
 def _columns(found: Fingerprint) -> Row:

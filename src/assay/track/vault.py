@@ -13,6 +13,7 @@ from assay.kernel.timeframe import Timeframe
 from assay.track.again import writes
 from assay.track.database import Database, hold
 from assay.track.instants import instant
+from assay.track.markets import Markets, in_order
 from assay.track.rows import Row, not_found, rows
 from assay.track.schema.ledger import TRIALS
 from assay.track.schema.service import EVENTS
@@ -60,6 +61,7 @@ class Vault:
         StoreError ``STORE_CONFLICT`` for one that is locked already: only a written reason opens what was locked.
         """
         _demand("by", by)
+        scored = self._scored_after(exchange, symbol, since)
         with self._database.write() as connection:
             hold(connection, _subject(exchange, symbol))
             known = _lock(connection, exchange, symbol)
@@ -69,7 +71,7 @@ class Vault:
                     code="STORE_CONFLICT",
                     hint="assay vault unlock, with a written reason, comes first.",
                 )
-            details = {"since": since, "trials_before": _scored_after(connection, exchange, symbol, since)}
+            details = {"since": since, "trials_before": scored}
             return _as_lock(_log(connection, by, LOCKED, exchange, symbol, details))
 
     @writes
@@ -112,13 +114,14 @@ class Vault:
     def looks(self, lock: Lock) -> int:
         """How often somebody may have seen what is locked, as far as the record knows.
 
-        Every configuration that was scored on the stretch, readings included, and every time that it was unlocked.
+        Every configuration that was scored on the stretch, whatever its candles were called, readings included, and
+        every time that it was unlocked.
         """
         query = sa.select(sa.func.count()).where(
             _E.subject == _subject(lock.exchange, lock.symbol), _E.action == _UNLOCK
         )
+        scored = self._scored_after(lock.exchange, lock.symbol, lock.since)
         with self._database.read() as connection:
-            scored = _scored_after(connection, lock.exchange, lock.symbol, lock.since)
             return scored + int(connection.execute(query).scalar_one())
 
     def events(self) -> list[Row]:
@@ -128,21 +131,49 @@ class Vault:
             return rows(connection.execute(query))
 
     def readings(self, exchange: str, symbol: str) -> list[Row]:
-        """The ledger's rows that are readings of this market's holdout, under a lock of today or of before."""
+        """The ledger's rows that are readings of this market's holdout, under a lock of today or of before.
+
+        Readings of the same candles under another name are among them.
+        """
+        chains = self._chains(exchange, symbol)
         with self._database.read() as connection:
             found = rows(connection.execute(sa.select(TRIALS).where(_T.objective == HOLDOUT).order_by(_T.id)))
-        return [row for row in found if _holds(row["market_key"], exchange, symbol)]
+        return [row for row in found if row["market_key"] in chains]
+
+    def _scored_after(self, exchange: str, symbol: str, since: int) -> int:
+        """Configurations whose last bar closes in the stretch: who chose by them has seen it.
+
+        Stamps of other candles are brought to those of the market; where no one shift does, all of them count.
+        """
+        chains = self._chains(exchange, symbol)
+        with self._database.read() as connection:
+            return sum(_closed_after(connection, key, since, moved) for key, moved in chains.items())
+
+    def _chains(self, exchange: str, symbol: str) -> dict[str, tuple[int | None, ...]]:
+        """Chains of the ledger that hold the market, by its name or by its candles; how much later their stamps lie."""
+        markets = Markets(self._database)
+        names = [key for key in markets.fingerprinted() if _holds(key, exchange, symbol)]
+        alike = markets.like_known(names) if names else {}
+        with self._database.read() as connection:
+            keys = connection.execute(sa.select(_T.market_key).distinct()).scalars().all()
+        chains = {}
+        for key in keys:
+            moved = {ms for each in markets_of(key) for ms in alike.get("|".join(each), ())}
+            moved |= {0} if _holds(key, exchange, symbol) else set()
+            if moved:
+                chains[key] = in_order(moved)
+        return chains
 
 
-def _scored_after(connection: sa.Connection, exchange: str, symbol: str, since: int) -> int:
-    """Configurations whose last bar closes in the stretch: who chose by them has seen it."""
-    keys = connection.execute(sa.select(_T.market_key).distinct()).scalars()
-    return sum(_closed_after(connection, key, since) for key in keys if _holds(key, exchange, symbol))
-
-
-def _closed_after(connection: sa.Connection, market_key: str, since: int) -> int:
-    opens = since - max(Timeframe(timeframe).ms for _, _, timeframe in markets_of(market_key))
-    query = sa.select(sa.func.sum(_T.n_configs)).where(_T.market_key == market_key, _T.window_end > instant(opens))
+def _closed_after(
+    connection: sa.Connection, market_key: str, since: int, moved: tuple[int | None, ...]
+) -> int:  # fmt: skip
+    """Configurations of a chain whose last bar closes after an instant of the market; all where stamps do not say."""
+    query = sa.select(sa.func.sum(_T.n_configs)).where(_T.market_key == market_key, _T.window_end.is_not(None))
+    shifts = [ms for ms in moved if ms is not None]
+    if len(shifts) == len(moved):
+        opens = since + min(shifts) - max(Timeframe(timeframe).ms for _, _, timeframe in markets_of(market_key))
+        query = query.where(_T.window_end > instant(opens))
     return int(connection.execute(query).scalar_one() or 0)
 
 

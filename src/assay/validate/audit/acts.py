@@ -52,7 +52,9 @@ def decide_probe(ground: Ground, acting: Acting, instant: int, how: str, other: 
             f"decision of '{acting.name}' at row {row}: {found.name} {size(found.change)} when bars after {cut} "
             f"were {how}"
         )
-        ground.blame("decide", acting.name, text, symbol=number, cut=cut, row=row, change=found.change)
+        ground.blame(
+            "decide", acting.name, text, symbol=number, cut=cut, row=row, change=found.change, remark=found.remark
+        )  # fmt: skip
 
 
 def simulate_probe(ground: Ground, acting: Acting, instant: int) -> None:

@@ -25,7 +25,10 @@ def columns_probe(ground: Ground, instant: int, how: str, other: Seen) -> None:
             continue
         for found in _between(was, now, cut + 1):
             text = f"feature '{found.name}' at row {found.row} {size(found.change)} when bars after {cut} were {how}"
-            ground.blame(probe, found.name, text, symbol=symbol, cut=cut, row=found.row, change=found.change)
+            ground.blame(
+                probe, found.name, text, symbol=symbol, cut=cut, row=found.row, change=found.change,
+                remark=found.remark,
+            )  # fmt: skip
 
 
 def _between(was: Columns, now: Columns, rows: int) -> list[Difference]:

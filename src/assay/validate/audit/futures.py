@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from assay.kernel.arrays import FloatArray
+from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
 from assay.market.scramble import scrambled
@@ -14,15 +14,31 @@ from assay.simulate.record import Record
 CUT_OFF, SHUFFLED, WILD, STILL = "cut off", "shuffled", "shuffled, ten times as wild", "held at one price"
 SCRAMBLES = (SHUFFLED, WILD, STILL)
 _ALWAYS = 1e-300  # a scale that is 0 makes every change too large
+ROUNDING = 1e-9  # of a column's scale: differences below are those of floating-point sums in another order
+ROUNDING_REMARK = (
+    f"; every difference is at rounding level, at most {ROUNDING:g} of the scale: the values depend on the length of "
+    "the array, as those of an FFT, a convolution or a sum over the whole array do. They can not be computed again "
+    "bit for bit as the bars come in, and digits this small can carry the future. Use a fixed window or direct sums, "
+    f"or round to {ROUNDING:g} of the scale"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where two answers part first. change: by how much; NaN where one of the two is missing."""
+    """Where two answers part first. change: by how much; NaN where one of the two is missing.
+
+    rounding: whether no row differs by more than `ROUNDING` of the column's scale.
+    """
 
     name: str
     row: int
     change: float
+    rounding: bool = False
+
+    @property
+    def remark(self) -> str:
+        """Why a difference at rounding level is one, and what mends it; empty for any other."""
+        return ROUNDING_REMARK if self.rounding else ""
 
 
 def changed(bars: Sequence[Bars], instant: int, how: str, *, seed: int) -> list[Bars]:
@@ -66,7 +82,18 @@ def first_change(
     wrong = ~(gap <= limit)
     rows = np.argmax(wrong, axis=0)
     late = [int(k) for k in np.flatnonzero(wrong.any(axis=0))]
-    return [Difference(names[k], int(rows[k]), float(gap[rows[k], k])) for k in late]
+    tiny = at_rounding(was, now) if late else np.zeros(0, np.bool_)
+    return [Difference(names[k], int(rows[k]), float(gap[rows[k], k]), bool(tiny[k])) for k in late]
+
+
+def at_rounding(was: FloatArray, now: FloatArray) -> BoolArray:
+    """``(k,)``: whether no row of two ``(n, k)`` tables differs by more than `ROUNDING` of the scale of `was`.
+
+    A number that is missing on one side only, or infinite, is no rounding.
+    """
+    same = (was == now) | (np.isnan(was) & np.isnan(now))
+    gap = np.abs(np.subtract(was, now, where=~same, out=np.zeros(was.shape)))
+    return np.asarray((gap <= ROUNDING * scale_of(was)).all(axis=0))
 
 
 def scale_of(values: FloatArray) -> FloatArray:
@@ -80,7 +107,9 @@ def decided_otherwise(was: Decisions, now: Decisions, *, tolerance: float) -> Di
     names = [f.name for f in fields(Decisions)]
     one, other = (np.column_stack([getattr(d, n).astype(np.float64) for n in names]) for d in (was, now))
     found = first_change(names, one, other, tolerance=tolerance, scale=scale_of(one))
-    return min(found, key=lambda d: d.row, default=None)
+    if not found:
+        return None
+    return replace(min(found, key=lambda d: d.row), rounding=all(each.rounding for each in found))
 
 
 def traded_otherwise(was: Record, now: Record, last: int) -> Difference | None:

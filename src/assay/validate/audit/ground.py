@@ -70,12 +70,12 @@ class Ground:
         return True
 
     def blame(
-        self, probe: str, name: str, text: str, *, symbol: int, cut: int, row: int, change: float
+        self, probe: str, name: str, text: str, *, symbol: int, cut: int, row: int, change: float, remark: str = ""
     ) -> None:  # fmt: skip
-        """Keep the first finding of a probe about a name. text: what is said before the bar."""
+        """Keep the first finding of a probe about a name. text, remark: what is said before and after the bar."""
         bars = self.bars[symbol]
         where = f" ({bars.instrument.symbol}, bar of {iso(int(bars.timestamp[row]))})" if 0 <= row < len(bars) else ""
-        self.found.setdefault((probe, name), Violation(probe, name, cut, row, change, text + where))
+        self.found.setdefault((probe, name), Violation(probe, name, cut, row, change, text + where + remark))
 
     def apart(self) -> "Ground":
         """The same candles with findings of its own, for questions that are asked on another thread."""

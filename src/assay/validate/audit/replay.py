@@ -145,7 +145,9 @@ def _blame_columns(ground: Ground, probe: str, was: Window, now: Window, when: s
     for each in differences:
         row = _row(ground, number, int(was.bars.timestamp[each.row]))
         text = f"{code}: feature '{each.name}' at row {row} {size(each.change)} when {when}"
-        ground.blame(probe, each.name, text, symbol=number, cut=cut, row=row, change=each.change)
+        ground.blame(
+            probe, each.name, text, symbol=number, cut=cut, row=row, change=each.change, remark=each.remark
+        )  # fmt: skip
     return bool(differences)
 
 
@@ -161,7 +163,9 @@ def _blame(
         f"LEAK_ONLINE: the judged decision of '{name}' at row {row} (fold {question.fold}): {difference.name} "
         f"{size(difference.change)} when it was decided from bars up to row {cut} only"
     )
-    ground.blame(PROBE, name, text, symbol=number, cut=cut, row=row, change=difference.change)
+    ground.blame(
+        PROBE, name, text, symbol=number, cut=cut, row=row, change=difference.change, remark=difference.remark
+    )  # fmt: skip
 
 
 def _changes(outcome: Outcome, symbol: str, tested: Tested) -> Iterator[Question]:

@@ -20,6 +20,7 @@ from assay.kernel.errors import AssayError, DataError
 from assay.kernel.seeds import generator
 from assay.kernel.usercode import UserCode
 from assay.market.scramble import scrambled
+from assay.validate.audit.futures import ROUNDING_REMARK, at_rounding
 from assay.validate.audit.pipeline import Columns
 from assay.validate.audit.report import Violation
 from assay.validate.isolation.answers import IsolatedFeatures, IsolatedStrategy
@@ -226,9 +227,10 @@ class _Interview:
 
     def _peeks(self, process: ClosedProcess, cut: int, probe: str, bars: Bars, how: str) -> None:
         now = self._answer(process, bars, probe)
-        for row, name in self._differences(self.whole[: cut + 1], now[: cut + 1]):
+        was, now = self.whole[: cut + 1], now[: cut + 1]
+        for row, name in self._differences(was, now):
             text = f"{self.peeks}: {self._named(name)} in row {row}{self._bar(row)} changed when the bars after row"
-            self._blame(probe, name, row, cut, f"{text} {cut} were {how}")
+            self._blame(probe, name, row, cut, f"{text} {cut} were {how}{self._remark(was, now, name)}")
 
     def _counts(self, process: ClosedProcess) -> None:
         """The same short panel, many times, and the whole once more."""
@@ -252,7 +254,8 @@ class _Interview:
             text = f"{self._named(name)} in row {row}{self._bar(row)} is {one[row, k]:g} and {other[row, k]:g}: {which}"
             last = len(self.bars) - 1 if cut is None else cut
             after = "" if cut is None else f", asked for the bars up to row {cut}"
-            self._blame("state", name, row, last, f"LEAK_STATE: {text}{after} differ")
+            remark = "" if cut is None else self._remark(one, other, name)
+            self._blame("state", name, row, last, f"LEAK_STATE: {text}{after} differ{remark}")
 
     def _differences(self, one: FloatArray, other: FloatArray) -> list[tuple[int, str]]:
         """First row of each column in which two answers differ, and its name; in order of the rows."""
@@ -261,6 +264,14 @@ class _Interview:
         same = (one == other) | (np.isnan(one) & np.isnan(other))
         late = np.flatnonzero(~same.all(axis=0))
         return sorted((int(np.argmin(same[:, k])), self.names[int(k)]) for k in late)
+
+    def _remark(self, was: FloatArray, now: FloatArray, name: str) -> str:
+        """What is said of two answers that part by rounding only, of a decision in all its fields; else empty."""
+        if was.shape != now.shape:
+            return ""
+        tiny = at_rounding(was, now)
+        rounded = tiny[list(self.names).index(name)] if self.what == "feature" else tiny.all()
+        return ROUNDING_REMARK if rounded else ""
 
     def _named(self, name: str) -> str:
         return f"{self.what}: {name}" if self.what != "feature" else f"feature '{name}'"
@@ -282,7 +293,10 @@ class _Interview:
         return self.ask(process, bars)
 
     def _cuts(self) -> list[int]:
-        """Rows after which the future is taken away: half before the largest gains of what was decided."""
+        """Rows after which the future is taken away: half before the largest gains of what was decided, the rest drawn.
+
+        Of columns a quarter before the largest gains, and a quarter where a column moves most for its own measure.
+        """
         rows = np.arange(self.lookback, len(self.bars) - 1)
         if not len(rows):
             return []
@@ -291,6 +305,9 @@ class _Interview:
         close = self.bars.close
         gain = np.abs(close[np.minimum(spoken + _GAIN_ROWS, len(close) - 1)] / close[spoken] - 1)
         best = spoken[np.argsort(-gain, kind="stable")][: self.questions // 2]
+        if self.what == "feature":  # half of these where the columns themselves move most
+            moved = spoken[np.argsort(-_moves(expected)[spoken], kind="stable")][: self.questions // 4]
+            best = np.array(list(dict.fromkeys((*moved.tolist(), *best.tolist()))), np.int64)[: self.questions // 2]
         draw = generator(self.seed, "isolation.cuts")
         pool = np.setdiff1d(spoken if len(spoken) >= self.questions else rows, best)
         rest = draw.permutation(pool)[: self.questions - len(best)]
@@ -332,6 +349,14 @@ class _Listening:
         self.interview.attempts += self.process.attempts
         self.interview.landlock = max(self.interview.landlock, self.process.limits.landlock)
         self.process.close()
+
+
+def _moves(columns: FloatArray) -> FloatArray:
+    """``(n,)``: the largest step of any column from the row before, in that column's typical steps; 0 for none."""
+    steps = np.abs(np.diff(columns, axis=0, prepend=np.nan))
+    steps[~np.isfinite(steps)] = 0.0
+    typical = steps.mean(axis=0)
+    return np.asarray((steps / np.where(typical > 0.0, typical, 1.0)).max(axis=1, initial=0.0))
 
 
 def _stacked(made: Decisions) -> FloatArray:
