@@ -91,7 +91,7 @@ _NAMES_BELOW = ("by_symbol", "shares", "versions", "votes", "dropped", "ends", "
 # What depends on the checkout and the machine that run it: there, of whatever type.
 _OF_THE_MACHINE = (
     "branch", "commit", "cpu", "diff_hash", "dirty", "distributions", "git_branch", "git_commit", "lock_hash",
-    "memory_bytes", "thread_variables",
+    "memory_bytes", "thread_variables", "untracked",
 )  # fmt: skip
 _DATA_KEY = re.compile(r"[/|]|^[0-9a-f]{16,}$|^\d+$|^my_")
 

@@ -22,7 +22,7 @@ from assay.validate.isolation.files import IsolatedRule
 HEAD = """
 import sys
 import numpy as np
-from assay.learn.strategies import Choice, Entries, Range, Setups, Side, State, Structural, Threshold, Exit, strategy
+from assay.learn.strategies import Entries, Range, Setups, Side, State, Structural, Threshold, Exit, strategy
 sys.ran_here = True
 """
 DECLARED = """
@@ -65,7 +65,7 @@ def bars() -> Bars:
 
 def written(folder: Path, text: str, name: str = "mine.py") -> Path:
     file = folder / name
-    file.write_text(text.replace("Choice, ", ""))
+    file.write_text(text)
     return file
 
 

@@ -45,6 +45,8 @@ _BY_GATE = {
     "verdict", "stage", "reasons", "bars_needed", "advice", "gate_version", "nature", "thresholds", "evidence",
     "information", "n_trials",
 }  # fmt: skip
+_SENTENCES = {"advice", "text", "notes"}
+"""Keys whose values are written for people: their wording may change from one version to the next."""
 Spec = TrainSpec | BacktestSpec
 
 
@@ -208,7 +210,14 @@ def _compared(kept: _Kept, now: RunEvidence, context: Context) -> list[Compared]
     before = _lasting(was.document)
     if _gates(was.document, now.document):  # another gate: its word is not what is reproduced
         before, lasting = ({n: v for n, v in each.items() if n not in _BY_GATE} for each in (before, lasting))
+    before, lasting = (_without_sentences(each) for each in (before, lasting))
     return [*found, differences.documents("document", before, lasting)]
+
+
+def _without_sentences(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_sentences(each) for name, each in value.items() if name not in _SENTENCES}
+    return [_without_sentences(each) for each in value] if isinstance(value, list) else value
 
 
 def _as_then(was: pl.DataFrame | None, now: pl.DataFrame | None) -> pl.DataFrame | None:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from assay.features import Feature
-from assay.features.columns import Clock, Unit
+from assay.features.columns import Clock
 from assay.kernel.errors import TrainError
 from assay.learn.strategies.constraints import Constraint
 from assay.learn.strategies.declare import Strategy
@@ -71,8 +71,8 @@ def feature_document(entry: Feature) -> dict[str, Any]:
 def feature_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `Feature` from `feature_document`, without `compute`. Raises KeyError, TypeError, ValueError."""
     fields = {name: _typed(document[name], str) for name in ("name", "group", "unit", "clock")}
-    if fields["unit"] not in get_args(Unit) or fields["clock"] not in get_args(Clock):
-        raise ValueError(f"unit {fields['unit']!r}, clock {fields['clock']!r}")
+    if fields["clock"] not in get_args(Clock):
+        raise ValueError(f"clock {fields['clock']!r}")
     lookback = _typed(document["lookback"], int)
     if lookback < 0:
         raise ValueError(f"lookback {lookback}")
