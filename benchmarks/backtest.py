@@ -12,8 +12,8 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.instrument import Instrument
-from assay.simulate.engine import run
-from assay.simulate.metrics import metrics
+from assay.simulate.engine import simulate
+from assay.simulate.metrics import performance_metrics
 
 ROWS = 1_000_000
 REPEATS = 7
@@ -66,10 +66,10 @@ def main() -> None:
     """Orders with levels, weights on every row, and the metrics of the first."""
     bars = walk(ROWS)
     for name, decisions in (("orders", orders(bars)), ("weights", weights(bars))):
-        record = run(bars, decisions, Costs())
-        report(f"backtest {name}", lambda d=decisions: run(bars, d, Costs()), trades=len(record.trades))
-    record = run(bars, orders(bars), Costs())
-    report("metrics", lambda: metrics(record, bars_per_year=525_600), trades=len(record.trades))
+        record = simulate(bars, decisions, Costs())
+        report(f"backtest {name}", lambda d=decisions: simulate(bars, d, Costs()), trades=len(record.trades))
+    record = simulate(bars, orders(bars), Costs())
+    report("metrics", lambda: performance_metrics(record, bars_per_year=525_600), trades=len(record.trades))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from numba import njit
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.simulate.sweep import Candidates, Exits, Side, States, sweep
+from assay.simulate.sweep import Candidates, Exits, Side, States, sweep_product
 
 AT_LEAST = np.array([True, True])
 COSTS = Costs()
@@ -107,7 +107,7 @@ def grids(grid: Any) -> tuple[np.ndarray, Exits]:
 def range_sweep(bars: Bars, windows: tuple[int, ...], grid: Any, threads: int = 2) -> Any:
     """The rule of that name without the house's bridge from rules to sweeps."""
     thresholds, exits = grids(grid)
-    return sweep(bars, setups(bars, windows, thresholds), thresholds, exits, COSTS, threads=threads)
+    return sweep_product(bars, setups(bars, windows, thresholds), thresholds, exits, COSTS, threads=threads)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -145,7 +145,9 @@ def moving_averages(bars: Bars, pairs: list[tuple[int, int]], threads: int = 2) 
         return Candidates(rows, long, short, np.empty(0, np.bool_), lookback=slow - 1)
 
     lazy = [lambda f=f, s=s: of(f, s) for f, s in pairs]
-    return sweep(bars, lazy, np.empty((1, 0)), Exits.of(stop_multiple=0.01, take_multiple=0.02), COSTS, threads=threads)
+    return sweep_product(
+        bars, lazy, np.empty((1, 0)), Exits.of(stop_multiple=0.01, take_multiple=0.02), COSTS, threads=threads
+    )
 
 
 def held_averages(bars: Bars, pairs: list[tuple[int, int]], threads: int = 2) -> Any:
@@ -156,6 +158,6 @@ def held_averages(bars: Bars, pairs: list[tuple[int, int]], threads: int = 2) ->
         rows, sides = crossings(sums, bars.close, fast, slow)
         return States(rows, sides.astype(np.float64))
 
-    return sweep(
+    return sweep_product(
         bars, [lambda f=f, s=s: of(f, s) for f, s in pairs], np.empty((1, 0)), Exits.of(), COSTS, threads=threads
     )

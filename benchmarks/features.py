@@ -75,7 +75,7 @@ def measure(name: str, threads: int) -> None:
     features.table(bars[:2000], name)
     base = peak_mb()
     seconds = median_seconds(lambda: features.table(bars, name, threads=threads))
-    columns = len(features.named(name))
+    columns = len(features.set_columns(name))
     line = {
         "figure": f"features.table {name}",
         "bars": N,

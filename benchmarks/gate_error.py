@@ -12,7 +12,18 @@ from dataclasses import replace
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.validate.gate_study import BARS, CASES, FAR_LEVEL, Case, Rule, Studied, draw, drift_study, edge_rule, studied
+from assay.validate.gate_study import (
+    BARS,
+    CASES,
+    FAR_LEVEL,
+    Case,
+    GateStudyResult,
+    Rule,
+    count_errors,
+    draw_moments,
+    drift_study,
+    edge_rule,
+)
 from assay.validate.statistics import deflated_sharpe_ratio
 
 
@@ -28,7 +39,7 @@ RULES: dict[str, tuple[Rule, float]] = {
 }
 
 
-def line(case: Case, found: list[Studied]) -> str:
+def line(case: Case, found: list[GateStudyResult]) -> str:
     """One row of the table: error with its count, and power, for each rule; then the bound of the second."""
     cells = [f"{each.error:.4f} ({each.wrong:>3} of {case.markets:,}), {each.power:.3f}" for each in found]
     kind = f"{case.kind}, 2 to {case.most_level:g} moves" if case.kind == "trades" else case.kind
@@ -47,8 +58,8 @@ def main() -> None:
     far = [replace(each, most_level=FAR_LEVEL) for each in CASES if each.kind == "trades"]
     for case in (*CASES, *far):
         began = time.monotonic()
-        draws = draw(replace(case, markets=case.markets * asked.times), seed=asked.seed)
-        found = [studied(draws, rule, error) for rule, error in RULES.values()]
+        draws = draw_moments(replace(case, markets=case.markets * asked.times), seed=asked.seed)
+        found = [count_errors(draws, rule, error) for rule, error in RULES.values()]
         print(f"{line(draws.case, found)} {time.monotonic() - began:.1f} s", flush=True)
     print(f"\n{BARS:,} bars a market. Rising market, holding's Sharpe 3, 9,000 hourly bars, PSR >= 0.99:\n")
     print("| long, short | plain returns | active returns |\n|---|---|---|")

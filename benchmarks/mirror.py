@@ -25,7 +25,7 @@ from assay.kernel.spec import TrainSpec
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
 from assay.runs.train import train
-from assay.track.outbox import announce
+from assay.track.outbox import enqueue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.track.mlflow_server import Line, mlflow_server
@@ -57,17 +57,17 @@ def clocked() -> Iterator[list[float]]:
 
     def timed(*given: Any, **more: Any) -> None:
         begin = time.process_time()
-        announce(*given, **more)
+        enqueue(*given, **more)
         taken.append(time.process_time() - begin)
 
-    users = [m for m in [*sys.modules.values()] if m.__name__ != __name__ and vars(m).get("announce") is announce]
+    users = [m for m in [*sys.modules.values()] if m.__name__ != __name__ and vars(m).get("announce") is enqueue]
     for module in users:
         vars(module)["announce"] = timed
     try:
         yield taken
     finally:
         for module in users:
-            vars(module)["announce"] = announce
+            vars(module)["announce"] = enqueue
 
 
 def once(home: Path, uri: str | None, seed: int) -> tuple[float, float, float]:

@@ -20,8 +20,8 @@ from assay.kernel.costs import Costs
 from assay.learn.strategies import Structural, strategy
 from assay.learn.strategies.setups import State
 from assay.market.sources.synthetic import SIGMA, synthetic
-from assay.runs.selftest.attempts import chosen, laboratory, tried
-from assay.runs.selftest.researcher import Idea, momentum
+from assay.runs.selftest.attempts import choose_attempt, open_laboratory, try_idea
+from assay.runs.selftest.researcher import CandidateRule, momentum
 from assay.validate.statistics import sharpe_that_passes
 
 BARS, MARKETS, SYMBOL, HOUR = 20_000, 20, "GOLD/USDT:USDT", 3_600_000
@@ -88,10 +88,10 @@ def ic_015(seed: int) -> Bars:
     return synthetic(bars=BARS, seed=seed, ic=0.15, symbol=SYMBOL)
 
 
-KINDS: dict[str, tuple[Callable[[int], Bars], Idea]] = {
-    "hour of day": (hour_of_day, Idea(hours, {"allow_short": False})),
-    "regime momentum": (regime_momentum, Idea(calm_or_wild, {})),
-    "ic 0.15": (ic_015, Idea(momentum, {"lookback": 24, "mirrored": False})),
+KINDS: dict[str, tuple[Callable[[int], Bars], CandidateRule]] = {
+    "hour of day": (hour_of_day, CandidateRule(hours, {"allow_short": False})),
+    "regime momentum": (regime_momentum, CandidateRule(calm_or_wild, {})),
+    "ic 0.15": (ic_015, CandidateRule(momentum, {"lookback": 24, "mirrored": False})),
 }
 
 
@@ -100,10 +100,10 @@ def main(markets: int = MARKETS) -> None:
         words, sharpes, expected = [], [], 0.0
         for seed in range(1, markets + 1):
             bars = make(seed)
-            with tempfile.TemporaryDirectory() as folder, laboratory(Path(folder) / "home") as context:
+            with tempfile.TemporaryDirectory() as folder, open_laboratory(Path(folder) / "home") as context:
                 context.candles.upsert(bars, source="benchmark")
-                attempt = tried(idea, bars, context, costs=COSTS, seed=seed)
-                verdict = chosen([attempt], context).alone
+                attempt = try_idea(idea, bars, context, costs=COSTS, seed=seed)
+                verdict = choose_attempt([attempt], context).alone
             active = attempt.found.active
             n, ratio = len(active), float(active.mean() / active.std(ddof=1))
             expected += float(ndtr(ratio * sqrt(n) - sharpe_that_passes(1, context.limits.error)))

@@ -27,7 +27,7 @@ from assay.kernel.trial import Trial
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies import strategies
 from assay.track.blobs.store import Blobs
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.validate.search.bayesian import Bayesian
 from assay.validate.search.grid import Grid
 from assay.validate.search.method import Method
@@ -68,7 +68,7 @@ MILLION = {
 class Counted:
     """A report that counts in a ledger on disk, as a run's does."""
 
-    def __init__(self, record: Record, blobs: Blobs) -> None:
+    def __init__(self, record: TrackingStore, blobs: Blobs) -> None:
         self.record, self.blobs, self.seconds = record, blobs, 0.0
 
     def progress(self, share_done: float, metrics: Any) -> None:
@@ -111,7 +111,7 @@ def search(name: str, bars: Bars, method: Method, space: Space, trials: int, hom
         trials=trials,
         data_digest=bars.digest(),
     )
-    with open_record(home / "record.db") as record:
+    with open_store(home / "record.db") as record:
         report = Counted(record, Blobs(home / "blobs"))
         began = time.perf_counter()
         result = made.search(Panel.of(Window.of_bars(bars)), seed=42, report=report)
@@ -143,11 +143,11 @@ def bayesian(bars: Bars) -> None:
 
 def million(bars: Bars, file: Path | None, label: str) -> None:
     """A million combinations through the API, then through the command line on the same file."""
-    from assay.validate.search.texts import searched
+    from assay.validate.search.texts import parse_space_text
 
     name = label.split(",")[0]
     rule = strategies()[name]
-    given = dict(searched(f"{k}={v}") for k, v in MILLION[label].items())
+    given = dict(parse_space_text(f"{k}={v}") for k, v in MILLION[label].items())
     space = Space.of(given, known=rule.parameters, fixed=rule.defaults)
     runs = []
     for _ in range(3):

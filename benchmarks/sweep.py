@@ -60,18 +60,18 @@ def range_sweep(bars: Any, grid: Grid, threads: int = 2) -> Any:
     """The house's rule of that name, at 4 windows x the grid's thresholds x its exits."""
     from assay.kernel.costs import Costs
     from assay.learn.strategies import strategy_named
-    from assay.learn.strategies.indicators import shared
-    from assay.learn.strategies.sweeping import exits_of, lazily, threshold_matrix
-    from assay.simulate.sweep import sweep
+    from assay.learn.strategies.indicators import share_indicators
+    from assay.learn.strategies.sweeping import build_exits, lazy_candidates, threshold_matrix
+    from assay.simulate.sweep import sweep_product
 
     rule = strategy_named("range_sweep")
     base = rule.resolve()
     thresholds = threshold_matrix(rule, [base | s for s in sets_of(("p", "k"), grid[0])])
     names = ("atr_multiplier_sl", "atr_multiplier_tp", "max_holding_periods")
-    exits = exits_of([base | s for s in sets_of(names, grid[1])])
-    with shared():
-        setups = [lazily(rule, bars, base | {"N": w}, thresholds) for w in WINDOWS]
-        return sweep(bars, setups, thresholds, exits, Costs(), threads=threads)
+    exits = build_exits([base | s for s in sets_of(names, grid[1])])
+    with share_indicators():
+        setups = [lazy_candidates(rule, bars, base | {"N": w}, thresholds) for w in WINDOWS]
+        return sweep_product(bars, setups, thresholds, exits, Costs(), threads=threads)
 
 
 def crossing() -> Any:
@@ -97,16 +97,16 @@ def crossing() -> Any:
 def declared_averages(bars: Any, threads: int = 2) -> Any:
     """SMA crossing through a declared rule."""
     from assay.kernel.costs import Costs
-    from assay.learn.strategies.indicators import shared
-    from assay.learn.strategies.sweeping import exits_of, lazily, threshold_matrix
-    from assay.simulate.sweep import sweep
+    from assay.learn.strategies.indicators import share_indicators
+    from assay.learn.strategies.sweeping import build_exits, lazy_candidates, threshold_matrix
+    from assay.simulate.sweep import sweep_product
 
     rule = crossing()
     base = rule.resolve()
     thresholds = threshold_matrix(rule, [base])
-    with shared():
-        setups = [lazily(rule, bars, base | {"fast": f, "slow": s}, thresholds) for f, s in PAIRS]
-        return sweep(bars, setups, thresholds, exits_of([base]), Costs(), threads=threads)
+    with share_indicators():
+        setups = [lazy_candidates(rule, bars, base | {"fast": f, "slow": s}, thresholds) for f, s in PAIRS]
+        return sweep_product(bars, setups, thresholds, build_exits([base]), Costs(), threads=threads)
 
 
 def report(name: str, bars: int, combinations: int, work: Callable[[], Any], **facts: Any) -> None:

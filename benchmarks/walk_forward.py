@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import lightgbm
 import numpy as np
 
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel
 from assay.kernel.seeds import integer
@@ -21,9 +21,9 @@ from assay.learn.ensemble.boosting import lightgbm_options
 from assay.learn.ensemble.params import EnsembleParams
 from assay.learn.ensemble.trainer import EnsembleTrainer
 from assay.market.sources.synthetic import synthetic
-from assay.runs.history import history
+from assay.runs.history import load_history
 from assay.validate.split import WalkForward
-from assay.validate.walk import walk
+from assay.validate.walk import walk_forward
 
 BARS, FOLDS, REPEATS, WORKERS = 100_000, 10, 5, 2
 PARAMS = EnsembleParams(members=("lightgbm",))
@@ -60,14 +60,14 @@ def bare(panel: Panel, folds: list[Fold]) -> None:
 
 def ours(panel: Panel, plan: WalkForward) -> None:
     trainer = EnsembleTrainer(EnsembleParams(members=("lightgbm",), patience=PARAMS.trees))
-    for _ in walk(trainer, panel, plan, costs=COSTS, seed=42, report=Silent(), workers=WORKERS):
+    for _ in walk_forward(trainer, panel, plan, costs=COSTS, seed=42, report=NullReport(), workers=WORKERS):
         pass
 
 
 def main() -> None:
     bars = synthetic(bars=BARS, seed=1, ic=0.1, symbol="GOLD/USDT:USDT")
     spec = TrainSpec(exchange="synthetic", symbols=("GOLD/USDT:USDT",), timeframe="1h")
-    panel = history(spec, [bars]).panel
+    panel = load_history(spec, [bars]).panel
     n = len(panel.times)
     plan = WalkForward(n // 3, (n - n // 3 - 30) // FOLDS)
     folds = list(plan.folds(panel.known_at, panel.times))

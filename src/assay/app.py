@@ -10,10 +10,10 @@ from assay.memory import give_back, keep_freed
 from assay.runs.context import Context, Listener
 from assay.settings import Settings, load, load_gate, told
 from assay.settings import masked as without_passwords
-from assay.track.blobs.objects.opening import told_apart
+from assay.track.blobs.objects.opening import split_address
 from assay.track.blobs.signature import Keys, read_keys
-from assay.track.mirror.address import checked_address
-from assay.track.upkeep.laying import demand_record
+from assay.track.mirror.address import check_uri
+from assay.track.upkeep.laying import store_version
 from assay.validate.thresholds import Thresholds
 
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs")
@@ -41,10 +41,10 @@ def context(
     if existing is None:
         _demand_writable(settings.home)
     elif existing == "record" or not _is_folder(settings.home):
-        demand_record(settings.record)
+        store_version(settings.record)
     warnings += _far_away(settings.home)
     if settings.artifacts_url is not None:
-        told_apart(settings.artifacts_url)
+        split_address(settings.artifacts_url)
     heard: dict[str, Any] = {} if listener is None else {"listener": listener}
     opened = Context(
         home=settings.home,
@@ -52,7 +52,7 @@ def context(
         candles_url=settings.candles,
         base_timeframe=settings.timeframe,
         workers=settings.workers,
-        mlflow_uri=None if settings.mlflow_uri is None else checked_address(settings.mlflow_uri),
+        mlflow_uri=None if settings.mlflow_uri is None else check_uri(settings.mlflow_uri),
         mlflow_experiment=settings.mlflow_experiment_name,
         keys=_keys(settings),
         artifacts_url=settings.artifacts_url,

@@ -4,7 +4,7 @@ import sys
 
 from assay.kernel.errors import AssayError
 from assay.track import DatasetManager, ExperimentTracker, MetricsLogger, MLDatabase, ModelRegistry
-from assay.track.upkeep.laying import initialise
+from assay.track.upkeep.laying import initialise_store
 
 __all__ = ["DatasetManager", "ExperimentTracker", "MLDatabase", "MetricsLogger", "ModelRegistry", "main"]
 
@@ -15,7 +15,7 @@ def main(path: str = "ml_experiments.db") -> int:
     As ``assay db init``.
     """
     try:
-        laid = initialise(path)
+        laid = initialise_store(path)
     except AssayError as error:
         sys.stderr.write(f"{error.code}: {error.message}\n{error.hint}\n")
         return error.exit_code

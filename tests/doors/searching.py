@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.track.blobs.store import Blobs
 from tests.doors.commands import MARKET, assay
 from tests.doors.test_backtest import record_of
@@ -27,10 +27,10 @@ def same(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def evidence(home: Path, document: dict[str, Any]) -> RunEvidence:
+def evidence(home: Path, document: dict[str, Any]) -> RunArtifacts:
     with record_of(home) as record:
         (row,) = [a for a in record.artifacts.read(document["experiment_id"]) if a["artifact_type"] == "evidence"]
-    return RunEvidence.read(Blobs(home / "artifacts").path(row["metadata"]["blob"]))
+    return RunArtifacts.read(Blobs(home / "artifacts").path(row["metadata"]["blob"]))
 
 
 def refused(*words: object, home: Path) -> dict[str, Any]:

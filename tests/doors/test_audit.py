@@ -124,8 +124,8 @@ def test_a_model_that_another_trainer_published_is_asked_itself(
             made = self.honest.decide(panel)
             return {s: replace(d, target=np.full(len(d.target), side[s])) for s, d in made.items()}
 
-    real = assay_auditing.load
-    monkeypatch.setattr(assay_auditing, "load", lambda *given, **more: Peeking(real(*given, **more)))
+    real = assay_auditing.load_model
+    monkeypatch.setattr(assay_auditing, "load_model", lambda *given, **more: Peeking(real(*given, **more)))
     said = assay("audit", document["experiment_id"], "--json", home=home)
     assert said.code == 3 and "decision of 'ensemble, as fitted' at row" in said.error["message"]
     assert said.error["facts"]["models"][0]["audit_status"] == "failed"

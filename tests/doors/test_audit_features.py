@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.features.columns import book
+from assay.features.columns import feature_registry
 from tests.doors.commands import assay, told
 
 HEAD = """import numpy as np
@@ -67,7 +67,7 @@ def test_honest_features_pass_and_the_book_forgets_them(tmp_path: Path) -> None:
     alone, closed = {"truncate": 40, "scramble": 120, "warm-up": 10}, {"truncate", "scramble", "state", "calendar"}
     assert all(found["checks"][probe] >= least for probe, least in alone.items()) and closed < set(found["checks"])
     assert found["checks"]["outside"] == 1
-    assert "my_gap" not in book()
+    assert "my_gap" not in feature_registry()
     people = assay("audit", "--features-file", path)
     assert people.code == 0 and "my_features.py on" in people.out and "causality audit passed" in people.out
 

@@ -10,8 +10,8 @@ import pytest
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.learn.strategies import strategy_named
-from assay.simulate.engine import run
-from assay.track.record import Record, open_record
+from assay.simulate.engine import simulate
+from assay.track.record import TrackingStore, open_store
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import BARS, csv_of
 from tests.doors.test_strategies import OWN, own
@@ -24,8 +24,8 @@ _TRADE = {"entry_time", "exit_time", "side", "entry_price", "exit_price", "quant
           "exit_reason"}  # fmt: skip
 
 
-def record_of(home: Path) -> Record:
-    return open_record(f"sqlite:///{home / 'ml_experiments.db'}")
+def record_of(home: Path) -> TrackingStore:
+    return open_store(f"sqlite:///{home / 'ml_experiments.db'}")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_it_tells_what_the_engine_says_of_the_rule(stocked: Path, gold: Bars) ->
     found = told(*SMA, "--set", "fast=8", "--set", "slow=30", "--set", "costs.fee=0.0004", home=stocked)
     rule, bars = strategy_named("sma_cross"), gold[:BARS]
     values = rule.resolve({"fast": 8, "slow": 30})
-    wanted = run(bars, rule.decisions(bars, values), Costs(fee=0.0004))
+    wanted = simulate(bars, rule.decisions(bars, values), Costs(fee=0.0004))
     assert found["parameters"] == values and found["bars"] == len(bars) == BARS
     assert found["equity_end"] == wanted.equity[-1] and found["metrics"]["total_trades"] == len(wanted.trades)
     assert [t["pnl"] for t in found["trades"]] == wanted.trades.pnl.tolist()

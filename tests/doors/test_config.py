@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from assay.runs.configuration.schema import read
-from assay.track.record import open_record
+from assay.runs.configuration.schema import parse_configuration
+from assay.track.record import open_store
 from tests.doors.commands import assay, laid, told
 from tests.runs.configured import CREATED, configured, golden
 
@@ -20,7 +20,7 @@ def kept(tmp_path: Path) -> Path:
     """A home with a DISCOVERY configuration and a newer one that is eligible for MATURE."""
     home = laid(tmp_path / "home")
     assert told("config", "list", home=home) == {"configurations": []}
-    with open_record(home / "ml_experiments.db") as record:
+    with open_store(home / "ml_experiments.db") as record:
         for made in (PLAIN, GOOD):
             record.configurations.add(made.row)
     return home
@@ -50,7 +50,7 @@ def test_people_read_it_within_80_columns(kept: Path) -> None:
     assert GOOD.config_id in said.out and "VALIDATION" in said.out and "73%" in said.out
     assert said.out.startswith("synthetic GOLD/USDT 1h\n")
     longest = configured(strategy="divergence_capitulation")
-    with open_record(kept / "ml_experiments.db") as record:
+    with open_store(kept / "ml_experiments.db") as record:
         record.configurations.add(longest.row)
     said = assay("config", "list", home=kept)
     assert longest.config_id in said.out and max(map(len, said.out.splitlines())) <= 80
@@ -68,11 +68,11 @@ def test_show_has_the_document_and_what_only_the_record_knows(kept: Path) -> Non
 def test_export_one_to_stdout_and_to_a_file(kept: Path, tmp_path: Path) -> None:
     assert told("config", "export", GOOD.config_id, home=kept) == GOOD.document
     people = assay("config", "export", GOOD.config_id, home=kept)
-    assert read(people.out) == GOOD.document and people.out.count("\n") > 100
+    assert parse_configuration(people.out) == GOOD.document and people.out.count("\n") > 100
     out = tmp_path / "new" / "good.json"
     said = told("config", "export", GOOD.config_id, "--out", out, home=kept)
     assert said == {"file": str(out), "configurations": 1}
-    assert read(out.read_text()) == GOOD.document
+    assert parse_configuration(out.read_text()) == GOOD.document
     assert [p.name for p in out.parent.iterdir()] == ["good.json"]
 
 
@@ -81,14 +81,14 @@ def test_export_several_as_a_bundle(kept: Path, tmp_path: Path) -> None:
     out.write_text("old")
     for words in ((PLAIN.config_id, GOOD.config_id, PLAIN.config_id), ()):
         assert assay("config", "export", *words, "-o", out, home=kept).code == 0
-        found = read(out.read_text())
+        found = parse_configuration(out.read_text())
         assert (found["pair"], found["pattern"]) == ("GOLD/USDT", "liquidity_sweep")
         assert sorted(c["configId"] for c in found["configurations"]) == sorted([PLAIN.config_id, GOOD.config_id])
     assert told("config", "export", "--stage", "DISCOVERY", home=kept) == PLAIN.document
 
 
 def test_what_cannot_be_exported(kept: Path, tmp_path: Path) -> None:
-    with open_record(kept / "ml_experiments.db") as record:
+    with open_store(kept / "ml_experiments.db") as record:
         record.configurations.add(configured(strategy="htf_sweep").row)
     said = assay("config", "export", "--json", home=kept)
     assert said.code == 2 and said.error["code"] == "CONFIG_BUNDLE"
@@ -104,13 +104,13 @@ def test_what_cannot_be_exported(kept: Path, tmp_path: Path) -> None:
 
 def test_a_stored_document_that_was_tampered_with_is_not_exported(kept: Path) -> None:
     broken = GOOD.document | {"lifecycle": GOOD.document["lifecycle"] | {"position_multiplier": 50}}
-    with open_record(kept / "ml_experiments.db") as record:
+    with open_store(kept / "ml_experiments.db") as record:
         record.configurations.add(GOOD.row | {"config_id": "BROKEN_V3", "config_json": broken})
     for words in (("show",), ("export",), ("approve", "--by", "ann", "--why", "fine")):
         said = assay("config", *words, "BROKEN_V3", "--json", home=kept)
         assert said.code == 65 and said.error["code"] == "ARTIFACT_CORRUPT"
         assert "lifecycle.position_multiplier: is 50" in said.error["message"]
-    with open_record(kept / "ml_experiments.db") as record:
+    with open_store(kept / "ml_experiments.db") as record:
         assert record.configurations.get("BROKEN_V3")["lifecycle_stage"] == "VALIDATION"
 
 

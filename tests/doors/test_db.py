@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.track.record import open_record
+from assay.track.record import open_store
 from assay.track.schema.migrate import HEAD
 from tests.doors.commands import assay, told
 from tests.track.relics import relic
@@ -14,7 +14,7 @@ from tests.track.relics.make import fill
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    with open_record(tmp_path / "home" / "ml_experiments.db") as record:
+    with open_store(tmp_path / "home" / "ml_experiments.db") as record:
         fill(record)
     return tmp_path / "home"
 
@@ -129,7 +129,7 @@ def test_two_records_are_ambiguous(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_working_folders_record_is_used(tmp_path: Path) -> None:
-    with open_record(tmp_path / "ml_experiments.db") as record:
+    with open_store(tmp_path / "ml_experiments.db") as record:
         fill(record)
     assert len(told("runs", "list")) == 1
     assert told("db", "check")["record"] == "ml_experiments.db"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from assay.features.patterns import EVENTS, Pattern, base_columns, base_values
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.bars import Bars
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import BARS
@@ -69,7 +69,7 @@ def test_targets_are_counted_as_a_training_would_see_them(stocked: Path, gold: B
     pattern = Pattern(10, base_columns()[0].std_dev, EVENTS[1])
     one = told_of[pattern.name]
     assert one["target"] == "pattern(window=10, std_dev=1.0, target_lag=6, target_type=high_reversion)"
-    values = base_values(Study(gold[:BARS]), pattern)
+    values = base_values(FeatureContext(gold[:BARS]), pattern)
     # The first usable row is 9 and learns of row 15; 1,200 rows are known when row 1,206 decides, then 400 more.
     folds = [values[15 : 15 + 1200], values[415 : 415 + 1200]]
     rates = [float(np.nanmean(fold)) for fold in folds]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assay.track.record import open_record
+from assay.track.record import open_store
 from assay.track.schema.models import MODELS
 from tests.doors.commands import assay, laid, told
 
@@ -16,7 +16,7 @@ Trained = tuple[Path, dict[str, Any]]
 
 
 def change(home: Path, model: int = 1, **values: Any) -> None:
-    with open_record(home / "ml_experiments.db") as record, record.database.write() as connection:
+    with open_store(home / "ml_experiments.db") as record, record.database.write() as connection:
         connection.execute(sa.update(MODELS).where(MODELS.c.id == model).values(values))
 
 
@@ -119,7 +119,7 @@ def test_a_model_loads_in_a_fresh_process(trained: Trained) -> None:
 def test_pruning_begins_with_a_dry_run(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     home, _ = trained
     change(home, created_at=0)
-    with open_record(home / "ml_experiments.db") as record:
+    with open_store(home / "ml_experiments.db") as record:
         row = record.models.get(1)
         for _ in range(3):
             columns = ("experiment_id", "checkpoint_path", "strategy_type", "exchange", "symbol", "timeframe")

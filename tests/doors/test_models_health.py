@@ -10,7 +10,7 @@ import pytest
 
 import assay.runs.health as runs_health
 from assay.kernel.bars import PRICES, Bars
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
 from assay.kernel.errors import DataError
 from assay.kernel.panel import Panel, Window
@@ -19,10 +19,10 @@ from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
-from assay.simulate.engine import run
+from assay.simulate.engine import simulate
 from assay.track import ExperimentTracker, ModelRegistry
-from assay.track.loading import load
-from assay.validate.health import of_record
+from assay.track.loading import load_model
+from assay.validate.health import performance_finding
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import csv_of
 from tests.doors.test_models import change, spoil
@@ -103,9 +103,9 @@ def test_where_nothing_changes_a_model_is_kept_and_its_record_is_that_of_its_dec
     assert found["record"]["band"]["state"] == "within" and found["record"]["bars"] == NEW
     context = Context(served, f"sqlite:///{served / 'ml_experiments.db'}", f"duckdb:///{served / 'candles.duckdb'}")
     row = context.record.models.get(1)
-    model, bars = load(row, context.places), market(LEARNT + NEW)
+    model, bars = load_model(row, context.places), market(LEARNT + NEW)
     context.record.close()
-    record = run(bars, model.decisions(bars), Costs(), start=LEARNT)  # type: ignore[attr-defined]
+    record = simulate(bars, model.decisions(bars), Costs(), start=LEARNT)  # type: ignore[attr-defined]
     assert found["record"]["band"]["total"] == pytest.approx(record.equity[-1] - 1, rel=1e-9)
     assert found["record"]["trades"] == len(record.trades)
 
@@ -174,7 +174,7 @@ def test_of_a_model_that_came_from_elsewhere_only_what_is_known_is_said(tmp_path
     home = tmp_path / "home"
     home.mkdir()
     record, history = str(home / "ml_experiments.db"), Window.of_bars(market(300))
-    model = RuleTrainer(strategy_named("sma_cross")).fit(Panel.of(history), seed=1, report=Silent())
+    model = RuleTrainer(strategy_named("sma_cross")).fit(Panel.of(history), seed=1, report=NullReport())
     (tmp_path / "theirs.pth").write_bytes(b"x")
     with ExperimentTracker(record) as tracker:
         run = tracker.start_experiment("by hand", "rules")
@@ -255,9 +255,9 @@ def test_luck_is_counted_as_the_gate_counts_it(served: Path, monkeypatch: pytest
 
     def spied(*values: Any, n_trials: float, **more: Any) -> Any:
         given.append(n_trials)
-        return of_record(*values, n_trials=n_trials, **more)
+        return performance_finding(*values, n_trials=n_trials, **more)
 
-    monkeypatch.setattr(runs_health, "of_record", spied)
+    monkeypatch.setattr(runs_health, "performance_finding", spied)
     left = runs_health.keep.evidence_of
 
     def with_(used: dict[str, float]) -> dict[str, Any]:

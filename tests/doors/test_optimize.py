@@ -15,7 +15,7 @@ from assay.kernel.errors import ArtifactError
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleModel
 from assay.learn.strategies import load_strategy_file, strategy_named
-from assay.runs.configuration.schema import read as read_configuration
+from assay.runs.configuration.schema import parse_configuration as read_configuration
 from assay.track.blobs.store import Blobs
 from tests.doors.commands import MARKET, assay, ended, process, told
 from tests.doors.conftest import BARS

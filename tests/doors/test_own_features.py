@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from assay.app import context
-from assay.features.columns import book, forget
+from assay.features.columns import feature_registry, forget
 from assay.kernel.bars import Bars
 from assay.runs.specs import build_spec
 from assay.runs.train import train
@@ -66,7 +66,11 @@ def test_the_columns_of_the_file_stand_beside_the_set(own: Own) -> None:
     assert found["spec"]["features"] == "mini5" and found["spec"]["features_digest"] == digest(path)
     assert {*columns, "latest_return"} <= set(found["importance"][0]["shares"])
     assert found["warm_up"] == 19  # of my_place; mini5 needs 9
-    assert found["audit"]["violations"] == [] and found["audit"]["checks"]["truncate"] and "my_gap" not in book()
+    assert (
+        found["audit"]["violations"] == []
+        and found["audit"]["checks"]["truncate"]
+        and "my_gap" not in feature_registry()
+    )
     people = assay(*TRAIN, "--features-file", path, home=home)
     assert people.code == 0 and "already ran" in people.out
     assert f"columns of my_features.py ({digest(path)[:12]}): my_gap, my_place," in people.out
@@ -246,13 +250,13 @@ def test_own_columns_are_ranked_beside_the_set(stocked: Path, tmp_path: Path) ->
 
 def imported_run(home: Path, source: str, audit: str = "off") -> dict[str, Any]:
     """A training from Python, of a process that has entered these columns into its book, as a notebook does."""
-    names = set(book())
+    names = set(feature_registry())
     try:
         exec(compile(source, "a cell", "exec"), {"__name__": "notebook"})
         spec = build_spec(None, FLAGS, {"features": '["my_gap", "rsi_14"]', "trees": "20", "forest_trees": "10"})
         return dict(train(spec, context(home=home, audit=audit)[0]).document)
     finally:
-        for name in set(book()) - names:
+        for name in set(feature_registry()) - names:
             forget(name)
 
 

@@ -14,9 +14,9 @@ from assay.kernel.instrument import Instrument
 from assay.learn.rules import RuleModel
 from assay.learn.strategies import strategy_named
 from assay.market.sources.synthetic import synthetic
-from assay.simulate.engine import run as simulate
+from assay.simulate.engine import simulate as simulate
 from assay.track.snapshots import load_snapshot
-from assay.validate.walk import allowed
+from assay.validate.walk import mask_filtered_bars
 from tests.doors.commands import MARKET, TRAIN, assay, told
 from tests.doors.conftest import BARS, csv_of
 from tests.doors.searching import GRID, KEY
@@ -120,7 +120,7 @@ def test_a_run_reads_the_holdout_once(read: Any, gold: Bars) -> None:
     rule = strategy_named("sma_cross")
     model = RuleModel(rule, {**rule.defaults, **was["best_parameters"]}, "1h", "")
     bars = gold[:BARS]
-    by_hand = simulate(bars, allowed(model.decisions(bars), bars), Costs(), start=BARS - HIDDEN)
+    by_hand = simulate(bars, mask_filtered_bars(model.decisions(bars), bars), Costs(), start=BARS - HIDDEN)
     np.testing.assert_allclose(found["metrics"]["net_profit"], by_hand.equity[-1] / by_hand.initial - 1)
     assert found["metrics"]["total_trades"] == len(by_hand.trades) > 0
     assert code_of(home, "open", was["experiment_id"], "--by", "bob") == "STORE_CONFLICT"

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.features import kernels
-from assay.features.columns import Feature, add, book, forget
+from assay.features.columns import Feature, add, feature_registry, forget
 from assay.features.patterns import EVENTS, Pattern, base_columns, lag_columns
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument
@@ -20,7 +20,7 @@ _LAGS = ("close_lag_1", "close_lag_10", "rsi_lag_2", "macd_lag_1", "return_lag_3
 _PATTERNS = tuple(name for base in base_columns((10, 20))[::5] for name in lag_columns(base)[::3])
 _SINCE = tuple(Pattern(10, base_columns()[0].std_dev, event, since=True, lag=10).name for event in EVENTS)
 _OTHERS = ("rsi_21", "realized_vol_30", "macd_8_17_5", "bb_position_50_2", "sma_50_rel_lag_3", "htf_rsi_lag_2")
-COLUMNS = (*book(), *_LAGS, *_PATTERNS, *_SINCE, *_OTHERS)
+COLUMNS = (*feature_registry(), *_LAGS, *_PATTERNS, *_SINCE, *_OTHERS)
 _BARS = contract.equipped_bars()
 _LOWER = contract.lower_bars(_BARS)
 
@@ -74,19 +74,19 @@ def test_real_bars(market_data: Path, name: str, rows: int) -> None:
     contract.is_pure(COLUMNS, bars)
 
 
-def _tomorrow(study: Study) -> FloatArray:
+def _tomorrow(study: FeatureContext) -> FloatArray:
     return np.r_[study.bars.close[1:], np.nan]
 
 
-def _whole_series(study: Study) -> FloatArray:
+def _whole_series(study: FeatureContext) -> FloatArray:
     return study.bars.close - study.bars.close.mean()
 
 
-def _centred(study: Study) -> FloatArray:
+def _centred(study: FeatureContext) -> FloatArray:
     return np.convolve(study.bars.close, np.ones(5) / 5)[2:-2]
 
 
-def _backfilled(study: Study) -> FloatArray:
+def _backfilled(study: FeatureContext) -> FloatArray:
     assert study.bars.volume is not None
     filled = study.bars.volume.copy()
     for t in range(len(filled) - 2, -1, -1):
@@ -94,7 +94,7 @@ def _backfilled(study: Study) -> FloatArray:
     return filled
 
 
-def _higher_at_its_open(study: Study) -> FloatArray:
+def _higher_at_its_open(study: FeatureContext) -> FloatArray:
     hour = study.bars.timestamp // 3_600_000
     last = np.searchsorted(hour, hour, side="right") - 1
     return study.bars.close[last]

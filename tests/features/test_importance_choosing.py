@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.features.importance import Chosen
-from assay.features.importance.choosing import Rows, _shuffled, choose
+from assay.features.importance.choosing import TrainRows, _shuffled, select_features
 
 
 @dataclass
@@ -27,14 +27,14 @@ class Fake:
         return np.ones(x.shape[1])
 
 
-def window(x: np.ndarray, reach: int = 1) -> Rows:
+def window(x: np.ndarray, reach: int = 1) -> TrainRows:
     at = np.arange(len(x))
     y = (np.random.default_rng(0).random(len(x)) > 0.5).astype(float)
-    return Rows(x.astype(np.float32), y, np.ones(len(x)), at, at + reach, 2)
+    return TrainRows(x.astype(np.float32), y, np.ones(len(x)), at, at + reach, 2)
 
 
 def faked(
-    rows: Rows, names: tuple[str, ...], lookbacks: tuple[int, ...], **more: Any
+    rows: TrainRows, names: tuple[str, ...], lookbacks: tuple[int, ...], **more: Any
 ) -> tuple[Chosen, Fake, list[Any]]:
     model = Fake(np.ones(rows.x.shape[1]), [])
     fits: list[Any] = []
@@ -43,7 +43,7 @@ def faked(
         fits.append((x, y, weight, n_classes, seed))
         return model
 
-    return choose(rows, names, lookbacks, fit=fit, seed=3, **more), model, fits
+    return select_features(rows, names, lookbacks, fit=fit, seed=3, **more), model, fits
 
 
 def test_a_cluster_is_permuted_together_in_blocks_of_the_longest_label() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from assay.features.importance.clusters import clustered, leaves, rank_correlations
+from assay.features.importance.clusters import cluster_order, clustered, rank_correlations
 
 
 def test_each_pair_is_correlated_on_the_rows_that_it_shares() -> None:
@@ -51,5 +51,5 @@ def test_leaves_stand_beside_their_like() -> None:
     rho = np.eye(4)
     rho[0, 3] = rho[3, 0] = 0.95
     rho[1, 2] = rho[2, 1] = 0.95
-    order = leaves(rho).tolist()
+    order = cluster_order(rho).tolist()
     assert abs(order.index(0) - order.index(3)) == 1 and abs(order.index(1) - order.index(2)) == 1

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.features.importance import Chosen, ImportanceReport, rank
+from assay.features.importance import Chosen, ImportanceReport, rank_features
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
 from assay.kernel.fold import Fold
 from assay.learn.ensemble.quick import fit_quick
@@ -33,7 +33,7 @@ def market(n: int = N, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
 def ranked(x: np.ndarray, y: np.ndarray, **more: Any) -> ImportanceReport:
     given = {"names": (*NAMES, TWIN), "fit": fit_quick, "classes": (0.0, 1.0), "weights": None, "seed": 7} | more
     folds = given.pop("folds", None) or WalkForward(len(y) // 3, len(y) // 8).folds(np.arange(len(y)) + 1)
-    return rank(x, y, given.pop("weights"), folds, given.pop("seed"), **given)
+    return rank_features(x, y, given.pop("weights"), folds, given.pop("seed"), **given)
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.features import Study, feature, set_digest, table
-from assay.features.columns import book, forget
+from assay.features import FeatureContext, feature, set_digest, table
+from assay.features.columns import feature_registry, forget
 from assay.features.files import FeatureFile, feature_file, feature_source, load_feature_file
-from assay.features.finding import find, owned
-from assay.features.imported import imported_features, imported_from
-from assay.features.training import demand_file, demand_sound, own_names, training_table
+from assay.features.finding import find_feature, owned
+from assay.features.imported import imported_features, imported_with_digest
+from assay.features.training import check_features_file, check_own_columns, own_names, training_table
 from assay.kernel.errors import ConfigError, TrainError
 from assay.kernel.spec import TrainSpec
 from assay.kernel.usercode import SourceFile, UserCode
@@ -81,9 +81,9 @@ def test_the_digest_is_part_of_the_spec() -> None:
 
 
 def test_a_file_is_named_by_its_source_and_leaves_the_book_as_it_was(tmp_path: Path) -> None:
-    before = dict(book())
+    before = dict(feature_registry())
     own = loaded(tmp_path)
-    assert dict(book()) == before
+    assert dict(feature_registry()) == before
     assert own.code is not None and (own.name, own.code.main.text, own.code.modules) == ("my.py", SOURCE.encode(), ())
     assert own.digest == hashlib.sha256(SOURCE.encode()).hexdigest()
     assert list(own.columns) == ["my_double", "my_top", "my_depth"]
@@ -110,7 +110,7 @@ def test_own_names_are_own_with_their_lags_and_relative_forms(tmp_path: Path) ->
     own = loaded(tmp_path)
     names = ("rsi_14", "my_top", "my_top_rel", "my_top_lag_2_rel", "my_double_lag_3", "close_lag_1", "my_toplag_1")
     assert own_names(names, own) == names[1:5] and own_names(names, None) == ()
-    assert not owned("my_top", {}) and find("my_top_lag_2", own.columns).delay == 2
+    assert not owned("my_top", {}) and find_feature("my_top_lag_2", own.columns).delay == 2
 
 
 def test_the_digest_of_a_list_speaks_of_the_declarations(tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_the_digest_of_a_list_speaks_of_the_declarations(tmp_path: Path) -> None
 def test_the_spec_and_the_file_must_name_each_other(tmp_path: Path) -> None:
     own = loaded(tmp_path)
     other = loaded(tmp_path, SOURCE + "\n")
-    demand_file(SPEC, None)
-    demand_file(spec_of(own), own)
+    check_features_file(SPEC, None)
+    check_features_file(spec_of(own), own)
     for spec, given, text in (
         (spec_of(own), None, f"hash {own.digest}, and no file is given"),
         (SPEC, own, "my.py is given, and the spec names no file"),
@@ -132,7 +132,7 @@ def test_the_spec_and_the_file_must_name_each_other(tmp_path: Path) -> None:
         (spec_of(own, features=("rsi_14",)), own, "names no column of my.py; it declares my_double, my_top, my_depth"),
     ):
         with pytest.raises(ConfigError, match=text) as refused:
-            demand_file(spec, given)
+            check_features_file(spec, given)
         assert refused.value.code == "CONFIG_FEATURE_FILE"
 
 
@@ -140,11 +140,11 @@ def test_a_file_that_was_imported_before_may_be_given_as_well(tmp_path: Path, im
     imported.append("my_double")
 
     @feature(lookback=1, unit="ratio")
-    def my_double(study: Study) -> np.ndarray[Any, Any]:
+    def my_double(study: FeatureContext) -> np.ndarray[Any, Any]:
         return np.zeros(len(study.bars))
 
     own = loaded(tmp_path)
-    assert book()["my_double"].compute is my_double
+    assert feature_registry()["my_double"].compute is my_double
     made = training_table(spec_of(own, features=("my_double",)), BARS, own)
     assert made.column("my_double")[1:].any()  # of the file, not the zeros that were imported
 
@@ -153,12 +153,12 @@ def test_a_file_that_fails_leaves_what_was_imported(tmp_path: Path, imported: li
     imported.append("my_old")
 
     @feature(lookback=0, unit="ratio")
-    def my_old(study: Study) -> np.ndarray[Any, Any]:
+    def my_old(study: FeatureContext) -> np.ndarray[Any, Any]:
         return study.bars.close
 
     with pytest.raises(ConfigError, match="line 5: NameError"):
         loaded(tmp_path, SOURCE.replace("K = 2.0", "boom()"))
-    assert "my_old" in book() and "my_double" not in book()
+    assert "my_old" in feature_registry() and "my_double" not in feature_registry()
 
 
 def test_a_function_cannot_change_the_columns_of_others(tmp_path: Path) -> None:
@@ -193,9 +193,9 @@ def test_an_infinity_and_a_column_without_a_number_are_refused(tmp_path: Path, b
     own = loaded(tmp_path, SOURCE.replace('return K * study.column("return_1")', body))
     made = training_table(spec_of(own), BARS, own)
     with pytest.raises(ConfigError, match=text):
-        demand_sound(made, BARS, own)
+        check_own_columns(made, BARS, own)
     fine = loaded(tmp_path, SOURCE.replace('return K * study.column("return_1")', "return np.r_[np.inf, np.ones(59)]"))
-    demand_sound(training_table(spec_of(fine), BARS, fine), BARS, fine)  # before its lookback nothing counts
+    check_own_columns(training_table(spec_of(fine), BARS, fine), BARS, fine)  # before its lookback nothing counts
 
 
 def test_a_zero_denominator_warns_nobody(tmp_path: Path) -> None:
@@ -236,8 +236,8 @@ def test_inside_the_block_the_columns_are_in_the_book(tmp_path: Path) -> None:
     path = tmp_path / "my.py"
     path.write_text(SOURCE)
     with feature_file(path) as own:
-        assert [each.name for each in own] == ["my_double", "my_top", "my_depth"] and "my_double" in book()
-    assert "my_double" not in book()
+        assert [each.name for each in own] == ["my_double", "my_top", "my_depth"] and "my_double" in feature_registry()
+    assert "my_double" not in feature_registry()
 
 
 def imported_digest(source: str) -> str:
@@ -281,6 +281,6 @@ def test_columns_of_an_imported_file_are_found_by_its_digest(tmp_path: Path, imp
     imported += ["my_double", "my_top", "my_depth"]
     exec(compile(SOURCE, str(path), "exec"), {"__name__": "mine"})
     digest = hashlib.sha256(SOURCE.encode()).hexdigest()
-    assert sorted(imported_from(digest)) == sorted(imported) and imported_from("0" * 64) == {}
+    assert sorted(imported_with_digest(digest)) == sorted(imported) and imported_with_digest("0" * 64) == {}
     path.write_text(SOURCE + "\n")
-    assert imported_from(digest) == {}
+    assert imported_with_digest(digest) == {}

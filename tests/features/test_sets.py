@@ -26,7 +26,7 @@ SPREAD, EXTERNAL = 3, 11
 def test_set_has_its_columns(name: str, columns: int, lookback: int, extra: int) -> None:
     made = features.table(BARS, name)
     assert made.values.shape == (400, columns)
-    assert len(features.named(name)) == len(set(features.named(name))) == columns
+    assert len(features.set_columns(name)) == len(set(features.set_columns(name))) == columns
     assert made.lookback == lookback
     assert len(made.absent) == extra
 
@@ -93,7 +93,7 @@ def test_wrong_names_are_refused(asked: object, kind: type[AssayError], code: st
 
 def test_ones_own_feature_stands_beside_ours() -> None:
     @features.feature(lookback=2, unit="ratio")
-    def my_column(study: features.Study) -> np.ndarray:
+    def my_column(study: features.FeatureContext) -> np.ndarray:
         return study.column("return_1") + study.column("close_lag_2") * 0
 
     try:

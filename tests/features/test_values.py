@@ -14,7 +14,7 @@ from assay import features
 from assay.features import kernels
 from assay.features.kernels_trend import autocorrelation, finite_ema, median, shape, slope_t
 from assay.features.patterns import Pattern, base_values
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.instrument import Instrument
 from assay.testing.bars import bars_of, random_bars
@@ -47,8 +47,8 @@ def test_windows_agree_with_fresh_sums(seed: int, w: int, n: int, level: float, 
         assert mean[t] == pytest.approx(fresh.mean(), rel=1e-12)
         # Rounding of the inputs' own level bounds what any method can say of the spread.
         assert spread[t] == pytest.approx(((fresh - fresh.mean()) ** 2).sum(), rel=1e-9, abs=w * (1e-15 * level) ** 2)
-        assert kernels.highest(x, w)[t] == fresh.max()
-        assert kernels.lowest(x, w)[t] == fresh.min()
+        assert kernels.rolling_max(x, w)[t] == fresh.max()
+        assert kernels.rolling_min(x, w)[t] == fresh.min()
 
 
 def test_windows_do_not_drift_over_a_million_rows() -> None:
@@ -184,33 +184,33 @@ def example_bars(closes: list[float]) -> Bars:
 
 def test_pattern_example_of_the_specification() -> None:
     bars = example_bars(EXAMPLE)
-    breakout = base_values(Study(bars), Pattern(4, Decimal("1.0"), "low_breakout"))
+    breakout = base_values(FeatureContext(bars), Pattern(4, Decimal("1.0"), "low_breakout"))
     assert np.flatnonzero(breakout == 1.0).tolist() == [12]
     assert np.isnan(breakout[:9]).all()
     assert np.isfinite(breakout[9:]).all()
-    high = base_values(Study(bars), Pattern(4, Decimal("1.0"), "high_breakout"))
+    high = base_values(FeatureContext(bars), Pattern(4, Decimal("1.0"), "high_breakout"))
     assert np.isnan(high[6])
     # Four more rows of quiet history bring row 5's event out of the warm-up: it is stamped on row 6, not on row 5.
     longer = example_bars([100, 101, 100, 101, *EXAMPLE])
-    stamped = base_values(Study(longer), Pattern(4, Decimal("1.0"), "high_breakout"))
+    stamped = base_values(FeatureContext(longer), Pattern(4, Decimal("1.0"), "high_breakout"))
     assert stamped[9:11].tolist() == [0.0, 1.0]
-    since = base_values(Study(longer), Pattern(4, Decimal("1.0"), "high_breakout", since=True))
+    since = base_values(FeatureContext(longer), Pattern(4, Decimal("1.0"), "high_breakout", since=True))
     assert np.isnan(since).all()
 
 
 def test_pattern_lag_and_counter() -> None:
-    base = base_values(Study(BARS), Pattern(10, Decimal("1.0"), "high_reversion"))
+    base = base_values(FeatureContext(BARS), Pattern(10, Decimal("1.0"), "high_reversion"))
     lagged = column(BARS, "w10_s1_high_reversion_lag_20")
     np.testing.assert_array_equal(lagged[41:], base[21:-20])
     assert np.isnan(lagged[:41]).all()
-    since = base_values(Study(BARS), Pattern(10, Decimal("1.0"), "high_reversion", since=True))
+    since = base_values(FeatureContext(BARS), Pattern(10, Decimal("1.0"), "high_reversion", since=True))
     assert (since[61:] == 0).sum() == (base[61:] == 1).sum()
     assert np.nanmax(since) <= 40
 
 
 @pytest.mark.market_data
 def test_pattern_rates_on_hourly_bitcoin(market_data: Path) -> None:
-    study = Study(stored(market_data, "binance_BTC-USDT_1h"))
+    study = FeatureContext(stored(market_data, "binance_BTC-USDT_1h"))
 
     def rate(w: int, s: str, event: str) -> float:
         return float(np.nanmean(base_values(study, Pattern(w, Decimal(s), event))) * 1000)

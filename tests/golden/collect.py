@@ -398,10 +398,10 @@ _OF_BARS = ("bars_per_year", "close", "high", "instrument", "known_at", "low", "
 
 def _study() -> list[str]:
     """Attributes of what a feature's function is given."""
-    from assay.features.study import Study
+    from assay.features.study import FeatureContext
     from assay.market.sources.synthetic import synthetic
 
-    return [name for name in _OF_A_STUDY if hasattr(Study(synthetic(bars=50, seed=1)), name)]
+    return [name for name in _OF_A_STUDY if hasattr(FeatureContext(synthetic(bars=50, seed=1)), name)]
 
 
 def _bars() -> list[str]:

@@ -30,7 +30,7 @@ def decided(name: str, home: Path) -> dict[str, str]:
     from assay.features.files import load_feature_file
     from assay.kernel.panel import Panel, Window
     from assay.kernel.spec import TrainSpec
-    from assay.runs.history import history
+    from assay.runs.history import load_history
     from ml_persistence import ModelRegistry
 
     own = load_feature_file(ASSETS / "my_features.py") if name == "ensemble" else None
@@ -40,7 +40,7 @@ def decided(name: str, home: Path) -> dict[str, str]:
     opened, _ = context(home=home)
     bars = opened.candles.read(spec.instruments[0])
     opened.record.close()
-    panel = Panel.of(Window.of_bars(bars)) if own is None else history(spec, [bars], own).panel
+    panel = Panel.of(Window.of_bars(bars)) if own is None else load_history(spec, [bars], own).panel
     registry = ModelRegistry(home / "ml_experiments.db")
     (decisions,) = registry.load(1, strategy=strategy_of(name)).decide(panel).values()
     registry.close()

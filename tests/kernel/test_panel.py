@@ -11,7 +11,7 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import DataError
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
-from assay.targets import label, parse
+from assay.targets import label_bars, parse_target
 from assay.testing.bars import random_bars
 from assay.validate.split import WalkForward
 
@@ -20,7 +20,7 @@ HOUR = 3_600_000
 
 def window(n: int, *, symbol: str, shift: int, seed: int, target: str = "direction") -> Window:
     bars = random_bars(n, seed=seed, symbol=symbol, start_ms=HOUR * (400_000 + shift))
-    labels = label(bars, parse(target, horizon=3), costs=Costs())
+    labels = label_bars(bars, parse_target(target, horizon=3), costs=Costs())
     return Window(bars, np.arange(n, dtype=np.float64)[:, None] + 1000 * seed, ("row",), labels)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.parse import parse
-from assay.kernel.spec import FoldPlan, TrainSpec, canonical
+from assay.kernel.spec import SplitSpec, TrainSpec, canonical
 
 LEAST: dict[str, Any] = {"exchange": "binance", "symbols": ["BTC/USDT"], "timeframe": "1h"}
 
@@ -27,7 +27,7 @@ def test_a_whole_spec() -> None:
     )  # fmt: skip
     assert made.symbols == ("BTC/USDT",)
     assert made.features == ("close", "rsi_14")
-    assert made.folds == FoldPlan(train_bars=500, expanding=True)
+    assert made.folds == SplitSpec(train_bars=500, expanding=True)
     assert made.costs == Costs(fee=0.0) and isinstance(made.costs.fee, float)
     assert parse(TrainSpec, made.as_dict()) == made
     assert parse(TrainSpec, json.loads(json.dumps(made.as_dict()))).hash == made.hash

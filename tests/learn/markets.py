@@ -8,7 +8,7 @@ from assay.kernel.spec import SizingChoice, TargetChoice, TrainSpec
 from assay.learn.ensemble.params import ensemble_params
 from assay.learn.ensemble.trainer import EnsembleTrainer
 from assay.market.sources.synthetic import START_MS, synthetic
-from assay.runs.history import history
+from assay.runs.history import load_history
 
 SMALL = {"trees": 20, "forest_trees": 10, "learning_rate": 0.1, "patience": 5}
 HOUR = 3_600_000
@@ -29,7 +29,7 @@ def market(n: int = 900, *, symbols: int = 1, seed: int = 1, ic: float = 0.3, ta
         synthetic(bars=n, seed=seed, ic=ic, symbol=name, start=START_MS + 200 * HOUR * i)
         for i, name in enumerate(names)
     ]
-    return history(spec, bars).panel
+    return load_history(spec, bars).panel
 
 
 def trainer(choice: SizingChoice | None = None, *, short: bool = True, **params: Any) -> EnsembleTrainer:

@@ -13,11 +13,11 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, TrainError
 from assay.learn.rules import RuleModel
 from assay.learn.strategies import Range, Structural, strategies, strategy
-from assay.learn.strategies.bench import Bench
-from assay.simulate.engine import run
-from assay.simulate.metrics import metrics
+from assay.learn.strategies.bench import BatchEvaluator
+from assay.simulate.engine import simulate
+from assay.simulate.metrics import performance_metrics
 from assay.validate.search.space import Space
-from assay.validate.walk import allowed
+from assay.validate.walk import mask_filtered_bars
 from tests.learn.strategy_bars import lively
 
 RULES = strategies()
@@ -42,14 +42,16 @@ def bench(name, bars, start, space, *, regime="", threads=None, costs=None, **ba
     rule = RULES[name]
     values = rule.resolve(SMALL.get(name, {}) | base)
     ends = {n: each.ends for n, each in space.dimensions.items()}
-    return Bench(rule, bars, start, values, ends, costs or Costs(), regime, threads)
+    return BatchEvaluator(rule, bars, start, values, ends, costs or Costs(), regime, threads)
 
 
 def alone(found, point):
     """One candidate through the single backtest on all the bars."""
     model = RuleModel(found.rule, {**found.base, **point}, found.bars.instrument.timeframe, found.regime)
-    record = run(found.bars, allowed(model.decisions(found.bars), found.bars), found.costs, start=found.start)
-    return metrics(record, bars_per_year=found.bars.bars_per_year)
+    record = simulate(
+        found.bars, mask_filtered_bars(model.decisions(found.bars), found.bars), found.costs, start=found.start
+    )
+    return performance_metrics(record, bars_per_year=found.bars.bars_per_year)
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -135,7 +137,7 @@ def test_a_set_that_looks_further_back_than_the_ends_said_is_right_too():
     rule = replace(odd, state=True)
     bars, space = lively(900, seed=3), Space.of({"w": (1, 100)})
     ends = {"w": space.dimensions["w"].ends}
-    found = Bench(rule, bars, 400, rule.resolve(), ends, Costs())
+    found = BatchEvaluator(rule, bars, 400, rule.resolve(), ends, Costs())
     for w in (10, 50, 100, 50):
         measured = found.points([{"w": w}], NAMES)
         for metric in NAMES:
@@ -164,7 +166,7 @@ def test_what_a_rule_raises_has_the_candidate_with_it():
     def thirty(bars, *, w):
         raise SystemExit(w)
 
-    found = Bench(thirty, lively(100), 0, thirty.resolve(), {"w": (1, 100)}, Costs())
+    found = BatchEvaluator(thirty, lively(100), 0, thirty.resolve(), {"w": (1, 100)}, Costs())
     with pytest.raises(TrainError, match=r"thirty failed in line \d+: SystemExit: 30") as caught:
         found.points([{"w": 30}])
     assert caught.value.facts["parameters"] == {"w": 30}

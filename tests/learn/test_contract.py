@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from assay.kernel.contracts import Silent, Trainer
+from assay.kernel.contracts import NullReport, Trainer
 from assay.kernel.costs import Costs
 from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
-from assay.targets import label, parse
+from assay.targets import label_bars, parse_target
 from assay.testing.bars import random_bars
 from assay.testing.causality import check_known_at_is_true, check_rows_know_no_later_bar
 from assay.testing.leaks import FEATURE_LEAKS, ScalerOnAll, SelectorOnAll, StopsOnTest, overstated, understated
@@ -69,7 +69,7 @@ class Peeking(TinyModel):
 
 
 class PeekingTrainer(TinyTrainer):
-    def fit(self, train: Panel, *, seed: int, report: Silent) -> Peeking:  # type: ignore[override]
+    def fit(self, train: Panel, *, seed: int, report: NullReport) -> Peeking:  # type: ignore[override]
         honest = super().fit(train, seed=seed, report=report)
         return Peeking(honest.weight, honest.centre, honest.spread)
 
@@ -102,7 +102,7 @@ TARGETS = [
 @pytest.mark.parametrize(("name", "params"), TARGETS)
 def test_targets_say_truly_when_they_are_known(name: str, params: dict[str, object]) -> None:
     def honest(bars):  # type: ignore[no-untyped-def]
-        return label(bars, parse(name, params), costs=Costs())
+        return label_bars(bars, parse_target(name, params), costs=Costs())
 
     bars = random_bars(300, seed=3)
     check_known_at_is_true(honest, bars)

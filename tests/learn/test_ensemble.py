@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
@@ -21,7 +21,7 @@ CLASSES = (-1.0, 0.0, 1.0)
 
 
 def fitted(panel: Panel, seed: int = 1, **params: object) -> EnsembleModel:
-    return trainer(**params).fit(panel, seed=seed, report=Silent())
+    return trainer(**params).fit(panel, seed=seed, report=NullReport())
 
 
 @pytest.mark.parametrize("member", ["random_forest", "xgboost", "lightgbm"])
@@ -260,7 +260,7 @@ def test_short_false_never_sells() -> None:
     panel = market(target="direction")
     choice = SizingChoice(name="proportional", params={"step": 0.01})
     for short in (True, False):
-        made = trainer(choice, short=short).fit(panel, seed=1, report=Silent()).decide(panel)["GOLD/USDT"]
+        made = trainer(choice, short=short).fit(panel, seed=1, report=NullReport()).decide(panel)["GOLD/USDT"]
         assert (made.target < 0).any() == short
 
 

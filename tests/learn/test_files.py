@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import canonical
 from assay.learn.ensemble.forest import read_forest
@@ -42,7 +42,7 @@ trainer().fit(panel, seed=1, report=Silent()).save(out / "again")
 
 @pytest.fixture(scope="module")
 def model() -> EnsembleModel:
-    return trainer().fit(market(symbols=2), seed=1, report=Silent())
+    return trainer().fit(market(symbols=2), seed=1, report=NullReport())
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ from assay.kernel.bars import USABLE
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, TrainError
 from assay.learn.strategies import Exit, Setups, Side, State, Structural, Threshold, strategy, strategy_named
-from assay.learn.strategies.honesty import check
+from assay.learn.strategies.honesty import check_strategy
 from assay.learn.strategies.indicators import sma
 from assay.learn.strategies.setups import Above, Crossing
-from assay.learn.strategies.sweeping import candidates, exits_of
+from assay.learn.strategies.sweeping import build_exits, candidates
 from assay.simulate import tally
-from assay.simulate.engine import run
-from assay.simulate.sweep import States, decisions, picked, tally_of
+from assay.simulate.engine import simulate
+from assay.simulate.sweep import States, decisions, sweep_picks, tally_of
 from assay.simulate.sweep.filter import changes
 from tests.learn.strategy_bars import lively
 
@@ -80,9 +80,9 @@ def test_without_shorts_the_lower_side_is_flat(seed, n, start) -> None:
 def test_the_sweep_trades_what_the_rule_decides() -> None:
     rule, bars = strategy_named("sma_cross"), lively(400)
     values = rule.resolve({"fast": 7, "slow": 31})
-    setup, exits = candidates(rule, bars, values, NONE), exits_of([values])
-    found = picked(bars, [setup], np.array([0]), NONE, exits, Costs())
-    alone = run(bars, decisions(bars, setup, NONE[0], exits, 0), Costs(), equity=1.0)
+    setup, exits = candidates(rule, bars, values, NONE), build_exits([values])
+    found = sweep_picks(bars, [setup], np.array([0]), NONE, exits, Costs())
+    alone = simulate(bars, decisions(bars, setup, NONE[0], exits, 0), Costs(), equity=1.0)
     np.testing.assert_array_equal(found.values[0], tally_of(alone))
     dense = State(State.above(sma(bars, 7), sma(bars, 31), equal=1e-12).side)
     np.testing.assert_array_equal(States.of(dense.side, lookback=30).rows, setup.rows)
@@ -167,10 +167,12 @@ def test_a_crossing_trades_as_its_marks_do(short, marks) -> None:
         rule = rule_of(function)
         values = rule.resolve({"allow_short": short})
         setup = candidates(rule, bars, values, NONE, regime=regime)
-        found = picked(bars, [setup], np.array([0]), NONE, exits_of([values]), Costs())
+        found = sweep_picks(bars, [setup], np.array([0]), NONE, build_exits([values]), Costs())
         sums.append(found.values[0])
         if marks == "none":
-            np.testing.assert_array_equal(found.values[0], tally_of(run(bars, rule.decisions(bars, values), Costs())))
+            np.testing.assert_array_equal(
+                found.values[0], tally_of(simulate(bars, rule.decisions(bars, values), Costs()))
+            )
     np.testing.assert_array_equal(*sums)
     assert sums[0][tally.TRADES] > 5
 
@@ -178,9 +180,9 @@ def test_a_crossing_trades_as_its_marks_do(short, marks) -> None:
 def test_a_crossing_keeps_to_its_lookback() -> None:
     rule = rule_of(means)
     assert isinstance(rule.setups(lively(300), rule.resolve()), Crossing)
-    assert check(rule, lively(600)) > 20
+    assert check_strategy(rule, lively(600)) > 20
     with pytest.raises(ConfigError, match="reads more than its lookback"):
-        check(replace(rule, reads=lambda values, timeframe: values["slow"] - 1), lively(600))
+        check_strategy(replace(rule, reads=lambda values, timeframe: values["slow"] - 1), lively(600))
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.features.regime import NAMES, codes
-from assay.kernel.contracts import Silent
+from assay.features.regime import NAMES, regime_codes
+from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleModel, RuleTrainer
 from assay.learn.strategies import regimes, strategies, strategy_named
-from assay.simulate.engine import run
+from assay.simulate.engine import simulate
 from tests.learn.strategy_bars import lively
 
 RULES = strategies()
@@ -80,8 +80,8 @@ def test_entries_stand_only_where_the_label_is_and_nothing_else_changes(name, re
 
 def test_a_position_that_the_regime_leaves_behind_ends_as_it_would_have():
     bars = lively(3_000, seed=4, calm=0.01)
-    free = run(bars, decided("range_sweep", bars, ""), Costs())
-    held = run(bars, decided("range_sweep", bars, "sideways"), Costs())
+    free = simulate(bars, decided("range_sweep", bars, ""), Costs())
+    held = simulate(bars, decided("range_sweep", bars, "sideways"), Costs())
     here = regimes.within(bars, "sideways")
     entered = np.searchsorted(bars.timestamp, held.trades.entry_time)
     left = np.searchsorted(bars.timestamp, held.trades.exit_time)
@@ -127,7 +127,7 @@ def test_the_future_changes_no_decision_and_513_rows_of_history_are_enough(name,
 def test_a_model_keeps_its_regime_in_its_file(tmp_path):
     bars = lively(900, seed=4, calm=0.01)
     train = Panel.of(Window.of_bars(bars))
-    model = RuleTrainer(RULES["range_sweep"], {}, regime="sideways").fit(train, seed=1, report=Silent())
+    model = RuleTrainer(RULES["range_sweep"], {}, regime="sideways").fit(train, seed=1, report=NullReport())
     assert model.lookback == LOOK
     model.save(tmp_path)
     again = RuleModel.load(tmp_path)
@@ -141,12 +141,12 @@ def test_a_model_keeps_its_regime_in_its_file(tmp_path):
 @pytest.mark.parametrize("wrong", ["bul", "BULL", "trend", " bull"])
 def test_a_regime_that_is_none_is_refused_with_the_nearest(wrong):
     with pytest.raises(ConfigError, match="is unknown") as caught:
-        regimes.checked(wrong)
+        regimes.check_regime(wrong)
     assert caught.value.code == "CONFIG_REGIME"
-    assert regimes.checked("") == "" and regimes.checked("bull") == "bull"
+    assert regimes.check_regime("") == "" and regimes.check_regime("bull") == "bull"
 
 
 def test_codes_and_names_are_one_list():
     bars = lively(900, seed=4, calm=0.01)
     for place, name in enumerate(NAMES):
-        np.testing.assert_array_equal(regimes.within(bars, name), codes(bars) == place)
+        np.testing.assert_array_equal(regimes.within(bars, name), regime_codes(bars) == place)

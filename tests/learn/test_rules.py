@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assay.kernel.contracts import Model, Silent, Trainer
+from assay.kernel.contracts import Model, NullReport, Trainer
 from assay.kernel.errors import ArtifactError, ConfigError, DataError
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleModel, RuleTrainer
@@ -27,7 +27,7 @@ def panel(n=900):
 
 
 def fitted(name="range_sweep", **params):
-    return RuleTrainer(strategy_named(name), params).fit(panel(), seed=1, report=Silent())
+    return RuleTrainer(strategy_named(name), params).fit(panel(), seed=1, report=NullReport())
 
 
 @pytest.mark.parametrize("check", TRAINER_CHECKS, ids=lambda c: c.__name__)
@@ -89,7 +89,7 @@ def test_a_strategy_of_the_users_own_comes_from_its_file(tmp_path):
     source = tmp_path / "my.py"
     source.write_text(OWN)
     rule = load_strategy_file(source)
-    RuleTrainer(rule, {"depth": 0.002}).fit(panel(), seed=1, report=Silent()).save(tmp_path)
+    RuleTrainer(rule, {"depth": 0.002}).fit(panel(), seed=1, report=NullReport()).save(tmp_path)
     assert RuleModel.load(tmp_path, strategy=load_strategy_file(source)).values["depth"] == 0.002
     with pytest.raises(ArtifactError, match="give its file") as lacking:
         RuleModel.load(tmp_path)
@@ -103,9 +103,9 @@ def test_a_strategy_of_the_users_own_comes_from_its_file(tmp_path):
 
 def test_a_spec_that_forbids_shorts_overrules_the_rule():
     trainer = RuleTrainer(strategy_named("sma_cross"), {"allow_short": True}, short=False)
-    made = trainer.fit(panel(), seed=1, report=Silent()).decide(panel())
+    made = trainer.fit(panel(), seed=1, report=NullReport()).decide(panel())
     assert all(np.nanmin(each.target) == 0.0 and np.nanmax(each.target) == 1.0 for each in made.values())
-    model = RuleTrainer(strategy_named("sma_cross")).fit(panel(), seed=1, report=Silent())
+    model = RuleTrainer(strategy_named("sma_cross")).fit(panel(), seed=1, report=NullReport())
     assert np.nanmin(model.decide(panel())["BTC/USDT"].target) == -1.0
 
 
@@ -119,7 +119,7 @@ def test_bars_that_a_fit_refuses():
     ]:
         with pytest.raises((ConfigError, DataError)) as caught:
             RuleTrainer(strategy_named("range_sweep"), params).fit(
-                Panel.of(Window.of_bars(bars)), seed=1, report=Silent()
+                Panel.of(Window.of_bars(bars)), seed=1, report=NullReport()
             )
         assert caught.value.code == code
 
@@ -134,4 +134,4 @@ def test_bars_of_another_length_are_refused():
         mixed["ETH/USDT"], Window.of_bars(replace(five, instrument=replace(five.instrument, symbol="SOL/USDT")))
     )
     with pytest.raises(ConfigError, match="one timeframe"):
-        RuleTrainer(strategy_named("range_sweep")).fit(mixed, seed=1, report=Silent())
+        RuleTrainer(strategy_named("range_sweep")).fit(mixed, seed=1, report=NullReport())

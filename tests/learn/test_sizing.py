@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
 from assay.kernel.spec import SizingChoice
-from assay.learn.sizing import SIZINGS, Proportional, Threshold, VolatilityTarget, sizing
+from assay.learn.sizing import SIZINGS, Proportional, Threshold, VolatilityTarget, sizing_rule
 from assay.testing.bars import bars_of, random_bars
 
 NAN = float("nan")
@@ -75,7 +75,7 @@ RULES = [
 def test_what_stands_before_the_lookback_is_never_read(
     choice: SizingChoice, start: int, short: bool, seed: int
 ) -> None:
-    rule = sizing(choice)
+    rule = sizing_rule(choice)
     bars = random_bars(160, seed=seed)
     score = np.random.default_rng(seed).uniform(-1, 1, 160)
     whole = rule.decide(score, bars, short=short)
@@ -118,6 +118,6 @@ def test_no_volatility_is_no_position() -> None:
 )
 def test_what_is_refused(name: str, params: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=text) as caught:
-        sizing(SizingChoice(name=name, params=params))
+        sizing_rule(SizingChoice(name=name, params=params))
     assert caught.value.code == "CONFIG_PARAMETER"
     assert set(SIZINGS) == {"threshold", "proportional", "volatility_target"}

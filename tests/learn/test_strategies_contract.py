@@ -7,7 +7,7 @@ import pytest
 
 from assay.kernel.errors import ConfigError, LeakError, TrainError
 from assay.learn.strategies import Range, Setups, Side, State, Structural, Threshold, strategies, strategy
-from assay.testing.strategies import check, rows_of
+from assay.testing.strategies import check_strategy, setup_columns
 from tests.learn.strategy_bars import lively
 
 RULES = strategies()
@@ -23,7 +23,7 @@ SMALL = {
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("seed", [5, 6])
 def test_every_rule_keeps_the_contract(name, seed):
-    assert check(RULES[name], lively(1000, seed=seed), SMALL.get(name)) >= 20
+    assert check_strategy(RULES[name], lively(1000, seed=seed), SMALL.get(name)) >= 20
 
 
 @pytest.mark.parametrize("name", [n for n, rule in RULES.items() if rule.needs_volume])
@@ -78,12 +78,12 @@ def planted(rule, **more):
 
 
 def test_an_honest_rule_passes():
-    assert check(planted(lambda bars, *, w: Setups(dip(bars, w=w))), lively(300)) > 20
+    assert check_strategy(planted(lambda bars, *, w: Setups(dip(bars, w=w))), lively(300)) > 20
 
 
 def test_a_rule_that_peeks_at_the_next_bar_is_refused_with_the_bar():
     with pytest.raises(LeakError, match=r"peeks: .* in row \d+ \(bar of [\dT:.-]+Z\)") as caught:
-        check(planted(lambda bars, *, w: Setups(dip(bars, shift=1, w=w))), lively(300))
+        check_strategy(planted(lambda bars, *, w: Setups(dip(bars, shift=1, w=w))), lively(300))
     assert caught.value.code == "LEAK_STRATEGY"
     row = caught.value.facts["row"]
     assert caught.value.facts["timestamp"] == lively(300).timestamp[row]
@@ -95,7 +95,7 @@ def test_a_rule_that_scales_by_the_whole_series_is_refused():
         return Setups(replace(side, stop_base=np.full(len(bars), bars.close.std())))
 
     with pytest.raises(LeakError, match="stop_base"):
-        check(planted(scaled), lively(300))
+        check_strategy(planted(scaled), lively(300))
 
 
 def test_a_rule_that_learns_the_last_bar_is_refused():
@@ -107,12 +107,12 @@ def test_a_rule_that_learns_the_last_bar_is_refused():
 
     rule = strategy("planted", {"w": Structural(3)}, lookback=6, state=True)(filled)
     with pytest.raises(LeakError, match="side"):
-        check(rule, lively(300))
+        check_strategy(rule, lively(300))
 
 
 def test_a_lookback_that_is_too_short_is_refused_with_the_bar():
     with pytest.raises(ConfigError, match=r"more than its lookback of 2 rows: .* in row \d+") as caught:
-        check(planted(lambda bars, *, w: Setups(dip(bars, w=w)), lookback=2), lively(300))
+        check_strategy(planted(lambda bars, *, w: Setups(dip(bars, w=w)), lookback=2), lively(300))
     assert caught.value.code == "CONFIG_STRATEGY"
 
 
@@ -121,7 +121,7 @@ def test_a_rule_that_draws_lots_is_refused():
         return State(np.random.default_rng().choice([-1.0, 1.0], len(bars)))
 
     with pytest.raises(TrainError, match="two answers"):
-        check(strategy("planted", {"w": Structural(3)}, lookback=6, state=True)(drawn), lively(300))
+        check_strategy(strategy("planted", {"w": Structural(3)}, lookback=6, state=True)(drawn), lively(300))
 
 
 def test_a_rule_that_writes_into_the_bars_is_refused():
@@ -130,7 +130,7 @@ def test_a_rule_that_writes_into_the_bars_is_refused():
         return Setups(dip(bars, w=w))
 
     with pytest.raises(TrainError, match="wrote into close of the bars, row 17"):
-        check(planted(writes), lively(300))
+        check_strategy(planted(writes), lively(300))
 
 
 def test_a_rule_that_fails_at_an_end_of_its_space_is_refused_with_its_line():
@@ -140,7 +140,7 @@ def test_a_rule_that_fails_at_an_end_of_its_space_is_refused_with_its_line():
         return Setups(dip(bars, w=w))
 
     with pytest.raises(TrainError, match=r"planted failed in line \d+: ZeroDivisionError: five") as caught:
-        check(planted(fails), lively(300))
+        check_strategy(planted(fails), lively(300))
     assert caught.value.facts["line"] == fails.__code__.co_firstlineno + 2
 
 
@@ -166,6 +166,6 @@ def test_space_and_signature_agree(change, match):
 
 
 def test_what_is_compared_is_blank_where_there_is_no_setup():
-    rows = rows_of(Setups(dip(lively(30))))
+    rows = setup_columns(Setups(dip(lively(30))))
     assert np.isnan(rows["long depth"][rows["long"] == 0]).all()
     assert np.isfinite(rows["long depth"][rows["long"] == 1]).all()

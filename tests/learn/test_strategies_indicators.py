@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.learn.strategies.indicators import atr, ema, folded, rsi, shared, sma, volume_ratio
+from assay.learn.strategies.indicators import atr, ema, folded, rsi, share_indicators, sma, volume_ratio
 from tests.learn import strategy_references as words
 from tests.learn.strategy_bars import candles, lively
 
@@ -62,7 +62,7 @@ def test_flat_bars():
 
 def test_within_a_sweep_an_indicator_is_computed_once_for_the_same_bars():
     bars, other = lively(60), lively(60, seed=1)
-    with shared():
+    with share_indicators():
         first = atr(bars, 14)
         assert atr(bars, 14) is first
         assert atr(bars, 13) is not first

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assay.learn.strategies import strategies
-from assay.testing.strategies import check
+from assay.testing.strategies import check_strategy
 from tests.learn.strategy_bars import read
 
 pytestmark = pytest.mark.market_data
@@ -33,7 +33,7 @@ def test_signals_are_as_frequent_as_documented(market_data, name, which):
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("file", ["binance_BTC-USDT_1h", "ftx_BTC-USD-PERP_1m", "usa_SPY_1h_raw"])
 def test_no_future_and_an_honest_lookback(market_data, name, file):
-    assert check(RULES[name], read(market_data, file, 6_000)) >= 10
+    assert check_strategy(RULES[name], read(market_data, file, 6_000)) >= 10
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from assay.kernel.costs import Costs
 from assay.learn.strategies import Exit, Structural, strategies
-from assay.learn.strategies.indicators import shared
+from assay.learn.strategies.indicators import share_indicators
 from assay.learn.strategies.parameters import Range
-from assay.learn.strategies.sweeping import candidates, exits_of, lazily, threshold_matrix
-from assay.simulate.engine import run
-from assay.simulate.sweep import sweep, tally_of
+from assay.learn.strategies.sweeping import build_exits, candidates, lazy_candidates, threshold_matrix
+from assay.simulate.engine import simulate
+from assay.simulate.sweep import sweep_product, tally_of
 from tests.learn.strategy_bars import lively
 from tests.learn.test_strategies_references import LOOSE
 
@@ -55,15 +55,17 @@ def test_a_sweep_is_the_single_backtest_of_each_combination(name, data):
     ways = [base | {n: drawn(data, p, n) for n, p in rule.of_kind(Exit).items()} for _ in range(2)]
     for way in ways:
         way["allow_short"] = base.get("allow_short", True)
-    matrix, exits = threshold_matrix(rule, filters), exits_of(ways)
+    matrix, exits = threshold_matrix(rule, filters), build_exits(ways)
     start = data.draw(st.sampled_from([0, rule.lookback(base, "1h")]), label="start")
-    with shared():
-        found = sweep(bars, [lazily(rule, bars, base, matrix)] * 2, matrix, exits, COSTS, start=start, threads=2)
+    with share_indicators():
+        found = sweep_product(
+            bars, [lazy_candidates(rule, bars, base, matrix)] * 2, matrix, exits, COSTS, start=start, threads=2
+        )
     assert np.array_equal(found.values[0], found.values[1], equal_nan=True)
     for t, chosen in enumerate(filters):
         for e, way in enumerate(ways):
             values = chosen | {n: way[n] for n in rule.of_kind(Exit)}
-            single = tally_of(run(bars, rule.decisions(bars, values), COSTS, start=start))
+            single = tally_of(simulate(bars, rule.decisions(bars, values), COSTS, start=start))
             np.testing.assert_array_equal(found.values[0, t, e], single)
 
 
@@ -79,7 +81,7 @@ def test_a_short_list_is_short():
 def test_exits_of_parameter_sets():
     rule = RULES["liquidity_sweep"]
     sets = [rule.resolve({"risk_per_trade": 0.01}), rule.resolve({"sizing": "fixed", "share": 0.3})]
-    found = exits_of(sets)
+    found = build_exits(sets)
     assert found.share.tolist() == [1.0, 0.3]
     assert found.risk[0] == 0.01 and np.isnan(found.risk[1])
     assert found.stop_multiple.tolist() == [1.5, 1.5]
@@ -92,8 +94,10 @@ def test_a_sweep_of_a_rule_that_trades(name):
     values = rule.resolve(LOOSE[name][0] | {"max_holding_periods": 5})
     matrix = threshold_matrix(rule, [values])
     for start in (0, rule.lookback(values, "1h")):
-        found = sweep(bars, [candidates(rule, bars, values, matrix)], matrix, exits_of([values]), COSTS, start=start)
-        record = run(bars, rule.decisions(bars, values), COSTS, start=start)
+        found = sweep_product(
+            bars, [candidates(rule, bars, values, matrix)], matrix, build_exits([values]), COSTS, start=start
+        )
+        record = simulate(bars, rule.decisions(bars, values), COSTS, start=start)
         assert len(record.trades) >= 2
         np.testing.assert_array_equal(found.values[0, 0, 0], tally_of(record))
 
@@ -104,9 +108,11 @@ def test_a_candidate_before_the_lookback_is_no_signal():
     longer = replace(rule, reads=lambda values, timeframe: 300)
     matrix = threshold_matrix(rule, [values])
     counts = [
-        sweep(bars, [candidates(each, bars, values, matrix)], matrix, exits_of([values]), COSTS).values[0, 0, 0]
+        sweep_product(bars, [candidates(each, bars, values, matrix)], matrix, build_exits([values]), COSTS).values[
+            0, 0, 0
+        ]
         for each in (rule, longer)
     ]
-    record = run(bars, longer.decisions(bars, values), COSTS)
+    record = simulate(bars, longer.decisions(bars, values), COSTS)
     np.testing.assert_array_equal(counts[1], tally_of(record))
     assert not np.array_equal(counts[0], counts[1])

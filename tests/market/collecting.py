@@ -7,7 +7,7 @@ import numpy as np
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.sources.collect import Collected, collect
+from assay.market.sources.collect import Collected, collect_bars
 from assay.market.sources.synthetic import START_MS, synthetic
 from assay.market.stores.contract import CandleStore
 from assay.market.stores.merge import rows as rows_at
@@ -24,7 +24,7 @@ PAGE = 100
 def collected(exchange: FakeExchange, store: CandleStore, **more: Any) -> Collected:
     waited: list[float] = more.pop("waited", [])
     given = {"since": START_MS, "now": NOW, "page_limit": PAGE, "sleep": waited.append} | more
-    return collect(exchange, BTC, store=store, **given)
+    return collect_bars(exchange, BTC, store=store, **given)
 
 
 def exchange_of(bars: Bars = LIVE, **faults: Any) -> FakeExchange:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.sources.collect import Progress, collect
+from assay.market.sources.collect import Progress, collect_bars
 from assay.market.sources.synthetic import START_MS, synthetic
 from assay.market.stores.contract import Span, Upserted
 from assay.market.stores.memory import MemoryStore
@@ -182,7 +182,7 @@ def test_months_are_collected_and_told_from_minutes() -> None:
     for expected in (False, True):
         exchange = FakeExchange(months, now=int(months.known_at[-1]) - 1)
         given: dict[str, Any] = {"since": START_MS, "store": store, "now": exchange.now, "page_limit": 25}
-        done = collect(exchange, months.instrument, **given)
+        done = collect_bars(exchange, months.instrument, **given)
         assert store.read(months.instrument).digest() == months[:59].digest()
         assert any("month" in w and "minutes" in w for w in done.warnings) == expected
         store.upsert(minutes, source="test")

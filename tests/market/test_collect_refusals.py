@@ -7,7 +7,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.errors import AssayError, ConfigError, DataError
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.sources.collect import collect
+from assay.market.sources.collect import collect_bars
 from assay.market.sources.exchange import ATTEMPTS, open_exchange, retry_after, survivorship
 from assay.market.sources.synthetic import START_MS
 from assay.market.stores.contract import Span
@@ -103,10 +103,10 @@ def test_a_listed_exchange_keeps_its_rate_limit() -> None:
 
 def test_unknown_markets() -> None:
     with pytest.raises(ConfigError, match=r"no market 'BTC/USDD'; did you mean BTC/USD") as symbol:
-        collect(exchange_of(), Instrument("binance", "BTC/USDD", "1h"), since=0, store=MemoryStore(), now=NOW)
+        collect_bars(exchange_of(), Instrument("binance", "BTC/USDD", "1h"), since=0, store=MemoryStore(), now=NOW)
     assert symbol.value.code == "CONFIG_SYMBOL"
     with pytest.raises(ConfigError, match="client of binance"):
-        collect(exchange_of(), Instrument("kraken", "BTC/USDT", "1h"), since=0, store=MemoryStore(), now=NOW)
+        collect_bars(exchange_of(), Instrument("kraken", "BTC/USDT", "1h"), since=0, store=MemoryStore(), now=NOW)
     exchange = exchange_of()
     exchange.timeframes = {"1m": "1m", "1d": "1d"}
     with pytest.raises(ConfigError, match="it has 1m, 1d") as timeframe:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.instrument import Instrument
-from assay.market.door import Admitted, admit
+from assay.market.door import ValidatedBars, admit
 from assay.testing.bars import START_MS, random_bars
 
 HOUR = 3_600_000
@@ -30,11 +30,11 @@ def put(frame: pl.DataFrame, row: int, **values: float | None) -> pl.DataFrame:
     return frame.with_columns(pl.when(at).then(value).otherwise(pl.col(k)).alias(k) for k, value in values.items())
 
 
-def let_in(frame: pl.DataFrame, **options: object) -> Admitted:
+def let_in(frame: pl.DataFrame, **options: object) -> ValidatedBars:
     return admit(frame, MARKET, **{"now_ms": NOW, "source": "candles.csv", **options})  # type: ignore[arg-type]
 
 
-def said(admitted: Admitted) -> str:
+def said(admitted: ValidatedBars) -> str:
     return "\n".join(f"{w.code} {w.text}" for w in admitted.quality.warnings)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, DataError
-from assay.market.filter import VERDICTS, DataFilter, apply, verdicts
+from assay.market.filter import VERDICTS, DataFilter, apply_filter, verdicts
 from assay.testing.bars import random_bars
 
 NAN = float("nan")
@@ -56,7 +56,7 @@ def silent(n: int = 200) -> Bars:
 
 def test_drop_and_mark() -> None:
     bars = silent()
-    dropped, marked = apply(bars, DataFilter()), apply(bars, DataFilter(action="mark"))
+    dropped, marked = apply_filter(bars, DataFilter()), apply_filter(bars, DataFilter(action="mark"))
     assert len(dropped.bars) == 170
     assert dropped.bars.close.tolist() == bars.close[30:].tolist()
     assert dropped.usable.all()
@@ -75,16 +75,16 @@ def test_drop_and_mark() -> None:
 
 
 def test_off_means_all_pass_and_the_report_says_so() -> None:
-    result = apply(silent(50), DataFilter(enable_filtering=False))
+    result = apply_filter(silent(50), DataFilter(enable_filtering=False))
     assert len(result.bars) == 50
     assert result.report["filtering_enabled"] is False
     assert result.report["removed_count"] == 0
 
 
 def test_too_few_are_refused() -> None:
-    assert len(apply(silent(130), DataFilter()).bars) == 100
+    assert len(apply_filter(silent(130), DataFilter()).bars) == 100
     with pytest.raises(DataError, match=r"99 of 129 bars are left.*100") as caught:
-        apply(silent(129), DataFilter(action="mark"))
+        apply_filter(silent(129), DataFilter(action="mark"))
     assert caught.value.code == "DATA_TOO_FEW"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from assay.kernel.bars import Bars
 from assay.kernel.errors import DataError
-from assay.market.quality import Quality, examine
+from assay.market.quality import Quality, examine_quality
 from assay.market.sources.files import read_file
 from assay.testing.bars import bars_of, random_bars
 
@@ -28,7 +28,7 @@ def scaled(bars: Bars, rows: slice, factor: float, volume: float = 1.0) -> Bars:
 
 
 def test_a_random_walk_is_clean() -> None:
-    quality = examine(random_bars(3000))
+    quality = examine_quality(random_bars(3000))
     assert (quality.bars, quality.missing_bars, quality.longest_gap) == (3000, 0, 0)
     assert not (quality.jumps or quality.splits or quality.spikes or quality.odd_prices or quality.volume_units)
     assert (quality.zero_volume.count, quality.flat.count, quality.null_volume) == (0, 0, 0)
@@ -36,7 +36,7 @@ def test_a_random_walk_is_clean() -> None:
 
 def test_runs_by_hand() -> None:
     bars = bars_of([100, 101, 101, 101, 102, 102, 103.0], volume=0.0)
-    quality = examine(bars)
+    quality = examine_quality(bars)
     assert (quality.zero_volume.count, quality.zero_volume.longest) == (7, 7)
     assert (quality.equal_closes.count, quality.equal_closes.longest) == (3, 3)
     assert quality.equal_closes.first == "2024-01-01T01:00:00.000Z"
@@ -46,34 +46,34 @@ def test_runs_by_hand() -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
 def test_few_bars_are_no_error(n: int) -> None:
-    quality = examine(random_bars(n))
+    quality = examine_quality(random_bars(n))
     assert quality.bars == n
     json.dumps(quality.as_dict(), allow_nan=False)
 
 
 def test_equal_prices_only() -> None:
-    quality = examine(bars_of(np.full(50, 100.0), volume=None))
+    quality = examine_quality(bars_of(np.full(50, 100.0), volume=None))
     assert (quality.null_volume, quality.flat.count, quality.equal_closes.longest) == (50, 50, 50)
 
 
 def test_a_split_is_told_from_a_crash_by_its_turnover() -> None:
     bars = random_bars(200, timeframe="1d")
-    split = examine(scaled(bars, slice(100, None), 1 / 3, volume=3.0))
+    split = examine_quality(scaled(bars, slice(100, None), 1 / 3, volume=3.0))
     (event,) = split.splits
     assert (event.seen["split"], event.seen["verdict"]) == ("3:1", "likely")
     crash = scaled(bars, slice(100, None), 1 / 3)
     assert crash.volume is not None
     crash.volume[100] = 100 * np.median(crash.volume)
-    (event,) = examine(crash).splits
+    (event,) = examine_quality(crash).splits
     assert event.seen["verdict"] == "doubtful"
-    assert len(examine(crash).jumps) == 1
-    (event,) = examine(scaled(bars, slice(100, None), 10.0)).splits
+    assert len(examine_quality(crash).jumps) == 1
+    (event,) = examine_quality(scaled(bars, slice(100, None), 10.0)).splits
     assert event.seen["split"] == "1:10"
 
 
 def test_a_unit_of_volume_is_found_to_the_bar() -> None:
     bars = scaled(random_bars(2000), slice(700, 1300), 1.0, volume=1 / 500)
-    found = examine(bars).volume_units
+    found = examine_quality(bars).volume_units
     assert [event.time for event in found] == ["2024-01-30T04:00:00.000Z", "2024-02-24T04:00:00.000Z"]
 
 

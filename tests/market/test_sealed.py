@@ -8,14 +8,14 @@ from assay.kernel.errors import DataError
 from assay.kernel.timeframe import HOUR_MS
 from assay.market.stores.contract import CandleStore
 from assay.market.stores.memory import MemoryStore
-from assay.market.stores.sealed import Sealed
+from assay.market.stores.sealed import HoldoutView
 from assay.testing.candle_store import BTC, ETH, CandleStoreContract, candles
 
 
 class TestWithoutALock(CandleStoreContract):
     @pytest.fixture
     def store(self) -> CandleStore:
-        return Sealed(MemoryStore(), lambda exchange, symbol: None)
+        return HoldoutView(MemoryStore(), lambda exchange, symbol: None)
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def whole() -> MemoryStore:
     return store
 
 
-def sealed(whole: MemoryStore, since: int) -> Sealed:
-    return Sealed(whole, lambda exchange, symbol: since if symbol == BTC.symbol else None)
+def sealed(whole: MemoryStore, since: int) -> HoldoutView:
+    return HoldoutView(whole, lambda exchange, symbol: since if symbol == BTC.symbol else None)
 
 
 @pytest.mark.parametrize("late", [0, 1, HOUR_MS - 1])

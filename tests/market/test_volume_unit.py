@@ -10,7 +10,7 @@ from assay.market.sources.synthetic import synthetic
 from assay.market.stores.duckdb import DuckDbStore
 from assay.market.stores.memory import MemoryStore
 from assay.market.volume_unit import SERIES, VOLUME_UNITS, check_volume_unit, unit_series, volume_unit
-from assay.track.snapshots import load_snapshot, snapshot
+from assay.track.snapshots import load_snapshot, save_snapshot
 
 BARS = synthetic(bars=50, seed=1)
 
@@ -25,7 +25,7 @@ def test_a_unit_comes_back(unit, tmp_path: Path) -> None:
         store.put_series(market.exchange, market.symbol, SERIES, unit_series(unit))  # said again
         assert volume_unit(store.read(market, newest=3)) == unit
     kept = replace(BARS, joined={SERIES: unit_series(unit)})
-    digest, _ = snapshot(kept, tmp_path / "snapshots")
+    digest, _ = save_snapshot(kept, tmp_path / "snapshots")
     assert volume_unit(load_snapshot(digest, tmp_path / "snapshots")) == volume_unit(kept[10:20]) == unit
 
 

@@ -15,7 +15,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.instrument import Instrument
 from assay.learn.strategies import strategy_named
-from assay.simulate.engine import run
+from assay.simulate.engine import simulate
 from tests.peers.differences import (
     FILLED_IN_THE_PAST,
     KNOCK_ON,
@@ -99,7 +99,7 @@ def their_trades(bars, given, slippage):
 
 
 def our_trades(bars, values, slippage):
-    t = run(bars, RULE.decisions(bars, values), Costs(fee=FEE, slippage_bps=slippage * 1e4)).trades
+    t = simulate(bars, RULE.decisions(bars, values), Costs(fee=FEE, slippage_bps=slippage * 1e4)).trades
     columns = t.entry_row, t.exit_row, t.entry_price, t.exit_price, t.pnl / t.quantity
     return [Fill(*row) for row in zip(*columns, strict=True)]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.kernel.bars import Bars
 from assay.runs.configuration import Configured, configure
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 
 from .report_evidence import SYMBOL, market
 from .report_search import search_of
@@ -21,11 +21,11 @@ def bars() -> Bars:
 
 
 @cache
-def searched() -> RunEvidence:
+def searched() -> RunArtifacts:
     return search_of({SYMBOL: bars()})
 
 
-def changed(**document: Any) -> RunEvidence:
+def changed(**document: Any) -> RunArtifacts:
     """The search's evidence with these keys of its document replaced."""
     return replace(searched(), document={**searched().document, **document})
 

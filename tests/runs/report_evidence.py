@@ -13,16 +13,16 @@ from assay.kernel.fold import Fold
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import TrainSpec
-from assay.market.quality import examine
+from assay.market.quality import examine_quality
 from assay.market.sources.synthetic import synthetic
 from assay.runs.advice import advice
-from assay.runs.evidence import RunEvidence, jsonable, labels_summary, tables, verdict_summary
+from assay.runs.evidence import RunArtifacts, labels_summary, tables, to_jsonable, verdict_summary
 from assay.runs.history import History
 from assay.runs.judged import evidence_of as given_of
 from assay.runs.judged import judged
-from assay.simulate.engine import run
-from assay.validate.verdict import judge
-from assay.validate.walk import Outcome, Tested
+from assay.simulate.engine import simulate
+from assay.validate.verdict import evaluate_gate
+from assay.validate.walk import FoldResult, SymbolResult
 
 SYMBOL = "GOLD/USDT"
 _HORIZON = 12
@@ -69,41 +69,41 @@ def evidence_of(
     trade: bool = True,
     forecasts: bool = True,
     name: str = "ensemble on a synthetic market",
-) -> RunEvidence:
+) -> RunArtifacts:
     """The evidence of a walk over `candles` whose models all decide by `decided`."""
     panel = Panel({s: Window(b, np.empty((len(b), 0)), (), labelled(b)) for s, b in candles.items()})
     past = History(panel, candles, 0, {"funding_rate": "no funding is stored"}, None)  # type: ignore[arg-type]
     outcomes = [_outcome(k, panel, folds, k in left_out, trade, forecasts) for k in range(folds)]
     found = judged(outcomes, past, Costs(fee=0.0004, slippage_bps=1.0), seed=1)
-    word = judge(given_of(found, past, n_trials=7, counted=True))
+    word = evaluate_gate(given_of(found, past, n_trials=7, counted=True))
     document = _document(candles, name) | {
         "bars_per_year": found.bars_per_year,
-        "metrics": jsonable(found.metrics),
-        "by_symbol": jsonable(found.by_symbol),
-        "folds": jsonable([{**f, "seconds": 1.5} for f in found.folds]),
+        "metrics": to_jsonable(found.metrics),
+        "by_symbol": to_jsonable(found.by_symbol),
+        "folds": to_jsonable([{**f, "seconds": 1.5} for f in found.folds]),
         "importance": _importance(folds) if forecasts else [],
         "labels": {s: labels_summary(w.labels) for s, w in panel if w.labels is not None},
         **verdict_summary(word),
         "advice": advice(word, found.metrics, bars_per_year=found.bars_per_year),
     }
-    return RunEvidence(document, *tables(found, outcomes, past))
+    return RunArtifacts(document, *tables(found, outcomes, past))
 
 
-def _outcome(k: int, panel: Panel, folds: int, out: bool, trade: bool, forecasts: bool) -> Outcome:
+def _outcome(k: int, panel: Panel, folds: int, out: bool, trade: bool, forecasts: bool) -> FoldResult:
     n = len(panel.times)
     size = n // (folds + 2)
     start = n - size * (folds - k)
     train = np.arange(start - 2 * size, start - _HORIZON - 1)
     fold = Fold(train, np.arange(start, start + size), panel.times, panel.known_at)
     if out:
-        return Outcome(k, fold, None, {}, 1.0, "the train rows hold one class only")
+        return FoldResult(k, fold, None, {}, 1.0, "the train rows hold one class only")
     tested = {}
     for symbol, window in panel:
         bars = window.bars[start : start + size]
         decisions, p = decided(bars, trade=trade)
-        record = run(bars, decisions, Costs(fee=0.0004, slippage_bps=1.0))
-        tested[symbol] = Tested((start, start + size), 0, decisions, record, p if forecasts else None)
-    return Outcome(k, fold, None, tested, 1.0)
+        record = simulate(bars, decisions, Costs(fee=0.0004, slippage_bps=1.0))
+        tested[symbol] = SymbolResult((start, start + size), 0, decisions, record, p if forecasts else None)
+    return FoldResult(k, fold, None, tested, 1.0)
 
 
 def _importance(folds: int) -> list[dict[str, Any]]:
@@ -140,7 +140,7 @@ def _document(candles: Mapping[str, Bars], name: str) -> dict[str, Any]:
         "seconds": 12.3,
         "warm_up": 0,
         "n_trials": 7,
-        "quality": {s: jsonable(examine(b).as_dict()) for s, b in candles.items()},
+        "quality": {s: to_jsonable(examine_quality(b).as_dict()) for s, b in candles.items()},
         "absent": {"funding_rate": "no funding is stored for this symbol"},
         "environment": {"python": "3.12.1", "platform": "Linux", "threads": 1, "libraries": {"numpy": "2.4.0"}},
         "snapshots": {s: b.digest() for s, b in candles.items()},

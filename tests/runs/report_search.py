@@ -9,7 +9,7 @@ import polars as pl
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 
 from .report_evidence import evidence_of
 
@@ -34,8 +34,8 @@ def search_of(
     rejected: tuple[int, ...] = (),
     space: Mapping[str, Mapping[str, Any]] = SPACE,
     constant: bool = False,
-    walked: RunEvidence | None = None,
-) -> RunEvidence:
+    walked: RunArtifacts | None = None,
+) -> RunArtifacts:
     """The evidence of a search; in windows that are left out, or `rejected`, no trial was valid.
 
     walked: the walk to hang it on, with as many folds as windows; made from the candles if not given.

@@ -16,7 +16,7 @@ from assay.runs.selftest.repetitions import (
     TRAINERS,
     Repetition,
 )
-from assay.runs.selftest.table import CI, SelfTest
+from assay.runs.selftest.table import CI, SelfTestResult
 
 SEED = 5
 SUITE = {
@@ -48,6 +48,6 @@ def table(found: Sequence[Repetition]) -> dict[str, Figure]:
     return {each.name: each for each in figures(found, tried=20)}
 
 
-def made(found: Sequence[Repetition]) -> SelfTest:
+def made(found: Sequence[Repetition]) -> SelfTestResult:
     kept = [each for each in found if each.kind not in (LEAKS, STATISTICS)]
-    return SelfTest(SEED, CI, 2, 12.0, figures(found, tried=20), kept, SUITE)
+    return SelfTestResult(SEED, CI, 2, 12.0, figures(found, tried=20), kept, SUITE)

@@ -8,7 +8,7 @@ import pytest
 from assay.runs.advice import advice
 from assay.validate.cost_stress import BreakEven, CostSides
 from assay.validate.nature import SENTENCES
-from assay.validate.verdict import judge
+from assay.validate.verdict import evaluate_gate
 from tests.validate.test_verdict import GOOD, N, returns
 
 METRICS = {"sharpe": 0.1, "n_obs": float(N)}
@@ -43,20 +43,20 @@ METRICS = {"sharpe": 0.1, "n_obs": float(N)}
     ],
 )
 def test_what_it_is_and_what_to_do(change: dict[str, object], begins: str, ends: str) -> None:
-    said = advice(judge(replace(GOOD, **change)), METRICS, bars_per_year=8760)  # type: ignore[arg-type]
+    said = advice(evaluate_gate(replace(GOOD, **change)), METRICS, bars_per_year=8760)  # type: ignore[arg-type]
     assert said.startswith(SENTENCES[begins]) and ends in said  # type: ignore[index]
 
 
 def test_waiting_is_named_from_ten_times_the_judged_bars_on() -> None:
     for deviations, waits in ((0.75, True), (0.70, False)):  # needs (2.326 / 0.75)^2 - 1 = 8.6 times more, and 10.0
         mean = 0.01 * deviations / np.sqrt(N)
-        word = judge(replace(GOOD, returns=returns(mean), active_returns=returns(mean)))
+        word = evaluate_gate(replace(GOOD, returns=returns(mean), active_returns=returns(mean)))
         said = advice(word, METRICS, bars_per_year=8760)
         assert ("would decide" in said) == waits and ("Waiting will not decide it" in said) != waits
 
 
 def test_an_edge_of_which_a_check_failed_is_not_called_one() -> None:
-    word = judge(replace(GOOD, seed_sharpes=np.array([-0.1, -0.1, -0.2, 0.1, -0.1])))
+    word = evaluate_gate(replace(GOOD, seed_sharpes=np.array([-0.1, -0.1, -0.2, 0.1, -0.1])))
     said = advice(word, METRICS, bars_per_year=8760)
     assert word.word == "PYRITE" and "This is an edge" not in said
     assert said.startswith("This earns more than holding and luck explain, but a check failed. Leave it: 1 of 5 seeds")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies import load_strategy_file
 from assay.runs.audit import Audited, audited
@@ -18,7 +18,7 @@ from assay.validate.audit.asking import QUICK, audit
 
 SPEC = TrainSpec(
     exchange="synthetic", symbols=("GOLD/USDT:USDT",), timeframe="1h", learner="rules", features=(),
-    folds=FoldPlan(train_bars=800, test_bars=600),
+    folds=SplitSpec(train_bars=800, test_bars=600),
 )  # fmt: skip
 BY_TIME = next(each for each in MEMORY if each.name == "memory_by_timestamp")
 

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from scipy.stats import norm
 
-from assay.features.regime import NAMES, codes
+from assay.features.regime import NAMES, regime_codes
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
@@ -21,7 +21,7 @@ from assay.market.sources.synthetic import synthetic
 from assay.runs.configuration import configure, engine_hash
 from assay.runs.configuration.regimes import ensemble
 from assay.runs.configuration.row import TIMEFRAMES, row_of
-from assay.runs.configuration.schema import FILE, read, schema
+from assay.runs.configuration.schema import FILE, configuration_schema, parse_configuration
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.validate.statistics import deflated_sharpe_ratio, moments
 
@@ -42,8 +42,8 @@ def document() -> Document:
 
 def test_it_has_the_keys_of_the_version_in_their_order(document: Document) -> None:
     assert list(document) == SPEC_KEYS.split()
-    assert list(document) == list(schema()["properties"]) == schema()["required"]
-    Draft202012Validator.check_schema(schema())
+    assert list(document) == list(configuration_schema()["properties"]) == configuration_schema()["required"]
+    Draft202012Validator.check_schema(configuration_schema())
     assert document["version"] == "3.0.0" and FILE == "configuration-3.0.0.schema.json"
 
 
@@ -187,7 +187,7 @@ def test_a_search_that_held_nothing_back_claims_nothing() -> None:
 
 def test_the_regime_is_the_most_frequent_one_out_of_sample_or_the_wanted_one(document: Document) -> None:
     at = np.isin(bars().timestamp, searched().account["timestamp"].to_numpy())
-    labels = codes(bars())[at]
+    labels = regime_codes(bars())[at]
     expected = NAMES[int(np.bincount(labels[labels >= 0]).argmax())]
     assert document["context"]["regime"] == document["metadata"]["regime"] == expected
     wanted = configured(regime_filter="volatile").document["context"]
@@ -200,7 +200,7 @@ def test_the_ensemble_of_regimes() -> None:
     models, last = found["regime_models"], {}
     for timeframe in ("1h", "4h", "1d"):
         longer = hourly if timeframe == "1h" else resample(hourly, timeframe)
-        last[timeframe] = codes(longer)[513:][-100:]
+        last[timeframe] = regime_codes(longer)[513:][-100:]
         assert models[f"model_{timeframe}"]["prediction"] == NAMES[last[timeframe][-1]]
     assert 0 < len(last["1d"]) < 100
     total = sum(len(labels) for labels in last.values())
@@ -288,4 +288,4 @@ def test_years_of_real_candles_have_a_regime_on_every_timeframe(market_data: Pat
     assert all(m["prediction"] is not None for m in found["regime_models"].values())
     assert sum(found["final_regime_probability"].values()) == pytest.approx(1.0)
     assert made.document["performance"]["sample_size"] > 1_000 and made.document["context"]["regime"] == "sideways"
-    assert read(canonical(made.document)) == made.document
+    assert parse_configuration(canonical(made.document)) == made.document

@@ -9,7 +9,7 @@ import pytest
 
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.spec import canonical
-from assay.runs.configuration.schema import bundle, checked, read, stored
+from assay.runs.configuration.schema import bundle, checked, parse_configuration, stored
 
 from .configured import configured, golden
 from .report_evidence import SYMBOL
@@ -24,7 +24,7 @@ def document() -> Document:
 
 def test_what_is_written_is_read_again(document: Document) -> None:
     for text in (canonical(document), json.dumps(document, indent=2)):
-        assert read(text) == document
+        assert parse_configuration(text) == document
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
@@ -114,7 +114,7 @@ def test_an_unknown_key_gets_the_nearest_name() -> None:
 )
 def test_a_file_that_is_no_configuration(text: str, code: str, said: str) -> None:
     with pytest.raises(ArtifactError, match=re.escape(said)) as told:
-        read(text)
+        parse_configuration(text)
     assert told.value.code == code
 
 
@@ -123,7 +123,7 @@ def test_a_bundle_of_one_pair_and_strategy() -> None:
     found = bundle(both)
     assert list(found) == ["version", "pair", "pattern", "configurations"]
     assert (found["pair"], found["pattern"], found["configurations"]) == (SYMBOL, "liquidity_sweep", both)
-    assert read(canonical(found)) == found == stored(found)
+    assert parse_configuration(canonical(found)) == found == stored(found)
     broken = copy.deepcopy(found)
     broken["configurations"][1]["performance"]["surprise"] = 1
     with pytest.raises(ConfigError, match=re.escape("configurations[1].performance.surprise: is no key")):

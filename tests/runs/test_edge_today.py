@@ -11,7 +11,7 @@ from assay.kernel.errors import StoreError
 from assay.kernel.trial import Trial
 from assay.runs.context import Context
 from assay.runs.edge_today import edge_today, fault_of
-from assay.runs.models import model, models, promote
+from assay.runs.models import list_models, promote_model, show_model
 from assay.runs.optimize import optimize
 from tests.runs.lively_home import KEY, copied, home_of, lively_bars, spec_of
 
@@ -67,19 +67,19 @@ def test_later_looks_ask_for_a_person(context: Context, monkeypatch: pytest.Monk
     looked(context, 3)
     today = edge_today(row, context)
     assert today is not None and (today.word, today.looks.n) == ("UNPROVEN", 4)
-    (line,) = models(context, limit=5)
+    (line,) = list_models(context, limit=5)
     assert (line["verdict"], line["verdict_now"], line["looks_now"]) == ("GOLD", "UNPROVEN", 4)
     with pytest.raises(StoreError, match="it was GOLD and is UNPROVEN with 4 trials by now, 1 when it was judged"):
-        promote(1, context, by="ann", override="", expected_version=None, file=None)
-    done = promote(1, context, by="ann", override="I know", expected_version=None, file=None)
+        promote_model(1, context, by="ann", override="", expected_version=None, file=None)
+    done = promote_model(1, context, by="ann", override="I know", expected_version=None, file=None)
     assert done["aliases"] == ["champion"] and done["judgement"]["word"] == "GOLD"
 
 
 def test_who_is_champion_stays_it(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     gilded(context, monkeypatch)
-    promote(1, context, by="ann", override="", expected_version=None, file=None)
+    promote_model(1, context, by="ann", override="", expected_version=None, file=None)
     looked(context, 500)
-    found = model(1, context)
+    found = show_model(1, context)
     assert (found["aliases"], found["verdict"], found["verdict_now"]) == (["champion"], "GOLD", "UNPROVEN")
 
 

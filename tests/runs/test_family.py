@@ -15,8 +15,8 @@ from assay.kernel.trial import Trial
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
 from assay.runs.family import family, independent_looks
-from assay.simulate.engine import run
-from assay.simulate.record import Record
+from assay.simulate.engine import simulate
+from assay.simulate.record import BacktestResult
 from assay.track.blobs.store import Blobs
 from assay.track.looks import Look
 from assay.validate.search.trials import Trials
@@ -31,14 +31,14 @@ def context(tmp_path: Path) -> Context:
 
 
 @pytest.fixture(scope="module")
-def judged() -> Record:
+def judged() -> BacktestResult:
     bars = synthetic(bars=300, seed=1)
     target = np.where(np.arange(300) % 20 < 10, 1.0, 0.0)
     nothing = np.full(300, np.nan)
-    return run(bars, Decisions(target, nothing, nothing, np.zeros(300, np.int32)), Costs())
+    return simulate(bars, Decisions(target, nothing, nothing, np.zeros(300, np.int32)), Costs())
 
 
-def counted(context: Context, record: Record, sharpe: float, name: str, **change: object) -> int:
+def counted(context: Context, record: BacktestResult, sharpe: float, name: str, **change: object) -> int:
     window = int(record.timestamp[0]), int(record.timestamp[-1])
     trial = Trial(
         market_key=KEY, learner="rules", strategy="one", params={"name": name}, returns=record.returns,
@@ -54,14 +54,16 @@ def block(sharpes: list[float]) -> bytes:
     return made.block()
 
 
-def test_one_trial_has_no_spread(context: Context, judged: Record) -> None:
+def test_one_trial_has_no_spread(context: Context, judged: BacktestResult) -> None:
     number = counted(context, judged, 0.01, "own")
     found = family(judged, number, KEY, context)
     assert (found.spread, found.known, found.returns.shape) == (0.0, 1, (300, 1))
     np.testing.assert_array_equal(found.returns[:, 0], judged.returns)
 
 
-def test_every_configuration_spreads_and_those_on_the_same_bars_are_compared(context: Context, judged: Record) -> None:
+def test_every_configuration_spreads_and_those_on_the_same_bars_are_compared(
+    context: Context, judged: BacktestResult
+) -> None:
     other = generator(1, "other").normal(size=300)
     holed = np.where(np.arange(300) == 3, np.nan, other)
     counted(context, judged, 0.03, "same bars", returns=other)
@@ -80,7 +82,7 @@ def test_every_configuration_spreads_and_those_on_the_same_bars_are_compared(con
     assert family(judged, number, KEY, context).returns.shape == (300, 3)
 
 
-def test_a_block_that_is_gone_leaves_the_spread_unknown(context: Context, judged: Record) -> None:
+def test_a_block_that_is_gone_leaves_the_spread_unknown(context: Context, judged: BacktestResult) -> None:
     data = block([0.07, 0.09])
     counted(context, judged, 0.09, "many", n_configs=2, block=data, bars=300)
     counted(context, judged, 0.02, "one", returns=-judged.returns)
@@ -98,7 +100,7 @@ def looks_of(context: Context, number: int) -> tuple[Look, list[Look]]:
     return next(r for r in rows if r.seq == number), [r for r in rows if r.seq != number]
 
 
-def test_looks_that_are_alike_count_as_fewer(context: Context, judged: Record) -> None:
+def test_looks_that_are_alike_count_as_fewer(context: Context, judged: BacktestResult) -> None:
     noise = generator(2, "alike").normal(size=(300, 2))
     own, near, far = noise[:, 0], 0.9 * noise[:, 0] + 0.3 * noise[:, 1], noise[:, 1]
     for name, active in (("near", near), ("far", far), ("own", own)):
@@ -109,7 +111,7 @@ def test_looks_that_are_alike_count_as_fewer(context: Context, judged: Record) -
     assert 1.5 < found.effective < 3
 
 
-def test_looks_on_other_bars_are_compared_where_they_meet(context: Context, judged: Record) -> None:
+def test_looks_on_other_bars_are_compared_where_they_meet(context: Context, judged: BacktestResult) -> None:
     """By hand: 280 common bars of 300, on which one is the other's double."""
     own = generator(3, "own").normal(size=300)
     late = np.append(2 * own[20:], generator(4, "late").normal(size=20))
@@ -122,7 +124,7 @@ def test_looks_on_other_bars_are_compared_where_they_meet(context: Context, judg
     assert (found.kept, found.effective) == (3, pytest.approx(1 / 3 + (1 - 1 / 3) * 3))  # correlations 1, 0 and 0
 
 
-def test_two_that_hardly_meet_are_two(context: Context, judged: Record) -> None:
+def test_two_that_hardly_meet_are_two(context: Context, judged: BacktestResult) -> None:
     """Equal on the 220 bars that both have: fewer than are needed to say so."""
     own, other = generator(5, "own").normal(size=(2, 300))
     for name, rows in (("early", slice(0, 260)), ("late", slice(40, 300))):
@@ -136,7 +138,7 @@ def test_two_that_hardly_meet_are_two(context: Context, judged: Record) -> None:
 
 @pytest.mark.parametrize("change", [{}, {"times": np.empty(0, np.int64)}, {"few": True}, {"gone": True}], ids=str)
 def test_what_keeps_no_active_returns_counts_as_one(
-    context: Context, judged: Record, change: dict[str, object]
+    context: Context, judged: BacktestResult, change: dict[str, object]
 ) -> None:
     own = generator(3, "own").normal(size=300)
     number = counted(context, judged, 0.02, "own", active=own, times=judged.timestamp)

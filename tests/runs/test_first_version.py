@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from assay.cli.verdict import word
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report import render
 from tests.runs.report_evidence import SYMBOL, evidence_of, market
 
@@ -22,7 +22,7 @@ INFORMATION = {
 
 
 @pytest.fixture(scope="module")
-def old() -> RunEvidence:
+def old() -> RunArtifacts:
     now = evidence_of(market(1_200))
     dropped = ("nature", "gate_version")
     document: dict[str, Any] = {name: value for name, value in now.document.items() if name not in dropped}
@@ -37,25 +37,25 @@ def old() -> RunEvidence:
     )  # fmt: skip
 
 
-def test_it_has_no_active_returns_before_and_after_the_disk(old: RunEvidence, tmp_path: Path) -> None:
+def test_it_has_no_active_returns_before_and_after_the_disk(old: RunArtifacts, tmp_path: Path) -> None:
     assert old.active_returns is None
     old.write(tmp_path)
-    assert RunEvidence.read(tmp_path).active_returns is None
+    assert RunArtifacts.read(tmp_path).active_returns is None
     now = evidence_of(market(1_200))
     now.write(tmp_path)
-    kept = RunEvidence.read(tmp_path)
+    kept = RunArtifacts.read(tmp_path)
     assert kept.active_returns is not None and "exposure" in kept.bars.columns
     assert kept.document["gate_version"] == 2 and len(kept.document["reasons"]) == 11
 
 
-def test_its_page_is_drawn(old: RunEvidence) -> None:
+def test_its_page_is_drawn(old: RunArtifacts) -> None:
     page = render(old, market(1_200))
     assert "Better than holding and luck" in page and "Its fills were possible" not in page
     assert "deflated probability that the gate&#39;s first version asked for" in page
     assert SYMBOL in page and "Haircut" not in page
 
 
-def test_its_word_is_told(old: RunEvidence) -> None:
+def test_its_word_is_told(old: RunArtifacts) -> None:
     out = io.StringIO()
     word(Console(file=out, width=200), {**old.document, "verdict": "UNPROVEN"})
     assert out.getvalue().startswith("UNPROVEN") and out.getvalue().count("\n  ") >= len(OLD)

@@ -16,7 +16,7 @@ from assay.market.sources.synthetic import START_MS, synthetic
 from assay.market.volume_unit import volume_unit
 from assay.runs import ingest
 from assay.runs.context import Context
-from assay.runs.listing import runs
+from assay.runs.listing import list_runs
 from assay.testing.fake_exchange import FakeExchange, Faults
 
 BTC = Instrument("binance", "BTC/USDT", "1h")
@@ -57,8 +57,8 @@ def test_what_is_collected_is_what_the_exchange_closed(tmp_path: Path) -> None:
     assert shares == sorted(shares) and shares[-1] == 1.0
     again = ingest.collect_candles(BTC, context, since=SINCE, client=exchange())
     assert (again["inserted"], again["revised"]) == (0, 0)
-    assert [row["status"] for row in runs(context, limit=9)] == ["completed", "completed"]
-    assert [h["bars"] for h in ingest.holdings(context)] == [N]
+    assert [row["status"] for row in list_runs(context, limit=9)] == ["completed", "completed"]
+    assert [h["bars"] for h in ingest.list_holdings(context)] == [N]
 
 
 def test_a_collection_ends_before_until(tmp_path: Path) -> None:
@@ -74,11 +74,11 @@ def test_a_collection_that_fails_is_a_failed_run(tmp_path: Path) -> None:
     unknown = Instrument("binance", "BTV/USDT", "1h")
     with pytest.raises(AssayError, match="did you mean BTC/USDT") as refused:
         ingest.collect_candles(unknown, context, since=SINCE, client=exchange())
-    row = runs(context, limit=1)[0]
+    row = list_runs(context, limit=1)[0]
     assert row["status"] == "failed"
     notes = context.record.experiments.get(row["run_id"])["notes"]
     assert refused.value.message[:100] in notes
-    assert ingest.holdings(context) == []
+    assert ingest.list_holdings(context) == []
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2024-13-01", "2024-01-01T00:00:00", "1700000000"])
@@ -96,7 +96,7 @@ def test_ctrl_c_while_collecting_keeps_whole_pages(tmp_path: Path) -> None:
     context = context_of(tmp_path / "home", listener=stop)
     with pytest.raises(KeyboardInterrupt):
         ingest.collect_candles(BTC, context, since=SINCE, client=exchange())
-    assert runs(context, limit=1)[0]["status"] == "stopped"
+    assert list_runs(context, limit=1)[0]["status"] == "stopped"
     after = context_of(tmp_path / "home")
     found = ingest.collect_candles(BTC, after, since=SINCE, client=exchange())
     assert found["bars"] == N and replace(after.candles.read(BTC), joined={}).digest() == LIVE[:N].digest()

@@ -13,7 +13,7 @@ from assay.kernel.instrument import Instrument
 from assay.kernel.seeds import generator
 from assay.kernel.trial import Trial
 from assay.market.sources.synthetic import synthetic
-from assay.runs.again import Again
+from assay.runs.again import ReproductionInputs
 from assay.runs.context import Context
 from assay.runs.looks import Asked, Looks, count_looks, trials_before
 from assay.track.blobs.store import Blobs
@@ -250,7 +250,7 @@ def test_a_reproduction_counts_up_to_its_head(context: Context, bars: Bars) -> N
     was = judged(context, bars, number)
     scored(context, bars, THIRD)
     scored(context, named(bars, "own", "A/USDT"), "d" * 64)
-    again = Again(
+    again = ReproductionInputs(
         run=1, bars={}, filtered={}, counted=0, n_trials=was.n, looks=was.document, head=was.head.document,
     )  # fmt: skip
     assert judged(context.standing_on(again), bars, number) == was

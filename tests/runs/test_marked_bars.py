@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 
 from assay.kernel.bars import USABLE
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.spec import TrainSpec
 from assay.market.sources.synthetic import synthetic
-from assay.runs.history import history
+from assay.runs.history import load_history
 from assay.validate.split import WalkForward
-from assay.validate.walk import walk
+from assay.validate.walk import walk_forward
 
 
 class Always:
@@ -41,7 +41,7 @@ def marked_bars(unusable: slice):
 
 def test_marked_rows_have_no_label() -> None:
     spec = TrainSpec(exchange="synthetic", symbols=("GOLD/USDT:USDT",), timeframe="1h", features="mini5")
-    past = history(spec, [marked_bars(slice(300, 400))])
+    past = load_history(spec, [marked_bars(slice(300, 400))])
     labels = past.panel.one.labels
     assert labels is not None
     shifted = slice(300 - past.warm_up, 400 - past.warm_up)
@@ -51,10 +51,10 @@ def test_marked_rows_have_no_label() -> None:
 
 def test_a_signal_on_a_marked_bar_is_a_keep() -> None:
     spec = TrainSpec(exchange="synthetic", symbols=("GOLD/USDT:USDT",), timeframe="1h", features="mini5")
-    past = history(spec, [marked_bars(slice(500, 520))])
+    past = load_history(spec, [marked_bars(slice(500, 520))])
     start = 500 - past.warm_up  # the first test fold begins on the first marked bar
     plan = WalkForward(start - 24 - 2, 300)
-    (outcome, *_) = walk(Always(), past.panel, plan, costs=Costs(), seed=1, report=Silent())
+    (outcome, *_) = walk_forward(Always(), past.panel, plan, costs=Costs(), seed=1, report=NullReport())
     tested = outcome.tested["GOLD/USDT:USDT"]
     first = tested.rows[0]
     marked = past.panel.one.bars.columns[USABLE][slice(*tested.rows)] == 0

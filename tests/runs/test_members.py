@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.costs import Costs
-from assay.kernel.spec import FoldPlan, SizingChoice, TargetChoice, TrainSpec
+from assay.kernel.spec import SizingChoice, SplitSpec, TargetChoice, TrainSpec
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
 from assay.runs.members import CHECKS, member_columns
@@ -52,7 +52,7 @@ def test_each_member_of_a_panel_is_asked_about_its_own_record(tmp_path: Path) ->
     none = replace(none, volume=None if none.volume is None else none.volume * 0.0)  # nothing was ever traded there
     spec = TrainSpec(
         exchange="synthetic", symbols=("GOLD/USDT:USDT", "PYRITE/USDT:USDT"), timeframe="1h", features="mini5",
-        target=TargetChoice(name="direction", params={"horizon": 6}), folds=FoldPlan(train_bars=800, test_bars=400),
+        target=TargetChoice(name="direction", params={"horizon": 6}), folds=SplitSpec(train_bars=800, test_bars=400),
         costs=Costs(fee=0.0, slippage_bps=0.0), sizing=SizingChoice(params={"enter": 0.5}),
         params={"trees": 20, "forest_trees": 10},
     )  # fmt: skip

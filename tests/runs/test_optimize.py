@@ -11,7 +11,7 @@ from assay.kernel.spec import TrainSpec
 from assay.learn.strategies import strategy_named
 from assay.runs.asking import optimize_spec, plan_name, windows_of
 from assay.runs.context import Context
-from assay.runs.execute import execute
+from assay.runs.execute import execute_spec
 from assay.runs.keep import evidence_of
 from assay.runs.optimize import optimize
 from assay.runs.rules import RuleSearch
@@ -70,9 +70,9 @@ def test_a_file_settings_and_the_command_are_one_search(context: Context, tmp_pa
         "20/10/1", file=None, bars=None, seed=42, method="random", trials=12, min_trades=3,
     )  # fmt: skip
     assert told.hash == written.hash  # so the second is the run that is there
-    first = execute(written, context)
-    assert execute(told, context).existing
-    second = execute(asked, context, force=True)
+    first = execute_spec(written, context)
+    assert execute_spec(told, context).existing
+    second = execute_spec(asked, context, force=True)
     one, two = (same({**found.document}) for found in (first, second))
     for name in _COUNTING:
         one.pop(name), two.pop(name)
@@ -133,13 +133,13 @@ def test_a_strategy_file_is_named_by_its_hash(context: Context, tmp_path: Path) 
     file = own(tmp_path)
     spec = optimize_spec("", "test", "BTC/USDT", "1h", {}, ["w=12,24"], "split", file=file, bars=None, seed=1,
                          method="grid", min_trades=1)  # fmt: skip
-    found = execute(spec, context, file=file).document
+    found = execute_spec(spec, context, file=file).document
     assert found["origin"] == spec.params["origin"] and len(found["origin"]) == 64
     with pytest.raises(ConfigError, match="unknown"):
         RuleSearch(spec)
     own(tmp_path, text=OWN + "# changed\n")
     with pytest.raises(ConfigError, match="the spec names the strategy file with hash") as caught:
-        execute(spec, context, file=file)
+        execute_spec(spec, context, file=file)
     assert caught.value.code == "CONFIG_STRATEGY_FILE"
 
 
@@ -148,18 +148,18 @@ def test_a_full_disk_keeps_the_journal_and_the_search_goes_on_from_it(
 ) -> None:
     spec = spec_of(method="bayesian", trials=40, space={"p": {"type": "float", "low": 0.0005, "high": 0.004}})
     whole = optimize(spec, context).document
-    from assay.validate.search.kept import Kept
+    from assay.validate.search.kept import SearchJournal
 
-    told, seen = Kept.told, [0]
+    told, seen = SearchJournal.told, [0]
 
-    def full(self: Kept, *words: Any, **more: Any) -> None:
+    def full(self: SearchJournal, *words: Any, **more: Any) -> None:
         seen[0] += 1
         if seen[0] == 25:
             raise StoreError("the disk is full", code="STORE_FULL")
         told(self, *words, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Kept, "told", full)
+        patched.setattr(SearchJournal, "told", full)
         with pytest.raises(StoreError, match="disk is full"):
             optimize(spec, context, force=True)
     assert len(list((context.home / "searches").iterdir())) == 1
@@ -167,21 +167,21 @@ def test_a_full_disk_keeps_the_journal_and_the_search_goes_on_from_it(
     seen[0] = 100
     asked: list[int] = []
     with monkeypatch.context() as patched:
-        patched.setattr(Kept, "told", lambda self, *w, **m: (asked.append(1), told(self, *w, **m)))
+        patched.setattr(SearchJournal, "told", lambda self, *w, **m: (asked.append(1), told(self, *w, **m)))
         again = _again(spec, context)
     assert len(asked) == 16  # 24 were known
     assert same(again) == same({**whole}) and list((context.home / "searches").iterdir()) == []
 
 
 def test_what_other_code_left_of_a_search_goes_with_the_next(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.validate.search.kept import Kept
+    from assay.validate.search.kept import SearchJournal
 
-    def full(self: Kept, *words: Any, **more: Any) -> None:
+    def full(self: SearchJournal, *words: Any, **more: Any) -> None:
         raise StoreError("the disk is full", code="STORE_FULL")
 
     spec = spec_of(method="bayesian", trials=12, space={"p": {"type": "float", "low": 0.0005, "high": 0.004}})
     with monkeypatch.context() as patched:
-        patched.setattr(Kept, "told", full)
+        patched.setattr(SearchJournal, "told", full)
         patched.setattr("assay.runs.optimize.code_digest", lambda: "a" * 64)
         with pytest.raises(StoreError):
             optimize(spec, context)

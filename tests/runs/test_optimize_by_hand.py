@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.features.regime import NAMES, codes
+from assay.features.regime import NAMES, regime_codes
 from assay.kernel.bars import USABLE, Bars
 from assay.learn.strategies import strategy_named
-from assay.market.filter import DataFilter, apply
+from assay.market.filter import DataFilter, apply_filter
 from assay.runs.context import Context
 from assay.runs.keep import evidence_of
 from assay.runs.optimize import optimize
@@ -46,7 +46,7 @@ def test_a_regime_is_a_filter_of_entries(regime: str, context: Context, bars: Ba
     evidence = evidence_of(found["experiment_id"], context)
     assert evidence is not None
     entered = np.searchsorted(bars.timestamp, evidence.trades["entry_time"].to_numpy())
-    assert set(codes(bars)[entered - 1].tolist()) == {NAMES.index(regime)}  # decided at the close before
+    assert set(regime_codes(bars)[entered - 1].tolist()) == {NAMES.index(regime)}  # decided at the close before
     free = optimize(spec_of(min_trades=1, fixed=often), context).document
     assert free["regime_filter"] is None and free["metrics"]["total_trades"] > found["metrics"]["total_trades"]
     every = [metrics["total_trades"] for metrics in free["by_regime"].values()]
@@ -58,7 +58,7 @@ def test_the_data_filter_decides_what_may_be_traded(action: str, context: Contex
     volume = float(np.quantile(bars.volume, 0.4))
     chosen = {"min_volume_threshold": volume, "action": action, "min_price_movement_pct": 0.0}
     found = optimize(spec_of(filter=chosen, min_trades=1), context).document
-    filtered = apply(bars, DataFilter(**chosen))
+    filtered = apply_filter(bars, DataFilter(**chosen))
     seen = filtered.bars
     if action == "mark":
         seen = Bars(*(getattr(seen, n) for n in ("instrument", "timestamp", "open", "high", "low", "close", "volume")),

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report import render, write_report
 from tests.runs.report_evidence import SYMBOL, evidence_of, market
 
@@ -68,7 +68,7 @@ def read(html: str) -> Page:
     return page
 
 
-def changed(evidence: RunEvidence, **changes: Any) -> RunEvidence:
+def changed(evidence: RunArtifacts, **changes: Any) -> RunArtifacts:
     return replace(evidence, document={**evidence.document, **changes})
 
 
@@ -78,12 +78,12 @@ def candles() -> dict[str, Bars]:
 
 
 @pytest.fixture(scope="module")
-def evidence(candles: Mapping[str, Bars]) -> RunEvidence:
+def evidence(candles: Mapping[str, Bars]) -> RunArtifacts:
     return evidence_of(candles, left_out=(2,))
 
 
 @pytest.fixture(scope="module")
-def html(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
+def html(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> str:
     return render(evidence, candles)
 
 
@@ -102,7 +102,7 @@ def test_nothing_is_fetched(html: str) -> None:
     assert "@import" not in html and " src=" not in html
 
 
-def test_the_verdict_stands_first_with_every_reason(evidence: RunEvidence, html: str) -> None:
+def test_the_verdict_stands_first_with_every_reason(evidence: RunArtifacts, html: str) -> None:
     document = evidence.document
     words = " ".join(read(html).words)
     assert words.index(document["verdict"]) < words.index(evidence.document["advice"]) < words.index("Net profit")
@@ -130,7 +130,7 @@ def test_equal_evidence_gives_equal_bytes(candles: Mapping[str, Bars], html: str
     write_report(again, candles, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_bytes() == html.encode()
     again.write(tmp_path)
-    assert render(RunEvidence.read(tmp_path), candles) == html
+    assert render(RunArtifacts.read(tmp_path), candles) == html
 
 
 def backwards(value: Any) -> Any:
@@ -147,7 +147,7 @@ def test_the_order_of_keys_does_not_show() -> None:
     assert render(shuffled, dict(reversed(two.items()))) == render(evidence, two)
 
 
-def test_hostile_names_are_text(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+def test_hostile_names_are_text(candles: Mapping[str, Bars], evidence: RunArtifacts) -> None:
     bad = "<script>alert(1)</script>\"'&"
     document = evidence.document
     hostile = changed(
@@ -205,13 +205,13 @@ def test_a_model_that_acts_has_no_calibration(candles: Mapping[str, Bars]) -> No
     assert "does not say which features" in " ".join(page.words)
 
 
-def test_one_class(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+def test_one_class(candles: Mapping[str, Bars], evidence: RunArtifacts) -> None:
     single = evidence.decisions.drop("p_0").with_columns(p_1=pl.lit(1.0), y=pl.lit(1.0))
     words = " ".join(read(render(replace(evidence, decisions=single), candles)).words)
     assert "Reliability of class 1" in words and "said 1" in words and "said 0" not in words
 
 
-def test_no_known_label(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+def test_no_known_label(candles: Mapping[str, Bars], evidence: RunArtifacts) -> None:
     unknown = evidence.decisions.with_columns(y=pl.lit(None, pl.Float64))
     assert "No judged row has both" in " ".join(read(render(replace(evidence, decisions=unknown), candles)).words)
 
@@ -222,7 +222,7 @@ def test_a_market_without_volume(candles: Mapping[str, Bars]) -> None:
     assert "Without volume" in words
 
 
-def test_nothing_but_undefined_numbers(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+def test_nothing_but_undefined_numbers(candles: Mapping[str, Bars], evidence: RunArtifacts) -> None:
     document = evidence.document
     nothing = changed(
         evidence,
@@ -242,7 +242,7 @@ def test_nothing_but_undefined_numbers(candles: Mapping[str, Bars], evidence: Ru
     assert "bars without a return are drawn flat" in " ".join(page.words)
 
 
-def test_a_ruined_account(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+def test_a_ruined_account(candles: Mapping[str, Bars], evidence: RunArtifacts) -> None:
     n = len(evidence.account)
     returns = np.where(np.arange(n) == n // 2, -1.0, 0.001 * (np.arange(n) < n // 2))
     ruined = evidence.account.with_columns(
@@ -252,13 +252,13 @@ def test_a_ruined_account(candles: Mapping[str, Bars], evidence: RunEvidence) ->
     read(render(replace(evidence, account=ruined), candles))
 
 
-def test_without_candles_there_is_no_price_chart_and_no_holding(evidence: RunEvidence) -> None:
+def test_without_candles_there_is_no_price_chart_and_no_holding(evidence: RunArtifacts) -> None:
     page = render(evidence, {})
     read(page)
     assert "s-hold" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
 
 
-def test_a_missing_key_is_our_error(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+def test_a_missing_key_is_our_error(candles: Mapping[str, Bars], evidence: RunArtifacts) -> None:
     cut = {k: v for k, v in evidence.document.items() if k != "verdict"}
     with pytest.raises(KeyError, match="verdict"):
         render(replace(evidence, document=cut), candles)

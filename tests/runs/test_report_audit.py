@@ -9,7 +9,7 @@ import pytest
 
 from assay.kernel.bars import Bars
 from assay.runs.audit import Audited
-from assay.runs.evidence import RunEvidence, jsonable
+from assay.runs.evidence import RunArtifacts, to_jsonable
 from assay.runs.report import render
 from assay.validate.audit.report import AuditReport, Coverage, Violation
 from assay.validate.cost_stress import CostSides
@@ -27,11 +27,11 @@ def candles() -> Mapping[str, Bars]:
 
 
 @pytest.fixture(scope="module")
-def evidence(candles: Mapping[str, Bars]) -> RunEvidence:
+def evidence(candles: Mapping[str, Bars]) -> RunArtifacts:
     return evidence_of(candles)
 
 
-def page(run: RunEvidence, candles: Mapping[str, Bars], **document: Any) -> str:
+def page(run: RunArtifacts, candles: Mapping[str, Bars], **document: Any) -> str:
     return render(replace(run, document={**run.document, **document}), candles)
 
 
@@ -40,7 +40,7 @@ def audited(**changes: Any) -> dict[str, Any] | None:
     return Audited("quick", report, 1.0).document
 
 
-def test_coverage_and_comparisons_stand_on_the_page(evidence: RunEvidence, candles: Mapping[str, Bars]) -> None:
+def test_coverage_and_comparisons_stand_on_the_page(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> None:
     html = page(evidence, candles, audit=audited())
     words = words_of(chapter(html, "audit"))
     assert "Judged decisions 5,800" in words and "Made again 200" in words
@@ -51,7 +51,7 @@ def test_coverage_and_comparisons_stand_on_the_page(evidence: RunEvidence, candl
 
 @pytest.mark.parametrize("audit", [None, audited(), audited(coverage=None)])
 def test_what_lies_outside_any_audit_is_always_named(
-    evidence: RunEvidence, candles: Mapping[str, Bars], audit: dict[str, Any] | None
+    evidence: RunArtifacts, candles: Mapping[str, Bars], audit: dict[str, Any] | None
 ) -> None:
     words = words_of(chapter(page(evidence, candles, audit=audit), "audit"))
     for outside in ("candles that are themselves wrong", "made elsewhere", "a person who looked at the future"):
@@ -61,7 +61,7 @@ def test_what_lies_outside_any_audit_is_always_named(
 
 
 def test_an_audit_that_is_not_complete_or_found_a_leak_says_which(
-    evidence: RunEvidence, candles: Mapping[str, Bars]
+    evidence: RunArtifacts, candles: Mapping[str, Bars]
 ) -> None:
     leak = Violation("replay", "<b>mine</b>", 7, 7, np.nan, "LEAK_ONLINE: row 7")
     audit = audited(complete=False, violations=(leak,), notes=("a fit does not repeat",))
@@ -71,8 +71,8 @@ def test_an_audit_that_is_not_complete_or_found_a_leak_says_which(
     assert "<b>mine" not in html
 
 
-def test_the_half_spread_is_shown_with_its_source(evidence: RunEvidence, candles: Mapping[str, Bars]) -> None:
-    sides = [jsonable(asdict(CostSides(assumed=0.0005, shown=0.0012, stressed=0.0015, half_spread=0.0008)))]
+def test_the_half_spread_is_shown_with_its_source(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> None:
+    sides = [to_jsonable(asdict(CostSides(assumed=0.0005, shown=0.0012, stressed=0.0015, half_spread=0.0008)))]
     html = page(evidence, candles, evidence={"cost_sides": sides})
     (row,) = rows_of(html, "costs", "One side of a trade, basis points")
     assert row[1:] == ["8.0", "5.0", "12.0", "15.0"]
@@ -80,8 +80,8 @@ def test_the_half_spread_is_shown_with_its_source(evidence: RunEvidence, candles
     assert "Ardia, Guidotti and Kroencke 2024" in words and "Abdi and Ranaldo 2017" in words
 
 
-def test_too_few_bars_for_a_half_spread_are_a_dash(evidence: RunEvidence, candles: Mapping[str, Bars]) -> None:
-    sides = [jsonable(asdict(CostSides(assumed=0.0005, shown=0.0005, stressed=0.001, half_spread=float("nan"))))]
+def test_too_few_bars_for_a_half_spread_are_a_dash(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> None:
+    sides = [to_jsonable(asdict(CostSides(assumed=0.0005, shown=0.0005, stressed=0.001, half_spread=float("nan"))))]
     html = page(evidence, candles, evidence={"cost_sides": sides})
     assert rows_of(html, "costs", "One side of a trade, basis points")[0][1] == "—"
     assert "One side of a trade" not in page(evidence, candles, evidence={})

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report import render
 from assay.runs.report.wording import percent, ratio
 
@@ -25,7 +25,7 @@ def candles() -> dict[str, Bars]:
 
 
 @pytest.fixture(scope="module")
-def evidence(candles: Mapping[str, Bars]) -> RunEvidence:
+def evidence(candles: Mapping[str, Bars]) -> RunArtifacts:
     return search_of(candles, left_out=(2,))
 
 
@@ -71,13 +71,13 @@ def test_a_constant_score_draws_no_map(candles: Mapping[str, Bars]) -> None:
     assert "Convergence" in words
 
 
-def test_trials_that_were_not_kept(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+def test_trials_that_were_not_kept(candles: Mapping[str, Bars], evidence: RunArtifacts) -> None:
     page = render(replace(evidence, trials=None), candles)
     assert "parameters" not in read(page).ids
     assert "were not kept" in words_of(page)
 
 
-def test_parameters_that_were_given_and_not_searched(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+def test_parameters_that_were_given_and_not_searched(candles: Mapping[str, Bars], evidence: RunArtifacts) -> None:
     windows = [{**w, "trials": 0, "valid_trials": 0, "curve": []} for w in evidence.document["windows"]]
     given = changed(evidence, windows=windows, searched=[], space={}, mode="fixed", trials=0, valid_trials=0)
     page = render(replace(given, trials=None), candles)
@@ -87,7 +87,7 @@ def test_parameters_that_were_given_and_not_searched(candles: Mapping[str, Bars]
 
 
 def test_parameters_that_the_first_window_found_and_all_hold(
-    candles: Mapping[str, Bars], evidence: RunEvidence
+    candles: Mapping[str, Bars], evidence: RunArtifacts
 ) -> None:
     first, *others = evidence.document["windows"]
     none = {"trials": 0, "valid_trials": 0, "curve": [], "plateau": None, "note": ""}
@@ -127,7 +127,7 @@ def test_nothing_was_held_back(candles: Mapping[str, Bars]) -> None:
     assert "in sample: nothing was held back" in words and "No look into the future" not in words
 
 
-def test_nothing_but_undefined_numbers(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+def test_nothing_but_undefined_numbers(candles: Mapping[str, Bars], evidence: RunArtifacts) -> None:
     def empty(window: Mapping[str, Any]) -> dict[str, Any]:
         none = {part: dict.fromkeys(window[part]) for part in ("train", "test")}
         return {**window, **none, "score": None, "plateau": None, "curve": [None] * 5}

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report import render
 from assay.runs.report.wording import count, day_of, general, percent, ratio
 
@@ -30,12 +30,12 @@ def candles() -> dict[str, Bars]:
 
 
 @pytest.fixture(scope="module")
-def evidence(candles: Mapping[str, Bars]) -> RunEvidence:
+def evidence(candles: Mapping[str, Bars]) -> RunArtifacts:
     return search_of(candles, left_out=(2,))
 
 
 @pytest.fixture(scope="module")
-def html(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
+def html(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> str:
     return render(evidence, candles)
 
 
@@ -50,7 +50,7 @@ def test_a_training_keeps_its_own_chapters(candles: Mapping[str, Bars]) -> None:
     assert not {"configuration", "windows", "overfit", "search", "parameters", "regimes"} & set(ids)
 
 
-def test_the_head_says_how_it_was_searched(evidence: RunEvidence, html: str) -> None:
+def test_the_head_says_how_it_was_searched(evidence: RunArtifacts, html: str) -> None:
     head = words_of(html).split("Configuration")[0]
     assert "bayesian (TPE) for the best Sharpe ratio a year" in head
     assert "standard, searched afresh in each window" in head
@@ -58,7 +58,7 @@ def test_the_head_says_how_it_was_searched(evidence: RunEvidence, html: str) -> 
     assert evidence.document["verdict"] in head and "liquidity_sweep" in head
 
 
-def test_windows_are_those_of_the_document(evidence: RunEvidence, html: str) -> None:
+def test_windows_are_those_of_the_document(evidence: RunArtifacts, html: str) -> None:
     results, searches = (rows_of(html, "windows", t) for t in ("Results by window", "Search by window"))
     parameters = rows_of(html, "windows", "Best parameters by window")
     windows = evidence.document["windows"]
@@ -77,7 +77,7 @@ def test_windows_are_those_of_the_document(evidence: RunEvidence, html: str) -> 
         assert chosen == [result[0], *(general(w["parameters"].get(n)) for n in SPACE)]
 
 
-def test_overfitting_is_told_with_values_and_limits(evidence: RunEvidence, html: str) -> None:
+def test_overfitting_is_told_with_values_and_limits(evidence: RunArtifacts, html: str) -> None:
     found = evidence.document["overfit"]
     words = words_of(chapter(html, "overfit"))
     for reason in found["reasons"]:
@@ -89,7 +89,7 @@ def test_overfitting_is_told_with_values_and_limits(evidence: RunEvidence, html:
     assert "Sharpe drops" in words and "Unstable" in words
 
 
-def test_the_configuration_is_that_of_the_document(evidence: RunEvidence, html: str) -> None:
+def test_the_configuration_is_that_of_the_document(evidence: RunArtifacts, html: str) -> None:
     document = evidence.document
     words = words_of(chapter(html, "configuration"))
     assert document["config_id"] in words and document["stage"] in words
@@ -107,7 +107,7 @@ def test_the_configuration_is_that_of_the_document(evidence: RunEvidence, html: 
 
 
 def test_points_of_a_range_are_told_where_a_grid_was_searched(
-    evidence: RunEvidence, candles: Mapping[str, Bars]
+    evidence: RunArtifacts, candles: Mapping[str, Bars]
 ) -> None:
     space = {**SPACE, "pierce_depth": {**SPACE["pierce_depth"], "points": 5}}
     for method, words in (("random", "0.0005 to 0.005"), ("grid", "0.0005 to 0.005, 5 points")):
@@ -115,7 +115,7 @@ def test_points_of_a_range_are_told_where_a_grid_was_searched(
         assert rows_of(page, "configuration", "Parameters")[0][2] == words
 
 
-def test_a_best_at_the_end_of_its_range_is_pointed_out(evidence: RunEvidence, candles: Mapping[str, Bars]) -> None:
+def test_a_best_at_the_end_of_its_range_is_pointed_out(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> None:
     best = {**evidence.document["best_parameters"], "pierce_depth": 0.00499, "volume_spike_threshold": 1.5}
     rows = {
         n: r
@@ -126,7 +126,7 @@ def test_a_best_at_the_end_of_its_range_is_pointed_out(evidence: RunEvidence, ca
     assert "end of its range" not in rows["atr_multiplier_sl"][2]
 
 
-def test_regimes_are_those_of_the_document(evidence: RunEvidence, html: str) -> None:
+def test_regimes_are_those_of_the_document(evidence: RunArtifacts, html: str) -> None:
     rows = rows_of(html, "regimes", "By regime")
     found = evidence.document["by_regime"]
     assert [r[0] for r in rows] == ["Bull", "Sideways", "Volatile"]
@@ -169,15 +169,15 @@ def test_every_chart_has_two_sizes_axes_and_a_name(html: str) -> None:
 def test_equal_evidence_gives_equal_bytes(candles: Mapping[str, Bars], html: str, tmp_path: Path) -> None:
     again = search_of(market(), left_out=(2,))
     again.write(tmp_path)
-    assert render(RunEvidence.read(tmp_path), candles) == html
+    assert render(RunArtifacts.read(tmp_path), candles) == html
 
 
-def test_the_order_of_keys_does_not_show(evidence: RunEvidence, candles: Mapping[str, Bars], html: str) -> None:
+def test_the_order_of_keys_does_not_show(evidence: RunArtifacts, candles: Mapping[str, Bars], html: str) -> None:
     document = dict(backwards(evidence.document))
     assert render(replace(evidence, document=document), candles) == html
 
 
-def test_hostile_names_are_text(candles: Mapping[str, Bars], evidence: RunEvidence) -> None:
+def test_hostile_names_are_text(candles: Mapping[str, Bars], evidence: RunArtifacts) -> None:
     bad = "<script>alert(1)</script>\"'&"
     assert evidence.trials is not None
     document = evidence.document

@@ -17,7 +17,7 @@ from assay.runs.selftest import researcher
 from assay.runs.selftest.figures import bounds, harmonic, not_contradicted, shown_above
 from assay.runs.selftest.page import render
 from assay.runs.selftest.repetitions import CONTROL, DRIFT, EDGE, LEAKS, NO_EDGE, SEARCH, STATISTICS
-from assay.runs.selftest.table import CI, NIGHTLY, SelfTest, Size
+from assay.runs.selftest.table import CI, NIGHTLY, SelfTestResult, Size
 from tests.runs.selftested import STUDIED, SUITE, good, made, table
 
 # -- arithmetic -------------------------------------------------------------------------------------------------------
@@ -195,17 +195,17 @@ def test_the_page_shows_every_rate_with_n_and_bounds_and_every_market() -> None:
 # -- the command ------------------------------------------------------------------------------------------------------
 
 
-def command(monkeypatch: pytest.MonkeyPatch, found: SelfTest, *arguments: str) -> int:
+def command(monkeypatch: pytest.MonkeyPatch, found: SelfTestResult, *arguments: str) -> int:
     import typer
 
     from assay.cli.door import main
     from assay.cli.main import app
     from assay.runs.selftest import table as module
 
-    def asked(size: Size, *, seed: int, **_: Any) -> SelfTest:
+    def asked(size: Size, *, seed: int, **_: Any) -> SelfTestResult:
         return replace(found, size=size, seed=seed)
 
-    monkeypatch.setattr(module, "selftest", asked)
+    monkeypatch.setattr(module, "run_selftest", asked)
     return main(partial(typer.main.get_command(app)), ["selftest", *arguments])
 
 

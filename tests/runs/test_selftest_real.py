@@ -22,10 +22,10 @@ from assay.runs import keep
 from assay.runs.context import Context
 from assay.runs.judged import evidence_of
 from assay.runs.selftest import attempts, researcher
-from assay.runs.selftest.attempts import chosen
+from assay.runs.selftest.attempts import choose_attempt
 from assay.runs.selftest.beside import all_done
 from assay.runs.selftest.repetitions import CONTROL, EDGE, LEAKS, NO_EDGE, Task, done
-from assay.runs.selftest.table import Size, selftest
+from assay.runs.selftest.table import Size, run_selftest
 from tests.runs.selftested import SEED, good, some, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ FREE = Costs(fee=0.0, slippage_bps=0.0)
 @pytest.mark.slow
 def test_a_tiny_self_test_takes_the_real_path_and_its_figures_do_not_depend_on_the_workers() -> None:
     heard: list[float] = []
-    found = selftest(
+    found = run_selftest(
         Size(no_edge=1, edge=1, control=0, trainers=0, drift=0, search=0, search_edge=0, statistics=0),
         seed=SEED,
         workers=2,
@@ -58,12 +58,12 @@ def test_a_tiny_self_test_takes_the_real_path_and_its_figures_do_not_depend_on_t
 def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     task = Task(CONTROL, 1, SEED)  # a market on which luck looks like an edge to those who count one trial
     with researched(task, tmp_path) as (walked, context):
-        honest = chosen(walked, context)
+        honest = choose_attempt(walked, context)
         one = {"n_trials": 1, "effective_trials": 1.0}
         monkeypatch.setattr(
             "assay.runs.ruling.evidence_of", lambda found, past, **given: evidence_of(found, past, **given | one)
         )
-        broken = chosen(walked, context)
+        broken = choose_attempt(walked, context)
     assert (honest.alone.reason("edge").state, honest.naive.reason("edge").state) == ("UNKNOWN", "PASS")
     assert broken.alone.word == "GOLD"
     many = some(CONTROL, 30, edge=broken.alone.reason("edge").state, naive_edge=broken.naive.reason("edge").state)
@@ -77,15 +77,15 @@ def researched(
     task: Task, folder: Path, *, costs: Costs = FREE, which: slice = slice(None)
 ) -> Iterator[tuple[list[attempts.Tried], Context]]:
     bars = synthetic(bars=researcher.BARS, seed=task.own_seed, symbol="GOLD/USDT:USDT")
-    with attempts.laboratory(folder / "home") as context:
+    with attempts.open_laboratory(folder / "home") as context:
         context.candles.upsert(bars, source="test")
         some_ideas = researcher.ideas()[which]
-        yield [attempts.tried(i, bars, context, costs=costs, seed=task.own_seed) for i in some_ideas], context
+        yield [attempts.try_idea(i, bars, context, costs=costs, seed=task.own_seed) for i in some_ideas], context
 
 
 def test_the_ledger_counts_what_was_tried_and_the_best_goes_to_the_gate(tmp_path: Path) -> None:
     with researched(Task(NO_EDGE, 0, SEED), tmp_path, costs=Costs(), which=slice(3, 6)) as (walked, context):
-        found = chosen(walked, context)
+        found = choose_attempt(walked, context)
         states = [context.record.experiments.get(run)["status"] for run in (1, 2, 3)]
         told = [keep.document_of(run, context) or {} for run in (1, 2, 3)]
     assert states == ["completed"] * 3

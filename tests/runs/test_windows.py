@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.bars import Bars
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
 from assay.kernel.errors import TrainError
 from assay.kernel.panel import Panel, Window
-from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn.strategies import strategy_named
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import to_jsonable
 from assay.runs.history import bare
 from assay.runs.judged import judged
 from assay.runs.rules import RuleSearch
 from assay.runs.windows import Idle, Searching, Windows, windows
-from assay.validate.split.asked import plan
-from assay.validate.walk import walk
+from assay.validate.split.asked import split_plan
+from assay.validate.walk import walk_forward
 from tests.learn.strategy_bars import lively
 from tests.runs.walked_by_hand import by_hand, cut
 
@@ -32,7 +32,7 @@ SPACES: dict[str, dict[str, Any]] = {
 }
 
 
-def searched(bars: Bars, name: str, *, folds: FoldPlan, **params: Any) -> tuple[Windows, Any]:
+def searched(bars: Bars, name: str, *, folds: SplitSpec, **params: Any) -> tuple[Windows, Any]:
     """A walk of searches of these bars, and what was judged of it."""
     space = params.pop("space", SPACES[name])
     spec = TrainSpec(
@@ -42,8 +42,8 @@ def searched(bars: Bars, name: str, *, folds: FoldPlan, **params: Any) -> tuple[
     )  # fmt: skip
     asked, past = RuleSearch(spec), bare([bars])
     trainer = Searching(asked.search(spec.costs, counted=0, digest=""), fixed=asked.params.mode == "fixed")
-    cuts = plan(folds, past.panel, horizon=0)
-    outcomes = list(walk(trainer, past.panel, cuts, costs=spec.costs, seed=1, report=Silent()))
+    cuts = split_plan(folds, past.panel, horizon=0)
+    outcomes = list(walk_forward(trainer, past.panel, cuts, costs=spec.costs, seed=1, report=NullReport()))
     trainer.demand_some()
     found = judged(outcomes, past, spec.costs, seed=1)
     return windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=1), found
@@ -59,7 +59,7 @@ def shaken(bars: Bars, first: int, seed: int) -> Bars:
 
 
 _PRICES = ("open", "high", "low", "close")
-DAYS = FoldPlan(train_days=20, test_days=8, gap_days=1)
+DAYS = SplitSpec(train_days=20, test_days=8, gap_days=1)
 
 
 @pytest.mark.parametrize("mode", ["refit", "fixed"])
@@ -76,7 +76,7 @@ def test_what_comes_after_changes_nothing(name: str, mode: str, seed: int, windo
     two, other = searched(shaken(bars, first, seed + 5_000), name, folds=DAYS, mode=mode, min_trades=1)
     for before, now in zip(one.documents[: window + 1], two.documents[: window + 1], strict=True):
         finding = [n for n in before if n != "test" or before["test_to"] <= end]
-        assert jsonable({n: before[n] for n in finding}) == jsonable({n: now[n] for n in finding})
+        assert to_jsonable({n: before[n] for n in finding}) == to_jsonable({n: now[n] for n in finding})
     rows = [(t.filter(t["window"] <= window)) for t in (one.trials, two.trials)]
     assert rows[0].equals(rows[1])
     if after_test:

@@ -12,9 +12,9 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.learn.rules import RuleModel
 from assay.learn.strategies.declare import Strategy
-from assay.simulate.engine import run
-from assay.simulate.metrics import metrics
-from assay.simulate.record import Record
+from assay.simulate.engine import simulate
+from assay.simulate.metrics import performance_metrics
+from assay.simulate.record import BacktestResult
 
 DAY = 86_400_000
 
@@ -28,7 +28,7 @@ class ByHand:
     score: list[float]
     trades: list[int]
     best: int | None
-    record: Record
+    record: BacktestResult
 
 
 def cut(bars: Bars, train: float, test: float, gap: float) -> Iterator[tuple[IntArray, IntArray]]:
@@ -43,7 +43,9 @@ def cut(bars: Bars, train: float, test: float, gap: float) -> Iterator[tuple[Int
         start += int(test * DAY)
 
 
-def traded(bars: Bars, rule: Strategy, values: Mapping[str, Any], rows: IntArray, costs: Costs, regime: str) -> Record:
+def traded(
+    bars: Bars, rule: Strategy, values: Mapping[str, Any], rows: IntArray, costs: Costs, regime: str
+) -> BacktestResult:
     """These rows as one account, everything before them to look back at and nothing after them there at all."""
     past = bars[: rows[-1] + 1]
     decided = RuleModel(rule, rule.resolve(values), bars.instrument.timeframe, regime).decisions(past)
@@ -51,7 +53,7 @@ def traded(bars: Bars, rule: Strategy, values: Mapping[str, Any], rows: IntArray
         marked = past.columns[USABLE] != 1
         target = np.where(marked, np.nan, decided.target)
         decided = Decisions(target, decided.stop, decided.take, decided.hold)
-    return run(past, decided, costs, start=int(rows[0]))
+    return simulate(past, decided, costs, start=int(rows[0]))
 
 
 def by_hand(
@@ -73,7 +75,7 @@ def by_hand(
         scores, trades = [], []
         for point in points:
             record = traded(bars, rule, {**(base or {}), **point}, train, costs, regime)
-            value = metrics(record, bars_per_year=bars[: train[-1] + 1].bars_per_year)[metric]
+            value = performance_metrics(record, bars_per_year=bars[: train[-1] + 1].bars_per_year)[metric]
             valid = len(record.trades) >= min_trades and np.isfinite(value)
             scores.append(value if valid else float("nan"))
             trades.append(len(record.trades))
@@ -83,7 +85,7 @@ def by_hand(
             best = found[0].best
         if best is None:
             past = bars[: test[-1] + 1]
-            idle = run(past, Decisions.weights(np.zeros(len(past))), costs, start=int(test[0]))
+            idle = simulate(past, Decisions.weights(np.zeros(len(past))), costs, start=int(test[0]))
             found.append(ByHand(train, test, scores, trades, None, idle))
             continue
         chosen = {**(base or {}), **points[best]}

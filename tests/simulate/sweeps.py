@@ -6,8 +6,8 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.instrument import Instrument
-from assay.simulate.engine import run
-from assay.simulate.metrics import metrics
+from assay.simulate.engine import simulate
+from assay.simulate.metrics import performance_metrics
 from assay.simulate.sweep import Candidates, Exits, Side, tally_of
 from tests.simulate.candles import HOUR
 
@@ -127,8 +127,8 @@ def same(found, bars, setups, thresholds, rules, paid, start, equity):
     named = found.metrics(bars_per_year=8760)
     for s, t, e in np.ndindex(found.values.shape[:3]):
         with np.errstate(all="ignore"):
-            record = run(bars, plain(bars, setups[s], thresholds[t], rules, e), paid, start=start, equity=equity)
+            record = simulate(bars, plain(bars, setups[s], thresholds[t], rules, e), paid, start=start, equity=equity)
         np.testing.assert_array_equal(found.values[s, t, e], tally_of(record), err_msg=f"{s} {t} {e}")
-        wanted = metrics(record, bars_per_year=8760)
+        wanted = performance_metrics(record, bars_per_year=8760)
         for name, values in named.items():
             np.testing.assert_array_equal(values[s, t, e], wanted[name], err_msg=f"{s} {t} {e} {name}")

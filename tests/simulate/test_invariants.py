@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from assay.kernel.bars import Joined
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
-from assay.simulate.engine import run, run_panel
+from assay.simulate.engine import run_panel, simulate
 from assay.simulate.fills import leave
 from assay.simulate.layout import (
     CASH,
@@ -45,7 +45,7 @@ def same_trades(a, b, rows=slice(None)):
 @CHEAP
 def test_every_cent_is_in_a_trade(seed, start):
     bars = funded(random_candles(300, seed), seed)
-    record = run(bars, random_decisions(300, seed), COSTS, start=start, equity=500.0)
+    record = simulate(bars, random_decisions(300, seed), COSTS, start=start, equity=500.0)
     t = record.trades
     assert record.equity[-1] == pytest.approx(500.0 + t.pnl.sum() + record.shortfall, rel=1e-9)
     assert np.prod(1 + record.returns) * 500.0 == pytest.approx(record.equity[-1], rel=1e-9)
@@ -63,7 +63,7 @@ def test_every_cent_is_in_a_trade(seed, start):
 @CHEAP
 def test_all_in_without_costs_is_buy_and_hold(seed):
     bars = random_candles(100, seed)
-    record = run(bars, Decisions.weights(np.ones(100)), FREE)
+    record = simulate(bars, Decisions.weights(np.ones(100)), FREE)
     assert record.equity[-1] - 1 == pytest.approx(record.buy_and_hold, rel=1e-12, abs=1e-12)
     np.testing.assert_allclose(record.equity[1:], bars.close[1:] / bars.open[1], rtol=1e-12)
     assert len(record.trades) == 1
@@ -75,8 +75,8 @@ def test_the_unit_of_price_does_not_matter(seed):
     bars, d = random_candles(200, seed), random_decisions(200, seed)
     by7 = replace(bars, **{name: getattr(bars, name) * 7 for name in ("open", "high", "low", "close")})
     by7 = replace(by7, volume=bars.volume / 7)
-    a = run(bars, d, COSTS)
-    b = run(by7, Decisions(d.target, d.stop * 7, d.take * 7, d.hold), COSTS)
+    a = simulate(bars, d, COSTS)
+    b = simulate(by7, Decisions(d.target, d.stop * 7, d.take * 7, d.hold), COSTS)
     np.testing.assert_allclose(a.returns, b.returns, rtol=1e-7, atol=1e-12)
     np.testing.assert_array_equal(a.trades.exit_reason, b.trades.exit_reason)
 
@@ -93,7 +93,7 @@ def test_the_future_changes_nothing_before_it(seed, cut):
             for name in ("open", "high", "low", "close", "volume")
         },
     )
-    whole, part, scrambled = run(bars, d, COSTS), run(bars[:cut], d[:cut], COSTS), run(mixed, d, COSTS)
+    whole, part, scrambled = simulate(bars, d, COSTS), simulate(bars[:cut], d[:cut], COSTS), simulate(mixed, d, COSTS)
     np.testing.assert_array_equal(whole.equity[: cut - 1], part.equity[: cut - 1])
     np.testing.assert_array_equal(whole.equity[:cut], scrambled.equity[:cut])
     done = int((whole.trades.exit_row < cut - 1).sum())
@@ -115,8 +115,8 @@ def test_a_short_is_a_long_in_the_mirror(seed):
     d = random_decisions(40, seed)
     d.target[:], d.stop[:], d.take[:], d.hold[:] = np.nan, np.nan, np.nan, 0
     d.target[4], d.stop[4], d.take[4] = 1.0, stop, take
-    long = run(bars, d, FREE)
-    short = run(mirror, Decisions(-d.target, d.stop, d.take, d.hold), FREE)
+    long = simulate(bars, d, FREE)
+    short = simulate(mirror, Decisions(-d.target, d.stop, d.take, d.hold), FREE)
     np.testing.assert_allclose(long.equity, short.equity, rtol=1e-9)
     assert long.trades.reasons == short.trades.reasons
     assert list(long.trades.exit_row) == list(short.trades.exit_row)
@@ -129,7 +129,7 @@ def test_dearer_is_never_better(seed, name):
     weights = Decisions.weights(random_decisions(200, seed).target)
     cheap = Costs(fee=0.0005, slippage_bps=3, borrow_rate=0.1)
     dear = replace(cheap, **{name: getattr(cheap, name) * 3})
-    assert run(bars, weights, dear).equity[-1] <= run(bars, weights, cheap).equity[-1] * (1 + 1e-12)
+    assert simulate(bars, weights, dear).equity[-1] <= simulate(bars, weights, cheap).equity[-1] * (1 + 1e-12)
 
 
 @given(SEEDS)
@@ -140,7 +140,7 @@ def test_repeating_a_weight_changes_nothing(seed):
     for t in range(1, len(filled)):
         if np.isnan(filled[t]):
             filled[t] = filled[t - 1]
-    kept, said = run(bars, Decisions.weights(weights), COSTS), run(bars, Decisions.weights(filled), COSTS)
+    kept, said = simulate(bars, Decisions.weights(weights), COSTS), simulate(bars, Decisions.weights(filled), COSTS)
     np.testing.assert_array_equal(kept.equity, said.equity)
 
 
@@ -148,7 +148,7 @@ def test_repeating_a_weight_changes_nothing(seed):
 @CHEAP
 def test_stepping_by_hand_is_the_backtest(seed):
     bars, d = random_candles(150, seed), random_decisions(150, seed)
-    record = run(bars, d, COSTS)
+    record = simulate(bars, d, COSTS)
     account, position = new_account(1.0), new_positions(1)[0]
     ledger, costs = np.empty((400, LEDGER_WIDTH)), cost_vector(COSTS, HOUR)
     equity = [1.0]
@@ -170,7 +170,7 @@ def test_stepping_by_hand_is_the_backtest(seed):
 @CHEAP
 def test_a_panel_of_one_is_the_instrument_alone(seed, start):
     bars, d = funded(random_candles(200, seed), seed), random_decisions(200, seed)
-    one = run(bars, d, COSTS, start=start)
+    one = simulate(bars, d, COSTS, start=start)
     panel = run_panel({"BTC/USDT": bars}, {"BTC/USDT": d}, COSTS, since=int(bars.known_at[start]))
     for name in ("timestamp", "equity", "returns", "exposed"):
         np.testing.assert_array_equal(getattr(one, name), getattr(panel, name))

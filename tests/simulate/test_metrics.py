@@ -5,8 +5,8 @@ import pytest
 
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
-from assay.simulate.engine import run
-from assay.simulate.metrics import EXPORT_NAMES, daily_returns, export, kelly_fraction, metrics
+from assay.simulate.engine import simulate
+from assay.simulate.metrics import EXPORT_NAMES, daily_returns, export, kelly_fraction, performance_metrics
 from assay.simulate.montecarlo import final_return_quantile
 from tests.simulate.candles import FREE, HOUR, candles, decide, flat_candles, random_candles
 
@@ -20,7 +20,7 @@ PRICES = [100, 100, 110, 100, 90, 100, 95, 100, 120, 120]
 def four():
     bars = candles(*[(p, p, p, p) for p in PRICES])
     orders = {f"r{t}": (1.0, None, None, 1) for t in (0, 2, 4, 6)}
-    return run(bars, decide(10, **orders), FREE, equity=1000.0)
+    return simulate(bars, decide(10, **orders), FREE, equity=1000.0)
 
 
 def test_the_record_is_what_the_numbers_below_were_worked_from(four):
@@ -29,7 +29,7 @@ def test_the_record_is_what_the_numbers_below_were_worked_from(four):
 
 
 def test_trade_metrics(four):
-    m = metrics(four, bars_per_year=8760)
+    m = performance_metrics(four, bars_per_year=8760)
     g = np.array([0.10, -0.10, -0.05, 0.20])
     assert (m["total_trades"], m["winning_trades"], m["losing_trades"]) == (4, 2, 2)
     assert (m["win_rate"], m["gross_win_rate"]) == (0.5, 0.5)
@@ -50,7 +50,7 @@ def test_trade_metrics(four):
 
 
 def test_bar_metrics(four):
-    m = metrics(four, bars_per_year=8760)
+    m = performance_metrics(four, bars_per_year=8760)
     r = np.array([0, 0, 0.1, 0, -0.1, 0, -0.05, 0, 0.2, 0])
     assert m["net_profit"] == near(0.1286)
     assert m["sharpe"] == near(r.mean() / r.std(ddof=1))
@@ -68,13 +68,13 @@ def test_bar_metrics(four):
 
 def test_costs_are_shares_of_the_starting_equity():
     bars, d = flat_candles(100, 100, 110, 110), decide(4, r0=1.0)
-    a, b = (metrics(run(bars, d, Costs(), equity=e), bars_per_year=8760) for e in (1.0, 5000.0))
+    a, b = (performance_metrics(simulate(bars, d, Costs(), equity=e), bars_per_year=8760) for e in (1.0, 5000.0))
     assert a["fees"] == near(b["fees"]) and a["fees"] == pytest.approx(0.0021, rel=1e-2)
     assert a["slippage"] == near(b["slippage"]) and a["slippage"] > 0
 
 
 def test_without_trades_undefined_is_nan_and_never_infinite():
-    m = metrics(run(flat_candles(10, 11, 12), decide(3), FREE), bars_per_year=8760)
+    m = performance_metrics(simulate(flat_candles(10, 11, 12), decide(3), FREE), bars_per_year=8760)
     assert m["net_profit"] == 0 and m["total_trades"] == 0 and m["drawdown_duration"] == 0
     for name in ("sharpe", "sortino", "calmar", "avg_drawdown", "win_rate", "profit_factor", "kelly_fraction"):
         assert np.isnan(m[name]), name
@@ -83,7 +83,7 @@ def test_without_trades_undefined_is_nan_and_never_infinite():
 
 
 def test_export_has_the_seventeen_original_names(four):
-    m = metrics(four, bars_per_year=8760)
+    m = performance_metrics(four, bars_per_year=8760)
     out = export(m)
     assert len(out) == len(EXPORT_NAMES) == 17
     assert out["net_profit_pct"] == near(12.86) and out["max_drawdown_pct"] == near(100 * m["max_drawdown"])
@@ -92,8 +92,8 @@ def test_export_has_the_seventeen_original_names(four):
 
 def test_several_drawdowns_and_one_that_lasts():
     # 1 -> 0.9 -> 1 -> 1.1 -> 0.88 -> 0.99: depths -10 % and -20 %, the second from row 4's close to the end
-    record = run(flat_candles(100, 100, 90, 100, 110, 88, 99), decide(7, r0=1.0), FREE)
-    m = metrics(record, bars_per_year=8760)
+    record = simulate(flat_candles(100, 100, 90, 100, 110, 88, 99), decide(7, r0=1.0), FREE)
+    m = performance_metrics(record, bars_per_year=8760)
     assert m["avg_drawdown"] == near(-0.15) and m["drawdown_duration"] == near(2 / 24)
 
 
@@ -107,8 +107,8 @@ def test_daily_returns_by_utc_day():
 def test_var_and_cvar_of_days():
     n = 24 * 40
     bars = random_candles(n, 5)
-    record = run(bars, Decisions.weights(np.ones(n)), FREE)
-    m = metrics(record, bars_per_year=8760, capital=500.0)
+    record = simulate(bars, Decisions.weights(np.ones(n)), FREE)
+    m = performance_metrics(record, bars_per_year=8760, capital=500.0)
     ends = np.r_[1.0, record.equity[23::24]]
     days = ends[1:] / ends[:-1] - 1
     low = np.quantile(days, 0.05)
@@ -118,9 +118,9 @@ def test_var_and_cvar_of_days():
 
 def test_rolling_sharpe_sees_thirty_days_only():
     n = 24 * 60
-    record = run(random_candles(n, 6), Decisions.weights(np.ones(n)), FREE)
+    record = simulate(random_candles(n, 6), Decisions.weights(np.ones(n)), FREE)
     r = record.returns[-24 * 30 :]
-    m = metrics(record, bars_per_year=8760)
+    m = performance_metrics(record, bars_per_year=8760)
     assert m["rolling_30d_sharpe"] == near(r.mean() / r.std(ddof=1) * 8760**0.5) != m["lifetime_sharpe_ratio"]
 
 
@@ -128,13 +128,18 @@ def test_clustering():
     # 22 entries, 20 of them in the first of 20 slices of 20 bars; then two in each slice
     n = 401
     bunched = {f"r{t}": (1.0, None, None, 1) for t in range(0, 20)} | {f"r{t}": (1.0, None, None, 1) for t in (60, 80)}
-    record = run(flat_candles(*[10.0] * n), decide(n, **bunched), FREE)
+    record = simulate(flat_candles(*[10.0] * n), decide(n, **bunched), FREE)
     entries = record.trades.entry_time // HOUR
     counts = np.histogram(entries, bins=20, range=(0, n))[0]
     f = counts.var(ddof=1) / counts.mean()
-    assert f > 2 and metrics(record, bars_per_year=8760)["trade_clustering"] == near(1 - 1 / f)
+    assert f > 2 and performance_metrics(record, bars_per_year=8760)["trade_clustering"] == near(1 - 1 / f)
     even = {f"r{t}": (1.0, None, None, 1) for t in range(0, n, 10)}
-    assert metrics(run(flat_candles(*[10.0] * n), decide(n, **even), FREE), bars_per_year=8760)["trade_clustering"] == 0
+    assert (
+        performance_metrics(simulate(flat_candles(*[10.0] * n), decide(n, **even), FREE), bars_per_year=8760)[
+            "trade_clustering"
+        ]
+        == 0
+    )
 
 
 def test_kelly():

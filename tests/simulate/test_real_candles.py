@@ -7,7 +7,7 @@ from assay.kernel.bars import Bars, Joined
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.instrument import Instrument
-from assay.simulate.engine import run
+from assay.simulate.engine import simulate
 
 
 @pytest.mark.market_data
@@ -27,7 +27,7 @@ def test_a_perpetual_pays_its_funding(market_data):
         **columns,
         joined={"funding_rate": Joined(at, at, rate)},
     )
-    record = run(bars, Decisions.weights(np.ones(len(bars))), Costs())
+    record = simulate(bars, Decisions.weights(np.ones(len(bars))), Costs())
 
     # the same year as plain arithmetic: bought once, every payment at the close of the bar that it ends
     units = 1 / (bars.open[1] * 1.0005)

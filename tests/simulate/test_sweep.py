@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from assay.kernel.bars import Joined
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError
-from assay.simulate.engine import run
-from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, picked, sweep, tally_of
+from assay.simulate.engine import simulate
+from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, sweep_picks, sweep_product, tally_of
 from assay.simulate.tally import SHORT_BY
 from tests.simulate.candles import FREE, HOUR, candles, flat_candles
 from tests.simulate.sweeps import NAN, candidates, costs, exits, market, same, side
@@ -30,9 +30,11 @@ def test_every_combination_is_the_single_backtest_bit_for_bit(seed):
     thresholds = np.where(g.random((3, columns)) < 0.1, NAN, g.uniform(0, 0.9, (3, columns)))
     rules, paid = exits(4, g), costs(g)
     start, equity = int(g.integers(0, min(40, n))), float(g.choice([1.0, 977.7]))
-    found = sweep(bars, setups, thresholds, rules, paid, start=start, equity=equity, threads=1)
+    found = sweep_product(bars, setups, thresholds, rules, paid, start=start, equity=equity, threads=1)
     same(found, bars, setups, thresholds, rules, paid, start, equity)
-    two = sweep(bars, [lambda s=s: s for s in setups], thresholds, rules, paid, start=start, equity=equity, threads=2)
+    two = sweep_product(
+        bars, [lambda s=s: s for s in setups], thresholds, rules, paid, start=start, equity=equity, threads=2
+    )
     np.testing.assert_array_equal(found.values, two.values)
 
 
@@ -46,10 +48,10 @@ def test_picks_are_combinations_of_the_product(seed, funded):
     setups = [candidates(n, columns, bars, g) for _ in range(3)]
     thresholds, rules = g.uniform(0, 0.9, (3, columns)), exits(4, g)
     start = int(g.integers(0, min(40, n)))
-    whole = sweep(bars, setups, thresholds, rules, paid, start=start)
+    whole = sweep_product(bars, setups, thresholds, rules, paid, start=start)
     which, t, e = (g.integers(0, k, 9) for k in (3, 3, 4))
     chosen = Exits(*(getattr(rules, f.name)[e] for f in fields(Exits)))
-    found = picked(bars, setups, which, thresholds[t], chosen, paid, start=start, threads=2)
+    found = sweep_picks(bars, setups, which, thresholds[t], chosen, paid, start=start, threads=2)
     np.testing.assert_array_equal(found.values, whole.values[which, t, e])
     measured, wanted = found.metrics(bars_per_year=8760), whole.metrics(bars_per_year=8760)
     for name, values in measured.items():
@@ -59,7 +61,7 @@ def test_picks_are_combinations_of_the_product(seed, funded):
 def test_a_pick_needs_one_of_each():
     setup = long_at([2], 20)
     with pytest.raises(ConfigError, match="2 setups, 1 threshold sets and 1 exits"):
-        picked(flat_candles(20), [setup], np.array([0, 0]), np.empty((1, 0)), Exits.of(), FREE)
+        sweep_picks(flat_candles(20), [setup], np.array([0, 0]), np.empty((1, 0)), Exits.of(), FREE)
 
 
 @given(SEEDS)
@@ -72,11 +74,11 @@ def test_a_state_rule_is_the_single_backtest_of_its_weights(seed):
     sides = [g.choice([-1.0, 0.0, 1.0, NAN], n, p=[0.3, 0.1, 0.3, 0.3]) for _ in range(3)]
     setups = [States.of(s, start=start, lookback=lookback) for s in sides]
     rules, paid = Exits.of(share=np.array([1.0, 0.37]), hold=np.array([0.0, 3.0])), costs(g)
-    found = sweep(bars, setups, np.empty((1, 0)), rules, paid, start=start)
+    found = sweep_product(bars, setups, np.empty((1, 0)), rules, paid, start=start)
     for s, e in np.ndindex(3, 2):
         target = sides[s] * rules.share[e]
         target[:lookback] = 0.0
-        record = run(bars, Decisions.weights(target), paid, start=start)
+        record = simulate(bars, Decisions.weights(target), paid, start=start)
         np.testing.assert_array_equal(found.values[s, 0, e], tally_of(record))
 
 
@@ -93,7 +95,7 @@ def test_what_depends_on_more_than_the_trade_is_exact_too(seed, which):
         more = {"borrow": {"borrow_rate": 0.3}, "impact": {"impact_coefficient": 0.05}}[which]
         paid = replace(paid, **more)
     setups, thresholds, rules = [candidates(n, 1, bars, g)], g.uniform(0, 0.5, (2, 1)), exits(2, g)
-    found = sweep(bars, setups, thresholds, rules, paid)
+    found = sweep_product(bars, setups, thresholds, rules, paid)
     same(found, bars, setups, thresholds, rules, paid, 0, 1.0)
 
 
@@ -117,7 +119,7 @@ class TestByHand:
         )
         setup = long_at([0, 3], 6, [[1.0, 2.0]])
         rules = Exits.of(stop_multiple=1.0, take_multiple=np.array([2.0, 50.0]), hold=np.array([0.0, 2.0]))
-        found = sweep(bars, [setup], np.array([[1.0], [1.5]]), rules, FREE)
+        found = sweep_product(bars, [setup], np.array([[1.0], [1.5]]), rules, FREE)
         m = found.metrics(bars_per_year=8760)
         # 10 -> 12 take, 12 -> 11 stop: 1.2 * 11 / 12 = 1.1. With hold 2: out at row 3's open for 12, then the stop
         assert m["net_profit"][0] == pytest.approx(np.array([[0.1, 0.1], [-1 / 12, -1 / 12]]))
@@ -138,14 +140,14 @@ class TestByHand:
         rules = Exits.of(stop_multiple=1.0, hold=1.0)
         decided = decisions(bars, setup, np.empty(0), rules, 0)
         assert np.flatnonzero(~np.isnan(decided.target)).tolist() == [1, 3]
-        found = sweep(bars, [setup, replace(setup, edge=False)], np.empty((1, 0)), rules, FREE)
+        found = sweep_product(bars, [setup, replace(setup, edge=False)], np.empty((1, 0)), rules, FREE)
         assert found.metrics(bars_per_year=8760)["total_trades"].ravel().tolist() == [2, 3]
 
     def test_a_row_before_the_lookback_silences_the_edge_but_is_no_signal(self):
         bars = flat_candles(*[10.0] * 8)
         for edge, trades in ((True, 0), (False, 1)):
             setup = long_at([2, 3], 8, edge=edge, lookback=3)
-            found = sweep(bars, [setup], np.empty((1, 0)), Exits.of(stop_multiple=1.0, hold=1.0), FREE)
+            found = sweep_product(bars, [setup], np.empty((1, 0)), Exits.of(stop_multiple=1.0, hold=1.0), FREE)
             assert found.metrics(bars_per_year=8760)["total_trades"].item() == trades
 
     def test_ruin_is_written_off_and_ends_the_trading(self):
@@ -156,14 +158,16 @@ class TestByHand:
         rows, none = np.array([0, 3], np.int32), np.empty((0, 2))
         short = Side(np.ones(2, np.bool_), none, np.full(2, 100.0))
         setup = Candidates(rows, None, short, np.empty(0, np.bool_))
-        found = sweep(bars, [setup], np.empty((1, 0)), Exits.of(), FREE)
+        found = sweep_product(bars, [setup], np.empty((1, 0)), Exits.of(), FREE)
         same(found, bars, [setup], np.empty((1, 0)), Exits.of(), FREE, 0, 1.0)
         m = found.metrics(bars_per_year=8760)
         assert (m["net_profit"].item(), m["total_trades"].item(), m["max_drawdown"].item()) == (-1.0, 1.0, -1.0)
         assert found.values[..., SHORT_BY].item() == pytest.approx(0.5)
 
     def test_no_signal_leaves_nothing_and_undefined_is_nan(self):
-        found = sweep(flat_candles(10, 11, 12), [long_at([], 3)], np.empty((1, 0)), Exits.of(stop_multiple=1.0), FREE)
+        found = sweep_product(
+            flat_candles(10, 11, 12), [long_at([], 3)], np.empty((1, 0)), Exits.of(stop_multiple=1.0), FREE
+        )
         m = found.metrics(bars_per_year=8760)
         assert m["net_profit"].item() == 0 and m["total_trades"].item() == 0
         assert np.isnan([m[name].item() for name in ("sharpe", "win_rate", "largest_win", "avg_drawdown")]).all()
@@ -181,7 +185,7 @@ def test_a_short_list_says_what_all_bars_say(seed):
     whole = Candidates(np.arange(n, dtype=np.int32), long, short, at_least, edge, 5)
     listed = Candidates.shortlist(long, short, thresholds=thresholds, at_least=at_least, edge=edge, lookback=5)
     assert len(listed.rows) <= n
-    a, b = (sweep(bars, [s], thresholds, rules, paid).values for s in (whole, listed))
+    a, b = (sweep_product(bars, [s], thresholds, rules, paid).values for s in (whole, listed))
     np.testing.assert_array_equal(a, b)
 
 
@@ -199,7 +203,8 @@ class TestBadInput:
         self.refused("int64", lambda: replace(long_at([1], 6), rows=np.array([1])))
         self.refused("first row is -1", lambda: long_at([-1], 6))
         self.refused(
-            "row 6 is a candidate", lambda: sweep(self.bars, [long_at([6], 6)], np.empty((1, 0)), self.rules, FREE)
+            "row 6 is a candidate",
+            lambda: sweep_product(self.bars, [long_at([6], 6)], np.empty((1, 0)), self.rules, FREE),
         )
 
     def test_shapes(self):
@@ -207,19 +212,19 @@ class TestBadInput:
         self.refused("columns have shape", lambda: replace(long_at([1], 6), at_least=np.ones(1, np.bool_)))
         self.refused("neither", lambda: replace(long_at([1], 6), long=None))
         one = long_at([1], 6, [[1.0]])
-        self.refused("1 columns", lambda: sweep(self.bars, [one], np.empty((1, 0)), self.rules, FREE))
-        self.refused(r"\(T, K\)", lambda: sweep(self.bars, [one], np.empty(1), self.rules, FREE))
+        self.refused("1 columns", lambda: sweep_product(self.bars, [one], np.empty((1, 0)), self.rules, FREE))
+        self.refused(r"\(T, K\)", lambda: sweep_product(self.bars, [one], np.empty(1), self.rules, FREE))
 
     def test_metrics_by_name(self):
-        found = sweep(self.bars, [long_at([1], 6)], np.empty((1, 0)), self.rules, FREE)
+        found = sweep_product(self.bars, [long_at([1], 6)], np.empty((1, 0)), self.rules, FREE)
         assert list(found.metrics(bars_per_year=8760, names=("calmar", "sharpe"))) == ["calmar", "sharpe"]
         self.refused("sharp", lambda: found.metrics(bars_per_year=8760, names=["sharp"]))
 
     def test_nothing_to_do_and_nobody_to_do_it(self):
         one, none = long_at([1], 6), np.empty((1, 0))
-        self.refused("0 structural sets", lambda: sweep(self.bars, [], none, self.rules, FREE))
-        self.refused("0 threshold sets", lambda: sweep(self.bars, [one], none[:0], self.rules, FREE))
-        self.refused("threads is 0", lambda: sweep(self.bars, [one], none, self.rules, FREE, threads=0))
+        self.refused("0 structural sets", lambda: sweep_product(self.bars, [], none, self.rules, FREE))
+        self.refused("0 threshold sets", lambda: sweep_product(self.bars, [one], none[:0], self.rules, FREE))
+        self.refused("threads is 0", lambda: sweep_product(self.bars, [one], none, self.rules, FREE, threads=0))
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -240,4 +245,4 @@ class TestBadInput:
             raise ZeroDivisionError("mine")
 
         with pytest.raises(ZeroDivisionError, match="mine"):
-            sweep(self.bars, [broken, long_at([1], 6)], np.empty((1, 0)), self.rules, FREE)
+            sweep_product(self.bars, [broken, long_at([1], 6)], np.empty((1, 0)), self.rules, FREE)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.decisions import Decisions
-from assay.simulate.engine import run
-from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, sweep, tally_of
+from assay.simulate.engine import simulate
+from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, sweep_product, tally_of
 from assay.simulate.sweep.lists import STRETCH
 from assay.simulate.tally import GROWTH, LONGEST_STREAK, TRADES
 from tests.simulate.candles import FREE, candles, flat_candles
@@ -36,7 +36,7 @@ def test_long_positions_are_the_single_backtest_bit_for_bit(seed, wild, levels):
     bars = market(LONG, g, wild=wild)
     setups, paid = [rare(LONG, g, levels)], costs(g)
     rules = Exits.of(reward_ratio=np.array([np.nan, 1.7]), hold=np.array([0.0, 700.0]), share=np.array([1.0, 0.6]))
-    found = sweep(bars, setups, np.empty((1, 0)), rules, paid)
+    found = sweep_product(bars, setups, np.empty((1, 0)), rules, paid)
     same(found, bars, setups, np.empty((1, 0)), rules, paid, 0, 1.0)
 
 
@@ -44,17 +44,17 @@ def test_long_positions_are_the_single_backtest_bit_for_bit(seed, wild, levels):
 def test_one_position_from_the_first_open_to_the_last_close(n):
     g = np.random.default_rng(n)
     bars, paid = market(n, g), costs(g)
-    found = sweep(bars, [States(np.zeros(1, np.int32), np.ones(1))], np.empty((1, 0)), Exits.of(), paid)
-    record = run(bars, Decisions.weights(np.ones(n)), paid)
+    found = sweep_product(bars, [States(np.zeros(1, np.int32), np.ones(1))], np.empty((1, 0)), Exits.of(), paid)
+    record = simulate(bars, Decisions.weights(np.ones(n)), paid)
     np.testing.assert_array_equal(found.values[0, 0, 0], tally_of(record))
 
 
 def decided_one_by_one(bars, setups, rules, paid):
     """The sums of all combinations, which are those of the single backtest."""
-    found = sweep(bars, setups, np.empty((1, 0)), rules, paid, threads=1)
+    found = sweep_product(bars, setups, np.empty((1, 0)), rules, paid, threads=1)
     for s, e in np.ndindex(len(setups), len(rules)):
         with np.errstate(all="ignore"):
-            record = run(bars, decisions(bars, setups[s], np.empty(0), rules, e), paid)
+            record = simulate(bars, decisions(bars, setups[s], np.empty(0), rules, e), paid)
         np.testing.assert_array_equal(found.values[s, 0, e], tally_of(record), err_msg=f"{s} {e}")
     return found
 

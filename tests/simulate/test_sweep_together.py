@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.simulate.engine import run
-from assay.simulate.sweep import Exits, Side, decisions, picked, pool, sweep, tally_of
+from assay.simulate.engine import simulate
+from assay.simulate.sweep import Exits, Side, decisions, pool, sweep_picks, sweep_product, tally_of
 from assay.simulate.tally import EXITS, SHORT_BY
 from tests.simulate.sweeps import NAN, candidates, costs, exits, market
 
@@ -43,7 +43,7 @@ def alone(bars, setup, thresholds, rules, paid, start, equity=1.0):
     t, e = (places.ravel() for places in np.indices((len(thresholds), len(rules))))
     chosen = Exits(*(getattr(rules, f.name)[e] for f in fields(Exits)))
     which = np.zeros(len(t), np.int64)
-    found = picked(bars, [setup], which, thresholds[t], chosen, paid, start=start, equity=equity, threads=1)
+    found = sweep_picks(bars, [setup], which, thresholds[t], chosen, paid, start=start, equity=equity, threads=1)
     return found.values.reshape(1, len(thresholds), len(rules), -1)
 
 
@@ -53,8 +53,8 @@ def test_together_is_each_alone_bit_for_bit(seed):
     _, bars, setup, thresholds, rules, paid, start = case(seed)
     with np.errstate(all="ignore"):
         wanted = alone(bars, setup, thresholds, rules, paid, start, 977.7)
-        found = sweep(bars, [setup], thresholds, rules, paid, start=start, equity=977.7, threads=1)
-        two = sweep(bars, [setup, setup], thresholds, rules, paid, start=start, equity=977.7, threads=2)
+        found = sweep_product(bars, [setup], thresholds, rules, paid, start=start, equity=977.7, threads=1)
+        two = sweep_product(bars, [setup, setup], thresholds, rules, paid, start=start, equity=977.7, threads=2)
     np.testing.assert_array_equal(found.values, wanted)
     np.testing.assert_array_equal(two.values, np.concatenate([wanted, wanted]))
 
@@ -64,10 +64,10 @@ def test_together_is_each_alone_bit_for_bit(seed):
 def test_together_is_the_single_backtest_bit_for_bit(seed):
     g, bars, setup, thresholds, rules, paid, start = case(seed)
     with np.errstate(all="ignore"):
-        found = sweep(bars, [setup], thresholds, rules, paid, start=start)
+        found = sweep_product(bars, [setup], thresholds, rules, paid, start=start)
         for _ in range(6):
             t, e = int(g.integers(SETS)), int(g.integers(WAYS))
-            record = run(bars, decisions(bars, setup, thresholds[t], rules, e, start=start), paid, start=start)
+            record = simulate(bars, decisions(bars, setup, thresholds[t], rules, e, start=start), paid, start=start)
             np.testing.assert_array_equal(found.values[0, t, e], tally_of(record), err_msg=f"{t} {e}")
 
 
@@ -84,7 +84,7 @@ def test_most_of_the_random_cases_hold_together_and_all_that_can_happen_happens(
     for seed in range(60):
         _, bars, setup, thresholds, rules, paid, start = case(seed)
         with np.errstate(all="ignore"):
-            values = sweep(bars, [setup], thresholds, rules, paid, start=start, threads=1).values
+            values = sweep_product(bars, [setup], thresholds, rules, paid, start=start, threads=1).values
         sums.append((values[0], np.zeros((SETS, WAYS), np.bool_)))
         order = pool.by_length(rules.matrix)
         at = 0
@@ -108,5 +108,5 @@ def test_more_trades_and_longer_ones_than_are_held_at_once(n, every):
     thresholds = np.linspace(0, 0.5, SETS)[:, np.newaxis]
     hold = np.array([0.0, 1, 1, 2, 2, 3, 4, 1500, 700, 1, 5]) if every < 9 else np.r_[np.zeros(6), np.full(5, 1_900)]
     rules = Exits.of(stop_multiple=np.full(WAYS, 1.0 if every < 9 else 45.0), take_multiple=50.0, hold=hold)
-    found = sweep(bars, [setup], thresholds, rules, paid, threads=1)
+    found = sweep_product(bars, [setup], thresholds, rules, paid, threads=1)
     np.testing.assert_array_equal(found.values, alone(bars, setup, thresholds, rules, paid, 0))

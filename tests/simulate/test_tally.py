@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.simulate import performance, tally
-from assay.simulate.metrics import of_returns
+from assay.simulate.metrics import return_metrics
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -21,7 +21,7 @@ def returns(seed):
 @settings(max_examples=60, deadline=None)
 def test_measures_of_bars_are_their_definitions(seed):
     r = returns(seed)
-    got, m = of_returns(r, bars_per_year=8760), performance.moments(r)
+    got, m = return_metrics(r, bars_per_year=8760), performance.moments(r)
     wanted = {
         "net_profit": np.prod(1 + r) - 1,
         "sharpe": m.sharpe,
@@ -52,21 +52,21 @@ def test_drawdown_episodes_by_hand():
 
 
 def test_equal_and_few_returns():
-    same = of_returns(np.full(10, 0.01), bars_per_year=8760)
+    same = return_metrics(np.full(10, 0.01), bars_per_year=8760)
     assert np.isnan(same["sharpe"]) and np.isnan(same["kurtosis"]) and same["annual_volatility"] == 0.0
-    one = of_returns(np.array([0.01]), bars_per_year=8760)
+    one = return_metrics(np.array([0.01]), bars_per_year=8760)
     assert np.isnan(one["sharpe"]) and np.isnan(one["annual_volatility"]) and one["net_profit"] == pytest.approx(0.01)
-    none = of_returns(np.empty(0), bars_per_year=8760)
+    none = return_metrics(np.empty(0), bars_per_year=8760)
     assert none["net_profit"] == 0.0 and np.isnan(none["max_drawdown"]) and np.isnan(none["sortino"])
 
 
 def test_ruin_stays():
-    sums = of_returns(np.array([0.5, -1.0, 0.5]), bars_per_year=8760)
+    sums = return_metrics(np.array([0.5, -1.0, 0.5]), bars_per_year=8760)
     assert (sums["net_profit"], sums["max_drawdown"]) == (-1.0, -1.0)
 
 
 def test_an_undefined_return_makes_every_measure_undefined():
-    got = of_returns(np.array([0.1, np.nan, -0.1]), bars_per_year=8760)
+    got = return_metrics(np.array([0.1, np.nan, -0.1]), bars_per_year=8760)
     assert all(np.isnan(got[name]) for name in ("sharpe", "max_drawdown", "net_profit", "skew", "sortino"))
 
 

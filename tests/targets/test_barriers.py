@@ -68,7 +68,7 @@ def test_gaps_both_barriers_and_the_vertical_one() -> None:
 def test_triple_barrier_counts_rows_without_volatility() -> None:
     moving = 100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.01, 60)))
     bars = bars_of(np.r_[np.full(40, 100.0), moving])
-    labels = targets.label(bars, targets.parse("triple_barrier", horizon=5, vol_window=10), costs=FREE)
+    labels = targets.label_bars(bars, targets.parse_target("triple_barrier", horizon=5, vol_window=10), costs=FREE)
     assert dict(labels.dropped) == {"tail": 5, "warm_up": 10, "nan": 30}
     sig = np.diff(np.log(bars.close))[50:60].std(ddof=1)
     assert volatility(bars.close, 10)[60] == pytest.approx(sig)
@@ -81,8 +81,8 @@ def test_triple_barrier_counts_rows_without_volatility() -> None:
 def test_vertical_barrier_may_give_the_sign() -> None:
     bars = random_bars(300)
     wide = {"horizon": 5, "up": 50.0, "down": 50.0}
-    zero = targets.label(bars, targets.parse("triple_barrier", wide), costs=FREE)
-    sign = targets.label(bars, targets.parse("triple_barrier", wide, vertical="sign"), costs=FREE)
+    zero = targets.label_bars(bars, targets.parse_target("triple_barrier", wide), costs=FREE)
+    sign = targets.label_bars(bars, targets.parse_target("triple_barrier", wide, vertical="sign"), costs=FREE)
     there = np.isfinite(zero.y)
     assert set(zero.y[there]) == {0.0}
     rows = np.flatnonzero(there)
@@ -110,8 +110,8 @@ def test_meta_label_is_whether_the_trade_earns(
     side: float, stop: float, take: float, costs: Costs, want: float, end: int
 ) -> None:
     bars = candle([100, 100, 104, 100], [100, 101, 105, 100], [100, 99, 103, 95], [100, 100, 104, 96])
-    target = targets.parse("meta_label", horizon=3, signals=signals(4, 0, side, stop, take), vol_window=2)
-    labels = targets.label(bars, target, costs=costs)
+    target = targets.parse_target("meta_label", horizon=3, signals=signals(4, 0, side, stop, take), vol_window=2)
+    labels = targets.label_bars(bars, target, costs=costs)
     assert labels.y[0] == want
     assert labels.end[0] == end
     assert labels.known_at[0] == bars.known_at[end]
@@ -119,9 +119,9 @@ def test_meta_label_is_whether_the_trade_earns(
 
 
 def test_meta_label_needs_signals_of_these_bars() -> None:
-    target = targets.parse("meta_label", horizon=3, signals=signals(5, 0, 1.0, 1.0, 1.0))
+    target = targets.parse_target("meta_label", horizon=3, signals=signals(5, 0, 1.0, 1.0, 1.0))
     with pytest.raises(ConfigError, match="5 rows for 4 bars"):
-        targets.label(bars_of([1.0, 2, 3, 4]), target, costs=FREE)
+        targets.label_bars(bars_of([1.0, 2, 3, 4]), target, costs=FREE)
 
 
 def test_trend_scan_takes_the_surest_line() -> None:
@@ -136,6 +136,6 @@ def test_trend_scan_takes_the_surest_line() -> None:
         best = t if abs(t) > abs(best) else best
     assert found[30] == pytest.approx(best)
     assert np.isnan(found[60:]).all()
-    labels = targets.label(random_bars(80), targets.parse("trend_scan"), costs=FREE)
+    labels = targets.label_bars(random_bars(80), targets.parse_target("trend_scan"), costs=FREE)
     assert labels.y[30] == np.sign(best)
     assert labels.end[30] == 50

@@ -16,12 +16,12 @@ BARS = bars_of([10, 11, 12, 9, 9, 12, 15])
 
 
 def y(bars: Bars, name: str, costs: Costs = FREE, **params: object) -> list[float | None]:
-    labels = targets.label(bars, targets.parse(name, params), costs=costs)
+    labels = targets.label_bars(bars, targets.parse_target(name, params), costs=costs)
     return [None if np.isnan(v) else v for v in labels.y.tolist()]
 
 
 def test_forward_return_goes_from_open_to_open() -> None:
-    labels = targets.label(BARS, targets.parse("forward_return", horizon=2), costs=FREE)
+    labels = targets.label_bars(BARS, targets.parse_target("forward_return", horizon=2), costs=FREE)
     np.testing.assert_allclose(labels.y[:4], [12 / 10 - 1, 9 / 11 - 1, 9 / 12 - 1, 12 / 9 - 1])
     assert np.isnan(labels.y[4:]).all()
     assert labels.end.tolist() == [3, 4, 5, 6, 4, 5, 6]
@@ -33,7 +33,7 @@ def test_forward_return_goes_from_open_to_open() -> None:
 
 
 def test_forward_return_of_closes() -> None:
-    labels = targets.label(BARS, targets.parse("forward_return", horizon=2, price="close"), costs=FREE)
+    labels = targets.label_bars(BARS, targets.parse_target("forward_return", horizon=2, price="close"), costs=FREE)
     np.testing.assert_allclose(labels.y[:5], [0.2, 9 / 11 - 1, -0.25, 12 / 9 - 1, 15 / 9 - 1])
     assert labels.known_at[:5].tolist() == BARS.known_at[2:7].tolist()
 
@@ -50,23 +50,27 @@ def test_profitable_pays_fee_and_slippage_on_both_sides() -> None:
     assert y(BARS, "profitable", Costs(fee=0.09, slippage_bps=0), horizon=2)[0] == 1
     assert y(BARS, "profitable", Costs(fee=0.092, slippage_bps=0), horizon=2)[0] == 0
     assert y(BARS, "profitable", Costs(fee=0.0, slippage_bps=920), horizon=2)[0] == 0
-    short = targets.label(BARS, targets.parse("profitable", side="short", horizon=2), costs=FREE)
+    short = targets.label_bars(BARS, targets.parse_target("profitable", side="short", horizon=2), costs=FREE)
     assert (short.side, short.classes) == (-1, (0.0, 1.0))
-    assert targets.label(BARS, targets.parse("profitable", horizon=2), costs=FREE).classes == (-1.0, 0.0, 1.0)
+    assert targets.label_bars(BARS, targets.parse_target("profitable", horizon=2), costs=FREE).classes == (
+        -1.0,
+        0.0,
+        1.0,
+    )
 
 
 def test_profitable_is_the_default_with_a_day_of_hours() -> None:
-    assert str(targets.parse("profitable")) == "profitable(horizon=24, side=both)"
+    assert str(targets.parse_target("profitable")) == "profitable(horizon=24, side=both)"
 
 
 def test_clock_horizon_is_turned_into_bars() -> None:
     quarter = random_bars(50, timeframe="15m")
-    one = targets.label(quarter, targets.parse("forward_return", horizon="1h"), costs=FREE)
-    four = targets.label(quarter, targets.parse("forward_return", horizon=4), costs=FREE)
+    one = targets.label_bars(quarter, targets.parse_target("forward_return", horizon="1h"), costs=FREE)
+    four = targets.label_bars(quarter, targets.parse_target("forward_return", horizon=4), costs=FREE)
     np.testing.assert_array_equal(one.y, four.y)
     for bars, horizon in ((random_bars(50, timeframe="4h"), "1h"), (random_bars(50, timeframe="1h"), "90m")):
         with pytest.raises(ConfigError, match="whole") as caught:
-            targets.label(bars, targets.parse("direction", horizon=horizon), costs=FREE)
+            targets.label_bars(bars, targets.parse_target("direction", horizon=horizon), costs=FREE)
         assert caught.value.code == "CONFIG_HORIZON"
 
 
@@ -93,14 +97,14 @@ def test_wrong_parameters_are_refused(
     name: str, params: dict[str, object], kind: type[AssayError], code: str, words: str
 ) -> None:
     with pytest.raises(kind, match=words) as caught:
-        targets.parse(name, params)
+        targets.parse_target(name, params)
     assert caught.value.code == code
 
 
 @pytest.mark.parametrize("name", ["forward_return", "direction", "profitable", "triple_barrier"])
 def test_fewer_bars_than_the_horizon_give_no_label(name: str) -> None:
     for n in (0, 1, 2, 5):
-        labels = targets.label(random_bars(n), targets.parse(name, horizon=5), costs=FREE)
+        labels = targets.label_bars(random_bars(n), targets.parse_target(name, horizon=5), costs=FREE)
         assert len(labels) == n
         assert np.isnan(labels.y).all()
 
@@ -117,10 +121,10 @@ def test_fewer_bars_than_the_horizon_give_no_label(name: str) -> None:
 )
 def test_label_reads_nothing_after_it_is_known(name: str, params: dict[str, object]) -> None:
     """Noise after a label's end changes no label that ends before; and a cut only takes labels away."""
-    bars, target = random_bars(400), targets.parse(name, params)
-    whole = targets.label(bars, target, costs=Costs())
+    bars, target = random_bars(400), targets.parse_target(name, params)
+    whole = targets.label_bars(bars, target, costs=Costs())
     for cut in (150, 271):
-        part = targets.label(bars[:cut], target, costs=Costs())
+        part = targets.label_bars(bars[:cut], target, costs=Costs())
         there = np.isfinite(part.y)
         assert there.sum() > 50
         np.testing.assert_array_equal(part.y[there], whole.y[:cut][there])

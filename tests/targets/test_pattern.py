@@ -5,7 +5,7 @@ import pytest
 
 from assay import targets
 from assay.features.patterns import EVENTS, base_columns, base_values, lag_columns
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
 from assay.testing.bars import random_bars
@@ -13,7 +13,7 @@ from assay.testing.bars import random_bars
 CONFIG = {"window": 10, "std_dev": 1, "target_lag": 3}
 A, B = random_bars(300, seed=1), random_bars(200, seed=2, symbol="ETH/USDT")
 PATTERNS = [p for p in base_columns() if p.window == 10]
-FRAME = {p.name: np.r_[base_values(Study(A), p), base_values(Study(B), p)] for p in PATTERNS} | {
+FRAME = {p.name: np.r_[base_values(FeatureContext(A), p), base_values(FeatureContext(B), p)] for p in PATTERNS} | {
     lag_columns(PATTERNS[0])[0]: np.zeros(500),
     "rsi_14": np.zeros(500),
 }
@@ -22,8 +22,8 @@ KNOWN = np.r_[A.known_at, B.known_at]
 
 
 def test_y_is_the_event_some_bars_ahead() -> None:
-    target = targets.parse("pattern", CONFIG, target_type="low_breakout")
-    labels = targets.label(A, target, costs=Costs())
+    target = targets.parse_target("pattern", CONFIG, target_type="low_breakout")
+    labels = targets.label_bars(A, target, costs=Costs())
     base = FRAME["base_w10_s1.0_low_breakout"][:300]
     np.testing.assert_array_equal(labels.y[:-3], base[3:])
     assert np.isnan(labels.y[-3:]).all()
@@ -38,7 +38,7 @@ def test_no_value_crosses_the_border_between_symbols() -> None:
     for event in EVENTS:
         both = chosen.y[f"target_{event}"]
         for bars, rows in ((A, slice(0, 300)), (B, slice(300, 500))):
-            alone = targets.label(bars, targets.parse("pattern", CONFIG, target_type=event), costs=Costs())
+            alone = targets.label_bars(bars, targets.parse_target("pattern", CONFIG, target_type=event), costs=Costs())
             np.testing.assert_array_equal(both[rows], alone.y)
             np.testing.assert_array_equal(chosen.known_at[rows], alone.known_at)
     assert chosen.dropped == {s: {"tail": 3, "warm_up": 18, "nan": 0} for s in ("BTC/USDT", "ETH/USDT")}
@@ -73,12 +73,12 @@ def test_wrong_target_config_is_refused(
 
 def test_lag_has_no_default() -> None:
     with pytest.raises(ConfigError, match="needs target_lag"):
-        targets.parse("pattern", window=10, std_dev=1)
+        targets.parse_target("pattern", window=10, std_dev=1)
 
 
 def test_four_targets_are_too_wide_for_one_trainer() -> None:
     with pytest.raises(ConfigError, match="four targets") as caught:
-        targets.label(A, targets.parse("pattern", CONFIG), costs=Costs())
+        targets.label_bars(A, targets.parse_target("pattern", CONFIG), costs=Costs())
     assert caught.value.code == "CONFIG_TARGET_WIDTH"
     assert [t.target_type for t in targets.Pattern(**CONFIG).each()] == list(EVENTS)  # type: ignore[arg-type]
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.tracker import shared as sharing
 from assay.track.tracker.tracker import ExperimentTracker
 
 if TYPE_CHECKING:
-    from assay.track.mirror.delivery import Mirror
+    from assay.track.mirror.delivery import MirrorWorker
     from tests.track.mirrored import There
     from tests.track.mlflow_server import MlflowServer
     from tests.track.server import Server
@@ -26,7 +26,7 @@ def postgres() -> Iterator["Server"]:
 
     with server() as running:
         laid = running.fresh()
-        open_record(laid).close()
+        open_store(laid).close()
         running.sql("ALTER DATABASE t1 RENAME TO laid")
         yield running
 
@@ -89,14 +89,14 @@ def place(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> Itera
 
 
 @pytest.fixture
-def record(place: str) -> Iterator[Record]:
+def record(place: str) -> Iterator[TrackingStore]:
     """A record that tells the mirror of what it holds."""
-    with open_record(place, tells=("mlflow",)) as opened:
+    with open_store(place, tells=("mlflow",)) as opened:
         yield opened
 
 
 @pytest.fixture
-def mirror(record: Record, there: "There", tmp_path: Path) -> "Mirror":
+def mirror(record: TrackingStore, there: "There", tmp_path: Path) -> "MirrorWorker":
     """The record's mirror on the test's server."""
     from tests.track.mirrored import mirror_of
 
@@ -104,7 +104,7 @@ def mirror(record: Record, there: "There", tmp_path: Path) -> "Mirror":
 
 
 @pytest.fixture
-def run(record: Record) -> int:
+def run(record: TrackingStore) -> int:
     return record.experiments.start("a run", "rules").id
 
 

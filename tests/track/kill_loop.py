@@ -34,11 +34,11 @@ _BEYOND = (1.2, 3.0)  # a pass of retention has more to do, the more were killed
 
 def loop(plan: Plan) -> dict[str, Any]:
     """Run it, with a reader beside it, and look at what is left."""
-    from assay.track.record import open_record
+    from assay.track.record import open_store
 
     home = Path(plan.home)
     home.mkdir(parents=True, exist_ok=True)
-    open_record(plan.url).close()
+    open_store(plan.url).close()
     reader = _begun("read", plan)
     began = time.monotonic()
     killer = _begun("kill", plan)

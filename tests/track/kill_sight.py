@@ -11,11 +11,11 @@ from tests.track.kill_work import Plan
 
 def read(plan: Plan) -> dict[str, Any]:
     """Read rows and files until told to end; what was half there."""
-    from assay.track.record import open_record
+    from assay.track.record import open_store
 
     going = [True]
     signal.signal(signal.SIGTERM, lambda *_: going.__setitem__(0, False))
-    record, faults, reads = open_record(plan.url), [], 0
+    record, faults, reads = open_store(plan.url), [], 0
     while going[0]:
         found = bad_rows(record, plan, newest=5) + bad_files(plan, newest=3)
         faults += [fault for fault in found if fault not in faults]
@@ -28,14 +28,14 @@ def read(plan: Plan) -> dict[str, Any]:
 def bad_rows(record: Any, plan: Plan, *, newest: int = 1_000_000) -> list[str]:
     """Rows of models that say they have files, and have not all of them; a mark of retention that is newer excuses."""
     from assay.kernel.errors import ArtifactError
-    from assay.track.loading import Places, check
+    from assay.track.loading import ModelPaths, check_files
 
-    places = Places(Path(plan.home) / "artifacts", Path(plan.home) / "models")
+    places = ModelPaths(Path(plan.home) / "artifacts", Path(plan.home) / "models")
     bad = []
     for row in record.models.recent(limit=newest):
         try:
             if row["deleting_at"] is None:
-                check(row, places)
+                check_files(row, places)
         except ArtifactError as error:
             if record.models.get(row["id"])["deleting_at"] is None:
                 bad.append(f"row {row['id']}: {error.code} {error.message}")
@@ -86,13 +86,13 @@ def examined(plan: Plan) -> dict[str, Any]:
     import sqlalchemy as sa
 
     from assay.runs.context import Context
-    from assay.runs.models import verify
-    from assay.track.record import open_record
+    from assay.runs.models import verify_models
+    from assay.track.record import open_store
     from assay.track.schema.models import MODELS
     from assay.track.schema.runs import EXPERIMENTS
 
     home = Path(plan.home)
-    with open_record(plan.url) as record:
+    with open_store(plan.url) as record:
         bad = bad_rows(record, plan)
         with record.database.read() as connection:
             e, m = EXPERIMENTS.c, MODELS.c
@@ -105,7 +105,7 @@ def examined(plan: Plan) -> dict[str, Any]:
         models = len(record.models.recent(limit=1_000_000))
         ledger = record.ledger.check()
         context = Context(home=home, record_url=plan.url, candles_url="")
-        found = verify([], context, every=False)
+        found = verify_models([], context, every=False)
         context.record.close()
         orphans, stray = _collected(record, home)
         with record.database.read() as connection:
@@ -134,11 +134,11 @@ def examined(plan: Plan) -> dict[str, Any]:
 
 def _collected(record: Any, home: Path) -> tuple[int, int]:
     """Everything is made old, and retention passes twice; then every file belongs to a row."""
-    from assay.track.registry.pruning import prune
+    from assay.track.registry.pruning import prune_files
 
     for path in home.rglob("*"):
         os.utime(path, (0, 0))
     places = {"artifacts": home / "artifacts", "models": home / "models"}
-    went = [prune(record, **places, days=36_500) for _ in range(2)]
-    went.append(prune(record, **places, days=36_500))
+    went = [prune_files(record, **places, days=36_500) for _ in range(2)]
+    went.append(prune_files(record, **places, days=36_500))
     return sum(len(p.orphans) for p in went if not p.dry_run), len(went[-1].orphans)

@@ -52,7 +52,7 @@ def _trains(plan: Plan) -> Work:
 
     import assay.learn.ensemble.model
     import assay.learn.ensemble.trainer  # noqa: F401
-    from assay.kernel.spec import FoldPlan, TargetChoice, TrainSpec
+    from assay.kernel.spec import SplitSpec, TargetChoice, TrainSpec
     from assay.market.sources.synthetic import synthetic
     from assay.market.stores.memory import MemoryStore
     from assay.runs import code, keep
@@ -90,7 +90,7 @@ def _trains(plan: Plan) -> Work:
             timeframe="1h",
             features="mini5",
             target=TargetChoice(name="direction", params={"horizon": 4}),
-            folds=FoldPlan(train_share=0.6),
+            folds=SplitSpec(train_share=0.6),
             params={"members": ["lightgbm"], "trees": 5},
             seed=seed,
         )
@@ -167,10 +167,10 @@ def _retains(plan: Plan) -> Work:
     """Three old models are published, then one pass goes over the home; only the pass is killed."""
     from assay.kernel.clock import now_ms
     from assay.kernel.panel import Window
-    from assay.track.loading.selftest import self_test
+    from assay.track.loading.selftest import golden_outputs
     from tests.track.shelf import DAY_MS, bars, publish, rule, shelf
 
-    self_test(rule(), Window.of_bars(bars()))  # compiled code is loaded once, here; it begins no thread
+    golden_outputs(rule(), Window.of_bars(bars()))  # compiled code is loaded once, here; it begins no thread
 
     def work(seed: int, mark: Mark, point: str) -> None:
         registry = shelf(plan.url, Path(plan.home))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from assay.kernel.clock import now_ms
-from assay.track.mirror.delivery import Mirror
-from assay.track.mirror.server import Server
-from assay.track.record import Record
+from assay.track.mirror.delivery import MirrorWorker
+from assay.track.mirror.server import TrackingServer
+from assay.track.record import TrackingStore
 from tests.track.mlflow_server import MlflowServer
 from tests.track.shelf import shelf
 
@@ -24,12 +24,12 @@ def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def mirror_of(record: Record, there: "There", folder: Path) -> Mirror:
+def mirror_of(record: TrackingStore, there: "There", folder: Path) -> MirrorWorker:
     """A mirror of a record whose models lie as `shelf` lays them."""
-    return Mirror(record, Server(there.server.uri, there.experiment), shelf(record, folder).places.blobs)
+    return MirrorWorker(record, TrackingServer(there.server.uri, there.experiment), shelf(record, folder).places.blobs)
 
 
-def a_run(record: Record, points: int = 3) -> str:
+def a_run(record: TrackingStore, points: int = 3) -> str:
     """A completed run's run_id."""
     run = record.experiments.start("a run", "rules", tags=["x", "y"], seed=7, description="why")
     record.hyperparameters.log(run.id, {"fast": 5, "rate": 0.1, "deep": {"a": [1]}, "none": None, "a/b": "c"})

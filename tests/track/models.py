@@ -8,15 +8,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from assay.kernel.contracts import Model, Silent
+from assay.kernel.contracts import Model, NullReport
 from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named
 from assay.track.blobs.manifest import ModelFacts
-from assay.track.loading.places import Places
-from assay.track.loading.selftest import self_test
-from assay.track.record import open_record
+from assay.track.loading.places import ModelPaths
+from assay.track.loading.selftest import golden_outputs
+from assay.track.record import open_store
 from assay.track.registry.publish import publish, write_files
 from tests.learn.markets import market, trainer
 
@@ -30,7 +30,7 @@ class Published:
     model: Model
     panel: Panel
     row: dict[str, Any]
-    places: Places
+    places: ModelPaths
 
     @property
     def file(self) -> Path:
@@ -49,10 +49,12 @@ class Published:
 def fitted(kind: str) -> tuple[Model, Panel]:
     panel = market(1200)
     if kind == "tiny":
-        return trainer(trees=3, forest_trees=2).fit(panel, seed=1, report=Silent()), panel
+        return trainer(trees=3, forest_trees=2).fit(panel, seed=1, report=NullReport()), panel
     if kind == "ensemble":
-        return trainer(SizingChoice(name="proportional")).fit(panel, seed=1, report=Silent()), panel
-    return RuleTrainer(strategy_named("sma_cross"), {"fast": 5, "slow": 20}).fit(panel, seed=1, report=Silent()), panel
+        return trainer(SizingChoice(name="proportional")).fit(panel, seed=1, report=NullReport()), panel
+    return RuleTrainer(strategy_named("sma_cross"), {"fast": 5, "slow": 20}).fit(
+        panel, seed=1, report=NullReport()
+    ), panel
 
 
 @cache
@@ -65,7 +67,7 @@ def published(kind: str) -> Published:
 
 
 def publishing(model: Model, panel: Panel, kind: str, home: Path, **changes: Any) -> Published:
-    places = Places(home / "artifacts", home / "models", changes.pop("keys", None), changes.pop("address", None))
+    places = ModelPaths(home / "artifacts", home / "models", changes.pop("keys", None), changes.pop("address", None))
     (symbol,) = panel.windows
     facts = ModelFacts(
         strategy_type=kind,
@@ -77,9 +79,9 @@ def publishing(model: Model, panel: Panel, kind: str, home: Path, **changes: Any
         spec_hash="1" * 64,
         data_digest="2" * 64,
         created_at=1_700_000_000_000,
-        self_test=self_test(model, panel.one),
+        self_test=golden_outputs(model, panel.one),
     )
-    with open_record(str(home / "record.db")) as record, places.blobs.staging() as parts:
+    with open_store(str(home / "record.db")) as record, places.blobs.staging() as parts:
         model.save(parts)
         written = write_files(
             parts,

@@ -12,13 +12,13 @@ from assay.learn.rules import RuleModel
 from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
 from assay.testing.record import a_trial
-from assay.track.record import Record
-from assay.track.registry.champions import Post
+from assay.track.record import TrackingStore
+from assay.track.registry.champions import ModelSlot
 from assay.track.rows import Row
 from assay.track.schema.models import MODELS
 from assay.track.tracker.registry import ModelRegistry
 
-POST = Post("sma_cross", "binance", "BTC/USDT", "1h")
+POST = ModelSlot("sma_cross", "binance", "BTC/USDT", "1h")
 GOLD: dict[str, Any] = {"word": "GOLD", "reasons": [{"check": "ledger", "state": "PASS"}]}
 DAY_MS = 86_400_000
 
@@ -33,7 +33,7 @@ def rule(fast: int = 5) -> RuleModel:
     return RuleModel(strategy, strategy.resolve({"fast": fast, "slow": 20}), "1h")
 
 
-def shelf(place: str | Record, folder: Path) -> ModelRegistry:
+def shelf(place: str | TrackingStore, folder: Path) -> ModelRegistry:
     return ModelRegistry(place, artifacts=folder / "artifacts", models=folder / "models")
 
 
@@ -42,7 +42,7 @@ def publish(registry: ModelRegistry, run: int, *, symbol: str = "BTC/USDT", fast
     return registry.publish(run, rule(fast), Window.of_bars(bars(symbol)), **(plain | changes))
 
 
-def change(record: Record, model: int, **values: Any) -> None:
+def change(record: TrackingStore, model: int, **values: Any) -> None:
     with record.database.write() as connection:
         connection.execute(sa.update(MODELS).where(MODELS.c.id == model).values(values))
 

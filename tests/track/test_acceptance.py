@@ -7,7 +7,7 @@ import pytest
 
 from assay.kernel.errors import StoreError
 from assay.testing.record import a_trial
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import views
 from assay.track.upkeep.purge import purge
@@ -62,7 +62,7 @@ BEGINS = {
 
 
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
-def test_the_published_names_have_their_columns_in_order(record: Record, filled: bool) -> None:
+def test_the_published_names_have_their_columns_in_order(record: TrackingStore, filled: bool) -> None:
     if filled:
         fill(record)
     with record.database.read() as connection:
@@ -75,7 +75,7 @@ def test_the_published_names_have_their_columns_in_order(record: Record, filled:
     assert set(NAMES) <= set(RECORD.tables) | {name for name, _ in views(record.database.dialect)}
 
 
-def test_no_view_takes_a_row(record: Record) -> None:
+def test_no_view_takes_a_row(record: TrackingStore) -> None:
     fill(record)
     taken = []
     for name, _ in views(record.database.dialect):
@@ -98,7 +98,7 @@ def test_no_view_takes_a_row(record: Record) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
-def test_other_tools_read_and_tidy_the_file(record: Record, place: str) -> None:
+def test_other_tools_read_and_tidy_the_file(record: TrackingStore, place: str) -> None:
     fill(record)
     held = sqlite3.connect(place)
     frame = pd.read_sql_query("SELECT * FROM experiment_summary", held)
@@ -109,7 +109,7 @@ def test_other_tools_read_and_tidy_the_file(record: Record, place: str) -> None:
     assert record.ledger.check() == 4
 
 
-def test_a_run_is_purged_only_when_nothing_counts_on_it(record: Record) -> None:
+def test_a_run_is_purged_only_when_nothing_counts_on_it(record: TrackingStore) -> None:
     fill(record)
     with pytest.raises(StoreError, match=r"trials.*models|models.*trials") as told:
         purge(record, 1)

@@ -10,7 +10,7 @@ import pytest
 from assay.kernel.errors import StoreError
 from assay.track.again import TRIES, again, writes
 from assay.track.database import Database, hold
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 
 
 class Crossing:
@@ -34,7 +34,7 @@ class Crossing:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("dialect", ["postgresql"])
-def test_two_that_stand_in_each_others_way_both_end(record: Record, dialect: str) -> None:
+def test_two_that_stand_in_each_others_way_both_end(record: TrackingStore, dialect: str) -> None:
     met = threading.Barrier(2)
     crossing = [Crossing(record.database, met) for _ in range(2)]
     done: list[str] = []
@@ -64,7 +64,7 @@ def against(place: str, statement: str, lock: str, act: Callable[[], None]) -> N
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("dialect", ["postgresql"])
-def test_the_records_own_writes_are_done_again(record: Record, place: str, run: int, dialect: str) -> None:
+def test_the_records_own_writes_are_done_again(record: TrackingStore, place: str, run: int, dialect: str) -> None:
     row = f"SELECT * FROM experiments WHERE id = {run} FOR UPDATE"
     against(place, row, f"hyperparameters {run}", lambda: record.hyperparameters.log(run, {"a": 1}))
     assert record.hyperparameters.read(run) == {"a": 1}
@@ -72,7 +72,7 @@ def test_the_records_own_writes_are_done_again(record: Record, place: str, run: 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("dialect", ["postgresql"])
-def test_what_is_done_together_is_undone_together(record: Record, place: str, run: int, dialect: str) -> None:
+def test_what_is_done_together_is_undone_together(record: TrackingStore, place: str, run: int, dialect: str) -> None:
     told: list[str] = []
 
     def act() -> None:
@@ -89,7 +89,7 @@ def test_what_is_done_together_is_undone_together(record: Record, place: str, ru
 
 
 @pytest.mark.parametrize(("facts", "tries"), [({"undone": True}, TRIES), ({}, 1)])
-def test_the_tries_end(record: Record, facts: dict[str, bool], tries: int) -> None:
+def test_the_tries_end(record: TrackingStore, facts: dict[str, bool], tries: int) -> None:
     tried: list[int] = []
 
     def work() -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import ConfigError, StoreError
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.schema.columns import RECORD
 from assay.track.sqlite import newest_backup
-from assay.track.upkeep.backup import backup
+from assay.track.upkeep.backup import backup_store
 from assay.track.upkeep.pgdump import program
 from tests.track.relics.make import fill
 from tests.track.server import Server
@@ -84,14 +84,14 @@ def server(dialect: str, request: pytest.FixtureRequest) -> "Server | None":
 
 
 def test_a_backup_is_the_record(
-    record: Record, place: str, tmp_path: Path, dialect: str, server: "Server | None"
+    record: TrackingStore, place: str, tmp_path: Path, dialect: str, server: "Server | None"
 ) -> None:
     fill(record)
-    made = backup(place, tmp_path / "copy.bak")
+    made = backup_store(place, tmp_path / "copy.bak")
     assert made.bytes == made.path.stat().st_size > 0
     assert set(RECORD.tables) <= set(made.rows) and all(made.rows[name] for name in RECORD.tables)
     assert sorted(p.name for p in tmp_path.iterdir() if "partial" in p.name) == []
-    with open_record(restored(made.path, dialect, server), check=True) as copy:
+    with open_store(restored(made.path, dialect, server), check=True) as copy:
         assert copy.ledger.check() == 4
         for run in (1,):
             assert copy.experiments.get(run) == record.experiments.get(run)
@@ -103,17 +103,17 @@ def test_a_backup_is_the_record(
 def test_fifteen_backups_under_a_writer_lose_nothing(
     place: str, tmp_path: Path, dialect: str, server: "Server | None"
 ) -> None:
-    with open_record(place) as record, writer(place) as process:
+    with open_store(place) as record, writer(place) as process:
         said = Acknowledged(process)
         copies = []
         for number in range(15):
             before = said.wait_for_more()  # every backup has a writer beside it, however slow the machine
-            copies.append((backup(place, tmp_path / f"{number}.bak"), before))
+            copies.append((backup_store(place, tmp_path / f"{number}.bak"), before))
         assert record.experiments.get(1)["name"] == "writer"
     for made, before in copies:
         assert made.rows["metrics"] == 40 * made.rows["artifacts"] >= 40 * before
     last, before = copies[-1]
-    with open_record(restored(last.path, dialect, server)) as copy:
+    with open_store(restored(last.path, dialect, server)) as copy:
         assert len(copy.metrics.read(1)) == last.rows["metrics"]
 
 
@@ -131,7 +131,7 @@ def torn(copy: Path, acknowledged: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_control_copies_of_the_live_file_are_torn(place: str, tmp_path: Path) -> None:
-    with open_record(place) as record:
+    with open_store(place) as record:
         run = record.experiments.start("old", "rules").id  # a file that takes a moment to read
         with record.together():
             for _ in range(2_000):
@@ -152,18 +152,18 @@ def test_control_copies_of_the_live_file_are_torn(place: str, tmp_path: Path) ->
     assert bad >= 1
 
 
-def test_nothing_is_replaced(record: Record, place: str, tmp_path: Path) -> None:
+def test_nothing_is_replaced(record: TrackingStore, place: str, tmp_path: Path) -> None:
     (tmp_path / "kept.txt").write_text("mine")
     for file in (tmp_path / "kept.txt", tmp_path, tmp_path / "no" / "such" / "folder"):
         with pytest.raises(StoreError) as told:
-            backup(place, file)
+            backup_store(place, file)
         assert told.value.code == "STORE_PATH"
     assert (tmp_path / "kept.txt").read_text() == "mine"
     assert not [p for p in tmp_path.iterdir() if "partial" in p.name]
 
 
 def test_who_takes_the_name_meanwhile_keeps_it(
-    record: Record, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: TrackingStore, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from assay.track.upkeep import backup as module
 
@@ -172,21 +172,21 @@ def test_who_takes_the_name_meanwhile_keeps_it(
 
     monkeypatch.setattr(module, "_to_disk", late)
     with pytest.raises(StoreError) as told:
-        backup(place, tmp_path / "copy.bak")
+        backup_store(place, tmp_path / "copy.bak")
     assert told.value.code == "STORE_PATH" and (tmp_path / "copy.bak").read_text() == "mine"
     assert not [p for p in tmp_path.iterdir() if "partial" in p.name]
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_a_copy_that_does_not_hold_is_no_backup(
-    record: Record, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: TrackingStore, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from assay.track.upkeep import backup as module
 
     counts = module._counts
     monkeypatch.setattr(module, "_counts", iter_of(counts))
     with pytest.raises(StoreError, match="metrics has 0 rows of 1") as told:
-        backup(place, tmp_path / "copy.bak")
+        backup_store(place, tmp_path / "copy.bak")
     assert told.value.code == "STORE_BACKUP" and not (tmp_path / "copy.bak").exists()
 
 
@@ -203,26 +203,26 @@ def iter_of(counts: object) -> object:
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_damage_names_the_newest_backup(place: str, tmp_path: Path) -> None:
-    with open_record(place) as record:
+    with open_store(place) as record:
         fill(record)
     for name in ("a.bak", "b.bak", "c.bak"):
-        backup(place, tmp_path / name)
+        backup_store(place, tmp_path / name)
     (tmp_path / "c.bak").unlink()
     assert newest_backup(Path(place)) == tmp_path / "b.bak"
     held = bytearray(Path(place).read_bytes())
     held[8192:60_000] = b"\x5a" * (60_000 - 8192)
     Path(place).write_bytes(held)
     with pytest.raises(StoreError) as told:
-        open_record(place, check=True)
+        open_store(place, check=True)
     assert told.value.code == "STORE_CORRUPT" and str(tmp_path / "b.bak") in told.value.hint
     with pytest.raises(StoreError):
-        backup(place, tmp_path / "d.bak")
+        backup_store(place, tmp_path / "d.bak")
     assert not (tmp_path / "d.bak").exists()
 
 
 def test_without_a_record_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as told:
-        backup(tmp_path / "none.db", tmp_path / "copy.bak")
+        backup_store(tmp_path / "none.db", tmp_path / "copy.bak")
     assert told.value.code == "STORE_NOT_FOUND" and list(tmp_path.iterdir()) == []
 
 
@@ -235,7 +235,7 @@ def test_without_the_program_the_package_is_named(
     monkeypatch.setattr(pgdump, "_KEPT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="pg_dump") as told:
-        backup(postgres.url("laid"), tmp_path / "copy.bak")
+        backup_store(postgres.url("laid"), tmp_path / "copy.bak")
     assert told.value.code == "CONFIG_EXTRA" and "postgresql-client" in told.value.hint
     assert list(tmp_path.iterdir()) == []
 
@@ -249,10 +249,10 @@ def test_a_dump_that_fails_or_lacks_rows_is_no_backup(
     short = {"job_slots": 65}
     monkeypatch.setattr(pgdump, "counts", lambda connection: short)
     with pytest.raises(StoreError, match="job_slots has 64 rows of 65"):
-        backup(postgres.url("laid"), tmp_path / "copy.bak")
+        backup_store(postgres.url("laid"), tmp_path / "copy.bak")
     monkeypatch.setattr(pgdump, "program", lambda name: Path("/bin/false"))
     with pytest.raises(StoreError) as told:
-        backup(postgres.url("laid"), tmp_path / "copy.bak")
+        backup_store(postgres.url("laid"), tmp_path / "copy.bak")
     assert told.value.code == "STORE_BACKUP" and postgres.password not in str(told.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -269,5 +269,5 @@ def test_the_password_is_in_no_command_line(postgres: Server, tmp_path: Path, mo
         run(command, where)
 
     monkeypatch.setattr(pgdump, "_run", watched)
-    backup(postgres.url("laid"), tmp_path / "copy.bak")
+    backup_store(postgres.url("laid"), tmp_path / "copy.bak")
     assert seen and not any(postgres.password in word for word in seen)

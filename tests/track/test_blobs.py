@@ -12,7 +12,7 @@ from assay.kernel.errors import ArtifactError, StoreError
 from assay.track.blobs.envelope import Envelope, parsed, read, written
 from assay.track.blobs.manifest import ModelFacts, verified
 from assay.track.blobs.store import Blobs
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.registry.publish import Written, publish, write_files
 
 FACTS = ModelFacts(
@@ -155,7 +155,7 @@ def test_any_bytes_give_an_envelope_or_a_refusal(noise: bytes, place: int, flip:
             assert isinstance(parsed(data, "x"), Envelope)
 
 
-def test_publishing(record: Record, run: int, parts: Path, blobs: Blobs, tmp_path: Path) -> None:
+def test_publishing(record: TrackingStore, run: int, parts: Path, blobs: Blobs, tmp_path: Path) -> None:
     first, second = made(parts, blobs, tmp_path), made(parts, blobs, tmp_path)
     assert (first.relative, second.relative) == (
         "liquidity_sweep/BTC~2FUSDT/model_20231114_221320.pkl",
@@ -175,7 +175,7 @@ def test_publishing(record: Record, run: int, parts: Path, blobs: Blobs, tmp_pat
 
 
 def test_publishing_many_is_one_transaction(
-    record: Record, run: int, parts: Path, blobs: Blobs, tmp_path: Path
+    record: TrackingStore, run: int, parts: Path, blobs: Blobs, tmp_path: Path
 ) -> None:
     model = made(parts, blobs, tmp_path)
     with pytest.raises(StoreError):

@@ -6,7 +6,7 @@ import pytest
 
 from assay.kernel.errors import ArtifactError, StoreError
 from assay.track.blobs.store import Blobs
-from assay.track.loading import check
+from assay.track.loading import check_files
 from assay.track.registry import publish as publishing_module
 from tests.track.models import published as kept
 from tests.track.models import publishing
@@ -39,7 +39,7 @@ def test_a_short_write_is_written_once_more(ending: str, tmp_path: Path, monkeyp
     monkeypatch.setattr(Path, "write_bytes", lambda path, data: disk.write(path, data))
     model = publishing(kept("rules").model, kept("rules").panel, "rules", tmp_path)
     assert disk.writes == 2
-    check(model.row, model.places)
+    check_files(model.row, model.places)
 
 
 @pytest.mark.parametrize("ending", ["rules.json", "manifest.json", ".staging"])

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, LeakError, StoreError
 from assay.testing.record import a_trial
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.registry import champions
-from assay.track.registry.champions import Post
+from assay.track.registry.champions import ModelSlot
 from assay.track.rows import Row
 from assay.track.schema.service import EVENTS, OUTBOX
 
-POST = Post("rules", "binance", "BTC/USDT", "1h")
+POST = ModelSlot("rules", "binance", "BTC/USDT", "1h")
 COUNTED = {"check": "ledger", "state": "PASS"}
 SOUND: dict[str, Any] = {
     "strategy_type": "rules",
@@ -31,7 +31,7 @@ MARKETS = ("binance|BTC/USDT|1h", "|ETH/USDT|")
 
 
 @pytest.fixture
-def run(record: Record, run: int) -> int:
+def run(record: TrackingStore, run: int) -> int:
     """A run that has counted its trials on both markets."""
     for market in MARKETS:
         record.ledger.append(a_trial(market_key=market), run)
@@ -46,25 +46,25 @@ def broken(row: Row) -> None:
     raise ArtifactError("a probe decides otherwise", code="ARTIFACT_SELFTEST")
 
 
-def add(record: Record, run: int, **changes: Any) -> int:
+def add(record: TrackingStore, run: int, **changes: Any) -> int:
     return int(record.models.add(run, "p", **(SOUND | changes))["id"])
 
 
-def promote(record: Record, model: int, **changes: Any) -> int:
+def promote(record: TrackingStore, model: int, **changes: Any) -> int:
     return record.champions.promote(model, **({"by": "ann", "works": fine} | changes))
 
 
-def held(record: Record, post: Post = POST) -> dict[str, int]:
+def held(record: TrackingStore, post: ModelSlot = POST) -> dict[str, int]:
     return {alias: row["model_id"] for alias, row in record.champions.of(post).items()}
 
 
-def events(record: Record) -> list[Row]:
+def events(record: TrackingStore) -> list[Row]:
     with record.database.read() as connection:
         found = connection.execute(sa.select(EVENTS).order_by(EVENTS.c.id)).mappings()
         return [dict(row) for row in found]
 
 
-def words(record: Record) -> list[Row]:
+def words(record: TrackingStore) -> list[Row]:
     """What is left for the mirror."""
     with record.database.read() as connection:
         found = connection.execute(sa.select(OUTBOX.c.payload).order_by(OUTBOX.c.id)).scalars()
@@ -78,7 +78,7 @@ def refused(code: str, act: Any) -> StoreError:
     return told.value
 
 
-def test_from_the_first_to_the_third_and_back(record: Record, run: int) -> None:
+def test_from_the_first_to_the_third_and_back(record: TrackingStore, run: int) -> None:
     first, second, third = (add(record, run) for _ in range(3))
     assert held(record) == {}
     assert promote(record, first) == 1 and held(record) == {"champion": first}
@@ -101,10 +101,10 @@ def test_from_the_first_to_the_third_and_back(record: Record, run: int) -> None:
     assert active == [second]
 
 
-def test_posts_are_apart(record: Record, run: int) -> None:
+def test_posts_are_apart(record: TrackingStore, run: int) -> None:
     one, other = add(record, run), add(record, run, symbol="ETH/USDT", exchange=None, timeframe=None)
     assert promote(record, one) == promote(record, other) == 1
-    assert held(record, Post("rules", "", "ETH/USDT", "")) == {"champion": other}
+    assert held(record, ModelSlot("rules", "", "ETH/USDT", "")) == {"champion": other}
     refused("STORE_VALUE", lambda: promote(record, add(record, run, symbol=None)))
     refused("STORE_NOT_FOUND", lambda: promote(record, 10_000))
     refused("STORE_NOT_FOUND", lambda: record.champions.rollback(POST, by="ann", works=fine))
@@ -124,13 +124,13 @@ def test_posts_are_apart(record: Record, run: int) -> None:
     ],
     ids=str,
 )
-def test_nothing_waives_these(record: Record, run: int, changes: dict[str, Any], said: str) -> None:
+def test_nothing_waives_these(record: TrackingStore, run: int, changes: dict[str, Any], said: str) -> None:
     model = add(record, run, **changes)
     assert said in str(refused("STORE_VALUE", lambda: promote(record, model, override="I know better")))
     assert held(record) == {} and events(record) == []
 
 
-def test_without_an_audit_nothing_serves(record: Record, run: int) -> None:
+def test_without_an_audit_nothing_serves(record: TrackingStore, run: int) -> None:
     model = add(record, run, audit_status="pending", integrity="missing")
     for act in (lambda: promote(record, model), lambda: promote(record, model, override="I know better")):
         with pytest.raises(LeakError, match="files are missing; its leak audit is pending") as told:
@@ -146,7 +146,7 @@ def test_without_an_audit_nothing_serves(record: Record, run: int) -> None:
     assert held(record) == {"champion": second, "previous": first}
 
 
-def test_files_that_do_not_work_are_not_promoted(record: Record, run: int) -> None:
+def test_files_that_do_not_work_are_not_promoted(record: TrackingStore, run: int) -> None:
     first, second = add(record, run), add(record, run)
     with pytest.raises(ArtifactError):
         promote(record, first, works=broken)
@@ -158,7 +158,7 @@ def test_files_that_do_not_work_are_not_promoted(record: Record, run: int) -> No
     assert held(record) == {"champion": second, "previous": first}
 
 
-def test_damage_that_is_found_while_the_files_are_read(record: Record, run: int) -> None:
+def test_damage_that_is_found_while_the_files_are_read(record: TrackingStore, run: int) -> None:
     def damaged(row: Row) -> None:
         with record.database.write() as connection:
             connection.exec_driver_sql("UPDATE models SET integrity = 'corrupt'")
@@ -167,7 +167,7 @@ def test_damage_that_is_found_while_the_files_are_read(record: Record, run: int)
     assert held(record) == {}
 
 
-def test_a_person_may_override_the_verdict_in_writing(record: Record, run: int) -> None:
+def test_a_person_may_override_the_verdict_in_writing(record: TrackingStore, run: int) -> None:
     model = add(record, run, verdict={"word": "UNPROVEN", "reasons": [COUNTED]})
     assert "UNPROVEN" in str(refused("STORE_VALUE", lambda: promote(record, model, override=" ")))
     assert promote(record, model, override="a small stake, watched") == 1
@@ -175,7 +175,7 @@ def test_a_person_may_override_the_verdict_in_writing(record: Record, run: int) 
     assert (details["verdict"], details["override"]) == ("UNPROVEN", "a small stake, watched")
 
 
-def test_of_two_that_saw_the_same_champion_one_wins(record: Record, run: int) -> None:
+def test_of_two_that_saw_the_same_champion_one_wins(record: TrackingStore, run: int) -> None:
     first, second, third = (add(record, run) for _ in range(3))
     promote(record, first, expected_version=0)
     assert refused("STORE_CONFLICT", lambda: promote(record, second, expected_version=0)).facts["winner"] == first
@@ -186,7 +186,7 @@ def test_of_two_that_saw_the_same_champion_one_wins(record: Record, run: int) ->
     assert held(record) == {"champion": second, "previous": first} and len(events(record)) == 2
 
 
-def storm(record: Record, run: int, each: int) -> tuple[int, int, set[int]]:
+def storm(record: TrackingStore, run: int, each: int) -> tuple[int, int, set[int]]:
     """Winners, promotions refused, and how many champions a reader saw at any moment."""
     models = [[add(record, run) for _ in range(2)] for _ in range(16)]
     promote(record, models[0][0])
@@ -222,7 +222,7 @@ def storm(record: Record, run: int, each: int) -> tuple[int, int, set[int]]:
 
 
 @pytest.mark.parametrize("each", [10, pytest.param(200, marks=pytest.mark.slow)])
-def test_sixteen_threads_promote_at_once(record: Record, run: int, each: int) -> None:
+def test_sixteen_threads_promote_at_once(record: TrackingStore, run: int, each: int) -> None:
     distinct, winners, seen = storm(record, run, each)
     champion = record.champions.of(POST)["champion"]
     told = [row["details"]["version"] for row in events(record) if row["action"] == "promote"]
@@ -231,10 +231,12 @@ def test_sixteen_threads_promote_at_once(record: Record, run: int, each: int) ->
     assert winners >= distinct >= 1 and champion["model_id"] == int(events(record)[-1]["subject"].split(":")[1])
 
 
-def test_without_the_comparison_updates_are_lost(record: Record, run: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_comparison_updates_are_lost(
+    record: TrackingStore, run: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The control: it must show the damage that the comparison prevents."""
 
-    def blind(connection: sa.Connection, post: Post, model: int, seen: int, by: str) -> None:
+    def blind(connection: sa.Connection, post: ModelSlot, model: int, seen: int, by: str) -> None:
         champions._place(connection, post, "champion", model, by)
 
     monkeypatch.setattr(champions, "_swap", blind)
@@ -245,7 +247,7 @@ def test_without_the_comparison_updates_are_lost(record: Record, run: int, monke
     assert len(told) - len(set(told)) >= 1
 
 
-def test_a_challenger_keeps_its_files(record: Record, run: int) -> None:
+def test_a_challenger_keeps_its_files(record: TrackingStore, run: int) -> None:
     leaving, left = add(record, run, deleting_at=0), add(record, run, deleted_at=0)
     for model in (leaving, left):
         for act in (record.champions.challenge, record.champions.promote):
@@ -254,7 +256,7 @@ def test_a_challenger_keeps_its_files(record: Record, run: int) -> None:
             assert (told.value.code, told.value.http_status) == ("ARTIFACT_GONE", 410)
 
 
-def test_files_that_go_while_they_are_read(record: Record, run: int) -> None:
+def test_files_that_go_while_they_are_read(record: TrackingStore, run: int) -> None:
     first, second = add(record, run), add(record, run)
 
     def taken(row: Row) -> None:
@@ -272,14 +274,14 @@ def test_files_that_go_while_they_are_read(record: Record, run: int) -> None:
     assert held(record) == {"champion": second, "previous": first}
 
 
-def test_a_model_of_a_run_that_failed(record: Record, run: int) -> None:
+def test_a_model_of_a_run_that_failed(record: TrackingStore, run: int) -> None:
     model = add(record, run)
     record.experiments.finish(run, "failed")
     told = refused("STORE_CONFLICT", lambda: promote(record, model))
     assert "which failed" in str(told) and held(record) == {}
 
 
-def test_the_one_that_comes_back_challenges_no_more(record: Record, run: int) -> None:
+def test_the_one_that_comes_back_challenges_no_more(record: TrackingStore, run: int) -> None:
     first, second = add(record, run), add(record, run)
     promote(record, first)
     promote(record, second)

@@ -8,18 +8,18 @@ import sqlalchemy as sa
 
 from assay.testing.record import MARKET, a_trial
 from assay.track.outbox import MLFLOW
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.schema.service import OUTBOX
 from tests.track.test_champions import POST, add, fine, held, promote, refused
 from tests.track.test_ledger import unguarded
 
 
-def said(record: Record, model: int) -> str:
+def said(record: TrackingStore, model: int) -> str:
     return str(refused("STORE_VALUE", lambda: promote(record, model, override="I know better")))
 
 
 @pytest.mark.parametrize("market", [None, "binance|ETH/USDT|1h", "kraken|BTC/USDT|1h", "binance|BTC/USDT|4h"])
-def test_a_run_that_counted_nothing_on_the_market(record: Record, run: int, market: str | None) -> None:
+def test_a_run_that_counted_nothing_on_the_market(record: TrackingStore, run: int, market: str | None) -> None:
     if market is not None:
         record.ledger.append(a_trial(market_key=market), run)
     assert "not in the trial ledger of binance|BTC/USDT|1h" in said(record, add(record, run))
@@ -27,12 +27,12 @@ def test_a_run_that_counted_nothing_on_the_market(record: Record, run: int, mark
 
 
 @pytest.mark.parametrize("market", [MARKET, f"{MARKET}+binance|ETH/USDT|1h", f"binance|AAA/USDT|1h+{MARKET}"])
-def test_alone_and_in_a_panel(record: Record, run: int, market: str) -> None:
+def test_alone_and_in_a_panel(record: TrackingStore, run: int, market: str) -> None:
     record.ledger.append(a_trial(market_key=market), run)
     assert promote(record, add(record, run)) == 1
 
 
-def test_a_repeated_run_stands_in_the_ledger_by_the_first(record: Record) -> None:
+def test_a_repeated_run_stands_in_the_ledger_by_the_first(record: TrackingStore) -> None:
     spec: dict[str, Any] = {"spec_hash": "5" * 64, "data_digest": "d" * 64}
     first = record.experiments.start("first", "rules", **spec).id
     record.ledger.append(a_trial(), first)
@@ -43,7 +43,7 @@ def test_a_repeated_run_stands_in_the_ledger_by_the_first(record: Record) -> Non
     assert "not in the trial ledger" in said(record, add(record, other))
 
 
-def test_a_changed_ledger(record: Record, run: int) -> None:
+def test_a_changed_ledger(record: TrackingStore, run: int) -> None:
     other = a_trial(market_key="binance|ETH/USDT|1h")
     record.ledger.append(a_trial(), run)
     record.ledger.append(a_trial(seed=8), run)
@@ -58,7 +58,7 @@ def test_a_changed_ledger(record: Record, run: int) -> None:
 
 def test_each_change_leaves_word_for_the_mirror(place: str, run: int) -> None:
     """In the same transaction, where somebody listens; nothing where a promotion fails."""
-    with open_record(place, tells=(MLFLOW,)) as record:
+    with open_store(place, tells=(MLFLOW,)) as record:
         record.ledger.append(a_trial(), run)
         first, second = add(record, run), add(record, run)
         promote(record, first)

@@ -10,7 +10,7 @@ import time_machine
 from assay.kernel.errors import ConfigError, StoreError
 from assay.runs.configuration.row import row_of
 from assay.runs.configuration.schema import checked
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from tests.runs.configured import CREATED, configured, golden
 
 NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ def agree(row: dict[str, Any]) -> None:
     assert row["status"] == row["lifecycle_stage"] == document["status"]
 
 
-def test_what_is_added_is_found_again(record: Record, run: int) -> None:
+def test_what_is_added_is_found_again(record: TrackingStore, run: int) -> None:
     made = configured(experiment_id=run)
     number = record.configurations.add(made.row)
     row = record.configurations.get(made.config_id)
@@ -42,13 +42,13 @@ def test_what_is_added_is_found_again(record: Record, run: int) -> None:
     agree(row)
 
 
-def test_adding_never_activates(record: Record) -> None:
+def test_adding_never_activates(record: TrackingStore) -> None:
     made = configured()
     record.configurations.add(made.row | {"is_active": True})
     assert record.configurations.get(made.config_id)["is_active"] is False
 
 
-def test_a_second_of_the_same_id_is_refused_and_nothing_is_left_of_a_failed_transaction(record: Record) -> None:
+def test_a_second_of_the_same_id_is_refused_and_nothing_is_left_of_a_failed_transaction(record: TrackingStore) -> None:
     record.configurations.add(configured().row)
     with pytest.raises(StoreError) as told:
         record.configurations.add(configured().row)
@@ -60,14 +60,14 @@ def test_a_second_of_the_same_id_is_refused_and_nothing_is_left_of_a_failed_tran
 
 
 @pytest.mark.parametrize("wrong", [{"statuz": 1}, {"status": "MATURE"}, {"lifecycle_stage": "GREAT"}, {"p_value": 2.0}])
-def test_a_row_that_the_table_does_not_take(record: Record, wrong: dict[str, Any]) -> None:
+def test_a_row_that_the_table_does_not_take(record: TrackingStore, wrong: dict[str, Any]) -> None:
     with pytest.raises(StoreError) as told:
         record.configurations.add(configured().row | wrong)
     assert told.value.code == "STORE_VALUE"
     assert record.configurations.list() == []
 
 
-def test_an_unknown_id_gets_the_nearest(record: Record) -> None:
+def test_an_unknown_id_gets_the_nearest(record: TrackingStore) -> None:
     with pytest.raises(StoreError, match="holds no configuration yet"):
         record.configurations.get("LIQUIDITY_SWEEP_V3")
     made = configured()
@@ -81,7 +81,7 @@ def test_an_unknown_id_gets_the_nearest(record: Record) -> None:
         record.configurations.get("zzzzzz")
 
 
-def test_filters(record: Record) -> None:
+def test_filters(record: TrackingStore) -> None:
     old, new = configured("old"), golden("new", CREATED + 1000)
     for made in (new, old):
         record.configurations.add(made.row)
@@ -102,7 +102,7 @@ def test_filters(record: Record) -> None:
         assert told.value.code == "STORE_VALUE"
 
 
-def test_switching_is_no_matter_of_stage(record: Record, clock: time_machine.Traveller) -> None:
+def test_switching_is_no_matter_of_stage(record: TrackingStore, clock: time_machine.Traveller) -> None:
     made = configured(verdict="PYRITE")
     record.configurations.add(made.row)
     on = record.configurations.set_active(made.config_id, True, by="ann")
@@ -116,13 +116,13 @@ def test_switching_is_no_matter_of_stage(record: Record, clock: time_machine.Tra
     assert events(record) == [("ann", "configuration.activate"), ("", "configuration.deactivate")]
 
 
-def events(record: Record) -> list[tuple[str, str]]:
+def events(record: TrackingStore) -> list[tuple[str, str]]:
     with record.database.read() as connection:
         found = connection.exec_driver_sql("SELECT actor, action FROM events ORDER BY id").fetchall()
     return [(row.actor, row.action) for row in found]
 
 
-def test_a_person_approves_an_eligible_one(record: Record, clock: time_machine.Traveller) -> None:
+def test_a_person_approves_an_eligible_one(record: TrackingStore, clock: time_machine.Traveller) -> None:
     made = golden()
     record.configurations.add(made.row)
     row = record.configurations.approve(made.config_id, " ann ", "half a year of paper trading")
@@ -159,7 +159,7 @@ def test_a_person_approves_an_eligible_one(record: Record, clock: time_machine.T
         (lambda: golden(overfit="CAUTION"), "is VALIDATION and not eligible for MATURE: the windows say CAUTION"),
     ],
 )
-def test_others_are_not_approved_and_nothing_changes(record: Record, made: Any, said: str) -> None:
+def test_others_are_not_approved_and_nothing_changes(record: TrackingStore, made: Any, said: str) -> None:
     found = made()
     record.configurations.add(found.row)
     before = record.configurations.get(found.config_id)
@@ -169,7 +169,7 @@ def test_others_are_not_approved_and_nothing_changes(record: Record, made: Any, 
     assert record.configurations.get(found.config_id) == before and events(record) == []
 
 
-def test_an_approval_is_given_once_with_a_name_and_a_reason(record: Record) -> None:
+def test_an_approval_is_given_once_with_a_name_and_a_reason(record: TrackingStore) -> None:
     made = golden()
     record.configurations.add(made.row)
     for by, why, field in (("", "x", "by"), (" ", "x", "by"), ("ann", "\n", "why")):
@@ -180,17 +180,17 @@ def test_an_approval_is_given_once_with_a_name_and_a_reason(record: Record) -> N
         record.configurations.approve(made.config_id, "bob", "fine")
 
 
-def test_two_approvals_at_once_are_one(record: Record, place: str) -> None:
+def test_two_approvals_at_once_are_one(record: TrackingStore, place: str) -> None:
     made = golden()
     record.configurations.add(made.row)
-    with open_record(place) as other:
+    with open_store(place) as other:
         other.configurations.approve(made.config_id, "ann", "fine")
         with pytest.raises(StoreError, match="already"):
             record.configurations.approve(made.config_id, "bob", "fine")
     assert record.configurations.get(made.config_id)["config_json"]["lifecycle"]["approved_by"] == "ann"
 
 
-def test_a_retrain_begins_without_approval(record: Record) -> None:
+def test_a_retrain_begins_without_approval(record: TrackingStore) -> None:
     record.configurations.add(golden().row)
     record.configurations.approve(golden().config_id, "ann", "fine")
     again = golden("the-next-run", CREATED + 86_400_000)

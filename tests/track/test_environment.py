@@ -8,9 +8,9 @@ import pytest
 from assay.track import environment
 from assay.track import repository as tree
 from assay.track.blobs.store import Blobs
-from assay.track.environment import ASSAY, DIFF, WORKING, captured, lock_hash
+from assay.track.environment import ASSAY, DIFF, WORKING, capture_provenance, lock_hash
 from assay.track.masking import masked
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 
 
 def git(folder: Path, *words: str) -> None:
@@ -29,7 +29,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    columns = captured({WORKING: folder}).columns
+    columns = capture_provenance({WORKING: folder}).columns
     return {name: columns[name] for name in ("git_commit", "git_branch", "git_dirty", "git_diff_hash")}
 
 
@@ -96,10 +96,14 @@ def _missing(*_: object, **__: object) -> None:
     raise FileNotFoundError("git")
 
 
-def test_what_is_captured_fits_the_record(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_captured_fits_the_record(
+    record: TrackingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "canary-4711")
     run = record.experiments.start(
-        "a", "rules", **captured({WORKING: tmp_path}, threads={"numba": 2}, machine={"image": "sha256:1"}).columns
+        "a",
+        "rules",
+        **capture_provenance({WORKING: tmp_path}, threads={"numba": 2}, machine={"image": "sha256:1"}).columns,
     )
     row = record.experiments.get(run)
     assert row["environment"]["threads"] == {"numba": 2} and row["environment"]["image"] == "sha256:1"
@@ -109,15 +113,15 @@ def test_what_is_captured_fits_the_record(record: Record, tmp_path: Path, monkey
     assert "canary-4711" not in str(row)
 
 
-def kept(record: Record, blobs: Blobs, run: int, folder: Path) -> tuple[dict[str, Any], bytes]:
-    captured({WORKING: folder}).keep(record, run, blobs)
+def kept(record: TrackingStore, blobs: Blobs, run: int, folder: Path) -> tuple[dict[str, Any], bytes]:
+    capture_provenance({WORKING: folder}).keep(record, run, blobs)
     (row,) = record.artifacts.read(run)
     assert (row["artifact_type"], row["sha256"]) == (DIFF, row["metadata"]["blob"])
     return row["metadata"], blobs.get(row["sha256"])
 
 
 def test_the_diff_is_an_artifact_without_its_secrets(
-    record: Record, run: int, repository: Path, tmp_path: Path
+    record: TrackingStore, run: int, repository: Path, tmp_path: Path
 ) -> None:
     (repository / "a.txt").write_text('b\npassword = "canary-4711"\n')
     (repository / "new.txt").write_text("123")
@@ -138,7 +142,7 @@ def test_the_diff_is_an_artifact_without_its_secrets(
 
 
 def test_a_diff_that_is_too_long_is_not_kept(
-    record: Record, run: int, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: TrackingStore, run: int, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tree, "DIFF_MOST", 50)
     (repository / "a.txt").write_text("b" * 100)
@@ -146,8 +150,8 @@ def test_a_diff_that_is_too_long_is_not_kept(
     assert (told["kept"], diff) == (False, b"") and told["diff_bytes"] > 100 and told["diff_hash"]
 
 
-def test_a_clean_tree_leaves_no_diff(record: Record, run: int, repository: Path, tmp_path: Path) -> None:
-    captured({WORKING: repository}).keep(record, run, Blobs(tmp_path))
+def test_a_clean_tree_leaves_no_diff(record: TrackingStore, run: int, repository: Path, tmp_path: Path) -> None:
+    capture_provenance({WORKING: repository}).keep(record, run, Blobs(tmp_path))
     assert record.artifacts.read(run) == []
 
 
@@ -158,13 +162,13 @@ def test_code_in_several_places_is_told_apart(repository: Path, tmp_path_factory
     git(other, "add", "__init__.py")
     git(other, "commit", "-m", "first")
     (repository / "sub").mkdir()
-    found = captured({ASSAY: other, WORKING: repository, "strategy file": repository / "sub"}).columns
+    found = capture_provenance({ASSAY: other, WORKING: repository, "strategy file": repository / "sub"}).columns
     assert {what: each["branch"] for what, each in found["environment"]["code"].items()} == {
         ASSAY: "own", WORKING: "trunk",
     }  # fmt: skip
     assert (found["git_branch"], found["git_dirty"]) == ("own", False)
     (repository / "__init__.py").write_text("")  # not Git's: an installation inside somebody's work tree
-    assert list(captured({ASSAY: repository, WORKING: other}).columns["environment"]["code"]) == [WORKING]
+    assert list(capture_provenance({ASSAY: repository, WORKING: other}).columns["environment"]["code"]) == [WORKING]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +195,7 @@ def test_ordinary_lines_stay() -> None:
 
 
 def test_without_git_its_columns_are_absent(repository: Path) -> None:
-    found = captured({WORKING: repository}, git=False)
+    found = capture_provenance({WORKING: repository}, git=False)
     assert set(found.columns) == {"environment", "python_version", "lock_hash"} and not found.repositories
 
 

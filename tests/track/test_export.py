@@ -11,10 +11,10 @@ import pytest
 import time_machine
 
 from assay.kernel.errors import StoreError
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import views
-from assay.track.upkeep.export import export_csv, line
+from assay.track.upkeep.export import csv_line, export_csv
 from tests.track.relics.make import fill
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -26,7 +26,7 @@ def read(folder: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file, strict=True))
 
 
-def test_every_table_and_view_is_there(record: Record, place: str, tmp_path: Path, dialect: str) -> None:
+def test_every_table_and_view_is_there(record: TrackingStore, place: str, tmp_path: Path, dialect: str) -> None:
     fill(record)
     record.experiments.start("strange", "rules", description=STRANGE, metadata={"text": STRANGE})
     rows = export_csv(place, tmp_path / "out")
@@ -46,19 +46,19 @@ def test_every_table_and_view_is_there(record: Record, place: str, tmp_path: Pat
     assert {row["is_complete"] for row in read(tmp_path / "out", "training_progress")} == {"true"}
 
 
-def test_null_and_empty_text_are_not_the_same(record: Record, place: str, tmp_path: Path) -> None:
+def test_null_and_empty_text_are_not_the_same(record: TrackingStore, place: str, tmp_path: Path) -> None:
     record.experiments.start("a", "rules", description="")
     export_csv(place, tmp_path / "out")
     header, held = (tmp_path / "out" / "experiments.csv").read_bytes().split(b"\r\n")[:2]
     fields = dict(zip(header.split(b","), next(iter([held.split(b",")])), strict=False))
     assert fields[b"description"] == b'""'
-    assert line([None, "", "a b", " a", "x", 1.5e300]) == ',"",a b," a",x,1.5e+300\r\n'
+    assert csv_line([None, "", "a b", " a", "x", 1.5e300]) == ',"",a b," a",x,1.5e+300\r\n'
 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("dialect", ["postgresql"])
-def test_both_databases_give_the_same_bytes(record: Record, place: str, tmp_path: Path) -> None:
-    with time_machine.travel("2026-01-02T03:04:05.678Z", tick=False), open_record(tmp_path / "r.db") as other:
+def test_both_databases_give_the_same_bytes(record: TrackingStore, place: str, tmp_path: Path) -> None:
+    with time_machine.travel("2026-01-02T03:04:05.678Z", tick=False), open_store(tmp_path / "r.db") as other:
         fill(record)
         fill(other)
     export_csv(place, tmp_path / "p")
@@ -81,7 +81,9 @@ def test_both_databases_give_the_same_bytes(record: Record, place: str, tmp_path
             assert told(tmp_path / "p" / file.name) == told(file), file.name
 
 
-def test_writers_do_not_wait_and_do_not_show(record: Record, place: str, tmp_path: Path, monkeypatch: Any) -> None:
+def test_writers_do_not_wait_and_do_not_show(
+    record: TrackingStore, place: str, tmp_path: Path, monkeypatch: Any
+) -> None:
     from assay.track.upkeep import export
 
     run = record.experiments.start("a", "rules").id
@@ -116,7 +118,9 @@ def touched(held: Any) -> Any:
     return opened()
 
 
-def test_nothing_is_replaced_and_nothing_is_left(record: Record, place: str, tmp_path: Path, monkeypatch: Any) -> None:
+def test_nothing_is_replaced_and_nothing_is_left(
+    record: TrackingStore, place: str, tmp_path: Path, monkeypatch: Any
+) -> None:
     (tmp_path / "mine").mkdir()
     for folder in (tmp_path / "mine", tmp_path / "no" / "folder"):
         with pytest.raises(StoreError) as told:

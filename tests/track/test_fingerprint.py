@@ -13,7 +13,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument
 from assay.market.sources.synthetic import synthetic
 from assay.track.fingerprint import Closes, Fingerprint, Match, fingerprint, grown, packed, same_market, unpacked
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from tests.track.altered import COPIES, HOUR, YEARS, bent, flat_after_each, resampled
 
 DAY = 86_400_000
@@ -140,7 +140,7 @@ def test_a_stamp_an_hour_later_is_the_market() -> None:
     assert same(one, late) == Match()
 
 
-def test_what_is_read_again_lengthens_its_row(record: Record) -> None:
+def test_what_is_read_again_lengthens_its_row(record: TrackingStore) -> None:
     whole = synthetic(bars=3_000, seed=1)
     record.markets.keep(whole[:1_500])
     record.markets.keep(whole[500:2_500])
@@ -157,7 +157,7 @@ def test_what_is_read_again_lengthens_its_row(record: Record) -> None:
     np.testing.assert_array_equal(grew.hours.logs, fingerprint(whole[:2_500]).hours.logs)
 
 
-def test_other_candles_under_a_name_hide_nothing(record: Record) -> None:
+def test_other_candles_under_a_name_hide_nothing(record: TrackingStore) -> None:
     first, second = (synthetic(bars=2_000, seed=seed) for seed in (1, 2))
     record.markets.keep(first)
     record.markets.keep(second)
@@ -171,7 +171,7 @@ def test_other_candles_under_a_name_hide_nothing(record: Record) -> None:
 
 
 @pytest.mark.parametrize("lost", [("bars",), ("days", "hours", "bars")])
-def test_rows_of_an_earlier_version_are_read_and_completed(record: Record, lost: tuple[str, ...]) -> None:
+def test_rows_of_an_earlier_version_are_read_and_completed(record: TrackingStore, lost: tuple[str, ...]) -> None:
     """They hold no bars of long series, and nothing of one with a price that is not above zero."""
     bars = walk(6_000, timeframe="15m")
     record.markets.keep(bars)

@@ -10,15 +10,15 @@ from assay.kernel.errors import ConfigError, StoreError
 from assay.testing.record import MARKET, a_trial
 from assay.track.blobs.store import Blobs
 from assay.track.heads import End, LedgerHead, Published, read_head
-from assay.track.published import KNOWN, published
-from assay.track.record import Record
-from assay.track.upkeep.accepting import accept_head
+from assay.track.published import KNOWN, published_heads
+from assay.track.record import TrackingStore
+from assay.track.upkeep.accepting import accept_ledger_head
 from tests.track.test_ledger import GUARDS, filled
 
 ETH = "binance|ETH/USDT|1h"
 
 
-def owned(record: Record, *statements: str) -> None:
+def owned(record: TrackingStore, *statements: str) -> None:
     """What whoever owns the file does: guards off, statements, guards on again, as if nothing had been."""
     with record.database.write() as connection:
         if connection.dialect.name == "postgresql":
@@ -42,7 +42,7 @@ def owned(record: Record, *statements: str) -> None:
             connection.exec_driver_sql(ddl)
 
 
-def cut(record: Record, keep: int) -> None:
+def cut(record: TrackingStore, keep: int) -> None:
     """Attack 14: tail and head deleted, the head set to the row that is left, the sequence reset."""
     owned(
         record,
@@ -53,11 +53,11 @@ def cut(record: Record, keep: int) -> None:
     )
 
 
-def as_published(record: Record, *, own: bool = True) -> list[Published]:
+def as_published(record: TrackingStore, *, own: bool = True) -> list[Published]:
     return [Published("run 7", record.ledger.head([MARKET]), own)]
 
 
-def test_a_head_by_hand(record: Record) -> None:
+def test_a_head_by_hand(record: TrackingStore) -> None:
     filled(record, 2)
     record.ledger.append(a_trial(market_key=ETH, n_configs=40))
     head = record.ledger.head([MARKET, "x|Y/Z|1h"])
@@ -71,7 +71,7 @@ def test_a_head_by_hand(record: Record) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 3, 4])
-def test_a_chain_that_was_cut_clean_is_found_by_what_was_judged(record: Record, keep: int) -> None:
+def test_a_chain_that_was_cut_clean_is_found_by_what_was_judged(record: TrackingStore, keep: int) -> None:
     filled(record)
     said = as_published(record)
     record.ledger.check_published(said)
@@ -86,7 +86,7 @@ def test_a_chain_that_was_cut_clean_is_found_by_what_was_judged(record: Record, 
         record.ledger.check_published(said)
 
 
-def test_a_cut_elsewhere_is_found_by_the_rows_of_all_chains(record: Record) -> None:
+def test_a_cut_elsewhere_is_found_by_the_rows_of_all_chains(record: TrackingStore) -> None:
     record.ledger.append(a_trial(market_key=ETH))
     filled(record)
     head = record.ledger.head([ETH])
@@ -95,7 +95,7 @@ def test_a_cut_elsewhere_is_found_by_the_rows_of_all_chains(record: Record) -> N
         record.ledger.check_published([Published("run 7", head)])
 
 
-def test_heads_of_other_ledgers_say_nothing_unless_a_run_of_this_one_holds_them(record: Record) -> None:
+def test_heads_of_other_ledgers_say_nothing_unless_a_run_of_this_one_holds_them(record: TrackingStore) -> None:
     filled(record)
     foreign = LedgerHead("f" * 32, 0, 99, {MARKET: End(99, "e" * 64, 99)})
     record.ledger.check_published([Published("manifest.json of abc…", foreign)])
@@ -104,11 +104,11 @@ def test_heads_of_other_ledgers_say_nothing_unless_a_run_of_this_one_holds_them(
         record.ledger.check_published([Published("run 7", foreign, own=True)])
 
 
-def test_what_is_missing_is_accepted_and_counts_on(record: Record) -> None:
+def test_what_is_missing_is_accepted_and_counts_on(record: TrackingStore) -> None:
     filled(record)
     said = as_published(record)
     cut(record, 3)
-    (done,) = accept_head(record, said, reason="the disk broke", by="ann")
+    (done,) = accept_ledger_head(record, said, reason="the disk broke", by="ann")
     assert (done.market_key, done.seq, done.missing_rows, done.missing_configs) == (MARKET, 3, 2, 2)
     record.ledger.check_published(said)
     assert record.ledger.check() == 3 and record.ledger.count(MARKET) == 5 and record.ledger.missing(MARKET) == 2
@@ -121,16 +121,16 @@ def test_what_is_missing_is_accepted_and_counts_on(record: Record) -> None:
     cut(record, 3)
     with pytest.raises(StoreError, match="number 4 is missing"):  # what came after is demanded again
         record.ledger.check_published([*said, *now])
-    accept_head(record, [*said, *now], reason="again", by="ann")
+    accept_ledger_head(record, [*said, *now], reason="again", by="ann")
     assert record.ledger.count(MARKET) == 6 and record.ledger.missing(MARKET) == 3
 
 
-def test_a_gap_that_the_record_itself_shows_is_accepted(record: Record) -> None:
+def test_a_gap_that_the_record_itself_shows_is_accepted(record: TrackingStore) -> None:
     filled(record)
     owned(record, f"DELETE FROM trials WHERE market_key = '{MARKET}' AND seq IN (2, 5)")
     with pytest.raises(StoreError):
         record.ledger.check()
-    (done,) = accept_head(record, [], reason="lost")
+    (done,) = accept_ledger_head(record, [], reason="lost")
     assert (done.seq, done.missing_rows, done.missing_configs) == (5, 2, 2)
     assert record.ledger.check() == 3 and record.ledger.append(a_trial(seed=50)) == 6
     assert record.ledger.check() == 4 and record.ledger.count(MARKET) == 6
@@ -139,26 +139,26 @@ def test_a_gap_that_the_record_itself_shows_is_accepted(record: Record) -> None:
         record.ledger.check()
 
 
-def test_there_must_be_something_to_accept_and_a_reason(record: Record) -> None:
+def test_there_must_be_something_to_accept_and_a_reason(record: TrackingStore) -> None:
     filled(record)
     with pytest.raises(StoreError, match="nothing to accept") as told:
-        accept_head(record, as_published(record), reason="why not")
+        accept_ledger_head(record, as_published(record), reason="why not")
     assert told.value.code == "STORE_CONFLICT"
     for reason in ("", "  ", "two\nlines"):
         with pytest.raises(ConfigError, match="reason"):
-            accept_head(record, [], reason=reason)
+            accept_ledger_head(record, [], reason=reason)
     assert record.ledger.epochs() == []
 
 
 @pytest.mark.parametrize("table", ["ledger_chain", "ledger_epochs", "market_fingerprints"])
 @pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET created_at = '2031-01-01T00:00:00.000Z'"])
-def test_what_the_ledger_rests_on_is_kept(record: Record, table: str, change: str) -> None:
+def test_what_the_ledger_rests_on_is_kept(record: TrackingStore, table: str, change: str) -> None:
     from assay.market.sources.synthetic import synthetic
 
     filled(record)
     said = as_published(record)
     cut(record, 3)
-    accept_head(record, said, reason="lost")
+    accept_ledger_head(record, said, reason="lost")
     record.markets.keep(synthetic(bars=50, seed=1))
     if (table, change[:6]) == ("market_fingerprints", "UPDATE"):
         change = "UPDATE {} SET last_at = first_at"
@@ -167,7 +167,7 @@ def test_what_the_ledger_rests_on_is_kept(record: Record, table: str, change: st
     assert told.value.code == "STORE_APPEND_ONLY"
 
 
-def test_heads_are_found_in_the_home_and_read_once(record: Record, run: int, tmp_path: Path) -> None:
+def test_heads_are_found_in_the_home_and_read_once(record: TrackingStore, run: int, tmp_path: Path) -> None:
     home = tmp_path / "home"
     blobs = Blobs(home / "artifacts")
     filled(record, 2)
@@ -186,12 +186,12 @@ def test_heads_are_found_in_the_home_and_read_once(record: Record, run: int, tmp
     page.write_text(f'<meta name="assay-ledger-head" content="{json.dumps(head).replace(chr(34), "&#34;")}">')
     record.artifacts.add(run, "evidence", blobs.path("1" * 64) / "run.json", metadata={"blob": "1" * 64})
     record.models.add(run, "p", verdict={"word": "GOLD", "head": head})
-    found = {each.where: each for each in published(record, home=home, artifacts=blobs.folder)}
+    found = {each.where: each for each in published_heads(record, home=home, artifacts=blobs.folder)}
     assert set(found) == {f"run {run}", "manifest.json of 222222222222…", "the page run_1.html", "model 1"}
     assert all(each.head == record.ledger.head([MARKET]) for each in found.values())
     assert [where for where, each in found.items() if each.own] == [f"run {run}"]
     (blobs.path("2" * 64) / "manifest.json").write_text("{}")  # nobody looks again, but for a check
-    assert len(published(record, home=home, artifacts=blobs.folder)) == 4
-    assert len(published(record, home=home, artifacts=blobs.folder, afresh=True)) == 3
+    assert len(published_heads(record, home=home, artifacts=blobs.folder)) == 4
+    assert len(published_heads(record, home=home, artifacts=blobs.folder, afresh=True)) == 3
     (home / KNOWN).write_text("damaged")
-    assert len(published(record, home=home, artifacts=blobs.folder)) == 3
+    assert len(published_heads(record, home=home, artifacts=blobs.folder)) == 3

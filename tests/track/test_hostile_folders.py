@@ -13,7 +13,7 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.track.blobs.manifest import LARGEST_MANIFEST
 from assay.track.blobs.reading import LARGEST
-from assay.track.loading import check
+from assay.track.loading import check_files
 from tests.track.models import Published, published
 
 
@@ -24,7 +24,7 @@ def kept(tmp_path: Path) -> Published:
 
 def refused(kept: Published) -> ArtifactError:
     with pytest.raises(ArtifactError) as told:
-        check(kept.row, kept.places)
+        check_files(kept.row, kept.places)
     return told.value
 
 
@@ -212,5 +212,5 @@ def test_a_disk_that_fails_is_no_verdict_on_the_model(kept: Published, monkeypat
 
     monkeypatch.setattr(os, "read", fails)
     with pytest.raises(StoreError, match="Input/output") as told:
-        check(kept.row, kept.places)
+        check_files(kept.row, kept.places)
     assert told.value.code == "STORE_IO"

@@ -13,9 +13,9 @@ from assay.kernel.spec import canonical
 from assay.track.blobs.envelope import Envelope, parsed
 from assay.track.blobs.manifest import parsed_manifest
 from assay.track.blobs.signature import Keys, demand_signature, signature_bytes
-from assay.track.loading import check
-from assay.track.loading.checking import opened
-from assay.track.loading.proof import Child
+from assay.track.loading import check_files
+from assay.track.loading.checking import read_verified
+from assay.track.loading.proof import LoadingSandbox
 from tests.track.models import Published, published
 
 OFFSETS = 200
@@ -41,13 +41,13 @@ def test_one_flipped_bit_of_any_file_is_found(kind: str, tmp_path: Path) -> None
         for flipped in flips(whole, draw):
             path.write_bytes(flipped)
             with pytest.raises(ArtifactError) as told:
-                check(kept.row, kept.places)
+                check_files(kept.row, kept.places)
             found, expected = sha256(flipped).hexdigest(), sha256(whole).hexdigest()
             assert told.value.code == "ARTIFACT_CORRUPT"
             assert all(word in told.value.message for word in (str(path), found, expected)), told.value
             count += 1
         path.write_bytes(whole)
-    check(kept.row, kept.places)
+    check_files(kept.row, kept.places)
     print(f"{count} flipped bits in the files of {kind}, {count} found")
 
 
@@ -122,10 +122,10 @@ def forged(parts: dict[str, bytes], name: str, data: bytes) -> dict[str, bytes]:
 @pytest.mark.parametrize(("kind", "times"), [("rules", 250), ("tiny", 250)])
 def test_mutations_of_parts_end_in_a_code_and_the_parent_lives(kind: str, times: int) -> None:
     draw, kept = random.Random(3), published(kind)
-    bytes_ = opened(kept.row, kept.places)
+    bytes_ = read_verified(kept.row, kept.places)
     count: dict[str, int] = {}
     died = 0
-    with Child() as child:
+    with LoadingSandbox() as child:
         for _ in range(times):
             name = draw.choice(sorted(bytes_.parts))
             parts = forged(dict(bytes_.parts), name, mutated(bytes_.parts[name], draw))

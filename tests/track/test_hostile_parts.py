@@ -17,22 +17,22 @@ from assay.kernel.spec import canonical
 from assay.testing.hostile import pickles, zipped
 from assay.track.loading import archives
 from assay.track.loading.archives import demand_archives
-from assay.track.loading.checking import opened
-from assay.track.loading.proof import Child
+from assay.track.loading.checking import read_verified
+from assay.track.loading.proof import LoadingSandbox
 from tests.track.models import published
 
 Parts = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
-def child() -> Iterator[Child]:
-    with Child() as one:
+def child() -> Iterator[LoadingSandbox]:
+    with LoadingSandbox() as one:
         yield one
 
 
 def parts_of(kind: str) -> tuple[Parts, Mapping[str, Any]]:
     kept = published(kind)
-    bytes_ = opened(kept.row, kept.places)
+    bytes_ = read_verified(kept.row, kept.places)
     return dict(bytes_.parts), bytes_.manifest["self_test"]
 
 
@@ -47,7 +47,7 @@ def sealed(parts: Parts) -> Parts:
     return parts | {name: canonical(document).encode() + b"\n"}
 
 
-def told(child: Child, kind: str, changes: Parts, *, seal: bool = True) -> ArtifactError:
+def told(child: LoadingSandbox, kind: str, changes: Parts, *, seal: bool = True) -> ArtifactError:
     parts, probes = parts_of(kind)
     forged = parts | changes
     with pytest.raises(ArtifactError) as error:
@@ -56,7 +56,7 @@ def told(child: Child, kind: str, changes: Parts, *, seal: bool = True) -> Artif
     return error.value
 
 
-def test_the_parts_as_they_are_load(child: Child) -> None:
+def test_the_parts_as_they_are_load(child: LoadingSandbox) -> None:
     for kind in ("tiny", "rules"):
         parts, probes = parts_of(kind)
         kind_of = published(kind).row["format"]
@@ -101,7 +101,7 @@ FOREST: dict[str, tuple[Callable[[Path], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", FOREST)
-def test_a_forest_that_was_forged(name: str, child: Child, tmp_path: Path) -> None:
+def test_a_forest_that_was_forged(name: str, child: LoadingSandbox, tmp_path: Path) -> None:
     make, code = FOREST[name]
     found = told(child, "tiny", {"random_forest.skops": make(tmp_path / "canary")})
     assert found.code == code, found
@@ -126,26 +126,26 @@ def text(old: str, new: str) -> bytes:
         ("end of trees", "end"),
     ],
 )
-def test_a_lightgbm_text_that_was_forged(old: str, new: str, child: Child) -> None:
+def test_a_lightgbm_text_that_was_forged(old: str, new: str, child: LoadingSandbox) -> None:
     assert told(child, "tiny", {"lightgbm.txt": text(old, new)}).code == "ARTIFACT_CORRUPT"
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"{L", b"[" * 1_000_000, b"{" * 1_000_000, b'{"learner":{}}', b"\0" * 99])
-def test_an_xgboost_file_that_was_forged(data: bytes, child: Child) -> None:
+def test_an_xgboost_file_that_was_forged(data: bytes, child: LoadingSandbox) -> None:
     assert told(child, "tiny", {"xgboost.ubj": data}).code == "ARTIFACT_CORRUPT"
 
 
 @pytest.mark.parametrize(
     "data", [b'{"a":' * 200_000, b"{L" + bytes(7) + b"\1a" + b"[" * 1_000_000], ids=["json", "ubj"]
 )
-def test_a_file_that_crashes_its_library_ends_the_child(data: bytes, child: Child) -> None:
+def test_a_file_that_crashes_its_library_ends_the_child(data: bytes, child: LoadingSandbox) -> None:
     found = told(child, "tiny", {"xgboost.ubj": data})
     assert (found.code, "ended by SIGSEGV" in found.message) == ("ARTIFACT_CORRUPT", True)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.6])
 @pytest.mark.parametrize("name", ["random_forest.skops", "xgboost.ubj", "lightgbm.txt"])
-def test_truncated_parts(name: str, share: float, child: Child) -> None:
+def test_truncated_parts(name: str, share: float, child: LoadingSandbox) -> None:
     whole = parts_of("tiny")[0][name]
     assert told(child, "tiny", {name: whole[: int(share * len(whole))]}).code.startswith("ARTIFACT_")
 
@@ -173,22 +173,22 @@ def rules(change: Callable[[dict[str, Any]], Any]) -> bytes:
         lambda d: d.update(format_version=2),
     ],
 )
-def test_rules_that_were_forged(change: Callable[[dict[str, Any]], Any], child: Child) -> None:
+def test_rules_that_were_forged(change: Callable[[dict[str, Any]], Any], child: LoadingSandbox) -> None:
     assert told(child, "rules", {"rules.json": rules(change)}).code.startswith("ARTIFACT_")
 
 
 @pytest.mark.parametrize("number", ["1e400", "NaN", "-Infinity"])
-def test_numbers_that_are_none(number: str, child: Child) -> None:
+def test_numbers_that_are_none(number: str, child: LoadingSandbox) -> None:
     raw = parts_of("rules")[0]["rules.json"].replace(b'"fast":5', b'"fast":' + number.encode())
     assert told(child, "rules", {"rules.json": raw}, seal=False).code == "ARTIFACT_CORRUPT"
 
 
-def test_rules_that_decide_otherwise_are_found_by_their_self_test(child: Child) -> None:
+def test_rules_that_decide_otherwise_are_found_by_their_self_test(child: LoadingSandbox) -> None:
     found = told(child, "rules", {"rules.json": rules(lambda d: d["params"].update(fast=6))})
     assert (found.code, "probe" in found.message) == ("ARTIFACT_SELFTEST", True)
 
 
-def test_an_ensemble_that_votes_otherwise_is_found_by_its_self_test(child: Child) -> None:
+def test_an_ensemble_that_votes_otherwise_is_found_by_its_self_test(child: LoadingSandbox) -> None:
     parts, _ = parts_of("tiny")
     document = json.loads(parts["ensemble.json"])
     document["votes"] = dict.fromkeys(document["votes"], 0.0) | {"lightgbm": 1.0}
@@ -197,7 +197,7 @@ def test_an_ensemble_that_votes_otherwise_is_found_by_its_self_test(child: Child
 
 
 @pytest.mark.parametrize("raw", [b"[" * 100_000, b"{}", b"", b"\xff", b"null"])
-def test_documents_that_are_none(raw: bytes, child: Child) -> None:
+def test_documents_that_are_none(raw: bytes, child: LoadingSandbox) -> None:
     for kind, name in (("rules", "rules.json"), ("tiny", "ensemble.json")):
         assert told(child, kind, {name: raw}, seal=False).code in ("ARTIFACT_CORRUPT", "ARTIFACT_VERSION")
 

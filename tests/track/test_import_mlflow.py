@@ -8,7 +8,7 @@ import pytest
 
 from assay.kernel.errors import AssayError, StoreError
 from assay.track.importing.mlflow import from_mlflow
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.rows import Row
 from tests.track.mirrored import There, a_run, mirror_of
 from tests.track.mlflow_server import same_environment
@@ -45,13 +45,13 @@ def laid(there: There, folder: Path) -> dict[str, str]:
     return {"whole": parent.info.run_id, "part": child.info.run_id, "going": going.info.run_id}
 
 
-def by_name(record: Record) -> dict[str, Row]:
+def by_name(record: TrackingStore) -> dict[str, Row]:
     return {row["name"]: row for row in record.experiments.recent()}
 
 
 @pytest.mark.mlflow
 @pytest.mark.slow
-def test_what_was_logged_there_is_here(record: Record, there: There, tmp_path: Path) -> None:
+def test_what_was_logged_there_is_here(record: TrackingStore, there: There, tmp_path: Path) -> None:
     ids = laid(there, tmp_path)
     done = from_mlflow(there.server.uri, record, experiments=[there.experiment])
     assert done.read == done.written == {"runs": 3, "parameters": 5, "points": 3, "artifacts": 1, "models": 2}
@@ -89,20 +89,20 @@ def test_what_was_logged_there_is_here(record: Record, there: There, tmp_path: P
 
 @pytest.mark.mlflow
 @pytest.mark.slow
-def test_what_was_mirrored_from_here_does_not_come_back(record: Record, there: There, tmp_path: Path) -> None:
+def test_what_was_mirrored_from_here_does_not_come_back(record: TrackingStore, there: There, tmp_path: Path) -> None:
     registry = shelf(record, tmp_path)
     publish(registry, record.experiments.get(a_run(record))["id"])
     mirror_of(record, there, tmp_path).once()
     done = from_mlflow(there.server.uri, record, experiments=[there.experiment])
     assert done.read["runs"] == done.read["models"] == 1 and set(done.written.values()) == {0}
-    with open_record(tmp_path / "other.db") as other:
+    with open_store(tmp_path / "other.db") as other:
         assert from_mlflow(there.server.uri, other, experiments=[there.experiment]).written["runs"] == 1
 
 
 @pytest.mark.mlflow
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The ``noload``")  # MLflow's own SQL
-def test_the_server_s_own_database(record: Record, there: There, tmp_path: Path) -> None:
+def test_the_server_s_own_database(record: TrackingStore, there: There, tmp_path: Path) -> None:
     laid(there, tmp_path)
     place = f"sqlite:///{there.server.folder / 'server.db'}"
     done = from_mlflow(place, record, experiments=[there.experiment])
@@ -113,7 +113,7 @@ def test_the_server_s_own_database(record: Record, there: There, tmp_path: Path)
 
 @pytest.mark.mlflow
 @pytest.mark.slow
-def test_an_experiment_that_is_not_there(record: Record, there: There) -> None:
+def test_an_experiment_that_is_not_there(record: TrackingStore, there: There) -> None:
     with pytest.raises(AssayError) as told:
         from_mlflow(there.server.uri, record, experiments=["nowhere"])
     assert told.value.code == "CONFIG_FIELD" and "Default" in told.value.message
@@ -121,7 +121,7 @@ def test_an_experiment_that_is_not_there(record: Record, there: There) -> None:
 
 @pytest.mark.mlflow
 @pytest.mark.slow
-def test_a_folder_of_the_file_store_is_only_read(record: Record, tmp_path: Path) -> None:
+def test_a_folder_of_the_file_store_is_only_read(record: TrackingStore, tmp_path: Path) -> None:
     with same_environment():
         from assay.track.mirror.server import client
 
@@ -140,7 +140,7 @@ def test_a_folder_of_the_file_store_is_only_read(record: Record, tmp_path: Path)
         assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
 
 
-def test_a_database_of_somebody_else_is_left_alone(record: Record, tmp_path: Path) -> None:
+def test_a_database_of_somebody_else_is_left_alone(record: TrackingStore, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     for place in (f"sqlite:///{tmp_path / 'record.db'}", str(tmp_path)):
         with pytest.raises(AssayError) as told:
@@ -152,14 +152,14 @@ def test_a_database_of_somebody_else_is_left_alone(record: Record, tmp_path: Pat
 @pytest.mark.parametrize(
     "uri", ["", "sqlite:///{}/gone.db", "{}/gone", "ftp://u:secret@h", "postgresql://u:secret@h/x"]
 )
-def test_places_that_are_none(record: Record, tmp_path: Path, uri: str) -> None:
+def test_places_that_are_none(record: TrackingStore, tmp_path: Path, uri: str) -> None:
     with pytest.raises(AssayError) as told:
         from_mlflow(uri.format(tmp_path / "far"), record)
     assert told.value.code == "CONFIG_FIELD" and "secret" not in told.value.message
     assert not (tmp_path / "far").exists()
 
 
-def test_a_server_that_is_away(record: Record) -> None:
+def test_a_server_that_is_away(record: TrackingStore) -> None:
     with same_environment(), pytest.raises(StoreError) as told:
         from_mlflow("http://127.0.0.1:9", record)
     assert told.value.code == "STORE_BUSY"

@@ -12,7 +12,7 @@ import pytest
 from assay.kernel.errors import AssayError
 from assay.track.importing.foreign import ForeignRun, Imported, add
 from assay.track.importing.optuna import from_optuna
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.rows import Row
 
 MARKET = "binance|BTC/USDT|1h"
@@ -32,10 +32,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    from assay.track.record import open_record
+def record(tmp_path: Path) -> Iterator[TrackingStore]:
+    from assay.track.record import open_store
 
-    with open_record(tmp_path / "record.db") as opened:
+    with open_store(tmp_path / "record.db") as opened:
         yield opened
 
 
@@ -67,13 +67,13 @@ def studied(place: str, *, trials: int = 5, name: str = "a study", direction: st
     return study
 
 
-def children(record: Record) -> dict[int, Row]:
+def children(record: TrackingStore) -> dict[int, Row]:
     """Runs of trials by number."""
     found = (row for row in record.experiments.recent(1_000) if row["parent_id"] is not None)
     return {row["metadata"]["optuna"]["number"]: row for row in found}
 
 
-def test_every_trial_is_a_run_with_what_it_tried(record: Record, place: str) -> None:
+def test_every_trial_is_a_run_with_what_it_tried(record: TrackingStore, place: str) -> None:
     study = studied(place)
     done = from_optuna(place, record)
     assert done == Imported({"studies": 1, "trials": 5, "points": 19}, {"studies": 1, "trials": 5, "points": 19}, {})
@@ -95,7 +95,7 @@ def test_every_trial_is_a_run_with_what_it_tried(record: Record, place: str) -> 
     assert whole["metadata"]["optuna"]["directions"] == ["maximize"]
 
 
-def test_a_second_time_only_what_is_new_is_written(record: Record, place: str) -> None:
+def test_a_second_time_only_what_is_new_is_written(record: TrackingStore, place: str) -> None:
     studied(place)
     from_optuna(place, record)
     before = len(record.experiments.recent(1_000))
@@ -106,20 +106,20 @@ def test_a_second_time_only_what_is_new_is_written(record: Record, place: str) -
     assert len(children(record)) == 7
 
 
-def test_of_two_imports_at_once_one_writes(record: Record) -> None:
+def test_of_two_imports_at_once_one_writes(record: TrackingStore) -> None:
     """Both have looked and found nothing; the second to write finds the first one's run."""
     run = ForeignRun("optuna", "k", "a run", "search", "completed", 1, 2, {})
     assert add(record, run) == add(record, run) and len(record.experiments.recent()) == 1
 
 
-def test_without_a_market_nothing_is_a_look_at_one(record: Record, place: str) -> None:
+def test_without_a_market_nothing_is_a_look_at_one(record: TrackingStore, place: str) -> None:
     studied(place)
     from_optuna(place, record)
     assert record.ledger.read() == []
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
-def test_with_a_market_every_trial_counts_there(record: Record, place: str, direction: str) -> None:
+def test_with_a_market_every_trial_counts_there(record: TrackingStore, place: str, direction: str) -> None:
     study = studied(place, direction=direction)
     done = from_optuna(place, record, market=MARKET)
     assert done.written["ledger"] == record.ledger.count(MARKET) == 5
@@ -133,13 +133,13 @@ def test_with_a_market_every_trial_counts_there(record: Record, place: str, dire
     assert from_optuna(place, record, market=MARKET).written["ledger"] == 0 and record.ledger.count(MARKET) == 5
 
 
-def test_a_market_named_later_is_counted_then(record: Record, place: str) -> None:
+def test_a_market_named_later_is_counted_then(record: TrackingStore, place: str) -> None:
     studied(place)
     from_optuna(place, record)
     assert from_optuna(place, record, market=MARKET).written == {"studies": 0, "trials": 0, "points": 0, "ledger": 5}
 
 
-def test_studies_by_name_and_trials_that_go_on(record: Record, place: str) -> None:
+def test_studies_by_name_and_trials_that_go_on(record: TrackingStore, place: str) -> None:
     studied(place, name="one")
     studied(place, name="two", trials=1).ask()
     import optuna
@@ -156,7 +156,7 @@ def test_studies_by_name_and_trials_that_go_on(record: Record, place: str) -> No
     assert told.value.code == "CONFIG_FIELD" and "three" in told.value.message
 
 
-def test_the_source_is_not_written_to(record: Record, place: str) -> None:
+def test_the_source_is_not_written_to(record: TrackingStore, place: str) -> None:
     studied(place)
     file = Path(place.removeprefix("sqlite:///"))
     before = hashlib.sha256(file.read_bytes()).hexdigest(), sorted(p.name for p in file.parent.glob("study*"))
@@ -164,7 +164,7 @@ def test_the_source_is_not_written_to(record: Record, place: str) -> None:
     assert (hashlib.sha256(file.read_bytes()).hexdigest(), sorted(p.name for p in file.parent.glob("study*"))) == before
 
 
-def test_two_objectives(record: Record, place: str) -> None:
+def test_two_objectives(record: TrackingStore, place: str) -> None:
     import optuna
 
     study = optuna.create_study(storage=storage_at(place), study_name="two", directions=["minimize", "maximize"])
@@ -174,7 +174,7 @@ def test_two_objectives(record: Record, place: str) -> None:
     assert record.metrics.last(row["id"]) == {"objective_0": 1.0, "objective_1": 2.0}
 
 
-def test_infinite_values_stay_what_they_are(record: Record, place: str) -> None:
+def test_infinite_values_stay_what_they_are(record: TrackingStore, place: str) -> None:
     import optuna
 
     study = optuna.create_study(storage=storage_at(place), study_name="odd", direction="maximize")
@@ -198,7 +198,7 @@ def test_infinite_values_stay_what_they_are(record: Record, place: str) -> None:
 )
 @pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
 def test_files_that_are_no_studies(
-    record: Record, tmp_path: Path, name: str, content: bytes | None, code: str, form: str
+    record: TrackingStore, tmp_path: Path, name: str, content: bytes | None, code: str, form: str
 ) -> None:
     path = tmp_path / name
     if content is not None:
@@ -212,14 +212,14 @@ def test_files_that_are_no_studies(
 
 
 @pytest.mark.parametrize("market", ["BTC/USDT", "binance|BTC/USDT", "BIN ANCE|BTC/USDT|1h", "binance|BTC/USDT|1hour"])
-def test_markets_that_are_none(record: Record, place: str, market: str) -> None:
+def test_markets_that_are_none(record: TrackingStore, place: str, market: str) -> None:
     with pytest.raises(AssayError) as told:
         from_optuna(place, record, market=market)
     assert told.value.code.startswith("CONFIG_")
 
 
 @pytest.mark.parametrize("storage", ["postgresql://h/x", "redis://h", "mysql://h/x"])
-def test_servers_are_not_read(record: Record, storage: str) -> None:
+def test_servers_are_not_read(record: TrackingStore, storage: str) -> None:
     with pytest.raises(AssayError) as told:
         from_optuna(storage, record)
     assert told.value.code == "CONFIG_FIELD"

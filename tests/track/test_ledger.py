@@ -12,13 +12,13 @@ from assay.kernel.errors import StoreError
 from assay.testing.record import MARKET, a_trial
 from assay.track.blobs.store import Blobs
 from assay.track.canonical import canonical
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.schema.ledger import TRIALS
 
 GUARDS = {"trials_no_update", "trials_no_delete", "trial_heads_grow", "trial_heads_stay"}
 
 
-def unguarded(record: Record, *statements: str) -> None:
+def unguarded(record: TrackingStore, *statements: str) -> None:
     """What an attacker with the file, or with the database owner's rights, could do."""
     with record.database.write() as connection:
         if connection.dialect.name == "sqlite":
@@ -31,20 +31,20 @@ def unguarded(record: Record, *statements: str) -> None:
             connection.exec_driver_sql(statement)
 
 
-def guarded(record: Record) -> None:
+def guarded(record: TrackingStore) -> None:
     """Undo `unguarded`, as far as appending needs it."""
     with record.database.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("ALTER TABLE trials ENABLE TRIGGER USER")
 
 
-def filled(record: Record, rows: int = 5) -> None:
+def filled(record: TrackingStore, rows: int = 5) -> None:
     run = record.experiments.start("a", "rules").id
     for seed in range(rows):
         record.ledger.append(a_trial(seed=seed), run)
 
 
-def test_the_chain_by_hand(record: Record) -> None:
+def test_the_chain_by_hand(record: TrackingStore) -> None:
     record.ledger.append(a_trial())
     record.ledger.append(a_trial(seed=8))
     first, second = record.ledger.read(MARKET)
@@ -66,7 +66,7 @@ def test_the_chain_by_hand(record: Record) -> None:
      {"returns": np.array([0.01, -0.02, 1e-9])}],
     ids=str,
 )  # fmt: skip
-def test_only_the_identical_trial_is_counted_once(record: Record, changed: dict[str, Any]) -> None:
+def test_only_the_identical_trial_is_counted_once(record: TrackingStore, changed: dict[str, Any]) -> None:
     assert record.ledger.append(a_trial()) == 1
     assert record.ledger.append(a_trial(score=9.0, params={"slow": 2.5, "fast": 3})) == 1
     assert record.ledger.append(a_trial(**changed)) == 2
@@ -80,7 +80,7 @@ SINCE_0004 = {
 }  # fmt: skip
 
 
-def test_what_a_look_is_comes_back(record: Record, tmp_path: Path) -> None:
+def test_what_a_look_is_comes_back(record: TrackingStore, tmp_path: Path) -> None:
     blobs = Blobs(tmp_path / "artifacts")
     record.ledger.append(a_trial(), blobs=blobs)
     record.ledger.append(a_trial(**SINCE_0004), blobs=blobs)
@@ -98,7 +98,7 @@ def test_what_a_look_is_comes_back(record: Record, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["identity", "recipe", "active_sha256", "intervals", "mean_exposure"])
-def test_a_look_cannot_be_made_one_of_before(record: Record, column: str) -> None:
+def test_a_look_cannot_be_made_one_of_before(record: TrackingStore, column: str) -> None:
     record.ledger.append(a_trial(**SINCE_0004))
     unguarded(record, f"UPDATE trials SET {column} = NULL")
     with pytest.raises(StoreError) as told:
@@ -106,7 +106,7 @@ def test_a_look_cannot_be_made_one_of_before(record: Record, column: str) -> Non
     assert told.value.code == "STORE_CORRUPT"
 
 
-def test_chains_are_apart(record: Record) -> None:
+def test_chains_are_apart(record: TrackingStore) -> None:
     panel = "binance|BTC/USDT|1h+binance|ETH/USDT|1h"
     assert [record.ledger.append(a_trial(market_key=key)) for key in (MARKET, panel, MARKET)] == [1, 1, 1]
     assert record.ledger.append(a_trial(n_configs=12, seed=1)) == 2
@@ -115,7 +115,7 @@ def test_chains_are_apart(record: Record) -> None:
     assert record.ledger.check() == 3
 
 
-def test_a_failed_trial_counts(record: Record) -> None:
+def test_a_failed_trial_counts(record: TrackingStore) -> None:
     failed = a_trial(state="failed", returns=np.empty(0), window=None, metrics={}, score=math.nan)
     assert record.ledger.append(failed) == 1
     (row,) = record.ledger.read(MARKET)
@@ -123,12 +123,12 @@ def test_a_failed_trial_counts(record: Record) -> None:
     assert record.ledger.count(MARKET) == record.ledger.check() == 1
 
 
-def test_minus_zero_holds(record: Record) -> None:
+def test_minus_zero_holds(record: TrackingStore) -> None:
     record.ledger.append(a_trial(score=-0.0, metrics={"sharpe": -0.0}))
     assert record.ledger.check() == 1
 
 
-def test_returns_are_kept_in_the_blobs(record: Record, tmp_path: Path) -> None:
+def test_returns_are_kept_in_the_blobs(record: TrackingStore, tmp_path: Path) -> None:
     blobs = Blobs(tmp_path / "artifacts")
     record.ledger.append(a_trial(), blobs=blobs)
     (row,) = record.ledger.read(MARKET)
@@ -158,7 +158,7 @@ def change_to(column: str) -> str:
 
 
 @pytest.mark.parametrize("column", [c.name for c in TRIALS.columns if c.name != "id"])
-def test_a_change_of_any_column_is_found(record: Record, column: str) -> None:
+def test_a_change_of_any_column_is_found(record: TrackingStore, column: str) -> None:
     filled(record)
     assert record.ledger.check() == 5
     unguarded(record, f"UPDATE trials SET {column} = {change_to(column)} WHERE seq = 3")
@@ -170,7 +170,7 @@ def test_a_change_of_any_column_is_found(record: Record, column: str) -> None:
 
 
 @pytest.mark.parametrize("cut", ["seq = 1", "seq = 3", "seq = 5", "seq >= 3", "seq > 0"])
-def test_missing_rows_are_found_and_still_counted(record: Record, cut: str) -> None:
+def test_missing_rows_are_found_and_still_counted(record: TrackingStore, cut: str) -> None:
     filled(record)
     record.ledger.append(a_trial(market_key="binance|ETH/USDT|1h"))
     unguarded(record, f"DELETE FROM trials WHERE market_key = '{MARKET}' AND {cut}")
@@ -186,7 +186,7 @@ def test_missing_rows_are_found_and_still_counted(record: Record, cut: str) -> N
     assert record.ledger.check("binance|ETH/USDT|1h") == 1
 
 
-def test_a_row_that_is_not_the_next_is_refused(record: Record, run: int) -> None:
+def test_a_row_that_is_not_the_next_is_refused(record: TrackingStore, run: int) -> None:
     filled(record, 2)
     names = ", ".join(c.name for c in TRIALS.columns if c.name not in ("id", "seq", "row_hash"))
     for seq, of in ((2, 1), (4, 2), (3, 1)):
@@ -207,7 +207,7 @@ def test_a_row_that_is_not_the_next_is_refused(record: Record, run: int) -> None
         "UPDATE trial_heads SET n_configs = 1, seq = seq + 1",
     ],
 )
-def test_a_head_does_not_go_back(record: Record, statement: str) -> None:
+def test_a_head_does_not_go_back(record: TrackingStore, statement: str) -> None:
     filled(record)
     with pytest.raises(StoreError) as told, record.database.write() as connection:
         connection.exec_driver_sql(statement)
@@ -219,7 +219,7 @@ def test_a_head_does_not_go_back(record: Record, statement: str) -> None:
     ["DELETE FROM trial_heads", "UPDATE trial_heads SET n_configs = 1", "UPDATE trial_heads SET seq = 4",
      f"UPDATE trial_heads SET row_hash = '{'f' * 64}'"],
 )  # fmt: skip
-def test_a_changed_head_is_found(record: Record, change: str) -> None:
+def test_a_changed_head_is_found(record: TrackingStore, change: str) -> None:
     filled(record)
     unguarded(record, change)
     with pytest.raises(StoreError) as told:
@@ -245,7 +245,7 @@ VALUES = (
     st.sampled_from(["sharpe", "kurtosis", "other"]),
 )
 def test_every_row_that_is_written_holds(
-    record: Record, params: dict[str, Any], score: float, seed: int, name: str
+    record: TrackingStore, params: dict[str, Any], score: float, seed: int, name: str
 ) -> None:
     record.ledger.append(a_trial(params=params, score=score, seed=seed, metrics={name: score}, duration_seconds=0.1))
     assert record.ledger.check() >= 1
@@ -263,8 +263,8 @@ record = open_record(sys.argv[1])
 for seed in range(25):
     record.ledger.append(a_trial(seed=seed + 100 * int(sys.argv[2])))
 """
-    open_record(place).close()
+    open_store(place).close()
     started = [subprocess.Popen([sys.executable, "-c", code, place, str(k)]) for k in range(2)]
     assert [process.wait(60) for process in started] == [0, 0]
-    with open_record(place) as record:
+    with open_store(place) as record:
         assert record.ledger.check() == record.ledger.count(MARKET) == 50

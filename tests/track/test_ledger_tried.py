@@ -11,7 +11,7 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.testing.record import MARKET, a_trial
 from assay.track.blobs.store import Blobs
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 
 SHARPE = np.array([0.1, np.nan, -0.2, 0.3])
 
@@ -37,7 +37,7 @@ def blobs(tmp_path: Path) -> Blobs:
 
 
 @pytest.fixture
-def filled(record: Record, blobs: Blobs) -> Record:
+def filled(record: TrackingStore, blobs: Blobs) -> TrackingStore:
     record.ledger.append(a_trial(), blobs=blobs)
     record.ledger.append(
         a_trial(n_configs=4, block=BLOCK, tops=TOPS, bars=2, params={"block": "x"}, tuning_method="grid"), blobs=blobs
@@ -47,7 +47,7 @@ def filled(record: Record, blobs: Blobs) -> Record:
     return record
 
 
-def test_every_configuration_comes_back(filled: Record, blobs: Blobs) -> None:
+def test_every_configuration_comes_back(filled: TrackingStore, blobs: Blobs) -> None:
     one, many, failed = filled.ledger.trials(MARKET, blobs=blobs)
     assert sum(map(len, (one, many, failed))) == filled.ledger.count(MARKET) == 6
     own = one.columns()
@@ -59,7 +59,7 @@ def test_every_configuration_comes_back(filled: Record, blobs: Blobs) -> None:
     assert list(many.columns(["sharpe", "nothing"])) == list(one.columns(["sharpe", "nothing"])) == ["sharpe"]
 
 
-def test_returns_of_the_best_come_back(filled: Record, blobs: Blobs) -> None:
+def test_returns_of_the_best_come_back(filled: TrackingStore, blobs: Blobs) -> None:
     one, many, failed = filled.ledger.trials(MARKET, blobs=blobs)
     np.testing.assert_array_equal(one.returns()[0], a_trial().returns)
     assert {place: each.tolist() for place, each in many.returns().items()} == {3: [0.01, 0.02], 0: [0.0, -0.01]}
@@ -67,7 +67,7 @@ def test_returns_of_the_best_come_back(filled: Record, blobs: Blobs) -> None:
     assert (many.row["n_obs"], many.row["n_configs"]) == (2, 4)
 
 
-def test_nothing_is_read_before_it_is_asked_for(filled: Record, blobs: Blobs) -> None:
+def test_nothing_is_read_before_it_is_asked_for(filled: TrackingStore, blobs: Blobs) -> None:
     shutil.rmtree(blobs.folder)
     one, many, _ = filled.ledger.trials(MARKET, blobs=blobs)
     assert len(one.columns()["score"]) == 1
@@ -77,7 +77,7 @@ def test_nothing_is_read_before_it_is_asked_for(filled: Record, blobs: Blobs) ->
         assert caught.value.code == "ARTIFACT_GONE"
 
 
-def test_a_block_of_another_length_is_refused(record: Record, blobs: Blobs) -> None:
+def test_a_block_of_another_length_is_refused(record: TrackingStore, blobs: Blobs) -> None:
     record.ledger.append(a_trial(n_configs=5, block=BLOCK, bars=2), blobs=blobs)
     (many,) = record.ledger.trials(MARKET, blobs=blobs)
     with pytest.raises(ArtifactError) as caught:
@@ -87,12 +87,12 @@ def test_a_block_of_another_length_is_refused(record: Record, blobs: Blobs) -> N
         next(record.ledger.trials(MARKET)).columns()
 
 
-def test_rows_of_one_run(filled: Record, run: int) -> None:
+def test_rows_of_one_run(filled: TrackingStore, run: int) -> None:
     filled.ledger.append(a_trial(seed=11), run)
     assert [each.row["seed"] for each in filled.ledger.trials(experiment_id=run)] == [11]
 
 
-def test_a_trial_is_found_and_not_added(filled: Record, blobs: Blobs) -> None:
+def test_a_trial_is_found_and_not_added(filled: TrackingStore, blobs: Blobs) -> None:
     assert filled.ledger.find(a_trial()) == 1
     assert filled.ledger.find(a_trial(seed=12)) is None
     assert filled.ledger.count(MARKET) == 6

@@ -14,7 +14,7 @@ from assay.track.blobs.store import Blobs
 from assay.track.canonical import canonical
 from assay.track.importing.legacy import from_legacy
 from assay.track.importing.relic import COLUMNS
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from tests.track.legacy_file import awkward, raw, reference
 from tests.track.test_relics import rows_of
 
@@ -24,11 +24,11 @@ def old(tmp_path: Path) -> Path:
     return reference(tmp_path / "experiments.db")
 
 
-def series(record: Record, name: str, run: int = 1) -> list[tuple[Any, ...]]:
+def series(record: TrackingStore, name: str, run: int = 1) -> list[tuple[Any, ...]]:
     return [(row["episode"], row["value"], row["split"], row["phase"]) for row in record.metrics.read(run, name=name)]
 
 
-def test_the_reference_shape(old: Path, record: Record, place: str) -> None:
+def test_the_reference_shape(old: Path, record: TrackingStore, place: str) -> None:
     before = old.read_bytes()
     done = from_legacy(old, place)
     assert old.read_bytes() == before and not done.known and done.runs == [1]
@@ -79,7 +79,7 @@ def test_a_dry_run_touches_nothing(old: Path, tmp_path: Path) -> None:
     assert done.written["metrics"] == 384 and not (tmp_path / "none.db").exists()
 
 
-def test_what_is_odd_is_kept_and_told(tmp_path: Path, record: Record, place: str) -> None:
+def test_what_is_odd_is_kept_and_told(tmp_path: Path, record: TrackingStore, place: str) -> None:
     blobs = Blobs(tmp_path / "artifacts")
     done = from_legacy(awkward(tmp_path / "old.db"), place, blobs=blobs)
     wanted = {"running": 1, "unknown_status": 1, "name": 2, "orphan": 2, "parameter_twice": 1, "dates_reversed": 1,
@@ -129,7 +129,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("fault", "code", "said"), BROKEN.values(), ids=BROKEN.keys())
 def test_a_fault_is_named_and_nothing_is_written(
-    old: Path, record: Record, place: str, fault: str, code: str, said: str
+    old: Path, record: TrackingStore, place: str, fault: str, code: str, said: str
 ) -> None:
     with sqlite3.connect(old) as held:
         held.execute(fault)
@@ -155,7 +155,7 @@ def test_what_is_no_old_database_is_refused(tmp_path: Path, place: str) -> None:
         assert told.value.code == code
 
 
-def test_tables_that_are_not_there_are_empty(old: Path, record: Record, place: str) -> None:
+def test_tables_that_are_not_there_are_empty(old: Path, record: TrackingStore, place: str) -> None:
     with sqlite3.connect(old) as held:
         held.execute("DROP TABLE regime_analysis")
         held.execute("DROP TABLE hyperparameters")
@@ -166,12 +166,12 @@ def test_tables_that_are_not_there_are_empty(old: Path, record: Record, place: s
 
 @pytest.mark.slow
 def test_two_imports_at_once_are_one(old: Path, place: str) -> None:
-    open_record(place).close()
+    open_store(place).close()
     code = "import sys; from pathlib import Path; from assay.track.importing.legacy import from_legacy as f; "
     code += "f(Path(sys.argv[1]), sys.argv[2])"
     started = [subprocess.Popen([sys.executable, "-c", code, str(old), place]) for _ in range(2)]
     assert [process.wait(60) for process in started] == [0, 0]
-    with open_record(place) as record:
+    with open_store(place) as record:
         assert len(record.experiments.recent()) == 1
 
 

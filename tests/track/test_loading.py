@@ -8,7 +8,7 @@ import pytest
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ArtifactError
 from assay.kernel.panel import Panel
-from assay.track.loading import check, load, load_document
+from assay.track.loading import check_files, load_document, load_model
 from tests.track.models import Published, published, publishing
 
 
@@ -18,8 +18,8 @@ def kept(request: pytest.FixtureRequest) -> Published:
 
 
 def test_what_is_loaded_decides_alike(kept: Published) -> None:
-    check(kept.row, kept.places)
-    model = load(kept.row, kept.places)
+    check_files(kept.row, kept.places)
+    model = load_model(kept.row, kept.places)
     (expected,), (found,) = kept.model.decide(kept.panel).values(), model.decide(kept.panel).values()
     for name in ("target", "stop", "take", "hold"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
@@ -49,15 +49,15 @@ def test_half_of_the_probes_act(kept: Published) -> None:
 def test_a_model_without_self_test_rows_is_not_loaded(tmp_path: Path) -> None:
     plain = published("rules")
     bare = publishing(plain.model, plain.panel, "rules", tmp_path, self_test={})
-    check(bare.row, bare.places)
+    check_files(bare.row, bare.places)
     with pytest.raises(ArtifactError, match="no self-test rows") as told:
-        load(bare.row, bare.places)
+        load_model(bare.row, bare.places)
     assert told.value.code == "ARTIFACT_SELFTEST"
 
 
 def test_a_model_that_answers_nothing_on_its_probes_is_refused(tmp_path: Path) -> None:
     """NaN where a decision was stored is a difference, not a match."""
-    from assay.track.loading.selftest import demand_alike, self_test
+    from assay.track.loading.selftest import demand_alike, golden_outputs
 
     class Silent:
         lookback = published("rules").model.lookback
@@ -68,7 +68,7 @@ def test_a_model_that_answers_nothing_on_its_probes_is_refused(tmp_path: Path) -
         def save(self, folder: Path) -> None:
             raise AssertionError
 
-    told = self_test(published("rules").model, published("rules").panel.one)
+    told = golden_outputs(published("rules").model, published("rules").panel.one)
     with pytest.raises(ArtifactError, match=r"probe \d: target in row \d+ is nan") as refused:
         demand_alike(Silent(), told, tolerance=0.0, where="x")
     assert refused.value.code == "ARTIFACT_SELFTEST"

@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ArtifactError, ConfigError
-from assay.track.loading import load, proof
-from assay.track.loading.checking import opened
-from assay.track.loading.proof import Child
+from assay.track.loading import load_model, proof
+from assay.track.loading.checking import read_verified
+from assay.track.loading.proof import LoadingSandbox
 from tests.track.models import Published, published
 
 
-def proved(kept: Published, child: Child, strategy: Path | None = None) -> None:
-    bytes_ = opened(kept.row, kept.places)
+def proved(kept: Published, child: LoadingSandbox, strategy: Path | None = None) -> None:
+    bytes_ = read_verified(kept.row, kept.places)
     told = bytes_.manifest["self_test"]
     child.prove(bytes_.parts, told, kind=kept.row["format"], where="the model", strategy=strategy)
 
 
 @pytest.fixture(scope="module")
-def child() -> Iterator[Child]:
-    with Child() as one:
+def child() -> Iterator[LoadingSandbox]:
+    with LoadingSandbox() as one:
         yield one
 
 
@@ -39,7 +39,7 @@ def child() -> Iterator[Child]:
         ("import os\nos.fork()", "may not call os.fork"),
     ],
 )
-def test_what_dies_in_the_child_is_named(body: str, words: str, tmp_path: Path, child: Child) -> None:
+def test_what_dies_in_the_child_is_named(body: str, words: str, tmp_path: Path, child: LoadingSandbox) -> None:
     hostile = tmp_path / "hostile.py"
     hostile.write_text(body)
     with pytest.raises((ArtifactError, ConfigError)) as told:
@@ -52,12 +52,12 @@ def test_what_dies_in_the_child_is_named(body: str, words: str, tmp_path: Path, 
 def test_what_hangs_is_ended(tmp_path: Path) -> None:
     hostile = tmp_path / "hostile.py"
     hostile.write_text("while True: pass")
-    with Child(seconds=2) as child, pytest.raises(ArtifactError, match="within 2 s") as told:
+    with LoadingSandbox(seconds=2) as child, pytest.raises(ArtifactError, match="within 2 s") as told:
         proved(published("rules"), child, hostile)
     assert told.value.code == "ARTIFACT_CORRUPT"
 
 
-def test_the_one_after_the_dead_is_loaded(tmp_path: Path, child: Child) -> None:
+def test_the_one_after_the_dead_is_loaded(tmp_path: Path, child: LoadingSandbox) -> None:
     hostile = tmp_path / "hostile.py"
     hostile.write_text("import os\nos._exit(3)")
     with pytest.raises(ArtifactError, match="exit status 3"):
@@ -72,7 +72,7 @@ def test_the_parent_does_not_touch_what_killed_the_child(tmp_path: Path) -> None
         f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).open('a').write('x')\nimport os\nos._exit(1)"
     )
     with pytest.raises(ArtifactError, match="exit status 1"):
-        load(published("rules").row, published("rules").places, strategy=hostile)
+        load_model(published("rules").row, published("rules").places, strategy=hostile)
     assert (tmp_path / "ran").read_text() == "x"
 
 
@@ -80,7 +80,7 @@ def test_the_child_has_no_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("ASSAY_SECRET_CANARY", "s3cret")
     told = tmp_path / "told.py"
     told.write_text("import os\nraise ValueError(sorted(os.environ))")
-    with Child() as child, pytest.raises(ConfigError) as error:
+    with LoadingSandbox() as child, pytest.raises(ConfigError) as error:
         proved(published("rules"), child, told)
     assert "PYTHONPATH" in error.value.message
     assert "CANARY" not in error.value.message
@@ -89,14 +89,14 @@ def test_the_child_has_no_environment(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_what_the_child_answers_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, words in (("this", "answered"), ("no.such.module", "exit status 1")):
         monkeypatch.setattr(proof, "_MODULE", module)
-        with Child() as child, pytest.raises(ArtifactError, match=words) as told:
+        with LoadingSandbox() as child, pytest.raises(ArtifactError, match=words) as told:
             proved(published("rules"), child)
         assert told.value.code == "ARTIFACT_CORRUPT"
 
 
 @pytest.mark.slow
 def test_a_model_that_wants_too_much_memory_is_refused() -> None:
-    with Child(memory=400 << 20) as child, pytest.raises(ArtifactError) as told:
+    with LoadingSandbox(memory=400 << 20) as child, pytest.raises(ArtifactError) as told:
         proved(published("ensemble"), child)
     assert told.value.code == "ARTIFACT_CORRUPT"
 

@@ -15,8 +15,8 @@ from assay.kernel.errors import ArtifactError
 from assay.market.sources.synthetic import synthetic
 from assay.runs.own_features import model_features
 from assay.track.blobs.manifest import FEATURES_PART, parsed_manifest
-from assay.track.loading import check, load
-from assay.track.loading.checking import opened
+from assay.track.loading import check_files, load_model
+from assay.track.loading.checking import read_verified
 from assay.track.mirror.pyfunc import CandleModel
 from tests.track.models import Published, published, publishing
 
@@ -54,11 +54,11 @@ def carried(folder: Path, source: bytes | None, *, sha256: str = "", name: str =
 
 def test_loading_runs_nothing_and_computing_runs_the_file(tmp_path: Path) -> None:
     made = carried(tmp_path, SOURCE)
-    check(made.row, made.places)
+    check_files(made.row, made.places)
     assert not hasattr(sys, "own_features_were_run")
-    load(made.row, made.places)
+    load_model(made.row, made.places)
     assert not hasattr(sys, "own_features_were_run")
-    with model_features(opened(made.row, made.places), "model x") as own:
+    with model_features(read_verified(made.row, made.places), "model x") as own:
         assert own is not None and own.name == "my.py" and list(own.columns) == ["my_own"]
         bars = synthetic(bars=50, seed=1)
         assert np.array_equal(table(bars, ["my_own"], own=own.columns).values[:, 0], bars.low / bars.high)
@@ -69,16 +69,16 @@ def test_loading_runs_nothing_and_computing_runs_the_file(tmp_path: Path) -> Non
 def test_a_model_without_the_file_that_it_needs_is_refused(tmp_path: Path, source: bytes | None, text: str) -> None:
     made = carried(tmp_path, source)
     with pytest.raises(ArtifactError, match=text) as refused:
-        check(made.row, made.places)
+        check_files(made.row, made.places)
     assert refused.value.code == "ARTIFACT_FEATURES" and "--features-file" in refused.value.hint
 
 
 def test_imported_columns_load_and_cannot_be_computed(tmp_path: Path) -> None:
     made = carried(tmp_path, None, name="")
-    load(made.row, made.places)
+    load_model(made.row, made.places)
     with (
         pytest.raises(ArtifactError, match="their source was not kept") as refused,
-        model_features(opened(made.row, made.places), "model x"),
+        model_features(read_verified(made.row, made.places), "model x"),
     ):
         pass
     assert refused.value.code == "ARTIFACT_FEATURES"
@@ -86,7 +86,7 @@ def test_imported_columns_load_and_cannot_be_computed(tmp_path: Path) -> None:
 
 def test_a_model_of_assays_own_columns_needs_no_file() -> None:
     made = published("tiny")
-    with model_features(opened(made.row, made.places), "model x") as own:
+    with model_features(read_verified(made.row, made.places), "model x") as own:
         assert own is None
 
 

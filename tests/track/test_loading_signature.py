@@ -8,7 +8,7 @@ import pytest
 
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.track.blobs.signature import Keys, read_keys
-from assay.track.loading import check
+from assay.track.loading import check_files
 from tests.track.models import Published, published, publishing
 
 KEYS = Keys("new", {"new": b"n" * 32, "old": b"o" * 32})
@@ -22,7 +22,7 @@ def signed(tmp_path: Path) -> Published:
 
 def told(kept: Published, keys: Keys | None, **row: object) -> ArtifactError:
     with pytest.raises(ArtifactError) as error:
-        check(kept.row | row, replace(kept.places, keys=keys))
+        check_files(kept.row | row, replace(kept.places, keys=keys))
     return error.value
 
 
@@ -34,7 +34,7 @@ def test_what_was_signed_is_accepted(signed: Published) -> None:
     assert signed.row["signature_key_id"] == "new"
     assert set(json.loads(sidecar(signed).read_bytes())) == {"key_id", "mac", "manifest_mac"}
     for keys in (KEYS, None, replace(KEYS, current="old", required=True)):
-        check(signed.row, replace(signed.places, keys=keys))
+        check_files(signed.row, replace(signed.places, keys=keys))
 
 
 def test_the_mac_is_over_key_path_and_bytes(signed: Published) -> None:
@@ -55,7 +55,7 @@ def test_a_missing_signature(signed: Published) -> None:
     sidecar(signed).unlink()
     assert "signed by key 'new'" in told(signed, KEYS).message
     assert told(signed, replace(KEYS, required=True), signature_key_id=None).code == "ARTIFACT_UNSIGNED"
-    check(signed.row | {"signature_key_id": None}, replace(signed.places, keys=KEYS))
+    check_files(signed.row | {"signature_key_id": None}, replace(signed.places, keys=KEYS))
 
 
 def test_a_signature_of_another_file_is_refused(signed: Published) -> None:
@@ -83,7 +83,7 @@ def test_who_may_write_row_and_files_still_lacks_the_key(signed: Published, tmp_
     other.folder.rename(signed.places.artifacts / other.folder.name)
     kept = ("manifest_sha256", "content_sha256", "checkpoint_size_mb", "metadata")
     forged = replace(signed, row=signed.row | {key: other.row[key] for key in kept})
-    check(forged.row, replace(forged.places, keys=None))
+    check_files(forged.row, replace(forged.places, keys=None))
     assert told(forged, KEYS).code == "ARTIFACT_BAD_SIGNATURE"
 
 

@@ -9,8 +9,8 @@ from assay.app import context
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import TrainSpec
 from assay.market.sources.synthetic import synthetic
-from assay.runs.history import bare, history
-from assay.track.loading import check, load
+from assay.runs.history import bare, load_history
+from assay.track.loading import check_files, load_model
 from tests.doors.commands import SMALL, TREES, told
 from tests.doors.test_strategies import own
 
@@ -34,13 +34,13 @@ def test_a_global_ensemble_is_a_model_a_symbol(home: Path) -> None:
     opened, _ = context(home=home)
     spec = TrainSpec(exchange="synthetic", symbols=SYMBOLS, timeframe="1h", features="mini5")
     bars = [opened.candles.read(instrument) for instrument in spec.instruments]
-    panel = history(spec, bars).panel
+    panel = load_history(spec, bars).panel
     loaded = {}
     for symbol, model_id in trained["model_ids"].items():
         row = opened.record.models.get(model_id)
-        check(row, opened.places)
+        check_files(row, opened.places)
         assert (row["symbol"], row["metadata"]["features"]) == (symbol, list(panel[symbol].names))
-        loaded[symbol] = load(row, opened.places).decide(panel)
+        loaded[symbol] = load_model(row, opened.places).decide(panel)
     opened.record.close()
     for symbol in SYMBOLS:  # one model behind two rows
         np.testing.assert_array_equal(loaded[SYMBOLS[0]][symbol].target, loaded[SYMBOLS[1]][symbol].target)
@@ -54,10 +54,10 @@ def test_a_rule_of_the_users_own_needs_its_file(home: Path, tmp_path: Path) -> N
     opened, _ = context(home=home)
     row = opened.record.models.get(found["model_id"])
     with pytest.raises(ArtifactError, match="give its file") as refused:
-        load(row, opened.places)
+        load_model(row, opened.places)
     assert refused.value.code == "ARTIFACT_STRATEGY"
     bars = opened.candles.read(TrainSpec(exchange="synthetic", symbols=SYMBOLS[:1], timeframe="1h").instruments[0])
-    (decided,) = load(row, opened.places, strategy=file).decide(bare([bars]).panel).values()
+    (decided,) = load_model(row, opened.places, strategy=file).decide(bare([bars]).panel).values()
     opened.record.close()
     assert len(decided) == len(bars)
     assert np.nan_to_num(decided.target).any()

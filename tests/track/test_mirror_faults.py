@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from assay.track.blobs.store import Blobs
-from assay.track.mirror.delivery import Delivered, Mirror
-from assay.track.mirror.server import Server
-from assay.track.mirror.waiting import Waiting
-from assay.track.record import Record
+from assay.track.mirror.delivery import Delivered, MirrorWorker
+from assay.track.mirror.server import TrackingServer
+from assay.track.mirror.waiting import OutboxTopic
+from assay.track.record import TrackingStore
 from tests.track.mirrored import IN_A_FILE, NAME, There, a_run
 from tests.track.mlflow_server import line_to
 from tests.track.shelf import audited, publish, shelf
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.mlflow, pytest.mark.slow, IN_A_FILE]
 
 
 def test_nothing_is_double_when_the_mirror_dies_before_it_has_marked(
-    record: Record, mirror: Mirror, there: There, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: TrackingStore, mirror: MirrorWorker, there: There, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = shelf(record, tmp_path)
     run = record.experiments.start("a run", "rules").id
@@ -37,7 +37,7 @@ def test_nothing_is_double_when_the_mirror_dies_before_it_has_marked(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Waiting, "done", killed)
+        patched.setattr(OutboxTopic, "done", killed)
         for _ in range(3):
             with pytest.raises(KeyboardInterrupt):
                 mirror.once()
@@ -61,7 +61,13 @@ CUTS: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("call", "when"), CUTS)
 def test_nothing_is_double_when_an_answer_is_lost(
-    record: Record, mirror: Mirror, there: There, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, when: str
+    record: TrackingStore,
+    mirror: MirrorWorker,
+    there: There,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    when: str,
 ) -> None:
     """The server did it, and we never heard; or it never came there."""
     from mlflow import MlflowClient
@@ -80,17 +86,17 @@ def test_nothing_is_double_when_an_answer_is_lost(
     with monkeypatch.context() as patched:
         patched.setattr(MlflowClient, call, lost)
         assert "the line went dead" in mirror.once(early=True).away
-    assert mirror.once(early=True).away == "" and Waiting(record.database).state()["waiting"] == 0
+    assert mirror.once(early=True).away == "" and OutboxTopic(record.database).state()["waiting"] == 0
     (found,) = there.runs()
     assert there.history(found.info.run_id, "val/loss") == [(1 / (n + 1), n) for n in range(3)]
     assert found.info.status == "FINISHED"
     assert len(there.versions()) == 1 and there.aliases() == {"champion": "1"}
 
 
-def test_two_runs_of_a_lost_answer_become_one(record: Record, mirror: Mirror, there: There) -> None:
+def test_two_runs_of_a_lost_answer_become_one(record: TrackingStore, mirror: MirrorWorker, there: There) -> None:
     """A slow server may make the run after we have asked again: the later one goes to the bin."""
     run = record.experiments.start("a run", "rules")
-    server = Server(there.server.uri, there.experiment)
+    server = TrackingServer(there.server.uri, there.experiment)
     first = server.create_run("a run", 1, {"assay.run_id": run.run_id})
     second = server.create_run("a run", 2, {"assay.run_id": run.run_id})
     record.experiments.finish(run)
@@ -99,7 +105,9 @@ def test_two_runs_of_a_lost_answer_become_one(record: Record, mirror: Mirror, th
     assert stages == {first.info.run_id: "active", second.info.run_id: "deleted"}
 
 
-def test_a_run_that_somebody_deleted_there_stays_deleted(record: Record, mirror: Mirror, there: There) -> None:
+def test_a_run_that_somebody_deleted_there_stays_deleted(
+    record: TrackingStore, mirror: MirrorWorker, there: There
+) -> None:
     run = record.experiments.start("a run", "rules")
     mirror.once()
     there.client.delete_run(there.runs()[0].info.run_id)
@@ -109,7 +117,7 @@ def test_a_run_that_somebody_deleted_there_stays_deleted(record: Record, mirror:
 
 
 def test_the_same_market_of_two_exchanges_is_two_registered_models(
-    record: Record, mirror: Mirror, there: There, tmp_path: Path
+    record: TrackingStore, mirror: MirrorWorker, there: There, tmp_path: Path
 ) -> None:
     import sqlalchemy as sa
 
@@ -128,12 +136,12 @@ def test_the_same_market_of_two_exchanges_is_two_registered_models(
 
 
 def test_what_happened_while_the_server_was_away_is_caught_up(
-    record: Record, there: There, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: TrackingStore, there: There, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("assay.track.mirror.server.SECONDS", 1)
-    waiting = Waiting(record.database)
+    waiting = OutboxTopic(record.database)
     with line_to(there.server) as line:
-        mirror = Mirror(record, Server(line.uri, there.experiment), Blobs(tmp_path))
+        mirror = MirrorWorker(record, TrackingServer(line.uri, there.experiment), Blobs(tmp_path))
         a_run(record)
         assert mirror.once() == Delivered(2, 0, "")
         for away in (line.cut, lambda: (line.up(), line.dead())):
@@ -173,7 +181,7 @@ with open_record(sys.argv[1]) as record:
 """
 
 
-def test_a_mirror_that_is_killed_leaves_nothing_double(record: Record, there: There, tmp_path: Path) -> None:
+def test_a_mirror_that_is_killed_leaves_nothing_double(record: TrackingStore, there: There, tmp_path: Path) -> None:
     """Kill -9 right after the n-th answer, before anything was marked."""
     registry = shelf(record, tmp_path)
     for _ in range(3):
@@ -183,7 +191,7 @@ def test_a_mirror_that_is_killed_leaves_nothing_double(record: Record, there: Th
     codes = [
         subprocess.run([sys.executable, "-c", WORKER, *places, str(n)], check=False).returncode for n in (4, 9, 16, 999)
     ]
-    assert codes == [-signal.SIGKILL] * 3 + [0] and Waiting(record.database).state()["waiting"] == 0
+    assert codes == [-signal.SIGKILL] * 3 + [0] and OutboxTopic(record.database).state()["waiting"] == 0
     runs = there.runs()
     assert len(runs) == 3 and len(there.versions()) == 3
     for run in runs:

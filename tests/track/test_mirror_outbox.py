@@ -13,28 +13,28 @@ import time_machine
 from assay.kernel.errors import ConfigError, StoreError
 from assay.track.experiments import Run
 from assay.track.mirror import spelling
-from assay.track.mirror.address import checked_address, redacted
+from assay.track.mirror.address import check_uri, redact
 from assay.track.mirror.alone import alone
-from assay.track.mirror.backlog import tell_everything
+from assay.track.mirror.backlog import backfill
 from assay.track.mirror.delivery import _grouped
-from assay.track.mirror.waiting import Waiting
-from assay.track.outbox import announce
-from assay.track.record import Record, open_record
+from assay.track.mirror.waiting import OutboxTopic
+from assay.track.outbox import enqueue
+from assay.track.record import TrackingStore, open_store
 from assay.track.rows import Row
 from assay.track.schema.runs import EXPERIMENTS
 from assay.track.schema.service import OUTBOX
 
 
-def outbox(record: Record) -> list[Row]:
+def outbox(record: TrackingStore) -> list[Row]:
     with record.database.read() as connection:
         return [dict(row) for row in connection.execute(sa.select(OUTBOX).order_by(OUTBOX.c.id)).mappings()]
 
 
-def keys(record: Record) -> list[str]:
+def keys(record: TrackingStore) -> list[str]:
     return [row["dedup_key"] for row in outbox(record)]
 
 
-def test_a_run_tells_of_its_begin_and_its_end_once(record: Record) -> None:
+def test_a_run_tells_of_its_begin_and_its_end_once(record: TrackingStore) -> None:
     run = record.experiments.start("a run", "rules")
     assert keys(record) == [f"run:{run.run_id}:running"]
     record.experiments.finish(run, "failed")
@@ -43,14 +43,14 @@ def test_a_run_tells_of_its_begin_and_its_end_once(record: Record) -> None:
     assert outbox(record)[0]["payload"] == {"kind": "run", "run_id": run.run_id}
 
 
-def test_what_is_undone_is_not_told(record: Record) -> None:
+def test_what_is_undone_is_not_told(record: TrackingStore) -> None:
     with pytest.raises(ZeroDivisionError), record.together():
         record.experiments.start("a run", "rules")
         raise ZeroDivisionError
     assert keys(record) == []
 
 
-def test_a_crash_and_a_run_that_lives_on_are_told(record: Record) -> None:
+def test_a_crash_and_a_run_that_lives_on_are_told(record: TrackingStore) -> None:
     run = record.experiments.start("a run", "rules")
     owner = record.experiments.get(run)["owner"]
 
@@ -67,29 +67,29 @@ def test_a_crash_and_a_run_that_lives_on_are_told(record: Record) -> None:
 
 
 def test_without_a_mirror_no_row_is_written(place: str) -> None:
-    with open_record(place) as record:
+    with open_store(place) as record:
         record.experiments.finish(record.experiments.start("a run", "rules"))
         assert keys(record) == []
 
 
 def test_what_was_there_before_is_told_when_it_is_asked_for(place: str) -> None:
-    with open_record(place) as record:
+    with open_store(place) as record:
         run = record.experiments.start("a run", "rules")
         record.experiments.finish(run)
-    with open_record(place, tells=("mlflow",)) as record:
-        assert tell_everything(record.database) == 1 and tell_everything(record.database) == 0
+    with open_store(place, tells=("mlflow",)) as record:
+        assert backfill(record.database) == 1 and backfill(record.database) == 0
         assert keys(record) == [f"run:{run.run_id}:completed"]
 
 
-def leave(record: Record, *names: str) -> list[Row]:
+def leave(record: TrackingStore, *names: str) -> list[Row]:
     with record.database.write() as connection:
         for name in names:
-            announce(connection, "run", name, run_id=name)
-    return Waiting(record.database).due(early=True)
+            enqueue(connection, "run", name, run_id=name)
+    return OutboxTopic(record.database).due(early=True)
 
 
-def test_who_fails_waits_longer_and_longer_up_to_five_minutes(record: Record) -> None:
-    waiting = Waiting(record.database)
+def test_who_fails_waits_longer_and_longer_up_to_five_minutes(record: TrackingStore) -> None:
+    waiting = OutboxTopic(record.database)
     leave(record, "a")
     waits = []
     for _ in range(12):
@@ -100,8 +100,8 @@ def test_who_fails_waits_longer_and_longer_up_to_five_minutes(record: Record) ->
     assert waiting.state()["last_error"] == "no" and waiting.state()["attempts"] == 12
 
 
-def test_one_that_fails_does_not_hold_up_the_rest_but_a_server_that_is_away_does(record: Record) -> None:
-    waiting = Waiting(record.database)
+def test_one_that_fails_does_not_hold_up_the_rest_but_a_server_that_is_away_does(record: TrackingStore) -> None:
+    waiting = OutboxTopic(record.database)
     first, *_ = leave(record, "a", "b")
     waiting.failed(first, "refused")
     assert [row["dedup_key"] for row in waiting.due()] == ["run:b"]
@@ -109,8 +109,8 @@ def test_one_that_fails_does_not_hold_up_the_rest_but_a_server_that_is_away_does
     assert waiting.due() == []
 
 
-def test_delivered_rows_are_kept_seven_days(record: Record) -> None:
-    waiting = Waiting(record.database)
+def test_delivered_rows_are_kept_seven_days(record: TrackingStore) -> None:
+    waiting = OutboxTopic(record.database)
     first, _ = leave(record, "a", "b")
     waiting.done([first["id"]])
     with time_machine.travel(first["created_at"].timestamp() + 6.9 * 86_400):
@@ -119,14 +119,14 @@ def test_delivered_rows_are_kept_seven_days(record: Record) -> None:
         assert waiting.forget() == 1 and keys(record) == ["run:b"]
 
 
-def test_rows_of_one_thing_are_one_delivery(record: Record) -> None:
+def test_rows_of_one_thing_are_one_delivery(record: TrackingStore) -> None:
     post = {"strategy_type": "s", "exchange": "", "symbol": "X", "timeframe": ""}
     with record.database.write() as connection:
-        announce(connection, "run", "1", run_id="r")
-        announce(connection, "alias", "2", **post)
-        announce(connection, "run", "3", run_id="r")
-        announce(connection, "alias", "4", **(post | {"symbol": "Y"}))
-    groups = _grouped(Waiting(record.database).due())
+        enqueue(connection, "run", "1", run_id="r")
+        enqueue(connection, "alias", "2", **post)
+        enqueue(connection, "run", "3", run_id="r")
+        enqueue(connection, "alias", "4", **(post | {"symbol": "Y"}))
+    groups = _grouped(OutboxTopic(record.database).due())
     assert [[row["dedup_key"] for row in group] for group in groups] == [["run:1", "run:3"], ["alias:2"], ["alias:4"]]
 
 
@@ -143,7 +143,7 @@ def test_one_mirror_at_a_time_also_among_processes(place: str) -> None:
         command = [sys.executable, "-c", script, place]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    with open_record(place) as record:
+    with open_store(place) as record:
         with alone(record.database, "mlflow mirror"):
             assert other() == "STORE_BUSY"
         assert other() == "mine"
@@ -154,16 +154,16 @@ def test_one_mirror_at_a_time_also_among_processes(place: str) -> None:
 )
 def test_an_address_that_is_no_server(uri: str) -> None:
     with pytest.raises(ConfigError) as told:
-        checked_address(uri)
+        check_uri(uri)
     assert told.value.code == "CONFIG_FIELD"
 
 
 def test_no_password_is_told() -> None:
     with pytest.raises(ConfigError) as told:
-        checked_address("ftp://ann:secret@host/x")
+        check_uri("ftp://ann:secret@host/x")
     assert "secret" not in told.value.message and "host" in told.value.message
-    assert redacted("see https://a:b@h/x and http://c@d") == "see https://***@h/x and http://***@d"
-    assert checked_address("https://a:b@host:1/") == "https://a:b@host:1"
+    assert redact("see https://a:b@h/x and http://c@d") == "see https://***@h/x and http://***@d"
+    assert check_uri("https://a:b@host:1/") == "https://a:b@host:1"
 
 
 def test_names_that_mlflow_does_not_take_are_changed_and_stay_apart() -> None:
@@ -185,29 +185,29 @@ def test_values_of_parameters(value: Any, text: str) -> None:
     assert spelling.parameter(value) == text
 
 
-def test_an_unknown_kind_of_word_waits_and_says_so(record: Record, tmp_path: Path) -> None:
+def test_an_unknown_kind_of_word_waits_and_says_so(record: TrackingStore, tmp_path: Path) -> None:
     from assay.track.blobs.store import Blobs
-    from assay.track.mirror.delivery import Delivered, Mirror
-    from assay.track.mirror.server import Server
+    from assay.track.mirror.delivery import Delivered, MirrorWorker
+    from assay.track.mirror.server import TrackingServer
 
     with record.database.write() as connection:
-        announce(connection, "cake", "1")
-    mirror = Mirror(record, Server("http://127.0.0.1:9", "x"), Blobs(tmp_path))
+        enqueue(connection, "cake", "1")
+    mirror = MirrorWorker(record, TrackingServer("http://127.0.0.1:9", "x"), Blobs(tmp_path))
     assert mirror.once() == Delivered(0, 1, "")
-    assert "cake" in Waiting(record.database).state()["last_error"]
+    assert "cake" in OutboxTopic(record.database).state()["last_error"]
 
 
-def test_refused_by_a_record_that_another_process_mirrors(record: Record, tmp_path: Path) -> None:
+def test_refused_by_a_record_that_another_process_mirrors(record: TrackingStore, tmp_path: Path) -> None:
     from assay.track.blobs.store import Blobs
-    from assay.track.mirror.delivery import Mirror
-    from assay.track.mirror.server import Server
+    from assay.track.mirror.delivery import MirrorWorker
+    from assay.track.mirror.server import TrackingServer
 
     with alone(record.database, "mlflow mirror"), pytest.raises(StoreError) as told:
-        Mirror(record, Server("http://127.0.0.1:9", "x"), Blobs(tmp_path)).once()
+        MirrorWorker(record, TrackingServer("http://127.0.0.1:9", "x"), Blobs(tmp_path)).once()
     assert told.value.code == "STORE_BUSY"
 
 
-def test_a_run_is_one_even_when_it_is_asked_for_by_number(record: Record) -> None:
+def test_a_run_is_one_even_when_it_is_asked_for_by_number(record: TrackingStore) -> None:
     run = record.experiments.start("a run", "rules")
     assert isinstance(run, Run)
     record.experiments.finish(run.id)

@@ -15,7 +15,7 @@ from assay.kernel.errors import ArtifactError, DataError
 from assay.kernel.panel import Panel, Window
 from assay.learn.ensemble.model import EnsembleModel
 from assay.track.mirror import pyfunc
-from assay.track.record import open_record
+from assay.track.record import open_store
 from tests.track.shelf import bars, publish, rule, shelf
 
 COLUMNS = ("target", "stop", "take", "hold")
@@ -24,7 +24,7 @@ COLUMNS = ("target", "stop", "take", "hold")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A rule's files as the mirror sends them."""
-    with open_record(tmp_path / "record.db") as record:
+    with open_store(tmp_path / "record.db") as record:
         registry = shelf(record, tmp_path)
         row = record.models.get(publish(registry, record.experiments.start("a run", "rules").id))
     return Path(shutil.copytree(registry.places.artifacts / row["manifest_sha256"], tmp_path / "sent"))
@@ -96,7 +96,7 @@ def test_an_ensemble_computes_its_features_from_the_candles(tmp_path: Path) -> N
     from assay.kernel.spec import TargetChoice, TrainSpec
     from assay.market.sources.synthetic import synthetic
     from assay.runs.context import Context
-    from assay.runs.history import history
+    from assay.runs.history import load_history
     from assay.runs.train import train
 
     market = synthetic(bars=3_000, seed=1, ic=0.3)
@@ -112,7 +112,7 @@ def test_an_ensemble_computes_its_features_from_the_candles(tmp_path: Path) -> N
     )
     row = context.record.models.get(train(spec, context).document["model_id"])
     sent = context.artifacts / row["manifest_sha256"]
-    past = history(spec, [market])
+    past = load_history(spec, [market])
     own = EnsembleModel.load(sent).decide(past.panel)[instrument.symbol]
     found = pyfunc._load_pyfunc(str(sent)).predict(frame_of(market))
     assert past.warm_up > 0 and (found["target"].to_numpy()[: past.warm_up] == 0).all()

@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 
-from assay.track.mirror.delivery import Delivered, Mirror
-from assay.track.mirror.waiting import Waiting
-from assay.track.outbox import announce
-from assay.track.record import Record
+from assay.track.mirror.delivery import Delivered, MirrorWorker
+from assay.track.mirror.waiting import OutboxTopic
+from assay.track.outbox import enqueue
+from assay.track.record import TrackingStore
 from tests.track.mirrored import IN_A_FILE, NAME, There, a_run, sha
 from tests.track.shelf import POST, audited, bars, publish, rule, shelf
 
 pytestmark = [pytest.mark.mlflow, pytest.mark.slow, IN_A_FILE]
 
 
-def test_a_run_is_there_as_it_is_here(record: Record, mirror: Mirror, there: There, tmp_path: Path) -> None:
+def test_a_run_is_there_as_it_is_here(
+    record: TrackingStore, mirror: MirrorWorker, there: There, tmp_path: Path
+) -> None:
     files = {"equity.csv": b"a,b\n1,2\n", "plot.bin": bytes(range(256)), "größe ?.txt": b"x"}
     parent = record.experiments.start("the whole", "search")
     run = record.experiments.start("a part", "rules", tags=["x", "y"], seed=7, description="why", parent_id=parent.id)
@@ -57,7 +59,7 @@ def test_a_run_is_there_as_it_is_here(record: Record, mirror: Mirror, there: The
 @pytest.mark.parametrize(
     ("ours", "theirs"), [("completed", "FINISHED"), ("failed", "FAILED"), ("stopped", "KILLED"), ("crashed", "FAILED")]
 )
-def test_how_runs_end(record: Record, mirror: Mirror, there: There, ours: str, theirs: str) -> None:
+def test_how_runs_end(record: TrackingStore, mirror: MirrorWorker, there: There, ours: str, theirs: str) -> None:
     run = record.experiments.start("a run", "rules")
     mirror.once()
     assert there.runs()[0].info.status == "RUNNING"
@@ -77,7 +79,7 @@ def test_how_runs_end(record: Record, mirror: Mirror, there: There, ours: str, t
     assert (found.info.status, found.data.tags["assay.status"]) == (theirs, ours)
 
 
-def test_points_that_are_no_number(record: Record, mirror: Mirror, there: There) -> None:
+def test_points_that_are_no_number(record: TrackingStore, mirror: MirrorWorker, there: There) -> None:
     run = record.experiments.start("a run", "rules")
     record.metrics.log(run.id, {"a": math.nan, "b": math.inf, "c": -math.inf, "d": 1e308, "x/../y z%": 2.0})
     record.metrics.log_distribution(run.id, "shares", {"long": 0.5})
@@ -90,7 +92,7 @@ def test_points_that_are_no_number(record: Record, mirror: Mirror, there: There)
 
 
 def test_many_points_arrive_once_in_calls_of_at_most_a_thousand(
-    record: Record, mirror: Mirror, there: There, monkeypatch: pytest.MonkeyPatch
+    record: TrackingStore, mirror: MirrorWorker, there: There, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
 
@@ -110,11 +112,13 @@ def test_many_points_arrive_once_in_calls_of_at_most_a_thousand(
     assert sum(sizes) >= 2_500 and max(sizes) <= 1_000
     sizes.clear()
     with record.database.write() as connection:
-        announce(connection, "run", "again", run_id=run_id)
+        enqueue(connection, "run", "again", run_id=run_id)
     assert mirror.once().rows == 1 and sum(sizes) < 100  # its points are there
 
 
-def test_champion_and_challenger_follow(record: Record, mirror: Mirror, there: There, tmp_path: Path) -> None:
+def test_champion_and_challenger_follow(
+    record: TrackingStore, mirror: MirrorWorker, there: There, tmp_path: Path
+) -> None:
     registry = shelf(record, tmp_path)
     run = record.experiments.start("a run", "rules").id
     models = [audited(registry, run, fast=fast) for fast in (4, 5, 6)]
@@ -142,7 +146,7 @@ def test_champion_and_challenger_follow(record: Record, mirror: Mirror, there: T
 
 
 def test_the_champion_loads_there_and_decides_alike(
-    record: Record, mirror: Mirror, there: There, tmp_path: Path
+    record: TrackingStore, mirror: MirrorWorker, there: There, tmp_path: Path
 ) -> None:
     registry = shelf(record, tmp_path)
     model = audited(registry, record.experiments.start("a run", "rules").id)
@@ -183,7 +187,7 @@ def panel() -> Any:
 
 
 def test_rules_that_were_damaged_here_are_not_brought_there(
-    record: Record, mirror: Mirror, there: There, tmp_path: Path
+    record: TrackingStore, mirror: MirrorWorker, there: There, tmp_path: Path
 ) -> None:
     registry = shelf(record, tmp_path)
     model = publish(registry, record.experiments.start("a run", "rules").id)
@@ -192,11 +196,13 @@ def test_rules_that_were_damaged_here_are_not_brought_there(
     path.chmod(0o644)
     path.write_bytes(path.read_bytes() + b" ")
     assert mirror.once() == Delivered(1, 1, "")
-    assert "ARTIFACT_CORRUPT" in Waiting(record.database).state()["last_error"]
+    assert "ARTIFACT_CORRUPT" in OutboxTopic(record.database).state()["last_error"]
     assert there.versions() == {}
 
 
-def test_what_was_changed_there_is_not_loaded(record: Record, mirror: Mirror, there: There, tmp_path: Path) -> None:
+def test_what_was_changed_there_is_not_loaded(
+    record: TrackingStore, mirror: MirrorWorker, there: There, tmp_path: Path
+) -> None:
     from assay.kernel.errors import ArtifactError
     from assay.track.mirror import pyfunc
 

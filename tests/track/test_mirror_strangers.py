@@ -12,10 +12,10 @@ import pytest
 
 from assay.kernel.errors import ConfigError
 from assay.track.blobs.store import Blobs
-from assay.track.mirror.delivery import Mirror
-from assay.track.mirror.server import Away, Refused, Server
-from assay.track.mirror.waiting import Waiting
-from assay.track.record import Record
+from assay.track.mirror.delivery import MirrorWorker
+from assay.track.mirror.server import Away, Refused, TrackingServer
+from assay.track.mirror.waiting import OutboxTopic
+from assay.track.record import TrackingStore
 from tests.track.mlflow_server import same_environment
 
 
@@ -75,15 +75,15 @@ def listening(status: int, body: bytes = b"", **headers: str) -> Iterator[Listen
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_nobody_is_asked_to_whom_a_server_sends_us(record: Record, tmp_path: Path, status: int) -> None:
+def test_nobody_is_asked_to_whom_a_server_sends_us(record: TrackingStore, tmp_path: Path, status: int) -> None:
     record.experiments.start("a run", "rules")
     with listening(200, b"{}") as victim, listening(status, Location=f"{victim.uri}/steal") as evil:
-        done = Mirror(record, Server(evil.uri, "x"), Blobs(tmp_path)).once()
+        done = MirrorWorker(record, TrackingServer(evil.uri, "x"), Blobs(tmp_path)).once()
         with pytest.raises(Away):
-            Server(evil.uri, "x").put("mlflow-artifacts:/1/r/artifacts", "a.txt", b"secret")
+            TrackingServer(evil.uri, "x").put("mlflow-artifacts:/1/r/artifacts", "a.txt", b"secret")
         assert done.away and done.rows == 0
         assert len(evil.asked) == 2 and victim.asked == []
-    assert Waiting(record.database).state()["waiting"] == 1
+    assert OutboxTopic(record.database).state()["waiting"] == 1
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_nobody_is_asked_to_whom_a_server_sends_us(record: Record, tmp_path: Pat
 )
 def test_no_file_goes_where_a_server_says(place: str) -> None:
     with pytest.raises(Refused) as told:
-        Server("http://127.0.0.1:9", "x").put(place, "a.txt", b"secret")
+        TrackingServer("http://127.0.0.1:9", "x").put(place, "a.txt", b"secret")
     assert "does not write" in told.value.message
 
 
@@ -115,26 +115,26 @@ def test_no_file_goes_where_a_server_says(place: str) -> None:
         (200, b"{}"),
     ],
 )
-def test_an_answer_not_of_mlflow_is_waited_out(record: Record, tmp_path: Path, status: int, body: bytes) -> None:
+def test_an_answer_not_of_mlflow_is_waited_out(record: TrackingStore, tmp_path: Path, status: int, body: bytes) -> None:
     record.experiments.start("a run", "rules")
     with listening(status, body) as odd:
-        done = Mirror(record, Server(odd.uri.replace("//", "//ann:secret@"), "x"), Blobs(tmp_path)).once()
+        done = MirrorWorker(record, TrackingServer(odd.uri.replace("//", "//ann:secret@"), "x"), Blobs(tmp_path)).once()
         assert done.away and len(odd.asked) == 1
-    state = Waiting(record.database).state()
+    state = OutboxTopic(record.database).state()
     assert state["waiting"] == 1 and "secret" not in state["last_error"] and done.away == state["last_error"]
 
 
-def test_what_one_word_is_refused_for_does_not_stop_the_others(record: Record, tmp_path: Path) -> None:
+def test_what_one_word_is_refused_for_does_not_stop_the_others(record: TrackingStore, tmp_path: Path) -> None:
     for _ in range(2):
         record.experiments.start("a run", "rules")
     body = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": "no such thing"}).encode()
     with listening(400, body) as strict:
-        done = Mirror(record, Server(strict.uri, "x"), Blobs(tmp_path)).once()
+        done = MirrorWorker(record, TrackingServer(strict.uri, "x"), Blobs(tmp_path)).once()
         assert (done.rows, done.failed, done.away) == (0, 2, "") and len(strict.asked) == 2
 
 
 def test_without_the_client_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "mlflow", None)
     with pytest.raises(ConfigError) as told:
-        Server("http://127.0.0.1:9", "x").create_run("x", 0, {})
+        TrackingServer("http://127.0.0.1:9", "x").create_run("x", 0, {})
     assert told.value.code == "CONFIG_EXTRA" and "assay[mlflow]" in told.value.hint

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from assay.kernel.errors import StoreError
 from assay.testing.record import MARKET, a_trade, a_trial
 from assay.track.database import hold
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from tests.track.coded import code_of
 
 pytestmark = pytest.mark.postgres
@@ -24,7 +24,7 @@ def dialect() -> str:
 
 
 def test_a_lock_that_is_not_given_is_busy(place: str) -> None:
-    with open_record(place) as first, open_record(place, busy_seconds=0.05) as second:
+    with open_store(place) as first, open_store(place, busy_seconds=0.05) as second:
         with first.database.write() as connection:
             hold(connection, MARKET)
             assert code_of(lambda: second.ledger.append(a_trial())) == "STORE_BUSY"
@@ -32,7 +32,7 @@ def test_a_lock_that_is_not_given_is_busy(place: str) -> None:
         assert second.ledger.append(a_trial()) == 1
 
 
-def test_a_deadlock_is_busy(record: Record) -> None:
+def test_a_deadlock_is_busy(record: TrackingStore) -> None:
     met = threading.Barrier(2)
     codes: list[str] = []
 
@@ -53,7 +53,7 @@ def test_a_deadlock_is_busy(record: Record) -> None:
     assert codes == ["STORE_BUSY"]
 
 
-def test_writers_of_different_things_do_not_wait(record: Record, run: int) -> None:
+def test_writers_of_different_things_do_not_wait(record: TrackingStore, run: int) -> None:
     with record.together():
         record.metrics.log(run, {"a": 1.0})
         thread = threading.Thread(target=lambda: record.trades.add(run, [a_trade()]))
@@ -63,7 +63,7 @@ def test_writers_of_different_things_do_not_wait(record: Record, run: int) -> No
     assert len(record.trades.read(run)) == 1
 
 
-def test_a_reader_sees_one_state(record: Record, run: int) -> None:
+def test_a_reader_sees_one_state(record: TrackingStore, run: int) -> None:
     count = sa.text("SELECT COUNT(*) FROM trades")
     with record.database.read() as connection:
         assert connection.execute(count).scalar() == 0
@@ -74,7 +74,7 @@ def test_a_reader_sees_one_state(record: Record, run: int) -> None:
     assert len(record.trades.read(run)) == 1
 
 
-def while_open(record: Record, first: Any, second: Any) -> list[object]:
+def while_open(record: TrackingStore, first: Any, second: Any) -> list[object]:
     """What `second` gives, or the code that it raises, begun while the transaction of `first` is open."""
     told: list[object] = []
 
@@ -94,7 +94,7 @@ def while_open(record: Record, first: Any, second: Any) -> list[object]:
     return told
 
 
-def test_what_decides_upon_rows_waits_for_who_changes_them(record: Record, run: int) -> None:
+def test_what_decides_upon_rows_waits_for_who_changes_them(record: TrackingStore, run: int) -> None:
     def dataset() -> int:
         return record.datasets.add("n", "v", "train", data_hash="a" * 64)
 
@@ -120,7 +120,7 @@ def test_tables_are_laid_by_one_at_a_time(empty: str) -> None:
     opened = threading.Event()
 
     def lay() -> None:
-        open_record(empty).close()
+        open_store(empty).close()
         opened.set()
 
     thread = threading.Thread(target=lay)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from assay.kernel.errors import StoreError
 from assay.track.blobs.manifest import ModelFacts
 from assay.track.blobs.store import Blobs
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.registry.publish import Written, publish, write_files
 from assay.track.schema.service import JOBS
 
@@ -33,14 +33,14 @@ def written(tmp_path: Path) -> Written:
     return write_files(parts, FACTS, artifacts=Blobs(tmp_path / "artifacts"), models=tmp_path / "models")
 
 
-def job(record: Record, token: int, status: str = "running") -> int:
+def job(record: TrackingStore, token: int, status: str = "running") -> int:
     values = {"job_id": "j", "spec": {}, "spec_hash": "0" * 64, "token": token, "status": status}
     with record.database.write() as connection:
         made = sa.insert(JOBS).values(values | {"owner": "w", "lease_until": 0}).returning(JOBS.c.id)
         return int(connection.execute(made).scalar_one())
 
 
-def test_the_holder_of_the_token_publishes(record: Record, run: int, written: Written) -> None:
+def test_the_holder_of_the_token_publishes(record: TrackingStore, run: int, written: Written) -> None:
     held = job(record, token=3)
     (row,) = publish(record, run, [written], fence=(held, 3))
     assert row["job_id"] == held
@@ -51,7 +51,7 @@ def test_the_holder_of_the_token_publishes(record: Record, run: int, written: Wr
 
 @pytest.mark.parametrize(("token", "status"), [(4, "running"), (2, "running"), (3, "queued"), (3, "cancelled")])
 def test_a_job_that_lost_its_token_publishes_nothing(
-    record: Record, run: int, written: Written, token: int, status: str
+    record: TrackingStore, run: int, written: Written, token: int, status: str
 ) -> None:
     held = job(record, token, status)
     for fence in ((held, 3), (held + 1, 3)):

@@ -8,15 +8,15 @@ import pytest
 
 from assay.kernel.errors import ConfigError, StoreError
 from assay.testing.record import a_trial
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.schema.guards import views
-from assay.track.upkeep.query import ask
+from assay.track.upkeep.query import query_store
 from tests.track.server import Server
 
 
 @pytest.fixture
 def filled(place: str) -> str:
-    with open_record(place) as record:
+    with open_store(place) as record:
         for name in ("one", "two", "three"):
             record.experiments.start(name, "rules", metadata={"n": name})
         record.ledger.append(a_trial())
@@ -25,33 +25,35 @@ def filled(place: str) -> str:
 
 def code_of(place: str, statement: str, **options: float) -> str:
     with pytest.raises(StoreError) as told:
-        ask(place, statement, limit=10, **options)  # type: ignore[arg-type]
+        query_store(place, statement, limit=10, **options)  # type: ignore[arg-type]
     return told.value.code
 
 
 def test_reading(filled: str, dialect: str) -> None:
-    found = ask(filled, "SELECT id, name FROM experiments ORDER BY id;", limit=10)
+    found = query_store(filled, "SELECT id, name FROM experiments ORDER BY id;", limit=10)
     assert (found.columns, found.rows, found.more) == (("id", "name"), ((1, "one"), (2, "two"), (3, "three")), False)
-    cut = ask(filled, "WITH a AS (SELECT * FROM experiments) SELECT COUNT(*) AS n, MAX(name) FROM a -- all", limit=1)
+    cut = query_store(
+        filled, "WITH a AS (SELECT * FROM experiments) SELECT COUNT(*) AS n, MAX(name) FROM a -- all", limit=1
+    )
     assert (cut.rows, cut.more) == (((3, "two"),), False)
-    assert ask(filled, "SELECT name FROM experiments", limit=2).more
-    assert ask(filled, "SELECT 1 WHERE FALSE", limit=2).rows == ()
+    assert query_store(filled, "SELECT name FROM experiments", limit=2).more
+    assert query_store(filled, "SELECT 1 WHERE FALSE", limit=2).rows == ()
     for name, _ in views(dialect):
-        assert ask(filled, f"SELECT * FROM {name} LIMIT 3", limit=3).columns
+        assert query_store(filled, f"SELECT * FROM {name} LIMIT 3", limit=3).columns
 
 
 def test_a_relation_that_is_not_there_is_named(filled: str) -> None:
     with pytest.raises(StoreError) as told:
-        ask(filled, "SELECT * FROM candles", limit=1)
+        query_store(filled, "SELECT * FROM candles", limit=1)
     assert (told.value.code, told.value.facts["relation"]) == ("STORE_NOT_FOUND", "candles")
 
 
 @pytest.mark.parametrize("statement", ["", " \n", "SELECT 1\0", "SELECT '\udcff'"])
 def test_what_is_no_statement(filled: str, statement: str) -> None:
     with pytest.raises(ConfigError) as told:
-        ask(filled, statement, limit=1)
+        query_store(filled, statement, limit=1)
     assert told.value.code == "CONFIG_FIELD"
-    assert ask(filled, "SELECT 'größer €'", limit=1).rows == (("größer €",),)
+    assert query_store(filled, "SELECT 'größer €'", limit=1).rows == (("größer €",),)
 
 
 WRITES = (
@@ -110,10 +112,13 @@ REFUSED = ("STORE_READ_ONLY", "STORE_VALUE")
 
 @pytest.mark.parametrize("statement", WRITES)
 def test_writing_is_refused(filled: str, statement: str) -> None:
-    before = ask(filled, "SELECT name FROM experiments ORDER BY id", limit=9), ask(filled, "SELECT 1", limit=1)
+    before = (
+        query_store(filled, "SELECT name FROM experiments ORDER BY id", limit=9),
+        query_store(filled, "SELECT 1", limit=1),
+    )
     assert code_of(filled, statement) in REFUSED
-    assert before[0] == ask(filled, "SELECT name FROM experiments ORDER BY id", limit=9)
-    assert ask(filled, "SELECT * FROM metrics", limit=1).columns
+    assert before[0] == query_store(filled, "SELECT name FROM experiments ORDER BY id", limit=9)
+    assert query_store(filled, "SELECT * FROM metrics", limit=1).columns
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
@@ -133,7 +138,7 @@ def test_what_else_sqlite_could_do_is_refused(
 @pytest.mark.parametrize("statement", OF_POSTGRESQL)
 def test_what_else_postgresql_could_do_is_refused(filled: str, statement: str, postgres: Server) -> None:
     assert code_of(filled, statement) in REFUSED
-    assert ask(filled, "SELECT COUNT(*) FROM events", limit=1).rows == ((0,),)
+    assert query_store(filled, "SELECT COUNT(*) FROM events", limit=1).rows == ((0,),)
     assert not (postgres.folder / "data" / "pwned").exists()
 
 
@@ -141,10 +146,10 @@ def test_what_else_postgresql_could_do_is_refused(filled: str, statement: str, p
 @pytest.mark.parametrize("dialect", ["postgresql"])
 def test_what_a_function_does_all_the_same_is_undone(filled: str, dialect: str) -> None:
     try:
-        assert ask(filled, "SELECT lo_create(77)", limit=1).rows == ((77,),)  # before PostgreSQL 16
+        assert query_store(filled, "SELECT lo_create(77)", limit=1).rows == ((77,),)  # before PostgreSQL 16
     except StoreError as error:
         assert error.code in REFUSED
-    assert ask(filled, "SELECT COUNT(*) FROM pg_largeobject_metadata", limit=1).rows == ((0,),)
+    assert query_store(filled, "SELECT COUNT(*) FROM pg_largeobject_metadata", limit=1).rows == ((0,),)
 
 
 @pytest.mark.parametrize("statement", ["SELEC 1", "SELECT * FROM", "SELECT no FROM experiments", "hello", "SELECT ("])
@@ -155,7 +160,7 @@ def test_what_is_no_sql_is_told(filled: str, statement: str) -> None:
 @pytest.mark.parametrize("statement", ["", "   ", "SELECT 1\0"])
 def test_nothing_is_told(filled: str, statement: str) -> None:
     with pytest.raises(ConfigError):
-        ask(filled, statement, limit=1)
+        query_store(filled, statement, limit=1)
 
 
 def test_what_never_ends_is_ended(filled: str, dialect: str) -> None:
@@ -188,12 +193,12 @@ def test_a_killed_writers_journal_is_rolled_back(filled: str, tmp_path: Path) ->
     )
     assert subprocess.run([sys.executable, "-c", code, filled], check=False).returncode == -9
     assert Path(filled + "-journal").stat().st_size > 0
-    assert ask(filled, "SELECT COUNT(*) FROM events", limit=1).rows == ((0,),)
+    assert query_store(filled, "SELECT COUNT(*) FROM events", limit=1).rows == ((0,),)
 
 
-def test_a_writer_goes_on_beside_a_question(record: Record, place: str, dialect: str) -> None:
+def test_a_writer_goes_on_beside_a_question(record: TrackingStore, place: str, dialect: str) -> None:
     run = record.experiments.start("a", "rules").id
-    assert ask(place, "SELECT COUNT(*) FROM metrics", limit=1).rows == ((0,),)
+    assert query_store(place, "SELECT COUNT(*) FROM metrics", limit=1).rows == ((0,),)
     record.metrics.log(run, {"a": 1.0})
-    assert ask(place, "SELECT value FROM metrics", limit=1).rows == ((1.0,),)
+    assert query_store(place, "SELECT value FROM metrics", limit=1).rows == ((1.0,),)
     assert sqlite3.sqlite_version_info >= (3, 38)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
 from assay.testing.record import a_trade
-from assay.track.instants import instant_text
-from assay.track.record import Record, open_record
+from assay.track.instants import format_instant
+from assay.track.record import TrackingStore, open_store
 from tests.track.coded import coded
 
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
@@ -36,7 +36,7 @@ def same(a: object, b: object) -> bool:
 
 @SHARED
 @given(st.dictionaries(NAMES, st.floats() | st.integers(-(2**60), 2**60) | st.booleans(), max_size=8))
-def test_metrics_come_back_as_they_went_in(record: Record, values: dict[str, float]) -> None:
+def test_metrics_come_back_as_they_went_in(record: TrackingStore, values: dict[str, float]) -> None:
     run = record.experiments.start("m", "rules").id
     record.metrics.log(run, values, step=1)
     found = record.metrics.last(run)
@@ -46,7 +46,7 @@ def test_metrics_come_back_as_they_went_in(record: Record, values: dict[str, flo
 
 @SHARED
 @given(st.dictionaries(NAMES, SCALARS | st.lists(st.integers(), max_size=3), max_size=6))
-def test_hyperparameters_keep_their_type(record: Record, values: dict[str, Any]) -> None:
+def test_hyperparameters_keep_their_type(record: TrackingStore, values: dict[str, Any]) -> None:
     run = record.experiments.start("h", "rules").id
     record.hyperparameters.log(run, values)
     record.hyperparameters.log(run, values)
@@ -55,7 +55,7 @@ def test_hyperparameters_keep_their_type(record: Record, values: dict[str, Any])
     assert all(same(found[name], values[name]) for name in values)
 
 
-def test_a_hyperparameter_has_one_value(record: Record, run: int) -> None:
+def test_a_hyperparameter_has_one_value(record: TrackingStore, run: int) -> None:
     record.hyperparameters.log(run, {"a": np.float64(1.0), "b": np.bool_(True)})
     with coded("STORE_CONFLICT"):
         record.hyperparameters.log(run, {"c": 1, "a": 2.0})
@@ -64,7 +64,7 @@ def test_a_hyperparameter_has_one_value(record: Record, run: int) -> None:
     assert record.hyperparameters.read(run) == {"a": 1.0, "b": True}
 
 
-def test_datasets_are_kept_once(record: Record, run: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_datasets_are_kept_once(record: TrackingStore, run: int, caplog: pytest.LogCaptureFixture) -> None:
     add = record.datasets.add
     first = add("n", "v", "train", num_samples=3)
     assert add("n", "v", "train", num_samples=3, start_date="2024-01-01") == first
@@ -85,7 +85,7 @@ def test_datasets_are_kept_once(record: Record, run: int, caplog: pytest.LogCapt
         add("n", start_date="2024-02-01", end_date="2024-01-01")
 
 
-def test_artifacts(record: Record, run: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_artifacts(record: TrackingStore, run: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "a.txt").write_bytes(b"abc")
     record.artifacts.add(run, "log", tmp_path / "a.txt")
     record.artifacts.add(run, "log", "missing.txt")
@@ -97,7 +97,7 @@ def test_artifacts(record: Record, run: int, tmp_path: Path, caplog: pytest.LogC
         record.artifacts.add(run, "log", "../x")
 
 
-def test_trades(record: Record, run: int) -> None:
+def test_trades(record: TrackingStore, run: int) -> None:
     assert record.trades.add(run, [a_trade(), a_trade(side="SHORT", exit_reason="SL")], fold=2) == 2
     first, second = record.trades.read(run)
     assert (first["fold"], first["entry_time"], second["side"]) == (2, datetime(1970, 1, 1, 1, tzinfo=UTC), "SHORT")
@@ -110,42 +110,42 @@ def test_trades(record: Record, run: int) -> None:
 
 
 def test_times_are_24_characters() -> None:
-    assert instant_text("2024-01-01T01:00:00+01:00") == "2024-01-01T00:00:00.000Z"
-    assert instant_text(1) == "1970-01-01T00:00:00.001Z"
+    assert format_instant("2024-01-01T01:00:00+01:00") == "2024-01-01T00:00:00.000Z"
+    assert format_instant(1) == "1970-01-01T00:00:00.001Z"
     for wrong in ("2024-01-01", "soon"):
         with coded("STORE_VALUE"):
-            instant_text(wrong)
+            format_instant(wrong)
 
 
 def test_places_that_are_no_record(tmp_path: Path) -> None:
     with coded("STORE_OPEN"):
-        open_record(tmp_path)
+        open_store(tmp_path)
     (tmp_path / "text.db").write_text("this is no database, but it is long enough to have a header" * 20)
     with coded("STORE_CORRUPT"):
-        open_record(tmp_path / "text.db")
+        open_store(tmp_path / "text.db")
     (tmp_path / "file").write_text("x")
     with coded("STORE_OPEN"):
-        open_record(tmp_path / "file" / "r.db")
+        open_store(tmp_path / "file" / "r.db")
     wrong = ["mysql://u:secret@h/db", "postgresql+asyncpg://u:secret@h/db", "postgresql://u:secret@h"]
     for url in (*wrong, "postgresql://u:secret@h:port/db", "sqlite://", "sqlite:///"):
         with pytest.raises(ConfigError) as told:
-            open_record(url)
+            open_store(url)
         assert told.value.code == "CONFIG_RECORD_URL" and "secret" not in str(told.value)
 
 
 def test_a_flipped_page_is_found(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
-    open_record(path).close()
+    open_store(path).close()
     data = bytearray(path.read_bytes())
     data[4096 * 3 : 4096 * 3 + 200] = bytes(200)
     path.write_bytes(data)
     with coded("STORE_CORRUPT"):
-        open_record(path, check=True)
+        open_store(path, check=True)
 
 
 def test_a_locked_record_is_busy(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
-    with open_record(path, busy_seconds=0.05) as record:
+    with open_store(path, busy_seconds=0.05) as record:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with coded("STORE_BUSY"):
@@ -157,7 +157,7 @@ def test_a_locked_record_is_busy(tmp_path: Path) -> None:
 
 def test_a_write_holds_the_lock_from_its_start(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
-    with open_record(path) as first, open_record(path, busy_seconds=0.05) as second:
+    with open_store(path) as first, open_store(path, busy_seconds=0.05) as second:
         with first.together():
             with coded("STORE_BUSY"):
                 second.experiments.start("b", "rules")
@@ -167,7 +167,7 @@ def test_a_write_holds_the_lock_from_its_start(tmp_path: Path) -> None:
 
 
 def test_a_full_or_read_only_disk(tmp_path: Path) -> None:
-    with open_record(tmp_path / "r.db") as record:
+    with open_store(tmp_path / "r.db") as record:
         run = record.experiments.start("a", "rules").id
         for pragma, code in (("max_page_count=1", "STORE_FULL"), ("query_only=ON", "STORE_READ_ONLY")):
             with record.database.read() as connection:
@@ -179,13 +179,13 @@ def test_a_full_or_read_only_disk(tmp_path: Path) -> None:
         assert len(record.trades.read(run)) == 1
 
 
-def test_a_fork_may_not_use_the_record(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fork_may_not_use_the_record(record: TrackingStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getpid", lambda: -1)
     with coded("STORE_FORKED"):
         record.experiments.recent()
 
 
-def test_threads_share_a_record(record: Record, run: int) -> None:
+def test_threads_share_a_record(record: TrackingStore, run: int) -> None:
     def write(k: int) -> None:
         for i in range(20):
             record.metrics.log(run, {f"m{k}": i}, step=i)
@@ -199,7 +199,7 @@ def test_threads_share_a_record(record: Record, run: int) -> None:
     assert len(record.metrics.read(run)) == 80
 
 
-def test_a_distribution_is_decoded(record: Record, run: int) -> None:
+def test_a_distribution_is_decoded(record: TrackingStore, run: int) -> None:
     record.metrics.log_distribution(run, "actions", '{"buy": 0.5, "sell": NaN}', episode=3, split="test")
     (row,) = record.metrics.read(run, name="actions", split="test")
     assert (row["metric_type"], row["value"], row["episode"]) == ("distribution", 0.0, 3)

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.track import owner
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.sqlite import SqliteFile
 from tests.track.coded import coded
 
 
-def test_a_run_from_start_to_end(record: Record) -> None:
+def test_a_run_from_start_to_end(record: TrackingStore) -> None:
     run = record.experiments.start(
         "name", "rules", spec={"a": 1}, spec_hash="1" * 64, data_digest="2" * 64, seed=3, tags=["x", "y"]
     )
@@ -39,7 +39,7 @@ def test_a_run_from_start_to_end(record: Record) -> None:
     assert record.experiments.find_completed("1" * 64, "2" * 64, git_commit="c" * 40) is None
 
 
-def test_unknown_runs_name_what_there_is(record: Record) -> None:
+def test_unknown_runs_name_what_there_is(record: TrackingStore) -> None:
     with pytest.raises(StoreError, match="no run yet"):
         record.experiments.get(1)
     record.experiments.start("a", "rules")
@@ -49,7 +49,7 @@ def test_unknown_runs_name_what_there_is(record: Record) -> None:
         assert told.value.code == "STORE_NOT_FOUND"
 
 
-def test_recent_runs_are_filtered_and_newest_first(record: Record) -> None:
+def test_recent_runs_are_filtered_and_newest_first(record: TrackingStore) -> None:
     ids = [record.experiments.start(f"r{i}", kind, tags=[kind, "all"]).id for i, kind in enumerate("aba")]
     record.experiments.finish(ids[0])
     found = record.experiments.recent
@@ -71,13 +71,13 @@ def test_recent_runs_are_filtered_and_newest_first(record: Record) -> None:
      {"no_such_column": 1}, {"spec": {"a": {1, 2}}}, {"spec_hash": "abc"}, {"notes": "\ud800"}],
     ids=str,
 )  # fmt: skip
-def test_bad_starts_are_refused(record: Record, wrong: dict[str, Any]) -> None:
+def test_bad_starts_are_refused(record: TrackingStore, wrong: dict[str, Any]) -> None:
     with coded("STORE_VALUE"):
         record.experiments.start(**({"name": "n", "experiment_type": "rules"} | wrong))
     assert record.experiments.recent() == []
 
 
-def test_running_ends_the_run(record: Record) -> None:
+def test_running_ends_the_run(record: TrackingStore) -> None:
     with record.experiments.running(record.experiments.start("fine", "rules")) as run:
         pass
     assert record.experiments.get(run)["status"] == "completed"
@@ -94,7 +94,7 @@ def test_running_ends_the_run(record: Record) -> None:
 
 
 def test_a_beat_that_waited_for_the_end_of_its_run_says_nothing(
-    record: Record, caplog: pytest.LogCaptureFixture
+    record: TrackingStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = record.experiments.start("long")
     with record.experiments.running(run, beat_seconds=0.01):
@@ -106,7 +106,7 @@ def test_a_beat_that_waited_for_the_end_of_its_run_says_nothing(
     assert record.experiments.get(run)["status"] == "completed"
 
 
-def test_the_heartbeat_beats(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_heartbeat_beats(record: TrackingStore, monkeypatch: pytest.MonkeyPatch) -> None:
     beaten = threading.Event()
     real = record.experiments.heartbeat
     monkeypatch.setattr(record.experiments, "heartbeat", lambda run: (real(run), beaten.set()))
@@ -138,14 +138,14 @@ def test_kill_9_leaves_a_crashed_run_and_nothing_half_written(place: str) -> Non
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGKILL)
-    with open_record(place, check=True) as record:
+    with open_store(place, check=True) as record:
         (row,) = record.experiments.recent()
         assert (row["status"], row["end_time"]) == ("crashed", row["heartbeat_at"])
         assert record.metrics.last(row["id"]) == {"a": 1.5}
         assert record.trades.read(row["id"]) == []
 
 
-def left_by_the_dead(record: Record) -> int:
+def left_by_the_dead(record: TrackingStore) -> int:
     run = record.experiments.start("dead", "rules").id
     with record.database.write() as connection:
         beat = "2020-01-01 00:00:00+00" if record.database.dialect == "postgresql" else "2020-01-01T00:00:00.000Z"
@@ -153,9 +153,9 @@ def left_by_the_dead(record: Record) -> int:
     return run
 
 
-def test_a_clock_that_was_set_back_does_not_bar_the_record(place: str, record: Record) -> None:
+def test_a_clock_that_was_set_back_does_not_bar_the_record(place: str, record: TrackingStore) -> None:
     run = left_by_the_dead(record)
-    with open_record(place) as again:
+    with open_store(place) as again:
         row = again.experiments.get(run)
     assert (row["status"], row["end_time"]) == ("crashed", row["start_time"])
 
@@ -164,11 +164,11 @@ def test_the_dead_do_not_bar_a_record_that_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     place = str(tmp_path / "record.db")
-    with open_record(place) as record:
+    with open_store(place) as record:
         run = left_by_the_dead(record)
     monkeypatch.setattr(SqliteFile, "writer", lambda _, engine: engine)
     monkeypatch.setattr(SqliteFile, "engine", _read_only)
-    with open_record(place) as record:
+    with open_store(place) as record:
         assert record.experiments.get(run)["status"] == "running"
         with coded("STORE_READ_ONLY"):
             record.experiments.start("a", "rules")
@@ -180,9 +180,9 @@ def _read_only(file: SqliteFile, seconds: float) -> sa.Engine:
     return sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, timeout=seconds))
 
 
-def test_a_living_run_is_not_swept(place: str, record: Record, run: int) -> None:
+def test_a_living_run_is_not_swept(place: str, record: TrackingStore, run: int) -> None:
     assert record.experiments.sweep() == []
-    with open_record(place) as again:
+    with open_store(place) as again:
         assert again.experiments.get(run)["status"] == "running"
 
 
@@ -200,7 +200,7 @@ def test_whose_process_is_gone(wrong: str) -> None:
     assert owner.is_gone(names[wrong], 0 if "silent" in wrong else now)
 
 
-def test_a_run_taken_for_crashed_runs_again(record: Record, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_taken_for_crashed_runs_again(record: TrackingStore, caplog: pytest.LogCaptureFixture) -> None:
     run = record.experiments.start("a", "rules")
     with record.database.write() as connection:
         connection.exec_driver_sql("UPDATE experiments SET status = 'crashed', end_time = start_time")

@@ -8,7 +8,7 @@ import pytest
 from assay.kernel.errors import AssayError, ConfigError, LeakError
 from assay.kernel.panel import Panel, Window
 from assay.track.blobs.signature import Keys
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.tracker.registry import ModelRegistry
 from tests.track.shelf import GOLD, POST, audited, bars, change, files, paths, publish, rule, shelf
 
@@ -16,7 +16,7 @@ ADDRESS = {"symbol": "BTC/USDT", "timeframe": "1h", "exchange": "binance"}
 
 
 @pytest.fixture
-def registry(record: Record, tmp_path: Path) -> ModelRegistry:
+def registry(record: TrackingStore, tmp_path: Path) -> ModelRegistry:
     return shelf(record, tmp_path)
 
 
@@ -96,7 +96,7 @@ def test_where_the_files_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.postgres
 def test_a_record_on_a_server_has_no_folder_beside_it(postgres: object, tmp_path: Path) -> None:
     url = postgres.fresh("laid")  # type: ignore[attr-defined]
-    with open_record(url) as record:
+    with open_store(url) as record:
         with pytest.raises(ConfigError, match="artifacts="):
             _ = ModelRegistry(record).places
         assert shelf(record, tmp_path).places.models == tmp_path / "models"
@@ -143,7 +143,7 @@ def test_models_that_are_leaving_are_gone(registry: ModelRegistry, run: int) -> 
     refused("ARTIFACT_GONE", lambda: registry.promote(model, by="ann", override="x"))
 
 
-def test_signed_models(record: Record, run: int, tmp_path: Path) -> None:
+def test_signed_models(record: TrackingStore, run: int, tmp_path: Path) -> None:
     keys = Keys("k", {"k": b"x" * 32}, required=True)
     signing = ModelRegistry(record, artifacts=tmp_path / "artifacts", models=tmp_path / "models", keys=keys)
     model = publish(signing, run)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from assay.kernel.errors import StoreError
 from assay.testing.record import MARKET, a_trial
 from assay.track.database import place_of
-from assay.track.record import open_record
+from assay.track.record import open_store
 from assay.track.schema import migrate
 from assay.track.schema.columns import RECORD
 from assay.track.schema.frozen import statements
@@ -107,7 +107,7 @@ def test_there_is_a_relic_of_every_schema_but_the_newest() -> None:
 
 
 def test_the_steps_lead_to_what_the_tables_say(empty: str, place: str) -> None:
-    open_record(place).close()
+    open_store(place).close()
     lay_anew(empty)
     assert shape(place) == shape(empty)
 
@@ -118,10 +118,10 @@ def test_an_old_record_becomes_what_is_laid_today(old: str, place: str) -> None:
     assert all(len(rows) >= 1 for rows in before.values())
     with engine_of(old) as engine:
         assert migrate.upgrade(engine) == migrate.upgrade(engine) == migrate.HEAD
-    open_record(place).close()
+    open_store(place).close()
     assert shape(old) == shape(place)
     assert rows_of(old, columns) == before
-    with open_record(old) as record:
+    with open_store(old) as record:
         assert record.ledger.check() == 4
         assert (record.ledger.count(MARKET), record.ledger.count("binance|ETH/USDT|1h")) == (3, 40)
         assert {look.identity for look in record.ledger.looks([MARKET])} == {None}
@@ -136,6 +136,6 @@ def test_an_old_record_becomes_what_is_laid_today(old: str, place: str) -> None:
 def test_an_old_record_is_not_touched_by_opening_it(old: str) -> None:
     before = shape(old)
     with pytest.raises(StoreError, match=r"has schema \d{4}; .*" + migrate.HEAD) as told:
-        open_record(old)
+        open_store(old)
     assert told.value.code == "STORE_SCHEMA_OLDER" and "assay db upgrade" in told.value.hint
     assert shape(old) == before

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import ArtifactError, ConfigError
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.registry import retention
-from assay.track.registry.pruning import FIRST, FOREIGN, Pruned, prune
+from assay.track.registry.pruning import FIRST, FOREIGN, Pruned, prune_files
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.service import EVENTS, JOBS
 from assay.track.tracker.registry import ModelRegistry
@@ -21,7 +21,7 @@ from tests.track.test_champions import fine
 
 
 @pytest.fixture
-def registry(record: Record, tmp_path: Path) -> ModelRegistry:
+def registry(record: TrackingStore, tmp_path: Path) -> ModelRegistry:
     """Of a home that has had its first, dry run."""
     registry = shelf(record, tmp_path / "home")
     assert registry.retain().why == FIRST
@@ -202,9 +202,9 @@ def test_two_records_over_one_home(registry: ModelRegistry, run: int, home: Path
     model = publish(registry, run)
     for path in home.rglob("*"):
         os.utime(path, (0, 0))
-    with open_record(tmp_path / "other.db") as other:
+    with open_store(tmp_path / "other.db") as other:
         for _ in range(2):
-            pruned = prune(other, artifacts=home / "artifacts", models=home / "models")
+            pruned = prune_files(other, artifacts=home / "artifacts", models=home / "models")
             assert (pruned.dry_run, pruned.why) == (True, FOREIGN)
             assert len(pruned.orphans) == 2
     assert registry.verify([model])[0].found == "verified"

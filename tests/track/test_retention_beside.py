@@ -6,27 +6,27 @@ from pathlib import Path
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import AssayError
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.registry import retention
 from assay.track.tracker.registry import ModelRegistry
 from tests.track.shelf import DAY_MS, POST, audited, shelf
 from tests.track.test_champions import fine
 
 
-def stocked(record: Record, run: int, folder: Path, count: int = 5) -> tuple[ModelRegistry, list[int]]:
+def stocked(record: TrackingStore, run: int, folder: Path, count: int = 5) -> tuple[ModelRegistry, list[int]]:
     registry = shelf(record, folder / "home")
     registry.retain()
     then = now_ms() - 90 * DAY_MS
     return registry, [audited(registry, run, created_at=then + i, fast=4 + i) for i in range(count)]
 
 
-def test_a_promotion_that_was_quicker_is_seen(record: Record, run: int, place: str, tmp_path: Path) -> None:
+def test_a_promotion_that_was_quicker_is_seen(record: TrackingStore, run: int, place: str, tmp_path: Path) -> None:
     """It has promoted and not yet committed when retention begins."""
     _, models = stocked(record, run, tmp_path)
     marked: list[int] = []
 
     def retires() -> None:
-        with open_record(place) as other:
+        with open_store(place) as other:
             marked.extend(m.id for m in retention.mark(other, days=30, keep_last=3, by="retention"))
 
     thread = threading.Thread(target=retires)
@@ -40,12 +40,12 @@ def test_a_promotion_that_was_quicker_is_seen(record: Record, run: int, place: s
     assert record.champions.of(POST)["champion"]["model_id"] == models[0]
 
 
-def test_a_promotion_that_was_slower_finds_it_gone(record: Record, run: int, place: str, tmp_path: Path) -> None:
+def test_a_promotion_that_was_slower_finds_it_gone(record: TrackingStore, run: int, place: str, tmp_path: Path) -> None:
     _, models = stocked(record, run, tmp_path)
     refused: list[str] = []
 
     def promotes() -> None:
-        with open_record(place) as other:
+        with open_store(place) as other:
             try:
                 other.champions.promote(models[0], by="ann", works=fine)
             except AssayError as error:
@@ -61,7 +61,7 @@ def test_a_promotion_that_was_slower_finds_it_gone(record: Record, run: int, pla
     assert refused == ["ARTIFACT_GONE"] and record.champions.of(POST) == {}
 
 
-def test_passes_at_once_take_each_model_once(record: Record, run: int, tmp_path: Path) -> None:
+def test_passes_at_once_take_each_model_once(record: TrackingStore, run: int, tmp_path: Path) -> None:
     registry, models = stocked(record, run, tmp_path, 8)
     taken: list[int] = []
     threads = [threading.Thread(target=lambda: taken.extend(m.id for m in retention.mark(

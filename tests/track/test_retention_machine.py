@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.registry import retention
-from assay.track.registry.champions import Post
-from assay.track.registry.pruning import prune
+from assay.track.registry.champions import ModelSlot
+from assay.track.registry.pruning import prune_files
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.service import JOBS
 from tests.track.shelf import DAY_MS, GOLD, change
@@ -34,7 +34,7 @@ class Retention(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.home = Path(self.folder.name)
-        self.record: Record = open_record(self.home / "record.db")
+        self.record: TrackingStore = open_store(self.home / "record.db")
         sa.event.listen(
             self.record.database._engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF")
         )
@@ -90,7 +90,7 @@ class Retention(RuleBasedStateMachine):
     def roll_back(self, symbol: str) -> None:
         held = self.serving[symbol]
         if "previous" in held and held["previous"] in self.sound:
-            self.record.champions.rollback(Post("rules", "x", symbol, "1h"), by="a", works=fine)
+            self.record.champions.rollback(ModelSlot("rules", "x", symbol, "1h"), by="a", works=fine)
             held["champion"], held["previous"] = held["previous"], held["champion"]
             if held.get("challenger") == held["champion"]:
                 del held["challenger"]
@@ -136,7 +136,7 @@ class Retention(RuleBasedStateMachine):
         if kill:
             retention.mark(self.record, days=days, keep_last=keep, by="a")
             days = 36_500  # the next pass finishes what it finds marked
-        pruned = prune(self.record, **places, days=days, keep_last=max(keep, 3 if kill else 0))
+        pruned = prune_files(self.record, **places, days=days, keep_last=max(keep, 3 if kill else 0))
         if not pruned.dry_run:
             self.gone = expected | (self.gone if not kill else set())
 

@@ -9,7 +9,7 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.testing.record import a_trial
 from assay.track.blobs.store import Blobs
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.registry import orphans as module
 from assay.track.registry.pruning import FIRST
 from assay.track.tracker.registry import ModelRegistry
@@ -24,7 +24,7 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def registry(record: Record, home: Path) -> ModelRegistry:
+def registry(record: TrackingStore, home: Path) -> ModelRegistry:
     registry = shelf(record, home)
     assert registry.retain().why == FIRST
     return registry
@@ -74,7 +74,7 @@ def _touched(path: Path) -> Path:
     return path
 
 
-def test_what_any_row_names_stays(registry: ModelRegistry, record: Record, run: int, home: Path) -> None:
+def test_what_any_row_names_stays(registry: ModelRegistry, record: TrackingStore, run: int, home: Path) -> None:
     blobs = Blobs(home / "artifacts")
     returns = np.array([0.5, 0.25])
     record.ledger.append(a_trial(returns=returns, block=b"block"), run, blobs=blobs)
@@ -106,7 +106,7 @@ def test_bytes_that_are_kept_again_meanwhile(
     folder = age(blobs.path(blobs.put(b"abc")), 1000)
     found = module._named
 
-    def then_kept(record: Record) -> tuple[set[str], set[str]]:
+    def then_kept(record: TrackingStore) -> tuple[set[str], set[str]]:
         hashes = found(record)
         blobs.put(b"abc")  # its row comes a moment later
         return hashes

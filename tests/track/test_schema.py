@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from assay.kernel.errors import StoreError
 from assay.testing.record import CHECKS, a_trade, a_trial
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.schema import migrate
 from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import views
@@ -22,11 +22,11 @@ def test_head_is_the_last_migration() -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_contract(record: Record, check: object) -> None:
+def test_contract(record: TrackingStore, check: object) -> None:
     check(record)  # type: ignore[operator]
 
 
-def test_every_table_and_view_answers(record: Record, run: int) -> None:
+def test_every_table_and_view_answers(record: TrackingStore, run: int) -> None:
     names = [*RECORD.tables, *(name for name, _ in views(record.database.dialect))]
     assert len(names) == 25 + 17
     with record.database.read() as connection:
@@ -65,7 +65,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
-def test_the_tables_refuse(record: Record, run: int, statement: str, dialect: str) -> None:
+def test_the_tables_refuse(record: TrackingStore, run: int, statement: str, dialect: str) -> None:
     with record.database.write() as connection:
         connection.exec_driver_sql(
             f"INSERT INTO jobs (job_id, spec, spec_hash, concurrency_key) VALUES ('j', '{{}}', '{'0' * 64}', 'key')"
@@ -93,7 +93,7 @@ PUBLISHED = (
 )
 
 
-def test_the_published_queries_run_as_they_are_written(record: Record) -> None:
+def test_the_published_queries_run_as_they_are_written(record: TrackingStore) -> None:
     def answers() -> list[int]:
         with record.database.read() as connection:
             return [len(connection.exec_driver_sql(query).fetchall()) for query in PUBLISHED]
@@ -122,10 +122,10 @@ def test_the_published_queries_run_as_they_are_written(record: Record) -> None:
 
 
 def test_a_newer_record_is_not_touched(place: str) -> None:
-    with open_record(place) as record, record.database.write() as connection:
+    with open_store(place) as record, record.database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0999'")
     with pytest.raises(StoreError, match=f"0999.*{migrate.HEAD}") as told:
-        open_record(place)
+        open_store(place)
     assert (told.value.code, told.value.exit_code) == ("STORE_SCHEMA_NEWER", 78)
 
 
@@ -136,7 +136,7 @@ def test_a_stranger_database_is_not_touched(empty: str, dialect: str, tmp_path: 
         connection.exec_driver_sql("CREATE TABLE episodes (id INTEGER)")
     engine.dispose()
     with pytest.raises(StoreError, match="episodes") as told:
-        open_record(place)
+        open_store(place)
     assert told.value.code == "STORE_SCHEMA_FOREIGN"
 
 
@@ -146,9 +146,9 @@ def test_a_killed_upgrade_leaves_nothing(empty: str, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("assay.track.schema.guards.create_views", killed)
     with pytest.raises(KeyboardInterrupt):
-        open_record(empty)
+        open_store(empty)
     monkeypatch.undo()
-    with open_record(empty) as record:
+    with open_store(empty) as record:
         assert record.schema_version == migrate.HEAD
 
 
@@ -156,13 +156,13 @@ def test_first_use_by_four_processes_at_once(empty: str) -> None:
     code = "import sys; from assay.track.record import open_record as o; o(sys.argv[1]).experiments.start('x', 'rules')"
     started = [subprocess.Popen([sys.executable, "-c", code, empty]) for _ in range(4)]
     assert [process.wait(60) for process in started] == [0] * 4
-    with open_record(empty) as record:
+    with open_store(empty) as record:
         assert len(record.experiments.recent()) == 4
         record.database.quick_check()
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
-def test_pragmas(record: Record) -> None:
+def test_pragmas(record: TrackingStore) -> None:
     with record.database.read() as connection:
         asked = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("foreign_keys", "synchronous")
@@ -170,5 +170,5 @@ def test_pragmas(record: Record) -> None:
     assert asked == {"foreign_keys": 1, "synchronous": 2}
 
 
-def test_null_metric_of_a_model_is_nan(record: Record, run: int) -> None:
+def test_null_metric_of_a_model_is_nan(record: TrackingStore, run: int) -> None:
     assert math.isnan(record.models.get(record.models.add(run, "p")["id"])["val_metric"])

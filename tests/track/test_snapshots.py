@@ -11,7 +11,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import ArtifactError
 from assay.kernel.instrument import Instrument
-from assay.track.snapshots import load_snapshot, snapshot
+from assay.track.snapshots import load_snapshot, save_snapshot
 
 HOUR = 3_600_000
 
@@ -57,22 +57,22 @@ def test_bars_come_back_bit_for_bit(
 ) -> None:
     folder = tmp_path_factory.mktemp("snapshots")
     given_bars = bars(close, volume=volume, joined=joined)
-    digest, path = snapshot(given_bars, folder)
+    digest, path = save_snapshot(given_bars, folder)
     assert (digest, path) == (given_bars.digest(), folder / f"{digest}.parquet")
     equal(given_bars, load_snapshot(digest, folder))
 
 
 def test_a_snapshot_is_written_once(tmp_path: Path) -> None:
     given_bars = bars(np.arange(5.0))
-    _, path = snapshot(given_bars, tmp_path / "deep" / "er")
+    _, path = save_snapshot(given_bars, tmp_path / "deep" / "er")
     before = path.stat().st_mtime_ns
-    assert snapshot(given_bars, path.parent)[1].stat().st_mtime_ns == before
+    assert save_snapshot(given_bars, path.parent)[1].stat().st_mtime_ns == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_damage_is_found(tmp_path: Path) -> None:
-    digest, path = snapshot(bars(np.arange(500.0), joined=900), tmp_path)
-    other, _ = snapshot(bars(np.arange(501.0)), tmp_path)
+    digest, path = save_snapshot(bars(np.arange(500.0), joined=900), tmp_path)
+    other, _ = save_snapshot(bars(np.arange(501.0)), tmp_path)
     whole = path.read_bytes()
     shorter = pq.read_table(path).slice(0, 10)
 

@@ -13,8 +13,8 @@ from assay.kernel.errors import ArtifactError, ConfigError, StoreError
 from assay.testing.object_store import CHECKS, MOST, PARTS, Check, a_model
 from assay.track.blobs.objects.contract import ObjectStore
 from assay.track.blobs.objects.opening import open_objects
-from assay.track.blobs.shelf import pulled, push, there
-from assay.track.record import open_record
+from assay.track.blobs.shelf import fetch_model, model_exists, upload_model
+from assay.track.record import open_store
 from assay.track.rows import Row
 from assay.track.tracker.registry import ModelRegistry
 from tests.track.object_servers import Proxy, gcs, s3
@@ -78,7 +78,7 @@ def test_the_manifest_is_written_last(remote: tuple[ObjectStore, Proxy]) -> None
     store, proxy = remote
     name, manifest = a_model()
     del proxy.uploads[:]
-    push(store, name, PARTS, manifest)
+    upload_model(store, name, PARTS, manifest)
     assert len(proxy.uploads) == 3
     keys = store.keys(f"artifacts/{name}")
     assert len(keys) == 3
@@ -99,12 +99,12 @@ def test_a_push_that_is_broken_off_leaves_no_model(remote: tuple[ObjectStore, Pr
             return store.put(key, data)
 
     with pytest.raises(KeyboardInterrupt):
-        push(Broken(), name, PARTS, manifest)  # type: ignore[arg-type]
+        upload_model(Broken(), name, PARTS, manifest)  # type: ignore[arg-type]
     with pytest.raises(ArtifactError) as told:
-        pulled(store, name)
+        fetch_model(store, name)
     assert told.value.code == "ARTIFACT_GONE"
-    push(store, name, PARTS, manifest)
-    assert pulled(store, name)[0] == PARTS
+    upload_model(store, name, PARTS, manifest)
+    assert fetch_model(store, name)[0] == PARTS
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
@@ -157,7 +157,7 @@ def test_no_cloud_library_is_loaded_with_the_record() -> None:
 @pytest.fixture
 def sharing(store: ObjectStore, tmp_path: Path) -> Iterator[tuple[ModelRegistry, list[Row]]]:
     """A home that shares its models, after its first and dry run of retention; five models, two of them may go."""
-    with open_record(tmp_path / "record.db") as record:
+    with open_store(tmp_path / "record.db") as record:
         home = tmp_path / "home"
         registry = ModelRegistry(record, artifacts=home / "artifacts", models=home / "models", store=store.url)
         registry.retain()
@@ -170,7 +170,7 @@ def held(store: ObjectStore, row: Row) -> tuple[bool, list[str]]:
     """Whether the store has the model, and which files of it."""
     envelope = f"envelopes/{row['metadata']['envelope_sha256']}"
     name = row["manifest_sha256"]
-    return there(store, name), store.keys(f"artifacts/{name}") + store.keys(envelope)
+    return model_exists(store, name), store.keys(f"artifacts/{name}") + store.keys(envelope)
 
 
 def test_what_retention_takes_goes_from_the_store(

@@ -10,8 +10,8 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.track.blobs.signature import Keys
 from assay.track.blobs.store import Blobs
-from assay.track.loading import check, load
-from assay.track.loading.places import Places
+from assay.track.loading import check_files, load_model
+from assay.track.loading.places import ModelPaths
 from tests.track.models import Published, published, publishing
 
 KEYS = Keys("k", {"k": b"k" * 32}, required=True)
@@ -23,25 +23,25 @@ def shared(tmp_path: Path, address: str | None = None, home: str = "home") -> Pu
     return publishing(plain.model, plain.panel, "rules", tmp_path / home, keys=KEYS, address=store)
 
 
-def elsewhere(kept: Published, folder: Path) -> Places:
+def elsewhere(kept: Published, folder: Path) -> ModelPaths:
     return replace(kept.places, artifacts=folder / "artifacts", models=folder / "models")
 
 
 def test_another_home_loads_it(tmp_path: Path) -> None:
     kept = shared(tmp_path)
     places = elsewhere(kept, tmp_path / "other")
-    model = load(kept.row, places)
+    model = load_model(kept.row, places)
     assert model.lookback == kept.model.lookback
     shutil.rmtree(tmp_path / "store")
-    check(kept.row, places)  # it is here now, with its signature
+    check_files(kept.row, places)  # it is here now, with its signature
 
 
 def test_a_home_that_lost_a_file_gets_it_back(tmp_path: Path) -> None:
     kept = shared(tmp_path)
     kept.file.unlink()
-    check(kept.row, kept.places)
+    check_files(kept.row, kept.places)
     shutil.rmtree(kept.folder)
-    check(kept.row, kept.places)
+    check_files(kept.row, kept.places)
     assert kept.file.exists()
     assert kept.folder.exists()
 
@@ -51,7 +51,7 @@ def test_damage_here_is_not_papered_over(tmp_path: Path) -> None:
     kept = shared(tmp_path)
     kept.file.write_bytes(kept.file.read_bytes() + b"x")
     with pytest.raises(ArtifactError) as told:
-        check(kept.row, kept.places)
+        check_files(kept.row, kept.places)
     assert told.value.code == "ARTIFACT_CORRUPT"
 
 
@@ -60,7 +60,7 @@ def test_what_was_forged_in_the_store_is_refused(tmp_path: Path) -> None:
     (part,) = (tmp_path / "store" / "artifacts").rglob("rules.json")
     part.write_bytes(b"{}")
     with pytest.raises(ArtifactError) as told:
-        check(kept.row, elsewhere(kept, tmp_path / "other"))
+        check_files(kept.row, elsewhere(kept, tmp_path / "other"))
     assert told.value.code == "ARTIFACT_CORRUPT"
     assert not list((tmp_path / "other").rglob("rules.json"))
 
@@ -69,7 +69,7 @@ def test_a_model_that_is_nowhere_is_gone(tmp_path: Path) -> None:
     kept = shared(tmp_path)
     shutil.rmtree(tmp_path / "store")
     with pytest.raises(ArtifactError) as told:
-        check(kept.row, elsewhere(kept, tmp_path / "other"))
+        check_files(kept.row, elsewhere(kept, tmp_path / "other"))
     assert told.value.code == "ARTIFACT_GONE"
 
 
@@ -85,12 +85,12 @@ def test_a_store_that_is_down_fails_no_training(
     assert "wait to be brought" in caplog.text
     assert "canary" not in caplog.text
     assert [path.name for path in waiting(first)] == [first.row["manifest_sha256"]]
-    check(first.row, first.places)
+    check_files(first.row, first.places)
     store = replace(first.places, address=str(tmp_path / "store")).shared  # it answers again
     assert store is not None
     assert store.catch_up()
     assert waiting(first) == []
-    check(first.row, replace(elsewhere(first, tmp_path / "other"), address=str(tmp_path / "store")))
+    check_files(first.row, replace(elsewhere(first, tmp_path / "other"), address=str(tmp_path / "store")))
     assert store.catch_up()
 
 

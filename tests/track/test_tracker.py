@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.track import DatasetManager, ExperimentTracker, MetricsLogger, MLDatabase, ModelRegistry, open_record
+from assay.track import DatasetManager, ExperimentTracker, MetricsLogger, MLDatabase, ModelRegistry, open_store
 from assay.track.tracker import shared as sharing
 from tests.track.refusing import refused
 
@@ -226,7 +226,7 @@ def test_statements_bind_and_roll_back(tracker: ExperimentTracker, current: int)
 
 
 def test_an_open_record_is_a_door_and_its_transaction_holds(tmp_path: Path) -> None:
-    with open_record(tmp_path / "r.db") as record:
+    with open_store(tmp_path / "r.db") as record:
         tracker = ExperimentTracker(record)
         run = tracker.start_experiment("a", capture_git=False)
         with pytest.raises(ValueError), record.together():

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import StoreError
-from assay.track import ExperimentTracker, MetricsLogger, MLDatabase, open_record
+from assay.track import ExperimentTracker, MetricsLogger, MLDatabase, open_store
 from assay.track.tracker import buffer as buffering
 from assay.track.tracker import shared as sharing
 from assay.track.tracker.buffer import PointBuffer
@@ -103,7 +103,7 @@ def test_a_refused_entry_is_told_and_the_others_are_written(either: ExperimentTr
 
 def test_a_record_that_cannot_be_written_keeps_the_points_queued(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
-    with open_record(path, busy_seconds=0.05) as record:
+    with open_store(path, busy_seconds=0.05) as record:
         run = record.experiments.start("a").id
         buffer = PointBuffer(record.database, lambda: None)
         buffer.put([point(run, 1), point(run, 2)])
@@ -131,7 +131,7 @@ def test_points_that_were_taken_go_back_in_order_when_the_disk_fails(
         insert(connection, points)  # type: ignore[arg-type]
 
     monkeypatch.setattr(buffering, "insert", failing)
-    with open_record(tmp_path / "r.db") as record:
+    with open_store(tmp_path / "r.db") as record:
         run = record.experiments.start("a").id
         buffer = PointBuffer(record.database, lambda: None)
         for step in range(8):
@@ -150,7 +150,7 @@ def test_points_that_were_taken_go_back_in_order_when_the_disk_fails(
 
 def test_a_full_queue_writes_in_the_callers_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffering, "QUEUE_MOST", 10)
-    with open_record(tmp_path / "r.db") as record:
+    with open_store(tmp_path / "r.db") as record:
         run = record.experiments.start("a").id
         buffer = PointBuffer(record.database, lambda: None)
         for step in range(25):

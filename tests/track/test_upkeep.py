@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.testing.record import MARKET
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.schema import migrate
 from assay.track.schema.hypertables import lay_hypertables
-from assay.track.upkeep.checking import check
-from assay.track.upkeep.laying import initialise, upgraded
+from assay.track.upkeep.checking import check_store
+from assay.track.upkeep.laying import initialise_store, upgrade_store
 from tests.track.relics.make import fill
 from tests.track.test_ledger import unguarded
 from tests.track.test_relics import columns_of, engine_of, lay_relic, rows_of, shape
@@ -28,23 +28,23 @@ def _backups_lie_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_laying_twice_is_once(empty: str) -> None:
-    first, again = initialise(empty), initialise(empty)
+    first, again = initialise_store(empty), initialise_store(empty)
     assert (first.was, first.now, first.backup) == (None, migrate.HEAD, None)
     assert (again.was, again.now, again.backup) == (migrate.HEAD, migrate.HEAD, None)
-    assert check(empty).findings == ()
+    assert check_store(empty).findings == ()
 
 
 def test_an_upgrade_makes_a_backup_first(empty: str, dialect: str, tmp_path: Path) -> None:
     lay_relic("0001", dialect, empty)
     before = rows_of(empty)
-    done = upgraded(empty, backups=tmp_path / "kept")
+    done = upgrade_store(empty, backups=tmp_path / "kept")
     assert (done.was, done.now) == ("0001", migrate.HEAD)
     assert done.backup is not None and done.backup.parent == tmp_path / "kept"
-    assert upgraded(empty, backups=tmp_path / "kept").backup is None
-    assert check(empty).findings == () and check(empty).trials == 4
+    assert upgrade_store(empty, backups=tmp_path / "kept").backup is None
+    assert check_store(empty).findings == () and check_store(empty).trials == 4
     if dialect == "sqlite":
         with pytest.raises(StoreError, match="0001"):
-            open_record(done.backup)
+            open_store(done.backup)
         assert rows_of(str(done.backup)) == before
 
 
@@ -53,12 +53,12 @@ def test_an_upgrade_that_cannot_be_backed_up_is_not_begun(empty: str, dialect: s
     (tmp_path / "file").write_text("no folder")
     before = shape(empty)
     with pytest.raises(StoreError) as told:
-        upgraded(empty, backups=tmp_path / "file")
+        upgrade_store(empty, backups=tmp_path / "file")
     assert told.value.code == "STORE_PATH" and shape(empty) == before
 
 
 def test_what_is_not_there_is_not_upgraded(empty: str, dialect: str) -> None:
-    for act in (upgraded, check):
+    for act in (upgrade_store, check_store):
         with pytest.raises(StoreError) as told:
             act(empty)
         assert told.value.code == "STORE_NOT_FOUND"
@@ -97,7 +97,7 @@ def test_a_kill_at_any_statement_leaves_the_old_or_the_new(empty: str, dialect: 
             break
         left += 11
     assert len(seen) > 3 and done.returncode == 0  # killed at each of the others
-    assert initialise(empty).now == migrate.HEAD and check(empty).findings == ()
+    assert initialise_store(empty).now == migrate.HEAD and check_store(empty).findings == ()
     assert rows_of(empty, columns) == rows
 
 
@@ -109,7 +109,7 @@ def test_two_processes_upgrade_at_once(empty: str, dialect: str, tmp_path: Path)
     command = [sys.executable, "-c", code, empty, str(tmp_path)]
     started = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait(60) for process in started] == [0, 0]
-    assert check(empty).findings == () and check(empty).trials == 4
+    assert check_store(empty).findings == () and check_store(empty).trials == 4
 
 
 @pytest.mark.postgres
@@ -117,7 +117,7 @@ def test_two_processes_upgrade_at_once(empty: str, dialect: str, tmp_path: Path)
 def test_a_second_upgrade_waits_for_the_first(empty: str, dialect: str) -> None:
     lay_relic("0001", dialect, empty)
     done: list[str] = []
-    thread = threading.Thread(target=lambda: done.append(initialise(empty).now))
+    thread = threading.Thread(target=lambda: done.append(initialise_store(empty).now))
     with psycopg.connect(empty, autocommit=True) as first:
         first.execute("SELECT pg_advisory_lock(hashtextextended('assay upgrade', 0))")
         thread.start()
@@ -134,12 +134,12 @@ def test_candles_beside_it_are_not_foreign(empty: str, dialect: str) -> None:
         connection.exec_driver_sql("CREATE TABLE series (a INTEGER)")
     if dialect == "sqlite":  # candles are never in a SQLite file: that one is somebody else's
         with pytest.raises(StoreError):
-            initialise(empty)
+            initialise_store(empty)
         return
-    assert initialise(empty).now == migrate.HEAD
+    assert initialise_store(empty).now == migrate.HEAD
     with engine_of(empty) as engine, engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE more (a INTEGER)")
-    assert initialise(empty).now == migrate.HEAD and check(empty).findings == ()
+    assert initialise_store(empty).now == migrate.HEAD and check_store(empty).findings == ()
 
 
 def test_another_programs_migrations_are_foreign(empty: str, dialect: str) -> None:
@@ -149,11 +149,11 @@ def test_another_programs_migrations_are_foreign(empty: str, dialect: str) -> No
         connection.exec_driver_sql("CREATE TABLE experiments (a INTEGER)")
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('bd07f7e963c5')")
     with pytest.raises(StoreError, match="experiments") as told:
-        open_record(empty)
+        open_store(empty)
     assert told.value.code == "STORE_SCHEMA_FOREIGN"
 
 
-def damaged(record: Record, *statements: str) -> None:
+def damaged(record: TrackingStore, *statements: str) -> None:
     """Without foreign keys and triggers."""
     if record.database.dialect == "postgresql":
         with record.database.write() as connection:
@@ -179,24 +179,24 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("name", "fault"), FAULTS.items(), ids=str)
-def test_a_fault_is_found(record: Record, place: str, name: str, fault: tuple[str, str]) -> None:
+def test_a_fault_is_found(record: TrackingStore, place: str, name: str, fault: tuple[str, str]) -> None:
     fill(record)
-    assert (check(place).findings, check(place).trials) == ((), 4)
+    assert (check_store(place).findings, check_store(place).trials) == ((), 4)
     damaged(record, fault[0])
-    found = check(place).findings
+    found = check_store(place).findings
     assert name.strip() in {each.check for each in found} and any(fault[1] in each.text for each in found), found
 
 
-def test_a_broken_chain_is_named(record: Record, place: str) -> None:
+def test_a_broken_chain_is_named(record: TrackingStore, place: str) -> None:
     fill(record)
     unguarded(record, f"UPDATE trials SET score = 9 WHERE market_key = '{MARKET}' AND seq = 2")
-    found = {each.check: each for each in check(place).findings}
+    found = {each.check: each for each in check_store(place).findings}
     assert set(found) == {"ledger", "tables"}  # the guards that were taken off show, too
     assert found["ledger"].facts.items() >= {"market_key": MARKET, "seq": 2}.items()
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
-def test_damaged_pages_are_found(record: Record, place: str) -> None:
+def test_damaged_pages_are_found(record: TrackingStore, place: str) -> None:
     fill(record)
     record.close()
     import sqlite3
@@ -205,7 +205,7 @@ def test_damaged_pages_are_found(record: Record, place: str) -> None:
         held.execute("PRAGMA writable_schema=ON")
         held.execute("UPDATE sqlite_master SET rootpage = 3 WHERE name = 'ix_models_experiment_id'")
     held.close()
-    assert "integrity" in {each.check for each in check(place).findings}
+    assert "integrity" in {each.check for each in check_store(place).findings}
 
 
 class Scripted:

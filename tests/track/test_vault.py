@@ -9,7 +9,7 @@ from assay.kernel.errors import AssayError
 from assay.kernel.instrument import Instrument
 from assay.market.sources.synthetic import synthetic
 from assay.testing.record import MARKET, a_trial
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.vault import HOLDOUT
 
 EXCHANGE, SYMBOL, _ = MARKET.split("|")
@@ -28,7 +28,7 @@ def trial(market: str = MARKET, **change: Any) -> Any:
     return a_trial(market_key=market, **change)
 
 
-def test_a_lock_stays_until_a_person_says_why_not(record: Record) -> None:
+def test_a_lock_stays_until_a_person_says_why_not(record: TrackingStore) -> None:
     vault = record.vault
     assert vault.of(EXCHANGE, SYMBOL) is None and vault.locks() == []
     made = vault.lock(EXCHANGE, SYMBOL, SINCE, by=" ann ")
@@ -51,7 +51,7 @@ def test_a_lock_stays_until_a_person_says_why_not(record: Record) -> None:
     ]  # fmt: skip
 
 
-def test_who_has_seen_the_stretch_before_it_was_locked_is_counted(record: Record) -> None:
+def test_who_has_seen_the_stretch_before_it_was_locked_is_counted(record: TrackingStore) -> None:
     add = record.ledger.append
     add(trial(window=(SINCE - 9 * DAY, SINCE)))  # its last bar opens where the stretch begins, and closes in it
     add(trial(seed=5, window=(SINCE - 9 * DAY, SINCE - DAY // 24)))  # this one closes where the stretch begins
@@ -64,7 +64,7 @@ def test_who_has_seen_the_stretch_before_it_was_locked_is_counted(record: Record
     assert record.vault.lock(EXCHANGE, SYMBOL, SINCE, by="ann").trials_before == 147
 
 
-def test_readings_are_rows_of_the_ledger(record: Record, run: int) -> None:
+def test_readings_are_rows_of_the_ledger(record: TrackingStore, run: int) -> None:
     lock = record.vault.lock(EXCHANGE, SYMBOL, SINCE, by="ann")
     record.ledger.append(trial(), run)
     record.ledger.append(trial(seed=2, objective=HOLDOUT), run)
@@ -78,7 +78,7 @@ def test_readings_are_rows_of_the_ledger(record: Record, run: int) -> None:
     assert record.ledger.check() == 4
 
 
-def test_every_look_counts_whenever_it_was_taken(record: Record) -> None:
+def test_every_look_counts_whenever_it_was_taken(record: TrackingStore) -> None:
     vault, add = record.vault, record.ledger.append
     lock = vault.lock("gate+io", SYMBOL, SINCE, by="ann")
     market = f"gate+io|{SYMBOL}|1h"
@@ -93,11 +93,11 @@ def test_every_look_counts_whenever_it_was_taken(record: Record) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "ann\x1b[31m", "ann\nbob"])
-def test_who_and_why_are_a_line_of_text(record: Record, text: str) -> None:
+def test_who_and_why_are_a_line_of_text(record: TrackingStore, text: str) -> None:
     refused("CONFIG_FIELD", lambda: record.vault.lock(EXCHANGE, SYMBOL, SINCE, by=text))
 
 
-def test_looks_under_another_name_of_the_candles_count(record: Record) -> None:
+def test_looks_under_another_name_of_the_candles_count(record: TrackingStore) -> None:
     bars = replace(synthetic(bars=2_000, seed=1), instrument=Instrument(EXCHANGE, SYMBOL, "1h"))
     since = int(bars.timestamp[1_500])
     window = (int(bars.timestamp[0]), int(bars.timestamp[-1]))

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import ArtifactError, StoreError
-from assay.track.record import Record
-from assay.track.registry.verifying import verify
+from assay.track.record import TrackingStore
+from assay.track.registry.verifying import verify_files
 from assay.track.rows import Row
 from assay.track.tracker.registry import ModelRegistry
 from tests.track.shelf import change, publish, shelf
 
 
 @pytest.fixture
-def registry(record: Record, tmp_path: Path) -> ModelRegistry:
+def registry(record: TrackingStore, tmp_path: Path) -> ModelRegistry:
     return shelf(record, tmp_path)
 
 
@@ -72,35 +72,37 @@ def test_an_unknown_model_stops_it_before_anything_is_read(registry: ModelRegist
     assert registry.get_model(model)["verified_at"] is None
 
 
-def test_a_disk_that_fails_says_nothing_against_the_model(registry: ModelRegistry, record: Record, run: int) -> None:
+def test_a_disk_that_fails_says_nothing_against_the_model(
+    registry: ModelRegistry, record: TrackingStore, run: int
+) -> None:
     model = publish(registry, run)
 
     def failing(row: Row) -> None:
         raise StoreError("the disk fails", code="STORE_IO")
 
     with pytest.raises(StoreError, match="disk fails"):
-        list(verify(record, failing))
+        list(verify_files(record, failing))
     assert registry.get_model(model)["integrity"] == "verified"
 
 
-def test_what_retention_takes_meanwhile_is_no_damage(registry: ModelRegistry, record: Record, run: int) -> None:
+def test_what_retention_takes_meanwhile_is_no_damage(registry: ModelRegistry, record: TrackingStore, run: int) -> None:
     first, second = publish(registry, run), publish(registry, run, fast=7)
 
     def taken(row: Row) -> None:
         change(record, row["id"], deleting_at=0)
         raise ArtifactError("gone", code="ARTIFACT_GONE")
 
-    assert list(verify(record, taken, [first])) == []
+    assert list(verify_files(record, taken, [first])) == []
     assert registry.get_model(first)["integrity"] == "verified"
     assert found(registry) == {second: "verified"}  # and marked ones are left out
 
 
-def test_an_unsigned_model_is_not_a_damaged_one(registry: ModelRegistry, record: Record, run: int) -> None:
+def test_an_unsigned_model_is_not_a_damaged_one(registry: ModelRegistry, record: TrackingStore, run: int) -> None:
     model = publish(registry, run)
 
     def unsigned(row: Row) -> None:
         raise ArtifactError("nobody signed it", code="ARTIFACT_UNSIGNED")
 
-    (checked,) = verify(record, unsigned)
+    (checked,) = verify_files(record, unsigned)
     assert (checked.found, checked.why) == ("unverified", "nobody signed it")
     assert registry.get_model(model)["integrity"] == "unverified"

@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 
-from assay.track.record import open_record
-from assay.track.upkeep.laying import initialise
+from assay.track.record import open_store
+from assay.track.upkeep.laying import initialise_store
 from tests.track.relics import VERSIONS, relic
 from tests.track.relics.make import fill
 from tests.track.server import server
@@ -43,7 +43,7 @@ def demand_hypertable(url: str, points: int) -> None:
 
 
 def laid_anew(url: str) -> None:
-    with open_record(url) as record:
+    with open_store(url) as record:
         fill(record)
         start = datetime(2026, 1, 1, tzinfo=UTC)
         record.metrics.log_points(
@@ -59,14 +59,14 @@ def laid_anew(url: str) -> None:
     demand_hypertable(url, 62)
     (chunks,) = sql(url, "SELECT COUNT(*) FROM timescaledb_information.chunks WHERE hypertable_name = 'metrics'")
     assert chunks[0] >= 8, chunks
-    open_record(url).close()
+    open_store(url).close()
 
 
 def upgraded(url: str, version: str) -> None:
     sql(url, relic(version, "postgresql"))
-    initialise(url)
+    initialise_store(url)
     demand_hypertable(url, 2)
-    initialise(url)
+    initialise_store(url)
 
 
 def main(given: list[str]) -> int:

@@ -12,11 +12,11 @@ from assay.kernel.fold import Fold
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
 from assay.runs.history import bare
-from assay.runs.judged import Judged, evidence_of, judged
-from assay.simulate.engine import run
+from assay.runs.judged import OutOfSampleResult, evidence_of, judged
+from assay.simulate.engine import simulate
 from assay.validate.audit.report import AuditReport
-from assay.validate.evidence import Evidence
-from assay.validate.walk import Outcome, Tested
+from assay.validate.evidence import GateInput
+from assay.validate.walk import FoldResult, SymbolResult
 
 HOUR = 3_600_000
 CLEAN = AuditReport(True, (), {"truncate": 40, "fit": 3})
@@ -42,7 +42,7 @@ def weights(target: np.ndarray) -> Decisions:
     return Decisions(target, np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.int32))
 
 
-def walked(candles: Mapping[str, Bars], rule: Rule, costs: Costs) -> tuple[Judged, Evidence]:
+def walked(candles: Mapping[str, Bars], rule: Rule, costs: Costs) -> tuple[OutOfSampleResult, GateInput]:
     """The record of a rule over `FOLDS` folds that cover the newest five sixths, and what the gate is given of it."""
     past = bare(list(candles.values()))
     panel, n = past.panel, len(next(iter(candles.values())))
@@ -53,13 +53,13 @@ def walked(candles: Mapping[str, Bars], rule: Rule, costs: Costs) -> tuple[Judge
     return found, replace(given, regimes=np.arange(len(given.returns)) % 2)
 
 
-def _fold(k: int, panel: Panel, start: int, size: int, rule: Rule, costs: Costs) -> Outcome:
+def _fold(k: int, panel: Panel, start: int, size: int, rule: Rule, costs: Costs) -> FoldResult:
     fold = Fold(np.arange(start - 50), np.arange(start, start + size), panel.times, panel.known_at)
     tested = {symbol: _tested(window, start, size, rule, costs) for symbol, window in panel}
-    return Outcome(k, fold, None, tested, 1.0)
+    return FoldResult(k, fold, None, tested, 1.0)
 
 
-def _tested(window: Window, start: int, size: int, rule: Rule, costs: Costs) -> Tested:
+def _tested(window: Window, start: int, size: int, rule: Rule, costs: Costs) -> SymbolResult:
     rows = slice(start, start + size)
     decisions = rule(window.bars)[rows]
-    return Tested((start, start + size), 0, decisions, run(window.bars[rows], decisions, costs), None)
+    return SymbolResult((start, start + size), 0, decisions, simulate(window.bars[rows], decisions, costs), None)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
 from assay.kernel.panel import Panel, Window
 from assay.kernel.trial import Trial
@@ -26,7 +26,7 @@ def panel(n: int = 900) -> Panel:
     return Panel.of(Window.of_bars(synthetic(bars=n, seed=3, ic=0.2)))
 
 
-class Killing(Silent):
+class Killing(NullReport):
     """The process dies when the trial of this number is counted, before its score is told."""
 
     def __init__(self, die_at: int) -> None:

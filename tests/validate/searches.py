@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from assay.kernel.contracts import Report, Silent
+from assay.kernel.contracts import NullReport, Report
 from assay.kernel.costs import Costs
 from assay.kernel.panel import Panel
 from assay.testing.trainers import TinyTrainer
@@ -16,7 +16,7 @@ PLAN = WalkForward(400, 200)
 
 
 def found(made: Search, on: Panel | None = None, *, report: Report | None = None, seed: int = SEED) -> SearchResult:
-    return made.search(on or panel(), seed=seed, report=report or Silent())
+    return made.search(on or panel(), seed=seed, report=report or NullReport())
 
 
 def tiny(**changes: Any) -> Search:

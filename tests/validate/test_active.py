@@ -5,8 +5,8 @@ import pytest
 
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
-from assay.simulate.engine import run
-from assay.simulate.stitch import in_sequence
+from assay.simulate.engine import simulate
+from assay.simulate.stitch import combine_in_sequence
 from assay.validate.active import active_returns, market_returns
 from tests.simulate.candles import FREE, candles, decide, random_candles
 
@@ -39,8 +39,8 @@ def test_the_first_tradable_bar_of_a_fold_is_open_to_close() -> None:
 def test_holding_for_whole_folds_is_worth_exactly_nothing(weight: float) -> None:
     bars = random_candles(600, 3)
     folds = [bars[a : a + 200] for a in (0, 200, 400)]
-    records = [run(fold, decide(200, r0=weight), FREE) for fold in folds]
-    whole = in_sequence(records, offsets=[0, 200, 400])
+    records = [simulate(fold, decide(200, r0=weight), FREE) for fold in folds]
+    whole = combine_in_sequence(records, offsets=[0, 200, 400])
     found = active_returns(whole.returns, whole.exposure, np.concatenate([market_returns(f) for f in folds]))
     assert found.mean_exposure == pytest.approx([weight], abs=1e-12)
     assert np.abs(found.returns).max() < 1e-12
@@ -48,7 +48,7 @@ def test_holding_for_whole_folds_is_worth_exactly_nothing(weight: float) -> None
 
 def test_with_costs_holding_loses_just_them() -> None:
     bars = random_candles(200, 3)
-    record = run(bars, decide(200, r0=1.0), Costs(fee=0.001, slippage_bps=0.0))
+    record = simulate(bars, decide(200, r0=1.0), Costs(fee=0.001, slippage_bps=0.0))
     found = active_returns(record.returns, record.exposure, market_returns(bars)).returns
     paid = np.flatnonzero(np.abs(found) > 1e-5)
     assert paid.tolist() == [1, 199]  # entry and exit
@@ -60,7 +60,7 @@ def test_a_half_position_is_nearly_nothing_whatever_the_drift() -> None:
     close = 100 * np.exp(np.cumsum(g.normal(0.002, 0.01, 2000)))
     bars = candles(*[(p, p, p, p) for p in close])
     rows = {f"r{t}": 0.5 + 1e-6 * (t % 2) for t in range(1999)}  # brought back to a half at every open
-    record = run(bars, decide(2000, **rows), FREE)
+    record = simulate(bars, decide(2000, **rows), FREE)
     found = active_returns(record.returns, record.exposure, market_returns(bars)).returns
     assert record.returns.mean() > 9e-4 and abs(found.mean()) < 3e-5
 

@@ -12,14 +12,14 @@ from assay.kernel.contracts import Report, Trainer
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError
 from assay.kernel.panel import Panel
-from assay.kernel.spec import FoldPlan, TargetChoice, TrainSpec
+from assay.kernel.spec import SplitSpec, TargetChoice, TrainSpec
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
-from assay.targets import parse
+from assay.targets import parse_target
 from assay.testing.trainers import TinyModel, TinyTrainer, correlations, labelled, tiny
 from assay.validate.audit import AuditReport, Columns, Pipeline, Questions, audit
-from assay.validate.audit.futures import CUT_OFF, SHUFFLED, STILL, changed, decided_otherwise, first_change
+from assay.validate.audit.futures import CUT_OFF, SHUFFLED, STILL, changed, first_change, first_changed_decision
 from assay.validate.audit.pipeline import per_symbol
 from assay.validate.split import WalkForward
 
@@ -36,7 +36,7 @@ def moves(bars):  # type: ignore[no-untyped-def]
 HONEST = Pipeline(
     features=per_symbol(moves),
     plan=lambda panel: WalkForward(150, 60),
-    label=lambda bars: parse("direction", horizon=4).label(bars, HONEST.costs),
+    label=lambda bars: parse_target("direction", horizon=4).label(bars, HONEST.costs),
 )
 
 
@@ -63,7 +63,7 @@ def test_the_same_audit_says_the_same() -> None:
 def test_a_spec_is_audited_as_its_training_walks() -> None:
     spec = TrainSpec(
         exchange="synthetic", symbols=("GOLD/USDT",), timeframe="1h", features="mini5",
-        target=TargetChoice(name="direction", params={"horizon": 4}), folds=FoldPlan(train_bars=150, test_bars=60),
+        target=TargetChoice(name="direction", params={"horizon": 4}), folds=SplitSpec(train_bars=150, test_bars=60),
     )  # fmt: skip
     assert audit(TinyTrainer(), BARS, spec=spec, seed=5, questions=SOME).passed
     rules = replace(spec, learner="rules", features=(), target=TargetChoice())
@@ -144,7 +144,7 @@ def test_a_trainer_that_offers_a_small_self_is_audited_with_it() -> None:
 
 def test_an_overstated_horizon_is_a_note_and_no_leak() -> None:
     def late(bars):  # type: ignore[no-untyped-def]
-        honest = parse("direction", horizon=4).label(bars, HONEST.costs)
+        honest = parse_target("direction", horizon=4).label(bars, HONEST.costs)
         return replace(honest, y=np.where(np.isfinite(honest.y), np.sign(bars.close - bars.open), np.nan))
 
     report = asked(TinyTrainer(), replace(HONEST, label=late))
@@ -250,6 +250,6 @@ def test_a_change_is_a_share_of_the_scale_and_nan_equals_nan() -> None:
 def test_decisions_differ_from_the_first_row_on() -> None:
     one = Decisions.weights(np.array([0.0, 0.5, NAN, 1.0]))
     other = Decisions.weights(np.array([0.0, 0.5, 0.25, 0.0]))
-    found = decided_otherwise(one, other, tolerance=0.0)
+    found = first_changed_decision(one, other, tolerance=0.0)
     assert found is not None and (found.name, found.row) == ("target", 2)
-    assert decided_otherwise(one, one, tolerance=0.0) is None
+    assert first_changed_decision(one, one, tolerance=0.0) is None

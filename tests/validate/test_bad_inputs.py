@@ -13,7 +13,7 @@ from assay.kernel.errors import ConfigError
 from assay.kernel.seeds import generator
 from assay.validate import statistics as s
 from assay.validate.split import CombinatorialPurged, PurgedKFold, WalkForward
-from assay.validate.verdict import judge
+from assay.validate.verdict import evaluate_gate
 from tests.validate.test_verdict import GOOD
 
 R = generator(5, "bad inputs").normal(0, 0.01, (64, 4))
@@ -83,6 +83,6 @@ def test_what_cannot_be_known_is_undefined(number: float) -> None:
     ],
 )
 def test_the_gate_never_takes_it_for_gold(change: dict[str, object], check: str, word: str) -> None:
-    assert judge(GOOD).word == "GOLD"
-    found = judge(replace(GOOD, **change))  # type: ignore[arg-type]
+    assert evaluate_gate(GOOD).word == "GOLD"
+    found = evaluate_gate(replace(GOOD, **change))  # type: ignore[arg-type]
     assert found.word == word and found.reason(check).state != "PASS"

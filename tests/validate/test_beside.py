@@ -9,21 +9,21 @@ import pytest
 from assay.kernel.seeds import generator
 from assay.market.sources.synthetic import synthetic
 from assay.simulate.inputs import buy_and_hold
-from assay.validate.beside import SPANS, deflated_by_spread, held, spans, superior
+from assay.validate.beside import SPANS, deflated_by_spread, held, span_sums, superiority_p_values
 from assay.validate.statistics import deflated_sharpe_ratio, haircut_sharpe, moments, superior_predictive_ability
-from assay.validate.told import told
+from assay.validate.told import gate_input_document
 from tests.validate.test_verdict import GOOD, PEEKED, found
 
 
 def test_spans_are_even_and_lose_no_bar() -> None:
     drawn = generator(1, "spans").normal(size=(1_234, 3))
-    summed = spans(drawn)
+    summed = span_sums(drawn)
     assert summed.shape == (SPANS, 3)
     np.testing.assert_allclose(summed.sum(axis=0), drawn.sum(axis=0))
-    lengths = spans(np.ones(1_234))
+    lengths = span_sums(np.ones(1_234))
     assert lengths.sum() == 1_234 and set(lengths) == {2.0, 3.0}
-    assert spans(drawn[:SPANS]) is not None and spans(drawn[:SPANS]).shape == (SPANS, 3)
-    np.testing.assert_array_equal(spans(drawn[:7]), drawn[:7])
+    assert span_sums(drawn[:SPANS]) is not None and span_sums(drawn[:SPANS]).shape == (SPANS, 3)
+    np.testing.assert_array_equal(span_sums(drawn[:7]), drawn[:7])
 
 
 @pytest.mark.parametrize(("bars", "start"), [(50, 0), (50, 20), (2, 0), (3, 1), (1, 0)])
@@ -39,18 +39,18 @@ def test_luck_is_asked_against_cash_and_against_holding() -> None:
     good = noise.copy()
     good[:, 2] += 0.004
     market = noise[:, 2] + 0.004  # the good one does no better than the market
-    found = superior(good, market, seed=7)
+    found = superiority_p_values(good, market, seed=7)
     want = superior_predictive_ability(good, reps=500, seed=7)
     assert found["configurations"] == 4
     assert found["cash"] == {"lower": want.lower, "consistent": want.consistent, "upper": want.upper}
     assert found["cash"]["consistent"] < 0.05 < found["buy_and_hold"]["consistent"]
-    assert superior(noise, np.zeros(400), seed=7)["cash"]["consistent"] > 0.1
-    assert superior(good, market, seed=7) == found
+    assert superiority_p_values(noise, np.zeros(400), seed=7)["cash"]["consistent"] > 0.1
+    assert superiority_p_values(good, market, seed=7) == found
 
 
 @pytest.mark.parametrize("flat", [np.zeros((400, 1)), np.full((400, 2), np.nan), np.zeros((1, 1)), np.zeros((0, 1))])
 def test_what_cannot_be_compared_is_undefined(flat: np.ndarray) -> None:
-    found = superior(flat, np.zeros(len(flat)), seed=1)
+    found = superiority_p_values(flat, np.zeros(len(flat)), seed=1)
     assert all(isnan(p) for side in ("cash", "buy_and_hold") for p in found[side].values())
 
 
@@ -70,7 +70,7 @@ def test_the_published_deflation_uses_the_spread_between_trials() -> None:
 
 def test_every_number_that_a_check_reads_is_told() -> None:
     given = replace(GOOD, n_searched=9, overfitting=found(0.4, 0.1), n_trials=20, effective_trials=10.0)
-    numbers = told(given)
+    numbers = gate_input_document(given)
     m = moments(given.returns)
     assert numbers["moments"] == m._asdict() and numbers["bars"] == 1000
     assert numbers["luck"] == pytest.approx(1.574598301 / sqrt(999))
@@ -89,9 +89,11 @@ def test_what_is_not_known_is_told_as_such() -> None:
         GOOD, audit=None, regimes=None, returns=np.zeros(1), active_returns=None, stressed_returns=np.empty(0),
         fills=None, data_problems=None,
     )  # fmt: skip
-    numbers = told(bare)
+    numbers = gate_input_document(bare)
     assert (numbers["audit"], numbers["regimes"], numbers["seed_sharpes"], numbers["overfitting"]) == (None,) * 4
     assert (numbers["active_moments"], numbers["break_even"], numbers["fills"], numbers["data_problems"]) == (None,) * 4
     assert isnan(numbers["luck"]) and isnan(numbers["stressed_sharpe"])
-    assert told(replace(GOOD, seed_sharpes=np.array([0.1, 0.2])))["seed_sharpes"] == [0.1, 0.2]
-    assert told(replace(GOOD, audit=replace(GOOD.audit, violations=(PEEKED,))))["audit"]["violations"] == 1
+    assert gate_input_document(replace(GOOD, seed_sharpes=np.array([0.1, 0.2])))["seed_sharpes"] == [0.1, 0.2]
+    assert (
+        gate_input_document(replace(GOOD, audit=replace(GOOD.audit, violations=(PEEKED,))))["audit"]["violations"] == 1
+    )

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
 from assay.kernel.panel import Panel
 from assay.testing.trainers import TinyTrainer
 from assay.validate.forecasts import forecast_quality, forecasts
 from assay.validate.split import WalkForward
-from assay.validate.walk import Outcome, walk
+from assay.validate.walk import FoldResult, walk_forward
 from tests.learn.markets import market, trainer
 
 
-def outcomes(panel: Panel, made: object = None) -> list[Outcome]:
+def outcomes(panel: Panel, made: object = None) -> list[FoldResult]:
     plan = WalkForward(400, 120)
-    return list(walk(made or trainer(), panel, plan, costs=Costs(), seed=1, report=Silent()))  # type: ignore[arg-type]
+    return list(walk_forward(made or trainer(), panel, plan, costs=Costs(), seed=1, report=NullReport()))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("target", ["profitable", "direction"])

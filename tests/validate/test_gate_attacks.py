@@ -11,7 +11,7 @@ from assay.kernel.decisions import Decisions
 from assay.market.sources.synthetic import synthetic
 from assay.market.volume_unit import SERIES, unit_series
 from assay.runs.advice import advice
-from assay.validate.verdict import judge
+from assay.validate.verdict import evaluate_gate
 from tests.validate.gate_markets import HOUR, market, walked, weights
 
 CHEAP = Costs(fee=0.0, slippage_bps=5.0)
@@ -32,10 +32,10 @@ def test_a_rising_market_is_holding_and_no_edge() -> None:
         g = np.random.default_rng(seed)
         close = 100 * np.exp(np.cumsum(g.normal(3 * 0.005 / np.sqrt(8760), 0.005, 9_000)))
         _, given = walked({"BTC/USDT": market(close)}, lambda bars, seed=seed: random_spells(bars, seed, 0.8), Costs())
-        word = judge(given)
+        word = evaluate_gate(given)
         words.append(word.word)
         natures.append(word.nature)
-        fooled += judge(replace(given, active_returns=given.returns)).reason("edge").state == "PASS"
+        fooled += evaluate_gate(replace(given, active_returns=given.returns)).reason("edge").state == "PASS"
     assert "GOLD" not in words
     assert natures.count("holding") >= 6 and "edge" not in natures
     assert fooled >= 3  # the same gate on plain returns
@@ -51,7 +51,7 @@ def test_holding_itself_is_holding() -> None:
         return weights(target)
 
     found, given = walked({"BTC/USDT": market(close)}, always, Costs())
-    word = judge(replace(given, n_trades=100, n_independent_trades=100))
+    word = evaluate_gate(replace(given, n_trades=100, n_independent_trades=100))
     assert found.mean_exposure["BTC/USDT"] > 0.99 and given.returns.mean() > 0
     assert (word.reason("edge").state, word.word, word.nature) == ("FAIL", "PYRITE", "holding")
 
@@ -69,7 +69,7 @@ def test_the_same_candles_under_seven_names_are_one_sample() -> None:
     many, given = walked(seven, rarely, Costs())
     assert len(many.whole.trades) == 7 * len(one.whole.trades) >= 49
     assert given.n_independent_trades == alone.n_independent_trades == len(one.whole.trades) < 30
-    sample = judge(given).reason("sample")
+    sample = evaluate_gate(given).reason("sample")
     assert sample.state == "UNKNOWN" and f"{len(one.whole.trades)} of them independent" in sample.text
 
 
@@ -83,7 +83,7 @@ def momentum(bars: Bars) -> Decisions:
 def test_costs_of_nothing_are_named_and_stressed_all_the_same() -> None:
     bars = synthetic(bars=6_000, seed=5, ic=0.05)
     _, given = walked({"GOLD/USDT": bars}, momentum, Costs(fee=0.0, slippage_bps=0.0))
-    cost = judge(given).reason("cost")
+    cost = evaluate_gate(given).reason("cost")
     assert "at 5.0 basis points a side (none assumed)" in cost.text and "breaks even at" in cost.text
     assert given.stressed_returns.sum() < given.returns.sum()
 
@@ -103,7 +103,7 @@ def test_a_bounce_between_bid_and_ask_fails_by_its_costs() -> None:
     lagged = replace(bars, open=np.r_[bars.close[0], bars.close[:-1]])
     lagged = replace(lagged, high=np.maximum(lagged.high, lagged.open), low=np.minimum(lagged.low, lagged.open))
     _, given = walked({"BTC/USDT": lagged}, fade, CHEAP)
-    word = judge(given)
+    word = evaluate_gate(given)
     assert given.returns.mean() > 0 and word.reason("profit").state == "PASS"
     assert word.reason("edge").state == "PASS"
     assert (word.reason("cost").state, word.word, word.nature) == ("FAIL", "PYRITE", "costs")
@@ -129,7 +129,7 @@ def test_a_real_edge_that_doubled_costs_would_eat_is_not_pyrite() -> None:
     for seed in range(4):
         bars = hour_of_day(seed, 0.0024)  # 24 basis points in that hour, of which a round trip takes 16
         _, given = walked({"BTC/USDT": bars}, at_ten, assumed)
-        word = judge(given)
+        word = evaluate_gate(given)
         cost = word.reason("cost")
         assert word.reason("profit").state == word.reason("edge").state == "PASS", word.reason("edge").text
         assert cost.state == "UNKNOWN" and "times the assumed" in cost.text
@@ -155,12 +155,12 @@ def test_quotes_that_lag_are_profits_that_nobody_fills() -> None:
         return weights(np.sign(np.r_[0.0, np.diff(each.close)]))
 
     _, given = walked({"BTC/USDT": bars}, follow, Costs(fee=0.0, slippage_bps=2.0))
-    word = judge(given)
+    word = evaluate_gate(given)
     fills = word.reason("fills")
     assert word.reason("profit").state == word.reason("edge").state == word.reason("cost").state == "PASS"
     assert fills.state == "FAIL" and fills.value == pytest.approx(0.9, abs=0.03)
     assert (word.word, word.nature) == ("PYRITE", "fills")
-    traded = judge(walked({"BTC/USDT": replace(bars, volume=None)}, follow, CHEAP)[1])
+    traded = evaluate_gate(walked({"BTC/USDT": replace(bars, volume=None)}, follow, CHEAP)[1])
     assert traded.reason("fills").state == "PASS"  # nothing is known against these
 
 
@@ -169,7 +169,7 @@ def test_a_market_too_thin_for_the_account_is_seen_where_its_volume_has_a_unit()
     thin = replace(bars, volume=np.full(len(bars), 10.0))  # 1,000 a bar at first, and 10,000 trade
     for unit, state in (("unknown", "PASS"), ("contracts", "PASS"), ("base", "FAIL"), ("quote", "FAIL")):
         told = replace(thin, joined={SERIES: unit_series(unit)})  # type: ignore[arg-type]
-        word = judge(walked({"BTC/USDT": told}, at_ten, Costs(fee=0.0, slippage_bps=3.0))[1])
+        word = evaluate_gate(walked({"BTC/USDT": told}, at_ten, Costs(fee=0.0, slippage_bps=3.0))[1])
         fills = word.reason("fills")
         assert fills.state == state and ("exceeds 10 % of the value traded in its bar" in fills.text) == (
             state == "FAIL"

@@ -6,39 +6,48 @@ from scipy.stats import binomtest, kurtosis, skew
 
 from assay.kernel.errors import ConfigError
 from assay.validate import gate_study as study
-from assay.validate.gate_study import CASES, Case, Studied, draw, drift_study, edge_rule, gate_study, studied
+from assay.validate.gate_study import (
+    CASES,
+    Case,
+    GateStudyResult,
+    count_errors,
+    draw_moments,
+    drift_study,
+    edge_rule,
+    run_gate_study,
+)
 
 FEW = [Case("normal", 1, 2_000), Case("normal", 20, 1_000), Case("heavy_tails", 20, 500)]
 
 
-def contradicted(found: Studied, error: float) -> bool:
+def contradicted(found: GateStudyResult, error: float) -> bool:
     """Whether so many errors would be seen in 1 % of the studies at most, if the error were what it says."""
     return bool(binomtest(found.wrong, found.case.markets, error, alternative="greater").pvalue < 0.01)
 
 
 @pytest.mark.parametrize("error", [0.01, 0.05])
 def test_the_error_is_the_one_that_is_asked_for_at_any_number_of_looks(error: float) -> None:
-    for found in gate_study(FEW, error=error):
+    for found in run_gate_study(FEW, error=error):
         assert not contradicted(found, error if found.case.kind == "normal" else 2 * error), found
         assert found.power > 0.95 * found.bound - 2 * np.sqrt(0.25 / found.case.markets), found
 
 
 def test_a_rule_that_forgets_the_other_looks_is_seen() -> None:
-    draws = draw(Case("normal", 20, 500), seed=2)
+    draws = draw_moments(Case("normal", 20, 500), seed=2)
     forgetful = edge_rule(0.01)
-    found = studied(draws, lambda s, k3, k4, n, count: forgetful(s, k3, k4, n, 1), 0.01)
+    found = count_errors(draws, lambda s, k3, k4, n, count: forgetful(s, k3, k4, n, 1), 0.01)
     assert contradicted(found, 0.01) and found.error == pytest.approx(1 - 0.99**20, abs=0.05)
 
 
 def test_the_bound_is_that_of_a_known_deviation() -> None:
-    (one,) = gate_study([Case("normal", 1, 10)])
+    (one,) = run_gate_study([Case("normal", 1, 10)])
     assert one.bound == pytest.approx(0.9529, abs=5e-5)  # Phi(2 * 2 - 2.3263)
     assert one.error == one.wrong / 10 and one.power == one.right / 10
 
 
 def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
     case = Case("trades", 3, 4)
-    first, again, other = (draw(case, seed=seed).skillless[0] for seed in (1, 1, 2))
+    first, again, other = (draw_moments(case, seed=seed).skillless[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert first.shape == (4, 3) and not np.isin(first, other).any()
 
@@ -72,4 +81,4 @@ def test_a_rising_market_fools_plain_returns_and_not_active_ones() -> None:
 def test_every_kind_is_studied_at_every_number_of_looks() -> None:
     assert {(c.kind, c.n_trials) for c in CASES} == {(k, n) for k in study.KINDS for n in (1, 20, 100, 1_000)}
     with pytest.raises(ConfigError, match="kind is 'cauchy'"):
-        draw(Case("cauchy", 1, 1), seed=1)  # type: ignore[arg-type]
+        draw_moments(Case("cauchy", 1, 1), seed=1)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from assay.features.files import load_feature_file
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, LeakError, TrainError
 from assay.learn.strategies import Strategy, load_strategy_file
-from assay.learn.strategies.honesty import rows_of
+from assay.learn.strategies.honesty import setup_columns
 from assay.market.sources.synthetic import synthetic
 from assay.validate.isolation import isolated_feature_file, isolated_strategy, source_gaps
 from assay.validate.isolation.files import IsolatedRule
@@ -85,8 +85,8 @@ def test_it_declares_and_decides_as_the_file_does(form: str, tmp_path: Path, bar
     assert isolated.lookback(values, "4h") == here.lookback(values, "4h")
     one, other = isolated.setups(bars, values), here.setups(bars, values)
     assert type(one) is type(other)
-    for name, rows in rows_of(other).items():
-        np.testing.assert_array_equal(rows_of(one)[name], rows, err_msg=name)
+    for name, rows in setup_columns(other).items():
+        np.testing.assert_array_equal(setup_columns(one)[name], rows, err_msg=name)
     made, expected = isolated.decisions(bars, values), here.decisions(bars, values)
     for name in ("target", "stop", "take", "hold"):
         np.testing.assert_array_equal(getattr(made, name), getattr(expected, name), err_msg=name)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
 from assay.validate.breakers import ACCOUNT_TRIGGERS, BREAKERS, circuit_breakers
-from assay.validate.lifecycle import STAGES, Live, Placement, confidence_score, place
+from assay.validate.lifecycle import STAGES, Live, Placement, confidence_score, place_stage
 from assay.validate.sizing import Portfolio, position_size, refusal
 
 GREAT = {"net_profit": 0.4, "sharpe_annual": 2.0, "total_trades": 150, "p_value": 0.01, "win_rate": 0.6}
@@ -20,7 +20,7 @@ ORDER = ("PAPER", "DISCOVERY", "VALIDATION", "MATURE")
 def placed(
     word: Any = "GOLD", overfit: Any = "ACCEPT", *, approved: bool = True, live: Any = None, **m: Any
 ) -> Placement:
-    return place(word, GREAT | m, overfit, approved=approved, live=live)
+    return place_stage(word, GREAT | m, overfit, approved=approved, live=live)
 
 
 def failed(found: Placement) -> list[str]:
@@ -131,10 +131,10 @@ def test_one_death_signal_is_an_alert_and_few_adverse_trades_halve_the_size() ->
 def test_a_missing_metric_is_an_error_never_discovery() -> None:
     for name in ("net_profit", "sharpe_annual", "total_trades", "p_value"):
         with pytest.raises(ConfigError, match=f"lack {name}") as told:
-            place("GOLD", {k: v for k, v in GREAT.items() if k != name}, "ACCEPT")
+            place_stage("GOLD", {k: v for k, v in GREAT.items() if k != name}, "ACCEPT")
         assert told.value.code == "CONFIG_METRIC"
     with pytest.raises(ConfigError, match="must be GOLD"):
-        place("SILVER", GREAT, "ACCEPT")  # type: ignore[arg-type]
+        place_stage("SILVER", GREAT, "ACCEPT")  # type: ignore[arg-type]
 
 
 def test_every_reason_tells_value_and_limit() -> None:
@@ -159,9 +159,9 @@ HIGHEST = {"GOLD": "MATURE", "UNPROVEN": "DISCOVERY", "PYRITE": "PAPER"}
 
 @given(WORDS, METRICS, OVERFIT, st.booleans())
 def test_limits_only_lower_what_the_gate_allows(word: Any, m: dict[str, Any], overfit: Any, approved: bool) -> None:
-    found = place(word, m, overfit, approved=approved)
+    found = place_stage(word, m, overfit, approved=approved)
     assert ORDER.index(found.stage) <= ORDER.index(HIGHEST[word])
-    assert ORDER.index(place(word, m, overfit).stage) <= ORDER.index("VALIDATION")
+    assert ORDER.index(place_stage(word, m, overfit).stage) <= ORDER.index("VALIDATION")
     if found.stage == "MATURE":
         assert approved and overfit == "ACCEPT"
 
@@ -169,14 +169,14 @@ def test_limits_only_lower_what_the_gate_allows(word: Any, m: dict[str, Any], ov
 @given(WORDS, METRICS, OVERFIT, st.sampled_from(["net_profit", "sharpe_annual", "total_trades", "p_value"]))
 def test_a_worse_number_never_raises_the_stage(word: Any, m: dict[str, Any], overfit: Any, name: str) -> None:
     worse = m | {name: m[name] + 0.3 if name == "p_value" else m[name] - 40}
-    before, after = (place(word, each, overfit, approved=True).stage for each in (m, worse))
+    before, after = (place_stage(word, each, overfit, approved=True).stage for each in (m, worse))
     assert ORDER.index(after) <= ORDER.index(before)
 
 
 @given(WORDS, METRICS, OVERFIT)
 def test_what_is_not_measured_changes_nothing(word: Any, m: dict[str, Any], overfit: Any) -> None:
-    assert place(word, m, overfit, live=Live()) == place(word, m, overfit)
-    assert place(word, m, overfit, live=Live(fill_rate=nan)) == place(word, m, overfit)
+    assert place_stage(word, m, overfit, live=Live()) == place_stage(word, m, overfit)
+    assert place_stage(word, m, overfit, live=Live(fill_rate=nan)) == place_stage(word, m, overfit)
 
 
 def test_the_breakers() -> None:

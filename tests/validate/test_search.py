@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assay.kernel.contracts import Silent, Trainer
+from assay.kernel.contracts import NullReport, Trainer
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.trial import Trial
 from assay.learn.rules import RuleTrainer
-from assay.simulate.metrics import of_returns
+from assay.simulate.metrics import return_metrics
 from assay.testing.trainers import TinyTrainer
 from assay.validate.search.bayesian import Bayesian
 from assay.validate.search.draws import Random
@@ -24,7 +24,7 @@ from assay.validate.search.space import Space
 from assay.validate.search.trials import Trials
 from assay.validate.split import WalkForward
 from assay.validate.statistics import deflated_sharpe_ratio
-from assay.validate.walk import walk
+from assay.validate.walk import walk_forward
 from tests.learn.markets import market
 from tests.validate.search_killed import RULE, SEED, panel, search
 from tests.validate.searches import PLAN, found, tiny
@@ -43,11 +43,13 @@ def test_workers_change_nothing(method: Method) -> None:
 def test_the_best_is_scored_on_inner_test_bars_as_a_walk_scores_it() -> None:
     result = found(search(None, method=Random(), trials=12))
     outcomes = list(
-        walk(RuleTrainer(RULE, result.best_parameters), panel(), PLAN, costs=Costs(), seed=0, report=Silent())
+        walk_forward(
+            RuleTrainer(RULE, result.best_parameters), panel(), PLAN, costs=Costs(), seed=0, report=NullReport()
+        )
     )
     returns = np.concatenate([o.tested["GOLD/USDT"].record.returns for o in outcomes])
     assert len(returns) == 400
-    assert result.best_score == of_returns(returns, bars_per_year=8760.0)["sharpe_annual"]
+    assert result.best_score == return_metrics(returns, bars_per_year=8760.0)["sharpe_annual"]
     trades = sum(len(o.tested["GOLD/USDT"].record.trades) for o in outcomes)
     assert result.best.trades == trades == result.best_metrics["total_trades"]
     valid = [row for row in result.rows if row.valid]
@@ -79,7 +81,7 @@ def test_deflated_takes_the_same_number_of_trials_for_every_candidate() -> None:
         Objective("sharp")
 
 
-class Counting(Silent):
+class Counting(NullReport):
     """Keeps trials, and fails at one."""
 
     def __init__(self, fail_at: int = 0) -> None:
@@ -156,7 +158,7 @@ def test_settings_are_checked_at_the_door() -> None:
 def test_halving_drops_the_worst_early_counts_all_and_finds_what_a_whole_search_finds() -> None:
     space = Space.of({"keep": (1, 9)})
     whole = tiny(space=space, method=Grid(), trials=9)
-    report = Silent()
+    report = NullReport()
     halved = replace(whole, halving=Halving(3))
     result = found(halved, market(700), report=report)
     full = found(whole, market(700))

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.kernel.contracts import Model, Report, Silent
+from assay.kernel.contracts import Model, NullReport, Report
 from assay.kernel.costs import Costs
 from assay.kernel.errors import DataError, LeakError, TrainError
 from assay.kernel.panel import Panel
-from assay.learn.strategies.exits import flat
+from assay.learn.strategies.exits import flat_decisions
 from assay.testing.trainers import TRAINER_CHECKS, Cancelled, Check, TinyTrainer, check_fit_sees_no_test_rows
 from assay.validate.search.bayesian import Bayesian
 from assay.validate.search.draws import Random
@@ -23,7 +23,7 @@ from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
 from assay.validate.split import PurgedKFold, WalkForward
-from assay.validate.walk import walk
+from assay.validate.walk import walk_forward
 from tests.learn.markets import market, trainer
 from tests.validate.search_killed import panel, search
 from tests.validate.searches import found, tiny
@@ -48,7 +48,7 @@ class Idle:
         return self
 
     def decide(self, shown: Panel) -> Mapping[str, Any]:
-        return {symbol: flat(len(window)) for symbol, window in shown}
+        return {symbol: flat_decisions(len(window)) for symbol, window in shown}
 
 
 class Failing:
@@ -70,7 +70,7 @@ def test_what_a_candidate_raises_ends_the_search_with_its_parameters(workers: in
     def failing(error: Callable[[], Exception]) -> Search:
         return tiny(make=lambda p: Failing(p["keep"], error), method=Grid(), workers=workers)
 
-    report = Silent()
+    report = NullReport()
     with pytest.raises(TrainError, match=r"keep = 3 failed: ZeroDivisionError: by nought") as caught:
         found(failing(lambda: ZeroDivisionError("by nought")), market(400), report=report)
     assert caught.value.code == "TRAIN_CANDIDATE"
@@ -87,7 +87,7 @@ def test_it_is_a_trainer(check: Check) -> None:
     check(tiny(method=Bayesian(), workers=2), market(400))
 
 
-class Stopping(Silent):
+class Stopping(NullReport):
     """Cancels the first time that a worker thread, and so a candidate, tells its progress."""
 
     def progress(self, share_done: float, metrics: Mapping[str, float]) -> None:
@@ -153,7 +153,7 @@ def test_it_tunes_the_ensemble() -> None:
     )
     results: list[SearchResult] = []
     panel_ = market(700)
-    model = replace(tuned, told=results.append).fit(panel_, seed=1, report=Silent())
+    model = replace(tuned, told=results.append).fit(panel_, seed=1, report=NullReport())
     (result,) = results
     assert (result.total_evaluations, result.optimizer) == (3, "bayesian")
     assert {row.parameters["leaves"] for row in result.rows} <= {4, 8}
@@ -164,8 +164,8 @@ def test_it_tunes_the_ensemble() -> None:
 def test_a_walk_searches_each_train_window_afresh() -> None:
     results: list[SearchResult] = []
     made = search(None, method=Random(), trials=5, plan=WalkForward(250, 100), told=results.append)
-    report = Silent()
-    outcomes = list(walk(made, panel(), WalkForward(600, 100), costs=Costs(), seed=1, report=report))
+    report = NullReport()
+    outcomes = list(walk_forward(made, panel(), WalkForward(600, 100), costs=Costs(), seed=1, report=report))
     assert len(outcomes) == len(results) == 3
     assert len(report.trials) == 15
     for outcome, result in zip(outcomes, results, strict=True):

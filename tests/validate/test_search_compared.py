@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.validate import statistics as s
 from assay.validate.search import compared as module
 from assay.validate.search.compared import MOST, compared
@@ -16,7 +16,7 @@ SPACE = {"p": [0.0005, 0.002, 0.004], "max_holding_periods": [5, 20]}
 def searched(space=None, **more):
     search = made(RULES["range_sweep"], space=space or SPACE, objective="net_profit", min_trades=1, **more)
     train = learning(lively(900), 100)
-    return search, search.search(train, seed=1, report=Silent()), train
+    return search, search.search(train, seed=1, report=NullReport()), train
 
 
 def test_few_are_all_compared_by_their_own_returns() -> None:

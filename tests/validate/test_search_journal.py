@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.kernel.contracts import Report, Silent
+from assay.kernel.contracts import NullReport, Report
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
-from assay.validate.search.kept import Kept, row_of
+from assay.validate.search.kept import SearchJournal, row_of
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
 from tests.validate.search_killed import SEED, panel, search
@@ -151,18 +151,18 @@ def test_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_row_comes_back_as_it_was(tmp_path: Path) -> None:
     rows = [judged(k, {"x": 0.1, "n": 3, "kind": "a"}) for k in (0, 3)]
-    kept = Kept.open(tmp_path / "j", "rows")
+    kept = SearchJournal.open(tmp_path / "j", "rows")
     kept.asked(0, [[0.1, 3, 0], [0.1, 3, 1]])
     for row in rows:
         kept.told(0, row, last=False)
-    batch = Kept.open(tmp_path / "j", "rows").batches[0]
+    batch = SearchJournal.open(tmp_path / "j", "rows").batches[0]
     assert repr([row_of(each, dict(rows[0].parameters)) for each in batch.rows]) == repr(rows)
     with pytest.raises(ArtifactError, match="row that cannot be read"):
         row_of({"number": 1, "metrics": {}}, {})
 
 
 def found(made: Search, *, report: Report | None = None) -> SearchResult:
-    return made.search(panel(), seed=SEED, report=report or Silent())
+    return made.search(panel(), seed=SEED, report=report or NullReport())
 
 
 @pytest.mark.slow
@@ -172,7 +172,7 @@ def test_a_killed_search_goes_on_to_the_same_answer(tmp_path: Path, die_at: int)
     script = [sys.executable, "-m", "tests.validate.search_killed", str(journal), str(die_at)]
     killed = subprocess.run(script, cwd=Path(__file__).parents[2], capture_output=True, check=False)
     assert killed.returncode == -9, killed.stderr.decode()
-    report = Silent()
+    report = NullReport()
     resumed = found(search(journal), report=report)
     whole = found(search(None))
     assert [r.parameters for r in resumed.rows] == [r.parameters for r in whole.rows]
@@ -180,7 +180,7 @@ def test_a_killed_search_goes_on_to_the_same_answer(tmp_path: Path, die_at: int)
     assert (resumed.best_parameters, resumed.best_score) == (whole.best_parameters, whole.best_score)
     assert resumed.best_metrics == pytest.approx(whole.best_metrics, rel=0, abs=0, nan_ok=True)
     assert len(report.trials) == len(whole.rows) - (die_at - 1), "what was told before is not judged again"
-    silent = Silent()
+    silent = NullReport()
     assert found(search(journal), report=silent).best_parameters == resumed.best_parameters
     assert not silent.trials, "a finished journal judges nothing"
 

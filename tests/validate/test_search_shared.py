@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ArtifactError
-from assay.validate.search.kept import Kept
+from assay.validate.search.kept import SearchJournal
 from assay.validate.search.method import Asked, Session
 from tests.validate.sessions import WHOLE, begun, driven, judged
 
@@ -55,8 +55,8 @@ def test_the_first_count_of_the_ledger_is_the_one(tmp_path: Path) -> None:
 
 
 def test_a_batch_that_asks_otherwise_is_damage(tmp_path: Path) -> None:
-    kept = Kept.open(tmp_path / "j", "one")
+    kept = SearchJournal.open(tmp_path / "j", "one")
     kept.asked(0, [[1], [2]])
     kept.asked(0, [[1], [3]])
     with pytest.raises(ArtifactError, match="j:3 asks in batch 0 for other points than before"):
-        Kept.open(tmp_path / "j", "one")
+        SearchJournal.open(tmp_path / "j", "one")

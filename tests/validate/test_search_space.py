@@ -15,7 +15,7 @@ from assay.kernel.errors import ConfigError
 from assay.learn.strategies.parameters import Range
 from assay.learn.strategies.registry import strategies, strategy_named
 from assay.validate.search.bayesian import Bayesian
-from assay.validate.search.dimensions import Listed, Real, Whole
+from assay.validate.search.dimensions import Categorical, FloatRange, IntRange
 from assay.validate.search.draws import Random
 from assay.validate.search.grid import Grid
 from assay.validate.search.method import Method, Row
@@ -41,12 +41,16 @@ def test_python_values_and_tables_name_the_same_space() -> None:
         ' "c": {"type": "choice", "values": ["a", "b", null]}}'
     )
     assert Space.of(document, ["n > 3"]).as_text() == written.as_text()
-    assert written.dimensions == {"p": Real(0.001, 0.005), "n": Whole(2, 9), "c": Listed(("a", "b", None), False)}
-    assert Space.of({"r": Range(2, 8, 2)}).dimensions["r"] == Listed((2, 4, 6, 8), True)
+    assert written.dimensions == {
+        "p": FloatRange(0.001, 0.005),
+        "n": IntRange(2, 9),
+        "c": Categorical(("a", "b", None), False),
+    }
+    assert Space.of({"r": Range(2, 8, 2)}).dimensions["r"] == Categorical((2, 4, 6, 8), True)
     stepped = Space.of({"x": {"type": "float", "low": 0.1, "high": 0.5, "step": 0.1}}).dimensions["x"]
-    assert stepped == Listed((0.1, 0.2, 0.3, 0.4, 0.5), True)
+    assert stepped == Categorical((0.1, 0.2, 0.3, 0.4, 0.5), True)
     whole = Space.of({"x": {"type": "float", "low": 1, "high": 3}}).dimensions["x"]
-    assert whole == Real(1.0, 3.0)
+    assert whole == FloatRange(1.0, 3.0)
 
 
 @pytest.mark.parametrize(
@@ -262,8 +266,8 @@ def test_whole_ends_of_a_float_are_a_range_of_floats() -> None:
     }
     space = Space.of_strategy(rule, given)
     assert space.dimensions == {
-        "risk_reward_ratio": Real(2.0, 4.0),
-        "pierce_depth": Real(1.0, 2.0),
-        "reversal_candles": Whole(1, 3),
+        "risk_reward_ratio": FloatRange(2.0, 4.0),
+        "pierce_depth": FloatRange(1.0, 2.0),
+        "reversal_candles": IntRange(1, 3),
     }
     assert Space.of_strategy(rule, {"atr_multiplier_sl": [1, 2]}).dimensions["atr_multiplier_sl"].values == (1.0, 2.0)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.bars import USABLE
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, DataError, TrainError
 from assay.kernel.panel import Panel, Window
@@ -55,7 +55,7 @@ def learning(bars, first):
 
 def walked(search, train, point):
     """The candidate as any trainer: fitted, then decided and traded on all instants that may be learnt from."""
-    model = search.make(point).fit(train, seed=1, report=Silent())
+    model = search.make(point).fit(train, seed=1, report=NullReport())
     rows = np.flatnonzero(train.times >= train.since)
     tested = judge_model(model, train, rows, search.costs)
     return next(iter(tested.values())).record
@@ -75,7 +75,7 @@ def test_a_score_is_that_of_the_candidate_walked_alone(name, data):
     search = made(RULES[name], method=method, regime=regime, trials=12, batch=6)
     train = learning(bars, first)
     try:
-        result = search.search(train, seed=3, report=Silent())
+        result = search.search(train, seed=3, report=NullReport())
     except TrainError as error:
         assert error.code == "TRAIN_NO_VALID_TRIAL"
         return
@@ -95,12 +95,12 @@ GRID = {"fast": [5, 10, 20], "slow": [8, 20, 50, 100], "share": [0.5, 1.0]}
 
 def test_a_grid_is_the_product_in_declared_order_under_its_constraints():
     search = made(RULES["sma_cross"], space=GRID, method=Grid())
-    result = search.search(learning(lively(700), 100), seed=1, report=Silent())
+    result = search.search(learning(lively(700), 100), seed=1, report=NullReport())
     points = [*search.space.grid()]
     assert [row.parameters for row in result.rows] == points
     assert len(points) == 9 * 2
     one_by_one = made(RULES["sma_cross"], space=GRID, method=Random(), trials=1000)
-    other = one_by_one.search(learning(lively(700), 100), seed=1, report=Silent())
+    other = one_by_one.search(learning(lively(700), 100), seed=1, report=NullReport())
     scores = {repr(sorted(row.parameters.items())): row.score for row in other.rows}
     assert {repr(sorted(row.parameters.items())): row.score for row in result.rows} == scores
     types = {name: type(value) for name, value in result.best_parameters.items()}
@@ -111,10 +111,10 @@ def test_a_large_grid_is_cut_into_chunks_without_a_seam(monkeypatch):
     rule = RULES["range_sweep"]
     space = {"N": [5, 10], "p": [0.0001, 0.0005, 0.001], "k": [0.5, 1.0], "max_holding_periods": [5, 10, 20]}
     train = learning(lively(700), 100)
-    whole = made(rule, space=space, method=Grid()).search(train, seed=1, report=Silent())
+    whole = made(rule, space=space, method=Grid()).search(train, seed=1, report=NullReport())
     for together in (1, 7, 20):
         monkeypatch.setattr("assay.learn.strategies.bench._TOGETHER", together)
-        cut = made(rule, space=space, method=Grid()).search(train, seed=1, report=Silent())
+        cut = made(rule, space=space, method=Grid()).search(train, seed=1, report=NullReport())
         np.testing.assert_array_equal(cut.trials.score, whole.trials.score)
         np.testing.assert_array_equal(cut.trials.trades, whole.trials.trades)
 
@@ -123,7 +123,7 @@ def test_a_large_grid_is_cut_into_chunks_without_a_seam(monkeypatch):
 def test_every_candidate_is_counted_once_before_it_is_told(method, entries):
     rule = RULES["range_sweep"]
     space = {"p": [0.0001, 0.0005, 0.001], "k": [0.5, 1.0, 2.0], "max_holding_periods": [5, 10, 20]}
-    report = Silent()
+    report = NullReport()
     result = made(rule, space=space, method=method, trials=27, batch=10).search(
         learning(lively(700), 100), seed=1, report=report
     )
@@ -145,7 +145,7 @@ def test_every_candidate_is_counted_once_before_it_is_told(method, entries):
 
 def test_returns_of_the_best_are_kept_where_they_cost_little():
     space = {"p": [0.0001, 0.0005], "k": [0.5, 1.0], "max_holding_periods": [*range(1, 41)]}
-    report = Silent()
+    report = NullReport()
     result = made(RULES["range_sweep"], space=space, method=Grid()).search(
         learning(lively(700), 100), seed=1, report=report
     )
@@ -155,7 +155,7 @@ def test_returns_of_the_best_are_kept_where_they_cost_little():
 
 
 def test_equal_searches_count_as_one_configuration():
-    first, second = (Silent(), Silent())
+    first, second = (NullReport(), NullReport())
     for report in (first, second):
         made(RULES["range_sweep"], trials=20).search(learning(lively(700), 100), seed=1, report=report)
     assert [t.params for t in first.trials] == [t.params for t in second.trials]
@@ -166,10 +166,10 @@ def test_nothing_before_the_window_is_judged_and_nothing_after_is_seen():
     changed = replace(bars, close=np.r_[bars.close[:700], bars.close[700:] * 2], high=bars.high * 2)
     search = made(RULES["sma_cross"], trials=20)
     whole = Panel.of(Window.of_bars(bars))
-    one = search.search(whole.learning(np.arange(300, 700)), seed=1, report=Silent())
+    one = search.search(whole.learning(np.arange(300, 700)), seed=1, report=NullReport())
     other = replace(bars, close=np.r_[bars.close[:700], changed.close[700:]])
     other = replace(other, high=np.maximum(other.high, other.close))
-    two = search.search(Panel.of(Window.of_bars(other)).learning(np.arange(300, 700)), seed=1, report=Silent())
+    two = search.search(Panel.of(Window.of_bars(other)).learning(np.arange(300, 700)), seed=1, report=NullReport())
     np.testing.assert_array_equal(one.trials.score, two.trials.score)
     assert one.span == (int(bars.known_at[300]), int(bars.known_at[699]))
 
@@ -177,7 +177,7 @@ def test_nothing_before_the_window_is_judged_and_nothing_after_is_seen():
 def test_no_valid_candidate_says_how_many_trades_there_were():
     search = made(RULES["range_sweep"], trials=20, min_trades=100_000)
     with pytest.raises(TrainError, match="0 of 20 trials had ≥ 100,000 trades; most had") as caught:
-        search.search(learning(lively(700), 100), seed=1, report=Silent())
+        search.search(learning(lively(700), 100), seed=1, report=NullReport())
     assert caught.value.code == "TRAIN_NO_VALID_TRIAL"
     assert caught.value.facts["reasons"] == {"too_few_trades": 20}
 
@@ -188,16 +188,16 @@ def test_what_a_rule_raises_ends_the_search_with_its_parameters():
         raise ZeroDivisionError(f"at {window}")
 
     with pytest.raises(TrainError, match=r"broken failed in line \d+: ZeroDivisionError: at \d.*candidate window = \d"):
-        made(broken, trials=5).search(learning(lively(200), 20), seed=1, report=Silent())
+        made(broken, trials=5).search(learning(lively(200), 20), seed=1, report=NullReport())
 
 
 def test_what_cannot_be_searched_is_refused():
     rule = RULES["range_sweep"]
     silent = replace(lively(700), volume=None)
     with pytest.raises(DataError, match="needs volume"):
-        made(rule).search(learning(silent, 100), seed=1, report=Silent())
+        made(rule).search(learning(silent, 100), seed=1, report=NullReport())
     with pytest.raises(DataError, match="needs 21 bars, there are 15") as caught:
-        made(rule).search(learning(lively(15), 2), seed=1, report=Silent())
+        made(rule).search(learning(lively(15), 2), seed=1, report=NullReport())
     assert caught.value.code == "DATA_TOO_FEW"
     with pytest.raises(ConfigError, match="plan of inner folds"):
         Search(make=RuleTrainer, space=Space.of_strategy(rule), costs=Costs())
@@ -208,7 +208,7 @@ def test_what_cannot_be_searched_is_refused():
 def test_a_best_that_never_traded_is_no_second_answer():
     """Its Sharpe ratio is undefined both times."""
     search = made(RULES["range_sweep"], space={"p": [0.5, 0.6]}, method=Grid(), objective="net_profit")
-    result = search.search(learning(lively(700), 100), seed=1, report=Silent())
+    result = search.search(learning(lively(700), 100), seed=1, report=NullReport())
     assert result.best_score == 0.0 and result.best.trades == 0 and np.isnan(result.best_metrics["sharpe"])
 
 
@@ -220,4 +220,4 @@ def test_a_rule_that_draws_lots_is_not_believed():
         return Entries((draws.random(len(bars)) < 0.02).astype(np.int8))
 
     with pytest.raises(TrainError, match="strategy dice gave two answers to the same bars"):
-        made(dice, trials=5, objective="net_profit").search(learning(lively(200), 20), seed=1, report=Silent())
+        made(dice, trials=5, objective="net_profit").search(learning(lively(200), 20), seed=1, report=NullReport())

@@ -7,36 +7,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
-from assay.validate.search.dimensions import Listed, Real, Whole
+from assay.validate.search.dimensions import Categorical, FloatRange, IntRange
 from assay.validate.search.space import Space
-from assay.validate.search.texts import searched
+from assay.validate.search.texts import parse_space_text
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("k=5:40", Whole(5, 40)),
-        ("k=-5:-1", Whole(-5, -1)),
-        (" k = 5 : 40 ", Whole(5, 40)),
-        ("k=5:40:8", Whole(5, 40, points=8)),
-        ("k=0.5:2", Real(0.5, 2.0)),
-        ("k=1:2.0", Real(1.0, 2.0)),
-        ("k=1e-3:5e-3", Real(0.001, 0.005)),
-        ("k=0.1:0.5:3", Real(0.1, 0.5, points=3)),
-        ("k=5", Listed((5,), True)),
-        ("k=50,100,200", Listed((50, 100, 200), True)),
-        ("k=200,50", Listed((200, 50), False)),
-        ("k=1,2.5", Listed((1.0, 2.5), True)),
-        ("k=true,FALSE", Listed((True, False), False)),
-        ("k=30,none", Listed((30, None), False)),
-        ("k=true,1", Listed((True, 1), False)),
-        ("k=fixed, risk", Listed(("fixed", "risk"), False)),
-        ("k=a=b", Listed(("a=b",), False)),
-        ("k=1_000,2", Listed(("1_000", 2), False)),
+        ("k=5:40", IntRange(5, 40)),
+        ("k=-5:-1", IntRange(-5, -1)),
+        (" k = 5 : 40 ", IntRange(5, 40)),
+        ("k=5:40:8", IntRange(5, 40, points=8)),
+        ("k=0.5:2", FloatRange(0.5, 2.0)),
+        ("k=1:2.0", FloatRange(1.0, 2.0)),
+        ("k=1e-3:5e-3", FloatRange(0.001, 0.005)),
+        ("k=0.1:0.5:3", FloatRange(0.1, 0.5, points=3)),
+        ("k=5", Categorical((5,), True)),
+        ("k=50,100,200", Categorical((50, 100, 200), True)),
+        ("k=200,50", Categorical((200, 50), False)),
+        ("k=1,2.5", Categorical((1.0, 2.5), True)),
+        ("k=true,FALSE", Categorical((True, False), False)),
+        ("k=30,none", Categorical((30, None), False)),
+        ("k=true,1", Categorical((True, 1), False)),
+        ("k=fixed, risk", Categorical(("fixed", "risk"), False)),
+        ("k=a=b", Categorical(("a=b",), False)),
+        ("k=1_000,2", Categorical(("1_000", 2), False)),
     ],
 )
 def test_what_a_text_means(text: str, wanted: Any) -> None:
-    name, values = searched(text)
+    name, values = parse_space_text(text)
     found = Space.of({name: values}).dimensions
     assert found == {"k": wanted}
     assert [type(v) for v in found["k"].grid()] == [type(v) for v in wanted.grid()]
@@ -78,7 +78,7 @@ def test_what_a_text_means(text: str, wanted: Any) -> None:
 )
 def test_what_is_refused_with_its_text(text: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        searched(text)
+        parse_space_text(text)
     assert said in caught.value.message
     assert caught.value.message.startswith(f"--space '{text[:40]}")
     assert caught.value.code == "CONFIG_SPACE"
@@ -88,7 +88,7 @@ def test_what_is_refused_with_its_text(text: str, said: str) -> None:
 @given(st.text(max_size=30) | st.from_regex(r"k=[0-9:.,a-]{0,12}", fullmatch=True))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        name, values = searched(text)
+        name, values = parse_space_text(text)
         Space.of({name: values})
     except ConfigError as error:
         assert error.code == "CONFIG_SPACE"
@@ -96,5 +96,5 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @given(st.integers(-(10**6), 10**6), st.integers(1, 10**6), st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_numbers_come_back(low: int, width: int, start: float, step: float) -> None:
-    assert searched(f"k={low}:{low + width}") == ("k", (low, low + width))
-    assert searched(f"k={start!r}:{start + step!r}") == ("k", (start, start + step))
+    assert parse_space_text(f"k={low}:{low + width}") == ("k", (low, low + width))
+    assert parse_space_text(f"k={start!r}:{start + step!r}") == ("k", (start, start + step))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.validate.search import tops
 from assay.validate.search.draws import Random
 from assay.validate.search.grid import Grid
@@ -62,7 +62,11 @@ def test_a_block_pays_for_what_it_keeps():
 
 
 def test_what_is_kept_are_the_returns_of_the_candidate_walked_alone():
-    search, train, report = made(RULES["sma_cross"], space=GRID, method=Grid()), learning(lively(700), 100), Silent()
+    search, train, report = (
+        made(RULES["sma_cross"], space=GRID, method=Grid()),
+        learning(lively(700), 100),
+        NullReport(),
+    )
     result = search.search(train, seed=1, report=report)
     (trial,) = report.trials
     kept = pl.read_parquet(io.BytesIO(trial.tops))
@@ -76,7 +80,7 @@ def test_what_is_kept_are_the_returns_of_the_candidate_walked_alone():
 
 def test_batches_keep_the_best_where_they_improve():
     search = made(RULES["sma_cross"], method=Random(), trials=30_000)
-    report = Silent()
+    report = NullReport()
     search.search(learning(lively(400), 100), seed=1, report=report)
     best, improved = -np.inf, []
     for trial in report.trials:

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.validate.thresholds import LOOSER, Thresholds, looser, thresholds_of
+from assay.validate.thresholds import LOOSER, Thresholds, looser_thresholds, thresholds_from_document
 
 USUAL = asdict(Thresholds())
 
@@ -29,22 +29,24 @@ USUAL = asdict(Thresholds())
     ],
 )  # fmt: skip
 def test_what_lets_more_pass_is_named(change: dict[str, float], told: list[str]) -> None:
-    assert looser(change, Thresholds()) == told  # what a document lacks is as by default
-    assert looser(USUAL | change, Thresholds()) == told
+    assert looser_thresholds(change, Thresholds()) == told  # what a document lacks is as by default
+    assert looser_thresholds(USUAL | change, Thresholds()) == told
 
 
 def test_looser_is_against_what_is_asked_now() -> None:
-    assert looser({}, Thresholds(error=0.005)) == ["error 0.01, looser than 0.005"]
-    assert looser({"error": 0.05}, Thresholds(error=0.06)) == []
-    assert looser({"error": 0.05}, Thresholds(), "sample") == []
-    assert looser({"error": 0.05}, Thresholds(), "edge") and not looser({"error": 0.05}, Thresholds(), "audit")
+    assert looser_thresholds({}, Thresholds(error=0.005)) == ["error 0.01, looser than 0.005"]
+    assert looser_thresholds({"error": 0.05}, Thresholds(error=0.06)) == []
+    assert looser_thresholds({"error": 0.05}, Thresholds(), "sample") == []
+    assert looser_thresholds({"error": 0.05}, Thresholds(), "edge") and not looser_thresholds(
+        {"error": 0.05}, Thresholds(), "audit"
+    )
 
 
 def test_a_confidence_of_the_first_version_is_the_error_that_it_was() -> None:
     old = {name: value for name, value in USUAL.items() if name != "error"} | {"confidence": 0.95}
-    assert thresholds_of(old) == Thresholds(error=0.05)
-    assert looser(old, Thresholds()) == ["error 0.05, looser than 0.01"]
-    assert looser(old | {"confidence": 0.99}, Thresholds()) == []
+    assert thresholds_from_document(old) == Thresholds(error=0.05)
+    assert looser_thresholds(old, Thresholds()) == ["error 0.05, looser than 0.01"]
+    assert looser_thresholds(old | {"confidence": 0.99}, Thresholds()) == []
 
 
 def test_every_limit_of_a_check_can_be_loose() -> None:
@@ -55,10 +57,10 @@ def test_every_limit_of_a_check_can_be_loose() -> None:
 
 def test_a_stored_verdict_says_what_it_was_given_by() -> None:
     mine = Thresholds(error=0.005, min_trades=50)
-    assert thresholds_of(json.loads(json.dumps(asdict(mine)))) == mine
-    assert thresholds_of({}) == Thresholds() == thresholds_of({"of_another_release": 1})
+    assert thresholds_from_document(json.loads(json.dumps(asdict(mine)))) == mine
+    assert thresholds_from_document({}) == Thresholds() == thresholds_from_document({"of_another_release": 1})
     with pytest.raises(ConfigError):
-        thresholds_of({"confidence": 2})
+        thresholds_from_document({"confidence": 2})
 
 
 def test_settings_load_no_statistics() -> None:
@@ -68,4 +70,6 @@ def test_settings_load_no_statistics() -> None:
 
 def test_a_regime_that_is_left_out_by_a_higher_limit_is_told() -> None:
     for other in (50, 151):
-        assert looser({"min_regime_bars": other}, Thresholds()) == [f"min_regime_bars {other}, other than 100"]
+        assert looser_thresholds({"min_regime_bars": other}, Thresholds()) == [
+            f"min_regime_bars {other}, other than 100"
+        ]

@@ -11,12 +11,12 @@ from assay.kernel.costs import Costs
 from assay.kernel.instrument import Instrument
 from assay.market.sources.files import read_file
 from assay.market.sources.synthetic import synthetic
-from assay.simulate.engine import run
+from assay.simulate.engine import simulate
 from assay.simulate.record import Trades
 from assay.validate.cost_stress import at_side, break_even, cost_sides
-from assay.validate.data_problems import data_problems
-from assay.validate.fills import bar_fills, fills_of
-from assay.validate.independent_trades import alike, independent_trades
+from assay.validate.data_problems import find_data_problems
+from assay.validate.fills import bar_fills, summarize_fills
+from assay.validate.independent_trades import alike, count_independent_trades
 from assay.validate.statistics.spread import HalfSpread, half_spread
 from tests.simulate.candles import FREE, HOUR, candles, decide, flat_candles, random_candles
 
@@ -68,7 +68,7 @@ class TestCosts:
         bars = flat_candles(10, 10, 10.5, 10.5, 10.5)
         decisions = decide(5, r0=1.0, r2=0.0)
         # -f at the entry, 0.05 / (1 - f) in between, -1.05 f / (1.05 - f) at the exit: 0 at f = 0.02533
-        mean_at = lambda costs: float(run(bars, decisions, costs).returns.mean())  # noqa: E731
+        mean_at = lambda costs: float(simulate(bars, decisions, costs).returns.mean())  # noqa: E731
         assert break_even(Costs(fee=0.001, slippage_bps=0.0), mean_at).side == pytest.approx(0.02533, rel=1e-3)
 
 
@@ -99,32 +99,32 @@ class TestFills:
     def test_where_the_notional_was_filled(self) -> None:
         bars = candles((10, 11, 9, 10), (10, 10, 10, 10), (10, 11, 9, 10), (10, 10, 10, 10), volume=[5, 0, 100, nan])
         fills = bar_fills(np.array([0.0, 0.5, 1.0, 0.5]), bars, "unknown")
-        found = fills_of([fills], capital=10_000)
+        found = summarize_fills([fills], capital=10_000)
         assert (found.silent, found.flat, found.doubtful) == near((0.25, 0.25, 0.5))
         assert isnan(found.large) and isnan(found.capacity)
 
     def test_a_flat_bar_that_traded_is_a_bar(self) -> None:
         bars = flat_candles(10, 10, volume=[3, 4])
-        assert fills_of([bar_fills(np.array([0.0, 1.0]), bars, "unknown")], capital=1.0).doubtful == 0.0
+        assert summarize_fills([bar_fills(np.array([0.0, 1.0]), bars, "unknown")], capital=1.0).doubtful == 0.0
 
     @pytest.mark.parametrize(("unit", "amount"), [("base", 1.0), ("quote", 10.0)])
     def test_too_much_of_a_bar_and_the_capacity(self, unit: str, amount: float) -> None:
         bars = candles(*[(10, 11, 9, 10)] * 2, volume=[500 * amount, 5_000 * amount])
         fills = bar_fills(np.array([1.0, 1.0]), bars, unit)  # type: ignore[arg-type]
         # 1,000 into a bar of 5,000: 500 of it are beyond a tenth; the other bar holds 50,000
-        found = fills_of([fills], capital=1_000)
+        found = summarize_fills([fills], capital=1_000)
         assert found.large == found.doubtful == near(0.25)
         # an account of 50 is 1 % of the first bar, one of 500 of the second; 5 % of the way between them
         assert found.capacity == near(50 + 0.05 * 450)
 
     def test_nothing_traded_is_not_known(self) -> None:
-        assert isnan(fills_of([bar_fills(np.zeros(2), flat_candles(1, 1), "base")], capital=1.0).doubtful)
+        assert isnan(summarize_fills([bar_fills(np.zeros(2), flat_candles(1, 1), "base")], capital=1.0).doubtful)
 
 
 class TestIndependentTrades:
     @staticmethod
     def trades(*spans: tuple[int, int]) -> Trades:
-        template = run(flat_candles(10, 10, 10), decide(3, r0=1.0), FREE).trades
+        template = simulate(flat_candles(10, 10, 10), decide(3, r0=1.0), FREE).trades
         one = template.only(np.zeros(1, bool))
         times = np.array(spans, np.int64).reshape(-1, 2) * HOUR
         rows = {f: np.repeat(getattr(template, f), len(spans)) for f in ("pnl", "side", "quantity")}
@@ -137,13 +137,13 @@ class TestIndependentTrades:
         own = self.trades((0, 5), (6, 9), (9, 9), (20, 30), (40, 50))
         trades = {f"X{k}": own for k in range(7)}
         closes = {f"X{k}": (times, close * (k + 1)) for k in range(7)}
-        assert independent_trades(trades, closes) == 5
+        assert count_independent_trades(trades, closes) == 5
         apart = {s: (times, 100 * np.exp(np.cumsum(g.normal(0, 0.01, 300)))) for s in closes}
-        assert independent_trades(trades, apart) == 35
+        assert count_independent_trades(trades, apart) == 35
 
     def test_one_series_keeps_all_its_trades(self) -> None:
         own = self.trades((0, 5), (1, 6), (2, 7))
-        assert independent_trades({"A": own}, {"A": (np.arange(3), np.ones(3))}) == 3
+        assert count_independent_trades({"A": own}, {"A": (np.arange(3), np.ones(3))}) == 3
 
     def test_alike_is_transitive_and_by_common_bars(self) -> None:
         g = np.random.default_rng(2)
@@ -160,13 +160,13 @@ class TestIndependentTrades:
         close = np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.01, 100)))
         closes = {"A": (np.arange(100), close), "B": (np.arange(100), close)}
         found = {"A": self.trades((0, 5), (10, 15)), "B": self.trades((5, 9), (12, 20), (20, 21))}
-        assert independent_trades(found, closes) == 4  # 0-5, 5-9, 10-15 or 12-20, 20-21
+        assert count_independent_trades(found, closes) == 4  # 0-5, 5-9, 10-15 or 12-20, 20-21
 
 
 class TestDataProblems:
     def test_ordinary_candles_have_none(self) -> None:
         for bars in (synthetic(bars=4_000, seed=2, ic=0.15), random_candles(800, 1)):
-            assert data_problems(bars, int(bars.timestamp[0]), int(bars.timestamp[-1])) == ()
+            assert find_data_problems(bars, int(bars.timestamp[0]), int(bars.timestamp[-1])) == ()
 
     def test_a_split_is_a_problem_where_it_is_judged_and_not_marked(self) -> None:
         whole = random_candles(600, 1)
@@ -174,17 +174,17 @@ class TestDataProblems:
         prices = {name: getattr(whole, name) * factor for name in ("open", "high", "low", "close")}
         bars = replace(whole, volume=whole.volume / factor, **prices)
         first, last = int(bars.timestamp[0]), int(bars.timestamp[-1])
-        (problem,) = data_problems(bars, first, last)
+        (problem,) = find_data_problems(bars, first, last)
         assert "looks like a split 4:1" in problem and "1970-01-13T12:00" in problem
-        assert data_problems(bars, int(bars.timestamp[301]), last) == ()
-        assert data_problems(bars, first, int(bars.timestamp[299])) == ()
+        assert find_data_problems(bars, int(bars.timestamp[301]), last) == ()
+        assert find_data_problems(bars, first, int(bars.timestamp[299])) == ()
         marked = replace(bars, columns={USABLE: np.where(np.arange(600) == 300, 0.0, 1.0)})
-        assert data_problems(marked, first, last) == ()
+        assert find_data_problems(marked, first, last) == ()
 
     def test_a_change_of_the_volumes_unit_is_a_problem(self) -> None:
         whole = random_candles(600, 1)
         bars = replace(whole, volume=whole.volume * np.where(np.arange(600) < 300, 1.0, whole.close * 10))
-        (problem,) = data_problems(bars, int(bars.timestamp[0]), int(bars.timestamp[-1]))
+        (problem,) = find_data_problems(bars, int(bars.timestamp[0]), int(bars.timestamp[-1]))
         assert "the volume's unit changes" in problem
 
     @pytest.mark.market_data
@@ -194,4 +194,4 @@ class TestDataProblems:
     )
     def test_real_candles(self, market_data, name: str, count: int) -> None:
         bars = read_file(market_data / f"{name}.parquet").one.bars
-        assert len(data_problems(bars, int(bars.timestamp[0]), int(bars.timestamp[-1]))) == count
+        assert len(find_data_problems(bars, int(bars.timestamp[0]), int(bars.timestamp[-1]))) == count

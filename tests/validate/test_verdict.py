@@ -13,7 +13,7 @@ from assay.validate.audit.report import AuditReport, Violation
 from assay.validate.cost_stress import BreakEven, CostSides
 from assay.validate.fills import Fills
 from assay.validate.statistics import Overfitting
-from assay.validate.verdict import CHECKS, Evidence, Thresholds, judge
+from assay.validate.verdict import CHECKS, GateInput, Thresholds, evaluate_gate
 
 N = 1000
 
@@ -23,7 +23,7 @@ def returns(mean: float, n: int = N) -> np.ndarray:
     return 0.01 * (drawn - drawn.mean()) / drawn.std() + mean
 
 
-GOOD = Evidence(
+GOOD = GateInput(
     returns=returns(0.002),
     bars_per_year=8760,
     n_trades=100,
@@ -47,11 +47,11 @@ def found(pbo: float, loss_share: float) -> Overfitting:
 
 
 def state(check: str, **change: object) -> str:
-    return judge(replace(GOOD, **change)).reason(check).state  # type: ignore[arg-type]
+    return evaluate_gate(replace(GOOD, **change)).reason(check).state  # type: ignore[arg-type]
 
 
 def test_all_pass_is_gold() -> None:
-    word = judge(GOOD)
+    word = evaluate_gate(GOOD)
     assert (word.word, word.stage, word.bars_needed) == ("GOLD", "VALIDATION", 0)
     assert tuple(r.check for r in word.reasons) == CHECKS
     assert word.nature == "edge"
@@ -123,7 +123,7 @@ def test_all_pass_is_gold() -> None:
 )
 def test_each_check(check: str, change: dict[str, object], want: str) -> None:
     assert state(check, **change) == want
-    word = judge(replace(GOOD, **change))  # type: ignore[arg-type]
+    word = evaluate_gate(replace(GOOD, **change))  # type: ignore[arg-type]
     states = {r.state for r in word.reasons}
     assert word.word == ("PYRITE" if "FAIL" in states else "UNPROVEN" if "UNKNOWN" in states else "GOLD")
     assert word.stage == {"GOLD": "VALIDATION", "UNPROVEN": "DISCOVERY", "PYRITE": "PAPER"}[word.word]
@@ -144,7 +144,7 @@ def test_the_worked_example(monkeypatch: pytest.MonkeyPatch) -> None:
         GOOD, returns=np.full(8760, 0.0003), active_returns=np.zeros(8760), stressed_returns=np.zeros(8760),
         regimes=None, effective_trials=20.0, n_trials=20, n_trades=400,
     )  # fmt: skip
-    word = judge(evidence)
+    word = evaluate_gate(evidence)
     edge = word.reason("edge")
     # v = 1 + 0.5 * 0.03 + 1.25 * 0.0009 = 1.016125; z = 0.03 * sqrt(8759 / v) = 2.785296; p1 = 0.0026740
     assert edge.state == "UNKNOWN" and edge.threshold == 0.01
@@ -157,27 +157,27 @@ def test_the_worked_example(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_line_is_drawn_at_the_error() -> None:
     close = replace(GOOD, active_returns=returns(0.01 * 2.2 / np.sqrt(N)))  # 2.2 deviations: p 0.014
-    assert judge(close).reason("edge").value == pytest.approx(0.014, abs=5e-4)
+    assert evaluate_gate(close).reason("edge").value == pytest.approx(0.014, abs=5e-4)
     for error, state in ((0.01, "UNKNOWN"), (0.0135, "UNKNOWN"), (0.0145, "PASS"), (0.05, "PASS")):
-        assert judge(close, Thresholds(error=error)).reason("edge").state == state
+        assert evaluate_gate(close, Thresholds(error=error)).reason("edge").state == state
 
 
 def test_a_tiny_p_value_keeps_its_digits() -> None:
     sure = replace(GOOD, active_returns=returns(0.01), effective_trials=1e6, n_trials=10**6)
-    p = judge(sure).reason("edge").value
+    p = evaluate_gate(sure).reason("edge").value
     assert 0 < p < 1e-100  # 1 - PSR would be 0
 
 
 def test_bars_needed_waits_for_the_slowest() -> None:
     few_trades = replace(GOOD, n_trades=10)
-    assert judge(few_trades).bars_needed == 2000, "20 more trades at one in 100 bars"
-    assert judge(replace(GOOD, n_trades=400, n_independent_trades=10)).bars_needed == 2000
-    assert judge(replace(GOOD, n_trades=0)).bars_needed is None
-    assert judge(replace(GOOD, active_returns=returns(-0.001))).bars_needed is None
-    assert judge(replace(GOOD, active_returns=None)).bars_needed is None
+    assert evaluate_gate(few_trades).bars_needed == 2000, "20 more trades at one in 100 bars"
+    assert evaluate_gate(replace(GOOD, n_trades=400, n_independent_trades=10)).bars_needed == 2000
+    assert evaluate_gate(replace(GOOD, n_trades=0)).bars_needed is None
+    assert evaluate_gate(replace(GOOD, active_returns=returns(-0.001))).bars_needed is None
+    assert evaluate_gate(replace(GOOD, active_returns=None)).bars_needed is None
     short = replace(GOOD, returns=returns(0.006, 100), active_returns=returns(0.006, 100), regimes=None)
-    assert judge(short).bars_needed == 150
-    assert judge(short, Thresholds(min_bars=100)).bars_needed == 0
+    assert evaluate_gate(short).bars_needed == 150
+    assert evaluate_gate(short, Thresholds(min_bars=100)).bars_needed == 0
 
 
 @pytest.mark.parametrize(
@@ -200,47 +200,49 @@ def test_bars_needed_waits_for_the_slowest() -> None:
     ],
 )
 def test_what_it_is_in_plain_words(change: dict[str, object], nature: str) -> None:
-    assert judge(replace(GOOD, **change)).nature == nature  # type: ignore[arg-type]
+    assert evaluate_gate(replace(GOOD, **change)).nature == nature  # type: ignore[arg-type]
 
 
 def test_the_cost_check_says_what_was_assumed_and_where_it_breaks_even() -> None:
     sides = (CostSides(0.0, 0.0040, 0.0040, 0.0040),)
-    free = judge(replace(GOOD, cost_sides=sides, break_even=BreakEven(np.nan, 0.0012))).reason("cost").text
+    free = evaluate_gate(replace(GOOD, cost_sides=sides, break_even=BreakEven(np.nan, 0.0012))).reason("cost").text
     assert "at 40.0 basis points a side (none assumed, 40.0 at least by its candles)" in free
     assert free.endswith("breaks even at 12.0 basis points a side")
     sides = (CostSides(0.0015, 0.0015, 0.0030, 0.0001),)
-    usual = judge(replace(GOOD, cost_sides=sides, break_even=BreakEven(1.5, 0.00225))).reason("cost").text
+    usual = evaluate_gate(replace(GOOD, cost_sides=sides, break_even=BreakEven(1.5, 0.00225))).reason("cost").text
     assert "at 30.0 basis points a side (15.0 assumed)" in usual and "1.50 times the assumed" in usual
-    endless = judge(replace(GOOD, break_even=BreakEven(np.inf, np.inf))).reason("cost").text
+    endless = evaluate_gate(replace(GOOD, break_even=BreakEven(np.inf, np.inf))).reason("cost").text
     assert "no multiple of the costs takes all it earns" in endless
 
 
 def test_a_limit_that_is_looser_than_the_default_is_named() -> None:
-    loose = judge(GOOD, Thresholds(error=0.05, min_trades=5, cost_factor=1.0, max_loss_share=0.3))
+    loose = evaluate_gate(GOOD, Thresholds(error=0.05, min_trades=5, cost_factor=1.0, max_loss_share=0.3))
     for check, said in (
         ("edge", "error 0.05, looser than 0.01"),
         ("sample", "min_trades 5"),
         ("cost", "1, looser"),
     ):
         assert said in loose.reason(check).text
-    strict = judge(GOOD, Thresholds(error=0.005, min_trades=50, max_loss_share=0.1))
-    assert not any("looser" in reason.text for reason in (*strict.reasons, *judge(GOOD).reasons))
+    strict = evaluate_gate(GOOD, Thresholds(error=0.005, min_trades=50, max_loss_share=0.1))
+    assert not any("looser" in reason.text for reason in (*strict.reasons, *evaluate_gate(GOOD).reasons))
 
 
 def test_a_failed_audit_names_what_it_found_first() -> None:
-    assert PEEKED.text in judge(replace(GOOD, audit=AuditReport(True, (PEEKED, PEEKED), {}))).reason("audit").text
+    assert (
+        PEEKED.text in evaluate_gate(replace(GOOD, audit=AuditReport(True, (PEEKED, PEEKED), {}))).reason("audit").text
+    )
     cut = AuditReport(False, (), {"fit": 1}, ("two refits were cut off by the budget of 10 s",))
-    assert "two refits were cut off" in judge(replace(GOOD, audit=cut)).reason("audit").text
+    assert "two refits were cut off" in evaluate_gate(replace(GOOD, audit=cut)).reason("audit").text
 
 
 def test_asking_for_more_keeps_nothing_from_pyrite() -> None:
     loses = replace(GOOD, returns=-GOOD.returns, active_returns=-GOOD.returns)
     for more in (Thresholds(min_trades=10**6), Thresholds(min_bars=10**6)):
-        word = judge(loses, more)
+        word = evaluate_gate(loses, more)
         states = [word.reason(check).state for check in ("sample", "profit", "edge")]
         assert (word.word, states) == ("PYRITE", ["UNKNOWN", "FAIL", "FAIL"])
 
 
 def test_a_record_below_holding_never_passes() -> None:
-    below = judge(replace(GOOD, active_returns=-GOOD.returns), Thresholds(error=1 - 1e-12))
+    below = evaluate_gate(replace(GOOD, active_returns=-GOOD.returns), Thresholds(error=1 - 1e-12))
     assert below.reason("edge").state == "FAIL"

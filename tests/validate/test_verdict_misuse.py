@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.validate.verdict import Thresholds, judge
+from assay.validate.verdict import Thresholds, evaluate_gate
 from tests.validate.test_verdict import GOOD, N, found, returns
 
 HOLED = np.where(np.arange(N) == 7, np.nan, GOOD.returns)
@@ -36,7 +36,7 @@ HOLED = np.where(np.arange(N) == 7, np.nan, GOOD.returns)
 )
 def test_evidence_that_contradicts_itself_is_refused(change, said) -> None:
     with pytest.raises(ConfigError, match=said) as told:
-        judge(replace(GOOD, **change))
+        evaluate_gate(replace(GOOD, **change))
     assert told.value.code == "CONFIG_PARAMETER"
 
 
@@ -93,17 +93,17 @@ def test_limits_that_limit_nothing_are_refused(change) -> None:
     ],
 )
 def test_what_cannot_be_known_is_never_gold(change) -> None:
-    assert judge(replace(GOOD, **change)).word != "GOLD"
+    assert evaluate_gate(replace(GOOD, **change)).word != "GOLD"
 
 
 def test_a_hole_is_called_a_hole() -> None:
-    told = judge(replace(GOOD, active_returns=HOLED)).reason("edge")
+    told = evaluate_gate(replace(GOOD, active_returns=HOLED)).reason("edge")
     assert "row 7" in told.text and "nan" in told.text
-    assert "row 7" in judge(replace(GOOD, returns=HOLED)).reason("profit").text
-    assert "vary" in judge(replace(GOOD, active_returns=np.full(N, 0.001))).reason("edge").text
-    assert "row 7" in judge(replace(GOOD, stressed_returns=HOLED)).reason("cost").text
+    assert "row 7" in evaluate_gate(replace(GOOD, returns=HOLED)).reason("profit").text
+    assert "vary" in evaluate_gate(replace(GOOD, active_returns=np.full(N, 0.001))).reason("edge").text
+    assert "row 7" in evaluate_gate(replace(GOOD, stressed_returns=HOLED)).reason("cost").text
 
 
 def test_lists_are_evidence_too() -> None:
     listed = replace(GOOD, returns=GOOD.returns.tolist(), stressed_returns=returns(0.001).tolist())
-    assert judge(listed) == judge(GOOD)
+    assert evaluate_gate(listed) == evaluate_gate(GOOD)

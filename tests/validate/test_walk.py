@@ -7,15 +7,15 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from assay.kernel.contracts import Report, Silent
+from assay.kernel.contracts import NullReport, Report
 from assay.kernel.costs import Costs
 from assay.kernel.errors import DataError, LeakError
 from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, span
-from assay.simulate.engine import run
+from assay.simulate.engine import simulate
 from assay.testing.trainers import Cancelled, Listening, TinyModel, TinyTrainer, saved
 from assay.validate.split import Days, WalkForward
-from assay.validate.walk import Outcome, walk
+from assay.validate.walk import FoldResult, walk_forward
 from tests.learn.markets import market, trainer
 
 COSTS = Costs()
@@ -23,8 +23,8 @@ COSTS = Costs()
 
 def walked(
     made: object, panel: Panel, plan: object, *, workers: int = 1, report: Report | None = None
-) -> list[Outcome]:
-    found = walk(made, panel, plan, costs=COSTS, seed=3, report=report or Silent(), workers=workers)  # type: ignore[arg-type]
+) -> list[FoldResult]:
+    found = walk_forward(made, panel, plan, costs=COSTS, seed=3, report=report or NullReport(), workers=workers)  # type: ignore[arg-type]
     return list(found)
 
 
@@ -58,7 +58,7 @@ def test_each_fold_is_decided_and_traded_alone(plan: object) -> None:
             rows = span(panel[symbol], first, last)
             assert tested.rows == rows
             bars = panel[symbol].bars[slice(*rows)]
-            alone = run(bars, tested.decisions, COSTS)
+            alone = simulate(bars, tested.decisions, COSTS)
             np.testing.assert_array_equal(tested.record.returns, alone.returns)
             np.testing.assert_array_equal(tested.record.timestamp, bars.timestamp)
         present = {s for s, w in panel if np.ptp(span(w, first, last)) > 0}
@@ -159,12 +159,12 @@ def test_trials_of_side_by_side_folds_are_all_counted() -> None:
             report.trial(Trial(market_key="a", learner="b", strategy="c", params={}, returns=np.empty(0), metrics={}))
             return super().fit(train, seed=seed, report=report)
 
-    heard = Silent()
+    heard = NullReport()
     outcomes = walked(Counting(), market(), WalkForward(200, 70), workers=2, report=heard)
     assert len(heard.trials) == len(outcomes)
 
 
-class Mute(Silent):
+class Mute(NullReport):
     def progress(self, share_done: float, metrics: Mapping[str, float]) -> None:
         assert 0.0 <= share_done <= 1.0
 

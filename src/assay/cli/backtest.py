@@ -38,14 +38,14 @@ def backtest(
     """Trade a strategy over stored candles, after costs; counted as one trial of this market."""
     from assay.kernel.instrument import Instrument
     from assay.runs.backtest import backtest as run
-    from assay.runs.reports import write
+    from assay.runs.reports import write_run_page
 
     with opened(home, working=True) as context:
         result = run(
             strategy, Instrument(exchange, symbol, timeframe), settings(setting or []), context,
             file=strategy_file, bars=bars, regime=regime, force=force,
         )  # fmt: skip
-        page = write(result.document["experiment_id"], context) if report else None
+        page = write_run_page(result.document["experiment_id"], context) if report else None
     document = {**result.document} | ({} if page is None else {"report": str(page)})
     say(document, lambda console: _people(console, document, existing=result.existing), as_json=as_json)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, help="Configurations that a bot can run: look, export, switch, approve.")
-ConfigId = Annotated[str, typer.Argument(help="Id of a configuration, as assay config list shows it.")]
+ConfigId = Annotated[str, typer.Argument(help="Id of a show_configuration, as assay config list shows it.")]
 Strategy = Annotated[str | None, typer.Option("--strategy", help="Only of this strategy.")]
 Exchange = Annotated[str | None, typer.Option("--exchange", "-e", help="Only of this exchange.")]
 Pair = Annotated[str | None, typer.Option("--symbol", "-s", help="Only of this pair, e.g. BTC/USDT.")]
@@ -33,16 +33,16 @@ def list_configurations(
     timeframe: Timeframe = None,
     stage: Stage = None,
     active: Active = None,
-    limit: Annotated[int, typer.Option(help="Most configurations, 1 to 10,000.")] = 50,
+    limit: Annotated[int, typer.Option(help="Most list_configurations, 1 to 10,000.")] = 50,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Configurations, newest first."""
-    from assay.runs.configurations import configurations
+    from assay.runs.configurations import list_configurations
 
     demand_within("--limit", limit, 1, 10_000)
     with opened(home, existing="record") as context:
-        rows = configurations(
+        rows = list_configurations(
             context, limit=limit, strategy=strategy, exchange=exchange, pair=symbol, timeframe=timeframe,
             stage=stage, active=active,
         )  # fmt: skip
@@ -52,10 +52,10 @@ def list_configurations(
 @app.command()
 def show(config_id: ConfigId, home: Home = None, as_json: Json = False) -> None:
     """One configuration: parameters, what it earned out of sample, its stage and why it has it."""
-    from assay.runs.configurations import configuration
+    from assay.runs.configurations import show_configuration
 
     with opened(home, existing="record") as context:
-        found = configuration(config_id, context)
+        found = show_configuration(config_id, context)
     say(found, lambda console: _one(console, found), as_json=as_json)
 
 
@@ -64,7 +64,7 @@ def export(
     config_ids: Annotated[
         list[str] | None, typer.Argument(metavar="[CONFIG_ID]...", help="Ids; without any, all that the options leave.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [stdout]")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write_text_file. [stdout]")] = None,
     strategy: Strategy = None,
     exchange: Exchange = None,
     symbol: Pair = None,
@@ -75,18 +75,18 @@ def export(
     as_json: Json = False,
 ) -> None:
     """The V3 document of one configuration; a bundle of several, which are of one pair and one strategy."""
-    from assay.runs.configurations import exported, selected, write
+    from assay.runs.configurations import export_configurations, select_configurations, write_text_file
 
     with opened(home, existing="record") as context:
-        names = config_ids or selected(
+        names = config_ids or select_configurations(
             context, strategy=strategy, exchange=exchange, pair=symbol, timeframe=timeframe, stage=stage, active=active
         )
-        document = exported(names, context)
+        document = export_configurations(names, context)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if out is None:
         say(document, lambda console: console.file.write(text), as_json=as_json)
         return
-    write(text, out)
+    write_text_file(text, out)
     told = {"file": str(out), "configurations": len(document.get("configurations", [document]))}
     say(told, lambda console: console.print(str(out), soft_wrap=True, markup=False, highlight=False), as_json=as_json)
 
@@ -107,12 +107,12 @@ def deactivate(config_id: ConfigId, home: Home = None, as_json: Json = False) ->
 def approve(
     config_id: ConfigId,
     by: Annotated[str, typer.Option("--by", help="Who approves.")],
-    why: Annotated[str, typer.Option("--why", help="Why; it is kept with the configuration.")],
+    why: Annotated[str, typer.Option("--why", help="Why; it is kept with the show_configuration.")],
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Let a VALIDATION configuration that is eligible be MATURE; only a person does that."""
-    from assay.runs.configurations import approve as give
+    from assay.runs.configurations import approve_configuration as give
 
     with opened(home, existing="record") as context:
         found = give(config_id, context, by=by, why=why)
@@ -120,10 +120,10 @@ def approve(
 
 
 def _switch(config_id: str, home: Path | None, *, active: bool, as_json: bool) -> None:
-    from assay.runs.configurations import switch
+    from assay.runs.configurations import switch_configuration
 
     with opened(home, existing="record") as context:
-        line = switch(config_id, context, active=active)
+        line = switch_configuration(config_id, context, active=active)
     text = f"{config_id} is {'active' if active else 'not active'}, stage {line['stage']}"
     say(line, lambda console: console.print(text, markup=False, highlight=False, soft_wrap=True), as_json=as_json)
 

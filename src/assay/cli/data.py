@@ -63,10 +63,10 @@ def collect(
 @app.command("list")
 def list_data(home: Home = None, as_json: Json = False) -> None:
     """Instruments that are stored."""
-    from assay.runs.ingest import holdings
+    from assay.runs.ingest import list_holdings
 
     with opened(home) as context:
-        rows = holdings(context)
+        rows = list_holdings(context)
     say({"instruments": rows}, lambda console: _holdings(console, rows), as_json=as_json)
 
 

@@ -12,7 +12,7 @@ from assay.kernel.plural import amount
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.track.upkeep.laying import Laid
+    from assay.track.upkeep.laying import SchemaUpgrade
 
 app = typer.Typer(no_args_is_help=True, help="The record's database: lay it, bring it up to date, check it.")
 
@@ -24,12 +24,12 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Lay the record's tables, or bring them up to date after a backup; twice is once."""
-    from assay.track.upkeep.laying import initialise
+    from assay.track.upkeep.laying import initialise_store
 
     if path is not None:
-        return _told(initialise(path), as_json)
+        return _told(initialise_store(path), as_json)
     with opened(home) as context:
-        return _told(initialise(context.record_url, backups=context.home / "backups"), as_json)
+        return _told(initialise_store(context.record_url, backups=context.home / "backups"), as_json)
 
 
 @app.command()
@@ -39,10 +39,10 @@ def upgrade(
     as_json: Json = False,
 ) -> None:
     """Bring an older record to this program's tables, after a backup. All of it happens, or nothing."""
-    from assay.track.upkeep.laying import upgraded
+    from assay.track.upkeep.laying import upgrade_store
 
     with opened(home, existing="record") as context:
-        done = upgraded(context.record_url, backups=backups or context.home / "backups")
+        done = upgrade_store(context.record_url, backups=backups or context.home / "backups")
     _told(done, as_json)
 
 
@@ -52,7 +52,7 @@ def check(home: Home = None, as_json: Json = False) -> None:
 
     The ledger is compared with what run documents, models and reports of the home were judged by.
     """
-    from assay.track.upkeep.checking import check as checked
+    from assay.track.upkeep.checking import check_store as checked
 
     with opened(home, existing="record") as context:
         found = checked(context.record_url, home=context.home)
@@ -71,11 +71,11 @@ def accept_head(
     as_json: Json = False,
 ) -> None:
     """Go on with a trial ledger that has lost rows, where no backup has them: what is missing counts on."""
-    from assay.track.published import published
-    from assay.track.upkeep.accepting import accept_head as accepting
+    from assay.track.published import published_heads
+    from assay.track.upkeep.accepting import accept_ledger_head as accepting
 
     with opened(home, existing="record") as context:
-        heads = published(context.record, home=context.home, artifacts=context.artifacts, afresh=True)
+        heads = published_heads(context.record, home=context.home, artifacts=context.artifacts, afresh=True)
         done = [asdict(each) for each in accepting(context.record, heads, reason=reason, by=by)]
     say({"accepted": done}, lambda console: _accepted(console, done), as_json=as_json)
 
@@ -86,7 +86,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Copy the record while others write, and read the copy back. Model files and candles are not in it."""
-    from assay.track.upkeep.backup import backup as copied
+    from assay.track.upkeep.backup import backup_store as copied
 
     with opened(home, existing="record") as context:
         made = copied(context.record_url, file)
@@ -108,13 +108,13 @@ def export(
     say(document, lambda console: _exported(console, document), as_json=as_json)
 
 
-def _told(done: "Laid", as_json: bool) -> None:
-    from assay.track.upkeep.old_trials import old_trials
+def _told(done: "SchemaUpgrade", as_json: bool) -> None:
+    from assay.track.upkeep.old_trials import describe_old_trials
 
     kept = None if done.backup is None else str(done.backup)
     document: dict[str, Any] = {"record": done.where, "schema": done.now, "was": done.was, "backup": kept}
     if done.old_trials:
-        document |= {"old_trials": done.old_trials, "note": old_trials(done.old_trials)}
+        document |= {"old_trials": done.old_trials, "note": describe_old_trials(done.old_trials)}
     say(document, lambda console: _laid(console, document), as_json=as_json)
 
 

@@ -22,18 +22,18 @@ def list_datasets(
     as_json: Json = False,
 ) -> None:
     """Datasets, newest first."""
-    from assay.runs.datasets import datasets
+    from assay.runs.datasets import list_datasets
 
     demand_within("--limit", limit, 1, 10_000)
     with opened(home, existing="record") as context:
-        rows = datasets(context, limit=limit)
+        rows = list_datasets(context, limit=limit)
     say(rows, lambda console: _table(console, rows), as_json=as_json)
 
 
 @app.command()
 def show(dataset: Dataset, home: Home = None, as_json: Json = False) -> None:
     """One dataset: span, hash, where it lies, and the runs that used it."""
-    from assay.runs.datasets import dataset as one
+    from assay.runs.datasets import show_dataset as one
 
     with opened(home, existing="record") as context:
         document = one(dataset, context)
@@ -47,7 +47,7 @@ def lineage(
     as_json: Json = False,
 ) -> None:
     """Where a model comes from, or what came of a dataset."""
-    from assay.runs.datasets import lineage as line
+    from assay.runs.datasets import show_lineage as line
 
     with opened(home, existing="record") as context:
         document = line(what, context)

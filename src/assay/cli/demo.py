@@ -20,7 +20,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Train on a market with an edge, on one without and on a real one, and say what to do with each."""
-    from assay.runs.demo import demo as run
+    from assay.runs.demo import run_demo as run
 
     began = time.monotonic()
     with opened(home, working=True) as context:

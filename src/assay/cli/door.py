@@ -133,9 +133,9 @@ def _forget_stdout() -> None:
 def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> int:
     """Say what is wrong; the exit code."""
     if as_json:
-        from assay.runs.evidence import jsonable
+        from assay.runs.evidence import to_jsonable
 
-        document = {"code": error.code, "message": error.message, "hint": error.hint, "facts": jsonable(error.facts)}
+        document = {"code": error.code, "message": error.message, "hint": error.hint, "facts": to_jsonable(error.facts)}
         sys.stdout.write(json.dumps({"error": document}, default=str, allow_nan=False) + "\n")
     sys.stderr.write(escaped(f"error {error.code}: {error.message}\n"))
     if error.hint and error.hint not in error.message:

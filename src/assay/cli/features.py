@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from assay.runs.importance import Ranked
+    from assay.runs.importance import FeatureRanking
 
-    View = Callable[[Ranked], dict[str, Any]]
+    View = Callable[[FeatureRanking], dict[str, Any]]
     People = Callable[[Console, dict[str, Any], Path | None], None]
 
 Set = Annotated[str, typer.Option("--features", help="Feature set.")]
@@ -55,10 +55,10 @@ def list_features(
     as_json: Json = False,
 ) -> None:
     """Columns of a feature set: group, unit, lookback in bars."""
-    from assay.runs.featuring import describe
+    from assay.runs.featuring import describe_set
 
     with opened(home):
-        rows = describe(name)
+        rows = describe_set(name)
     say({"set": name, "features": rows}, lambda console: _described(console, rows), as_json=as_json)
 
 
@@ -74,9 +74,9 @@ def check(
     """Hold features of your own to the contract: no future, honest lookback, the same answer in closed processes."""
     from assay.kernel.errors import LeakError
     from assay.runs.ownfiles import check_features
-    from assay.runs.strategies import blamed
+    from assay.runs.strategies import name_user_line
 
-    with opened(home, working=True) as context, blamed(file, "TRAIN_FEATURE"):
+    with opened(home, working=True) as context, name_user_line(file, "TRAIN_FEATURE"):
         document = check_features(file, context, exchange, symbol, timeframe)
     wrong = "".join(each["text"] for each in document["violations"][:1])
     if not (wrong and as_json):
@@ -98,10 +98,10 @@ def table(
     as_json: Json = False,
 ) -> None:
     """Compute a set on stored candles: how complete each column is; with --out the values themselves."""
-    from assay.runs.featuring import compute
+    from assay.runs.featuring import compute_features
 
     with opened(home) as context:
-        document = compute(context, exchange, symbol, timeframe, name, out=out)
+        document = compute_features(context, exchange, symbol, timeframe, name, out=out)
     say(document, lambda console: _computed(console, document), as_json=as_json)
 
 
@@ -154,7 +154,7 @@ def targets(
     as_json: Json = False,
 ) -> None:
     """Which pattern columns may be learnt: how often each event is, in the thinnest fold too, and whether it drifts."""
-    from assay.runs.importance import targets as chosen
+    from assay.runs.importance import rank_targets as chosen
     from assay.runs.specs import build_spec
 
     spec = build_spec(None, _flags(exchange, symbol, timeframe, None, None, train_bars, test_bars, bars, None), {})
@@ -178,18 +178,18 @@ def _flags(
 def _ranked(
     flags: dict[str, Any], setting: list[str] | None, max_features: int | None, features_file: Path | None,
     out: Path | None, home: Path | None,
-) -> "Ranked":  # fmt: skip
-    from assay.runs.importance import ranked
-    from assay.runs.report.ranked import demand_page, write_page
+) -> "FeatureRanking":  # fmt: skip
+    from assay.runs.importance import rank_spec_features
+    from assay.runs.report.ranked import check_page_path, write_ranking_page
     from assay.runs.specs import build_spec
 
     spec = build_spec(None, flags, settings(setting or []))
     if out is not None:
-        demand_page(out)
+        check_page_path(out)
     with opened(home) as context:
-        found = ranked(context, spec, max_features=max_features, features_file=features_file)
+        found = rank_spec_features(context, spec, max_features=max_features, features_file=features_file)
     if out is not None:
-        write_page(found, out)
+        write_ranking_page(found, out)
     return found
 
 

@@ -26,11 +26,11 @@ def health(
     as_json: Json = False,
 ) -> None:
     """Keep, retrain or retire: what a model earned on newer candles, what it sees there, how old it is, and why."""
-    from assay.runs.health import health as of_one
-    from assay.runs.health import health_of_serving
+    from assay.runs.health import check_health as of_one
+    from assay.runs.health import check_serving_models
 
     with opened(home, working=True) as context:
-        rows = health_of_serving(context, false_alarms=false_alarms) if not model else []
+        rows = check_serving_models(context, false_alarms=false_alarms) if not model else []
         found = of_one(model, context, false_alarms=false_alarms) if model else {}
     if model:
         say(found, lambda console: _one(console, found), as_json=as_json)

@@ -52,9 +52,9 @@ def mlflow(
 ) -> None:
     """Runs and registered models of MLflow. What is here already is not written again."""
     from assay.track.importing.mlflow import from_mlflow
-    from assay.track.record import open_record
+    from assay.track.record import open_store
 
-    with opened(home) as context, open_record(into or context.record_url) as record:
+    with opened(home) as context, open_store(into or context.record_url) as record:
         done = from_mlflow(uri, record, experiments=experiment or ())
     _told(uri, done, as_json)
 
@@ -70,9 +70,9 @@ def optuna(
 ) -> None:
     """Studies of Optuna, a run each and one for each trial. What is here already is not written again."""
     from assay.track.importing.optuna import from_optuna
-    from assay.track.record import open_record
+    from assay.track.record import open_store
 
-    with opened(home) as context, open_record(into or context.record_url) as record:
+    with opened(home) as context, open_store(into or context.record_url) as record:
         done = from_optuna(storage, record, studies=study or (), market=market)
     _told(storage, done, as_json)
 

@@ -28,7 +28,7 @@ def mirror(
     """Bring runs, models and champions to the MLflow server of ASSAY_MLFLOW_URI, until stopped."""
     if called.invoked_subcommand is not None:
         return
-    from assay.runs.mirror import mirror_on, mirror_once
+    from assay.runs.mirror import mirror_once, run_mirror
 
     with opened(home) as context:  # it may be started before the first training
         if once or everything:
@@ -42,7 +42,7 @@ def mirror(
             signal.signal(number, lambda *_: stop.set())
         if sys.stderr.isatty():
             sys.stderr.write("Mirroring; Ctrl-C stops.\n")
-        mirror_on(context, stop)
+        run_mirror(context, stop)
 
 
 @app.command()

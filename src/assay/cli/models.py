@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Models: look, verify, promote, roll back, export, retire.")
 app.command("health")(health.health)
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="Number or id of a model, as assay models list shows it.")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Number or id of a model, as assay list_models list shows it.")
+]
 Strategy = Annotated[str | None, typer.Option("--strategy", help="Only of this strategy.")]
 Exchange = Annotated[str | None, typer.Option("--exchange", "-e", help="Only of this exchange.")]
 Symbol = Annotated[str | None, typer.Option("--symbol", "-s", help="Only of this symbol, e.g. BTC/USDT.")]
@@ -36,16 +38,16 @@ def list_models(
     symbol: Symbol = None,
     timeframe: Timeframe = None,
     serving: Annotated[bool, typer.Option("--serving", help="Only champions, challengers and previous ones.")] = False,
-    limit: Annotated[int, typer.Option(help="Most models, 1 to 10,000.")] = 50,
+    limit: Annotated[int, typer.Option(help="Most list_models, 1 to 10,000.")] = 50,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Models that have files, newest first. A verdict that was overridden is marked with !."""
-    from assay.runs.models import models
+    from assay.runs.models import list_models
 
     demand_within("--limit", limit, 1, 10_000)
     with opened(home, existing="record") as context:
-        rows = models(
+        rows = list_models(
             context, limit=limit, strategy=strategy, exchange=exchange, symbol=symbol, timeframe=timeframe,
             serving=serving,
         )  # fmt: skip
@@ -56,7 +58,7 @@ def list_models(
 @app.command()
 def show(model: Model, home: Home = None, as_json: Json = False) -> None:
     """One model: its verdict and why, what it serves as, and everything that people did with it."""
-    from assay.runs.models import model as of
+    from assay.runs.models import show_model as of
 
     with opened(home, existing="record") as context:
         found = of(model, context)
@@ -76,7 +78,7 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Make a model champion of its strategy on its market; the champion before it becomes previous."""
-    from assay.runs.models import promote as give
+    from assay.runs.models import promote_model as give
 
     with opened(home, existing="record") as context:
         found = give(model, context, by=by, override=override, expected_version=expected_version, file=file)
@@ -85,7 +87,7 @@ def promote(
 
 @app.command()
 def rollback(
-    strategy: Annotated[str, typer.Option("--strategy", help="Strategy, as assay models list shows it.")],
+    strategy: Annotated[str, typer.Option("--strategy", help="Strategy, as assay list_models list shows it.")],
     symbol: Annotated[str, typer.Option("--symbol", "-s", help="Symbol, e.g. BTC/USDT.")],
     by: By,
     exchange: Annotated[str, typer.Option("--exchange", "-e", help="Exchange; empty when unknown.")] = "",
@@ -96,10 +98,10 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Champion and previous change places."""
-    from assay.runs.models import rollback as back
-    from assay.track.registry.champions import Post
+    from assay.runs.models import rollback_model as back
+    from assay.track.registry.champions import ModelSlot
 
-    post = Post(strategy, exchange, symbol, timeframe)
+    post = ModelSlot(strategy, exchange, symbol, timeframe)
     with opened(home, existing="record") as context:
         found = back(context, post, by=by, expected_version=expected_version, file=file)
     _switched(found, as_json=as_json)
@@ -110,12 +112,14 @@ def verify(
     models: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Without any, all published.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also models that were registered by a path alone.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also list_models that were registered by a path alone.")
+    ] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Read the files of models again; exit 1 with the list when any is missing or damaged."""
-    from assay.runs.models import verify as checked
+    from assay.runs.models import verify_models as checked
 
     with opened(home, existing="record") as context:
         found = checked(models or [], context, every=every)
@@ -132,7 +136,7 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Remove the files of old models, and files that no row points to. The first run of a home deletes nothing."""
-    from assay.runs.models import prune as pruned
+    from assay.runs.models import prune_models as pruned
 
     with opened(home, existing="record") as context:
         found = pruned(context, dry_run=dry_run, by=by)
@@ -147,7 +151,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Copy a model's parts and its manifest, checked, to a folder or a .tar file."""
-    from assay.runs.models import export as copied
+    from assay.runs.models import export_model as copied
 
     with opened(home, existing="record") as context:
         found = copied(model, context, out)
@@ -161,7 +165,7 @@ def export(
 @app.command("load-test")
 def load_test(model: Model, file: File = None, home: Home = None, as_json: Json = False) -> None:
     """Load a model in a fresh process and compare what it decides with what it decided when it was published."""
-    from assay.runs.models import load_test as tried
+    from assay.runs.models import load_test_model as tried
 
     with opened(home, existing="record") as context:
         found = tried(model, context, file=file)

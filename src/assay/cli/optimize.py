@@ -51,8 +51,8 @@ def optimize(
 ) -> None:
     """Search a strategy's parameters, judge them on bars that the search never saw, and write a configuration."""
     from assay.runs.asking import optimize_spec
-    from assay.runs.execute import execute
-    from assay.runs.reports import write
+    from assay.runs.execute import execute_spec
+    from assay.runs.reports import write_run_page
 
     with opened(home, working=True, sweeping=True, audit=audit) as context:
         spec = optimize_spec(
@@ -60,8 +60,8 @@ def optimize(
             file=strategy_file, bars=bars, seed=seed, method=method, trials=trials, objective=objective, mode=mode,
             regime=regime, min_trades=min_trades, sampler=sampler,
         )  # fmt: skip
-        result = execute(spec, context, file=strategy_file, force=force)
-        page = write(result.document["experiment_id"], context) if report else None
+        result = execute_spec(spec, context, file=strategy_file, force=force)
+        page = write_run_page(result.document["experiment_id"], context) if report else None
     document = {**result.document} | ({} if page is None else {"report": str(page)})
     say(document, lambda console: people(console, document, existing=result.existing), as_json=as_json)
 

@@ -19,26 +19,26 @@ Run = Annotated[str, typer.Argument(help="Integer id or run_id of a run.")]
 @app.command("list")
 def list_runs(
     limit: Annotated[int, typer.Option(help="Most rows, 1 to 10,000.")] = 20,
-    status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only list_runs of this status.")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Runs, newest first."""
-    from assay.runs.listing import runs
+    from assay.runs.listing import list_runs
 
     demand_within("--limit", limit, 1, 10_000)
     with opened(home, existing="record") as context:
-        rows = runs(context, limit=limit, status=status)
+        rows = list_runs(context, limit=limit, status=status)
     say(rows, lambda console: _table(console, rows, status), as_json=as_json)
 
 
 @app.command()
 def show(run: Run, home: Home = None, as_json: Json = False) -> None:
     """One run: what was asked, on what, and what came of it."""
-    from assay.runs.listing import run_document
+    from assay.runs.listing import show_run
 
     with opened(home, existing="record") as context:
-        document = run_document(run, context)
+        document = show_run(run, context)
     searched = document.get("kind") == "optimize" and document.get("config_id")  # a reproduction has none
     people = _search if searched else _one
     say(document, lambda console: people(console, document), as_json=as_json)
@@ -71,7 +71,7 @@ def diff(
 ) -> None:
     """What differs between two runs: spec, data, code, environment, metrics. Exit code 0 nothing, 1 something."""
     from assay.cli.runs_beside import parted
-    from assay.runs.compare import diff as between
+    from assay.runs.compare import diff_runs as between
 
     with opened(home, existing="record") as context:
         document = between(a, b, context)
@@ -89,7 +89,7 @@ def compare(
 ) -> None:
     """Metrics of several runs side by side."""
     from assay.cli.runs_beside import beside
-    from assay.runs.compare import compare as side_by_side
+    from assay.runs.compare import compare_runs as side_by_side
 
     with opened(home, existing="record") as context:
         document = side_by_side(runs, context, metrics=metric or ())
@@ -98,15 +98,17 @@ def compare(
 
 def report(
     run: Run,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [reports/run_<id>.html]")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write_run_page. [reports/run_<id>.html]")
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Write a run's page: one HTML file that opens offline."""
-    from assay.runs.reports import write
+    from assay.runs.reports import write_run_page
 
     with opened(home, existing="record") as context:
-        path = write(run, context, to=out)
+        path = write_run_page(run, context, to=out)
     say({"report": str(path)}, lambda console: console.print(str(path), soft_wrap=True), as_json=as_json)
 
 

@@ -11,7 +11,7 @@ from assay.kernel.errors import TrainError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.runs.selftest.table import SelfTest
+    from assay.runs.selftest.table import SelfTestResult
 
 _SEED = 1
 
@@ -30,9 +30,9 @@ def selftest(
     as_json: Json = False,
 ) -> None:
     """Judge the judge: how often it calls gold what is none, and how often it finds what is there."""
-    from assay.runs.selftest.page import write
+    from assay.runs.selftest.page import write_selftest_page
     from assay.runs.selftest.table import CI, MOST, NIGHTLY
-    from assay.runs.selftest.table import selftest as asked
+    from assay.runs.selftest.table import run_selftest as asked
     from assay.testing.audit_suite import PARTS
 
     demand_within("--seed", seed, 0, 2**32 - 1)
@@ -45,7 +45,7 @@ def selftest(
         found = asked(
             size, seed=seed, workers=workers or context.workers, listener=context.listener, suite=planted, parts=PARTS
         )
-        path = write(found, context.home / "reports" / "selftest.html" if report is None else report)
+        path = write_selftest_page(found, context.home / "reports" / "selftest.html" if report is None else report)
     document = found.document | {"report": str(path)}
     if found.word == "PASS" or not as_json:
         say(document, lambda console: _people(console, found, path), as_json=as_json)
@@ -67,7 +67,7 @@ def planted(part: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _wrong(found: "SelfTest") -> str:
+def _wrong(found: "SelfTestResult") -> str:
     failed = [each for each in found.figures if each.state == "FAIL"]
     if failed:
         said = "; ".join(f"{each.title}: {each.told}, {each.needs} wanted" for each in failed)
@@ -76,7 +76,7 @@ def _wrong(found: "SelfTest") -> str:
     return f"too few repetitions to tell: {few}"
 
 
-def _people(console: "Console", found: "SelfTest", path: Path) -> None:
+def _people(console: "Console", found: "SelfTestResult", path: Path) -> None:
     from rich.table import Table
 
     table = Table()

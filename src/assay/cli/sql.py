@@ -14,7 +14,7 @@ from assay.kernel.plural import amount
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.track.upkeep.query import Answer
+    from assay.track.upkeep.query import QueryAnswer
 
 _WIDEST, _LEAST, _BETWEEN = 40, 12, 2
 
@@ -31,13 +31,13 @@ def sql(
     as_json: Json = False,
 ) -> None:
     """Ask the record, or the candle store, one question; neither can be changed by it."""
-    from assay.runs.questions import question
+    from assay.runs.questions import run_query
 
     demand_within("--limit", limit, 1, 1_000_000)
     if as_csv and as_json:
         raise ConfigError("give --csv or --json, not both", field="csv")
     with opened(home, existing="home") as context:
-        found = question(statement, context, store=store, limit=limit)
+        found = run_query(statement, context, store=store, limit=limit)
     if found.answer.more:
         sys.stderr.write(f"note: more than {amount(limit, 'row')}; --limit shows more\n")
     if as_csv:
@@ -49,12 +49,12 @@ def sql(
 
 def plain(value: Any) -> Any:
     """A value as JSON has it: undefined numbers are null, times text, bytes hex."""
-    from assay.track.instants import instant_text
+    from assay.track.instants import format_instant
 
     if isinstance(value, float):
         return value if abs(value) <= sys.float_info.max else None
     if isinstance(value, datetime):
-        return instant_text(value) if value.tzinfo is not None else value.isoformat()
+        return format_instant(value) if value.tzinfo is not None else value.isoformat()
     if isinstance(value, bytes | memoryview):
         return value.hex()
     if isinstance(value, dict):
@@ -70,12 +70,12 @@ def _number(value: Any) -> Any:
     return str(value)
 
 
-def _csv(answer: "Answer") -> None:
-    from assay.track.upkeep.export import line
+def _csv(answer: "QueryAnswer") -> None:
+    from assay.track.upkeep.export import csv_line
 
     sys.stdout.reconfigure(newline="") if hasattr(sys.stdout, "reconfigure") else None
-    sys.stdout.write(line(answer.columns))
-    sys.stdout.writelines(line([_exact(value) for value in row]) for row in answer.rows)
+    sys.stdout.write(csv_line(answer.columns))
+    sys.stdout.writelines(csv_line([_exact(value) for value in row]) for row in answer.rows)
     sys.stdout.flush()
 
 

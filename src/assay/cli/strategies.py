@@ -22,10 +22,10 @@ _BARS = 5_000
 @app.command("list")
 def list_strategies(home: Home = None, as_json: Json = False) -> None:
     """Strategies that Assay has."""
-    from assay.runs.strategies import listed
+    from assay.runs.strategies import list_strategies
 
     with opened(home):
-        rows = listed()
+        rows = list_strategies()
     say({"strategies": rows}, lambda console: _listed(console, rows), as_json=as_json)
 
 
@@ -37,11 +37,11 @@ def show(
     as_json: Json = False,
 ) -> None:
     """One strategy: what it does, its parameters with kind, default, search range and unit."""
-    from assay.runs.strategies import blamed, chosen, described
+    from assay.runs.strategies import describe_strategy, load_strategy, name_user_line
 
     file = Path(name) if name.endswith(".py") else None
-    with opened(home), blamed(file):
-        document = described(chosen("" if file else name, file), timeframe)
+    with opened(home), name_user_line(file):
+        document = describe_strategy(load_strategy("" if file else name, file), timeframe)
     say(document, lambda console: _shown(console, document), as_json=as_json)
 
 
@@ -58,23 +58,23 @@ def check(
 
     Then ask it in closed processes, on all bars: no file, no network, no clock, no memory, no dates.
     """
-    from assay.runs.ownfiles import demand_passed, probe_rule
-    from assay.runs.ownfiles import document as told
-    from assay.runs.strategies import blamed, chosen, demand_enough, signals
-    from assay.testing.strategies import check as run
+    from assay.runs.ownfiles import check_probe, probe_rule
+    from assay.runs.ownfiles import probe_document as told
+    from assay.runs.strategies import check_enough_bars, count_signals, load_strategy, name_user_line
+    from assay.testing.strategies import check_strategy as run
 
     if (exchange is None) != (symbol is None):
         raise ConfigError(
             "a stored market needs --exchange and --symbol together", hint="Without both: synthetic bars."
         )
-    with opened(home, working=True) as context, blamed(file):
-        rule = chosen("", file)
+    with opened(home, working=True) as context, name_user_line(file):
+        rule = load_strategy("", file)
         bars = _bars(rule, context, exchange, symbol, timeframe or "1h")
-        demand_enough(rule, bars)
+        check_enough_bars(rule, bars)
         newest = max(_BARS, 3 * rule.lookback(rule.defaults, bars.instrument.timeframe))
-        asked, made = run(rule, bars[-newest:]), signals(rule, bars)
+        asked, made = run(rule, bars[-newest:]), count_signals(rule, bars)
         closed = probe_rule(rule, bars, rule.defaults)
-        demand_passed(closed)
+        check_probe(closed)
     document = {
         "strategy": rule.name,
         "file": str(file),
@@ -91,9 +91,11 @@ def check(
 
 def _bars(rule: "Strategy", context: Any, exchange: str | None, symbol: str | None, timeframe: str) -> "Bars":
     """All stored bars, or 5,000 synthetic ones; more where the lookback asks for it."""
-    from assay.runs.ownfiles import candles
+    from assay.runs.ownfiles import candles_for_check
 
-    return candles(context, exchange, symbol, timeframe, max(_BARS, 3 * rule.lookback(rule.defaults, timeframe)))
+    return candles_for_check(
+        context, exchange, symbol, timeframe, max(_BARS, 3 * rule.lookback(rule.defaults, timeframe))
+    )
 
 
 def _listed(console: "Console", rows: list[dict[str, Any]]) -> None:

@@ -54,10 +54,10 @@ def train(
         strategy_file=strategy_file, features_file=own,
     )  # fmt: skip
     from assay.cli.optimize import people as searched
-    from assay.runs.execute import execute
+    from assay.runs.execute import execute_spec
 
     with opened(home, working=True, audit=audit) as context:
-        result = execute(chosen, context, file=strategy_file, features_file=own, force=force)
+        result = execute_spec(chosen, context, file=strategy_file, features_file=own, force=force)
     people = searched if chosen.learner == "rules" else _people
     say(result.document, lambda console: people(console, result.document, existing=result.existing), as_json=as_json)
 

@@ -18,14 +18,14 @@ def trials(
     exchange: Annotated[str, typer.Option("--exchange", "-e", help="Exchange; with symbol and timeframe.")] = "",
     symbol: Annotated[str, typer.Option("--symbol", "-s", help="Symbol as ccxt spells it.")] = "",
     timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar.")] = "",
-    run: Annotated[str | None, typer.Option("--run", help="Only what this run tried: its id or run_id.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Only what this run list_trials: its id or run_id.")] = None,
     limit: Annotated[int, typer.Option(help="Most rows, 1 to 10,000.")] = 20,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """What was tried on a market, when and by which run; without a market, all markets that were tried."""
     from assay.kernel.instrument import Instrument
-    from assay.runs.trials import markets, tried
+    from assay.runs.trials import list_trials, list_tried_markets
 
     demand_within("--limit", limit, 1, 10_000)
     named = [exchange, symbol, timeframe]
@@ -35,10 +35,10 @@ def trials(
         raise ConfigError("give a market or --run, not both", field="run")
     with opened(home, existing="record") as context:
         if run is None and not all(named):
-            rows = markets(context, limit=limit)
+            rows = list_tried_markets(context, limit=limit)
             return say(rows, lambda console: _markets(console, rows), as_json=as_json)
         market = Instrument(exchange, symbol, timeframe) if all(named) else None
-        found = tried(context, market=market, run=run, limit=limit)
+        found = list_trials(context, market=market, run=run, limit=limit)
     return say(found, lambda console: _tried(console, found), as_json=as_json)
 
 
@@ -46,7 +46,7 @@ def _markets(console: "Console", rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from assay.track.upkeep.old_trials import old_trials
+    from assay.track.upkeep.old_trials import describe_old_trials
 
     if not rows:
         console.print(_NONE)
@@ -69,7 +69,7 @@ def _markets(console: "Console", rows: list[dict[str, Any]]) -> None:
         console.print("gone: trials whose rows are missing, accepted by assay db accept-head; they still count")
     old = sum(row["old"] for row in rows)
     if old:
-        console.print(f"note: {old_trials(old)}", markup=False, highlight=False)
+        console.print(f"note: {describe_old_trials(old)}", markup=False, highlight=False)
 
 
 def _tried(console: "Console", found: Document) -> None:

@@ -28,7 +28,7 @@ def lock(
     as_json: Json = False,
 ) -> None:
     """Hide a market's bars from a date on, those to come included, from all training, searching and testing."""
-    from assay.runs.vault import lock as locking
+    from assay.runs.vault import lock_holdout as locking
 
     with opened(home) as context:
         found = locking(context, exchange, symbol, by=by, last=last, since=since)
@@ -45,7 +45,7 @@ def unlock(
     as_json: Json = False,
 ) -> None:
     """Open a locked market to all work again."""
-    from assay.runs.vault import unlock as unlocking
+    from assay.runs.vault import unlock_holdout as unlocking
 
     with opened(home) as context:
         found = unlocking(context, exchange, symbol, by=by, why=why)
@@ -56,10 +56,10 @@ def unlock(
 @app.command("list")
 def list_locks(home: Home = None, as_json: Json = False) -> None:
     """What is locked, and all that was locked, read and unlocked."""
-    from assay.runs.vault import locked
+    from assay.runs.vault import list_locks
 
     with opened(home) as context:
-        found = locked(context)
+        found = list_locks(context)
     say(found, lambda console: _listed(console, found), as_json=as_json)
 
 
@@ -71,10 +71,10 @@ def open_(
     as_json: Json = False,
 ) -> None:
     """Let a run's model decide on what is locked, once: it is counted, and kept whatever comes of it."""
-    from assay.runs.vault import read
+    from assay.runs.vault import read_holdout
 
     with opened(home, working=True) as context:
-        found = read(run, context, by=by)
+        found = read_holdout(run, context, by=by)
     say(found, lambda console: _read(console, found), as_json=as_json)
 
 

@@ -5,22 +5,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from assay.features.columns import Feature as Feature
     from assay.features.columns import feature as feature
-    from assay.features.study import Study as Study
+    from assay.features.study import FeatureContext as FeatureContext
     from assay.features.tables import Table as Table
-    from assay.features.tables import named as named
+    from assay.features.tables import set_columns as set_columns
     from assay.features.tables import set_digest as set_digest
     from assay.features.tables import table as table
 
 _HOMES = {
     "Feature": "columns",
     "feature": "columns",
-    "Study": "study",
+    "FeatureContext": "study",
     "Table": "tables",
-    "named": "tables",
+    "set_columns": "tables",
     "set_digest": "tables",
     "table": "tables",
 }
-__all__ = ["Feature", "Study", "Table", "feature", "named", "set_digest", "table"]
+__all__ = ["Feature", "FeatureContext", "Table", "feature", "set_columns", "set_digest", "table"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,11 +6,11 @@ import numpy as np
 
 from assay.features.columns import Feature, Unit, add
 from assay.features.kernels import compiled
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.timeframe import DAY_MS
 
-Say = Callable[[Study], FloatArray]
+Say = Callable[[FeatureContext], FloatArray]
 
 
 @compiled
@@ -58,7 +58,7 @@ def _new_year(year: int) -> int:
     return before * 365 + before // 4 - before // 100 + before // 400 - 719_162
 
 
-def dates(study: Study) -> FloatArray:
+def dates(study: FeatureContext) -> FloatArray:
     """``(4, n)``: weekday (0 Monday), day of month, ISO week, minute of day."""
     return study.once("dates", lambda: _dates(study.bars.timestamp))
 

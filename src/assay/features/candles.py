@@ -8,12 +8,12 @@ import talib
 from assay.features import kernels
 from assay.features.columns import Feature, Unit, add, family, feature
 from assay.features.kernels_trend import run_lengths
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 
 
-def _share(part: Callable[[Bars], FloatArray]) -> Callable[[Study], FloatArray]:
+def _share(part: Callable[[Bars], FloatArray]) -> Callable[[FeatureContext], FloatArray]:
     """A part of the candle over its whole length; NaN for a candle without length."""
     return lambda study: kernels.ratio(part(study.bars), study.bars.high - study.bars.low)
 
@@ -29,12 +29,12 @@ for _name, _part in _SHARES.items():
 
 
 @feature(lookback=0, unit="category", group="candlestick")
-def body_dir(study: Study) -> FloatArray:
+def body_dir(study: FeatureContext) -> FloatArray:
     """+1 bullish, -1 bearish, 0 doji."""
     return np.sign(study.bars.close - study.bars.open)
 
 
-def green_ratio(study: Study, w: int) -> FloatArray:
+def green_ratio(study: FeatureContext, w: int) -> FloatArray:
     """Share of bullish candles among the last w."""
     return kernels.mean((study.bars.close > study.bars.open).astype(np.float64), w)
 
@@ -47,7 +47,7 @@ family(
 
 
 @feature(lookback=9, unit="count", group="candlestick")
-def run_length(study: Study) -> FloatArray:
+def run_length(study: FeatureContext) -> FloatArray:
     """Bars in a row of this bar's direction, signed, cut at 10; 0 on a doji."""
     return run_lengths(np.sign(study.bars.close - study.bars.open), 10)
 
@@ -66,8 +66,8 @@ _SHAPES = {
 }
 
 
-def _shape(find: Callable[..., np.ndarray]) -> Callable[[Study], FloatArray]:
-    def values(study: Study) -> FloatArray:
+def _shape(find: Callable[..., np.ndarray]) -> Callable[[FeatureContext], FloatArray]:
+    def values(study: FeatureContext) -> FloatArray:
         bars = study.bars
         # TA-Lib gives 80 for a match with one end equal; here a match is a match.
         return np.sign(find(bars.open, bars.high, bars.low, bars.close)).astype(np.float64)

@@ -8,42 +8,42 @@ from assay.features import kernels
 from assay.features.candles import green_ratio
 from assay.features.columns import Feature, Unit, add
 from assay.features.kernels_trend import true_range
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.features.technical import ranges, still_closes
 from assay.features.volume import NEEDS, volume_of
 from assay.kernel.arrays import FloatArray
 
 
-def _return(study: Study) -> FloatArray:
+def _return(study: FeatureContext) -> FloatArray:
     return study.once("return", lambda: kernels.change(study.bars.close, 1, 1.0))
 
 
-def _simple_atr(study: Study) -> FloatArray:
+def _simple_atr(study: FeatureContext) -> FloatArray:
     bars = study.bars
     return study.once("simple atr", lambda: kernels.mean(true_range(bars.high, bars.low, bars.close), 14))
 
 
-def _atr_cv(study: Study) -> FloatArray:
+def _atr_cv(study: FeatureContext) -> FloatArray:
     center, spread = kernels.moments(_simple_atr(study), 20)
     return kernels.ratio(np.sqrt(spread / 19), center)
 
 
-def _rsi_unit(study: Study) -> FloatArray:
+def _rsi_unit(study: FeatureContext) -> FloatArray:
     steps = study.bars.close - kernels.later(study.bars.close, 1)
     rises, falls = kernels.mean(np.maximum(steps, 0.0), 14), kernels.mean(np.maximum(-steps, 0.0), 14)
     return kernels.blank_still(kernels.ratio(rises, rises + falls), still_closes(study), 15)
 
 
-def _range(study: Study) -> FloatArray:
+def _range(study: FeatureContext) -> FloatArray:
     top, bottom = ranges(study, 5)
     return kernels.ratio(top - bottom, study.bars.close)
 
 
-def _own_ratio(w: int) -> Callable[[Study], FloatArray]:
+def _own_ratio(w: int) -> Callable[[FeatureContext], FloatArray]:
     return lambda study: kernels.ratio(volume_of(study), kernels.mean(volume_of(study), w))
 
 
-_COLUMNS: dict[str, tuple[int, Unit, Callable[[Study], FloatArray]]] = {
+_COLUMNS: dict[str, tuple[int, Unit, Callable[[FeatureContext], FloatArray]]] = {
     "body_pct": (0, "ratio", lambda s: kernels.relative(s.bars.close, s.bars.open)),
     "range_close": (0, "ratio", lambda s: kernels.ratio(s.bars.high - s.bars.low, s.bars.close)),
     "momentum_5": (5, "ratio", lambda s: kernels.change(s.bars.close, 5, 1.0)),

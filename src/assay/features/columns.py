@@ -9,9 +9,9 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError, shown
 
 if TYPE_CHECKING:
-    from assay.features.study import Study
+    from assay.features.study import FeatureContext
 
-Compute = Callable[["Study"], FloatArray]
+Compute = Callable[["FeatureContext"], FloatArray]
 Clock = Literal["own", "higher", "next"]
 Unit = Literal["quote", "ratio", "percent", "unit", "hundred", "z", "count", "flag", "category", "base", "log", "other"]
 
@@ -32,7 +32,7 @@ class Feature:
     clock:    the bars that `lookback` counts: own, of the higher, or of the next higher timeframe.
     delay:    own rows on top of it, of a lag.
     calendar: whether it may hold dates: then the same bars in other years may give other values.
-    compute:  gives ``(n,)`` float64 for a `Study`; what it says before `lookback` does not matter.
+    compute:  gives ``(n,)`` float64 for a `FeatureContext`; what it says before `lookback` does not matter.
     """
 
     name: str
@@ -94,7 +94,8 @@ def feature(
     clock: Clock = "own",
     calendar: bool = False,
 ) -> Callable[[Compute], Compute]:
-    """Make a function of a `Study` a column of every table that names it; the name is the function's unless given.
+    """Make a function of a `FeatureContext` a column of every table that names it; the name is the function's unless
+    given.
 
     >>> @feature(lookback=1, unit="ratio")
     ... def doctest_open_jump(study):
@@ -129,7 +130,7 @@ def enter_again(entries: Mapping[str, Feature]) -> None:
     _BOOK.update(entries)
 
 
-def book() -> Mapping[str, Feature]:
+def feature_registry() -> Mapping[str, Feature]:
     """All columns that have a name of their own, in the order of their entry."""
     _load()
     return _BOOK

@@ -7,12 +7,12 @@ import numpy as np
 from assay.features import kernels
 from assay.features.columns import Feature, add, feature
 from assay.features.kernels import compiled
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Joined
 
 
-def _stored(name: str) -> Callable[[Study], FloatArray]:
+def _stored(name: str) -> Callable[[FeatureContext], FloatArray]:
     return lambda study: study.bars.columns[name]
 
 
@@ -22,7 +22,7 @@ add(Feature("tick_count", "trades", 0, "count", _stored("tick_count"), needs=("c
 
 
 @feature(lookback=19, unit="ratio", group="spread", needs=("column:avg_spread",))
-def volatility_spread_ratio(study: Study) -> FloatArray:
+def volatility_spread_ratio(study: FeatureContext) -> FloatArray:
     """price_rolling_std_20 / avg_spread."""
     return kernels.ratio(study.column("price_rolling_std_20"), study.bars.columns["avg_spread"])
 
@@ -35,8 +35,8 @@ def as_of(series: Joined, known_at: IntArray, values: FloatArray) -> FloatArray:
     return np.where(row >= 0, values[np.maximum(row, 0)], np.nan)
 
 
-def _latest(source: str, of: Callable[[FloatArray], FloatArray]) -> Callable[[Study], FloatArray]:
-    def values(study: Study) -> FloatArray:
+def _latest(source: str, of: Callable[[FloatArray], FloatArray]) -> Callable[[FeatureContext], FloatArray]:
+    def values(study: FeatureContext) -> FloatArray:
         series = study.bars.joined[source]
         return as_of(series, study.bars.known_at, of(np.ascontiguousarray(series.value, np.float64)))
 
@@ -92,8 +92,8 @@ def _around(now: IntArray, published: IntArray, due: IntArray, impact: FloatArra
     return out
 
 
-def _event(row: int) -> Callable[[Study], FloatArray]:
-    def values(study: Study) -> FloatArray:
+def _event(row: int) -> Callable[[FeatureContext], FloatArray]:
+    def values(study: FeatureContext) -> FloatArray:
         events = study.bars.joined["events"]
         found = study.once(
             "events",

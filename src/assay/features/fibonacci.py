@@ -2,7 +2,7 @@
 
 from assay.features import kernels
 from assay.features.columns import Feature, add, feature
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.features.technical import ranges
 from assay.kernel.arrays import FloatArray
 
@@ -19,7 +19,7 @@ LEVELS = {
 
 
 def _level(name: str, share: float) -> Feature:
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         top, bottom = ranges(study, _W)
         if share in (0.0, 1.0):
             return top if share else bottom
@@ -33,7 +33,7 @@ for _name, _share in LEVELS.items():
 
 
 @feature(lookback=_W - 1, unit="unit", group="fibonacci")
-def fib_position(study: Study) -> FloatArray:
+def fib_position(study: FeatureContext) -> FloatArray:
     """Where the close lies between the lowest low (0) and the highest high (1)."""
     top, bottom = ranges(study, _W)
     return kernels.ratio(study.bars.close - bottom, top - bottom)

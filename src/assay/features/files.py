@@ -9,9 +9,9 @@ from threading import RLock
 
 import numpy as np
 
-from assay.features.columns import Feature, add, book, enter_again, forget
+from assay.features.columns import Feature, add, enter_again, feature_registry, forget
 from assay.features.finding import seek
-from assay.features.study import CLOCKS, Study
+from assay.features.study import CLOCKS, FeatureContext
 from assay.features.tables import NEEDS
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import AssayError, ConfigError, TrainError, shown
@@ -103,7 +103,7 @@ def feature_file(path: Path) -> Iterator[tuple[Feature, ...]]:
 @contextmanager
 def _imported_aside() -> Iterator[None]:
     """Columns that were imported into this process are not in the book inside the block."""
-    imported = {name: entry for name, entry in book().items() if not of_assay(entry)}
+    imported = {name: entry for name, entry in feature_registry().items() if not of_assay(entry)}
     for name in imported:
         forget(name)
     try:
@@ -114,17 +114,17 @@ def _imported_aside() -> Iterator[None]:
 
 def _declared(path: Path) -> tuple[tuple[Feature, ...], UserCode]:
     """What the file enters into the book, taken out of it again, and its source."""
-    before = set(book())
+    before = set(feature_registry())
     try:
         _, code = run_user_code(path, kind=_KIND, code=CODE)
-        own = tuple(entry for name, entry in book().items() if name not in before)
+        own = tuple(entry for name, entry in feature_registry().items() if name not in before)
     except ConfigError as error:
         line = own_line(error, str(path))
         if error.code == CODE or line is None:
             raise
         raise ConfigError(f"{path.name}:{line}: {error.message}", code=error.code, hint=error.hint) from error
     finally:
-        for name in set(book()) - before:
+        for name in set(feature_registry()) - before:
             forget(name)
     if not own:
         hint = "Decorate a function of a study with @feature(lookback=…, unit=…)."
@@ -158,8 +158,8 @@ def _guarded(entry: Feature, own: FeatureFile) -> Feature:
     return replace(entry, compute=_computing(entry, own))
 
 
-def _computing(entry: Feature, own: FeatureFile) -> Callable[[Study], FloatArray]:
-    def compute(study: Study) -> FloatArray:
+def _computing(entry: Feature, own: FeatureFile) -> Callable[[FeatureContext], FloatArray]:
+    def compute(study: FeatureContext) -> FloatArray:
         with np.errstate(all="ignore"):  # a price that stands still divides by zero; what comes of it is looked at
             try:
                 result = entry.compute(study.reader())

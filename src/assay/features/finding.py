@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from assay.features import kernels
-from assay.features.columns import FORBIDDEN, LAG, Feature, book, families
+from assay.features.columns import FORBIDDEN, LAG, Feature, families, feature_registry
 from assay.features.patterns import pattern_feature
 from assay.kernel.errors import ConfigError, LeakError, shown
 from assay.kernel.names import did_you_mean
@@ -15,7 +15,7 @@ NONE_OWN: Own = MappingProxyType({})
 _SHORT = {"rsi": "rsi_14", "return": "return_1", "spread": "avg_spread"}  # names that lags go by
 
 
-def find(name: str, own: Own = NONE_OWN) -> Feature:
+def find_feature(name: str, own: Own = NONE_OWN) -> Feature:
     """The column of that name: of `own`, in the book, of a family, a pattern column, a lag, or a relative form.
 
     own: columns of the user's file by name; they are found before those of the book.
@@ -32,7 +32,7 @@ def find(name: str, own: Own = NONE_OWN) -> Feature:
         )
     found = seek(name, own)
     if found is None:
-        near = did_you_mean(name, [*own, *book()])
+        near = did_you_mean(name, [*own, *feature_registry()])
         raise ConfigError(f"feature {shown(name)} is unknown; {near}".rstrip("; "), code="CONFIG_FEATURE", hint=near)
     return found
 
@@ -47,10 +47,10 @@ def owned(name: str, own: Own) -> bool:
 
 
 def seek(name: str, own: Own = NONE_OWN) -> Feature | None:
-    """The column of that name as `find` gives it, or None."""
+    """The column of that name as `find_feature` gives it, or None."""
     if name in own:
         return own[name]
-    if name in (known := book()):
+    if name in (known := feature_registry()):
         return known[name]
     for member in (*(f.match(name) for f in families()), pattern_feature(name)):
         if member is not None:

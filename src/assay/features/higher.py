@@ -9,7 +9,7 @@ import talib
 from assay.features import kernels
 from assay.features.columns import Clock, Feature, Unit, add, feature
 from assay.features.kernels import compiled
-from assay.features.study import Study, above
+from assay.features.study import FeatureContext, above
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 
@@ -53,12 +53,12 @@ def _gathered(bucket: IntArray, high: FloatArray, low: FloatArray, close: FloatA
     return out
 
 
-def buckets(study: Study, clock: Clock) -> Buckets:
+def buckets(study: FeatureContext, clock: Clock) -> Buckets:
     """The bars of that clock; kept."""
     return study.once(f"buckets {clock}", lambda: _buckets(study, clock))
 
 
-def _buckets(study: Study, clock: Clock) -> Buckets:
+def _buckets(study: FeatureContext, clock: Clock) -> Buckets:
     bars = study.bars
     bar = above(bars.instrument.bar)
     if clock == "next" and bar is not None:
@@ -75,8 +75,8 @@ def _buckets(study: Study, clock: Clock) -> Buckets:
     return Buckets(high, low, close, np.searchsorted(closes, bars.known_at, side="right") - 1)
 
 
-def _from_buckets(values: Callable[[Buckets], FloatArray]) -> Callable[[Study], FloatArray]:
-    def compute(study: Study) -> FloatArray:
+def _from_buckets(values: Callable[[Buckets], FloatArray]) -> Callable[[FeatureContext], FloatArray]:
+    def compute(study: FeatureContext) -> FloatArray:
         higher = buckets(study, "higher")
         return higher.spread(values(higher)) if len(higher.close) else np.full(len(study.bars), np.nan)
 
@@ -104,8 +104,8 @@ _COLUMNS: dict[str, tuple[int, Unit, Callable[[Buckets], FloatArray], bool]] = {
     "htf_rsi": (210, "hundred", _rsi, False),
     "htf_macd": (259, "ratio", _macd, False),
     "htf_sma_50": (_SMA - 1, "quote", lambda b: kernels.mean(b.close, _SMA), True),
-    "htf_support_level": (_SUPPORT - 1, "quote", lambda b: kernels.lowest(b.low, _SUPPORT), True),
-    "htf_resistance_level": (_SUPPORT - 1, "quote", lambda b: kernels.highest(b.high, _SUPPORT), True),
+    "htf_support_level": (_SUPPORT - 1, "quote", lambda b: kernels.rolling_min(b.low, _SUPPORT), True),
+    "htf_resistance_level": (_SUPPORT - 1, "quote", lambda b: kernels.rolling_max(b.high, _SUPPORT), True),
     "htf_trend_direction": (_SMA + 4, "category", _trend, True),
 }
 for _name, (_rows, _unit, _values, _windowed) in _COLUMNS.items():
@@ -128,7 +128,7 @@ def _side(close: FloatArray) -> FloatArray:
 
 
 @feature(lookback=_SMA + 1, unit="unit", group="multi-timeframe", needs=("next",), clock="next")
-def tf_alignment_score(study: Study) -> FloatArray:
+def tf_alignment_score(study: FeatureContext) -> FloatArray:
     """|sum| / 3 of the sides of their SMA50 on which the own, the higher and the next higher close lie."""
     total = _side(study.bars.close)
     for clock in ("higher", "next"):
@@ -138,13 +138,13 @@ def tf_alignment_score(study: Study) -> FloatArray:
 
 
 @feature(lookback=_SMA + 1, unit="flag", group="multi-timeframe", needs=("next",), clock="next")
-def is_all_tf_aligned(study: Study) -> FloatArray:
+def is_all_tf_aligned(study: FeatureContext) -> FloatArray:
     """1 if all three lie on one side."""
     score = study.column("tf_alignment_score")
     return np.where(np.isnan(score), np.nan, (score == 1.0).astype(np.float64))
 
 
-def _lower(study: Study) -> tuple[Bars, IntArray, IntArray]:
+def _lower(study: FeatureContext) -> tuple[Bars, IntArray, IntArray]:
     """The lower bars, and of each own bar the first row inside it and the one after the last."""
     lower = study.lower
     if lower is None:
@@ -173,7 +173,7 @@ def _within(values: FloatArray, start: IntArray, stop: IntArray, spread: bool) -
 
 
 @feature(lookback=0, unit="ratio", group="multi-timeframe", needs=("lower",))
-def ltf_volatility(study: Study) -> FloatArray:
+def ltf_volatility(study: FeatureContext) -> FloatArray:
     """std (ddof 1) of the log returns between the lower bars inside the bar."""
     lower, start, stop = _lower(study)
     # The first lower bar's return would reach out of this bar.
@@ -181,7 +181,7 @@ def ltf_volatility(study: Study) -> FloatArray:
 
 
 @feature(lookback=0, unit="base", group="multi-timeframe", needs=("ltf_volume",))
-def ltf_volume(study: Study) -> FloatArray:
+def ltf_volume(study: FeatureContext) -> FloatArray:
     """Mean volume of the lower bars inside the bar."""
     lower, start, stop = _lower(study)
     if lower.volume is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.features.columns import Feature, book
+from assay.features.columns import Feature, feature_registry
 from assay.features.files import FeatureFile, of_assay
 from assay.features.finding import owned
 from assay.kernel.usercode import read_user_code
@@ -21,16 +21,20 @@ def imported_features(names: Iterable[str]) -> FeatureFile | None:
     Their `code` is None, so that nothing can be kept of them; their digest is that of the functions' code with the
     constants and the functions of their module that it reads, so that another body is another digest.
     """
-    own = {name: entry for name, entry in book().items() if not of_assay(entry)}
+    own = {name: entry for name, entry in feature_registry().items() if not of_assay(entry)}
     if not any(owned(name, own) for name in names):
         return None
     entries = [own[name] for name in sorted(own)]
     return FeatureFile("", Path(), None, code_digest(entries), tuple(entries))
 
 
-def imported_from(digest: str) -> Mapping[str, Feature]:
+def imported_with_digest(digest: str) -> Mapping[str, Feature]:
     """The imported columns of this process whose file, with the modules that it loads, has this SHA-256 (hex)."""
-    return {name: entry for name, entry in book().items() if not of_assay(entry) and _file_digest(entry) == digest}
+    return {
+        name: entry
+        for name, entry in feature_registry().items()
+        if not of_assay(entry) and _file_digest(entry) == digest
+    }
 
 
 def code_digest(entries: Iterable[Feature]) -> str:

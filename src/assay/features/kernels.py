@@ -114,7 +114,7 @@ def zscore(x: FloatArray, w: int) -> FloatArray:
 
 
 @compiled
-def highest(x: FloatArray, w: int) -> FloatArray:
+def rolling_max(x: FloatArray, w: int) -> FloatArray:
     """Largest of the last w rows; x is finite."""
     n = len(x)
     out = np.full(n, np.nan)
@@ -134,7 +134,7 @@ def highest(x: FloatArray, w: int) -> FloatArray:
 
 
 @compiled
-def lowest(x: FloatArray, w: int) -> FloatArray:
+def rolling_min(x: FloatArray, w: int) -> FloatArray:
     """Smallest of the last w rows; x is finite."""
     n = len(x)
     out = np.full(n, np.nan)

@@ -18,7 +18,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError, shown
 
 if TYPE_CHECKING:
-    from assay.features.study import Study
+    from assay.features.study import FeatureContext
 
 EVENTS = ("high_breakout", "high_reversion", "low_breakout", "low_reversion")
 WINDOWS = (10, 20, 30, 50)
@@ -46,8 +46,8 @@ class Pattern:
     @property
     def name(self) -> str:
         """The column's name, numbers in their shortest form (``2.0``, ``1.05``)."""
-        threshold = "" if self.threshold == 1 else f"_t{written(self.threshold)}"
-        body = f"w{self.window}_s{written(self.std_dev)}_{self.event}{threshold}{'_since' if self.since else ''}"
+        threshold = "" if self.threshold == 1 else f"_t{format_number(self.threshold)}"
+        body = f"w{self.window}_s{format_number(self.std_dev)}_{self.event}{threshold}{'_since' if self.since else ''}"
         return f"{body}_lag_{self.lag}" if self.lag else f"base_{body}"
 
     @property
@@ -61,7 +61,7 @@ class Pattern:
         return replace(self, lag=0)
 
 
-def written(number: Decimal) -> str:
+def format_number(number: Decimal) -> str:
     """Fewest digits, but at least one decimal.
 
     >>> written(Decimal("2")), written(Decimal("1.050"))
@@ -105,13 +105,13 @@ def lag_columns(base: Pattern) -> tuple[str, ...]:
     return tuple(replace(base, lag=base.window * m).name for m in (1, 2, 3, 4))
 
 
-def base_values(study: "Study", pattern: Pattern) -> FloatArray:
+def base_values(study: "FeatureContext", pattern: Pattern) -> FloatArray:
     """``(n,)``: the base column (without lag), NaN in its first `lookback` rows."""
     key = f"pattern {pattern.base.name}"
     return study.once(key, lambda: _base_values(study, pattern.base))
 
 
-def _base_values(study: "Study", pattern: Pattern) -> FloatArray:
+def _base_values(study: "FeatureContext", pattern: Pattern) -> FloatArray:
     if pattern.since:
         flags = base_values(study, replace(pattern, since=False))
         values = _since(np.nan_to_num(flags), 4 * pattern.window)
@@ -123,7 +123,7 @@ def _base_values(study: "Study", pattern: Pattern) -> FloatArray:
     return values
 
 
-def _of_threshold(study: "Study", pattern: Pattern) -> FloatArray:
+def _of_threshold(study: "FeatureContext", pattern: Pattern) -> FloatArray:
     bars, w = study.bars, pattern.window
 
     def find() -> FloatArray:

@@ -2,42 +2,42 @@
 
 from assay.features import kernels
 from assay.features.columns import Feature, family, feature
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.arrays import FloatArray
 
 
 @feature(lookback=0, unit="quote", group="price", name="open")
-def _open(study: Study) -> FloatArray:
+def _open(study: FeatureContext) -> FloatArray:
     return study.bars.open
 
 
 @feature(lookback=0, unit="quote", group="price", name="high")
-def _high(study: Study) -> FloatArray:
+def _high(study: FeatureContext) -> FloatArray:
     return study.bars.high
 
 
 @feature(lookback=0, unit="quote", group="price", name="low")
-def _low(study: Study) -> FloatArray:
+def _low(study: FeatureContext) -> FloatArray:
     return study.bars.low
 
 
 @feature(lookback=0, unit="quote", group="price", name="close")
-def _close(study: Study) -> FloatArray:
+def _close(study: FeatureContext) -> FloatArray:
     return study.bars.close
 
 
 @feature(lookback=0, unit="ratio", group="price", name="price_range")
-def _price_range(study: Study) -> FloatArray:
+def _price_range(study: FeatureContext) -> FloatArray:
     return kernels.ratio(study.bars.high - study.bars.low, study.bars.close)
 
 
 @feature(lookback=1, unit="percent", group="price", name="pct_change")
-def _pct_change(study: Study) -> FloatArray:
+def _pct_change(study: FeatureContext) -> FloatArray:
     return kernels.change(study.bars.close, 1, 100.0)
 
 
 @feature(lookback=1, unit="ratio", group="price", name="gap")
-def _gap(study: Study) -> FloatArray:
+def _gap(study: FeatureContext) -> FloatArray:
     return kernels.relative(study.bars.open, kernels.later(study.bars.close, 1))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from assay.features import kernels
 from assay.features.columns import feature
 from assay.features.kernels_trend import finite_ema, median, true_range
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars
 
@@ -14,7 +14,7 @@ NAMES = ("sideways", "bull", "bear", "volatile")
 _ROWS = 100
 
 
-def codes(bars: Bars) -> IntArray:
+def regime_codes(bars: Bars) -> IntArray:
     """``(n,)`` int64: place in `NAMES` of each bar's label, -1 before row 513. Known at the bar's close."""
     side = trend(bars)
     label = np.where(volatile(bars), 3, np.where(side < 0, 2, side)).astype(np.int64)
@@ -45,12 +45,12 @@ def trend(bars: Bars) -> FloatArray:
 
 
 @feature(lookback=LOOKBACK, unit="category", group="regime")
-def regime_trend(study: Study) -> FloatArray:
+def regime_trend(study: FeatureContext) -> FloatArray:
     """+1 bull, -1 bear, 0 sideways or volatile."""
     return np.where(study.column("regime_volatile") == 1.0, 0.0, trend(study.bars))
 
 
 @feature(lookback=LOOKBACK, unit="flag", group="regime")
-def regime_volatile(study: Study) -> FloatArray:
+def regime_volatile(study: FeatureContext) -> FloatArray:
     """1 if the label is volatile."""
     return volatile(study.bars).astype(np.float64)

@@ -5,12 +5,12 @@ import numpy as np
 from assay.features import kernels
 from assay.features.columns import Feature, family, feature
 from assay.features.kernels_trend import autocorrelation, shape
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.features.volatility import log_return
 from assay.kernel.arrays import FloatArray
 
 
-def _moments(study: Study, w: int) -> tuple[FloatArray, FloatArray]:
+def _moments(study: FeatureContext, w: int) -> tuple[FloatArray, FloatArray]:
     return study.once(f"moments {w}", lambda: kernels.moments(study.bars.close, w))
 
 
@@ -26,18 +26,18 @@ family(
 )
 family(
     "price_rolling_max_{}",
-    lambda w: Feature("", "rolling", w - 1, "quote", lambda s: kernels.highest(s.bars.high, w)),
+    lambda w: Feature("", "rolling", w - 1, "quote", lambda s: kernels.rolling_max(s.bars.high, w)),
     {"price_rolling_max_20": (20,)},
 )
 family(
     "price_rolling_min_{}",
-    lambda w: Feature("", "rolling", w - 1, "quote", lambda s: kernels.lowest(s.bars.low, w)),
+    lambda w: Feature("", "rolling", w - 1, "quote", lambda s: kernels.rolling_min(s.bars.low, w)),
     {"price_rolling_min_20": (20,)},
 )
 
 
 @feature(lookback=19, unit="z", group="rolling")
-def dist_from_rolling_mean_20(study: Study) -> FloatArray:
+def dist_from_rolling_mean_20(study: FeatureContext) -> FloatArray:
     """(close - mean) / std (ddof 1) over 20 bars."""
     return kernels.zscore(study.bars.close, 20)
 

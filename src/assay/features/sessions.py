@@ -6,7 +6,7 @@ import numpy as np
 
 from assay.features.calendar import dates
 from assay.features.columns import Feature, Unit, add
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 
@@ -19,8 +19,8 @@ HOURS = {
 _WEEKDAYS_ONLY = {"fx", "forex", "oanda", "usa"}
 
 
-def _open(first: int, last: int) -> Callable[[Study], FloatArray]:
-    def values(study: Study) -> FloatArray:
+def _open(first: int, last: int) -> Callable[[FeatureContext], FloatArray]:
+    def values(study: FeatureContext) -> FloatArray:
         minute = dates(study)[3]
         after, before = minute >= first * 60, minute < last * 60
         return (after & before if first < last else after | before).astype(np.float64)
@@ -28,7 +28,7 @@ def _open(first: int, last: int) -> Callable[[Study], FloatArray]:
     return values
 
 
-def _active(study: Study) -> FloatArray:
+def _active(study: FeatureContext) -> FloatArray:
     def count() -> FloatArray:
         by_minute = np.zeros(24 * 60)
         minutes = np.arange(24 * 60)
@@ -44,13 +44,13 @@ def market_has_weekends(bars: Bars) -> bool:
     return bars.instrument.exchange in _WEEKDAYS_ONLY or "/" not in bars.instrument.symbol
 
 
-def _market_open(study: Study) -> FloatArray:
+def _market_open(study: FeatureContext) -> FloatArray:
     if market_has_weekends(study.bars):
         return (dates(study)[0] < 5).astype(np.float64)
     return np.ones(len(study.bars))
 
 
-_OTHERS: dict[str, tuple[Unit, Callable[[Study], FloatArray]]] = {
+_OTHERS: dict[str, tuple[Unit, Callable[[FeatureContext], FloatArray]]] = {
     "active_count": ("count", _active),
     "is_overlap": ("flag", lambda s: (_active(s) > 1).astype(np.float64)),
     "is_london_newyork_overlap": ("flag", _open(13, 17)),

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from assay.features.columns import Feature
-from assay.features.finding import NONE_OWN, Own, find
+from assay.features.finding import NONE_OWN, Own, find_feature
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.timeframe import Timeframe
@@ -18,7 +18,7 @@ CLOCKS = {"own": 0, "higher": 1, "next": 2}
 T = TypeVar("T")
 
 
-class Study:
+class FeatureContext:
     """The bars that columns are computed of, with a memory for what several columns share. Safe for threads.
 
     bars:  the instrument's own bars, ``n`` rows.
@@ -46,9 +46,9 @@ class Study:
 
     def column(self, name: str) -> FloatArray:
         """Another column, ``(n,)``, NaN before its lookback; kept."""
-        return self.once(f"column {name}", lambda: self._blanked(find(name, self.own)))
+        return self.once(f"column {name}", lambda: self._blanked(find_feature(name, self.own)))
 
-    def reader(self) -> "Study":
+    def reader(self) -> "FeatureContext":
         """The same study for a function of the user's: what it computes is shared, what it is given are copies."""
         return _Reader(self)
 
@@ -74,10 +74,10 @@ class Study:
         return values
 
 
-class _Reader(Study):
+class _Reader(FeatureContext):
     """A study whose columns may be written into without changing anyone else's."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: FeatureContext) -> None:
         self.__dict__.update(study.__dict__)
 
     def column(self, name: str) -> FloatArray:

@@ -13,10 +13,10 @@ import numpy as np
 import assay
 from assay.features import kernels
 from assay.features.columns import Feature
-from assay.features.finding import NONE_OWN, Own, find, relative
+from assay.features.finding import NONE_OWN, Own, find_feature, relative
 from assay.features.patterns import refuse_twins
 from assay.features.sets import EXTRAS, SETS
-from assay.features.study import Study, above
+from assay.features.study import FeatureContext, above
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, DataError, shown
@@ -68,7 +68,7 @@ class Table:
         return 1.0 - self.missing / k if k else np.full(len(self), np.nan)
 
 
-def named(set: str | Sequence[str], own: Own = NONE_OWN) -> tuple[str, ...]:
+def set_columns(set: str | Sequence[str], own: Own = NONE_OWN) -> tuple[str, ...]:
     """The columns that a set has wherever there are candles (`table` adds what further data allows).
 
     own: columns of the user's file by name, which a list of names may hold.
@@ -83,7 +83,7 @@ def named(set: str | Sequence[str], own: Own = NONE_OWN) -> tuple[str, ...]:
         return SETS[set]
     names = tuple(set)
     for i, name in enumerate(names):
-        find(name, own)
+        find_feature(name, own)
         if name in names[:i]:
             raise ConfigError(f"feature {shown(name)} is named twice", code="CONFIG_FEATURE_DUPLICATE")
     refuse_twins(names)
@@ -95,7 +95,7 @@ def set_digest(set: str | Sequence[str], *, levels: bool = False, own: Own = NON
 
     own: columns of the user's file that a list may name; what they compute is said by the digest of that file.
     """
-    entries = [find(name, own) for name in (*named(set, own), *_extras(set))]
+    entries = [find_feature(name, own) for name in (*set_columns(set, own), *_extras(set))]
     words = [[e.name, e.group, e.lookback, e.clock, e.unit, e.windowed, e.level] for e in entries]
     document = json.dumps([assay.__version__, levels, words], separators=(",", ":"))
     return hashlib.sha256(document.encode()).hexdigest()
@@ -120,12 +120,12 @@ def table(
 
     Columns whose data is not there (volume, a higher timeframe, spread …) are left out and named in `absent`, with a
     warning for those that were asked for by name or belong to the set on candles alone.
-    Errors: those of `named`; DataError ``DATA_SCHEMA`` if `lower` is of another instrument or not of a lower timeframe.
-    Cost: O(n k); memory: the matrix, and about 20 columns beside it.
+    Errors: those of `set_columns`; DataError ``DATA_SCHEMA`` if `lower` is of another instrument or not of a lower
+    timeframe. Cost: O(n k); memory: the matrix, and about 20 columns beside it.
     """
-    study = Study(bars, _checked_lower(bars, lower), own)
-    wanted = [find(name, own) for name in named(set, own)]
-    extra = [find(name) for name in _extras(set)]
+    study = FeatureContext(bars, _checked_lower(bars, lower), own)
+    wanted = [find_feature(name, own) for name in set_columns(set, own)]
+    extra = [find_feature(name) for name in _extras(set)]
     behind = list(own.values()) if isinstance(set, str) else []
     every = [*wanted, *extra, *behind]
     absent = {f.name: why for f in every if (why := _lack(f, study))}
@@ -161,13 +161,13 @@ def _checked_lower(bars: Bars, lower: Bars | None) -> Bars | None:
     return lower
 
 
-def _lack(feature: Feature, study: Study) -> str:
+def _lack(feature: Feature, study: FeatureContext) -> str:
     """Why these bars cannot have the column; empty if they can."""
     reasons = (_lack_of(need, study) for need in feature.needs)
     return next((why for why in reasons if why), "")
 
 
-def _lack_of(need: str, study: Study) -> str:
+def _lack_of(need: str, study: FeatureContext) -> str:
     kind, _, name = need.partition(":")
     bars = study.bars
     higher = above(bars.instrument.bar)
@@ -187,7 +187,7 @@ def _lack_of(need: str, study: Study) -> str:
     return "" if there else why
 
 
-def _filled(study: Study, features: list[Feature], lookbacks: tuple[int, ...], threads: int) -> FloatArray:
+def _filled(study: FeatureContext, features: list[Feature], lookbacks: tuple[int, ...], threads: int) -> FloatArray:
     n, k = len(study.bars), len(features)
     matrix = np.empty((n, k))
     if n == 0:

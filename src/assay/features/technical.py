@@ -8,28 +8,28 @@ import talib
 from assay.features import kernels
 from assay.features.columns import Feature, Unit, family, feature
 from assay.features.kernels_trend import money_flow, slope_t
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.features.volume import volume_of
 from assay.kernel.arrays import FloatArray, IntArray
 
-Values = Callable[[Study], FloatArray]
+Values = Callable[[FeatureContext], FloatArray]
 
 
-def still_closes(study: Study) -> IntArray:
+def still_closes(study: FeatureContext) -> IntArray:
     """``(n,)`` int64: equal closes in a row, up to t."""
     close = study.bars.close
     return study.once("still closes", lambda: kernels.still(close, close))
 
 
-def still_bars(study: Study) -> IntArray:
+def still_bars(study: FeatureContext) -> IntArray:
     """``(n,)`` int64: bars in a row on one single price, up to t."""
     return study.once("still bars", lambda: kernels.still(study.bars.high, study.bars.low))
 
 
-def ranges(study: Study, w: int) -> tuple[FloatArray, FloatArray]:
+def ranges(study: FeatureContext, w: int) -> tuple[FloatArray, FloatArray]:
     """Highest high and lowest low of the last w bars."""
     bars = study.bars
-    return study.once(f"ranges {w}", lambda: (kernels.highest(bars.high, w), kernels.lowest(bars.low, w)))
+    return study.once(f"ranges {w}", lambda: (kernels.rolling_max(bars.high, w), kernels.rolling_min(bars.low, w)))
 
 
 def _wilder(p: int, factor: int, unit: Unit, values: Values) -> Feature:
@@ -48,7 +48,7 @@ def _cmo(p: int) -> Feature:
     return _wilder(p, 15, "hundred", lambda s: kernels.blank_still(talib.CMO(s.bars.close, p), still_closes(s), p + 1))
 
 
-def _bars_of(study: Study) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _bars_of(study: FeatureContext) -> tuple[FloatArray, FloatArray, FloatArray]:
     return study.bars.high, study.bars.low, study.bars.close
 
 
@@ -61,7 +61,7 @@ family("rsi_{}", _rsi, {"rsi_14": (14,)})
 
 def _macd_part(part: int) -> Callable[[int, int, int], Feature]:
     def build(fast: int, slow: int, signal: int) -> Feature:
-        def values(study: Study) -> FloatArray:
+        def values(study: FeatureContext) -> FloatArray:
             parts = study.once(f"macd {fast} {slow} {signal}", lambda: talib.MACD(study.bars.close, fast, slow, signal))
             chosen: FloatArray = parts[part]
             return chosen
@@ -76,7 +76,7 @@ for _part, _name in enumerate(("macd", "macd_signal", "macd_histogram")):
     family(f"{_name}_{{}}_{{}}_{{}}", _macd_part(_part), {_name: (12, 26, 9)})
 
 
-def _band(study: Study, w: int, widths: int) -> tuple[FloatArray, FloatArray]:
+def _band(study: FeatureContext, w: int, widths: int) -> tuple[FloatArray, FloatArray]:
     """Middle and half width."""
 
     def compute() -> tuple[FloatArray, FloatArray]:
@@ -87,7 +87,7 @@ def _band(study: Study, w: int, widths: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _band_line(sign: int) -> Callable[[int, int], Feature]:
-    def values(study: Study, w: int, widths: int) -> FloatArray:
+    def values(study: FeatureContext, w: int, widths: int) -> FloatArray:
         middle, half = _band(study, w, widths)
         return middle + sign * half
 
@@ -99,7 +99,7 @@ for _sign, _name in ((1, "bb_upper"), (0, "bb_middle"), (-1, "bb_lower")):
 
 
 def _bb_position(w: int, widths: int) -> Feature:
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         middle, half = _band(study, w, widths)
         return kernels.ratio(study.bars.close - (middle - half), 2 * half)
 
@@ -107,7 +107,7 @@ def _bb_position(w: int, widths: int) -> Feature:
 
 
 def _bb_width(w: int, widths: int) -> Feature:
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         middle, half = _band(study, w, widths)
         return kernels.ratio(2 * half, middle)
 
@@ -118,7 +118,7 @@ family("bb_position_{}_{}", _bb_position, {"bb_position": (20, 2)})
 family("bb_width_{}_{}", _bb_width, {"bb_width": (20, 2)})
 
 
-def _stochastic(study: Study, w: int, slow: int, signal: int) -> tuple[FloatArray, FloatArray]:
+def _stochastic(study: FeatureContext, w: int, slow: int, signal: int) -> tuple[FloatArray, FloatArray]:
     def compute() -> tuple[FloatArray, FloatArray]:
         top, bottom = ranges(study, w)
         k = kernels.mean(100.0 * kernels.ratio(study.bars.close - bottom, top - bottom), slow)
@@ -156,7 +156,7 @@ family(
 
 
 def _mfi(w: int) -> Feature:
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         return money_flow(*_bars_of(study), volume_of(study), w)
 
     return Feature("", "technical", w, "hundred", values, needs=("volume",))
@@ -169,7 +169,7 @@ family("adx_{}", lambda p: _directional(p, 30, talib.ADX), {"adx": (14,)})
 
 
 @feature(lookback=420, unit="category", group="technical", windowed=False)
-def adx_trend(study: Study) -> FloatArray:
+def adx_trend(study: FeatureContext) -> FloatArray:
     """0 weak below 20, 1 moderate below 40, 2 strong below 60, 3 very strong."""
     strength = study.column("adx")
     return np.where(np.isnan(strength), np.nan, np.digitize(strength, [20.0, 40.0, 60.0]).astype(np.float64))
@@ -183,14 +183,14 @@ family(
 
 
 @feature(lookback=6, unit="percent", group="technical")
-def price_acceleration(study: Study) -> FloatArray:
+def price_acceleration(study: FeatureContext) -> FloatArray:
     """Change of roc_5 from one bar to the next."""
     roc = study.column("roc_5")
     return roc - kernels.later(roc, 1)
 
 
 def _willr(w: int) -> Feature:
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         top, bottom = ranges(study, w)
         return -100.0 * kernels.ratio(top - study.bars.close, top - bottom)
 
@@ -212,19 +212,19 @@ family(
 
 
 @feature(lookback=259, unit="percent", group="technical", windowed=False)
-def ppo(study: Study) -> FloatArray:
+def ppo(study: FeatureContext) -> FloatArray:
     """(EMA12 - EMA26) / EMA26 x 100."""
     return talib.PPO(study.bars.close, 12, 26, talib.MA_Type.EMA)  # type: ignore[attr-defined]
 
 
 @feature(lookback=28, unit="hundred", group="technical")
-def ult_osc(study: Study) -> FloatArray:
+def ult_osc(study: FeatureContext) -> FloatArray:
     """Ultimate oscillator of 7, 14 and 28 bars."""
     return kernels.blank_still(talib.ULTOSC(*_bars_of(study), 7, 14, 28), still_bars(study), 28)
 
 
 def _donchian(w: int) -> Feature:
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         top, bottom = ranges(study, w)
         return kernels.ratio(study.bars.close - bottom, top - bottom)
 

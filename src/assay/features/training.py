@@ -21,15 +21,15 @@ def training_table(
     A set with a name is followed by all columns of the file; a list holds all that are computed.
     own:   the file that the spec names by its digest; None where it names none.
     names: columns to compute in place of ``spec.features``, such as those that a first table turned out to have.
-    Raises what `demand_file` and `assay.features.table` raise; TrainError ``TRAIN_FEATURE`` with file and line for what
-    a function of the file raises.
+    Raises what `check_features_file` and `assay.features.table` raise; TrainError ``TRAIN_FEATURE`` with file and line
+    for what a function of the file raises.
     """
-    demand_file(spec, own)
+    check_features_file(spec, own)
     chosen = spec.features if names is None else tuple(names)
     return table(bars, chosen) if own is None else table(bars, chosen, own=own.columns)
 
 
-def demand_file(spec: TrainSpec, own: FeatureFile | None) -> None:
+def check_features_file(spec: TrainSpec, own: FeatureFile | None) -> None:
     """Raise ConfigError ``CONFIG_FEATURE_FILE`` unless `own` is the file that the spec names by its digest.
 
     And for a list of columns that names none of the file's.
@@ -51,7 +51,7 @@ def own_names(names: Sequence[str], own: FeatureFile | None) -> tuple[str, ...]:
     return () if own is None else tuple(name for name in names if owned(name, own.columns))
 
 
-def demand_sound(made: Table, bars: Bars, own: FeatureFile) -> None:
+def check_own_columns(made: Table, bars: Bars, own: FeatureFile) -> None:
     """Raise ConfigError ``CONFIG_FEATURE`` for an own column with an infinity or without any number, lookback aside.
 
     On the candles of a training, that is: on those of an audit an honest division by zero may stand.

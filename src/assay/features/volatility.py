@@ -7,16 +7,16 @@ import talib
 
 from assay.features import kernels
 from assay.features.columns import Feature, family, feature
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.arrays import FloatArray
 
 
-def log_return(study: Study) -> FloatArray:
+def log_return(study: FeatureContext) -> FloatArray:
     """log(close / close[-1]), kept: many columns read it."""
     return study.once("log return", lambda: kernels.log_change(study.bars.close, 1))
 
 
-def realized(study: Study, w: int) -> FloatArray:
+def realized(study: FeatureContext, w: int) -> FloatArray:
     """std (ddof 1) of the last w log returns."""
     return study.once(f"realized {w}", lambda: kernels.deviation(log_return(study), w, 1))
 
@@ -31,7 +31,7 @@ family(
 def _parkinson(w: int) -> Feature:
     """Parkinson 1980."""
 
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         squared = np.log(study.bars.high / study.bars.low) ** 2
         return np.sqrt(kernels.mean(squared, w)) / sqrt(4 * log(2))
 
@@ -41,7 +41,7 @@ def _parkinson(w: int) -> Feature:
 def _garman_klass(w: int) -> Feature:
     """Garman & Klass 1980."""
 
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         bars = study.bars
         terms = 0.5 * np.log(bars.high / bars.low) ** 2 - (2 * log(2) - 1) * np.log(bars.close / bars.open) ** 2
         return np.sqrt(np.maximum(kernels.mean(terms, w), 0.0))
@@ -52,7 +52,7 @@ def _garman_klass(w: int) -> Feature:
 def _rogers_satchell(w: int) -> Feature:
     """Rogers & Satchell 1991."""
 
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         bars = study.bars
         o, h, low, c = np.log(bars.open), np.log(bars.high), np.log(bars.low), np.log(bars.close)
         return np.sqrt(np.maximum(kernels.mean((h - c) * (h - o) + (low - c) * (low - o), w), 0.0))
@@ -65,7 +65,7 @@ family("garman_klass_{}", _garman_klass, {"garman_klass_20": (20,)})
 family("rogers_satchell_{}", _rogers_satchell, {"rogers_satchell_20": (20,)})
 
 
-def _atr(study: Study, p: int) -> FloatArray:
+def _atr(study: FeatureContext, p: int) -> FloatArray:
     return study.once(f"atr {p}", lambda: talib.ATR(study.bars.high, study.bars.low, study.bars.close, p))
 
 
@@ -84,13 +84,13 @@ family(
 
 
 @feature(lookback=20, unit="ratio", group="volatility")
-def vol_ratio_5_20(study: Study) -> FloatArray:
+def vol_ratio_5_20(study: FeatureContext) -> FloatArray:
     """realized_vol_5 / realized_vol_20."""
     return kernels.ratio(realized(study, 5), realized(study, 20))
 
 
 @feature(lookback=39, unit="ratio", group="volatility")
-def vol_of_vol_20(study: Study) -> FloatArray:
+def vol_of_vol_20(study: FeatureContext) -> FloatArray:
     """std (ddof 1) of realized_vol_20 over 20 bars, over its mean."""
     center, spread = kernels.moments(realized(study, 20), 20)
     return kernels.ratio(np.sqrt(spread / 19), center)

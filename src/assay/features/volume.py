@@ -4,13 +4,13 @@ import numpy as np
 
 from assay.features import kernels
 from assay.features.columns import Feature, family, feature
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.arrays import FloatArray
 
 NEEDS = ("volume",)
 
 
-def volume_of(study: Study) -> FloatArray:
+def volume_of(study: FeatureContext) -> FloatArray:
     """``(n,)`` base units; only columns that declare ``needs=("volume",)`` may ask."""
     if study.bars.volume is None:
         raise TypeError("a column that reads volume must declare needs=('volume',)")
@@ -18,12 +18,12 @@ def volume_of(study: Study) -> FloatArray:
 
 
 @feature(lookback=0, unit="base", group="volume", needs=NEEDS, name="volume")
-def _volume(study: Study) -> FloatArray:
+def _volume(study: FeatureContext) -> FloatArray:
     return volume_of(study)
 
 
 @feature(lookback=0, unit="log", group="volume", needs=NEEDS)
-def log_volume(study: Study) -> FloatArray:
+def log_volume(study: FeatureContext) -> FloatArray:
     """log(1 + volume)."""
     return np.log1p(volume_of(study))
 
@@ -43,7 +43,7 @@ def _dollar(w: int) -> Feature:
 def _amihud(w: int) -> Feature:
     """Amihud 2002."""
 
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         moved = np.abs(kernels.change(study.bars.close, 1, 1e6))
         return kernels.mean(kernels.ratio(moved, volume_of(study) * study.bars.close), w)
 
@@ -51,7 +51,7 @@ def _amihud(w: int) -> Feature:
 
 
 def _vwap(w: int) -> Feature:
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         bars, volume = study.bars, volume_of(study)
         typical = (bars.high + bars.low + bars.close) / 3.0
         price = kernels.ratio(kernels.mean(typical * volume, w), kernels.mean(volume, w))
@@ -61,7 +61,7 @@ def _vwap(w: int) -> Feature:
 
 
 def _obv(w: int) -> Feature:
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         signed = np.sign(kernels.change(study.bars.close, 1, 1.0)) * volume_of(study)
         return kernels.zscore(kernels.mean(signed, w), w)
 
@@ -69,7 +69,7 @@ def _obv(w: int) -> Feature:
 
 
 def _money(w: int) -> Feature:
-    def values(study: Study) -> FloatArray:
+    def values(study: FeatureContext) -> FloatArray:
         bars, volume = study.bars, volume_of(study)
         span = bars.high - bars.low
         place = ((bars.close - bars.low) - (bars.high - bars.close)) / np.where(span > 0, span, 1.0)

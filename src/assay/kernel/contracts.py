@@ -74,7 +74,7 @@ class Trainer(Protocol):
         ...
 
 
-class Silent:
+class NullReport:
     """A report that listens to nobody and counts its trials for itself. For tests and scripts."""
 
     def __init__(self) -> None:

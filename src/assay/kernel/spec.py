@@ -16,7 +16,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldPlan:
+class SplitSpec:
     """How history is cut. Bars, days or one share; nothing given means n/3 train rows and 8 test folds.
 
     train_bars, test_bars: rows.   train_days, test_days, gap_days: days.   train_share: one split, rows of the first
@@ -79,7 +79,7 @@ class TrainSpec:
     features: str | tuple[str, ...] = "core72"
     features_digest: str = ""
     target: TargetChoice = field(default_factory=TargetChoice)
-    folds: FoldPlan = field(default_factory=FoldPlan)
+    folds: SplitSpec = field(default_factory=SplitSpec)
     sizing: SizingChoice = field(default_factory=SizingChoice)
     costs: Costs = field(default_factory=Costs)
     bars: int | None = None

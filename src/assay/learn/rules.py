@@ -85,7 +85,7 @@ class RuleModel:
         document = _document(folder / _FILE)
         try:
             rule = _rule(document["strategy"], document["origin"], strategy)
-            regime = regimes.checked(document["regime"])
+            regime = regimes.check_regime(document["regime"])
             model = cls(rule, rule.resolve(document["params"]), document["timeframe"], regime)
             if model.lookback != document["lookback"]:
                 raise ArtifactError(
@@ -112,7 +112,7 @@ class RuleTrainer:
     regime: str = ""
 
     def __post_init__(self) -> None:
-        regimes.checked(self.regime)
+        regimes.check_regime(self.regime)
 
     def fit(self, train: Panel, *, seed: int, report: Report) -> RuleModel:
         """See `Trainer`. Reads no label and no random number.

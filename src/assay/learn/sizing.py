@@ -128,7 +128,7 @@ SIZINGS: dict[str, type[Sizing]] = {
 }
 
 
-def sizing(choice: SizingChoice) -> Sizing:
+def sizing_rule(choice: SizingChoice) -> Sizing:
     """The sizing rule that a spec names. Raises ConfigError ``CONFIG_PARAMETER`` naming the nearest rule or key."""
     if choice.name not in SIZINGS:
         raise ConfigError(

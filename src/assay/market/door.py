@@ -16,7 +16,7 @@ from assay.market import outliers, quarantine
 from assay.market.duplicates import Duplicates, check_choice, collapsed
 from assay.market.faults import Faults
 from assay.market.notices import notices
-from assay.market.quality import Notice, Quality, examine
+from assay.market.quality import Notice, Quality, examine_quality
 from assay.market.quarantine import SetAside
 from assay.market.rows import Rows, rows_of
 from assay.market.units import milliseconds
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class ValidatedBars:
     """Bars that may be stored, and the report on them."""
 
     bars: Bars
@@ -42,7 +42,7 @@ def admit(
     allow_negative_price: bool = False,
     source: str = "candles",
     notes: Iterable[Notice] = (),
-) -> Admitted:
+) -> ValidatedBars:
     """Closed, sorted, single bars of one instrument, or one DataError that tells every fault of the table.
 
     table: columns `timestamp` (integer, bar open since the epoch), `open`, `high`, `low`, `close`, `volume` (null where
@@ -149,12 +149,14 @@ def _admitted(
     unsorted: int,
     open_until: str,
     notes: Iterable[Notice],
-) -> Admitted:
+) -> ValidatedBars:
     volume = rows.values["volume"]
     dead = not (np.nan_to_num(volume) != 0).any()  # null everywhere, or 0 everywhere
     bars = rows.bars(instrument, with_volume=not dead)
-    quality = replace(examine(bars), duplicates=found, unsorted=unsorted, set_aside=tuple(aside), open_until=open_until)
+    quality = replace(
+        examine_quality(bars), duplicates=found, unsorted=unsorted, set_aside=tuple(aside), open_until=open_until
+    )
     said = [*notes]
     if dead and not np.isnan(volume).all():
         said.append(Notice("volume", "volume is 0 in every row: stored as null"))
-    return Admitted(bars, replace(quality, warnings=(*said, *notices(quality))))
+    return ValidatedBars(bars, replace(quality, warnings=(*said, *notices(quality))))

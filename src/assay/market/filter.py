@@ -73,7 +73,7 @@ class Filtered:
 
     bars:   the kept bars (``drop``), or all (``mark``).
     usable: one bool for each row of `bars`: signals and training rows are allowed there.
-    report: JSON-able counts, see `apply`.
+    report: JSON-able counts, see `apply_filter`.
     """
 
     bars: Bars
@@ -107,7 +107,7 @@ def verdicts(bars: Bars, config: DataFilter) -> np.ndarray[tuple[int], np.dtype[
     return named
 
 
-def apply(bars: Bars, config: DataFilter) -> Filtered:
+def apply_filter(bars: Bars, config: DataFilter) -> Filtered:
     """Filter bars and report. With filtering off all bars pass and none is counted as removed.
 
     Report: filtering_enabled, config, original_count, filtered_count, removed_count, removed_pct, removal_breakdown

@@ -113,7 +113,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def examine(bars: Bars) -> Quality:
+def examine_quality(bars: Bars) -> Quality:
     """The report on stored bars, warnings included. O(n); 1M bars take about half a second."""
     n = len(bars)
     times = bars.timestamp

@@ -8,7 +8,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.seeds import generator
 
 
-def scrambled(bars: Bars, first: int, *, seed: int = 0, factor: float = 1.0) -> Bars:
+def scramble_future(bars: Bars, first: int, *, seed: int = 0, factor: float = 1.0) -> Bars:
     """Plausible candles in place of the rows from `first` on: their log returns shuffled, times `factor`.
 
     The open of row `first` stays: it is known when the bar before closes. Volume is shuffled, other columns too.

@@ -10,7 +10,7 @@ from assay.validate.thresholds import Thresholds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Again:
+class ReproductionInputs:
     """A run that is executed again. It reads no candle store, publishes nothing and adds nothing to the ledger.
 
     run:      id of the run that is reproduced.

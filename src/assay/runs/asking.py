@@ -9,12 +9,12 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.parse import parse
-from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn.strategies import Strategy
 from assay.runs.rules import as_tables, declared
-from assay.runs.strategies import chosen, told_apart
+from assay.runs.strategies import load_strategy, told_apart
 from assay.validate.search.space import Space
-from assay.validate.search.texts import searched
+from assay.validate.search.texts import parse_space_text
 
 TRAIN_SHARE = 0.7
 PRESETS = {"standard": (60.0, 30.0, 7.0), "long": (90.0, 30.0, 7.0)}
@@ -42,7 +42,7 @@ def optimize_spec(
 
     Raises ConfigError naming option, value and the nearest known name.
     """
-    rule = chosen(strategy, file)
+    rule = load_strategy(strategy, file)
     fixed, costs, filtered = told_apart(rule, settings)
     return TrainSpec(
         exchange=exchange,
@@ -69,7 +69,7 @@ def _space(rule: Strategy, fixed: Mapping[str, Any], texts: Sequence[str]) -> di
     """What is searched, as the spec writes it: what the texts say, or else what the strategy declares."""
     given: dict[str, Any] = {}
     for text in texts:
-        name, values = searched(text)
+        name, values = parse_space_text(text)
         if name in given:
             raise ConfigError(f"--space names {shown(name)} twice", code="CONFIG_SPACE", field=name[:128])
         given[name] = values
@@ -78,13 +78,13 @@ def _space(rule: Strategy, fixed: Mapping[str, Any], texts: Sequence[str]) -> di
     return as_tables(Space.of_strategy(rule, given))
 
 
-def windows_of(text: str) -> FoldPlan:
+def windows_of(text: str) -> SplitSpec:
     """The windows that ``--walk-forward`` names: ``split``, a preset, or days ``train/test/gap``.
 
     Raises ConfigError ``CONFIG_FOLDS`` with the nearest name.
     """
     if text == SPLIT:
-        return FoldPlan(train_share=TRAIN_SHARE)
+        return SplitSpec(train_share=TRAIN_SHARE)
     days = PRESETS.get(text)
     if days is None:
         try:
@@ -98,7 +98,7 @@ def windows_of(text: str) -> FoldPlan:
                 field="walk_forward",
             ) from error
         days = train, test, gap
-    return FoldPlan(train_days=days[0], test_days=days[1], gap_days=days[2])
+    return SplitSpec(train_days=days[0], test_days=days[1], gap_days=days[2])
 
 
 def _finite(text: str) -> float:
@@ -108,7 +108,7 @@ def _finite(text: str) -> float:
     return value
 
 
-def plan_name(folds: FoldPlan) -> str:
+def plan_name(folds: SplitSpec) -> str:
     """What `windows_of` would call these windows; ``bars`` for windows that are cut by rows."""
     if folds.train_share is not None:
         return SPLIT

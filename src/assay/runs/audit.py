@@ -15,12 +15,12 @@ from assay.kernel.spec import TrainSpec
 from assay.learn.rules import RuleTrainer
 from assay.runs.closed_replay import asked_by_itself, closed_replay
 from assay.runs.context import AUDITS, Context
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import to_jsonable
 from assay.runs.judged_again import walk_trainer
 from assay.runs.rules import RuleSearch
 from assay.validate.audit.asking import FULL as EVERY
 from assay.validate.audit.asking import QUICK, audit
-from assay.validate.audit.replay import Walked
+from assay.validate.audit.replay import JudgedWalk
 from assay.validate.audit.report import AuditReport, Coverage, Violation
 from assay.validate.search.search import Search
 
@@ -45,12 +45,12 @@ class Audited:
         found = {"mode": self.mode, "passed": self.report.passed} | asdict(self.report)
         if self.report.coverage is None:  # of an audit of before it was kept
             del found["coverage"]
-        return dict(jsonable(found))
+        return dict(to_jsonable(found))
 
 
 def audited(
     trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, *, models: Sequence[Model] = (),
-    walked: Walked | None = None, own: FeatureFile | None = None,
+    walked: JudgedWalk | None = None, own: FeatureFile | None = None,
 ) -> Audited:  # fmt: skip
     """Audit what a run has fitted, as `Context.audit` says. models: that it came to, which decide beside refits.
 

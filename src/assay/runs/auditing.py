@@ -9,23 +9,23 @@ from assay.kernel.clock import iso, now_ms
 from assay.kernel.contracts import Model
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.parse import parse
-from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn.rules import RuleTrainer
 from assay.runs import inputs, keep, reports
 from assay.runs.audit import FULL, Audited, audited, few_candidates
 from assay.runs.beside import AUDIT, keep_beside, kept
 from assay.runs.code import code_digest
 from assay.runs.context import Context
-from assay.runs.evidence import audit_status, jsonable
+from assay.runs.evidence import audit_status, to_jsonable
 from assay.runs.judged_again import first_other_decision, search_walked_again, walk_trainer
 from assay.runs.own_features import stored_features
-from assay.runs.ownfiles import SYNTHETIC_BARS, candles, check_features
-from assay.runs.strategies import blamed, chosen, demand_enough
+from assay.runs.ownfiles import SYNTHETIC_BARS, candles_for_check, check_features
+from assay.runs.strategies import check_enough_bars, load_strategy, name_user_line
 from assay.runs.trainers import trainer_of
-from assay.track.loading.live import load
-from assay.track.registry.auditing import settle
-from assay.validate.audit.replay import Walked
-from assay.validate.verdict import of_audit
+from assay.track.loading.live import load_model
+from assay.track.registry.auditing import record_audit
+from assay.validate.audit.replay import JudgedWalk
+from assay.validate.verdict import audit_reason
 
 _TRAIN_SHARE = 0.7  # of the bars on which a strategy file is asked
 
@@ -67,7 +67,7 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
     told = {"run": row["id"], "name": left["name"], "seconds": found.seconds} | (found.document or {})
     told |= _settled(row["id"], found, context)
     if reports.usual(row["id"], context).exists():
-        reports.write(row["id"], context)
+        reports.write_run_page(row["id"], context)
     return told
 
 
@@ -76,7 +76,7 @@ def audits_of(run: int, context: Context) -> list[dict[str, Any]]:
     return kept(run, AUDIT, context)
 
 
-def _compared(found: Audited, walked: Walked, run: int, context: Context) -> Audited:
+def _compared(found: Audited, walked: JudgedWalk, run: int, context: Context) -> Audited:
     """The audit is not complete where the decisions that it replayed are not those that the run was judged by."""
     evidence = keep.evidence_of(run, context)
     if found.report is None or evidence is None:
@@ -92,7 +92,7 @@ def _compared(found: Audited, walked: Walked, run: int, context: Context) -> Aud
 def _published(run: int, context: Context, file: Path | None) -> list[Model]:
     """The model that a run published; of one that serves many symbols one row's, since all hold the same bytes."""
     found = [row for row in context.record.models.recent(run, limit=1) if row["manifest_sha256"] is not None]
-    return [load(row, context.places, strategy=file) for row in found]
+    return [load_model(row, context.places, strategy=file) for row in found]
 
 
 def _settled(run: int, found: Audited, context: Context) -> dict[str, Any]:
@@ -103,8 +103,8 @@ def _settled(run: int, found: Audited, context: Context) -> dict[str, Any]:
     said = {"passed": found.report.passed, "complete": found.report.complete, "first": first}
     with record.together():
         keep_beside(run, AUDIT, document, context)
-        reason = jsonable(asdict(of_audit(found.report)))
-        models = settle(record, run, audit_status(found.document), reason, said)
+        reason = to_jsonable(asdict(audit_reason(found.report)))
+        models = record_audit(record, run, audit_status(found.document), reason, said)
     active = [c["config_id"] for c in record.configurations.list(active=True) if c["experiment_id"] == run]
     return {"models": models, "active": active}
 
@@ -114,16 +114,16 @@ def audit_strategy(
 ) -> dict[str, Any]:  # fmt: skip
     """Audit a strategy of the user's own at its defaults, on all stored bars of a market or on synthetic ones."""
     _demand_market(exchange, symbol)
-    with blamed(file):
-        rule = chosen("", file)
-        bars = candles(
+    with name_user_line(file):
+        rule = load_strategy("", file)
+        bars = candles_for_check(
             context, exchange, symbol, timeframe, max(SYNTHETIC_BARS, 3 * rule.lookback(rule.defaults, timeframe))
         )  # fmt: skip
-        demand_enough(rule, bars)
+        check_enough_bars(rule, bars)
         market = bars.instrument
         spec = TrainSpec(
             exchange=market.exchange, symbols=(market.symbol,), timeframe=timeframe, learner="rules", features=(),
-            folds=FoldPlan(train_share=_TRAIN_SHARE),
+            folds=SplitSpec(train_share=_TRAIN_SHARE),
         )  # fmt: skip
         found = audited(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL))
     return {"strategy": rule.name, "name": f"{rule.name} on {market}", "seconds": found.seconds} | (
@@ -141,7 +141,7 @@ def audit_features_file(
     """
     began = time.monotonic()
     _demand_market(exchange, symbol)
-    with blamed(file, "TRAIN_FEATURE"):
+    with name_user_line(file, "TRAIN_FEATURE"):
         found = check_features(file, context, exchange, symbol, timeframe)
     name = f"{file.name} on {found['market']}"
     return {"name": name, "mode": FULL, "seconds": time.monotonic() - began} | found

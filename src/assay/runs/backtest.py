@@ -22,20 +22,20 @@ from assay.kernel.trial import Trial
 from assay.learn.rules import RuleModel
 from assay.learn.strategies import Strategy
 from assay.learn.strategies.declare import ALLOW_SHORT
-from assay.learn.strategies.regimes import checked
+from assay.learn.strategies.regimes import check_regime
 from assay.runs import keep
 from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
 from assay.runs.documents import unfunded
-from assay.runs.evidence import RunEvidence, jsonable, trades_table
+from assay.runs.evidence import RunArtifacts, to_jsonable, trades_table
 from assay.runs.looks import Asked, count_looks
 from assay.runs.regimes import at_entry, split_by_regime
-from assay.runs.strategies import blamed, chosen, demand_honest, told_apart
-from assay.simulate.engine import run as simulate
-from assay.simulate.metrics import metrics
-from assay.simulate.record import Record
+from assay.runs.strategies import demand_honest, load_strategy, name_user_line, told_apart
+from assay.simulate.engine import simulate as simulate
+from assay.simulate.metrics import performance_metrics
+from assay.simulate.record import BacktestResult
 from assay.validate.verdict import Thresholds
-from assay.validate.walk import allowed
+from assay.validate.walk import mask_filtered_bars
 
 KIND = "backtest"
 _FOR_THE_PAGE = {"by_symbol", "folds", "importance", "labels", "absent", "model_id"}  # empty, or said twice
@@ -93,7 +93,7 @@ class BacktestSpec:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BacktestResult:
+class BacktestRun:
     """What a backtest came to. `document` is what ``assay backtest --json`` prints."""
 
     document: Mapping[str, Any]
@@ -128,7 +128,7 @@ def build_backtest(
         costs=parse(Costs, costs, path="costs"),
         short=bool(values.get(ALLOW_SHORT, derivative)),
         bars=bars,
-        regime=checked(regime),
+        regime=check_regime(regime),
         filter=filtered,
         origin=rule.origin,
     )
@@ -144,38 +144,38 @@ def backtest(
     bars: int | None = None,
     regime: str = "",
     force: bool = False,
-) -> BacktestResult:
+) -> BacktestRun:
     """Trade a strategy over stored candles and remember all of it.
 
     The same spec on the same candles with the same code gives the existing completed run, unless `force`. It counts as
     one trial of the market before its score is known to anybody. A strategy that fails leaves no run.
 
-    Raises what `chosen`, `build_backtest` and `Strategy.demand` raise; TrainError ``TRAIN_STRATEGY`` with file and line
-    of a user's own strategy that fails.
+    Raises what `load_strategy`, `build_backtest` and `Strategy.demand` raise; TrainError ``TRAIN_STRATEGY`` with file
+    and line of a user's own strategy that fails.
     """
-    with blamed(file):
-        rule = chosen(name, file)
+    with name_user_line(file):
+        rule = load_strategy(name, file)
         spec = build_backtest(rule, instrument, settings, bars=bars, regime=regime)
     return traded(spec, rule, context, file=file, force=force)
 
 
 def traded(
     spec: BacktestSpec, rule: Strategy, context: Context, *, file: Path | None = None, force: bool = False
-) -> BacktestResult:
+) -> BacktestRun:
     """`backtest`, of a spec that is made.   rule: the strategy that it names; of a user's own, `file` declares it."""
     began = time.monotonic()
-    with blamed(file):
+    with name_user_line(file):
         (candles,), filtered = keep.candles(spec, context)
         digest = candles.digest()
         rule.demand(candles, spec.params)
         demand_honest(rule, candles, spec.params)
         if not force and (known := _existing(spec, digest, context)) is not None:
-            return BacktestResult(known, existing=True)
+            return BacktestRun(known, existing=True)
         model = RuleModel(rule, {**spec.params, ALLOW_SHORT: spec.short}, spec.timeframe, spec.regime)
-        decided = allowed(model.decisions(candles), candles)
+        decided = mask_filtered_bars(model.decisions(candles), candles)
     with keep.running(spec, digest, [candles], context, by=rule.name, kind=KIND, file=file) as run:
         record = simulate(candles, decided, spec.costs)
-        measured = metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)
+        measured = performance_metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)
         seconds = time.monotonic() - began
         number = Recording(context, run.id, "counting").trial(_trial(spec, record, measured, digest, seconds))
         asked = Asked(spec.instrument.key, number, record.timestamp, [candles])
@@ -189,12 +189,12 @@ def traded(
             "head": looks.head.document,
             "seconds": seconds,
             "warm_up": model.lookback,
-            "filter": jsonable(filtered),
+            "filter": to_jsonable(filtered),
             "environment": surroundings(workers=1),
         }
-        evidence = RunEvidence(document, *_tables(spec, candles, decided, record))
+        evidence = RunArtifacts(document, *_tables(spec, candles, decided, record))
         keep.leave(spec, context, run, evidence, by=rule.name)
-    return BacktestResult(_told(evidence))
+    return BacktestRun(_told(evidence))
 
 
 def _existing(spec: BacktestSpec, digest: str, context: Context) -> dict[str, Any] | None:
@@ -203,15 +203,17 @@ def _existing(spec: BacktestSpec, digest: str, context: Context) -> dict[str, An
     return None if evidence is None else _told(evidence)
 
 
-def _told(evidence: RunEvidence) -> dict[str, Any]:
+def _told(evidence: RunArtifacts) -> dict[str, Any]:
     """The run's document with its trades in it, times in ISO."""
     columns = evidence.trades.drop(_UNTOLD).to_dicts()
     trades = [t | {"entry_time": iso(t["entry_time"]), "exit_time": iso(t["exit_time"])} for t in columns]
     document = {name: value for name, value in evidence.document.items() if name not in _FOR_THE_PAGE}
-    return jsonable(document | {"trades": trades})
+    return to_jsonable(document | {"trades": trades})
 
 
-def _trial(spec: BacktestSpec, record: Record, measured: Mapping[str, float], digest: str, seconds: float) -> Trial:
+def _trial(
+    spec: BacktestSpec, record: BacktestResult, measured: Mapping[str, float], digest: str, seconds: float
+) -> Trial:
     own: dict[str, Any] = {"origin": spec.origin} if spec.origin else {}
     own |= {"regime": spec.regime} if spec.regime else {}
     own |= {"filter": dict(spec.filter)} if spec.filter is not None else {}
@@ -233,11 +235,13 @@ def _trial(spec: BacktestSpec, record: Record, measured: Mapping[str, float], di
     )
 
 
-def _document(spec: BacktestSpec, candles: Bars, record: Record, measured: Mapping[str, float]) -> dict[str, Any]:
-    from assay.market.quality import examine
+def _document(
+    spec: BacktestSpec, candles: Bars, record: BacktestResult, measured: Mapping[str, float]
+) -> dict[str, Any]:
+    from assay.market.quality import examine_quality
 
     symbol = spec.symbols[0]
-    values = jsonable(measured)
+    values = to_jsonable(measured)
     return {
         "format_version": 1,
         "kind": KIND,
@@ -259,11 +263,11 @@ def _document(spec: BacktestSpec, candles: Bars, record: Record, measured: Mappi
         "bars_per_year": candles.bars_per_year,
         "metrics": values,
         "by_symbol": {symbol: values},
-        "by_regime": jsonable(split_by_regime(candles, record)),
+        "by_regime": to_jsonable(split_by_regime(candles, record)),
         "equity_start": record.initial,
         "equity_end": float(record.equity[-1]),
         "trades": len(record.trades),
-        "quality": {symbol: jsonable(examine(candles).as_dict())},
+        "quality": {symbol: to_jsonable(examine_quality(candles).as_dict())},
         "snapshots": {symbol: candles.digest()},
         "model_id": None,
         "folds": [],
@@ -274,9 +278,9 @@ def _document(spec: BacktestSpec, candles: Bars, record: Record, measured: Mappi
 
 
 def _tables(
-    spec: BacktestSpec, candles: Bars, decided: Decisions, record: Record
+    spec: BacktestSpec, candles: Bars, decided: Decisions, record: BacktestResult
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The four tables of `RunEvidence`; ``fold`` is null, for the whole period is one account."""
+    """The four tables of `RunArtifacts`; ``fold`` is null, for the whole period is one account."""
     stressed = simulate(candles, decided, spec.costs.times(Thresholds().cost_factor))
     bar = {
         "symbol": np.repeat(spec.symbols[0], len(record)),

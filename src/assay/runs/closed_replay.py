@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from assay.features import Feature, Study
+from assay.features import Feature, FeatureContext
 from assay.features.files import FeatureFile
 from assay.features.training import training_table
 from assay.kernel.arrays import FloatArray
@@ -24,7 +24,7 @@ from assay.learn.rules import RuleModel
 from assay.learn.strategies import Strategy
 from assay.runs.ownfiles import probe_features, probe_rule
 from assay.validate.audit.pipeline import Columns, Features, per_symbol
-from assay.validate.audit.replay import Online, Walked
+from assay.validate.audit.replay import JudgedWalk, ReplaySources
 from assay.validate.audit.report import AuditReport
 from assay.validate.isolation.answers import IsolatedFeatures, IsolatedStrategy
 from assay.validate.isolation.probes import FileProbe
@@ -56,7 +56,7 @@ class ClosedRule:
 
 
 @contextmanager
-def closed_replay(spec: TrainSpec, walked: Walked, own: FeatureFile | None) -> Iterator[Online | None]:
+def closed_replay(spec: TrainSpec, walked: JudgedWalk, own: FeatureFile | None) -> Iterator[ReplaySources | None]:
     """What answers in a replay in place of this process; None where a run has no code of the user's own."""
     code = _strategy_code(walked)
     if code is None and (own is None or own.code is None):
@@ -74,11 +74,17 @@ def closed_replay(spec: TrainSpec, walked: Walked, own: FeatureFile | None) -> I
             columns = stack.enter_context(IsolatedFeatures(own.code))
             processes.append(columns)
             features = per_symbol(partial(_columns, spec, _closed_file(own, columns)))
-        yield Online(model, features, lambda: [_said(each) for p in processes for each in p.attempts])
+        yield ReplaySources(model, features, lambda: [_said(each) for p in processes for each in p.attempts])
 
 
 def asked_by_itself(
-    report: AuditReport, spec: TrainSpec, bars: Sequence[Bars], walked: Walked, own: FeatureFile | None, *, seed: int
+    report: AuditReport,
+    spec: TrainSpec,
+    bars: Sequence[Bars],
+    walked: JudgedWalk,
+    own: FeatureFile | None,
+    *,
+    seed: int,
 ) -> AuditReport:
     """The report with what closed processes say of the run's own files, on all candles of each instrument.
 
@@ -118,12 +124,12 @@ def _said(attempt: Attempt) -> tuple[str, str]:
     return f"{attempt.file}:{attempt.line}", f"LEAK_OUTSIDE: {attempt}"
 
 
-def _last_rule(walked: Walked) -> RuleModel | None:
+def _last_rule(walked: JudgedWalk) -> RuleModel | None:
     rules = [o.model for o in walked.outcomes if isinstance(o.model, RuleModel)]
     return rules[-1] if rules and rules[-1].strategy.source is not None else None
 
 
-def _strategy_code(walked: Walked) -> UserCode | None:
+def _strategy_code(walked: JudgedWalk) -> UserCode | None:
     last = _last_rule(walked)
     strategy: Strategy | None = None if last is None else last.strategy
     return None if strategy is None else strategy.source
@@ -134,7 +140,7 @@ def _closed_file(own: FeatureFile, process: IsolatedFeatures) -> FeatureFile:
     names = [each.name for each in own.declared]
 
     def column(entry: Feature) -> Feature:
-        def compute(study: Study) -> FloatArray:
+        def compute(study: FeatureContext) -> FloatArray:
             made = study.once("columns of a closed process", lambda: process.compute(study.bars, names))
             return made.values[:, made.names.index(entry.name)]
 

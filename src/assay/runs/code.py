@@ -9,8 +9,8 @@ from typing import Any
 
 import assay
 from assay.runs.context import Context
-from assay.track.environment import ASSAY, WORKING, Captured, distributions
-from assay.track.environment import captured as looked_at
+from assay.track.environment import ASSAY, WORKING, Provenance, distributions
+from assay.track.environment import capture_provenance as looked_at
 
 _DECIDING = ("assay", "lightgbm", "numba", "numpy", "scikit-learn", "scipy", "skops", "ta-lib", "xgboost-cpu")
 
@@ -27,7 +27,7 @@ def code_digest() -> str:
     return sha.hexdigest()
 
 
-def captured(context: Context, file: Path | None = None) -> Captured:
+def captured(context: Context, file: Path | None = None) -> Provenance:
     """The surroundings of a run of Assay's own.
 
     The code that runs is Assay's checkout, where it is one, and a strategy file of the user's own (kept whole, beside

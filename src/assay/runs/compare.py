@@ -7,14 +7,14 @@ from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.runs.context import Context
 from assay.runs.differences import leaves
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import to_jsonable
 from assay.runs.standing import differing, surroundings
 
 MOST = 100
 _TOLD = 8
 
 
-def diff(one: int | str, other: int | str, context: Context) -> dict[str, Any]:
+def diff_runs(one: int | str, other: int | str, context: Context) -> dict[str, Any]:
     """What differs between two runs: ``equal``, and of ``spec data code environment metrics`` a list of
     ``{what, a, b}`` each; ``"absent"`` or None where one side has no such thing.
 
@@ -31,7 +31,7 @@ def diff(one: int | str, other: int | str, context: Context) -> dict[str, Any]:
     }
     for each in differing(*around):
         part = "code" if each["what"] in ("commit", "diff", "sources") else "environment"
-        found[part].append({"what": each["what"], "a": jsonable(each["was"]), "b": jsonable(each["now"])})
+        found[part].append({"what": each["what"], "a": to_jsonable(each["was"]), "b": to_jsonable(each["now"])})
     return {
         **{side: _named(row) for side, row in zip("ab", rows, strict=True)},
         "equal": not any(found.values()),
@@ -39,7 +39,7 @@ def diff(one: int | str, other: int | str, context: Context) -> dict[str, Any]:
     }
 
 
-def compare(runs: Sequence[int | str], context: Context, *, metrics: Sequence[str] = ()) -> dict[str, Any]:
+def compare_runs(runs: Sequence[int | str], context: Context, *, metrics: Sequence[str] = ()) -> dict[str, Any]:
     """``{runs, metrics}``: what was measured out of sample, a value a run under each metric; None where undefined.
 
     metrics: only these, in this order; by default all that any run has. Raises StoreError ``STORE_NOT_FOUND``,
@@ -83,7 +83,7 @@ def _dataset(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _metrics(run: int, context: Context) -> dict[str, Any]:
-    return dict(jsonable(context.record.metrics.last(run, split="test")))
+    return dict(to_jsonable(context.record.metrics.last(run, split="test")))
 
 
 def _named(row: Mapping[str, Any]) -> dict[str, Any]:

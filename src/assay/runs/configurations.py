@@ -16,12 +16,12 @@ _LISTED = (
 _TIMES = ("created_at", "updated_at", "last_activated_at", "last_deactivated_at")
 
 
-def configurations(context: Context, *, limit: int = 50, **filters: Any) -> list[dict[str, Any]]:
+def list_configurations(context: Context, *, limit: int = 50, **filters: Any) -> list[dict[str, Any]]:
     """Configurations, newest first, by what `assay.track.configurations.Configurations.list` filters by."""
     return [_line(row) for row in context.record.configurations.list(limit=limit, **filters)]
 
 
-def configuration(config_id: str, context: Context) -> dict[str, Any]:
+def show_configuration(config_id: str, context: Context) -> dict[str, Any]:
     """``{configuration, ...}``: the document, and what only the record knows: switch, times, run.
 
     Raises StoreError ``STORE_NOT_FOUND`` with the nearest id, ArtifactError ``ARTIFACT_CORRUPT`` for a stored document
@@ -31,13 +31,13 @@ def configuration(config_id: str, context: Context) -> dict[str, Any]:
     return _line(row) | {"configuration": _document(row)}
 
 
-def exported(config_ids: Sequence[str], context: Context) -> dict[str, Any]:
+def export_configurations(config_ids: Sequence[str], context: Context) -> dict[str, Any]:
     """The document of one, or the bundle of several (``CONFIG_BUNDLE`` unless they are of one pair and strategy)."""
     found = [_document(context.record.configurations.get(name)) for name in dict.fromkeys(config_ids)]
     return found[0] if len(found) == 1 else bundle(found)
 
 
-def selected(context: Context, **filters: Any) -> list[str]:
+def select_configurations(context: Context, **filters: Any) -> list[str]:
     """Ids of all configurations that the filters leave. Raises StoreError ``STORE_NOT_FOUND`` for none."""
     found = [row["config_id"] for row in context.record.configurations.list(limit=10_000, **filters)]
     if not found:
@@ -50,13 +50,13 @@ def selected(context: Context, **filters: Any) -> list[str]:
     return found
 
 
-def switch(config_id: str, context: Context, *, active: bool) -> dict[str, Any]:
+def switch_configuration(config_id: str, context: Context, *, active: bool) -> dict[str, Any]:
     """Switch one on or off for bots; its line. The stage is not changed."""
     return _line(context.record.configurations.set_active(config_id, active))
 
 
-def approve(config_id: str, context: Context, *, by: str, why: str) -> dict[str, Any]:
-    """A person's approval for MATURE; `configuration` as it is then. Nothing is changed unless all of it is right.
+def approve_configuration(config_id: str, context: Context, *, by: str, why: str) -> dict[str, Any]:
+    """A person's approval for MATURE; `show_configuration` as it is then. Nothing is changed unless all of it is right.
 
     Raises as `assay.track.configurations.Configurations.approve`, and ConfigError ``CONFIG_DOCUMENT``.
     """
@@ -67,7 +67,7 @@ def approve(config_id: str, context: Context, *, by: str, why: str) -> dict[str,
     return _line(row) | {"configuration": row["config_json"]}
 
 
-def write(text: str, path: Path) -> None:
+def write_text_file(text: str, path: Path) -> None:
     """Write a file whole or not at all. Raises StoreError ``STORE_PATH``, ConfigError for a folder's name."""
     if path.is_dir():
         raise ConfigError(f"{shown(str(path))} is a folder; name a file", field="out")

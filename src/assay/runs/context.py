@@ -12,14 +12,14 @@ from assay.kernel.names import did_you_mean
 from assay.kernel.trial import Trial
 from assay.market.stores.contract import CandleStore
 from assay.market.stores.open import open_candles
-from assay.market.stores.sealed import Sealed
-from assay.runs.again import Again
+from assay.market.stores.sealed import HoldoutView
+from assay.runs.again import ReproductionInputs
 from assay.runs.identity import Identity, known_of
 from assay.track.blobs.signature import Keys
 from assay.track.blobs.store import Blobs
-from assay.track.loading.places import Places
+from assay.track.loading.places import ModelPaths
 from assay.track.outbox import MLFLOW
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.validate.thresholds import Thresholds
 
 AUDITS = ("off", "quick", "full")
@@ -53,7 +53,7 @@ class Context:
     base_timeframe: str = "1h"
     workers: int = 1
     listener: Listener = field(default=_nobody)
-    again: Again | None = None
+    again: ReproductionInputs | None = None
     keys: Keys | None = None
     artifacts_url: str | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
@@ -77,16 +77,16 @@ class Context:
     @cached_property
     def candles(self) -> CandleStore:
         """The candle store without what the holdout vault locks: all that any work may read."""
-        return Sealed(self.stored, self._locked_from)
+        return HoldoutView(self.stored, self._locked_from)
 
     def _locked_from(self, exchange: str, symbol: str) -> int | None:
         lock = self.record.vault.of(exchange, symbol)
         return None if lock is None else lock.since
 
     @cached_property
-    def record(self) -> Record:
+    def record(self) -> TrackingStore:
         """The record; runs of dead processes are marked crashed as it opens."""
-        return open_record(self.record_url, tells=() if self.mlflow_uri is None else (MLFLOW,))
+        return open_store(self.record_url, tells=() if self.mlflow_uri is None else (MLFLOW,))
 
     @property
     def snapshots(self) -> Path:
@@ -103,7 +103,7 @@ class Context:
         """Folder of the published model files."""
         return self.home / "models"
 
-    def standing_on(self, again: Again) -> "Context":
+    def standing_on(self, again: ReproductionInputs) -> "Context":
         """The same stores for a run that is executed again."""
         fresh = replace(self, again=again)
         fresh.__dict__["record"] = self.record  # one record, open once
@@ -118,16 +118,17 @@ class Context:
     def demand_whole(self, *market_keys: str) -> None:
         """Walk these chains of the ledger, and compare it with every head under which something was judged.
 
-        By a chain that does not hold nothing is judged. Cost: a hash a row, and `assay.track.published.published`.
-        StoreError ``STORE_CORRUPT`` with the row and both hashes. What is reproduced was judged before.
+        By a chain that does not hold nothing is judged. Cost: a hash a row, and
+        `assay.track.published.published_heads`. StoreError ``STORE_CORRUPT`` with the row and both hashes. What is
+        reproduced was judged before.
         """
         if self.again is not None:
             return
         for market_key in market_keys:
             self.record.ledger.check(market_key)
-        from assay.track.published import published
+        from assay.track.published import published_heads
 
-        self.record.ledger.check_published(published(self.record, home=self.home, artifacts=self.artifacts))
+        self.record.ledger.check_published(published_heads(self.record, home=self.home, artifacts=self.artifacts))
 
     @property
     def limits(self) -> Thresholds:
@@ -135,9 +136,9 @@ class Context:
         return self.thresholds if self.again is None else self.again.thresholds
 
     @property
-    def places(self) -> Places:
+    def places(self) -> ModelPaths:
         """Where model bytes lie, for `assay.track.loading`."""
-        return Places(self.artifacts, self.models, self.keys, self.artifacts_url)
+        return ModelPaths(self.artifacts, self.models, self.keys, self.artifacts_url)
 
 
 @dataclass(slots=True)

@@ -19,12 +19,12 @@ _KEPT = (
 )  # fmt: skip
 
 
-def datasets(context: Context, *, limit: int) -> list[dict[str, Any]]:
+def list_datasets(context: Context, *, limit: int) -> list[dict[str, Any]]:
     """Datasets, newest first: what they are, span, hash, how many runs used them, whether the file is there."""
     return [_line(row, context) | {"runs": row["runs"]} for row in context.record.datasets.recent(limit)]
 
 
-def dataset(asked: str, context: Context) -> dict[str, Any]:
+def show_dataset(asked: str, context: Context) -> dict[str, Any]:
     """One dataset with the runs that used it: by id, name (the highest revision), or 8 or more digits of its hash.
 
     Raises StoreError ``STORE_NOT_FOUND`` with the nearest name or the ids there are, ``STORE_CONFLICT`` where a hash
@@ -41,11 +41,11 @@ def dataset(asked: str, context: Context) -> dict[str, Any]:
     }
 
 
-def lineage(asked: str, context: Context) -> dict[str, Any]:
+def show_lineage(asked: str, context: Context) -> dict[str, Any]:
     """Of a dataset: the runs on it, and what each left. Of a model: its run, datasets, spec and parents, and what came
     of it: configurations and trades.
 
-    asked: as of `dataset`, or a ``model_id``. Raises StoreError ``STORE_NOT_FOUND`` with the nearest of both.
+    asked: as of `show_dataset`, or a ``model_id``. Raises StoreError ``STORE_NOT_FOUND`` with the nearest of both.
     """
     try:
         model = None if asked.isdecimal() else context.record.models.get(asked)

@@ -12,7 +12,7 @@ from assay.kernel.instrument import Instrument
 from assay.kernel.spec import TargetChoice, TrainSpec
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
-from assay.runs.reports import write
+from assay.runs.reports import write_run_page
 from assay.runs.train import train
 
 _BARS = 9_000
@@ -29,7 +29,7 @@ class DemoRow:
     report: Path
 
 
-def demo(context: Context, *, seed: int = 1) -> Iterator[DemoRow]:
+def run_demo(context: Context, *, seed: int = 1) -> Iterator[DemoRow]:
     """Train on gold (an edge is planted), pyrite (there is none) and a real daily series; a row as each is done."""
     markets = (
         (_gold(seed), f"an edge is planted (information coefficient {_EDGE})", 24),
@@ -48,7 +48,7 @@ def demo(context: Context, *, seed: int = 1) -> Iterator[DemoRow]:
             seed=seed,
         )
         found = dict(train(spec, part).document)
-        yield DemoRow(str(instrument), truth, found, write(found["experiment_id"], part))
+        yield DemoRow(str(instrument), truth, found, write_run_page(found["experiment_id"], part))
 
 
 def daily() -> Bars:

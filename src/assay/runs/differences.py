@@ -9,7 +9,7 @@ import polars as pl
 
 from assay.kernel.clock import iso
 from assay.kernel.spec import canonical
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import to_jsonable
 
 _MS = ("timestamp", "entry_time", "exit_time")
 _ABSENT = "absent"
@@ -68,7 +68,7 @@ def documents(what: str, was: Any, now: Any) -> Compared:
     size = 0
     for place, one, other in leaves(was, now):
         size += 1
-        if canonical(jsonable(one)) != canonical(jsonable(other)):
+        if canonical(to_jsonable(one)) != canonical(to_jsonable(other)):
             rest = sum(1 for _ in leaves(was, now))
             return Compared(what, rest, place or what, one, other)
     return Compared(what, size)
@@ -114,4 +114,4 @@ def _when(table: pl.DataFrame, row: int) -> str:
 def _told(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return str(value)
-    return value if isinstance(value, str | int | float | bool | None) else jsonable(value)
+    return value if isinstance(value, str | int | float | bool | None) else to_jsonable(value)

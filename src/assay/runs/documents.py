@@ -11,14 +11,14 @@ from assay.kernel.spec import TrainSpec
 from assay.kernel.trial import Trial
 from assay.runs.audit import Audited
 from assay.runs.code import code_digest, surroundings
-from assay.runs.evidence import importance, jsonable, labels_summary, verdict_summary
+from assay.runs.evidence import importance, labels_summary, to_jsonable, verdict_summary
 from assay.runs.history import History
-from assay.runs.judged import Judged
+from assay.runs.judged import OutOfSampleResult
 from assay.runs.own_features import facts_of
 from assay.track.experiments import Run
 from assay.validate.thresholds import Thresholds
 from assay.validate.verdict import Verdict
-from assay.validate.walk import Outcome
+from assay.validate.walk import FoldResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class TrainResult:
     existing: bool = False
 
 
-def trial(spec: TrainSpec, found: Judged, digest: str, seconds: float, *, strategy: str = "") -> Trial:
+def trial(spec: TrainSpec, found: OutOfSampleResult, digest: str, seconds: float, *, strategy: str = "") -> Trial:
     """The record of a walk as the ledger counts it."""
     first, last = int(found.whole.timestamp[0]), int(found.whole.timestamp[-1])
     return Trial(
@@ -54,7 +54,7 @@ def trial(spec: TrainSpec, found: Judged, digest: str, seconds: float, *, strate
     )
 
 
-def scored(spec: TrainSpec, found: Judged) -> tuple[tuple[int, int], ...]:
+def scored(spec: TrainSpec, found: OutOfSampleResult) -> tuple[tuple[int, int], ...]:
     """First and last bar open, ms, of each test fold that was judged."""
     opens = found.whole.timestamp
     known = spec.instruments[0].bar.close(opens)
@@ -69,7 +69,7 @@ def of_run(run: Run, filtered: Mapping[str, Any], peeked: Audited, *, began: flo
         "run_id": run.run_id,
         "experiment_id": run.id,
         "seconds": time.monotonic() - began,
-        "filter": jsonable(filtered),
+        "filter": to_jsonable(filtered),
         "audit": peeked.document,
         "environment": surroundings(workers=workers) | {"audit_seconds": peeked.seconds},
     }
@@ -90,14 +90,14 @@ def document(
     spec: TrainSpec,
     digest: str,
     past: History,
-    outcomes: Sequence[Outcome],
-    found: Judged,
+    outcomes: Sequence[FoldResult],
+    found: OutOfSampleResult,
     word: Verdict,
     *,
     beside: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """``run.json`` as far as a walk decides it. beside: what is stored with the verdict, see `assay.runs.ruling`."""
-    from assay.market.quality import examine
+    from assay.market.quality import examine_quality
     from assay.runs.advice import advice
 
     labels = {s: w.labels for s, w in past.panel}
@@ -114,13 +114,13 @@ def document(
         "bars_per_year": found.bars_per_year,
         "warm_up": past.warm_up,
         "n_trials": int(word.reason("ledger").value),
-        "metrics": jsonable(found.metrics),
-        "by_symbol": jsonable(found.by_symbol),
-        "folds": jsonable(found.folds),
+        "metrics": to_jsonable(found.metrics),
+        "by_symbol": to_jsonable(found.by_symbol),
+        "folds": to_jsonable(found.folds),
         "trades": len(found.whole.trades),
-        "importance": jsonable(importance(outcomes)),
+        "importance": to_jsonable(importance(outcomes)),
         "labels": {s: labels_summary(each) for s, each in labels.items() if each is not None},
-        "quality": {s: jsonable(examine(b).as_dict()) for s, b in past.bars.items()},
+        "quality": {s: to_jsonable(examine_quality(b).as_dict()) for s, b in past.bars.items()},
         "snapshots": {s: b.digest() for s, b in past.bars.items()},
         "absent": dict(past.absent) | unfunded(past.bars.values()),
         **own_features(past),

@@ -15,12 +15,12 @@ from assay.kernel.plural import amount
 from assay.kernel.spec import TrainSpec
 from assay.runs import keep
 from assay.runs.context import Context
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.identity import known_of
 from assay.runs.looks import Asked, Looks, count_looks
 from assay.track.looks import Look
 from assay.track.rows import Row
-from assay.validate.verdict import Evidence, Reason, judge, worded
+from assay.validate.verdict import GateInput, Reason, evaluate_gate, verdict_of_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ def edge_today(row: Row, context: Context, *, walk: bool = True) -> Today | None
     looks = count_looks(Asked(spec.market_key, number, times, ()), context, walk=walk)
     edge = _edge(evidence, looks, context)
     states = {r["check"]: r["state"] for r in stored["reasons"]} | {"edge": edge.state}
-    return Today(worded(states.values())[0], edge, looks)
+    return Today(verdict_of_states(states.values())[0], edge, looks)
 
 
-def _evidence(row: Row, context: Context) -> RunEvidence | None:
+def _evidence(row: Row, context: Context) -> RunArtifacts | None:
     try:
         return keep.evidence_of(row["experiment_id"], context)
     except ArtifactError as error:
@@ -63,7 +63,7 @@ def _evidence(row: Row, context: Context) -> RunEvidence | None:
         return None
 
 
-def _number(run: int, market_key: str, evidence: RunEvidence, context: Context) -> int:
+def _number(run: int, market_key: str, evidence: RunArtifacts, context: Context) -> int:
     """Of the record's own row: the run's, or that of an identical run before it; 0 where there is none."""
     identity = known_of(context.record.experiments.get(run)["metadata"]).identity
     last = int(evidence.account["timestamp"][-1])
@@ -76,10 +76,10 @@ def _last(rows: list[Look]) -> int:
     return rows[-1].seq if rows else 0
 
 
-def _edge(evidence: RunEvidence, looks: Looks, context: Context) -> Reason:
+def _edge(evidence: RunArtifacts, looks: Looks, context: Context) -> Reason:
     """The check alone, on the returns that the run left."""
     document, account = evidence.document, evidence.account
-    known = {field.name for field in fields(Evidence)}
+    known = {field.name for field in fields(GateInput)}
     given: dict[str, Any] = {
         "returns": account["return"].to_numpy(),
         "active_returns": _column(account, "active_return"),
@@ -90,7 +90,7 @@ def _edge(evidence: RunEvidence, looks: Looks, context: Context) -> Reason:
         "effective_trials": looks.effective,
         "ledger_complete": True,
     }
-    found = judge(Evidence(**{name: value for name, value in given.items() if name in known}), context.limits)
+    found = evaluate_gate(GateInput(**{name: value for name, value in given.items() if name in known}), context.limits)
     reason = found.reason("edge")
     return replace(reason, text=f"{reason.text}; {looks.text}")
 

@@ -31,12 +31,12 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.labels import Labels
 from assay.kernel.spec import canonical
 from assay.runs.history import History
-from assay.runs.judged import Judged
+from assay.runs.judged import OutOfSampleResult
 from assay.runs.regimes import at_entry
-from assay.simulate.record import Record
+from assay.simulate.record import BacktestResult
 from assay.simulate.step import EXIT_REASONS
 from assay.validate.verdict import GATE_VERSION, Verdict
-from assay.validate.walk import Outcome, Tested
+from assay.validate.walk import FoldResult, SymbolResult
 
 TABLES = ("account", "bars", "decisions", "trades")
 TRIALS = "trials"
@@ -48,7 +48,7 @@ SHOWN_TRIALS, SHOWN_BEST = 5_000, 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RunEvidence:
+class RunArtifacts:
     """The files of one run, opened. `document` is ``run.json``; the tables are as the module says.
 
     trials is None for a run that searched no parameters; then there is no such file.
@@ -83,14 +83,14 @@ class RunEvidence:
 
     def write(self, folder: Path) -> None:
         """Write all files; equal evidence gives equal JSON and equal tables."""
-        (folder / "run.json").write_text(canonical(jsonable(dict(self.document))) + "\n", encoding="utf-8")
+        (folder / "run.json").write_text(canonical(to_jsonable(dict(self.document))) + "\n", encoding="utf-8")
         for name in TABLES:
             getattr(self, name).write_parquet(folder / f"{name}.parquet", compression="zstd")
         if self.trials is not None:
             self.trials.write_parquet(folder / f"{TRIALS}.parquet", compression="zstd")
 
     @classmethod
-    def read(cls, folder: Path) -> "RunEvidence":
+    def read(cls, folder: Path) -> "RunArtifacts":
         """Inverse of `write`; undefined numbers come back as None."""
         document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         account, bars, decisions, trades = (pl.read_parquet(folder / f"{name}.parquet") for name in TABLES)
@@ -109,7 +109,7 @@ def audit_status(audit: Mapping[str, Any] | None) -> str:
 
 
 def tables(
-    found: Judged, outcomes: Sequence[Outcome], past: History
+    found: OutOfSampleResult, outcomes: Sequence[FoldResult], past: History
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The four tables of a walk, in the order of `TABLES`."""
     kept = [o for o in outcomes if not o.left_out]
@@ -122,7 +122,7 @@ def tables(
     return _account(found), pl.concat(bars), pl.concat(decided, how="diagonal"), pl.concat(trades)
 
 
-def importance(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def importance(outcomes: Sequence[FoldResult]) -> list[dict[str, Any]]:
     """``{fold, shares: {feature: share of gain}}`` for each fold whose model can say."""
     found = []
     for outcome in outcomes:
@@ -155,14 +155,14 @@ def verdict_summary(found: Verdict) -> dict[str, Any]:
     return {
         "verdict": found.word,
         "stage": found.stage,
-        "reasons": [jsonable(asdict(reason)) for reason in found.reasons],
+        "reasons": [to_jsonable(asdict(reason)) for reason in found.reasons],
         "bars_needed": found.bars_needed,
         "nature": found.nature,
         "gate_version": GATE_VERSION,
     }
 
 
-def _account(found: Judged) -> pl.DataFrame:
+def _account(found: OutOfSampleResult) -> pl.DataFrame:
     whole = found.whole
     return pl.DataFrame(
         {
@@ -175,7 +175,7 @@ def _account(found: Judged) -> pl.DataFrame:
     )
 
 
-def _bars(symbol: str, record: Record, outcomes: Sequence[Outcome]) -> pl.DataFrame:
+def _bars(symbol: str, record: BacktestResult, outcomes: Sequence[FoldResult]) -> pl.DataFrame:
     parts = [(o.number, len(o.tested[symbol].record)) for o in outcomes if symbol in o.tested]
     return pl.DataFrame(
         {
@@ -190,7 +190,7 @@ def _bars(symbol: str, record: Record, outcomes: Sequence[Outcome]) -> pl.DataFr
     )
 
 
-def _decided(symbol: str, tested: Tested, fold: int, past: History) -> pl.DataFrame:
+def _decided(symbol: str, tested: SymbolResult, fold: int, past: History) -> pl.DataFrame:
     window = past.panel[symbol]
     rows = slice(*tested.rows)
     d = tested.decisions
@@ -210,12 +210,12 @@ def _decided(symbol: str, tested: Tested, fold: int, past: History) -> pl.DataFr
     return pl.DataFrame(columns)
 
 
-def _fold_of(record: Record, bars: pl.DataFrame) -> pl.Series:
+def _fold_of(record: BacktestResult, bars: pl.DataFrame) -> pl.Series:
     at = np.searchsorted(bars["timestamp"].to_numpy(), record.trades.entry_time)
     return bars["fold"].gather(at)
 
 
-def trades_table(record: Record, fold: pl.Series, regime: Sequence[str | None]) -> pl.DataFrame:
+def trades_table(record: BacktestResult, fold: pl.Series, regime: Sequence[str | None]) -> pl.DataFrame:
     """Closed trades of one record. fold: int32, null for a record over a whole period; regime: see `at_entry`."""
     t = record.trades
     return pl.DataFrame(
@@ -240,12 +240,12 @@ def trades_table(record: Record, fold: pl.Series, regime: Sequence[str | None]) 
     )
 
 
-def jsonable(value: Any) -> Any:
+def to_jsonable(value: Any) -> Any:
     """NaN and infinities as None, numpy scalars as Python's, tuples as lists: what JSON can say."""
     if isinstance(value, Mapping):
-        return {str(k): jsonable(v) for k, v in value.items()}
+        return {str(k): to_jsonable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [jsonable(v) for v in value]
+        return [to_jsonable(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):

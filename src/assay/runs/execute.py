@@ -9,7 +9,7 @@ from assay.runs.own_features import demand_none
 from assay.runs.specs import demand_files
 
 
-def execute(
+def execute_spec(
     spec: TrainSpec,
     context: Context,
     *,

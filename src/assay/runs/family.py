@@ -9,11 +9,11 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import ArtifactError
 from assay.runs.context import Context
-from assay.simulate.record import Record
+from assay.simulate.record import BacktestResult
 from assay.track.blobs.store import Blobs
-from assay.track.instants import instant
+from assay.track.instants import parse_instant
 from assay.track.looks import Look
-from assay.track.tried import Tried
+from assay.track.tried import LedgerRow
 from assay.validate.statistics import effective_number_of_trials
 
 MOST_SHARPES = 5_000_000  # of the newest rows: more tell no more about their spread
@@ -35,7 +35,9 @@ class Family:
     returns: FloatArray
 
 
-def family(record: Record, number: int, market_key: str, context: Context, *, until: int | None = None) -> Family:
+def family(
+    record: BacktestResult, number: int, market_key: str, context: Context, *, until: int | None = None
+) -> Family:
     """The chain's trials up to the row `until`, all if None: a reproduction sees no later one.
 
     number: of the record's own row.   Cost: one column of each block of the market, and the newest returns.
@@ -110,7 +112,7 @@ def _correlation(columns: Sequence[FloatArray], least: int) -> FloatArray:
     return found
 
 
-def _sharpes(rows: list[Tried]) -> FloatArray | None:
+def _sharpes(rows: list[LedgerRow]) -> FloatArray | None:
     """``(k,)`` finite ones; None where a block cannot be read."""
     total, parts = 0, [np.empty(0)]
     for each in reversed(rows):
@@ -125,9 +127,9 @@ def _sharpes(rows: list[Tried]) -> FloatArray | None:
     return found[np.isfinite(found)]
 
 
-def _beside(record: Record, rows: list[Tried]) -> list[FloatArray]:
+def _beside(record: BacktestResult, rows: list[LedgerRow]) -> list[FloatArray]:
     """Returns of single trials on the record's own bars, the newest first; none of a row that stands for many."""
-    ends = instant(int(record.timestamp[0])), instant(int(record.timestamp[-1]))
+    ends = parse_instant(int(record.timestamp[0])), parse_instant(int(record.timestamp[-1]))
     found: list[FloatArray] = []
     for each in reversed(rows):
         row = each.row

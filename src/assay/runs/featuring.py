@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from assay.features import Feature, Table, named, table
+from assay.features import Feature, Table, set_columns, table
 from assay.kernel.errors import ConfigError, StoreError, shown
 from assay.kernel.instrument import Instrument
 from assay.runs.context import Context
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import to_jsonable
 
 
-def describe(name: str) -> list[dict[str, Any]]:
+def describe_set(name: str) -> list[dict[str, Any]]:
     """Name, group, unit and lookback of each column of a set. Raises ConfigError ``CONFIG_FEATURE``."""
-    from assay.features.finding import find
+    from assay.features.finding import find_feature
 
-    return [_described(find(column)) for column in named(name)]
+    return [_described(find_feature(column)) for column in set_columns(name)]
 
 
-def compute(
+def compute_features(
     context: Context, exchange: str, symbol: str, timeframe: str, name: str, *, out: Path | None = None
 ) -> dict[str, Any]:
     """A set on stored candles: share of finite values, mean, std and last value of each column.
@@ -42,7 +42,7 @@ def compute(
         "bars": len(bars),
         "lookback": found.lookback,
         "quality": float(np.isfinite(found.values[found.lookback :]).mean()) if len(bars) > found.lookback else None,
-        "features": jsonable([_measured(n, found.column(n)) for n in found.names]),
+        "features": to_jsonable([_measured(n, found.column(n)) for n in found.names]),
         "absent": dict(found.absent),
         "out": None if out is None else str(out),
     }

@@ -18,18 +18,25 @@ from assay.kernel.seeds import integer
 from assay.kernel.timeframe import DAY_MS
 from assay.runs import inputs, keep
 from assay.runs.context import Context
-from assay.runs.evidence import RunEvidence, jsonable
+from assay.runs.evidence import RunArtifacts, to_jsonable
 from assay.runs.health_since import Since, age, locked, since_training
 from assay.runs.own_features import model_features
-from assay.simulate.metrics import metrics
-from assay.simulate.record import Record
-from assay.track.loading.checking import opened
-from assay.track.loading.live import load
-from assay.track.registry.gate import word
-from assay.track.registry.standing import find, standings
+from assay.simulate.metrics import performance_metrics
+from assay.simulate.record import BacktestResult
+from assay.track.loading.checking import read_verified
+from assay.track.loading.live import load_model
+from assay.track.registry.gate import verdict_word
+from assay.track.registry.standing import find_models, model_standings
 from assay.track.rows import Row
-from assay.validate.given import share
-from assay.validate.health import Finding, monitored, of_age, of_inputs, of_record, recommended
+from assay.validate.given import check_share
+from assay.validate.health import (
+    Finding,
+    age_finding,
+    input_drift_finding,
+    monitor_performance,
+    performance_finding,
+    recommendation_of,
+)
 from assay.validate.walk import judge_model
 
 CANDLE_COLUMNS = ("return_1", "price_range", "realized_vol_20")
@@ -42,7 +49,7 @@ _MONTH = 30
 _LOG = logging.getLogger(__name__)
 
 
-def health(asked: int | str, context: Context, *, false_alarms: float = 0.05) -> dict[str, Any]:
+def check_health(asked: int | str, context: Context, *, false_alarms: float = 0.05) -> dict[str, Any]:
     """One model: ``recommendation`` and the ``reasons`` for it, with every number they rest on. Nothing is written.
 
     ``open`` counts the reasons that are UNKNOWN: a model of which nothing is known is kept for want of a reason.
@@ -51,16 +58,16 @@ def health(asked: int | str, context: Context, *, false_alarms: float = 0.05) ->
     ConfigError for a budget outside (0, 1). Cost: the model is loaded as for a bot; features and decisions are made of
     all its candles.
     """
-    share("false_alarms", false_alarms)
+    check_share("false_alarms", false_alarms)
     is_number = isinstance(asked, str) and asked.isdecimal() and len(asked) < 19
     return _looked_at(context.record.models.get(int(asked) if is_number else asked), context, false_alarms)
 
 
-def health_of_serving(context: Context, *, false_alarms: float = 0.05) -> list[dict[str, Any]]:
-    """`health` of every champion and challenger, newest first; of one that cannot be looked at, why."""
-    share("false_alarms", false_alarms)
-    rows = find(context.record, {}, serving=True, limit=10_000)
-    standing = standings(context.record, [row["id"] for row in rows])
+def check_serving_models(context: Context, *, false_alarms: float = 0.05) -> list[dict[str, Any]]:
+    """`check_health` of every champion and challenger, newest first; of one that cannot be looked at, why."""
+    check_share("false_alarms", false_alarms)
+    rows = find_models(context.record, {}, serving=True, limit=10_000)
+    standing = model_standings(context.record, [row["id"] for row in rows])
     serving = [row for row in rows if any(alias in SERVING for alias in standing[row["id"]].aliases)]
     return [_of_many(row, context, false_alarms) for row in serving]
 
@@ -77,13 +84,16 @@ def _of_many(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
 
 def _opened(row: Row, context: Context) -> dict[str, Any]:
     told: dict[str, Any] = {name: row[name] for name in _IDENTITY}
-    told |= {"aliases": list(standings(context.record, [row["id"]])[row["id"]].aliases), "verdict": word(row)}
+    told |= {
+        "aliases": list(model_standings(context.record, [row["id"]])[row["id"]].aliases),
+        "verdict": verdict_word(row),
+    }
     return told | {"new_bars": None, "record": None, "inputs": None, "age": None, "monitoring": None}
 
 
 def _closed(told: dict[str, Any], findings: Sequence[Finding]) -> dict[str, Any]:
-    told |= {"recommendation": recommended(findings), "open": sum(each.state == "UNKNOWN" for each in findings)}
-    return dict(jsonable(told | {"reasons": [asdict(each) for each in findings]}))
+    told |= {"recommendation": recommendation_of(findings), "open": sum(each.state == "UNKNOWN" for each in findings)}
+    return dict(to_jsonable(told | {"reasons": [asdict(each) for each in findings]}))
 
 
 def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
@@ -97,7 +107,7 @@ def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, Any
         evidence = _evidence(row, context)
         told |= {"new_bars": since.new, "age": age(row, since)}
         findings += locked(since, context)
-        findings.append(of_age(since.new, _longest(evidence)))
+        findings.append(age_finding(since.new, _longest(evidence)))
         if model is not None:
             findings += _judged(model, row, since, evidence, context, false_alarms, told)
     return _closed(told, findings)
@@ -111,7 +121,7 @@ def _loaded(row: Row, context: Context) -> tuple[Model | None, Finding]:
     run = context.record.experiments.get(row["experiment_id"])
     try:
         with inputs.source_of(run["id"], run["spec"] or {}, context) as file:
-            model = load(row, context.places, strategy=file)
+            model = load_model(row, context.places, strategy=file)
     except ArtifactError as error:
         if error.code == "ARTIFACT_FORMAT":
             return None, Finding("files", "UNKNOWN", error.message)
@@ -130,14 +140,14 @@ def _audit(row: Row) -> Finding:
 
 
 def _verdict(row: Row) -> Finding:
-    found = word(row)
+    found = verdict_word(row)
     if found == "PYRITE":
         return Finding("verdict", "FAIL", "its verdict was PYRITE", "retire")
     text = "it has no verdict" if found == "unknown" else f"its verdict was {found}"
     return Finding("verdict", "PASS" if found == "GOLD" else "UNKNOWN", text)
 
 
-def _evidence(row: Row, context: Context) -> RunEvidence | None:
+def _evidence(row: Row, context: Context) -> RunArtifacts | None:
     try:
         return keep.evidence_of(row["experiment_id"], context)
     except ArtifactError as error:
@@ -146,7 +156,7 @@ def _evidence(row: Row, context: Context) -> RunEvidence | None:
         return None
 
 
-def _longest(evidence: RunEvidence | None) -> int | None:
+def _longest(evidence: RunArtifacts | None) -> int | None:
     """Bars that a model of the walk served; all of them where the first window's parameters were held."""
     if evidence is None:
         return None
@@ -155,11 +165,11 @@ def _longest(evidence: RunEvidence | None) -> int | None:
 
 
 def _judged(
-    model: Model, row: Row, since: Since, evidence: RunEvidence | None, context: Context, false_alarms: float,
+    model: Model, row: Row, since: Since, evidence: RunArtifacts | None, context: Context, false_alarms: float,
     told: dict[str, Any],
 ) -> Iterator[Finding]:  # fmt: skip
     """Record and inputs; their numbers go into `told`."""
-    bytes_ = opened(row, context.places)
+    bytes_ = read_verified(row, context.places)
     manifest = bytes_.manifest
     with model_features(bytes_, f"model {row['model_id']}") as own:
         window = _window(since, tuple(manifest["features"]), own)
@@ -192,7 +202,7 @@ def _window(since: Since, names: tuple[str, ...], own: FeatureFile | None) -> Wi
     return Window(since.bars, np.ascontiguousarray(made.values[:, [made.names.index(n) for n in names]]), names)
 
 
-def _record(model: Model, window: Window, since: Since) -> Record | None:
+def _record(model: Model, window: Window, since: Since) -> BacktestResult | None:
     """The new bars traded as a test fold is: flat before the first, closed at the last. None without a new bar."""
     if not len(window):
         return None
@@ -206,7 +216,7 @@ def _record(model: Model, window: Window, since: Since) -> Record | None:
 
 
 def _of_record(
-    record: Record | None, since: Since, evidence: RunEvidence | None, row: Row
+    record: BacktestResult | None, since: Since, evidence: RunArtifacts | None, row: Row
 ) -> tuple[Finding, dict[str, Any] | None]:
     if evidence is None:
         return Finding("record", "UNKNOWN", "its out-of-sample record is gone: there is no band"), None
@@ -214,7 +224,7 @@ def _of_record(
     now = np.empty(0) if record is None else record.returns
     trials = int(evidence.document["n_trials"])
     luck = float((evidence.document.get("evidence") or {}).get("effective_trials") or trials)  # as the gate deflates
-    found, realised = of_record(past, now, n_trials=luck, seed=integer(since.spec.seed, "health"))
+    found, realised = performance_finding(past, now, n_trials=luck, seed=integer(since.spec.seed, "health"))
     if realised is None or record is None:
         return found, None
     numbers: dict[str, Any] = {
@@ -239,7 +249,7 @@ def _of_inputs(
     values = values[:, [names.index(name) for name in used]]
     new = window.bars.timestamp > since.learnt.timestamp[-1]
     train = values[warm_up:][~new[warm_up:]]
-    found, drift = of_inputs(train, values[new], used, false_alarms=false_alarms)
+    found, drift = input_drift_finding(train, values[new], used, false_alarms=false_alarms)
     return found, None if drift is None else asdict(drift) | {"false_alarms": false_alarms}
 
 
@@ -248,13 +258,13 @@ def _used(model: Model, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if shares.get(name, 0.0) > 0) or names
 
 
-def _monitoring(record: Record, since: Since, evidence: RunEvidence) -> dict[str, Any] | None:
+def _monitoring(record: BacktestResult, since: Since, evidence: RunArtifacts) -> dict[str, Any] | None:
     """Documented monitoring numbers, once there are thirty days."""
     if record.timestamp[-1] - record.timestamp[0] < _MONTH * DAY_MS:
         return None
-    rolling = metrics(record, bars_per_year=since.bars.bars_per_year)["rolling_30d_sharpe"]
+    rolling = performance_metrics(record, bars_per_year=since.bars.bars_per_year)["rolling_30d_sharpe"]
     lifetime = evidence.document["metrics"].get("sharpe_annual")
     lifetime = float("nan") if lifetime is None else float(lifetime)
-    degradation, stage = monitored(rolling, lifetime)
+    degradation, stage = monitor_performance(rolling, lifetime)
     told = {"rolling_30d_sharpe": rolling, "lifetime_sharpe_ratio": lifetime}
     return told | {"performance_degradation": degradation, "documented_stage": stage}

@@ -7,12 +7,12 @@ import numpy as np
 
 from assay.features import Table
 from assay.features.files import FeatureFile
-from assay.features.training import demand_sound, own_names, training_table
+from assay.features.training import check_own_columns, own_names, training_table
 from assay.kernel.bars import USABLE, Bars
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import TrainSpec
-from assay.targets import label, parse
+from assay.targets import label_bars, parse_target
 from assay.validate.split.asked import LEAST_ROWS
 
 _FLAT = 0.5
@@ -42,14 +42,14 @@ class History:
         return own_names(next(iter(self.panel.windows.values())).names, self.own)
 
 
-def history(spec: TrainSpec, bars: Sequence[Bars], own: FeatureFile | None = None) -> History:
+def load_history(spec: TrainSpec, bars: Sequence[Bars], own: FeatureFile | None = None) -> History:
     """Features and labels for every instrument of a spec.
 
     own: the user's file that the spec names. A feature that one instrument lacks is left out for all, and named.
     Raises DataError ``DATA_TOO_FEW`` with the arithmetic, ``DATA_FLAT``; ConfigError ``CONFIG_FEATURE`` for a column of
     the user's that is infinite, has no number, or writes into the bars; and what `training_table` and `targets` raise.
     """
-    target = parse(spec.target.name, spec.target.params)
+    target = parse_target(spec.target.name, spec.target.params)
     for each in bars:
         _refuse_flat(each)
     tables = [_columns_of(spec, each, own) for each in bars]
@@ -57,7 +57,7 @@ def history(spec: TrainSpec, bars: Sequence[Bars], own: FeatureFile | None = Non
     warm_up = max(t.lookback for t in tables)
     windows = []
     for each, features in zip(bars, tables, strict=True):
-        labels = label(each, target, costs=spec.costs)
+        labels = label_bars(each, target, costs=spec.costs)
         if USABLE in each.columns:
             labels = labels.only(each.columns[USABLE] == 1)
         _refuse_few(each, warm_up, labels.horizon, tables)
@@ -79,7 +79,7 @@ def _columns_of(spec: TrainSpec, bars: Bars, own: FeatureFile | None) -> Table:
             hint="assay audit --features-file names it.",
             file=own.name,
         )
-    demand_sound(made, bars, own)
+    check_own_columns(made, bars, own)
     return made
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from assay.features.finding import find
-from assay.features.importance.candidates import candidates
-from assay.features.importance.ranking import rank
-from assay.features.importance.report import Candidate, ImportanceReport, Row
+from assay.features.finding import find_feature
+from assay.features.importance.candidates import pattern_candidates
+from assay.features.importance.ranking import rank_features
+from assay.features.importance.report import FeatureScore, ImportanceReport, PatternCandidate
 from assay.features.patterns import base_columns, base_values
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.clock import iso
@@ -23,16 +23,16 @@ from assay.kernel.trial import Trial
 from assay.runs import keep
 from assay.runs.code import code_digest
 from assay.runs.context import Context
-from assay.runs.evidence import jsonable
-from assay.runs.history import History, history
+from assay.runs.evidence import to_jsonable
+from assay.runs.history import History, load_history
 from assay.runs.identity import identity_of
 from assay.runs.own_features import with_features
 from assay.targets import Pattern, uniqueness
-from assay.validate.split.asked import plan
+from assay.validate.split.asked import split_plan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranked:
+class FeatureRanking:
     """A ranking and what it was made from."""
 
     spec: TrainSpec
@@ -45,10 +45,10 @@ class Ranked:
         """What ``assay features rank --json`` prints."""
         found = self.report
         return self._head() | {
-            "columns": [jsonable(asdict(row)) for row in found.rows],
+            "columns": [to_jsonable(asdict(row)) for row in found.rows],
             "selected": list(found.recommended),
             "clusters": [[found.names[j] for j in group] for group in found.folds[-1].clusters],
-            "candidates": [jsonable(asdict(each)) for each in found.candidates],
+            "candidates": [to_jsonable(asdict(each)) for each in found.candidates],
         }
 
     @property
@@ -58,7 +58,7 @@ class Ranked:
         at = {name: j for j, name in enumerate(found.names)}
         return self._head() | {"columns": [self._by_fold(row, at[row.name]) for row in found.rows]}
 
-    def _by_fold(self, row: Row, j: int) -> dict[str, Any]:
+    def _by_fold(self, row: FeatureScore, j: int) -> dict[str, Any]:
         found = self.report
         told = {
             "name": row.name,
@@ -69,7 +69,7 @@ class Ranked:
             "selected": found.selected[:, j].tolist(),
             "psi": found.psi[:, j].tolist(),
         }
-        return dict(jsonable(told))
+        return dict(to_jsonable(told))
 
     def _head(self) -> dict[str, Any]:
         found, spec = self.report, self.spec
@@ -96,22 +96,22 @@ class Ranked:
             "target": self.target,
             "bars": self.bars,
             "seed": spec.seed,
-            "rank_corr": jsonable(found.rank_corr),
-            "nogueira": jsonable(found.nogueira),
+            "rank_corr": to_jsonable(found.rank_corr),
+            "nogueira": to_jsonable(found.nogueira),
             "folds": folds,
             "warnings": list(found.warnings),
         }
 
 
-def ranked(
+def rank_spec_features(
     context: Context, spec: TrainSpec, *, max_features: int | None = None, features_file: Path | None = None
-) -> Ranked:
+) -> FeatureRanking:
     """Rank a spec's feature columns for its target in its folds.
 
     features_file: of columns that are the user's own, ranked beside the spec's.
     Each column that is asked about is a look at the market: the ledger counts them before the ranking is given.
     Of one instrument. Base pattern columns are given along as candidates for y. Raises ConfigError ``CONFIG_SYMBOL``
-    for several; what `history`, `plan` and `rank` raise.
+    for several; what `load_history`, `split_plan` and `rank_features` raise.
     """
     if len(spec.symbols) != 1:
         raise ConfigError(f"one symbol is ranked at a time, {len(spec.symbols)} are given", code="CONFIG_SYMBOL")
@@ -119,16 +119,16 @@ def ranked(
 
     bars, _ = keep.candles(spec, context)
     spec, own = with_features(spec, features_file)
-    past = history(spec, bars, own)
+    past = load_history(spec, bars, own)
     window, labels = past.panel.one, _labels(past)
-    columns = [find(name) if own is None else find(name, own.columns) for name in window.names]
-    study = Study(bars[0])
+    columns = [find_feature(name) if own is None else find_feature(name, own.columns) for name in window.names]
+    study = FeatureContext(bars[0])
     base = base_columns()
-    found = rank(
+    found = rank_features(
         np.column_stack([window.features, _base(study, past.warm_up)]),
         labels.y,
         _weigh(labels),
-        plan(spec.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times),
+        split_plan(spec.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times),
         spec.seed,
         names=(*window.names, *(p.name for p in base)),
         fit=fit_quick,
@@ -139,15 +139,15 @@ def ranked(
         threads=context.workers,
     )
     _count(spec, bars[0], context, "rank", found.names, {"max_features": max_features})
-    return Ranked(spec, len(bars[0]), labels.name, found)
+    return FeatureRanking(spec, len(bars[0]), labels.name, found)
 
 
-def targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, Any]:
+def rank_targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, Any]:
     """What may be learnt of the pattern columns so many bars ahead: how often each event is in the folds' train rows.
 
     Each event that is asked about is a look at the market, and the ledger counts it. Rates are of the labels that a
-    training would see: the column `target_lag` rows later. Raises LeakError ``LEAK_TARGET_LAG``, and what `history` and
-    `plan` raise.
+    training would see: the column `target_lag` rows later. Raises LeakError ``LEAK_TARGET_LAG``, and what
+    `load_history` and `split_plan` raise.
     """
     widest = base_columns()[-1]
     choice = {
@@ -158,11 +158,13 @@ def targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, 
     }
     asked = replace(spec, features="mini5", target=TargetChoice(name="pattern", params=choice))
     bars, _ = keep.candles(asked, context)
-    past = history(asked, bars)
-    folds = tuple(plan(asked.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times))
+    past = load_history(asked, bars)
+    folds = tuple(
+        split_plan(asked.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times)
+    )
     values = np.full((len(past.panel.one), len(base_columns())), np.nan)
-    values[:-target_lag] = _base(Study(bars[0]), past.warm_up + target_lag)
-    found = candidates([p.name for p in base_columns()], values, folds)
+    values[:-target_lag] = _base(FeatureContext(bars[0]), past.warm_up + target_lag)
+    found = pattern_candidates([p.name for p in base_columns()], values, folds)
     _count(asked, bars[0], context, "targets", [p.name for p in base_columns()], {"target_lag": target_lag})
     return {
         "exchange": spec.exchange,
@@ -229,11 +231,11 @@ def _weigh(labels: Labels) -> Callable[[IntArray], FloatArray]:
     return weights
 
 
-def _base(study: Study, first: int) -> FloatArray:
+def _base(study: FeatureContext, first: int) -> FloatArray:
     """``(n - first, 64)``: the flags of all base columns from that row on."""
     return np.column_stack([base_values(study, pattern)[first:] for pattern in base_columns()])
 
 
-def _told(each: Candidate, target_lag: int) -> dict[str, Any]:
+def _told(each: PatternCandidate, target_lag: int) -> dict[str, Any]:
     target = Pattern(window=each.window, std_dev=each.std_dev, target_lag=target_lag, target_type=each.event)
-    return dict(jsonable(asdict(each))) | {"target": str(target)}
+    return dict(to_jsonable(asdict(each))) | {"target": str(target)}

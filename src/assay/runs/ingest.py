@@ -9,9 +9,9 @@ from typing import Any
 from assay.kernel.clock import from_iso, iso
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.instrument import Instrument
-from assay.market.door import Admitted
-from assay.market.quality import examine
-from assay.market.sources.collect import Progress, collect
+from assay.market.door import ValidatedBars
+from assay.market.quality import examine_quality
+from assay.market.sources.collect import Progress, collect_bars
 from assay.market.sources.exchange import ExchangeClient, open_exchange
 from assay.market.sources.files import NamedSeries, read_file
 from assay.market.stores.contract import Upserted
@@ -68,7 +68,7 @@ def collect_candles(
 
     spec = asdict(instrument) | {"since": since, "until": until}
     with _ingest(f"collect {instrument}", spec, context):
-        found = collect(source, instrument, since=start, until=end, store=context.stored, report=hear)
+        found = collect_bars(source, instrument, since=start, until=end, store=context.stored, report=hear)
         if ":" not in instrument.symbol and SERIES not in context.stored.series(instrument.exchange, instrument.symbol):
             _keep_unit(instrument, "base", context)  # what ccxt's spot candles count
     return {
@@ -83,7 +83,7 @@ def collect_candles(
     }
 
 
-def holdings(context: Context) -> list[dict[str, Any]]:
+def list_holdings(context: Context) -> list[dict[str, Any]]:
     """What the candle store has: exchange, symbol, timeframe, bars, first and last bar open (ISO)."""
     return [
         {**asdict(h.instrument), "bars": h.bars, "from": iso(h.first), "to": iso(h.last)}
@@ -95,7 +95,12 @@ def check(instrument: Instrument, context: Context) -> dict[str, Any]:
     """The quality report of stored candles. Raises DataError ``DATA_NOT_FOUND`` naming what is near."""
     bars = context.stored.read(instrument)
     unit = unit_of(bars)
-    return {**asdict(instrument), "digest": bars.digest(), "volume_unit": unit, "quality": examine(bars).as_dict()}
+    return {
+        **asdict(instrument),
+        "digest": bars.digest(),
+        "volume_unit": unit,
+        "quality": examine_quality(bars).as_dict(),
+    }
 
 
 def show(instrument: Instrument, context: Context, *, last: int) -> dict[str, Any]:
@@ -126,7 +131,7 @@ def _keep_unit(instrument: Instrument, unit: VolumeUnit | None, context: Context
         context.stored.put_series(instrument.exchange, instrument.symbol, SERIES, unit_series(unit))
 
 
-def _candles(path: Path, admitted: Admitted, stored: Upserted) -> dict[str, Any]:
+def _candles(path: Path, admitted: ValidatedBars, stored: Upserted) -> dict[str, Any]:
     quality = admitted.quality.as_dict()
     kept = {"bars": len(admitted.bars), "from": quality["first"], "to": quality["last"]}
     return {"file": str(path), **asdict(admitted.bars.instrument), **kept, **asdict(stored), "quality": quality}

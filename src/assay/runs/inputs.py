@@ -13,7 +13,7 @@ from assay.kernel.usercode import SourceFile, UserCode, lay_out, read_user_code
 from assay.runs.context import Context
 from assay.track.blobs.store import BYTES, Blobs
 from assay.track.experiments import Run
-from assay.track.snapshots import load_snapshot, snapshot
+from assay.track.snapshots import load_snapshot, save_snapshot
 
 if TYPE_CHECKING:
     from assay.features.files import FeatureFile
@@ -131,7 +131,7 @@ def _stored(code: UserCode, kind: str, run: Run, context: Context) -> None:
 
 
 def _dataset(bars: Bars, run: Run, context: Context) -> None:
-    digest, path = snapshot(bars, context.snapshots)
+    digest, path = save_snapshot(bars, context.snapshots)
     instrument = bars.instrument
     dataset = context.record.datasets.add(
         instrument.key,

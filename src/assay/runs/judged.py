@@ -12,19 +12,19 @@ from assay.kernel.costs import Costs
 from assay.runs.history import History
 from assay.runs.regimes import regimes
 from assay.runs.trading import Trading, Walked, mean_present, stitched, traded
-from assay.simulate.metrics import metrics
-from assay.simulate.record import Record
-from assay.simulate.stitch import side_by_side
+from assay.simulate.metrics import performance_metrics
+from assay.simulate.record import BacktestResult
+from assay.simulate.stitch import combine_instruments
 from assay.validate.active import active_returns, market_returns
 from assay.validate.audit.report import AuditReport
-from assay.validate.evidence import Evidence, Thresholds
+from assay.validate.evidence import GateInput, Thresholds
 from assay.validate.forecasts import forecast_quality
 from assay.validate.statistics import Overfitting
-from assay.validate.walk import Outcome
+from assay.validate.walk import FoldResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class OutOfSampleResult:
     """An out-of-sample record.
 
     records:       by symbol, the test folds one after the other.   whole: all symbols beside each other.
@@ -38,8 +38,8 @@ class Judged:
     trading:       what the checks of the gate ask about costs, fills, trades and candles.
     """
 
-    records: Mapping[str, Record]
-    whole: Record
+    records: Mapping[str, BacktestResult]
+    whole: BacktestResult
     metrics: Mapping[str, float]
     by_symbol: Mapping[str, Mapping[str, float]]
     folds: Sequence[Mapping[str, Any]]
@@ -52,13 +52,13 @@ class Judged:
 
 
 def judged(
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[FoldResult],
     past: History,
     costs: Costs,
     *,
     seed: int,
     limits: Thresholds | None = None,
-) -> Judged:
+) -> OutOfSampleResult:
     """Stitch a walk's folds, measure them, and trade the same decisions again at the costs that they must survive.
 
     limits: that it will be judged by; None are the default ones.
@@ -66,17 +66,19 @@ def judged(
     kept = [o for o in outcomes if not o.left_out]
     symbols = [s for s in past.panel.windows if any(s in o.tested for o in kept)]
     records = {s: stitched(s, kept) for s in symbols}
-    whole = side_by_side(list(records.values()))
+    whole = combine_instruments(list(records.values()))
     per_year = float(np.nanmean([past.bars[s].bars_per_year for s in symbols]))
     market_moves = _held(whole, kept, past)
     active = active_returns(whole.returns, whole.exposure, market_moves)
     trading = traded(Walked(records, whole, kept, past), costs, limits or Thresholds())
     quality = forecast_quality(kept, past.panel)
-    return Judged(
+    return OutOfSampleResult(
         records=records,
         whole=whole,
-        metrics=metrics(whole, bars_per_year=per_year, seed=seed) | quality,
-        by_symbol={s: metrics(r, bars_per_year=past.bars[s].bars_per_year, seed=seed) for s, r in records.items()},
+        metrics=performance_metrics(whole, bars_per_year=per_year, seed=seed) | quality,
+        by_symbol={
+            s: performance_metrics(r, bars_per_year=past.bars[s].bars_per_year, seed=seed) for s, r in records.items()
+        },
         folds=[_fold(o, past, per_year) for o in outcomes],
         stressed=trading.stressed,
         bars_per_year=per_year,
@@ -88,7 +90,7 @@ def judged(
 
 
 def evidence_of(
-    found: Judged,
+    found: OutOfSampleResult,
     past: History,
     *,
     n_trials: int,
@@ -99,13 +101,13 @@ def evidence_of(
     overfitting: Overfitting | None = None,
     audit: AuditReport | None = None,
     holdout_reads: int = 0,
-) -> Evidence:
+) -> GateInput:
     """What the gate is given about a record. counted: whether the ledger counts it among the market's `n_trials`.
 
     effective_trials: None is `n_trials`.   n_searched: configurations that it was chosen among.   overfitting: how such
-    a choice fares.   holdout_reads: see `Evidence`. Regimes are those of the first instrument.
+    a choice fares.   holdout_reads: see `GateInput`. Regimes are those of the first instrument.
     """
-    return Evidence(
+    return GateInput(
         returns=found.whole.returns,
         bars_per_year=found.bars_per_year,
         n_trades=len(found.whole.trades),
@@ -129,7 +131,7 @@ def evidence_of(
     )
 
 
-def _held(whole: Record, outcomes: Sequence[Outcome], past: History) -> FloatArray:
+def _held(whole: BacktestResult, outcomes: Sequence[FoldResult], past: History) -> FloatArray:
     """Returns of holding each instrument, of the shape of ``whole.exposure``; NaN where a fold could not trade it."""
     found = np.full((len(whole), len(whole.trades.symbols)), np.nan)
     places = {symbol: k for k, symbol in enumerate(whole.trades.symbols)}
@@ -140,7 +142,7 @@ def _held(whole: Record, outcomes: Sequence[Outcome], past: History) -> FloatArr
     return found[:, 0] if whole.exposure.ndim == 1 else found
 
 
-def _fold(outcome: Outcome, past: History, per_year: float) -> dict[str, Any]:
+def _fold(outcome: FoldResult, past: History, per_year: float) -> dict[str, Any]:
     times = past.panel.times
     train, test = outcome.fold.train, outcome.fold.test
     found: dict[str, Any] = {
@@ -155,8 +157,8 @@ def _fold(outcome: Outcome, past: History, per_year: float) -> dict[str, Any]:
     }
     if outcome.left_out:
         return found | {"left_out": outcome.left_out, "metrics": {}}
-    whole = side_by_side([t.record for t in outcome.tested.values()])
+    whole = combine_instruments([t.record for t in outcome.tested.values()])
     return found | {
         "left_out": None,
-        "metrics": metrics(whole, bars_per_year=per_year) | forecast_quality([outcome], past.panel),
+        "metrics": performance_metrics(whole, bars_per_year=per_year) | forecast_quality([outcome], past.panel),
     }

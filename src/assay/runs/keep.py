@@ -22,7 +22,7 @@ from assay.kernel.spec import TrainSpec
 from assay.runs import inputs
 from assay.runs.code import captured, code_digest, versions
 from assay.runs.context import Context
-from assay.runs.evidence import VERDICT, RunEvidence, audit_status
+from assay.runs.evidence import VERDICT, RunArtifacts, audit_status
 from assay.runs.history import History
 from assay.runs.identity import identity_of
 from assay.runs.members import member_columns
@@ -31,9 +31,9 @@ from assay.track.blobs.manifest import ModelFacts, content_sha256, read_parts
 from assay.track.blobs.store import Blobs
 from assay.track.experiments import Run
 from assay.track.loading.features import features_parts
-from assay.track.loading.selftest import self_test
+from assay.track.loading.selftest import golden_outputs
 from assay.track.registry.publish import publish, write_files
-from assay.validate.thresholds import thresholds_of
+from assay.validate.thresholds import thresholds_from_document
 
 EVIDENCE = "evidence"
 CONTENT = "content_sha256"
@@ -81,10 +81,10 @@ def candles(spec: Read, context: Context) -> tuple[list[Bars], dict[str, Any]]:
     stored = [context.candles.read(i, newest=spec.bars) for i in spec.instruments]
     if spec.filter is None:
         return stored, {}
-    from assay.market.filter import DataFilter, apply
+    from assay.market.filter import DataFilter, apply_filter
 
     config = parse(DataFilter, spec.filter, path="filter")
-    filtered = [apply(bars, config) for bars in stored]
+    filtered = [apply_filter(bars, config) for bars in stored]
     return [_marked(f.bars, f.usable) for f in filtered], {f.bars.instrument.symbol: f.report for f in filtered}
 
 
@@ -112,7 +112,7 @@ def existing(spec: Asked, digest: str, context: Context) -> dict[str, Any] | Non
     found = document_of(row["id"], context)
     if found is None or "verdict" not in found:  # nothing was judged
         return found
-    return found if thresholds_of(found.get("thresholds", {})) == context.limits else None
+    return found if thresholds_from_document(found.get("thresholds", {})) == context.limits else None
 
 
 def document_of(run: int, context: Context) -> dict[str, Any] | None:
@@ -121,11 +121,11 @@ def document_of(run: int, context: Context) -> dict[str, Any] | None:
     return None if evidence is None else dict(evidence.document)
 
 
-def evidence_of(run: int, context: Context) -> RunEvidence | None:
+def evidence_of(run: int, context: Context) -> RunArtifacts | None:
     """The evidence that a run left, or None. Raises ArtifactError ``ARTIFACT_GONE`` if its files are not there."""
     for artifact in context.record.artifacts.read(run):
         if artifact["artifact_type"] == EVIDENCE:
-            return RunEvidence.read(Blobs(context.artifacts).path(artifact["metadata"]["blob"]))
+            return RunArtifacts.read(Blobs(context.artifacts).path(artifact["metadata"]["blob"]))
     return None
 
 
@@ -169,7 +169,7 @@ def finish(
     context: Context,
     run: Run,
     model: Model,
-    evidence: RunEvidence,
+    evidence: RunArtifacts,
     past: History,
     *,
     by: str = "",
@@ -200,7 +200,7 @@ def finish(
 
 
 def _reproduced(
-    spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunEvidence, past: History, by: str
+    spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunArtifacts, past: History, by: str
 ) -> dict[str, Any]:
     with Blobs(context.artifacts).staging() as parts:
         _saved(model, past, parts)
@@ -210,7 +210,7 @@ def _reproduced(
     return document
 
 
-def leave(spec: Asked, context: Context, run: Run, evidence: RunEvidence, *, by: str) -> None:
+def leave(spec: Asked, context: Context, run: Run, evidence: RunArtifacts, *, by: str) -> None:
     """Evidence, settings, metrics and trades of a run, and its end, in one transaction; the files come first.
 
     by: strategy or learner that the trades are written down to.
@@ -227,7 +227,7 @@ def leave(spec: Asked, context: Context, run: Run, evidence: RunEvidence, *, by:
 
 
 def _model_files(
-    spec: TrainSpec, context: Context, model: Model, evidence: RunEvidence, past: History, by: str
+    spec: TrainSpec, context: Context, model: Model, evidence: RunArtifacts, past: History, by: str
 ) -> list[Any]:
     blobs = Blobs(context.artifacts)
     window = next(iter(past.panel.windows.values()))
@@ -249,7 +249,7 @@ def _model_files(
                     created_at=now_ms(),
                     target=None if window.labels is None else window.labels.name,
                     versions=versions(),
-                    self_test=self_test(model, past.panel[symbol]),
+                    self_test=golden_outputs(model, past.panel[symbol]),
                     ledger_head=evidence.document.get("head"),
                 ),
                 artifacts=blobs,
@@ -270,7 +270,7 @@ def _saved(model: Model, past: History, folder: Path) -> None:
         (folder / name).write_bytes(text)
 
 
-def _model_columns(spec: TrainSpec, evidence: RunEvidence) -> dict[str, Any]:
+def _model_columns(spec: TrainSpec, evidence: RunArtifacts) -> dict[str, Any]:
     document = evidence.document
     return {
         "architecture_type": spec.learner,
@@ -284,7 +284,7 @@ def _model_columns(spec: TrainSpec, evidence: RunEvidence) -> dict[str, Any]:
     }
 
 
-def _settled(evidence: RunEvidence, blobs: Blobs) -> str:
+def _settled(evidence: RunArtifacts, blobs: Blobs) -> str:
     """Keep the evidence's files under the hash of their hashes."""
     with blobs.staging() as stage:
         evidence.write(stage)

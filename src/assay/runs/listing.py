@@ -8,19 +8,19 @@ from assay.kernel.errors import ArtifactError
 from assay.runs import keep
 from assay.runs.beside import AUDIT, HOLDOUT, kept_or_gone
 from assay.runs.context import Context
-from assay.runs.evidence import VERDICT, jsonable
+from assay.runs.evidence import VERDICT, to_jsonable
 
 _LOG = logging.getLogger(__name__)
 _WORD = ("verdict", "stage", "reasons")
 
 
-def runs(context: Context, *, limit: int, status: str | None = None) -> list[dict[str, Any]]:
+def list_runs(context: Context, *, limit: int, status: str | None = None) -> list[dict[str, Any]]:
     """Runs, newest first: id, name, status, times, spec hash, verdict word and test metrics (undefined is None)."""
     found = context.record.experiments.recent(limit, status=status)
     return [_row(row, context) for row in found]
 
 
-def run_document(run: int | str, context: Context) -> dict[str, Any]:
+def show_run(run: int | str, context: Context) -> dict[str, Any]:
     """One run: its row, and ``run.json`` of a completed training beside it. StoreError ``STORE_NOT_FOUND``.
 
     Where that file is gone: metrics and model of the record, ``gone`` with what is missing, and a warning. Where the
@@ -83,7 +83,7 @@ def _row(row: dict[str, Any], context: Context) -> dict[str, Any]:
         "seconds": row["duration_seconds"],
         "verdict": verdict.get("word"),
         "model_id": models[0]["model_id"] if models else None,
-        "metrics": jsonable(context.record.metrics.last(row["id"], split="test")),
+        "metrics": to_jsonable(context.record.metrics.last(row["id"], split="test")),
     }
 
 

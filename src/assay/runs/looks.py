@@ -20,12 +20,12 @@ from assay.kernel.errors import ArtifactError
 from assay.kernel.instrument import markets_of
 from assay.kernel.plural import amount
 from assay.kernel.timeframe import Timeframe
-from assay.runs.again import Again
+from assay.runs.again import ReproductionInputs
 from assay.runs.context import Context
 from assay.runs.family import independent_looks
 from assay.track.heads import LedgerHead, read_head
 from assay.track.looks import Look
-from assay.track.markets import in_order
+from assay.track.markets import distinct_shifts
 from assay.track.snapshots import load_snapshot
 from assay.validate.thresholds import Thresholds
 
@@ -180,7 +180,7 @@ def until(looks: Looks, market_key: str, context: Context) -> int:
     return last
 
 
-def _as_then(again: Again, asked: Asked) -> Looks:
+def _as_then(again: ReproductionInputs, asked: Asked) -> Looks:
     """What a run of before looks were kept was judged with."""
     effective = float(again.n_trials) if again.effective is None else float(again.effective)
     others = (MarketLooks(asked.market_key, again.n_trials - 1),)
@@ -205,9 +205,9 @@ def _chains(asked: Asked, context: Context) -> list[Chain]:
         members = markets_of(key)
         moved = {ms for m in members for ms in alike.get("|".join(m), ())}
         if any(m[:2] in names for m in members):
-            found.append(Chain(key, in_order(moved | {0})))  # candles may have been moved under their name
+            found.append(Chain(key, distinct_shifts(moved | {0})))  # candles may have been moved under their name
         elif moved:
-            found.append(Chain(key, in_order(moved), "candles"))
+            found.append(Chain(key, distinct_shifts(moved), "candles"))
     return found
 
 

@@ -5,21 +5,21 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from assay.kernel.costs import Costs
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import to_jsonable
 from assay.runs.history import History
-from assay.runs.judged import Judged
+from assay.runs.judged import OutOfSampleResult
 from assay.runs.trading import Walked, traded
-from assay.simulate.record import Record
-from assay.validate.evidence import Evidence
+from assay.simulate.record import BacktestResult
+from assay.validate.evidence import GateInput
 from assay.validate.thresholds import Thresholds
-from assay.validate.verdict import Reason, judge, worded
-from assay.validate.walk import Outcome
+from assay.validate.verdict import Reason, evaluate_gate, verdict_of_states
+from assay.validate.walk import FoldResult
 
 CHECKS = ("profit", "cost", "fills", "data")
 
 
 def member_reasons(
-    found: Judged, past: History, outcomes: Sequence[Outcome], costs: Costs, limits: Thresholds
+    found: OutOfSampleResult, past: History, outcomes: Sequence[FoldResult], costs: Costs, limits: Thresholds
 ) -> dict[str, list[dict[str, Any]]]:
     """By symbol, the reasons of `CHECKS` about the instrument's own record, as JSON; empty for a panel of one.
 
@@ -29,7 +29,7 @@ def member_reasons(
         return {}
     kept = [each for each in outcomes if not each.left_out]
     return {
-        symbol: [dict(jsonable(asdict(each))) for each in _reasons(symbol, record, kept, past, costs, limits)]
+        symbol: [dict(to_jsonable(asdict(each))) for each in _reasons(symbol, record, kept, past, costs, limits)]
         for symbol, record in found.records.items()
     }
 
@@ -45,18 +45,18 @@ def member_columns(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> d
             continue
         own = {each["check"]: each for each in reasons}
         whole = [own.get(each["check"], each) for each in verdict["reasons"]]
-        word, stage = worded(each["state"] for each in whole)
+        word, stage = verdict_of_states(each["state"] for each in whole)
         lowered = {**verdict, "word": word, "stage": stage, "reasons": whole}
         columns[symbol] = {"verdict": lowered, "lifecycle_stage": stage}
     return columns
 
 
 def _reasons(
-    symbol: str, record: Record, outcomes: Sequence[Outcome], past: History, costs: Costs, limits: Thresholds
+    symbol: str, record: BacktestResult, outcomes: Sequence[FoldResult], past: History, costs: Costs, limits: Thresholds
 ) -> list[Reason]:
     own = [replace(each, tested={symbol: each.tested[symbol]}) for each in outcomes if symbol in each.tested]
     trading = traded(Walked({symbol: record}, record, own, past), costs, limits)
-    evidence = Evidence(
+    evidence = GateInput(
         returns=record.returns,
         bars_per_year=past.bars[symbol].bars_per_year,
         n_trades=len(record.trades),
@@ -71,5 +71,5 @@ def _reasons(
         fills=trading.fills,
         data_problems=trading.data_problems,
     )
-    verdict = judge(evidence, limits)
+    verdict = evaluate_gate(evidence, limits)
     return [verdict.reason(check) for check in CHECKS]

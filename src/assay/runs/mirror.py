@@ -6,8 +6,8 @@ from typing import Any
 from assay.kernel.clock import iso
 from assay.kernel.errors import ConfigError
 from assay.runs.context import Context
-from assay.track.mirror.address import redacted
-from assay.track.mirror.waiting import Waiting
+from assay.track.mirror.address import redact
+from assay.track.mirror.waiting import OutboxTopic
 
 
 def mirror_once(context: Context, *, everything: bool = False) -> dict[str, Any]:
@@ -17,30 +17,30 @@ def mirror_once(context: Context, *, everything: bool = False) -> dict[str, Any]
     Raises ConfigError ``CONFIG_FIELD`` without a server in the settings, ``CONFIG_EXTRA`` without MLflow's client;
     StoreError ``STORE_BUSY`` where another process mirrors already.
     """
-    from assay.track.mirror.backlog import tell_everything
+    from assay.track.mirror.backlog import backfill
 
     mirror = _mirror(context)
-    told = tell_everything(context.record.database) if everything else 0
+    told = backfill(context.record.database) if everything else 0
     done = mirror.once(early=True)
     return {"told": told, "delivered": done.rows, "failed": done.failed, "away": done.away} | mirror_status(context)
 
 
-def mirror_on(context: Context, stop: threading.Event) -> None:
+def run_mirror(context: Context, stop: threading.Event) -> None:
     """Deliver as things happen, until `stop` is set. Errors as `mirror_once`; a server that is away is waited for."""
     _mirror(context).forever(stop)
 
 
 def mirror_status(context: Context) -> dict[str, Any]:
     """What waits to be told, since when, when it is tried again, and the last error; no server is asked."""
-    found = Waiting(context.record.database).state()
-    server = None if context.mlflow_uri is None else redacted(context.mlflow_uri)
+    found = OutboxTopic(context.record.database).state()
+    server = None if context.mlflow_uri is None else redact(context.mlflow_uri)
     times = {name: _text(found[name]) for name in ("since", "next_attempt_at", "last_delivery")}
     return {"server": server, "experiment": context.mlflow_experiment} | found | times
 
 
 def _mirror(context: Context) -> Any:
-    from assay.track.mirror.delivery import Mirror
-    from assay.track.mirror.server import Server, demand_client
+    from assay.track.mirror.delivery import MirrorWorker
+    from assay.track.mirror.server import TrackingServer, check_mlflow_installed
 
     if context.mlflow_uri is None:
         raise ConfigError(
@@ -49,8 +49,10 @@ def _mirror(context: Context) -> Any:
             hint="Set ASSAY_MLFLOW_URI=http://host:5000 for the runs that are to be mirrored, and for this command.",
             field="ASSAY_MLFLOW_URI",
         )
-    demand_client()
-    return Mirror(context.record, Server(context.mlflow_uri, context.mlflow_experiment), context.places.blobs)
+    check_mlflow_installed()
+    return MirrorWorker(
+        context.record, TrackingServer(context.mlflow_uri, context.mlflow_experiment), context.places.blobs
+    )
 
 
 def _text(moment: Any) -> str | None:

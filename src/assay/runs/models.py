@@ -11,9 +11,9 @@ from assay.kernel.errors import StoreError, shown
 from assay.runs.beside import HOLDOUT, kept_or_gone
 from assay.runs.context import Context
 from assay.runs.edge_today import Today, edge_today, fault_of
-from assay.runs.evidence import jsonable
-from assay.track.registry.champions import Post
-from assay.track.registry.standing import Standing, find, history, standings
+from assay.runs.evidence import to_jsonable
+from assay.track.registry.champions import ModelSlot
+from assay.track.registry.standing import ModelStanding, find_models, model_history, model_standings
 from assay.track.rows import Row
 
 _IDENTITY = ("id", "model_id", "name", "version", "strategy_type", "exchange", "symbol", "timeframe", "experiment_id")
@@ -21,7 +21,7 @@ _STATE = ("format", "integrity", "audit_status", "lifecycle_stage", "train_metri
 _TIMES = ("created_at", "verified_at", "last_used_at", "deleting_at", "deleted_at")
 
 
-def models(
+def list_models(
     context: Context,
     *,
     limit: int,
@@ -36,24 +36,24 @@ def models(
     serving: only those that are champion, challenger or previous. A filter that is None takes all.
     """
     asked = {"strategy_type": strategy, "exchange": exchange, "symbol": symbol, "timeframe": timeframe}
-    found = find(context.record, {k: v for k, v in asked.items() if v is not None}, serving=serving, limit=limit)
-    standing = standings(context.record, [row["id"] for row in found])
+    found = find_models(context.record, {k: v for k, v in asked.items() if v is not None}, serving=serving, limit=limit)
+    standing = model_standings(context.record, [row["id"] for row in found])
     return [_line(row, standing[row["id"]]) | _now(row, context) for row in found]
 
 
-def model(asked: int | str, context: Context) -> dict[str, Any]:
+def show_model(asked: int | str, context: Context) -> dict[str, Any]:
     """One model: its row, verdict with reasons, aliases, and all that people did with it. ``STORE_NOT_FOUND``.
 
     holdouts: what its run earned where its markets were locked, see `assay.runs.vault`.
     """
     row = _row(asked, context)
     run = context.record.experiments.get(row["experiment_id"])
-    told = jsonable({name: row[name] for name in ("verdict", "hyperparameters", "performance_metrics", "metadata")})
+    told = to_jsonable({name: row[name] for name in ("verdict", "hyperparameters", "performance_metrics", "metadata")})
     events = [
         {"time": _iso(e["timestamp"]), "by": e["actor"], "action": e["action"], "details": e["details"]}
-        for e in history(context.record, row["id"])
+        for e in model_history(context.record, row["id"])
     ]
-    line = _line(row, standings(context.record, [row["id"]])[row["id"]]) | _now(row, context)
+    line = _line(row, model_standings(context.record, [row["id"]])[row["id"]]) | _now(row, context)
     hashes = {name: row[name] for name in ("checkpoint_path", "manifest_sha256", "content_sha256", "signature_key_id")}
     more = {"run_id": run["run_id"], "run_name": run["name"], "events": events}
     times = {name: _iso(row[name]) for name in _TIMES}
@@ -61,7 +61,7 @@ def model(asked: int | str, context: Context) -> dict[str, Any]:
     return told | line | hashes | more | times | {"judgement": told["verdict"]}
 
 
-def promote(
+def promote_model(
     asked: int | str, context: Context, *, by: str, override: str, expected_version: int | None, file: Path | None
 ) -> dict[str, Any]:
     """Make it champion; the alias as it is then. The files are read and the self-test asked first.
@@ -74,27 +74,27 @@ def promote(
         row["id"], by=by, works=works(context, file), expected_version=expected_version, override=override,
         limits=context.thresholds, since=fault_of(_today(row, context, walk=True), row["verdict"]),
     )  # fmt: skip
-    return model(row["id"], context) | {"version_of_alias": version}
+    return show_model(row["id"], context) | {"version_of_alias": version}
 
 
-def rollback(
-    context: Context, post: Post, *, by: str, expected_version: int | None, file: Path | None
+def rollback_model(
+    context: Context, post: ModelSlot, *, by: str, expected_version: int | None, file: Path | None
 ) -> dict[str, Any]:
     """Champion and previous change places; the model that serves now."""
     champions = context.record.champions
     version = champions.rollback(post, by=by, works=works(context, file), expected_version=expected_version)
-    return model(champions.of(post)["champion"]["model_id"], context) | {"version_of_alias": version}
+    return show_model(champions.of(post)["champion"]["model_id"], context) | {"version_of_alias": version}
 
 
-def verify(asked: Sequence[str], context: Context, *, every: bool) -> dict[str, Any]:
+def verify_models(asked: Sequence[str], context: Context, *, every: bool) -> dict[str, Any]:
     """Read files again and write down what was found: ``checked``, and ``faults`` with their reasons."""
-    from assay.track.loading.checking import check
-    from assay.track.registry.verifying import verify as verifying
+    from assay.track.loading.checking import check_files
+    from assay.track.registry.verifying import verify_files as verifying
 
     places = context.places
     wanted = [_row(each, context)["id"] for each in asked] or None
     faults, count = [], 0
-    for checked in verifying(context.record, lambda row: check(row, places), wanted, every=every):
+    for checked in verifying(context.record, lambda row: check_files(row, places), wanted, every=every):
         count += 1
         if checked.why:
             told = {"id": checked.row["id"], "model_id": checked.row["model_id"], "integrity": checked.found}
@@ -102,9 +102,9 @@ def verify(asked: Sequence[str], context: Context, *, every: bool) -> dict[str, 
     return {"checked": count, "faults": faults}
 
 
-def prune(context: Context, *, dry_run: bool, by: str) -> dict[str, Any]:
+def prune_models(context: Context, *, dry_run: bool, by: str) -> dict[str, Any]:
     """One pass of retention; what went, or in a dry run would go."""
-    from assay.track.registry.pruning import prune as pruning
+    from assay.track.registry.pruning import prune_files as pruning
 
     pruned = pruning(
         context.record, artifacts=context.artifacts, models=context.models, shared=context.places.shared,
@@ -121,15 +121,15 @@ def prune(context: Context, *, dry_run: bool, by: str) -> dict[str, Any]:
     }
 
 
-def export(asked: int | str, context: Context, to: Path) -> dict[str, Any]:
+def export_model(asked: int | str, context: Context, to: Path) -> dict[str, Any]:
     """Copy the parts and the manifest of a model, checked, into a new folder, or a new ``.tar`` where `to` ends so.
 
     StoreError ``STORE_PATH`` for a place that is taken or cannot be written; ArtifactError as loading says.
     """
-    from assay.track.loading.checking import check
+    from assay.track.loading.checking import check_files
 
     row = _row(asked, context)
-    check(row, context.places)
+    check_files(row, context.places)
     source = context.places.blobs.path(row["manifest_sha256"])
     if to.exists():
         raise StoreError(f"{shown(str(to))} is there already", code="STORE_PATH", hint="Name a new file or folder.")
@@ -146,22 +146,22 @@ def export(asked: int | str, context: Context, to: Path) -> dict[str, Any]:
     return {"model_id": row["model_id"], "to": str(to), "manifest_sha256": row["manifest_sha256"], "files": files}
 
 
-def load_test(asked: int | str, context: Context, *, file: Path | None) -> dict[str, Any]:
+def load_test_model(asked: int | str, context: Context, *, file: Path | None) -> dict[str, Any]:
     """Load a model in a process of its own and ask its self-test rows; how many there are, and how long it took.
 
     Errors as `assay.track.loading.load`.
     """
     import time
 
-    from assay.track.loading.checking import opened
-    from assay.track.loading.formats import demand_format
-    from assay.track.loading.proof import Child
+    from assay.track.loading.checking import read_verified
+    from assay.track.loading.formats import check_format
+    from assay.track.loading.proof import LoadingSandbox
 
     row = _row(asked, context)
     began = time.monotonic()
-    bytes_ = opened(row, context.places)
-    demand_format(row["format"], f"model {row['model_id']}")
-    with Child() as child:
+    bytes_ = read_verified(row, context.places)
+    check_format(row["format"], f"model {row['model_id']}")
+    with LoadingSandbox() as child:
         child.prove(
             bytes_.parts, bytes_.manifest["self_test"], kind=row["format"], where=f"model {row['model_id']}",
             strategy=file,
@@ -173,10 +173,10 @@ def load_test(asked: int | str, context: Context, *, file: Path | None) -> dict[
 
 def works(context: Context, file: Path | None) -> Any:
     """The proof that a promotion asks for: bytes and self-test; `file` of a strategy of the user's own."""
-    from assay.track.loading.live import load
+    from assay.track.loading.live import load_model
 
     places = context.places
-    return lambda row: load(row, places, strategy=file)
+    return lambda row: load_model(row, places, strategy=file)
 
 
 def _row(asked: int | str, context: Context) -> Row:
@@ -184,13 +184,13 @@ def _row(asked: int | str, context: Context) -> Row:
     return context.record.models.get(int(asked) if is_number else asked)
 
 
-def _line(row: Row, standing: Standing) -> dict[str, Any]:
+def _line(row: Row, standing: ModelStanding) -> dict[str, Any]:
     word = (row["verdict"] or {}).get("word")
     told = {name: row[name] for name in (*_IDENTITY, *_STATE)} | {
         "created_at": _iso(row["created_at"]),
         "verdict": word,
     }
-    return dict(jsonable(told | {"aliases": list(standing.aliases), "override": standing.override}))
+    return dict(to_jsonable(told | {"aliases": list(standing.aliases), "override": standing.override}))
 
 
 def _today(row: Row, context: Context, *, walk: bool) -> Today | None:

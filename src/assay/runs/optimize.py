@@ -27,23 +27,23 @@ from assay.runs.configuration import configure, engine_hash
 from assay.runs.configuration.row import TIMEFRAMES
 from assay.runs.context import Context, Recording
 from assay.runs.documents import TrainResult, document, of_run, trial
-from assay.runs.evidence import RunEvidence, jsonable, tables
+from assay.runs.evidence import RunArtifacts, tables, to_jsonable
 from assay.runs.history import History, bare
-from assay.runs.judged import Judged, judged
+from assay.runs.judged import OutOfSampleResult, judged
 from assay.runs.looks import trials_before
 from assay.runs.regimes import split_by_regime
 from assay.runs.rules import RuleSearch, as_tables
-from assay.runs.ruling import Ruling, ruled
-from assay.runs.strategies import blamed, demand_honest, with_origin
+from assay.runs.ruling import GateDecision, ruled
+from assay.runs.strategies import demand_honest, name_user_line, with_origin
 from assay.runs.windows import Searching, Windows, windows
 from assay.track.experiments import Run
-from assay.validate.audit.replay import Walked
+from assay.validate.audit.replay import JudgedWalk
 from assay.validate.audit.report import AuditReport
 from assay.validate.robustness import parameter_stability
-from assay.validate.split import Plan
-from assay.validate.split.asked import plan
+from assay.validate.split import Splitter
+from assay.validate.split.asked import split_plan
 from assay.validate.stability import MIN_WINDOWS, windows_stability
-from assay.validate.walk import walk
+from assay.validate.walk import walk_forward
 
 KIND = "optimize"
 _PROBED_BESTS = 10
@@ -60,7 +60,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
     Raises what `RuleSearch` raises; TrainError ``TRAIN_NO_VALID_TRIAL`` where no window finds anything.
     """
     began = time.monotonic()
-    with blamed(file):
+    with name_user_line(file):
         spec = with_origin(spec, file)
         asked = RuleSearch(spec, file)
         bars, filtered = keep.candles(spec, context)
@@ -77,21 +77,21 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             report = Recording(context, run.id, "searching", 0.0, 0.9)
             search = asked.search(spec.costs, digest=digest, journal=journal, counted=counted)
             trainer = Searching(search, fixed=asked.params.mode == "fixed")
-            outcomes = list(walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
+            outcomes = list(walk_forward(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
             trainer.demand_some()
             found = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
             walked = windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=spec.seed)
             number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
             _demand_honest_bests(asked, walked, bars[0])
             few = few_candidates(spec, file, walked.newest.best_parameters)
-            replayed = Walked(past.panel, outcomes, refit=False)
+            replayed = JudgedWalk(past.panel, outcomes, refit=False)
             peeked = audited(few, spec, bars, context, models=(walked.model,), walked=replayed)
             told = _searched(asked, walked, past, found)
             word = _word(found, past, spec, context, walked, told["overfit"]["plateau_score"], peeked.report, number)
             told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document) | told
             told |= {"advice": _advised(told), "engine_seconds": trainer.engine_seconds}
             told |= of_run(run, filtered, peeked, began=began, workers=1)
-            evidence = RunEvidence(told, *tables(found, outcomes, past), walked.trials)
+            evidence = RunArtifacts(told, *tables(found, outcomes, past), walked.trials)
             configured = partial(_configured, evidence, bars[0], run, context)
             by = asked.rule.name
             return TrainResult(
@@ -100,9 +100,9 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
 
 
 def _word(
-    found: Judged, past: History, spec: TrainSpec, context: Context, walked: Windows, plateau: float | None,
+    found: OutOfSampleResult, past: History, spec: TrainSpec, context: Context, walked: Windows, plateau: float | None,
     audit: AuditReport | None, number: int,
-) -> Ruling:  # fmt: skip
+) -> GateDecision:  # fmt: skip
     """The gate's word: the newest search tells how its choice fares elsewhere, all windows how much was searched."""
     return ruled(
         found, past, spec, context, number=number, audit=audit, fared=walked.fared,
@@ -112,7 +112,7 @@ def _word(
 
 
 def _configured(
-    evidence: RunEvidence, bars: Bars, run: Run, context: Context, model: Mapping[str, Any]
+    evidence: RunArtifacts, bars: Bars, run: Run, context: Context, model: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Keep the configuration that the run came to, beside the run's own rows."""
     made = configure(
@@ -156,12 +156,12 @@ def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> 
     path.unlink(missing_ok=True)
 
 
-def _windows_of(asked: RuleSearch, bars: Sequence[Bars]) -> tuple[History, Plan]:
+def _windows_of(asked: RuleSearch, bars: Sequence[Bars]) -> tuple[History, Splitter]:
     """Candles and windows, refused before a run begins where they cannot serve."""
     asked.demand(bars[0])
     demand_honest(asked.rule, bars[0], asked.base)
     past = bare(bars)
-    folds = plan(asked.spec.folds, past.panel, horizon=past.horizon)
+    folds = split_plan(asked.spec.folds, past.panel, horizon=past.horizon)
     _demand_windows(asked.spec, [*folds.folds(past.panel.known_at, past.panel.times)], past)
     return past, folds
 
@@ -186,7 +186,7 @@ def _demand_windows(spec: TrainSpec, folds: Sequence[Fold], past: History) -> No
     )
 
 
-def _searched(asked: RuleSearch, walked: Windows, past: History, found: Judged) -> dict[str, Any]:
+def _searched(asked: RuleSearch, walked: Windows, past: History, found: OutOfSampleResult) -> dict[str, Any]:
     """What an optimisation says beside what every training says."""
     params, documents = asked.params, walked.documents
     overfit = _overfit(asked, documents)
@@ -206,15 +206,15 @@ def _searched(asked: RuleSearch, walked: Windows, past: History, found: Judged) 
         "space": as_tables(asked.space),
         "constraints": [each.text for each in asked.space.constraints],
         "searched": list(asked.space.dimensions),
-        "best_parameters": jsonable(best),
-        "best_score": jsonable(walked.newest.best_score),
-        "best_metrics": jsonable(walked.newest.best_metrics),
+        "best_parameters": to_jsonable(best),
+        "best_score": to_jsonable(walked.newest.best_score),
+        "best_metrics": to_jsonable(walked.newest.best_metrics),
         "trials": sum(w["trials"] for w in documents),
         "valid_trials": sum(w["valid_trials"] for w in documents),
         "trials_shown": len(walked.trials),
-        "windows": jsonable(documents),
-        "overfit": jsonable(overfit),
-        "by_regime": jsonable(split_by_regime(past.panel.one.bars, found.whole)),
+        "windows": to_jsonable(documents),
+        "overfit": to_jsonable(overfit),
+        "by_regime": to_jsonable(split_by_regime(past.panel.one.bars, found.whole)),
     }
 
 

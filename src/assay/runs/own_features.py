@@ -8,14 +8,14 @@ from typing import Any
 
 from assay.features.files import CODE, FeatureFile
 from assay.features.imported import imported_features
-from assay.features.training import demand_file
+from assay.features.training import check_features_file
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
 from assay.runs.inputs import features_of
 from assay.runs.ownfiles import own_features
-from assay.track.loading.checking import Opened
-from assay.track.loading.features import features_code
+from assay.track.loading.checking import VerifiedFiles
+from assay.track.loading.features import features_source
 
 
 def with_features(spec: TrainSpec, file: Path | None) -> tuple[TrainSpec, FeatureFile | None]:
@@ -33,7 +33,7 @@ def with_features(spec: TrainSpec, file: Path | None) -> tuple[TrainSpec, Featur
         own = None if isinstance(spec.features, str) else imported_features(spec.features)
     if own is not None and not spec.features_digest:
         spec = replace(spec, features_digest=own.digest)
-    demand_file(spec, own)
+    check_features_file(spec, own)
     return spec, own
 
 
@@ -61,7 +61,7 @@ def stored_features(run: int, spec: Mapping[str, Any], context: Context) -> Iter
 
 
 @contextmanager
-def model_features(opened: Opened, where: str) -> Iterator[FeatureFile | None]:
+def model_features(opened: VerifiedFiles, where: str) -> Iterator[FeatureFile | None]:
     """The file of features that a model carries, executed; None for a model that needs none.
 
     Its bytes are those that the manifest, and so the record, says. Raises ArtifactError ``ARTIFACT_FEATURES`` where the
@@ -74,7 +74,7 @@ def model_features(opened: Opened, where: str) -> Iterator[FeatureFile | None]:
             code="ARTIFACT_FEATURES",
             hint="Train it again with --features-file.",
         )
-    code = features_code(opened.manifest, opened.parts, where)
+    code = features_source(opened.manifest, opened.parts, where)
     if code is None:
         yield None
         return

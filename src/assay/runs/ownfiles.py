@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.features import Feature, Study, table
+from assay.features import Feature, FeatureContext, table
 from assay.features.files import CODE, FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, DataError, LeakError
@@ -16,7 +16,7 @@ from assay.kernel.usercode import UserCode, read_user_code
 from assay.learn.strategies import Strategy
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import to_jsonable
 from assay.validate.audit.pipeline import Columns
 from assay.validate.isolation import (
     Confinement,
@@ -105,7 +105,7 @@ def probe_features(
     return _sourced(probe, source_gaps(own))
 
 
-def demand_passed(probe: FileProbe | None) -> None:
+def check_probe(probe: FileProbe | None) -> None:
     """Raise LeakError with the first violation: ``LEAK_OUTSIDE``, ``LEAK_STATE``, ``LEAK_CALENDAR`` and so on."""
     if probe is None or probe.passed:
         return
@@ -117,7 +117,7 @@ def demand_passed(probe: FileProbe | None) -> None:
         hint=_HINTS.get(code, "use rows up to t only: no negative shift, no statistic of the whole series"),
         probe=first.probe,
         row=first.row,
-        violations=[jsonable(asdict(each)) for each in probe.violations],
+        violations=[to_jsonable(asdict(each)) for each in probe.violations],
     )
 
 
@@ -128,9 +128,9 @@ _HINTS = {
 }
 
 
-def document(probe: FileProbe) -> dict[str, Any]:
+def probe_document(probe: FileProbe) -> dict[str, Any]:
     """Plain and JSON-able: passed, checks, notes, violations, landlock, source_complete."""
-    return {"passed": probe.passed} | dict(jsonable(asdict(probe)))
+    return {"passed": probe.passed} | dict(to_jsonable(asdict(probe)))
 
 
 def check_features(
@@ -146,7 +146,7 @@ def check_features(
 
     own = own_features(file)
     longest = max(_rows(each, file, timeframe) for each in own.declared)
-    bars = candles(context, exchange, symbol, timeframe, max(SYNTHETIC_BARS, 3 * longest))
+    bars = candles_for_check(context, exchange, symbol, timeframe, max(SYNTHETIC_BARS, 3 * longest))
     need = max(LEAST_BARS, 3 * longest)
     if len(bars) < need:
         text = f"{bars.instrument} has {len(bars)} bars; a check of {file.name} needs {need}"
@@ -172,13 +172,13 @@ def _check_document(
         "complete": report.complete,
         "checks": checks,
         "notes": [*report.notes, *closed.notes],
-        "violations": [jsonable(asdict(each)) for each in (*report.violations, *closed.violations)],
+        "violations": [to_jsonable(asdict(each)) for each in (*report.violations, *closed.violations)],
         "landlock": closed.landlock,
         "source_complete": closed.source_complete,
     }
 
 
-def candles(context: Context, exchange: str | None, symbol: str | None, timeframe: str, most: int) -> Bars:
+def candles_for_check(context: Context, exchange: str | None, symbol: str | None, timeframe: str, most: int) -> Bars:
     """All stored bars of a market; without one `most` synthetic bars."""
     if (exchange is None) != (symbol is None):
         raise ConfigError(
@@ -190,7 +190,7 @@ def candles(context: Context, exchange: str | None, symbol: str | None, timefram
 
 
 def _rows(each: Feature, file: Path, timeframe: str) -> int:
-    rows = Study(synthetic(bars=1, seed=1, timeframe=timeframe)).rows(each)
+    rows = FeatureContext(synthetic(bars=1, seed=1, timeframe=timeframe)).rows(each)
     if rows > MOST_ROWS:
         why = f"declares feature {each.name}, whose lookback is {rows:,} bars of {timeframe}; at most {MOST_ROWS:,} do"
         hint = "Let it read fewer, or bars of a longer --timeframe."

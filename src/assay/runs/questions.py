@@ -5,42 +5,42 @@ from typing import Any, Literal
 
 from assay.kernel.errors import ConfigError, StoreError
 from assay.runs.context import Context
-from assay.track.upkeep.query import Answer, ask
+from assay.track.upkeep.query import QueryAnswer, query_store
 
 Store = Literal["record", "candles"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class QueryResult:
     """store: which one answered.   answer: its rows."""
 
     store: Store
-    answer: Answer
+    answer: QueryAnswer
 
 
-def question(statement: str, context: Context, *, store: Store | None = None, limit: int) -> Told:
+def run_query(statement: str, context: Context, *, store: Store | None = None, limit: int) -> QueryResult:
     """The first `limit` rows of one reading statement.
 
     store: which to ask; None asks the record, and the candle store where the record has no such relation. Neither is
-    made or changed by it. StoreError ``STORE_NOT_FOUND`` where no store has it, else as `assay.track.upkeep.query.ask`;
-    ConfigError ``CONFIG_FIELD`` for what the candle store refuses.
+    made or changed by it. StoreError ``STORE_NOT_FOUND`` where no store has it, else as
+    `assay.track.upkeep.query.query_store`; ConfigError ``CONFIG_FIELD`` for what the candle store refuses.
     """
     if store == "candles":
-        return Told("candles", _candles(statement, context, limit))
+        return QueryResult("candles", _candles(statement, context, limit))
     try:
-        return Told("record", ask(context.record_url, statement, limit=limit))
+        return QueryResult("record", query_store(context.record_url, statement, limit=limit))
     except StoreError as missing:
         if store == "record" or missing.code != "STORE_NOT_FOUND":
             raise
         try:
-            return Told("candles", _candles(statement, context, limit))
+            return QueryResult("candles", _candles(statement, context, limit))
         except (StoreError, ConfigError) as error:
             if error.code == "STORE_BUSY":
                 raise
             raise _neither(missing, error) from error
 
 
-def _candles(statement: str, context: Context, limit: int) -> Answer:
+def _candles(statement: str, context: Context, limit: int) -> QueryAnswer:
     sql = getattr(context.stored, "sql", None)
     if sql is None:
         raise ConfigError("this candle store takes no SQL", code="CONFIG_FIELD")
@@ -48,7 +48,7 @@ def _candles(statement: str, context: Context, limit: int) -> Answer:
     held = found.slice(0, limit)
     columns = tuple(str(name) for name in found.column_names)
     rows = tuple(zip(*(held.column(n).to_pylist() for n in range(len(columns))), strict=True))
-    return Answer(columns, rows, len(found) > limit)
+    return QueryAnswer(columns, rows, len(found) > limit)
 
 
 def _neither(missing: StoreError, error: StoreError | ConfigError) -> StoreError:

@@ -2,28 +2,28 @@
 
 import numpy as np
 
-from assay.features.regime import NAMES, codes
+from assay.features.regime import NAMES, regime_codes
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars
-from assay.simulate.record import Record
-from assay.simulate.regimes import by_regime
+from assay.simulate.record import BacktestResult
+from assay.simulate.regimes import metrics_by_regime
 from assay.validate.verdict import Thresholds
 
 _ANNUAL = ("annual_return", "annual_volatility", "sharpe_annual", "sortino_annual", "calmar")
 
 
-def regimes(bars: Bars, record: Record) -> IntArray:
+def regimes(bars: Bars, record: BacktestResult) -> IntArray:
     """``(n,)`` place in `NAMES` of each bar of a record, -1 for none. bars: all candles, known before its first."""
-    labels = codes(bars)
+    labels = regime_codes(bars)
     at = np.minimum(np.searchsorted(bars.timestamp, record.timestamp), len(bars) - 1)
     return np.where(bars.timestamp[at] == record.timestamp, labels[at], -1)
 
 
-def split_by_regime(bars: Bars, record: Record) -> dict[str, dict[str, float]]:
-    """Metrics of a record by name of the regime; see `assay.simulate.regimes.by_regime`."""
+def split_by_regime(bars: Bars, record: BacktestResult) -> dict[str, dict[str, float]]:
+    """Metrics of a record by name of the regime; see `assay.simulate.regimes.metrics_by_regime`."""
     labels = regimes(bars, record).astype(np.float64)
     labels[labels < 0] = np.nan
-    split = by_regime(record, labels, bars_per_year=bars.bars_per_year)
+    split = metrics_by_regime(record, labels, bars_per_year=bars.bars_per_year)
     return {NAMES[int(label)]: _told(values) for label, values in split.items()}
 
 
@@ -34,8 +34,8 @@ def _told(values: dict[str, float]) -> dict[str, float]:
     return values | {name: np.nan for name in _ANNUAL if name in values}
 
 
-def at_entry(bars: Bars, record: Record) -> list[str | None]:
+def at_entry(bars: Bars, record: BacktestResult) -> list[str | None]:
     """Name of the regime that each trade was decided under: known at the close before its fill. None for none."""
-    labels = codes(bars)
+    labels = regime_codes(bars)
     rows = np.searchsorted(bars.timestamp, record.trades.entry_time) - 1
     return [NAMES[labels[row]] if row >= 0 and labels[row] >= 0 else None for row in rows.tolist()]

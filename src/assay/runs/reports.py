@@ -10,7 +10,7 @@ from assay.runs.listing import judged_since
 from assay.track.snapshots import load_snapshot
 
 
-def write(run: int | str, context: Context, *, to: Path | None = None) -> Path:
+def write_run_page(run: int | str, context: Context, *, to: Path | None = None) -> Path:
     """Write a run's page, headed by the word that its model has now; its path. Default `usual`.
 
     Raises StoreError ``STORE_NOT_FOUND`` (no such run), ``STORE_CONFLICT`` (a run that left nothing to report),

@@ -13,18 +13,18 @@ from assay.kernel.errors import ArtifactError, ConfigError, StoreError
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec, canonical
 from assay.runs import differences, inputs, keep
-from assay.runs.again import Again
+from assay.runs.again import ReproductionInputs
 from assay.runs.backtest import KIND as BACKTEST
 from assay.runs.backtest import BacktestSpec, traded
 from assay.runs.context import Context
 from assay.runs.differences import Compared
-from assay.runs.evidence import RunEvidence
-from assay.runs.execute import execute
+from assay.runs.evidence import RunArtifacts
+from assay.runs.execute import execute_spec
 from assay.runs.identity import known_of
 from assay.runs.standing import differing, here, surroundings
-from assay.runs.strategies import chosen
+from assay.runs.strategies import load_strategy
 from assay.track.blobs.store import Blobs
-from assay.validate.thresholds import thresholds_of
+from assay.validate.thresholds import thresholds_from_document
 
 _CHANGES = {
     "run_id", "experiment_id", "config_id", "model_id", "model_ids", "created", "seconds", "engine_seconds",
@@ -56,7 +56,7 @@ class _Kept:
 
     row: Mapping[str, Any]
     spec: Spec
-    evidence: RunEvidence
+    evidence: RunArtifacts
 
 
 def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict[str, Any]:
@@ -78,14 +78,14 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
     differs = list(differing(surroundings(kept.row), here(context)))
     if strict:
         _demand_same(number, differs)
-    again = Again(
+    again = ReproductionInputs(
         run=number,
         bars=inputs.bars_of(number, context),
         filtered=document.get("filter") or {},
         counted=int(kept.row["metadata"].get("counted", document["n_trials"])),
         n_trials=int(document["n_trials"]),
         audit=document.get("audit"),
-        thresholds=thresholds_of(document.get("thresholds", {})),
+        thresholds=thresholds_from_document(document.get("thresholds", {})),
         holdout=document.get("holdout", {}),
         looks=document.get("looks", {}),
         head=document.get("head", {}),
@@ -127,7 +127,7 @@ def _opened(run: int | str, context: Context) -> _Kept:
     return _Kept(row, _spec(row), evidence)
 
 
-def _evidence(row: Mapping[str, Any], context: Context) -> RunEvidence:
+def _evidence(row: Mapping[str, Any], context: Context) -> RunArtifacts:
     found = [a for a in context.record.artifacts.read(row["id"]) if a["artifact_type"] == keep.EVIDENCE]
     if not found:
         raise _nothing(row, f"of type {row['experiment_type']} left no decisions, trades and metrics to compare with")
@@ -139,7 +139,7 @@ def _evidence(row: Mapping[str, Any], context: Context) -> RunEvidence:
             code="ARTIFACT_CORRUPT",
             hint="Restore the folder from a backup.",
         )
-    return RunEvidence.read(folder)
+    return RunArtifacts.read(folder)
 
 
 def _spec(row: Mapping[str, Any]) -> Spec:
@@ -191,11 +191,11 @@ def _demand_same(run: int, differs: list[dict[str, Any]]) -> None:
 
 def _executed(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, Any]:
     if isinstance(spec, BacktestSpec):
-        return traded(spec, chosen(spec.strategy, file), context, file=file, force=True).document
-    return execute(spec, context, file=file, features_file=features, force=True).document
+        return traded(spec, load_strategy(spec.strategy, file), context, file=file, force=True).document
+    return execute_spec(spec, context, file=file, features_file=features, force=True).document
 
 
-def _compared(kept: _Kept, now: RunEvidence, context: Context) -> list[Compared]:
+def _compared(kept: _Kept, now: RunArtifacts, context: Context) -> list[Compared]:
     was = kept.evidence
     pairs: dict[str, tuple[pl.DataFrame | None, pl.DataFrame | None]] = {
         name: (getattr(was, name), _as_then(getattr(was, name), getattr(now, name)))
@@ -246,7 +246,7 @@ def _content(kept: _Kept, context: Context) -> str | None:
     return None if known is None else str(known)
 
 
-def _counted(again: Again) -> Compared:
+def _counted(again: ReproductionInputs) -> Compared:
     """Every trial of a run is in the ledger already."""
     if not again.uncounted:
         return Compared("ledger", 0)

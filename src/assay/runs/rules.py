@@ -15,10 +15,10 @@ from assay.kernel.spec import SizingChoice, TargetChoice, TrainSpec
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies import Strategy, regimes
 from assay.learn.strategies.declare import ALLOW_SHORT
-from assay.runs.strategies import chosen
+from assay.runs.strategies import load_strategy
 from assay.runs.trainers import may_short
 from assay.validate.search.bayesian import Bayesian
-from assay.validate.search.dimensions import Listed, Real, Whole
+from assay.validate.search.dimensions import Categorical, FloatRange, IntRange
 from assay.validate.search.draws import Random
 from assay.validate.search.grid import Grid
 from assay.validate.search.method import Method
@@ -62,7 +62,7 @@ class RuleParams:
     max_points: int | None = None
 
     def __post_init__(self) -> None:
-        regimes.checked(self.regime)
+        regimes.check_regime(self.regime)
         for name, known, code in (
             ("method", METHODS, "CONFIG_METHOD"),
             ("sampler", SAMPLERS, "CONFIG_METHOD"),
@@ -106,7 +106,7 @@ class RuleSearch:
                 field="strategy",
             )
         self.params = parse(RuleParams, spec.params, path="params")
-        self.rule: Strategy = chosen(self.params.strategy, file)
+        self.rule: Strategy = load_strategy(self.params.strategy, file)
         if self.rule.origin != self.params.origin:
             raise ConfigError(
                 f"the spec names the strategy file with hash {shown(self.params.origin)}, "
@@ -204,10 +204,10 @@ def as_tables(space: Space) -> dict[str, dict[str, Any]]:
     return {name: _table(each) for name, each in space.dimensions.items()}
 
 
-def _table(each: Listed | Whole | Real) -> dict[str, Any]:
-    if isinstance(each, Listed):
+def _table(each: Categorical | IntRange | FloatRange) -> dict[str, Any]:
+    if isinstance(each, Categorical):
         return {"type": "choice", "values": list(each.values)}
-    kind = "int" if isinstance(each, Whole) else "float"
+    kind = "int" if isinstance(each, IntRange) else "float"
     found: dict[str, Any] = {"type": kind, "low": each.low, "high": each.high}
     if each.log:
         found["log"] = True

@@ -6,23 +6,23 @@ from typing import Any
 
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import to_jsonable
 from assay.runs.family import Family, family
 from assay.runs.history import History
-from assay.runs.judged import Judged, evidence_of
+from assay.runs.judged import OutOfSampleResult, evidence_of
 from assay.runs.listing import iso as iso_of
 from assay.runs.looks import Asked, Looks, count_looks, until
 from assay.validate.audit.report import AuditReport
-from assay.validate.beside import deflated_by_spread, spans, superior
-from assay.validate.evidence import Evidence
-from assay.validate.search.compared import Fared
+from assay.validate.beside import deflated_by_spread, span_sums, superiority_p_values
+from assay.validate.evidence import GateInput
+from assay.validate.search.compared import SearchOverfit
 from assay.validate.statistics import moments
-from assay.validate.told import told
-from assay.validate.verdict import Verdict, judge
+from assay.validate.told import gate_input_document
+from assay.validate.verdict import Verdict, evaluate_gate
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class GateDecision:
     """A verdict, what it was given, and what is stored with it.
 
     document: ``thresholds``; ``evidence``, see `assay.validate.told`; ``information``: ``trials_variance`` with the
@@ -31,12 +31,12 @@ class Ruling:
     """
 
     verdict: Verdict
-    evidence: Evidence
+    evidence: GateInput
     document: dict[str, Any]
 
 
 def ruled(
-    found: Judged,
+    found: OutOfSampleResult,
     past: History,
     spec: TrainSpec,
     context: Context,
@@ -44,10 +44,10 @@ def ruled(
     number: int,
     audit: AuditReport | None,
     n_searched: int = 1,
-    fared: Fared | None = None,
+    fared: SearchOverfit | None = None,
     plateau: float = nan,
     compared: bool = True,
-) -> Ruling:
+) -> GateDecision:
     """Judge a record with the looks that the ledger counts at its bars, see `assay.runs.looks`.
 
     number: of the record's own row.   n_searched: configurations that it was chosen among.   fared: how some of them
@@ -67,13 +67,15 @@ def ruled(
         "pbo": nan if fared is None else fared.overfitting.pbo,
         "plateau": plateau,
         "spa": {
-            "record": superior(spans(tried.returns), spans(found.held), seed=spec.seed) if compared else None,
-            "search": None if fared is None else superior(fared.spans, fared.held, seed=spec.seed),
+            "record": superiority_p_values(span_sums(tried.returns), span_sums(found.held), seed=spec.seed)
+            if compared
+            else None,
+            "search": None if fared is None else superiority_p_values(fared.spans, fared.held, seed=spec.seed),
         },
     }
-    document = {"thresholds": asdict(context.limits), "evidence": told(evidence), "information": beside}
+    document = {"thresholds": asdict(context.limits), "evidence": gate_input_document(evidence), "information": beside}
     document |= {"holdout": locked, "looks": looks.document, "head": looks.head.document}
-    return Ruling(with_looks(judge(evidence, context.limits), looks), evidence, jsonable(document))
+    return GateDecision(with_looks(evaluate_gate(evidence, context.limits), looks), evidence, to_jsonable(document))
 
 
 def with_looks(verdict: Verdict, looks: Looks) -> Verdict:
@@ -87,7 +89,7 @@ def with_looks(verdict: Verdict, looks: Looks) -> Verdict:
     return replace(verdict, reasons=reasons)
 
 
-def _spreads(evidence: Evidence, tried: Family) -> dict[str, Any]:
+def _spreads(evidence: GateInput, tried: Family) -> dict[str, Any]:
     by_spread = deflated_by_spread(moments(evidence.returns), evidence.effective_trials, tried.spread)
     return {"trials_variance": tried.spread, "trials_with_sharpe": tried.known, **by_spread}
 

@@ -11,7 +11,7 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.parse import parse
-from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.kernel.unread import unread_hint
 from assay.runs.texts import typed
 from assay.runs.trainers import LEARNERS, demand_learner
@@ -154,7 +154,7 @@ def _demand_no_strategy(learner: str, flags: Mapping[str, Any]) -> None:
 
 
 def _dotted() -> list[str]:
-    return [f"{part}.{f.name}" for part, kind in (("costs", Costs), ("folds", FoldPlan)) for f in fields(kind)]
+    return [f"{part}.{f.name}" for part, kind in (("costs", Costs), ("folds", SplitSpec)) for f in fields(kind)]
 
 
 def _put(document: dict[str, Any], name: str, value: Any) -> None:

@@ -17,7 +17,7 @@ from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import Timeframe
 from assay.learn.strategies import Strategy, honesty, strategies, strategy_named
 from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
-from assay.runs.ownfiles import demand_passed, own_strategy, probe_rule
+from assay.runs.ownfiles import check_probe, own_strategy, probe_rule
 from assay.runs.texts import typed
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
@@ -25,7 +25,7 @@ PROBED = 1_000
 ASKED_ABOUT = 200  # bars after the lookback that a check needs to mean anything
 
 
-def chosen(name: str, file: Path | None = None) -> Strategy:
+def load_strategy(name: str, file: Path | None = None) -> Strategy:
     """The strategy of this name; with `file` the one that it declares, whose name `name` must be unless it is empty.
 
     Raises ConfigError ``CONFIG_STRATEGY`` with the nearest name, ``CONFIG_STRATEGY_FILE``.
@@ -87,7 +87,7 @@ def with_origin(spec: TrainSpec, file: Path | None) -> TrainSpec:
 
 
 @contextmanager
-def blamed(file: Path | None, code: str = "TRAIN_STRATEGY") -> Iterator[None]:
+def name_user_line(file: Path | None, code: str = "TRAIN_STRATEGY") -> Iterator[None]:
     """What goes wrong inside a user's file names the file and its line, ``my.py:7``; never a traceback of ours.
 
     code: of what the file itself raises.
@@ -116,7 +116,7 @@ def _at(file: Path, line: object, error: TrainError) -> TrainError:
     return TrainError(place + message.removeprefix(place), code=error.code, hint=error.hint, **facts)
 
 
-def signals(rule: Strategy, bars: Bars) -> int:
+def count_signals(rule: Strategy, bars: Bars) -> int:
     """How often it speaks at its defaults: orders, or of a state rule changes of the weight."""
     target = rule.decisions(bars, rule.defaults).target
     said = target[np.isfinite(target)]
@@ -136,10 +136,10 @@ def demand_honest(rule: Strategy, bars: Bars, values: Mapping[str, Any], *, clos
     first = bars[: rule.lookback(values, bars.instrument.timeframe) + PROBED]
     honesty.demand_honest(rule, first, values)
     if closed:
-        demand_passed(probe_rule(rule, bars, values))
+        check_probe(probe_rule(rule, bars, values))
 
 
-def demand_enough(rule: Strategy, bars: Bars) -> None:
+def check_enough_bars(rule: Strategy, bars: Bars) -> None:
     """Raise DataError ``DATA_TOO_FEW`` where a check on these bars could ask about fewer than 200 of them."""
     lookback = rule.lookback(rule.defaults, bars.instrument.timeframe)
     need = lookback + ASKED_ABOUT
@@ -153,12 +153,12 @@ def demand_enough(rule: Strategy, bars: Bars) -> None:
         )
 
 
-def listed() -> list[dict[str, Any]]:
+def list_strategies() -> list[dict[str, Any]]:
     """Name, summary and needs of every strategy that Assay has."""
     return [_facts(rule) for rule in strategies().values()]
 
 
-def described(rule: Strategy, timeframe: str) -> dict[str, Any]:
+def describe_strategy(rule: Strategy, timeframe: str) -> dict[str, Any]:
     """All that a strategy declares; `lookback` in bars of this length at the defaults, None where it reads none such.
 
     parameters: name, kind (structural, threshold or exit), default, unit, search (``low high step log``, a list of

@@ -10,17 +10,17 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.market.volume_unit import volume_unit
 from assay.runs.history import History
-from assay.simulate.engine import run
+from assay.simulate.engine import simulate
 from assay.simulate.metrics import CAPITAL
-from assay.simulate.record import Record
-from assay.simulate.stitch import in_sequence, side_by_side
+from assay.simulate.record import BacktestResult
+from assay.simulate.stitch import combine_in_sequence, combine_instruments
 from assay.validate.cost_stress import BreakEven, CostSides, at_side, break_even, cost_sides
-from assay.validate.data_problems import data_problems
-from assay.validate.fills import Fills, bar_fills, fills_of
-from assay.validate.independent_trades import independent_trades
+from assay.validate.data_problems import find_data_problems
+from assay.validate.fills import Fills, bar_fills, summarize_fills
+from assay.validate.independent_trades import count_independent_trades
 from assay.validate.statistics.spread import half_spread
 from assay.validate.thresholds import Thresholds
-from assay.validate.walk import Outcome, Tested
+from assay.validate.walk import FoldResult, SymbolResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,9 +44,9 @@ class Trading:
 class Walked:
     """A walk's record, by symbol and as a whole, with the folds that were kept and the history they stand on."""
 
-    records: Mapping[str, Record]
-    whole: Record
-    outcomes: Sequence[Outcome]
+    records: Mapping[str, BacktestResult]
+    whole: BacktestResult
+    outcomes: Sequence[FoldResult]
     past: History
 
 
@@ -74,14 +74,16 @@ def traded(walked: Walked, costs: Costs, limits: Thresholds) -> Trading:
         sides=tuple(sides.values()),
         break_even=break_even(costs, mean_at),
         fills=_fills(walked, judged),
-        independent_trades=independent_trades(
+        independent_trades=count_independent_trades(
             {symbol: record.trades for symbol, record in walked.records.items()},
             {symbol: (bars.timestamp, bars.close) for symbol, bars in judged.items()},
         ),
         data_problems=tuple(
             problem
             for symbol, record in walked.records.items()
-            for problem in data_problems(walked.past.bars[symbol], int(record.timestamp[0]), int(record.timestamp[-1]))
+            for problem in find_data_problems(
+                walked.past.bars[symbol], int(record.timestamp[0]), int(record.timestamp[-1])
+            )
         ),
     )
 
@@ -93,10 +95,10 @@ def mean_present(columns: FloatArray) -> FloatArray:
     return np.asarray(np.where(present, wide, 0.0).sum(axis=1) / np.maximum(present.sum(axis=1), 1))
 
 
-def stitched(symbol: str, outcomes: Sequence[Outcome]) -> Record:
+def stitched(symbol: str, outcomes: Sequence[FoldResult]) -> BacktestResult:
     """One instrument's test folds, one after the other."""
     parts = [o.tested[symbol] for o in outcomes if symbol in o.tested]
-    return in_sequence([p.record for p in parts], offsets=[p.rows[0] - p.start for p in parts])
+    return combine_in_sequence([p.record for p in parts], offsets=[p.rows[0] - p.start for p in parts])
 
 
 def _judged(symbol: str, walked: Walked) -> Bars:
@@ -117,12 +119,12 @@ def _judged(symbol: str, walked: Walked) -> Bars:
 def _returns(walked: Walked, costs: Mapping[str, Costs]) -> FloatArray:
     """The same decisions on the same bars at other costs, by symbol."""
 
-    def again(symbol: str, tested: Tested) -> Tested:
+    def again(symbol: str, tested: SymbolResult) -> SymbolResult:
         bars = walked.past.panel[symbol].bars[slice(*tested.rows)]
-        return replace(tested, record=run(bars, tested.decisions, costs[symbol]), start=0)
+        return replace(tested, record=simulate(bars, tested.decisions, costs[symbol]), start=0)
 
     outcomes = [replace(o, tested={s: again(s, t) for s, t in o.tested.items()}) for o in walked.outcomes]
-    return side_by_side([stitched(symbol, outcomes) for symbol in walked.records]).returns
+    return combine_instruments([stitched(symbol, outcomes) for symbol in walked.records]).returns
 
 
 def _fills(walked: Walked, judged: Mapping[str, Bars]) -> Fills:
@@ -132,4 +134,4 @@ def _fills(walked: Walked, judged: Mapping[str, Bars]) -> Fills:
         bar_fills(wide[np.searchsorted(whole.timestamp, bars.timestamp), k], bars, volume_unit(bars))
         for k, bars in enumerate(judged.values())
     ]
-    return fills_of(parts, capital=CAPITAL)
+    return summarize_fills(parts, capital=CAPITAL)

@@ -15,16 +15,16 @@ from assay.runs import keep
 from assay.runs.audit import audited
 from assay.runs.context import Context, Recording
 from assay.runs.documents import TrainResult, document, of_run, trial
-from assay.runs.evidence import RunEvidence, tables
-from assay.runs.history import history
+from assay.runs.evidence import RunArtifacts, tables
+from assay.runs.history import load_history
 from assay.runs.judged import judged
 from assay.runs.members import member_reasons
 from assay.runs.own_features import with_features
 from assay.runs.ruling import ruled
 from assay.runs.trainers import trainer_of
-from assay.validate.audit.replay import Walked
-from assay.validate.split.asked import plan
-from assay.validate.walk import Outcome, walk
+from assay.validate.audit.replay import JudgedWalk
+from assay.validate.split.asked import split_plan
+from assay.validate.walk import FoldResult, walk_forward
 
 
 def train(spec: TrainSpec, context: Context, *, features_file: Path | None = None, force: bool = False) -> TrainResult:
@@ -42,28 +42,30 @@ def train(spec: TrainSpec, context: Context, *, features_file: Path | None = Non
     digest = keep.data_digest(bars, spec, own)
     if not force and (known := keep.existing(spec, digest, context)) is not None:
         return TrainResult(known, existing=True)
-    past = history(spec, bars, own)
-    folds = plan(spec.folds, past.panel, horizon=past.horizon)
+    past = load_history(spec, bars, own)
+    folds = split_plan(spec.folds, past.panel, horizon=past.horizon)
     context.demand_whole(spec.market_key)
     with keep.running(spec, digest, bars, context, features=own) as run:
         report = Recording(context, run.id, "walking forward", 0.0, 0.85)
         outcomes = list(
-            walk(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report, workers=context.workers)
+            walk_forward(
+                trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report, workers=context.workers
+            )
         )
         found = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began))
         model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.9))
-        walked = Walked(past.panel, outcomes)
+        walked = JudgedWalk(past.panel, outcomes)
         asked = audited(trainer, spec, bars, context, models=(model,), walked=walked, own=own)
         word = ruled(found, past, spec, context, number=number, audit=asked.report)
         told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
         told["members"] = member_reasons(found, past, outcomes, spec.costs, context.limits)
         told |= of_run(run, filtered, asked, began=began, workers=context.workers)
-        evidence = RunEvidence(told, *tables(found, outcomes, past))
+        evidence = RunArtifacts(told, *tables(found, outcomes, past))
         return TrainResult(keep.finish(spec, context, run, model, evidence, past))
 
 
-def _final(trainer: Trainer, panel: Panel, outcomes: Sequence[Outcome], spec: TrainSpec, report: Recording) -> Model:
+def _final(trainer: Trainer, panel: Panel, outcomes: Sequence[FoldResult], spec: TrainSpec, report: Recording) -> Model:
     """The model to use from now on: fitted as the folds were, on the newest rows whose label is known."""
     labelled = np.flatnonzero(_has_label(panel))
     widest = max(len(o.fold.train) for o in outcomes)

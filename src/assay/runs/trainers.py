@@ -16,9 +16,9 @@ def trainer_of(spec: TrainSpec) -> Trainer:
     if spec.learner == "ensemble":
         from assay.learn.ensemble.params import ensemble_params
         from assay.learn.ensemble.trainer import EnsembleTrainer
-        from assay.learn.sizing import sizing
+        from assay.learn.sizing import sizing_rule
 
-        sizing(spec.sizing)
+        sizing_rule(spec.sizing)
         return EnsembleTrainer(ensemble_params(spec.params), spec.sizing, may_short(spec))
     raise _unknown(spec.learner)
 

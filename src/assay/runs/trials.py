@@ -14,11 +14,11 @@ from assay.runs.context import Context
 from assay.runs.listing import iso
 from assay.track.blobs.store import Blobs
 from assay.track.heads import BrokenChain
-from assay.track.tried import Tried
-from assay.track.upkeep.old_trials import old_trials
+from assay.track.tried import LedgerRow
+from assay.track.upkeep.old_trials import describe_old_trials
 
 
-def markets(context: Context, *, limit: int) -> list[dict[str, Any]]:
+def list_tried_markets(context: Context, *, limit: int) -> list[dict[str, Any]]:
     """Every market that was tried, the latest first: ``market_key trials rows runs missing old first last``.
 
     missing: looks whose rows are gone, as somebody accepted; they are counted, and not among `trials`.   old: rows of
@@ -42,7 +42,7 @@ def _missing(context: Context) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def tried(
+def list_trials(
     context: Context, *, market: Instrument | None = None, run: int | str | None = None, limit: int = 20
 ) -> dict[str, Any]:
     """What the ledger holds of a market, panels that it was part of included, or of a run.
@@ -73,7 +73,7 @@ def tried(
     found.sort(key=lambda each: each.row["id"])
     counted = _counted(found)
     return asked | counted | {
-        "old_text": old_trials(counted["old"]) if counted["old"] else None,
+        "old_text": describe_old_trials(counted["old"]) if counted["old"] else None,
         "missing": [_gone(each) for each in epochs],
         "chains": {key: _chain(key, context) for key in sorted({each.row["market_key"] for each in found})},
         "latest": [_line(each) for each in found[: -limit - 1 : -1]],
@@ -87,7 +87,7 @@ def _gone(epoch: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rows(context: Context, **which: Any) -> list[Tried]:
+def _rows(context: Context, **which: Any) -> list[LedgerRow]:
     return list(context.record.ledger.trials(blobs=Blobs(context.artifacts), **which))
 
 
@@ -110,7 +110,7 @@ def _alike(market: Instrument, keys: set[str], context: Context) -> dict[str, in
     return {key: context.record.ledger.count(key) for key in found}
 
 
-def _counted(found: Sequence[Tried]) -> dict[str, Any]:
+def _counted(found: Sequence[LedgerRow]) -> dict[str, Any]:
     learners: Counter[str] = Counter()
     states: Counter[str] = Counter()
     sharpes, unread = [np.empty(0)], 0
@@ -155,7 +155,7 @@ def _chain(market_key: str, context: Context) -> dict[str, Any]:
         return {"state": "broken", "rows": None, "first_broken": error.facts.get("seq"), "text": error.message}
 
 
-def _line(each: Tried) -> dict[str, Any]:
+def _line(each: LedgerRow) -> dict[str, Any]:
     row = each.row
     return {
         "market_key": row["market_key"],

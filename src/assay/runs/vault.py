@@ -22,25 +22,25 @@ from assay.runs.audit import report_of
 from assay.runs.beside import AUDIT, keep_beside, kept
 from assay.runs.context import Context, Recording
 from assay.runs.documents import trial
-from assay.runs.evidence import jsonable, verdict_summary
-from assay.runs.history import History, bare, history
+from assay.runs.evidence import to_jsonable, verdict_summary
+from assay.runs.history import History, bare, load_history
 from assay.runs.ingest import instant_of
-from assay.runs.judged import Judged, evidence_of, judged
+from assay.runs.judged import OutOfSampleResult, evidence_of, judged
 from assay.runs.own_features import stored_features
-from assay.track.loading.live import load
+from assay.track.loading.live import load_model
 from assay.track.registry.gate import not_audited
 from assay.track.rows import Row
-from assay.track.vault import HOLDOUT, Lock
-from assay.validate.evidence import Evidence
-from assay.validate.told import told
-from assay.validate.verdict import judge
-from assay.validate.walk import Outcome, judge_model
+from assay.track.vault import HOLDOUT, HoldoutLock
+from assay.validate.evidence import GateInput
+from assay.validate.told import gate_input_document
+from assay.validate.verdict import evaluate_gate
+from assay.validate.walk import FoldResult, judge_model
 
 _LAST = re.compile(r"([1-9]\d{0,4})d")
 _LEAST = 2  # judged bars, for there to be a Sharpe ratio
 
 
-def lock(
+def lock_holdout(
     context: Context, exchange: str, symbol: str, *, by: str, last: str | None = None, since: str | None = None
 ) -> dict[str, Any]:  # fmt: skip
     """Lock a market from a date on, or its newest so many days (``90d``), bars to come included.
@@ -74,13 +74,13 @@ def lock(
     return _told(context.record.vault.lock(exchange, symbol, begins, by=by), context)
 
 
-def unlock(context: Context, exchange: str, symbol: str, *, by: str, why: str) -> dict[str, Any]:
+def unlock_holdout(context: Context, exchange: str, symbol: str, *, by: str, why: str) -> dict[str, Any]:
     """Open it to all work again. Raises as `Vault.unlock`."""
     found = context.record.vault.unlock(exchange, symbol, by=by, why=why)
     return _told(found, context) | {"unlocked_by": by.strip(), "why": why.strip()}
 
 
-def locked(context: Context) -> dict[str, Any]:
+def list_locks(context: Context) -> dict[str, Any]:
     """``locks``: markets that are locked.   events: all that was locked, read and unlocked, with who and why."""
     vault = context.record.vault
     events = [
@@ -91,16 +91,17 @@ def locked(context: Context) -> dict[str, Any]:
     return {"locks": [_told(each, context) for each in vault.locks()], "events": told_events}
 
 
-def read(run: int | str, context: Context, *, by: str) -> dict[str, Any]:
+def read_holdout(run: int | str, context: Context, *, by: str) -> dict[str, Any]:
     """Let the model that a run left decide on the locked stretch of its markets, once, and judge what it earns.
 
     Before anybody sees the score it is a row of the trial ledger, an event, and a file of the run. The verdict counts
     as trials what was scored on the stretch, every reading of it, this one included, and every time that it was
     unlocked (`Vault.looks`; of a panel's markets the one with the most); the word of the run and of its model stays.
 
-    Raises ArtifactError ``ARTIFACT_GONE`` for a run without a model, and as `load`; LeakError ``LEAK_NOT_AUDITED`` and
-    ``LEAK_AUDIT``; StoreError ``STORE_NOT_FOUND`` for a market that is not locked, ``STORE_CONFLICT`` for a run that
-    has seen the stretch, or has read it; DataError ``DATA_TOO_FEW`` for a stretch without two bars.
+    Raises ArtifactError ``ARTIFACT_GONE`` for a run without a model, and as `load_model`; LeakError
+    ``LEAK_NOT_AUDITED`` and ``LEAK_AUDIT``; StoreError ``STORE_NOT_FOUND`` for a market that is not locked,
+    ``STORE_CONFLICT`` for a run that has seen the stretch, or has read it; DataError ``DATA_TOO_FEW`` for a stretch
+    without two bars.
     """
     row = context.record.experiments.get(run)
     document, model_row = _left(row, context)
@@ -129,34 +130,40 @@ def read(run: int | str, context: Context, *, by: str) -> dict[str, Any]:
 
 
 def _earned(
-    row: Mapping[str, Any], model_row: Mapping[str, Any], spec: TrainSpec, locks: Sequence[Lock], context: Context
-) -> tuple[Judged, History, Trial]:
+    row: Mapping[str, Any],
+    model_row: Mapping[str, Any],
+    spec: TrainSpec,
+    locks: Sequence[HoldoutLock],
+    context: Context,
+) -> tuple[OutOfSampleResult, History, Trial]:
     """The run's published model on the locked bars; history before them is its warm-up."""
     began = time.monotonic()
     with (
         inputs.source_of(row["id"], row["spec"], context) as file,
         stored_features(row["id"], row["spec"], context) as own,
     ):
-        model = load(model_row, context.places, strategy=file)
+        model = load_model(model_row, context.places, strategy=file)
         bars, _ = keep.candles(replace(spec, bars=None), context.unsealed())
-        past = bare(bars) if spec.learner == "rules" else history(spec, bars, own)
+        past = bare(bars) if spec.learner == "rules" else load_history(spec, bars, own)
         fold = _fold(past, max(each.since for each in locks), bars)
         tested = judge_model(model, past.panel, fold.test, spec.costs)
-    outcome = Outcome(0, fold, model, tested, time.monotonic() - began)
+    outcome = FoldResult(0, fold, model, tested, time.monotonic() - began)
     found = judged([outcome], past, spec.costs, seed=spec.seed, limits=context.limits)
     digest, seconds = keep.data_digest(bars, spec, own), time.monotonic() - began
     return found, past, _trial(spec, found, digest, row, locks, seconds)
 
 
-def _said(found: Judged, evidence: Evidence, locks: Sequence[Lock], context: Context) -> dict[str, Any]:
+def _said(
+    found: OutOfSampleResult, evidence: GateInput, locks: Sequence[HoldoutLock], context: Context
+) -> dict[str, Any]:
     return {
         "time": iso(now_ms()),
         "from": iso(int(found.whole.timestamp[0])),
         "to": iso(int(found.whole.timestamp[-1])),
-        **verdict_summary(judge(evidence, context.limits)),
+        **verdict_summary(evaluate_gate(evidence, context.limits)),
         "thresholds": asdict(context.limits),
-        "evidence": jsonable(told(evidence)),
-        "metrics": jsonable(dict(found.metrics)),
+        "evidence": to_jsonable(gate_input_document(evidence)),
+        "metrics": to_jsonable(dict(found.metrics)),
         "locks": [_told(each, context) for each in locks],
     }
 
@@ -168,7 +175,7 @@ def _days(text: str) -> int:
     return int(found[1])
 
 
-def _told(each: Lock, context: Context) -> dict[str, Any]:
+def _told(each: HoldoutLock, context: Context) -> dict[str, Any]:
     reads = context.record.vault.readings(each.exchange, each.symbol)
     return each.document | {"readings": len(reads)}
 
@@ -185,7 +192,7 @@ def _left(row: Mapping[str, Any], context: Context) -> tuple[Mapping[str, Any], 
     return document, models[0]
 
 
-def _locks(spec: TrainSpec, context: Context) -> list[Lock]:
+def _locks(spec: TrainSpec, context: Context) -> list[HoldoutLock]:
     found = {each: context.record.vault.of(each.exchange, each.symbol) for each in spec.instruments}
     open_ = [f"{each.exchange} {each.symbol}" for each, known in found.items() if known is None]
     if open_:
@@ -208,7 +215,7 @@ def _audit(run: int, document: Mapping[str, Any], model: Mapping[str, Any], cont
     return report_of(said[-1])
 
 
-def _demand_unseen(run: int, spec: TrainSpec, locks: Sequence[Lock], context: Context) -> None:
+def _demand_unseen(run: int, spec: TrainSpec, locks: Sequence[HoldoutLock], context: Context) -> None:
     bars = inputs.bars_of(run, context)
     for instrument, each in zip(spec.instruments, locks, strict=True):
         ends = int(bars[instrument.symbol].known_at[-1])
@@ -244,14 +251,15 @@ def _fold(past: History, since: int, bars: Sequence[Bars]) -> Fold:
 
 
 def _trial(
-    spec: TrainSpec, found: Judged, digest: str, row: Mapping[str, Any], locks: Sequence[Lock], seconds: float
+    spec: TrainSpec, found: OutOfSampleResult, digest: str, row: Mapping[str, Any],
+    locks: Sequence[HoldoutLock], seconds: float
 ) -> Trial:  # fmt: skip
     made = trial(spec, found, digest, seconds, strategy=str(spec.params.get("strategy", "")))
     context = {"run": row["run_id"], "locks": [each.id for each in locks], "from": [iso(each.since) for each in locks]}
     return replace(made, params={**made.params, HOLDOUT: context}, objective=HOLDOUT, tuning_method="manual")
 
 
-def _readings(each: Lock, context: Context) -> list[Row]:
+def _readings(each: HoldoutLock, context: Context) -> list[Row]:
     """Those under this very lock; those of before it are among the trials before."""
     reads = context.record.vault.readings(each.exchange, each.symbol)
     return [row for row in reads if each.id in row["params"][HOLDOUT]["locks"]]

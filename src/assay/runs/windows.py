@@ -17,15 +17,15 @@ from assay.kernel.decisions import Decisions
 from assay.kernel.errors import TrainError
 from assay.kernel.panel import Panel
 from assay.kernel.seeds import generator
-from assay.learn.strategies.exits import flat
-from assay.runs.evidence import SHOWN_BEST, SHOWN_TRIALS, jsonable
-from assay.simulate.metrics import metrics
+from assay.learn.strategies.exits import flat_decisions
+from assay.runs.evidence import SHOWN_BEST, SHOWN_TRIALS, to_jsonable
+from assay.simulate.metrics import performance_metrics
 from assay.validate.robustness import plateau_score
-from assay.validate.search.compared import Fared, fared
+from assay.validate.search.compared import SearchOverfit, search_overfit
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
-from assay.validate.walk import Outcome, judge_model
+from assay.validate.walk import FoldResult, judge_model
 
 _CURVE, _LOOKED_AT, _LEAST_A_PARAMETER = 200, 50_000, 10
 _MEASURED = ("sharpe", "sharpe_annual", "net_profit", "max_drawdown", "win_rate")
@@ -40,7 +40,7 @@ class Idle:
 
     def decide(self, panel: Panel) -> dict[str, Decisions]:
         """Flat everywhere."""
-        return {symbol: flat(len(window)) for symbol, window in panel}
+        return {symbol: flat_decisions(len(window)) for symbol, window in panel}
 
     def save(self, folder: Path) -> None:
         """There is nothing to keep: TrainError ``TRAIN_NO_VALID_TRIAL``."""
@@ -105,14 +105,14 @@ class Windows:
     trials: pl.DataFrame
     newest: SearchResult
     model: Model
-    fared: Fared | None
+    fared: SearchOverfit | None
 
 
 def windows(
-    trainer: Searching, outcomes: Sequence[Outcome], panel: Panel, tested: Sequence[Mapping[str, Any]], costs: Costs,
+    trainer: Searching, outcomes: Sequence[FoldResult], panel: Panel, tested: Sequence[Mapping[str, Any]], costs: Costs,
     *, seed: int,
 ) -> Windows:  # fmt: skip
-    """What a walk of searches found. tested: a dict a window, with the ``metrics`` of its test part."""
+    """What a walk of searches found. tested: a dict a window, with the ``performance_metrics`` of its test part."""
     documents, tables = [], []
     newest: tuple[SearchResult, Model] | None = None
     searched: IntArray | None = None
@@ -137,7 +137,7 @@ def windows(
             continue
         newest = held, outcome.model
         document |= {"parameters": held.best_parameters, "score": held.best_score}
-        document["train"] = jsonable(_metrics(outcome.model, panel, fold.train, costs, seed))
+        document["train"] = to_jsonable(_metrics(outcome.model, panel, fold.train, costs, seed))
         if result is not None:
             document |= _told(result, trainer.search.space)
             tables.append(_table(result, outcome.number))
@@ -145,14 +145,14 @@ def windows(
         documents.append(document)
     if newest is None or searched is None:
         raise trainer.refused[min(trainer.refused)]
-    others = fared(trainer.search, newest[0], panel.learning(searched), seed=seed)
+    others = search_overfit(trainer.search, newest[0], panel.learning(searched), seed=seed)
     return Windows(documents, pl.concat(tables, how="diagonal_relaxed"), *newest, others)
 
 
 def _metrics(model: Model, panel: Panel, rows: IntArray, costs: Costs, seed: int) -> dict[str, float]:
     (tested,) = judge_model(model, panel, rows, costs).values()
     per_year = panel.one.bars[: rows[-1] + 1].bars_per_year  # as the search knew it
-    return metrics(tested.record, bars_per_year=per_year, seed=seed)
+    return performance_metrics(tested.record, bars_per_year=per_year, seed=seed)
 
 
 def _told(result: SearchResult, space: Space) -> dict[str, Any]:
@@ -162,8 +162,8 @@ def _told(result: SearchResult, space: Space) -> dict[str, Any]:
         "trials": result.total_evaluations,
         "valid_trials": result.valid_evaluations,
         "note": result.note,
-        "plateau": jsonable(_plateau(result, space)),
-        "curve": jsonable(curve[at].tolist()),
+        "plateau": to_jsonable(_plateau(result, space)),
+        "curve": to_jsonable(curve[at].tolist()),
     }
 
 

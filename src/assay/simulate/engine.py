@@ -10,12 +10,12 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import DataError
 from assay.simulate.inputs import (
+    as_contiguous,
     bar_ms,
     buy_and_hold,
     check,
     check_names,
     decided,
-    fixed,
     funding_columns,
     funding_paid,
     joined,
@@ -35,12 +35,12 @@ from assay.simulate.layout import (
     new_positions,
 )
 from assay.simulate.loop import Columns, alone, together
-from assay.simulate.record import Record, Trades
+from assay.simulate.record import BacktestResult, Trades
 
 _NONE: FloatArray = np.empty(0)
 
 
-def run(bars: Bars, decisions: Decisions, costs: Costs, *, start: int = 0, equity: float = 1.0) -> Record:
+def simulate(bars: Bars, decisions: Decisions, costs: Costs, *, start: int = 0, equity: float = 1.0) -> BacktestResult:
     """One instrument alone, on an account that is flat at row `start` and closed at the last close.
 
     Decided at close t, filled at open t + 1. Rows before `start` are history: no decision of theirs counts. Rows
@@ -50,7 +50,7 @@ def run(bars: Bars, decisions: Decisions, costs: Costs, *, start: int = 0, equit
     A weight equals the last one acted on, an order's target included, unless the position was closed in between; a
     weight on an open position leaves its levels and its hold as they are. Impact is that of the quantity sized without
     it. Equity that is <= 0 at a close is ruin: what is open is closed there, equity stays 0 and the rest is
-    `Record.shortfall`.
+    `BacktestRun.shortfall`.
     Funding of ``bars.joined["funding_rate"]`` is charged at the close of the first bar that ends at or after the
     payment, on what is held at that close; borrow likewise, by the length of the bar.
 
@@ -66,10 +66,15 @@ def run(bars: Bars, decisions: Decisions, costs: Costs, *, start: int = 0, equit
         position[0],
         cost_vector(costs, bars.instrument.bar.ms),
         start,
-        (fixed(bars.open), fixed(bars.high), fixed(bars.low), fixed(bars.close)),
-        fixed(_NONE if bars.volume is None else bars.volume),
-        fixed(funding_paid(bars, start) if costs.funding else _NONE),
-        (fixed(decisions.target), fixed(decisions.stop), fixed(decisions.take), fixed(decisions.hold, np.int32)),
+        (as_contiguous(bars.open), as_contiguous(bars.high), as_contiguous(bars.low), as_contiguous(bars.close)),
+        as_contiguous(_NONE if bars.volume is None else bars.volume),
+        as_contiguous(funding_paid(bars, start) if costs.funding else _NONE),
+        (
+            as_contiguous(decisions.target),
+            as_contiguous(decisions.stop),
+            as_contiguous(decisions.take),
+            as_contiguous(decisions.hold, np.int32),
+        ),
         out,
     )
     trades = Trades.of_ledger(ledger, (bars.instrument.symbol,), (bars.timestamp,))
@@ -85,7 +90,7 @@ def run_panel(
     *,
     since: int | None = None,
     equity: float = 1.0,
-) -> Record:
+) -> BacktestResult:
     """Instruments with one timeframe on one account; each target is a share of the whole account's equity.
 
     Bars that open at the same instant are walked together: the account is valued once at these opens, and every order
@@ -96,7 +101,7 @@ def run_panel(
     The record's rows are the union of the judged bars' opens; `position` is ``(n, instruments)`` in the order of
     `bars`. Targets that sum to more than 1 borrow cash at no cost: keeping the sum in bounds is the model's duty.
 
-    Raises what `run` raises, and ConfigError ``CONFIG_TIMEFRAME`` for mixed timeframes, ``CONFIG_PARAMETER`` for
+    Raises what `simulate` raises, and ConfigError ``CONFIG_TIMEFRAME`` for mixed timeframes, ``CONFIG_PARAMETER`` for
     symbols without decisions or the other way round. Cost: O(rows of all instruments).
     """
     check_names(bars, decisions)
@@ -143,9 +148,9 @@ def record_of(
     initial: float,
     buy_and_hold: float,
     bar_ms: int,
-) -> Record:
+) -> BacktestResult:
     """A record from the arrays that a loop filled and the account that it left."""
-    return Record(
+    return BacktestResult(
         timestamp=timestamp,
         equity=out[0],
         returns=out[1],

@@ -83,7 +83,7 @@ def check_bars(bars: Bars, start: int, equity: float) -> None:
         )
 
 
-def fixed(values: NDArray[Any], kind: type[np.generic] = np.float64) -> NDArray[Any]:
+def as_contiguous(values: NDArray[Any], kind: type[np.generic] = np.float64) -> NDArray[Any]:
     """A read-only, contiguous view (a copy only where the values are neither), so that the loop is compiled once.
 
     Arrays from a data frame are often read-only and columns of a matrix strided: each is a type of its own to Numba.

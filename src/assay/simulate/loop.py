@@ -70,7 +70,7 @@ def alone(
 ) -> FloatArray:
     """Rows ``start..n-1`` of one instrument into `out`; gives the ledger back.
 
-    out: equity, returns, position, exposed, exposure, traded; see `assay.simulate.record.Record`.
+    out: equity, returns, position, exposed, exposure, traded; see `assay.simulate.record.BacktestResult`.
 
     volume and funding may be empty: unknown, and none. Row `start` trades nothing.
     """

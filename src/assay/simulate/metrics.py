@@ -6,9 +6,9 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.simulate import performance, tally
-from assay.simulate.inputs import fixed
+from assay.simulate.inputs import as_contiguous
 from assay.simulate.montecarlo import final_return_quantile
-from assay.simulate.record import Record
+from assay.simulate.record import BacktestResult
 
 DAY_MS = 86_400_000
 CAPITAL = 10_000.0
@@ -35,7 +35,9 @@ EXPORT_NAMES: Mapping[str, tuple[str, float]] = {
 }
 
 
-def metrics(record: Record, *, bars_per_year: float, capital: float = CAPITAL, seed: int = 0) -> dict[str, float]:
+def performance_metrics(
+    record: BacktestResult, *, bars_per_year: float, capital: float = CAPITAL, seed: int = 0
+) -> dict[str, float]:
     """Every number of a record that needs no other trial: fractions; undefined is NaN.
 
     bars_per_year: of the market (``Bars.bars_per_year``), for what is called annual. capital: quote currency behind
@@ -44,10 +46,10 @@ def metrics(record: Record, *, bars_per_year: float, capital: float = CAPITAL, s
     Cost: O(n), and up to a second of resampling on long records.
     """
     return (
-        of_returns(record.returns, bars_per_year=bars_per_year)
-        | of_account(record, bars_per_year=bars_per_year)
+        return_metrics(record.returns, bars_per_year=bars_per_year)
+        | account_metrics(record, bars_per_year=bars_per_year)
         | of_risk(record, capital=capital, seed=seed)
-        | of_trades(record)
+        | trade_metrics(record)
     )
 
 
@@ -56,18 +58,18 @@ def export(values: Mapping[str, float]) -> dict[str, float]:
     return {name: values[ours] * factor for name, (ours, factor) in EXPORT_NAMES.items()}
 
 
-def of_returns(returns: FloatArray, *, bars_per_year: float) -> dict[str, float]:
+def return_metrics(returns: FloatArray, *, bars_per_year: float) -> dict[str, float]:
     """What per-bar returns ``(n,)`` alone can say."""
     r = np.ascontiguousarray(returns, np.float64)
     flat = np.array([len(r) > 0 and r.min() == r.max()])
-    sums = tally.bar_measures(tally.of_bars(fixed(r))[None], len(r), bars_per_year, flat)
+    sums = tally.bar_measures(tally.of_bars(as_contiguous(r))[None], len(r), bars_per_year, flat)
     return {name: float(value[0]) for name, value in sums.items()} | {
         "ulcer_index": performance.ulcer_index(r),
         "omega": performance.omega_ratio(r),
     }
 
 
-def of_account(record: Record, *, bars_per_year: float) -> dict[str, float]:
+def account_metrics(record: BacktestResult, *, bars_per_year: float) -> dict[str, float]:
     """Costs, exposure and what needs the clock."""
     recent = record.timestamp > record.timestamp[-1] - 30 * DAY_MS
     return {
@@ -85,7 +87,7 @@ def of_account(record: Record, *, bars_per_year: float) -> dict[str, float]:
     }
 
 
-def of_risk(record: Record, *, capital: float, seed: int) -> dict[str, float]:
+def of_risk(record: BacktestResult, *, capital: float, seed: int) -> dict[str, float]:
     """Losses in quote currency on `capital`: 95 % value at risk of a UTC day, the mean beyond it, and of the whole run.
 
     The last is minus the 5 % quantile of the final return over 1,000 stationary-bootstrap resamples.
@@ -99,15 +101,15 @@ def of_risk(record: Record, *, capital: float, seed: int) -> dict[str, float]:
     }
 
 
-def of_trades(record: Record) -> dict[str, float]:
+def trade_metrics(record: BacktestResult) -> dict[str, float]:
     """What the closed trades say; a win has pnl > 0, a loss pnl < 0."""
     t = record.trades
     sums = tally.of_trades(
-        fixed(t.pnl),
-        fixed(t.pnl_gross),
-        fixed(t.return_net),
-        fixed(t.bars_held, np.int64),
-        fixed(t.exit_reason, np.int8),
+        as_contiguous(t.pnl),
+        as_contiguous(t.pnl_gross),
+        as_contiguous(t.return_net),
+        as_contiguous(t.bars_held, np.int64),
+        as_contiguous(t.exit_reason, np.int8),
     )
     values = tally.trade_measures(sums[None])
     return {name: float(value[0]) for name, value in values.items()} | {"trade_clustering": _clustering(record)}
@@ -127,7 +129,7 @@ def kelly_fraction(win_rate: float, avg_win: float, avg_loss: float) -> float:
     return max(0.0, edge) if np.isfinite(edge) else float("nan")
 
 
-def _longest_drawdown(record: Record) -> float:
+def _longest_drawdown(record: BacktestResult) -> float:
     """Days from the last close at a maximum to the first that reaches it again, or to the end; 0 without a drawdown."""
     depth = performance.drawdowns(record.returns)
     clock = np.concatenate([record.timestamp[:1], record.timestamp + record.bar_ms])
@@ -137,7 +139,7 @@ def _longest_drawdown(record: Record) -> float:
     return float(spans[under].max() / DAY_MS) if under.any() else 0.0
 
 
-def _clustering(record: Record) -> float:
+def _clustering(record: BacktestResult) -> float:
     """``max(0, 1 - 1 / F)``, F the variance (ddof 1) over the mean of entries in 20 equal time slices."""
     entries = record.trades.entry_time
     if len(entries) < 20:

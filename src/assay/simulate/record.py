@@ -120,7 +120,7 @@ def _times(times: tuple[IntArray, ...], symbol: NDArray[np.int32], rows: IntArra
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Record:
+class BacktestResult:
     """A simulation over ``n`` judged bars.
 
     timestamp: ``(n,)`` int64 ms, bar opens.

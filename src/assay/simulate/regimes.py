@@ -6,18 +6,20 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError
-from assay.simulate.metrics import of_returns, of_trades
-from assay.simulate.record import Record
+from assay.simulate.metrics import return_metrics, trade_metrics
+from assay.simulate.record import BacktestResult
 
 
-def by_regime(record: Record, labels: FloatArray, *, bars_per_year: float) -> dict[float, dict[str, float]]:
+def metrics_by_regime(
+    record: BacktestResult, labels: FloatArray, *, bars_per_year: float
+) -> dict[float, dict[str, float]]:
     """Metrics of each regime: of the bars that carry its label, and of the trades that were decided under it.
 
     labels: ``(n,)`` beside the record's rows, each known at its bar's close; NaN is no regime and is left out. A bar is
     counted under the label that was known when it opened, hence that of the row before; a trade under that of the row
-    that decided it. Returns what `of_returns` and `of_trades` give, and ``n_obs``, by label, ascending. Numbers that
-    need the clock or one unbroken account (value at risk, rolling, buy and hold, clustering) are not split.
-    Raises ConfigError ``CONFIG_PARAMETER`` for labels of another length.
+    that decided it. Returns what `return_metrics` and `trade_metrics` give, and ``n_obs``, by label, ascending.
+    Numbers that need the clock or one unbroken account (value at risk, rolling, buy and hold, clustering) are not
+    split. Raises ConfigError ``CONFIG_PARAMETER`` for labels of another length.
     """
     if len(labels) != len(record):
         raise ConfigError(f"{len(labels)} regime labels for {len(record)} judged bars", code="CONFIG_PARAMETER")
@@ -26,7 +28,7 @@ def by_regime(record: Record, labels: FloatArray, *, bars_per_year: float) -> di
     out = {}
     for label in np.unique(known[~np.isnan(known)]):
         part = replace(record, trades=record.trades.only(entered == label))
-        numbers = of_returns(record.returns[known == label], bars_per_year=bars_per_year) | of_trades(part)
+        numbers = return_metrics(record.returns[known == label], bars_per_year=bars_per_year) | trade_metrics(part)
         del numbers["trade_clustering"]
         out[float(label)] = numbers | {"n_obs": float((known == label).sum())}
     return out

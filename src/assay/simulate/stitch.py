@@ -8,12 +8,12 @@ import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.errors import DataError
-from assay.simulate.record import Record, Trades
+from assay.simulate.record import BacktestResult, Trades
 
 _MONEY = ("quantity", "pnl", "pnl_gross", "fees", "slippage_cost", "funding", "borrow")
 
 
-def in_sequence(records: Sequence[Record], *, offsets: Sequence[int]) -> Record:
+def combine_in_sequence(records: Sequence[BacktestResult], *, offsets: Sequence[int]) -> BacktestResult:
     """Records of one instrument, one after the other, as one account that carries its equity from each to the next.
 
     offsets: what to add to each record's trade rows, so that they count in one series.
@@ -28,7 +28,7 @@ def in_sequence(records: Sequence[Record], *, offsets: Sequence[int]) -> Record:
         raise DataError("records overlap in time: no bar may be judged twice", code="DATA_ORDER")
     scale = _carried(records)
     parts = [_scaled(r.trades, s, o) for r, s, o in zip(records, scale, offsets, strict=True)]
-    return Record(
+    return BacktestResult(
         timestamp=timestamp,
         equity=np.concatenate([r.equity * s for r, s in zip(records, scale, strict=True)]),
         returns=np.concatenate([r.returns for r in records]),
@@ -49,7 +49,7 @@ def in_sequence(records: Sequence[Record], *, offsets: Sequence[int]) -> Record:
     )
 
 
-def side_by_side(records: Sequence[Record]) -> Record:
+def combine_instruments(records: Sequence[BacktestResult]) -> BacktestResult:
     """Records of several instruments as one account split evenly at every bar over the instruments that have that bar.
 
     The return of a bar is the mean of the instruments' returns; trades keep the size that they had on their own account
@@ -73,7 +73,7 @@ def side_by_side(records: Sequence[Record]) -> Record:
     order = np.argsort(trades.exit_time, kind="stable")
     count = len(records)
     present = np.isfinite(share).sum(axis=1, keepdims=True)
-    return Record(
+    return BacktestResult(
         timestamp=timestamp,
         equity=np.asarray(records[0].initial * np.cumprod(1.0 + returns), np.float64),
         returns=returns,
@@ -93,7 +93,7 @@ def side_by_side(records: Sequence[Record]) -> Record:
     )
 
 
-def _carried(records: Sequence[Record]) -> FloatArray:
+def _carried(records: Sequence[BacktestResult]) -> FloatArray:
     """Equity at the start of each record, relative to the first one's."""
     grown = [r.equity[-1] / r.initial for r in records]
     start: FloatArray = np.concatenate([[1.0], np.cumprod(grown)[:-1]])

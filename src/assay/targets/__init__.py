@@ -6,8 +6,8 @@ if TYPE_CHECKING:
     from assay.targets.barriers import MetaLabel as MetaLabel
     from assay.targets.barriers import TripleBarrier as TripleBarrier
     from assay.targets.choice import Target as Target
-    from assay.targets.choice import label as label
-    from assay.targets.choice import parse as parse
+    from assay.targets.choice import label_bars as label_bars
+    from assay.targets.choice import parse_target as parse_target
     from assay.targets.forward import Direction as Direction
     from assay.targets.forward import ForwardReturn as ForwardReturn
     from assay.targets.forward import Profitable as Profitable
@@ -27,8 +27,8 @@ _HOMES = {
     "TrendScan": "trend",
     "TripleBarrier": "barriers",
     "class_shares": "weights",
-    "label": "choice",
-    "parse": "choice",
+    "label_bars": "choice",
+    "parse_target": "choice",
     "select": "selecting",
     "uniqueness": "weights",
 }
@@ -42,8 +42,8 @@ __all__ = [
     "TrendScan",
     "TripleBarrier",
     "class_shares",
-    "label",
-    "parse",
+    "label_bars",
+    "parse_target",
     "select",
     "uniqueness",
 ]

@@ -53,8 +53,8 @@ HORIZON = 24
 """Bars that `profitable` looks ahead where nobody says: the default of ``assay train``."""
 
 
-def parse(name: str, params: Mapping[str, Any] | None = None, /, **more: Any) -> Target:
-    """The target of that name. ``parse("profitable", horizon=24, side="both")`` or with a mapping of parameters.
+def parse_target(name: str, params: Mapping[str, Any] | None = None, /, **more: Any) -> Target:
+    """The target of that name. ``parse_target("profitable", horizon=24, side="both")`` or with a mapping of parameters.
 
     Raises ConfigError ``CONFIG_TARGET_UNKNOWN`` for a name, ``CONFIG_PARAMETER`` for a parameter, both with the nearest
     names; LeakError ``LEAK_TARGET_LAG`` for a horizon or lag below 1.
@@ -90,10 +90,11 @@ def required(kind: type) -> list[str]:
     return [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
 
 
-def label(bars: Bars, target: Target | Choice, *, costs: Costs) -> Labels:
+def label_bars(bars: Bars, target: Target | Choice, *, costs: Costs) -> Labels:
     """Labels of one instrument, ``n`` rows; rows whose future is not complete have none and are counted in `dropped`.
 
-    target: what `parse` gives, or anything with a name and parameters. Errors as `parse` and the target itself.
+    target: what `parse_target` gives, or anything with a name and parameters. Errors as `parse_target` and the target
+    itself.
     """
-    chosen = target if hasattr(target, "label") else parse(target.name, target.params)
+    chosen = target if hasattr(target, "label") else parse_target(target.name, target.params)
     return chosen.label(bars, costs)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from assay.features.patterns import EVENTS, base_values, written
+from assay.features.patterns import EVENTS, base_values, format_number
 from assay.features.patterns import Pattern as Column
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, LeakError, shown
@@ -71,7 +71,7 @@ class Pattern:
                 hint=f"Add target_type: one of {', '.join(EVENTS)}.",
             )
         column = Column(self.window, self.deviation, self.target_type)
-        values = base_values(Study(bars), column)
+        values = base_values(FeatureContext(bars), column)
         end = reach(bars, self.target_lag)
         return labels(
             bars,
@@ -87,7 +87,8 @@ class Pattern:
 
     def __str__(self) -> str:
         event = f", target_type={self.target_type}" if self.target_type else ""
-        return f"pattern(window={self.window}, std_dev={written(self.deviation)}, target_lag={self.target_lag}{event})"
+        deviation = format_number(self.deviation)
+        return f"pattern(window={self.window}, std_dev={deviation}, target_lag={self.target_lag}{event})"
 
 
 def _check_lag(lag: object) -> None:

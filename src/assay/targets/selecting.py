@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.features.patterns import Pattern as Column
-from assay.features.patterns import parse_name, refuse_twins, written
+from assay.features.patterns import format_number, parse_name, refuse_twins
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import ConfigError, DataError
-from assay.targets.choice import parse
+from assay.targets.choice import parse_target
 from assay.targets.pattern import Pattern
 
 
@@ -39,7 +39,7 @@ def select(
     Raises ConfigError ``CONFIG_TARGET_UNKNOWN`` (no such window and std_dev; lists the pairs there are),
     ``CONFIG_FEATURE_DUPLICATE``, ``CONFIG_PARAMETER``; LeakError ``LEAK_TARGET_LAG``; DataError ``DATA_ORDER``.
     """
-    target = parse("pattern", target_config)
+    target = parse_target("pattern", target_config)
     if not isinstance(target, Pattern):
         raise TypeError("parse gives a Pattern for pattern")
     refuse_twins(columns)
@@ -70,9 +70,10 @@ def _chosen(columns: Mapping[str, FloatArray], target: Pattern) -> dict[str, str
     for part in target.each():
         name = flags.get(Column(target.window, target.deviation, part.target_type or ""))
         if name is None:
-            there = ", ".join(f"w{w} s{written(s)}" for w, s in pairs) or "none"
+            there = ", ".join(f"w{w} s{format_number(s)}" for w, s in pairs) or "none"
             raise ConfigError(
-                f"no column says {part.target_type} of window {target.window} and std_dev {written(target.deviation)}; "
+                f"no column says {part.target_type} of window {target.window} "
+                f"and std_dev {format_number(target.deviation)}; "
                 f"there are {there}",
                 code="CONFIG_TARGET_UNKNOWN",
             )

@@ -7,7 +7,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.labels import Labels
-from assay.market.scramble import scrambled as scrambled
+from assay.market.scramble import scramble_future as scramble_future
 
 Rows = Callable[[Bars], FloatArray]
 Label = Callable[[Bars], Labels]
@@ -35,7 +35,7 @@ def check_known_at_is_true(label: Label, bars: Bars) -> None:
         known = np.isfinite(whole.y) & (whole.known_at <= instant)
         open_ones = np.isfinite(whole.y) & (whole.known_at > instant) & (bars.known_at <= instant)
         for factor in (1.0, 10.0):
-            other = label(scrambled(bars, cut + 1, seed=cut, factor=factor))
+            other = label(scramble_future(bars, cut + 1, seed=cut, factor=factor))
             wrong = known & ((other.y != whole.y) | (other.known_at != whole.known_at))
             assert not wrong.any(), (
                 f"label {int(np.argmax(wrong))} says it is known at {whole.known_at[np.argmax(wrong)]}, "
@@ -54,4 +54,4 @@ def _cuts(n: int) -> list[int]:
 def _futures(bars: Bars, cut: int) -> Iterator[tuple[str, Bars]]:
     yield "cut off", bars[: cut + 1]
     for factor in (1.0, 10.0):
-        yield f"scrambled times {factor:g}", scrambled(bars, cut + 1, seed=cut, factor=factor)
+        yield f"scrambled times {factor:g}", scramble_future(bars, cut + 1, seed=cut, factor=factor)

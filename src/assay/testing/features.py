@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from assay.features.study import Study
+from assay.features.study import FeatureContext
 from assay.features.tables import Table, table
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars, Joined
@@ -96,7 +96,7 @@ def lookback_is_honest(names: Names, bars: Bars) -> None:
     Asked of windowed columns of real-valued units only: flags and counts change too rarely to be caught at it.
     """
     whole = _table(names, bars)
-    study = Study(bars)
+    study = FeatureContext(bars)
     asked = [i for i, f in enumerate(whole.features) if f.windowed and f.unit not in ("flag", "category", "count")]
     asked = [i for i in asked if 0 < whole.lookbacks[i] < len(bars) // 2 and whole.names[i] not in _UNASKED]
     reached = {i: -1 for i in asked}

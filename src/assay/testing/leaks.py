@@ -14,8 +14,8 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
-from assay.simulate.engine import run
-from assay.simulate.record import Record
+from assay.simulate.engine import simulate
+from assay.simulate.record import BacktestResult
 from assay.testing.trainers import TinyModel, correlations, labelled, tiny
 
 _BARS_OF_FOUR = 4
@@ -91,11 +91,11 @@ def long_memory(bars: Bars) -> FloatArray:
     return np.r_[np.full(min(49, len(bars)), np.nan), whole][: len(bars)] / bars.close
 
 
-def hindsight(bars: Bars, decisions: Decisions, costs: Costs, *, ahead: int = 12) -> Record:
+def hindsight(bars: Bars, decisions: Decisions, costs: Costs, *, ahead: int = 12) -> BacktestResult:
     """Trades what is decided, but for what will have lost `ahead` bars later."""
     later = np.r_[bars.close[ahead:], np.full(min(ahead, len(bars)), bars.close[-1])]
     loses = (later - bars.close) * decisions.target < 0
-    return run(bars, replace(decisions, target=np.where(loses, np.nan, decisions.target)), costs)
+    return simulate(bars, replace(decisions, target=np.where(loses, np.nan, decisions.target)), costs)
 
 
 def understated(label: Callable[[Bars], Labels], *, bars_early: int = 1) -> Callable[[Bars], Labels]:

@@ -10,7 +10,15 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.track.blobs.manifest import ModelFacts, manifest_bytes
 from assay.track.blobs.objects.contract import ObjectStore
-from assay.track.blobs.shelf import drop, drop_envelope, pulled, pulled_envelope, push, push_envelope, there
+from assay.track.blobs.shelf import (
+    delete_envelope,
+    delete_model,
+    fetch_envelope,
+    fetch_model,
+    model_exists,
+    upload_envelope,
+    upload_model,
+)
 
 Check = Callable[[ObjectStore], None]
 MOST = 1 << 20
@@ -106,17 +114,17 @@ def check_a_model_comes_back(store: ObjectStore) -> None:
     """Pushed twice, pulled whole, dropped whole; a file with and without a signature."""
     name, manifest = a_model()
     for _ in range(2):
-        push(store, name, PARTS, manifest)
-    assert there(store, name)
-    assert pulled(store, name) == (PARTS, manifest)
-    drop(store, name)
-    assert not there(store, name)
+        upload_model(store, name, PARTS, manifest)
+    assert model_exists(store, name)
+    assert fetch_model(store, name) == (PARTS, manifest)
+    delete_model(store, name)
+    assert not model_exists(store, name)
     assert store.keys(f"artifacts/{name}") == []
     for data, signature in ((b"file", b"{}"), (b"other", None)):
-        push_envelope(store, sha256(data).hexdigest(), data, signature)
-        assert pulled_envelope(store, sha256(data).hexdigest()) == (data, signature)
+        upload_envelope(store, sha256(data).hexdigest(), data, signature)
+        assert fetch_envelope(store, sha256(data).hexdigest()) == (data, signature)
         for _ in range(2):
-            drop_envelope(store, sha256(data).hexdigest())
+            delete_envelope(store, sha256(data).hexdigest())
         assert store.keys(f"envelopes/{sha256(data).hexdigest()}") == []
 
 
@@ -125,21 +133,21 @@ def check_a_model_without_its_manifest_is_not_there(store: ObjectStore) -> None:
     name, manifest = a_model()
     for part, data in PARTS.items():
         store.put(f"artifacts/{name}/{part}", data)
-    assert not there(store, name)
-    _refused("ARTIFACT_GONE", lambda: pulled(store, name))
-    push(store, name, PARTS, manifest)
-    assert pulled(store, name)[0] == PARTS
+    assert not model_exists(store, name)
+    _refused("ARTIFACT_GONE", lambda: fetch_model(store, name))
+    upload_model(store, name, PARTS, manifest)
+    assert fetch_model(store, name)[0] == PARTS
 
 
 def check_damage_is_found(store: ObjectStore) -> None:
     """Other bytes under a part's key, and a part that is missing."""
     name, manifest = a_model()
-    push(store, name, PARTS, manifest)
+    upload_model(store, name, PARTS, manifest)
     store.remove(f"artifacts/{name}/rules.json")
-    _refused("ARTIFACT_GONE", lambda: pulled(store, name))
+    _refused("ARTIFACT_GONE", lambda: fetch_model(store, name))
     store.put(f"artifacts/{name}/rules.json", b"[]")
-    _refused("ARTIFACT_CORRUPT", lambda: pulled(store, name))
-    _refused("ARTIFACT_CORRUPT", lambda: push(store, name, PARTS, manifest))
+    _refused("ARTIFACT_CORRUPT", lambda: fetch_model(store, name))
+    _refused("ARTIFACT_CORRUPT", lambda: upload_model(store, name, PARTS, manifest))
 
 
 CHECKS: tuple[Check, ...] = (

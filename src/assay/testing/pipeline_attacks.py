@@ -21,7 +21,7 @@ from assay.kernel.decisions import Decisions
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
 from assay.market.sources.synthetic import synthetic
-from assay.targets import parse
+from assay.targets import parse_target
 from assay.testing.trainers import TinyTrainer
 from assay.validate.audit.asking import QUICK, Questions, audit
 from assay.validate.audit.pipeline import Columns, Features, Pipeline, no_columns, per_symbol
@@ -215,7 +215,7 @@ def _column(values: Callable[[Bars], FloatArray]) -> Features:
 
 
 def _label(bars: Bars) -> Labels:
-    return parse("direction", horizon=4).label(bars, Costs())
+    return parse_target("direction", horizon=4).label(bars, Costs())
 
 
 def _honest(bars: Bars) -> FloatArray:

@@ -10,12 +10,12 @@ import numpy as np
 from assay.features import table
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import PRICES, Bars
-from assay.kernel.contracts import Model, Silent, Trainer
+from assay.kernel.contracts import Model, NullReport, Trainer
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
-from assay.kernel.spec import FoldPlan, TargetChoice, TrainSpec
+from assay.kernel.spec import SplitSpec, TargetChoice, TrainSpec
 from assay.market.sources.synthetic import synthetic
-from assay.targets import MetaLabel, parse
+from assay.targets import MetaLabel, parse_target
 from assay.testing import leaks
 from assay.testing.features import equipped_bars
 from assay.testing.trainers import TinyTrainer
@@ -167,7 +167,7 @@ def _trainers(rules: TrainSpec) -> Iterator[tuple[str, AuditReport]]:
     few, bars = EnsembleTrainer(EnsembleParams(trees=20, forest_trees=10, max_features=20)), _long(_EDGE)
     spec = replace(_SPEC, features="classic12", target=TargetChoice(name="direction", params={"horizon": 6}))
     rows = table(bars, spec.features).lookback + _TOLD + _ROWS // 2
-    spec = replace(spec, folds=FoldPlan(train_bars=_TOLD, test_bars=100))
+    spec = replace(spec, folds=SplitSpec(train_bars=_TOLD, test_bars=100))
     yield "trainer ensemble", audit(few, bars[:rows], spec=spec, seed=SEED)
 
 
@@ -175,7 +175,7 @@ def _meta(rule: Trainer) -> AuditReport:
     """Labels of a rule's own signals, which are asked anew of every future."""
 
     def label(bars: Bars) -> Labels:
-        model = rule.fit(Panel.of(Window.of_bars(bars)), seed=SEED, report=Silent())
+        model = rule.fit(Panel.of(Window.of_bars(bars)), seed=SEED, report=NullReport())
         (signals,) = model.decide(Panel.of(Window.of_bars(bars))).values()
         return MetaLabel(horizon=12, signals=signals).label(bars, _SPEC.costs)
 
@@ -185,16 +185,16 @@ def _meta(rule: Trainer) -> AuditReport:
 def _audited(trainer: Trainer, spec: TrainSpec) -> AuditReport:
     history = table(_long(), spec.features).lookback if spec.features else _RULE_ROWS
     train = _RULE_ROWS if spec.learner == "rules" else _ROWS // 3
-    spec = replace(spec, folds=FoldPlan(train_bars=train, test_bars=100))
+    spec = replace(spec, folds=SplitSpec(train_bars=train, test_bars=100))
     return audit(trainer, _long()[: history + _ROWS], spec=spec, seed=SEED)
 
 
 def _book() -> Iterator[tuple[str, tuple[str, ...]]]:
     """Every column that stands in the book, by group."""
-    from assay.features.columns import book
+    from assay.features.columns import feature_registry
 
     groups: dict[str, list[str]] = {}
-    for name, entry in book().items():
+    for name, entry in feature_registry().items():
         if _LOWER.intersection(entry.needs):  # of bars of a lower timeframe, which no training reads
             continue
         groups.setdefault(entry.group, []).append(name)
@@ -218,7 +218,7 @@ def _candles(bars: Bars) -> dict[str, Any]:
 
 
 def _label(bars: Bars) -> Labels:
-    return parse("direction", horizon=_HORIZON).label(bars, _SPEC.costs)
+    return parse_target("direction", horizon=_HORIZON).label(bars, _SPEC.costs)
 
 
 def _honest(features: Features | None = None) -> Pipeline:

@@ -8,7 +8,7 @@ import pytest
 
 from assay.kernel.errors import StoreError
 from assay.kernel.trial import Trial
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 
 MARKET = "binance|BTC/USDT|1h"
 
@@ -54,7 +54,7 @@ def a_trade(**changes: Any) -> dict[str, Any]:
     return plain | changes
 
 
-def check_metrics(record: Record) -> None:
+def check_metrics(record: TrackingStore) -> None:
     """Finite, NaN and infinite values come back as they went in; a point without its run is refused."""
     run = record.experiments.start("metrics", "rules").id
     record.metrics.log(run, {"a": 1, "b": math.nan, "c": math.inf, "d": -math.inf, "e": np.float64(0.1)}, step=3)
@@ -66,7 +66,7 @@ def check_metrics(record: Record) -> None:
     assert "fine" not in record.metrics.last(run)
 
 
-def check_ledger(record: Record) -> None:
+def check_ledger(record: TrackingStore) -> None:
     """Trials are numbered in their chain, counted once, and never changed."""
     market = "binance|ETH/USDT|1h"
     assert record.ledger.append(a_trial(market_key=market)) == 1
@@ -81,7 +81,7 @@ def check_ledger(record: Record) -> None:
     assert record.ledger.count(market) == 41
 
 
-def check_one_best(record: Record) -> None:
+def check_one_best(record: TrackingStore) -> None:
     """A run has one best model, whichever was marked last."""
     run = record.experiments.start("models", "rules").id
     first = record.models.add(run, "a", is_best=True, val_metric=1.0)
@@ -92,7 +92,7 @@ def check_one_best(record: Record) -> None:
     _refused("STORE_VALUE", lambda: record.models.add(run, "c", is_best=True, val_metric=math.nan))
 
 
-def check_all_or_nothing(record: Record) -> None:
+def check_all_or_nothing(record: TrackingStore) -> None:
     """What is written together is undone together."""
     run = record.experiments.start("together", "rules").id
     with pytest.raises(StoreError), record.together():

@@ -1,4 +1,4 @@
 """The contract of strategies, under the name of the other contracts; see `assay.learn.strategies.honesty`."""
 
-from assay.learn.strategies.honesty import check as check
-from assay.learn.strategies.honesty import rows_of as rows_of
+from assay.learn.strategies.honesty import check_strategy as check_strategy
+from assay.learn.strategies.honesty import setup_columns as setup_columns

@@ -10,12 +10,12 @@ from typing import ClassVar
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.kernel.contracts import Model, Report, Silent, Trainer
+from assay.kernel.contracts import Model, NullReport, Report, Trainer
 from assay.kernel.decisions import Decisions
 from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, Window
 from assay.kernel.seeds import generator
-from assay.validate.split import Plan
+from assay.validate.split import Splitter
 
 Check = Callable[[Trainer, Panel], None]
 SEED = 7
@@ -25,7 +25,7 @@ class Cancelled(Exception):  # a wish, not a fault
     """What the contract's report raises to cancel a fit."""
 
 
-class Listening(Silent):
+class Listening(NullReport):
     """Remembers the shares it is told; cancels at the first one not below `cancel_at`."""
 
     def __init__(self, cancel_at: float = float("inf")) -> None:
@@ -42,7 +42,7 @@ class Listening(Silent):
 
 def fitted(trainer: Trainer, panel: Panel, *, seed: int = SEED) -> Model:
     """The model of a panel, with a report that listens to nobody."""
-    return trainer.fit(panel, seed=seed, report=Silent())
+    return trainer.fit(panel, seed=seed, report=NullReport())
 
 
 def check_decides_for_every_row(trainer: Trainer, panel: Panel) -> None:
@@ -134,7 +134,7 @@ TRAINER_CHECKS: tuple[Check, ...] = tuple(
 
 
 def check_fit_sees_no_test_rows(
-    trainer: Trainer | Callable[[Panel], Trainer], panel: Panel, plan: Plan, *, folds: int = 3
+    trainer: Trainer | Callable[[Panel], Trainer], panel: Panel, plan: Splitter, *, folds: int = 3
 ) -> None:
     """Scrambling what is not learnt from, from a fold's first test row on, leaves the fitted model as it is.
 
@@ -147,7 +147,7 @@ def check_fit_sees_no_test_rows(
             return
         other = _scrambled(panel, fold)
         first, second = (
-            _made(trainer, p).fit(p.learning(fold.train), seed=SEED, report=Silent()) for p in (panel, other)
+            _made(trainer, p).fit(p.learning(fold.train), seed=SEED, report=NullReport()) for p in (panel, other)
         )
         assert saved(first) == saved(second), f"fold {number}: the fit changed with rows that it must not see"
 

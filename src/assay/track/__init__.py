@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from assay.track.blobs.store import Blobs as Blobs
-    from assay.track.record import Record as Record
-    from assay.track.record import open_record as open_record
+    from assay.track.record import TrackingStore as TrackingStore
+    from assay.track.record import open_store as open_store
     from assay.track.tracker.catalogue import DatasetManager as DatasetManager
     from assay.track.tracker.logger import MetricsLogger as MetricsLogger
     from assay.track.tracker.registry import ModelRegistry as ModelRegistry
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from assay.track.tracker.tracker import ExperimentTracker as ExperimentTracker
 
 _HOMES = {
-    "open_record": "assay.track.record",
-    "Record": "assay.track.record",
+    "open_store": "assay.track.record",
+    "TrackingStore": "assay.track.record",
     "Blobs": "assay.track.blobs.store",
     "ExperimentTracker": "assay.track.tracker.tracker",
     "ModelRegistry": "assay.track.tracker.registry",

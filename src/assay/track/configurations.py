@@ -10,7 +10,7 @@ from assay.kernel.errors import ConfigError, LeakError, StoreError, shown
 from assay.kernel.names import did_you_mean
 from assay.track.again import writes
 from assay.track.database import Database
-from assay.track.instants import instant, instant_text
+from assay.track.instants import format_instant, parse_instant
 from assay.track.registry.gate import not_audited
 from assay.track.rows import Row, known_fields, rows
 from assay.track.schema.configurations import CONFIGURATIONS
@@ -90,7 +90,7 @@ class Configurations:
                 return row
             if active:
                 _demand_audited(connection, row)
-            now = instant(now_ms())
+            now = parse_instant(now_ms())
             switched = "last_activated_at" if active else "last_deactivated_at"
             _set(connection, row["id"], {"is_active": active, switched: now, "updated_at": now})
             _log(connection, by, "configuration.activate" if active else "configuration.deactivate", row, {})
@@ -113,8 +113,8 @@ class Configurations:
             row = _row(connection, config_id, locked=True)
             _demand_audited(connection, row)
             _demand_eligible(row)
-            now = max(instant(now_ms()), row["updated_at"])
-            document = _approved(row["config_json"], by.strip(), why.strip(), instant_text(now))
+            now = max(parse_instant(now_ms()), row["updated_at"])
+            document = _approved(row["config_json"], by.strip(), why.strip(), format_instant(now))
             largest = document["risk_allocation"]["max_position_size"]
             _set(
                 connection,

@@ -18,7 +18,7 @@ from assay.track.repository import Deadline, Repository
 
 if TYPE_CHECKING:
     from assay.track.blobs.store import Blobs
-    from assay.track.record import Record
+    from assay.track.record import TrackingStore
 
 _LOG = logging.getLogger(__name__)
 DIFF = "git_diff"
@@ -28,17 +28,17 @@ _UNKNOWN: dict[str, Any] = dict.fromkeys(("git_commit", "git_branch", "git_dirty
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
+class Provenance:
     """The surroundings of a run.
 
     columns:      for `Experiments.start`: ``environment python_version lock_hash``, and the four of Git.
-    repositories: by what their folder is to the run, see `captured`.
+    repositories: by what their folder is to the run, see `capture_provenance`.
     """
 
     columns: dict[str, Any]
     repositories: Mapping[str, Repository] = field(default_factory=dict)
 
-    def keep(self, record: "Record", run: int, blobs: "Blobs") -> None:
+    def keep(self, record: "TrackingStore", run: int, blobs: "Blobs") -> None:
         """Keep each repository's uncommitted diff, secrets masked, as an artifact of type ``git_diff``.
 
         The artifact's metadata list untracked files by hash. A diff above 10 MiB is not kept; the metadata say so.
@@ -62,13 +62,13 @@ class Captured:
             record.artifacts.add(run, DIFF, blobs.path(blob) / "bytes", name=f"{what}.diff", sha256=blob, metadata=told)
 
 
-def captured(
+def capture_provenance(
     folders: Mapping[str, Path],
     *,
     threads: Mapping[str, int] | None = None,
     machine: Mapping[str, Any] | None = None,
     git: bool = True,
-) -> Captured:
+) -> Provenance:
     """Everything that is known of what runs now.
 
     folders: where code lies, by what it is; the first in a repository gives the columns ``git_…``, all are in
@@ -91,12 +91,12 @@ def captured(
     }
     columns = {"environment": environment, "python_version": platform.python_version(), "lock_hash": lock_hash()}
     if not git:
-        return Captured(columns)
+        return Provenance(columns)
     found = _repositories(folders)
     environment["code"] = {what: each.facts() for what, each in found.items()}
     first = next(iter(found.values()), None)
     columns |= _UNKNOWN if first is None else {f"git_{name}": value for name, value in first.facts().items()}
-    return Captured(columns, found)
+    return Provenance(columns, found)
 
 
 @cache

@@ -16,13 +16,13 @@ from assay.kernel.errors import StoreError, shown
 from assay.track.again import writes
 from assay.track.database import Database
 from assay.track.heartbeat import Heartbeat
-from assay.track.instants import instant
-from assay.track.outbox import announce
+from assay.track.instants import parse_instant
+from assay.track.outbox import enqueue
 from assay.track.owner import this_process
 from assay.track.rows import Row, known_fields, not_found, rows
 from assay.track.schema.columns import HoldsText
 from assay.track.schema.runs import EXPERIMENTS
-from assay.track.sweep import Sweep
+from assay.track.sweep import CrashReaper
 
 _LOG = logging.getLogger(__name__)
 _TYPE = re.compile(r"[a-z0-9_-]{1,40}")
@@ -45,7 +45,7 @@ class Experiments:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._sweep = Sweep(database)
+        self._sweep = CrashReaper(database)
 
     @writes
     def start(
@@ -68,11 +68,11 @@ class Experiments:
         """A new row, ``running``, owned by this process.
 
         captured: further columns by name: ``git_commit git_branch git_dirty git_diff_hash lock_hash python_version``
-                  (`assay.track.environment.captured` gives them all).
+                  (`assay.track.environment.capture_provenance` gives them all).
         StoreError ``STORE_VALUE`` for a name, type, tag, seed or column that the record does not take.
         """
         _check_words(name, experiment_type, tags)
-        run_id, now = str(uuid.uuid4()), instant(now_ms())
+        run_id, now = str(uuid.uuid4()), parse_instant(now_ms())
         values = known_fields(captured, EXPERIMENTS) | {
             "run_id": run_id,
             "name": name,
@@ -92,7 +92,7 @@ class Experiments:
         values |= dict.fromkeys(("start_time", "heartbeat_at", "created_at", "updated_at"), now)
         with self._database.write() as connection:
             result = connection.execute(sa.insert(EXPERIMENTS).values(values).returning(EXPERIMENTS.c.id))
-            announce(connection, "run", f"{run_id}:running", run_id=run_id)
+            enqueue(connection, "run", f"{run_id}:running", run_id=run_id)
             return Run(int(result.scalar_one()), run_id)
 
     @writes
@@ -108,8 +108,8 @@ class Experiments:
                 )
             if row["status"] == "crashed":
                 _LOG.warning("run %d was taken for crashed but its process lives; it runs again", row["id"])
-                announce(connection, "run", f"{row['run_id']}:running:{now_ms()}", run_id=row["run_id"])
-            self._set(connection, row["id"], status="running", end_time=None, heartbeat_at=instant(now_ms()))
+                enqueue(connection, "run", f"{row['run_id']}:running:{now_ms()}", run_id=row["run_id"])
+            self._set(connection, row["id"], status="running", end_time=None, heartbeat_at=parse_instant(now_ms()))
 
     @writes
     def finish(self, run: Run | int, status: str = "completed", notes: str | None = None) -> None:
@@ -127,13 +127,13 @@ class Experiments:
                 raise StoreError(
                     f"run {row['id']} has already ended {row['status']}, it cannot end {status}", code="STORE_CONFLICT"
                 )
-            end = max(instant(now_ms()), row["start_time"])  # the wall clock may have been set back
+            end = max(parse_instant(now_ms()), row["start_time"])  # the wall clock may have been set back
             seconds = (
                 time.monotonic() - run.began if isinstance(run, Run) else (end - row["start_time"]).total_seconds()
             )
             told = {} if notes is None else {"notes": notes}
             self._set(connection, row["id"], status=status, end_time=end, duration_seconds=seconds, **told)
-            announce(connection, "run", f"{row['run_id']}:{status}", run_id=row["run_id"])
+            enqueue(connection, "run", f"{row['run_id']}:{status}", run_id=row["run_id"])
 
     @contextmanager
     def running(self, run: Run, *, beat_seconds: float = 15.0) -> Iterator[Run]:
@@ -232,7 +232,7 @@ class Experiments:
         raise not_found("run", asked, _known(connection))
 
     def _set(self, connection: sa.Connection, run: int, **values: Any) -> None:
-        changed = values | {"updated_at": instant(now_ms())}
+        changed = values | {"updated_at": parse_instant(now_ms())}
         connection.execute(sa.update(EXPERIMENTS).where(EXPERIMENTS.c.id == run).values(changed))
 
 

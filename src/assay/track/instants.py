@@ -8,7 +8,7 @@ from assay.kernel.errors import StoreError, shown
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def instant(value: datetime | str | int) -> datetime:
+def parse_instant(value: datetime | str | int) -> datetime:
     """An aware UTC datetime from one, from ISO text with a zone, or from UTC milliseconds.
 
     StoreError ``STORE_VALUE`` for a naive time and for text that is no time.
@@ -26,6 +26,6 @@ def instant(value: datetime | str | int) -> datetime:
     return moment.astimezone(UTC)
 
 
-def instant_text(value: datetime | str | int) -> str:
-    """24 characters of UTC, milliseconds cut; text order is time order. Errors as `instant`."""
-    return iso((instant(value) - _EPOCH) // timedelta(milliseconds=1))
+def format_instant(value: datetime | str | int) -> str:
+    """24 characters of UTC, milliseconds cut; text order is time order. Errors as `parse_instant`."""
+    return iso((parse_instant(value) - _EPOCH) // timedelta(milliseconds=1))

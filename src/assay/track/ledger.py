@@ -25,11 +25,11 @@ from assay.track.heads import (
     head_of,
     missing,
 )
-from assay.track.instants import instant, instant_text
+from assay.track.instants import format_instant, parse_instant
 from assay.track.looks import Look, look_of
 from assay.track.rows import Row, finite_or_none, rows
 from assay.track.schema.ledger import LEDGER_EPOCHS, TRIALS
-from assay.track.tried import Tried
+from assay.track.tried import LedgerRow
 
 _OUTSIDE = frozenset({"id", "prev_hash", "row_hash"})
 _MOMENTS = ("sharpe", "sharpe_annual", "skew", "kurtosis", "win_rate", "max_drawdown", "net_return")
@@ -66,7 +66,7 @@ class Ledger:
             if known is not None:
                 return known
             seq, before = head(connection, trial.market_key)
-            row |= {"seq": seq + 1, "created_at": instant(now_ms()), "prev_hash": before}
+            row |= {"seq": seq + 1, "created_at": parse_instant(now_ms()), "prev_hash": before}
             row["row_hash"] = row_hash(row)
             connection.execute(sa.insert(TRIALS).values(row))
             return seq + 1
@@ -91,13 +91,13 @@ class Ledger:
 
     def trials(
         self, market_key: str | None = None, *, experiment_id: int | None = None, blobs: Blobs | None = None
-    ) -> Iterator[Tried]:
+    ) -> Iterator[LedgerRow]:
         """The rows of `read`, each with the configurations that it counts; those of a block are read when asked for.
 
         blobs: where blocks and returns are kept; without it only rows that count one configuration tell theirs.
         """
         for row in self.read(market_key, experiment_id=experiment_id):
-            yield Tried(row, blobs)
+            yield LedgerRow(row, blobs)
 
     def find(self, trial: Trial) -> int | None:
         """The number that the identical trial has in its market's chain, else one with other returns, or None."""
@@ -200,7 +200,7 @@ def row_hash(row: Row) -> str:
         value = row.get(column.name)
         if column.name not in _OUTSIDE and not (value is None and column.name in _SINCE_0004):
             is_time = column.name in ("window_start", "window_end", "created_at")
-            body[column.name] = instant_text(value) if is_time and value is not None else value
+            body[column.name] = format_instant(value) if is_time and value is not None else value
     return hashlib.sha256(f"{row['prev_hash']}\n{canonical(body)}".encode()).hexdigest()
 
 
@@ -232,8 +232,8 @@ def _described(trial: Trial) -> Row:
         "config_hash": config_hash(trial),
         "data_digest": trial.data_digest or None,
         "returns_sha256": hashlib.sha256(returns).hexdigest() if returns else None,
-        "window_start": None if first is None else instant(int(first)),
-        "window_end": None if last is None else instant(int(last)),
+        "window_start": None if first is None else parse_instant(int(first)),
+        "window_end": None if last is None else parse_instant(int(last)),
         "state": trial.state,
         "objective": trial.objective,
         "score": _real(trial.score, "score"),

@@ -11,7 +11,7 @@ from assay.kernel.clock import now_ms
 from assay.track.again import writes
 from assay.track.database import Database, hold
 from assay.track.fingerprint import Fingerprint, Match, fingerprint, grown, packed, same_market, unpacked
-from assay.track.instants import instant
+from assay.track.instants import parse_instant
 from assay.track.rows import Row, rows
 from assay.track.schema.ledger import MARKET_FINGERPRINTS
 
@@ -46,7 +46,7 @@ class Markets:
                     continue
                 if merged is not kept:
                     change = sa.update(MARKET_FINGERPRINTS).where(_F.id == row["id"])
-                    connection.execute(change.values(_columns(merged) | {"updated_at": instant(now_ms())}))
+                    connection.execute(change.values(_columns(merged) | {"updated_at": parse_instant(now_ms())}))
                 return
             connection.execute(sa.insert(MARKET_FINGERPRINTS).values(_columns(found)))
 
@@ -78,7 +78,7 @@ class Markets:
                 match = _first_match(connection, asked, row)
                 if match is not None:
                     found.setdefault(row["market_key"], set()).add(match.moved_ms)
-        return {key: in_order(moved) for key, moved in found.items()}
+        return {key: distinct_shifts(moved) for key, moved in found.items()}
 
     def distinct(self, keys: Iterable[str]) -> int:
         """How many markets the series of these names are; a series without candles that are known counts as one."""
@@ -93,7 +93,7 @@ class Markets:
         return len(groups) + len(set(wanted) - {each.market_key for each in held})
 
 
-def in_order(moved: Iterable[int | None]) -> tuple[int | None, ...]:
+def distinct_shifts(moved: Iterable[int | None]) -> tuple[int | None, ...]:
     """Each shift of stamps once, the one that none says last."""
     return tuple(sorted(set(moved), key=lambda ms: (ms is None, ms or 0)))
 
@@ -122,8 +122,8 @@ def _columns(found: Fingerprint) -> Row:
     described: Row = {
         "market_key": found.market_key,
         "candles_digest": found.digest,
-        "first_at": instant(found.first),
-        "last_at": instant(found.last),
+        "first_at": parse_instant(found.first),
+        "last_at": parse_instant(found.last),
         "n_bars": found.n_bars,
         "zero_share": found.zero_share,
     }

@@ -11,7 +11,7 @@ from assay.kernel.errors import StoreError, shown
 from assay.track.again import writes
 from assay.track.canonical import decode
 from assay.track.database import Database
-from assay.track.instants import instant
+from assay.track.instants import parse_instant
 from assay.track.rows import Row, nan_for_null, number, rows
 from assay.track.schema.runs import METRICS
 
@@ -51,7 +51,7 @@ class Metrics:
             "phase": phase,
             "model_id": model_id,
             "metadata": None if metadata is None else dict(metadata),
-            "timestamp": instant(now_ms()),
+            "timestamp": parse_instant(now_ms()),
         }
         self.log_points([shared | _point(name, value) for name, value in values.items()])
 
@@ -59,7 +59,7 @@ class Metrics:
         """A point that is a JSON-able object (or JSON text), type ``distribution``, value 0; `place` as in `log`."""
         decoded = _decoded(value_json) if isinstance(value_json, str) else value_json
         shared = {"experiment_id": run, "metric_type": "distribution", "value_json": decoded}
-        self.log_points([shared | _point(name, 0.0) | {"timestamp": instant(now_ms())} | place])
+        self.log_points([shared | _point(name, 0.0) | {"timestamp": parse_instant(now_ms())} | place])
 
     @writes
     def log_points(self, points: Sequence[Row]) -> None:

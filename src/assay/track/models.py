@@ -12,7 +12,7 @@ from assay.kernel.instrument import slug
 from assay.kernel.names import did_you_mean
 from assay.track.again import writes
 from assay.track.database import Database, hold
-from assay.track.instants import instant
+from assay.track.instants import parse_instant
 from assay.track.rows import Row, finite_or_none, known_fields, nan_for_null, not_found, rows
 from assay.track.schema.models import MODELS
 
@@ -35,7 +35,7 @@ class Models:
         ``is_best`` takes the mark from the run's other models; a non-finite train, val or test metric is NULL, and an
         ``is_best`` with one is StoreError ``STORE_VALUE``.
         """
-        made = instant(now_ms() if created_at is None else created_at)
+        made = parse_instant(now_ms() if created_at is None else created_at)
         values = known_fields(fields, MODELS) | {"experiment_id": run, "checkpoint_path": checkpoint_path}
         for name in _METRICS:
             if values.get(name) is not None:
@@ -67,8 +67,8 @@ class Models:
     def used(self, model: int) -> None:
         """It was loaded; written down once a minute at most."""
         now = now_ms()
-        stale = sa.or_(MODELS.c.last_used_at.is_(None), MODELS.c.last_used_at < instant(max(0, now - _USE_MS)))
-        change = sa.update(MODELS).where(MODELS.c.id == model, stale).values(last_used_at=instant(now))
+        stale = sa.or_(MODELS.c.last_used_at.is_(None), MODELS.c.last_used_at < parse_instant(max(0, now - _USE_MS)))
+        change = sa.update(MODELS).where(MODELS.c.id == model, stale).values(last_used_at=parse_instant(now))
         with self._database.read() as connection:
             if connection.execute(sa.select(MODELS.c.id).where(MODELS.c.id == model, stale)).first() is None:
                 return

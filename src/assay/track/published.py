@@ -15,7 +15,7 @@ from assay.track.blobs.manifest import MANIFEST
 from assay.track.blobs.store import disk, write_checked
 from assay.track.canonical import canonical
 from assay.track.heads import Published, read_head
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 
 KNOWN = "ledger_heads.json"  # in the home: what was read of files that do not change
 EVIDENCE = "evidence"
@@ -24,7 +24,7 @@ _META = re.compile(rb'<meta name="assay-ledger-head" content="([^"]*)">')
 _PAGE_BEGINS = 64 * 1024
 
 
-def published(record: Record, *, home: Path, artifacts: Path, afresh: bool = False) -> list[Published]:
+def published_heads(record: TrackingStore, *, home: Path, artifacts: Path, afresh: bool = False) -> list[Published]:
     """Every head that is found from the record's tables and in the home's folders, those of this record's runs first.
 
     What was read once of a content-addressed folder is remembered in the home and not read again, unless `afresh`: then
@@ -70,7 +70,7 @@ def _head_in(file: Path) -> Any:
     return document.get("head") or document.get("ledger_head")
 
 
-def _of_models(record: Record) -> list[Published]:
+def _of_models(record: TrackingStore) -> list[Published]:
     heads = ((number, read_head((verdict or {}).get("head"))) for number, verdict in record.models.verdicts())
     return [Published(f"model {number}", head) for number, head in heads if head is not None]
 

@@ -20,7 +20,7 @@ from assay.track.trades import Trades
 from assay.track.vault import Vault
 
 
-class Record:
+class TrackingStore:
     """An open record, by topic. Threads may share it, processes may not (``STORE_FORKED``).
 
     All rows that come out are plain dicts with the table's column names: JSON decoded, times aware UTC datetimes.
@@ -56,7 +56,7 @@ class Record:
         """Give the connections back."""
         self.database.close()
 
-    def __enter__(self) -> "Record":
+    def __enter__(self) -> "TrackingStore":
         return self
 
     def __exit__(
@@ -65,13 +65,13 @@ class Record:
         self.close()
 
 
-def open_record(
+def open_store(
     url: str | os.PathLike[str],
     *,
     busy_seconds: float = BUSY_SECONDS,
     check: bool = False,
     tells: Collection[str] = (),
-) -> Record:
+) -> TrackingStore:
     """Open the record at ``sqlite:///path``, a plain path or ``postgresql://user:password@host/database``.
 
     A file that is not there, or an empty database, is laid; safe when two processes do it at once. Runs of dead
@@ -85,6 +85,6 @@ def open_record(
     database = Database(place_of(url), busy_seconds=busy_seconds, tells=tells)
     if check:
         database.quick_check()
-    record = Record(database)
+    record = TrackingStore(database)
     record.experiments.sweep()
     return record

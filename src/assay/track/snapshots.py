@@ -20,7 +20,7 @@ _FACTS = b"assay"
 _VERSION = 1
 
 
-def snapshot(bars: Bars, folder: Path) -> tuple[str, Path]:
+def save_snapshot(bars: Bars, folder: Path) -> tuple[str, Path]:
     """Write the bars once, as ``<digest>.parquet`` (zstd), whole or not at all; returns digest and path.
 
     Bars that are there already are not written again. The file has one row a bar, and goes on with the rows of joined

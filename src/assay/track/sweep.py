@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError
 from assay.track.database import Database
-from assay.track.instants import instant
-from assay.track.outbox import announce
+from assay.track.instants import parse_instant
+from assay.track.outbox import enqueue
 from assay.track.owner import is_gone
 from assay.track.schema.runs import EXPERIMENTS
 
@@ -19,7 +19,7 @@ _UNMARKED = ("STORE_READ_ONLY", "STORE_FULL")
 _LOG = logging.getLogger(__name__)
 
 
-class Sweep:
+class CrashReaper:
     """Marks ``running`` runs of dead processes ``crashed``, their end their last heartbeat."""
 
     def __init__(self, database: Database) -> None:
@@ -60,9 +60,9 @@ class Sweep:
                 connection.execute(
                     sa.update(EXPERIMENTS)
                     .where(EXPERIMENTS.c.id == run)
-                    .values(status="crashed", end_time=instant(end), updated_at=instant(now_ms()))
+                    .values(status="crashed", end_time=parse_instant(end), updated_at=parse_instant(now_ms()))
                 )
-                announce(connection, "run", f"{run_id}:crashed:{end}", run_id=run_id)
+                enqueue(connection, "run", f"{run_id}:crashed:{end}", run_id=run_id)
         return [run for run, *_ in found]
 
 

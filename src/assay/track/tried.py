@@ -21,7 +21,7 @@ _REAL = ("score", "sharpe", "skew", "kurtosis")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tried:
+class LedgerRow:
     """A row of the ledger; blobs are read when `columns` or `returns` is asked for, and every time."""
 
     row: Row

@@ -12,8 +12,8 @@ from assay.kernel.instrument import markets_of
 from assay.kernel.timeframe import Timeframe
 from assay.track.again import writes
 from assay.track.database import Database, hold
-from assay.track.instants import instant
-from assay.track.markets import Markets, in_order
+from assay.track.instants import parse_instant
+from assay.track.markets import Markets, distinct_shifts
 from assay.track.rows import Row, not_found, rows
 from assay.track.schema.ledger import TRIALS
 from assay.track.schema.service import EVENTS
@@ -24,7 +24,7 @@ _E, _T = EVENTS.c, TRIALS.c
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class HoldoutLock:
     """A market whose bars from an instant on are locked, whatever their length.
 
     id: of the event that locked it.   since, time: from when on, and when it was locked, ms.
@@ -55,7 +55,7 @@ class Vault:
         self._database = database
 
     @writes
-    def lock(self, exchange: str, symbol: str, since: int, *, by: str) -> Lock:
+    def lock(self, exchange: str, symbol: str, since: int, *, by: str) -> HoldoutLock:
         """Lock all bars of the market from `since` (ms) on, those to come included.
 
         StoreError ``STORE_CONFLICT`` for one that is locked already: only a written reason opens what was locked.
@@ -75,7 +75,7 @@ class Vault:
             return _as_lock(_log(connection, by, LOCKED, exchange, symbol, details))
 
     @writes
-    def unlock(self, exchange: str, symbol: str, *, by: str, why: str) -> Lock:
+    def unlock(self, exchange: str, symbol: str, *, by: str, why: str) -> HoldoutLock:
         """Open the market to all work again; who and why are kept for ever. The lock that it had.
 
         ConfigError ``CONFIG_FIELD`` for an empty name or reason, StoreError ``STORE_NOT_FOUND`` for a market that is
@@ -91,7 +91,7 @@ class Vault:
             _log(connection, by, _UNLOCK, exchange, symbol, {"why": why.strip(), "since": known.since})
         return known
 
-    def read(self, run: int, by: str, locks: Iterable[Lock], details: Mapping[str, Any]) -> None:
+    def read(self, run: int, by: str, locks: Iterable[HoldoutLock], details: Mapping[str, Any]) -> None:
         """Write down that a run read what is locked; inside the transaction of its ledger row."""
         _demand("by", by)
         with self._database.write() as connection:
@@ -99,19 +99,19 @@ class Vault:
                 told = {"run": run, "since": lock.since} | dict(details)
                 _log(connection, by, _READ, lock.exchange, lock.symbol, told)
 
-    def of(self, exchange: str, symbol: str) -> Lock | None:
+    def of(self, exchange: str, symbol: str) -> HoldoutLock | None:
         """The lock of a market, if it is locked."""
         with self._database.read() as connection:
             return _lock(connection, exchange, symbol)
 
-    def locks(self) -> list[Lock]:
+    def locks(self) -> list[HoldoutLock]:
         """All markets that are locked, in the order in which they were."""
         newest = sa.select(sa.func.max(_E.id)).where(_E.action.in_((LOCKED, _UNLOCK))).group_by(_E.subject)
         query = sa.select(EVENTS).where(_E.id.in_(newest), _E.action == LOCKED).order_by(_E.id)
         with self._database.read() as connection:
             return [_as_lock(row) for row in rows(connection.execute(query))]
 
-    def looks(self, lock: Lock) -> int:
+    def looks(self, lock: HoldoutLock) -> int:
         """How often somebody may have seen what is locked, as far as the record knows.
 
         Every configuration that was scored on the stretch, whatever its candles were called, readings included, and
@@ -161,7 +161,7 @@ class Vault:
             moved = {ms for each in markets_of(key) for ms in alike.get("|".join(each), ())}
             moved |= {0} if _holds(key, exchange, symbol) else set()
             if moved:
-                chains[key] = in_order(moved)
+                chains[key] = distinct_shifts(moved)
         return chains
 
 
@@ -173,7 +173,7 @@ def _closed_after(
     shifts = [ms for ms in moved if ms is not None]
     if len(shifts) == len(moved):
         opens = since + min(shifts) - max(Timeframe(timeframe).ms for _, _, timeframe in markets_of(market_key))
-        query = query.where(_T.window_end > instant(opens))
+        query = query.where(_T.window_end > parse_instant(opens))
     return int(connection.execute(query).scalar_one() or 0)
 
 
@@ -181,16 +181,18 @@ def _holds(market_key: str, exchange: str, symbol: str) -> bool:
     return any(each[:2] == (exchange, symbol) for each in markets_of(market_key))
 
 
-def _lock(connection: sa.Connection, exchange: str, symbol: str) -> Lock | None:
+def _lock(connection: sa.Connection, exchange: str, symbol: str) -> HoldoutLock | None:
     query = sa.select(EVENTS).where(_E.subject == _subject(exchange, symbol), _E.action.in_((LOCKED, _UNLOCK)))
     found = rows(connection.execute(query.order_by(_E.id.desc()).limit(1)))
     return _as_lock(found[0]) if found and found[0]["action"] == LOCKED else None
 
 
-def _as_lock(row: Row) -> Lock:
+def _as_lock(row: Row) -> HoldoutLock:
     told = row["details"]
     made = round(row["timestamp"].timestamp() * 1000)
-    return Lock(row["id"], told["exchange"], told["symbol"], told["since"], row["actor"], made, told["trials_before"])
+    return HoldoutLock(
+        row["id"], told["exchange"], told["symbol"], told["since"], row["actor"], made, told["trials_before"]
+    )
 
 
 def _log(connection: sa.Connection, by: str, action: str, exchange: str, symbol: str, details: Row) -> Row:
@@ -208,7 +210,7 @@ def _subject(exchange: str, symbol: str) -> str:
 
 
 def _told(ms: int) -> str:
-    return f"{instant(ms):%Y-%m-%d %H:%M}"
+    return f"{parse_instant(ms):%Y-%m-%d %H:%M}"
 
 
 def _demand(name: str, text: str) -> None:

@@ -20,7 +20,7 @@ from assay.validate.statistics import probabilistic_sharpe_ratio as psr
 SPANS, DRAWS = 500, 500
 
 
-def spans(returns: FloatArray) -> FloatArray:
+def span_sums(returns: FloatArray) -> FloatArray:
     """``(m, …)`` sums of ``(n, …)`` per-bar returns over m = min(n, 500) spans as even as they can be."""
     n = len(returns)
     if n <= SPANS:
@@ -36,8 +36,8 @@ def held(bars: Bars, start: int = 0) -> FloatArray:
     return found
 
 
-def superior(returns: FloatArray, held: FloatArray, *, seed: int) -> dict[str, Any]:
-    """p-values of "none of these configurations beats the benchmark", by Hansen's test, on `spans`.
+def superiority_p_values(returns: FloatArray, held: FloatArray, *, seed: int) -> dict[str, Any]:
+    """p-values of "none of these configurations beats the benchmark", by Hansen's test, on `span_sums`.
 
     returns: ``(m, k)``, of k configurations.   held: ``(m,)``, of buying and holding.   cash: against nothing at all.
     ``{configurations, cash, buy_and_hold}``, the last two ``{lower, consistent, upper}``, NaN where undefined. Source:

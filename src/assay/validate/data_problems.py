@@ -7,12 +7,12 @@ import numpy as np
 from assay.kernel.bars import USABLE, Bars
 from assay.kernel.clock import from_iso
 from assay.market.breaks import Event
-from assay.market.quality import examine
+from assay.market.quality import examine_quality
 
 _CONTEXT = 48  # bars before the judged ones that a break is told by
 
 
-def data_problems(bars: Bars, first: int, last: int) -> tuple[str, ...]:
+def find_data_problems(bars: Bars, first: int, last: int) -> tuple[str, ...]:
     """Unresolved split suspects and changes of the volume's unit among bars that open in ``[first, last]`` (ms).
 
     A suspect is one that `assay.market.breaks.splits` calls likely: a crash of the same size is doubtful and no
@@ -20,7 +20,7 @@ def data_problems(bars: Bars, first: int, last: int) -> tuple[str, ...]:
     """
     start = max(0, int(np.searchsorted(bars.timestamp, first)) - _CONTEXT)
     part = bars[start : int(np.searchsorted(bars.timestamp, last, side="right"))]
-    quality = examine(part)
+    quality = examine_quality(part)
     splits = [e for e in quality.splits if e.seen["verdict"] == "likely"]
     return (
         *(f"{bars.instrument} {e.time[:16]}: looks like a split {e.seen['split']}" for e in _open(splits, part, first)),

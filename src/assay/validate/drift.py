@@ -16,7 +16,7 @@ from assay.features.importance.steadiness import psi
 from assay.kernel.arrays import FloatArray, IntArray, numbers
 from assay.kernel.errors import ConfigError
 from assay.validate.statistics.bootstrap import block_length
-from assay.validate.statistics.given import share, whole
+from assay.validate.statistics.given import check_share, whole
 
 _BINS = 10
 _FLOOR = 1e-4
@@ -55,7 +55,7 @@ def input_drift(train: ArrayLike, live: ArrayLike, names: Sequence[str], *, fals
     share one budget. Raises ConfigError for other shapes and names. Cost: O(d (n + m) log(n + m)).
     """
     old, new = _tables(train, live, names)
-    budget, length = share("false_alarms", false_alarms), len(new)
+    budget, length = check_share("false_alarms", false_alarms), len(new)
     windows = len(old) // length
     recent = old[len(old) - windows * length :]
     moves = np.column_stack([_moves(column, length) for column in np.concatenate([recent, new]).T])
@@ -115,7 +115,7 @@ def banded_record(
     past, now = numbers("out_of_sample", out_of_sample), numbers("realised", realised)
     if past.ndim != 1 or now.ndim != 1 or len(past) < 2:
         raise ConfigError(f"shapes {past.shape} and {now.shape}; (n,), n >= 2, and (m,)", code="CONFIG_PARAMETER")
-    tail = (1 - share("level", level)) / 2
+    tail = (1 - check_share("level", level)) / 2
     whole("reps", reps, 1)
     whole("seed", seed, 0)
     nan = float("nan")

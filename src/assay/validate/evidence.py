@@ -16,7 +16,7 @@ from assay.validate.thresholds import Thresholds as Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class GateInput:
     """What a record can be judged by.
 
     returns:          ``(n,)`` net, per bar, stitched out-of-sample folds, each bar once.
@@ -69,7 +69,7 @@ class Evidence:
         return self.n_trades if self.n_independent_trades is None else self.n_independent_trades
 
 
-def checked(evidence: Evidence) -> Evidence:
+def checked(evidence: GateInput) -> GateInput:
     """The evidence with its series as arrays.
 
     Raises ConfigError ``CONFIG_PARAMETER`` where it contradicts itself: series that are none, regimes of another length

@@ -55,7 +55,7 @@ def bar_fills(traded: FloatArray, bars: Bars, unit: VolumeUnit) -> BarFills:
     return BarFills(traded, volume, flat, np.full(len(bars), np.nan) if price is None else volume * price)
 
 
-def fills_of(parts: Sequence[BarFills], *, capital: float) -> Fills:
+def summarize_fills(parts: Sequence[BarFills], *, capital: float) -> Fills:
     """The fills of all instruments of a record. capital: quote currency that trades, without compounding."""
     traded, volume, flat, value = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("traded", "volume", "flat", "value")

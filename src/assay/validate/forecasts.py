@@ -7,12 +7,12 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel
-from assay.validate.walk import Outcome
+from assay.validate.walk import FoldResult
 
 _EDGE = 1e-15
 
 
-def forecast_quality(outcomes: Sequence[Outcome], panel: Panel) -> dict[str, float]:
+def forecast_quality(outcomes: Sequence[FoldResult], panel: Panel) -> dict[str, float]:
     """Numbers of all labelled test rows; empty for models that do not forecast, NaN where undefined.
 
     ``auc`` (one against rest, mean over classes, weighted by count), ``log_loss`` (nats), ``base_log_loss`` (of the
@@ -39,7 +39,7 @@ def forecast_quality(outcomes: Sequence[Outcome], panel: Panel) -> dict[str, flo
     }
 
 
-def forecasts(outcomes: Sequence[Outcome], panel: Panel) -> Iterator[tuple[FloatArray, IntArray, tuple[float, ...]]]:
+def forecasts(outcomes: Sequence[FoldResult], panel: Panel) -> Iterator[tuple[FloatArray, IntArray, tuple[float, ...]]]:
     """For each fold and instrument: probabilities ``(m, c)``, class index ``(m,)``, the classes, where y is known."""
     for outcome in outcomes:
         for symbol, tested in outcome.tested.items():

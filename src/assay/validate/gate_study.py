@@ -30,7 +30,7 @@ LEAST_LEVEL, MOST_LEVEL, FAR_LEVEL = 2.0, 8.0, 30.0  # stops and takes, in usual
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Markets to draw. kind: of the returns: normal; Student-t(5) GARCH; trades in such a market, see `draw`.
+    """Markets to draw. kind: of the returns: normal; Student-t(5) GARCH; trades in such a market, see `draw_moments`.
 
     most_level: of trades, the farthest stop and take, in usual moves of a bar.
     """
@@ -61,7 +61,7 @@ Rule = Callable[[FloatArray, FloatArray, FloatArray, int, int], BoolArray]
 
 
 @dataclass(frozen=True, slots=True)
-class Studied:
+class GateStudyResult:
     """Counts of one case.
 
     wrong: markets on which a look without skill passes.   right: those on which the record with skill does.
@@ -84,9 +84,11 @@ class Studied:
         return self.right / self.case.markets
 
 
-def gate_study(cases: Sequence[Case] = CASES, *, error: float = 0.01, seed: int = 1, bars: int = BARS) -> list[Studied]:
+def run_gate_study(
+    cases: Sequence[Case] = CASES, *, error: float = 0.01, seed: int = 1, bars: int = BARS
+) -> list[GateStudyResult]:
     """Draw every case and ask the check ``edge`` of an `error`. About 0.1 µs a look and bar."""
-    return [studied(draw(case, seed=seed, bars=bars), edge_rule(error), error) for case in cases]
+    return [count_errors(draw_moments(case, seed=seed, bars=bars), edge_rule(error), error) for case in cases]
 
 
 def edge_rule(error: float) -> Rule:
@@ -99,16 +101,16 @@ def edge_rule(error: float) -> Rule:
     return passes
 
 
-def studied(draws: Draws, rule: Rule, error: float) -> Studied:
-    """Count the markets on which a rule is wrong and right. error: what `Studied.bound` is of."""
+def count_errors(draws: Draws, rule: Rule, error: float) -> GateStudyResult:
+    """Count the markets on which a rule is wrong and right. error: what `GateStudyResult.bound` is of."""
     case, n = draws.case, draws.bars
     wrong = rule(*draws.skillless, n, case.n_trials).any(axis=1)
     right = rule(*draws.skilled, n, case.n_trials)
     bound = float(ndtr(SKILL * sqrt(n / BARS_PER_YEAR) - sharpe_that_passes(case.n_trials, error)))
-    return Studied(case, int(wrong.sum()), int(right.sum()), bound)
+    return GateStudyResult(case, int(wrong.sum()), int(right.sum()), bound)
 
 
-def draw(case: Case, *, seed: int, bars: int = BARS) -> Draws:
+def draw_moments(case: Case, *, seed: int, bars: int = BARS) -> Draws:
     """Moments of returns for every look of every market; the same seed gives the same numbers.
 
     normal, heavy_tails: each look has its own returns.   trades: all looks of a market trade the same heavy-tailed

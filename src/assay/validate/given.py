@@ -33,7 +33,7 @@ def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
     return int(value)
 
 
-def share(name: str, value: Any) -> float:
+def check_share(name: str, value: Any) -> float:
     """The value as a float. Raises ConfigError unless it lies between 0 and 1, both excluded."""
     found = numbers(name, value)
     if found.ndim or not 0 < found < 1:

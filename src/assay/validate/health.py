@@ -14,7 +14,7 @@ from assay.kernel.plural import amount
 from assay.validate.drift import BandedRecord, InputDrift, banded_record, input_drift
 from assay.validate.lifecycle import MOST_DEGRADED, ROLLING_KEPT
 from assay.validate.statistics import expected_max_sharpe
-from assay.validate.statistics.given import share
+from assay.validate.statistics.given import check_share
 from assay.validate.verdict import independent_trials
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
@@ -47,12 +47,12 @@ class Realised:
     deflated: BandedRecord | None
 
 
-def recommended(findings: Iterable[Finding]) -> Recommendation:
+def recommendation_of(findings: Iterable[Finding]) -> Recommendation:
     """The gravest call of the findings that FAIL; ``keep`` without one."""
     return max((f.calls_for for f in findings if f.state == "FAIL"), key=_GRAVITY.index, default="keep")
 
 
-def of_record(
+def performance_finding(
     out_of_sample: FloatArray, realised: FloatArray, *, n_trials: float, seed: int
 ) -> tuple[Finding, Realised | None]:
     """Does it earn what its out-of-sample record made one expect? Both are ``(n,)`` net returns a bar.
@@ -86,7 +86,7 @@ def of_record(
     return Finding("record", "FAIL", f"{meant}{most}", "retire" if band.total < 0 else "retrain"), found
 
 
-def of_inputs(
+def input_drift_finding(
     train: FloatArray, live: FloatArray, names: Sequence[str], *, false_alarms: float
 ) -> tuple[Finding, InputDrift | None]:
     """Do the inputs look like those of training? ``(n, d)`` and ``(m, d)``, oldest row first.
@@ -94,7 +94,7 @@ def of_inputs(
     Looks at the newest rows, at most as many as leave training the windows that the budget of false alarms needs
     (`input_drift`): 1 / budget - 1. An alarm calls for retraining.
     """
-    windows = max(1, ceil(1 / share("false_alarms", false_alarms)) - 1)
+    windows = max(1, ceil(1 / check_share("false_alarms", false_alarms)) - 1)
     rows = min(len(live), len(train) // windows)
     if len(live) < LEAST_BARS:
         return Finding("inputs", "UNKNOWN", _few(len(live))), None
@@ -112,7 +112,7 @@ def of_inputs(
     return Finding("inputs", "FAIL", f"{said}: {told}{more}", "retrain"), drift
 
 
-def of_age(new_bars: int, longest: int | None) -> Finding:
+def age_finding(new_bars: int, longest: int | None) -> Finding:
     """Has it outlived its record? longest: bars that a model of its walk served before the next took over.
 
     Nobody measured what an older one earns: beyond that a model has expired, and is to be retrained.
@@ -124,7 +124,7 @@ def of_age(new_bars: int, longest: int | None) -> Finding:
     return Finding("age", "FAIL", f"{said}: expired", "retrain") if new_bars > longest else Finding("age", "PASS", said)
 
 
-def monitored(rolling: float, lifetime: float) -> tuple[float | None, str | None]:
+def monitor_performance(rolling: float, lifetime: float) -> tuple[float | None, str | None]:
     """``performance_degradation`` (rolling / lifetime - 1) and the stage that the documented limits would put it in.
 
     Annual Sharpe ratios, of the last 30 days and out of sample. PAPER below half of a lifetime above 0, DECAY below

@@ -12,7 +12,7 @@ _LEAST = 20  # common returns that a correlation needs
 Closes = tuple[IntArray, FloatArray]
 
 
-def independent_trades(trades: Mapping[str, Trades], closes: Mapping[str, Closes]) -> int:
+def count_independent_trades(trades: Mapping[str, Trades], closes: Mapping[str, Closes]) -> int:
     """The most trades of which no two are open at the same time on series that move alike.
 
     trades: closed ones, by symbol.   closes: by symbol the ``(n,)`` times (ms) and closes of the judged bars.

@@ -100,7 +100,7 @@ class Placement:
 NEEDED = ("net_profit", "sharpe_annual", "total_trades", "p_value")
 
 
-def place(
+def place_stage(
     word: "Word",
     metrics: Mapping[str, Any],
     overfit: "OverfitVerdict | None",
@@ -121,7 +121,7 @@ def place(
     """
     if word not in ("GOLD", "UNPROVEN", "PYRITE"):
         raise ConfigError(f"verdict is {shown(word)}, must be GOLD, UNPROVEN or PYRITE", code="CONFIG_METRIC")
-    m = {name: metric(metrics, name) for name in NEEDED}
+    m = {name: metric_value(metrics, name) for name in NEEDED}
     seen = live or Live()
     asked: dict[Stage, tuple[Reason, ...]] = {
         "PAPER": tuple(_paper(word, m, seen)),
@@ -147,12 +147,12 @@ def confidence_score(metrics: Mapping[str, Any], stability_score: float | None) 
 
     metrics: ``total_trades sharpe_annual win_rate``, out of sample; undefined counts 0, as an undefined stability does.
     """
-    trades, sharpe, wins = (_or_zero(metric(metrics, n)) for n in ("total_trades", "sharpe_annual", "win_rate"))
+    trades, sharpe, wins = (_or_zero(metric_value(metrics, n)) for n in ("total_trades", "sharpe_annual", "win_rate"))
     steady = _or_zero(nan if stability_score is None else stability_score)
     return round(0.3 * min(trades / 200, 1) + 0.3 * min(max(sharpe, 0.0) / 3, 1) + 0.2 * wins + 0.2 * steady, 4)
 
 
-def metric(values: Mapping[str, Any], name: str) -> float:
+def metric_value(values: Mapping[str, Any], name: str) -> float:
     """A metric as a float, None as NaN. A missing key is ConfigError ``CONFIG_METRIC``: never a silent DISCOVERY."""
     if name not in values:
         near = did_you_mean(name, values)

@@ -6,7 +6,7 @@ from math import isfinite, nan
 from typing import Any
 
 from assay.kernel.errors import ConfigError, shown
-from assay.validate.lifecycle import STAGES, Stage, metric
+from assay.validate.lifecycle import STAGES, Stage, metric_value
 
 MAX_EXPOSURE = 0.5
 MAX_ASSET = 0.2
@@ -58,7 +58,9 @@ def position_size(stage: Stage, metrics: Mapping[str, Any], *, capital: float, c
         )
     if stage in ("PAPER", "DECAY"):
         return 0.0
-    sharpe, wins = (v if isfinite(v) else 0.0 for v in (metric(metrics, "sharpe_annual"), metric(metrics, "win_rate")))
+    sharpe, wins = (
+        v if isfinite(v) else 0.0 for v in (metric_value(metrics, "sharpe_annual"), metric_value(metrics, "win_rate"))
+    )
     worth = min(max(0.6 * min(sharpe / 2, 1.5) + 0.4 * wins, 0.5), 1.5)
     whole = capital * STAGES[stage].base
     return min(whole * worth * confidence, whole)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from assay.validate.given import LARGEST, SMALLEST, share, whole, within
+from assay.validate.given import LARGEST, SMALLEST, check_share, whole, within
 
 LOOSER: Mapping[str, Mapping[str, int]] = {  # by check: its limits, and the way in which each lets more pass; 0: either
     "sample": {"min_trades": -1, "min_bars": -1},
@@ -56,7 +56,7 @@ class Thresholds:
         for name in ("min_trades", "min_bars", "min_seeds", "mature_trades"):
             whole(name, getattr(self, name), 0)
         whole("min_regime_bars", self.min_regime_bars, 1)
-        share("error", self.error)
+        check_share("error", self.error)
         for name in _SHARES:
             within(name, getattr(self, name), 0.0, 1.0)
         within("cost_factor", self.cost_factor, SMALLEST, LARGEST)
@@ -64,7 +64,7 @@ class Thresholds:
         within("mature_annual_sharpe", self.mature_annual_sharpe, -LARGEST, LARGEST)
 
 
-def looser(given: Mapping[str, Any], asked: Thresholds, check: str | None = None) -> list[str]:
+def looser_thresholds(given: Mapping[str, Any], asked: Thresholds, check: str | None = None) -> list[str]:
     """Each limit of `given` that lets more pass than `asked` does, in words; of one check only, or of all.
 
     What `given` lacks is as by default; what it has and no check knows is passed over.
@@ -80,7 +80,7 @@ def looser(given: Mapping[str, Any], asked: Thresholds, check: str | None = None
     return found
 
 
-def thresholds_of(document: Mapping[str, Any]) -> Thresholds:
+def thresholds_from_document(document: Mapping[str, Any]) -> Thresholds:
     """Those that a stored verdict was given by; a document that names none was judged by the defaults.
 
     One of the gate's first version carries a ``confidence``; see `translated`.

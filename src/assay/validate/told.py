@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.validate.evidence import Evidence, checked
+from assay.validate.evidence import GateInput, checked
 from assay.validate.statistics import Overfitting, expected_max_sharpe, moments
 
 
-def told(evidence: Evidence) -> dict[str, Any]:
-    """Plain and, but for NaN, JSON-able: counts, moments, and the sums behind each check. See `Evidence` for names.
+def gate_input_document(evidence: GateInput) -> dict[str, Any]:
+    """Plain and, but for NaN, JSON-able: counts, moments, and the sums behind each check. See `GateInput` for names.
 
     moments, active_moments: of the returns, and of those beyond holding; None where the latter are not known.
     luck: Sharpe ratio a bar that the trials would show by luck, 1/(n - 1) between them.   regimes: ``{label: {bars,

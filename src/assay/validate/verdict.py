@@ -1,6 +1,7 @@
 """The judge's last word: GOLD, UNPROVEN or PYRITE, with a reason for every check.
 
-`judge` is pure. What it cannot know is UNKNOWN and keeps a record from GOLD; only a failed check makes it PYRITE.
+`evaluate_gate` is pure. What it cannot know is UNKNOWN and keeps a record from GOLD; only a failed check makes it
+PYRITE.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,14 +14,14 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.plural import amount
 from assay.validate.audit.report import AuditReport
-from assay.validate.evidence import Evidence, Thresholds, checked
+from assay.validate.evidence import GateInput, Thresholds, checked
 from assay.validate.nature import Nature, nature_of
 from assay.validate.statistics import Moments, bars_for_error, best_of_many_p_value, harmonic, moments, sharpe_p_value
-from assay.validate.thresholds import looser
+from assay.validate.thresholds import looser_thresholds
 
 __all__ = [
-    "CHECKS", "GATE_VERSION", "Evidence", "Reason", "State", "Thresholds", "Verdict", "Word", "independent_trials",
-    "judge", "of_audit", "worded",
+    "CHECKS", "GATE_VERSION", "GateInput", "Reason", "State", "Thresholds", "Verdict", "Word", "independent_trials",
+    "evaluate_gate", "audit_reason", "verdict_of_states",
 ]  # fmt: skip
 
 GATE_VERSION = 2  # 1: eight checks, a deflated probability against a confidence
@@ -67,7 +68,7 @@ class Verdict:
 _STAGE: dict[Word, str] = {"GOLD": "VALIDATION", "UNPROVEN": "DISCOVERY", "PYRITE": "PAPER"}
 
 
-def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
+def evaluate_gate(evidence: GateInput, thresholds: Thresholds | None = None) -> Verdict:
     """Judge a record. GOLD: all checks PASS. PYRITE: any FAIL. UNPROVEN: else.
 
     Raises ConfigError ``CONFIG_PARAMETER`` for evidence that contradicts itself: see `assay.validate.evidence.checked`.
@@ -77,7 +78,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     active = None if evidence.active_returns is None else moments(evidence.active_returns)
     enough = _enough_to_fail(evidence, limits)
     checks: tuple[Callable[[], Reason], ...] = (
-        lambda: of_audit(evidence.audit),
+        lambda: audit_reason(evidence.audit),
         lambda: _ledger(evidence),
         lambda: _sample(evidence, limits),
         lambda: _profit(evidence, enough=enough),
@@ -90,11 +91,11 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
         lambda: _seeds(evidence, limits, enough=enough),
     )
     reasons = tuple(_told_if_loose(check(), limits) for check in checks)
-    word, stage = worded(r.state for r in reasons)
+    word, stage = verdict_of_states(r.state for r in reasons)
     return Verdict(word, stage, reasons, _bars_needed(evidence, active, limits, reasons), _nature(evidence, reasons))
 
 
-def _nature(evidence: Evidence, reasons: tuple[Reason, ...]) -> Nature:
+def _nature(evidence: GateInput, reasons: tuple[Reason, ...]) -> Nature:
     if evidence.active_returns is None or not evidence.returns.size:
         return "unknown"
     dear = evidence.break_even is not None and evidence.break_even.side > 0
@@ -102,7 +103,7 @@ def _nature(evidence: Evidence, reasons: tuple[Reason, ...]) -> Nature:
     return nature_of({r.check: r.state for r in reasons}, mostly_holding=holding, earns_before_costs=dear)
 
 
-def worded(states: Iterable[State]) -> tuple[Word, str]:
+def verdict_of_states(states: Iterable[State]) -> tuple[Word, str]:
     """Word and stage of the states of all checks."""
     found = set(states)
     word: Word = "PYRITE" if "FAIL" in found else "GOLD" if found == {"PASS"} else "UNPROVEN"
@@ -111,11 +112,11 @@ def worded(states: Iterable[State]) -> tuple[Word, str]:
 
 def _told_if_loose(reason: Reason, limits: Thresholds) -> Reason:
     """The reason, with each limit named that is looser than the default."""
-    loose = looser(asdict(limits), Thresholds(), reason.check)
+    loose = looser_thresholds(asdict(limits), Thresholds(), reason.check)
     return replace(reason, text=f"{reason.text} ({'; '.join(loose)})") if loose else reason
 
 
-def of_audit(report: AuditReport | None) -> Reason:
+def audit_reason(report: AuditReport | None) -> Reason:
     """The check ``audit`` alone: what a report says, or that there is none."""
     if report is None:
         return Reason("audit", "UNKNOWN", "the causality audit was not run")
@@ -133,7 +134,7 @@ def of_audit(report: AuditReport | None) -> Reason:
     )
 
 
-def _ledger(evidence: Evidence) -> Reason:
+def _ledger(evidence: GateInput) -> Reason:
     reads = evidence.holdout_reads
     if evidence.ledger_complete:
         read = f"; the holdout was read {amount(reads, 'time')}" if reads else ""
@@ -141,7 +142,7 @@ def _ledger(evidence: Evidence) -> Reason:
     return Reason("ledger", "UNKNOWN", "some scored configurations have no row, so trials cannot be counted")
 
 
-def _sample(evidence: Evidence, limits: Thresholds) -> Reason:
+def _sample(evidence: GateInput, limits: Thresholds) -> Reason:
     n, trades, alone = evidence.returns.size, evidence.n_trades, evidence.trades_that_count
     counted = amount(trades, "trade") + ("" if alone == trades else f", {alone:,} of them independent")
     text = f"{amount(n, 'bar')} (needs {limits.min_bars:,}) and {counted} (needs {limits.min_trades:,})"
@@ -149,14 +150,14 @@ def _sample(evidence: Evidence, limits: Thresholds) -> Reason:
     return Reason("sample", "PASS" if enough else "UNKNOWN", text, alone, limits.min_trades)
 
 
-def _enough_to_fail(evidence: Evidence, limits: Thresholds) -> bool:
+def _enough_to_fail(evidence: GateInput, limits: Thresholds) -> bool:
     """Whether a check may FAIL: asking for more than by default keeps a record from GOLD, and never from PYRITE."""
     usual = Thresholds()
     bars, trades = min(limits.min_bars, usual.min_bars), min(limits.min_trades, usual.min_trades)
     return evidence.returns.size >= bars and evidence.trades_that_count >= trades
 
 
-def _profit(evidence: Evidence, *, enough: bool) -> Reason:
+def _profit(evidence: GateInput, *, enough: bool) -> Reason:
     returns = evidence.returns
     mean = float(returns.mean()) if returns.size else nan
     if not isfinite(mean):
@@ -172,7 +173,7 @@ def _p_value(m: Moments, n_trials: float) -> float:
     return float(best_of_many_p_value(sharpe_p_value(m.sharpe, m.n, m.skew, m.kurtosis), n_trials))
 
 
-def _edge(evidence: Evidence, m: Moments | None, limits: Thresholds, *, enough: bool) -> Reason:
+def _edge(evidence: GateInput, m: Moments | None, limits: Thresholds, *, enough: bool) -> Reason:
     if m is None or evidence.active_returns is None:
         text = (
             "its exposures were not kept, so holding cannot be taken out of it: judge the run again from its snapshot "
@@ -197,7 +198,7 @@ def _small(p: float) -> str:
     return "undefined" if not isfinite(p) else f"{p:.4f}" if p >= 1e-4 else f"{p:.1e}"
 
 
-def _luck(evidence: Evidence, limits: Thresholds) -> str:
+def _luck(evidence: GateInput, limits: Thresholds) -> str:
     """What luck had to do; and how often the gate errs, for who judges once and for who judges after every look."""
     count = evidence.effective_trials
     if amount(count, "trial") == "1 trial":
@@ -223,7 +224,7 @@ def independent_trials(count: float) -> str:
     return text if count == int(count) or text == "1 trial" else text.replace(" ", " independent ")
 
 
-def _cost(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
+def _cost(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
     shown = evidence.returns if evidence.shown_returns is None else evidence.shown_returns
     stressed = evidence.stressed_returns
     if not len(evidence.returns) == len(stressed) == len(shown):
@@ -238,7 +239,7 @@ def _cost(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
     return Reason("cost", state, text, sharpe, 0.0)
 
 
-def _at_costs(evidence: Evidence, limits: Thresholds) -> str:
+def _at_costs(evidence: GateInput, limits: Thresholds) -> str:
     if not evidence.cost_sides:
         return f"with {limits.cost_factor:g} times the costs"
     count = len(evidence.cost_sides)
@@ -251,7 +252,7 @@ def _at_costs(evidence: Evidence, limits: Thresholds) -> str:
     return f"at {stressed:.1f} basis points a side ({named}{seen})"
 
 
-def _breaks_even(evidence: Evidence) -> str:
+def _breaks_even(evidence: GateInput) -> str:
     found = evidence.break_even
     if found is None or isnan(found.side):
         return ""
@@ -265,7 +266,7 @@ def _breaks_even(evidence: Evidence) -> str:
     )
 
 
-def _fills(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
+def _fills(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
     found, most = evidence.fills, limits.max_doubtful_fills
     if found is None or not isfinite(found.doubtful):
         text = "nothing was traded" if found is not None else "it is not known in which bars it was filled"
@@ -289,7 +290,7 @@ def _fills(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
     return Reason("fills", state, text, found.doubtful, most)
 
 
-def _data(evidence: Evidence) -> Reason:
+def _data(evidence: GateInput) -> Reason:
     found = evidence.data_problems
     if found is None:
         return Reason("data", "UNKNOWN", "the judged candles were not examined")
@@ -299,7 +300,7 @@ def _data(evidence: Evidence) -> Reason:
     return Reason("data", "UNKNOWN", "; ".join(found[:_NAMED]) + more, len(found), 0)
 
 
-def _overfitting(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
+def _overfitting(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
     """PBO informs, the share of losses decides: where all configurations are good, the best is like its brothers."""
     found = evidence.overfitting
     if found is None and evidence.n_searched == 1:
@@ -322,7 +323,7 @@ def _overfitting(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Rea
     return Reason("overfitting", state, text, found.loss_share, limits.max_loss_share)
 
 
-def _seeds(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
+def _seeds(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
     sharpes = evidence.seed_sharpes
     if sharpes is None:
         return Reason("seeds", "PASS", "the seed hardly moves this kind of training")
@@ -341,7 +342,7 @@ def _seeds(evidence: Evidence, limits: Thresholds, *, enough: bool) -> Reason:
     return Reason("seeds", state, text, share, limits.min_seed_share)
 
 
-def _regimes(evidence: Evidence, limits: Thresholds) -> Reason:
+def _regimes(evidence: GateInput, limits: Thresholds) -> Reason:
     if evidence.regimes is None:
         return Reason("regimes", "UNKNOWN", "no regime labels")
     means = [
@@ -359,7 +360,7 @@ def _regimes(evidence: Evidence, limits: Thresholds) -> Reason:
     )
 
 
-def _bars_needed(evidence: Evidence, m: Moments | None, limits: Thresholds, reasons: tuple[Reason, ...]) -> int | None:
+def _bars_needed(evidence: GateInput, m: Moments | None, limits: Thresholds, reasons: tuple[Reason, ...]) -> int | None:
     """More bars at this rate until `edge` and `sample` pass; None where no number of bars would do."""
     state = {r.check: r.state for r in reasons}
     if state["edge"] == state["sample"] == "PASS":

@@ -23,9 +23,9 @@ from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, span
 from assay.kernel.seeds import integer
 from assay.kernel.trial import Trial
-from assay.simulate.engine import run
-from assay.simulate.record import Record
-from assay.validate.split import Plan
+from assay.simulate.engine import simulate
+from assay.simulate.record import BacktestResult
+from assay.validate.split import Splitter
 
 log = logging.getLogger(__name__)
 _LISTEN_SECONDS = 0.2
@@ -34,7 +34,7 @@ _LEFT_OUT = 0.2  # share of folds that may be left out for degenerate labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tested:
+class SymbolResult:
     """One instrument in one test fold.
 
     rows:      ``[start, stop)`` of the instrument's window in the whole panel.
@@ -47,18 +47,18 @@ class Tested:
     rows: tuple[int, int]
     start: int
     decisions: Decisions
-    record: Record
+    record: BacktestResult
     forecast: FloatArray | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class FoldResult:
     """One fold of a walk. `left_out` says why it was not judged; then `tested` is empty and `model` None."""
 
     number: int
     fold: Fold
     model: Model | None
-    tested: Mapping[str, Tested]
+    tested: Mapping[str, SymbolResult]
     seconds: float
     left_out: str = ""
 
@@ -99,9 +99,9 @@ class _Part:
             return self.shares.report.trial(trial)
 
 
-def walk(
-    trainer: Trainer, panel: Panel, plan: Plan, *, costs: Costs, seed: int, report: Report, workers: int = 1
-) -> Iterator[Outcome]:
+def walk_forward(
+    trainer: Trainer, panel: Panel, plan: Splitter, *, costs: Costs, seed: int, report: Report, workers: int = 1
+) -> Iterator[FoldResult]:
     """Walk a trainer through a panel, oldest fold first.
 
     A fold whose train rows are degenerate (one class, no usable column: DataError ``DATA_DEGENERATE``) is left out and
@@ -111,12 +111,12 @@ def walk(
     folds = list(plan.folds(panel.known_at, panel.times))
     shares = _Shares(report, [0.0] * len(folds))
     pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="fold")
-    tasks: list[Future[Outcome]] = []
+    tasks: list[Future[FoldResult]] = []
     try:
         for number, fold in enumerate(folds):
             part = _Part(shares, number)
             tasks.append(pool.submit(_one, trainer, panel, fold, number, costs, seed, part))
-        left_out: list[Outcome] = []
+        left_out: list[FoldResult] = []
         for task in tasks:
             while not task.done():
                 wait([task], timeout=_LISTEN_SECONDS)  # a lock without a timeout would keep Ctrl-C waiting
@@ -130,7 +130,7 @@ def walk(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _one(trainer: Trainer, panel: Panel, fold: Fold, number: int, costs: Costs, seed: int, part: _Part) -> Outcome:
+def _one(trainer: Trainer, panel: Panel, fold: Fold, number: int, costs: Costs, seed: int, part: _Part) -> FoldResult:
     began = time.monotonic()
     try:
         model = trainer.fit(panel.learning(fold.train), seed=integer(seed, f"fold {number}"), report=part)
@@ -139,13 +139,13 @@ def _one(trainer: Trainer, panel: Panel, fold: Fold, number: int, costs: Costs, 
             raise
         log.warning("fold left out", extra={"fold": number, "reason": error.message})
         part.shares.tell(number, 1.0)
-        return Outcome(number, fold, None, {}, time.monotonic() - began, error.message)
+        return FoldResult(number, fold, None, {}, time.monotonic() - began, error.message)
     tested = judge_model(model, panel, fold.test, costs)
     part.shares.tell(number, 1.0)
-    return Outcome(number, fold, model, tested, time.monotonic() - began)
+    return FoldResult(number, fold, model, tested, time.monotonic() - began)
 
 
-def judge_model(model: Model, panel: Panel, rows: IntArray, costs: Costs) -> dict[str, Tested]:
+def judge_model(model: Model, panel: Panel, rows: IntArray, costs: Costs) -> dict[str, SymbolResult]:
     """Decide and trade the first to the last of these positions of `Panel.times`, instrument by instrument."""
     view = panel.deciding(rows, lookback=model.lookback)
     decided, forecasts = _decided(model, view)
@@ -153,11 +153,11 @@ def judge_model(model: Model, panel: Panel, rows: IntArray, costs: Costs) -> dic
     tested = {}
     for symbol, window in view:
         start, stop = span(window, first, last)
-        decisions = allowed(decided[symbol], window.bars)
-        record = run(window.bars, decisions, costs, start=start)
+        decisions = mask_filtered_bars(decided[symbol], window.bars)
+        record = simulate(window.bars, decisions, costs, start=start)
         whole, _ = span(panel[symbol], first, last)
         forecast = forecasts.get(symbol)
-        tested[symbol] = Tested(
+        tested[symbol] = SymbolResult(
             (whole, whole + stop - start),
             start,
             decisions[start:stop],
@@ -175,14 +175,14 @@ def _decided(model: Model, view: Panel) -> tuple[Mapping[str, Decisions], Mappin
     return {symbol: model.size(forecasts[symbol], window) for symbol, window in view}, forecasts
 
 
-def allowed(decisions: Decisions, bars: Bars) -> Decisions:
+def mask_filtered_bars(decisions: Decisions, bars: Bars) -> Decisions:
     """The decisions with "keep" on the bars that a data filter marked as unusable."""
     if USABLE not in bars.columns:
         return decisions
     return replace(decisions, target=np.where(bars.columns[USABLE] == 1, decisions.target, np.nan))
 
 
-def _refuse_many(left_out: list[Outcome], folds: int) -> None:
+def _refuse_many(left_out: list[FoldResult], folds: int) -> None:
     """More than a fifth of the folds left out is no record."""
     numbers = ", ".join(str(outcome.number) for outcome in left_out)
     if folds and len(left_out) == folds:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from assay.market.sources.synthetic import synthetic
 from assay.testing.record import a_trade, a_trial
-from assay.track.record import Record, open_record
+from assay.track.record import TrackingStore, open_store
 from assay.track.schema.migrate import HEAD
 from tests.conftest import postgres_program
 from tests.track.relics import FOLDER
@@ -39,7 +39,7 @@ _ROWS = (
 )
 
 
-def fill(record: Record) -> None:
+def fill(record: TrackingStore) -> None:
     run = record.experiments.start("a release ago", "rules", spec={"fast": 3}, tags=["relic"]).id
     record.hyperparameters.log(run, {"fast": 3, "gamma": 0.99, "deep": {"a": [1, None]}})
     record.metrics.log(run, {"loss": 1.5, "nothing": float("nan")}, step=1)
@@ -69,7 +69,7 @@ def _sqlite() -> None:
     target = _new("sqlite")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "relic.db"
-        with open_record(file) as record:
+        with open_store(file) as record:
             fill(record)
         held = sqlite3.connect(file)
         target.write_text("\n".join(held.iterdump()) + "\n", encoding="utf-8")
@@ -80,7 +80,7 @@ def _postgresql() -> None:
     target = _new("postgresql")
     with server() as running:
         url = running.fresh()
-        with open_record(url) as record:
+        with open_store(url) as record:
             fill(record)
         program = str(postgres_program("postgres")).removesuffix("postgres") + "pg_dump"
         command = [program, "--inserts", "--no-owner", "--no-privileges", "--dbname", url]

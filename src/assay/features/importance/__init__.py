@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from assay.features.importance.choosing import Chosen as Chosen
-    from assay.features.importance.choosing import choose as choose
-    from assay.features.importance.ranking import rank as rank
+    from assay.features.importance.choosing import select_features as select_features
+    from assay.features.importance.ranking import rank_features as rank_features
     from assay.features.importance.report import ImportanceReport as ImportanceReport
     from assay.features.importance.screening import Screen as Screen
-    from assay.features.importance.screening import screen as screen
+    from assay.features.importance.screening import screen_columns as screen_columns
     from assay.features.importance.steadiness import nogueira as nogueira
     from assay.features.importance.steadiness import psi as psi
     from assay.features.importance.steadiness import rank_corr as rank_corr
@@ -17,14 +17,24 @@ _HOMES = {
     "Chosen": "choosing",
     "ImportanceReport": "report",
     "Screen": "screening",
-    "choose": "choosing",
+    "select_features": "choosing",
     "nogueira": "steadiness",
     "psi": "steadiness",
-    "rank": "ranking",
+    "rank_features": "ranking",
     "rank_corr": "steadiness",
-    "screen": "screening",
+    "screen_columns": "screening",
 }
-__all__ = ["Chosen", "ImportanceReport", "Screen", "choose", "nogueira", "psi", "rank", "rank_corr", "screen"]
+__all__ = [
+    "Chosen",
+    "ImportanceReport",
+    "Screen",
+    "select_features",
+    "nogueira",
+    "psi",
+    "rank_features",
+    "rank_corr",
+    "screen_columns",
+]
 
 
 def __getattr__(name: str) -> Any:

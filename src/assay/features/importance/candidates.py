@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.features.importance.report import Candidate, CandidateVerdict
+from assay.features.importance.report import CandidateVerdict, PatternCandidate
 from assay.features.importance.steadiness import DRIFT, psi
-from assay.features.patterns import parse_name, refuse_twins, written
+from assay.features.patterns import format_number, parse_name, refuse_twins
 from assay.kernel.arrays import FloatArray
 from assay.kernel.fold import Fold
 
@@ -21,7 +21,7 @@ def split_names(names: Sequence[str]) -> tuple[list[int], list[int]]:
     return [j for j in range(len(names)) if j not in set(base)], base
 
 
-def candidates(names: Sequence[str], values: FloatArray, folds: Sequence[Fold]) -> tuple[Candidate, ...]:
+def pattern_candidates(names: Sequence[str], values: FloatArray, folds: Sequence[Fold]) -> tuple[PatternCandidate, ...]:
     """One for each base column, ``(n, len(names))``, usable ones first, then by how many events the thinnest fold has.
 
     Counted on train rows; the rows of a test fold take part in the drift alone.
@@ -30,7 +30,7 @@ def candidates(names: Sequence[str], values: FloatArray, folds: Sequence[Fold]) 
     return tuple(sorted(found, key=lambda c: (_ORDER.index(c.verdict), -c.events, c.name)))
 
 
-def _candidate(name: str, column: FloatArray, folds: Sequence[Fold]) -> Candidate:
+def _candidate(name: str, column: FloatArray, folds: Sequence[Fold]) -> PatternCandidate:
     pattern = parse_name(name)
     if pattern is None:
         raise ValueError(f"{name!r} is no pattern column")
@@ -40,10 +40,10 @@ def _candidate(name: str, column: FloatArray, folds: Sequence[Fold]) -> Candidat
     drift = [psi(column[f.train], column[f.test]) for f in folds]
     moved = max((d for d in drift if np.isfinite(d)), default=float("nan"))
     total = sum(len(part) for part in train)
-    return Candidate(
+    return PatternCandidate(
         name=name,
         window=pattern.window,
-        std_dev=written(pattern.std_dev),
+        std_dev=format_number(pattern.std_dev),
         event=pattern.event,
         rate=sum(ones) / total if total else float("nan"),
         lowest=min(rates),

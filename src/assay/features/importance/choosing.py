@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from assay.features.importance.clusters import clustered, rank_correlations
 from assay.features.importance.quick import Fit, Quick
-from assay.features.importance.screening import Screen, Single, screen, spaced
+from assay.features.importance.screening import Screen, Single, screen_columns, spaced
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import DataError
 from assay.kernel.seeds import generator, integer
@@ -19,7 +19,7 @@ _SHAP_ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class TrainRows:
     """The labelled rows of one train window, by decision time.
 
     x: ``(m, k)`` single, not finite is NaN.   y: ``(m,)`` class indices, or real values if `n_classes` is 0.
@@ -43,12 +43,12 @@ class Rows:
         ends = np.searchsorted(self.decided_at, self.known_at, side="right") - 1
         return np.maximum(ends - np.arange(len(self)), 1)
 
-    def of(self, rows: IntArray | slice) -> "Rows":
+    def of(self, rows: IntArray | slice) -> "TrainRows":
         """Some of the rows."""
         cut = (self.x[rows], self.y[rows], self.weight[rows], self.decided_at[rows], self.known_at[rows])
-        return Rows(*cut, self.n_classes)
+        return TrainRows(*cut, self.n_classes)
 
-    def split(self) -> tuple["Rows", "Rows"]:
+    def split(self) -> tuple["TrainRows", "TrainRows"]:
         """The older rows whose label is known before the newest quarter decides, and the newest quarter."""
         begins = int(np.searchsorted(self.decided_at, self.decided_at[int(len(self) * (1 - NEWEST))]))
         known = np.flatnonzero(self.known_at[:begins] < self.decided_at[begins])
@@ -83,8 +83,8 @@ class Chosen:
     warning: str = ""
 
 
-def choose(
-    rows: Rows,
+def select_features(
+    rows: TrainRows,
     names: Sequence[str],
     lookbacks: Sequence[int],
     *,
@@ -95,11 +95,11 @@ def choose(
     """Screen, cluster, gain, permutation, contributions, selection: on these rows, the same for a fold and at the end.
 
     One quick model on the older three quarters gives all three importances. Permutation moves a cluster's columns
-    together, in blocks as long as the longest label, on the newest quarter. Raises what `screen` raises; DataError
-    ``DATA_TOO_FEW``, ``DATA_DEGENERATE``. Equal input and seed give an equal answer. Cost: a fit of 60 rounds, and 5
-    forecasts of the newest quarter for each cluster that the model uses.
+    together, in blocks as long as the longest label, on the newest quarter. Raises what `screen_columns` raises;
+    DataError ``DATA_TOO_FEW``, ``DATA_DEGENERATE``. Equal input and seed give an equal answer. Cost: a fit of 60
+    rounds, and 5 forecasts of the newest quarter for each cluster that the model uses.
     """
-    found = screen(rows.x, names, rows.y, warm_up=rows.warm_up)
+    found = screen_columns(rows.x, names, rows.y, warm_up=rows.warm_up)
     kept = rows.x[:, found.kept]
     rho = rank_correlations(kept)
     groups = clustered(rho)
@@ -122,8 +122,8 @@ def choose(
     return _laid_out(found, groups, tuple(first), rho, gain, costs, shap, rank, selected, warning, len(names))
 
 
-def _parts(rows: Rows, found: Screen) -> tuple[Rows, Rows]:
-    slim = Rows(
+def _parts(rows: TrainRows, found: Screen) -> tuple[TrainRows, TrainRows]:
+    slim = TrainRows(
         np.ascontiguousarray(rows.x[:, found.kept]), rows.y, rows.weight, rows.decided_at, rows.known_at, rows.n_classes
     )
     older, newest = slim.split()
@@ -147,7 +147,7 @@ def _parts(rows: Rows, found: Screen) -> tuple[Rows, Rows]:
 
 
 def _permuted(
-    model: Quick, rows: Rows, groups: Sequence[Sequence[int]], names: Sequence[str], block: int, seed: int
+    model: Quick, rows: TrainRows, groups: Sequence[Sequence[int]], names: Sequence[str], block: int, seed: int
 ) -> FloatArray:
     """``(clusters, repeats)`` drops of the score; 0 without asking for columns that the model does not use."""
     full = model.score(rows.x, rows.y, rows.weight)

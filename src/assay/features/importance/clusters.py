@@ -51,7 +51,7 @@ def clustered(rho: FloatArray) -> tuple[tuple[int, ...], ...]:
     return tuple(sorted(found.values()))
 
 
-def leaves(rho: FloatArray) -> IntArray:
+def cluster_order(rho: FloatArray) -> IntArray:
     """``(k,)`` order of the columns along the tree of `clustered`, like beside like."""
     from scipy.cluster.hierarchy import leaves_list
 

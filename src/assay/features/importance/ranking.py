@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from assay.features.importance.candidates import candidates, split_names
-from assay.features.importance.choosing import Chosen, Rows, choose
+from assay.features.importance.candidates import pattern_candidates, split_names
+from assay.features.importance.choosing import Chosen, TrainRows, select_features
 from assay.features.importance.quick import Fit
 from assay.features.importance.report import (
-    Candidate,
+    FeatureScore,
     FoldTimes,
     ImportanceReport,
-    Row,
+    PatternCandidate,
     chosen_flags,
     newest_reason,
     twins,
@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 Weigh = Callable[[IntArray], FloatArray]
 
 
-def rank(
+def rank_features(
     x: FloatArray,
     y: FloatArray,
     weights: FloatArray | Weigh | None,
@@ -58,8 +58,8 @@ def rank(
     threads: folds that are ranked side by side; the result does not depend on it.
 
     Raises DataError ``DATA_SCHEMA``, ``DATA_TOO_FEW``, ``DATA_DEGENERATE``; LeakError ``LEAK_COLUMN``,
-    ``LEAK_SUSPECT``; ConfigError ``CONFIG_PARAMETER``, ``CONFIG_FOLDS`` without a fold. Cost: `choose` for each fold.
-    Source: López de Prado 2020, *Machine Learning for Asset Managers*, ch. 6 (clustered importance).
+    ``LEAK_SUSPECT``; ConfigError ``CONFIG_PARAMETER``, ``CONFIG_FOLDS`` without a fold. Cost: `select_features` for
+    each fold. Source: López de Prado 2020, *Machine Learning for Asset Managers*, ch. 6 (clustered importance).
     """
     _check(x, y, names, lookbacks, groups, max_features)
     all_folds = tuple(folds)
@@ -73,12 +73,12 @@ def rank(
     def one(number: int) -> Chosen:
         rows = _rows(matrix, y, weights, all_folds[number], classes, warm_up)
         part = integer(seed, f"importance of fold {number}")
-        return choose(rows, kept, backs, fit=fit, seed=part, max_features=max_features)
+        return select_features(rows, kept, backs, fit=fit, seed=part, max_features=max_features)
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         chosen = tuple(pool.map(one, range(len(all_folds))))
     named = ["" if groups is None else groups[j] for j in inside]
-    apart = candidates([names[j] for j in outside], x[:, outside], all_folds)
+    apart = pattern_candidates([names[j] for j in outside], x[:, outside], all_folds)
     return _together(matrix, kept, named, backs, all_folds, chosen, apart)
 
 
@@ -89,7 +89,7 @@ def _together(
     lookbacks: Sequence[int],
     folds: tuple[Fold, ...],
     chosen: tuple[Chosen, ...],
-    apart: tuple[Candidate, ...],
+    apart: tuple[PatternCandidate, ...],
 ) -> ImportanceReport:
     drift = np.array([[psi(x[f.train, j], x[f.test, j]) for j in range(len(names))] for f in folds])
     return ImportanceReport(
@@ -130,7 +130,7 @@ def _check(
 
 def _rows(
     x: FloatArray, y: FloatArray, weights: FloatArray | Weigh | None, fold: Fold, classes: Sequence[float], warm_up: int
-) -> Rows:
+) -> TrainRows:
     """The labelled train rows of a fold, in single precision."""
     at = fold.train[np.isfinite(y[fold.train])]
     if not at.size:
@@ -149,7 +149,7 @@ def _rows(
     if weight.shape != at.shape or not (weight >= 0).all():
         raise DataError("weights must be numbers >= 0, one for each labelled train row", code="DATA_SCHEMA")
     skipped = int(np.searchsorted(at, warm_up))
-    return Rows(single, values, weight, fold.decided_at[at], fold.known_at[at], len(classes), skipped)
+    return TrainRows(single, values, weight, fold.decided_at[at], fold.known_at[at], len(classes), skipped)
 
 
 def _agreement(folds: tuple[Chosen, ...]) -> float:
@@ -178,7 +178,7 @@ def _times(fold: Fold) -> FoldTimes:
 
 def _table(
     names: Sequence[str], groups: Sequence[str], lookbacks: Sequence[int], folds: tuple[Chosen, ...], drift: FloatArray
-) -> tuple[Row, ...]:
+) -> tuple[FeatureScore, ...]:
     d = len(names)
     ranks, flags, stands = np.array([f.rank for f in folds]), chosen_flags(folds, d), twins(folds, d)
     means = {
@@ -192,7 +192,7 @@ def _table(
         frequency = float(flags[:, j].mean())
         numbers = [c for c, group in enumerate(folds[-1].clusters) if j in group]
         rows.append(
-            Row(
+            FeatureScore(
                 name=name,
                 group=groups[j],
                 lookback=lookbacks[j],

@@ -15,7 +15,7 @@ CandidateVerdict = Literal["usable", "rare", "constant", "drifting", "counter"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FeatureScore:
     """One column over all folds; means over the folds that did not drop it, NaN if all did.
 
     cluster:   number of its cluster in the newest fold, None if dropped there.
@@ -45,7 +45,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class PatternCandidate:
     """A base pattern column: something to learn, never something to learn from.
 
     rate: share of ones over all labelled train rows of the folds.   lowest, highest: of a single train fold.
@@ -91,13 +91,13 @@ class ImportanceReport:
     """
 
     names: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[FeatureScore, ...]
     folds: tuple[Chosen, ...]
     times: tuple[FoldTimes, ...]
     psi: FloatArray
     rank_corr: float
     nogueira: float
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[PatternCandidate, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -134,7 +134,7 @@ def twins(folds: tuple[Chosen, ...], d: int) -> IntArray:
 
 
 def verdict(frequency: float, perm_mean: float, redundant: float, psi_max: float) -> Verdict:
-    """See `Row`; redundant: share of folds in which another column stood for it."""
+    """See `FeatureScore`; redundant: share of folds in which another column stood for it."""
     if frequency >= 0.5:
         if not perm_mean > 0:  # selected only because there was nothing better
             return "weak"

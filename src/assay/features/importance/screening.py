@@ -32,7 +32,7 @@ class Screen:
         return np.ascontiguousarray(x[:, self.kept])
 
 
-def screen(
+def screen_columns(
     x: FloatArray | Single,
     names: Sequence[str],
     y: FloatArray | None = None,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.features.importance import choose, screen
-from assay.features.importance.choosing import Rows
+from assay.features.importance import screen_columns, select_features
+from assay.features.importance.choosing import TrainRows
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import DataError
 from assay.learn.ensemble.params import EnsembleParams
@@ -64,13 +64,13 @@ class Columns:
 def fit_columns(samples: Samples, names: tuple[str, ...], params: EnsembleParams, *, seed: int) -> Columns:
     """Screen, select, and measure fill and scale, all on these samples.
 
-    With `max_features` columns are selected as the importance service does in each fold (`choose`): one of each cluster
-    of columns that say the same, whose permutation costs the newest quarter something. Without, all stay that pass the
-    screen. Raises DataError ``DATA_DEGENERATE`` when no column is left, LeakError ``LEAK_SUSPECT`` from the screen; to
-    select also DataError ``DATA_TOO_FEW``.
+    With `max_features` columns are selected as the importance service does in each fold (`select_features`): one of
+    each cluster of columns that say the same, whose permutation costs the newest quarter something. Without, all stay
+    that pass the screen. Raises DataError ``DATA_DEGENERATE`` when no column is left, LeakError ``LEAK_SUSPECT`` from
+    the screen; to select also DataError ``DATA_TOO_FEW``.
     """
     if params.max_features is None:
-        screened = screen(samples.x, names, samples.y.astype(np.float64))
+        screened = screen_columns(samples.x, names, samples.y.astype(np.float64))
         kept, dropped = tuple(screened.kept), dict(screened.dropped)
     else:
         kept, dropped = _selected(samples, names, params.max_features, seed)
@@ -104,11 +104,11 @@ def _selected(
     """Positions of the columns selected, and why each other is not."""
     from assay.learn.ensemble.quick import fit_quick
 
-    rows = Rows(
+    rows = TrainRows(
         samples.x, samples.y.astype(np.float64), samples.weight, samples.decided_at, samples.known_at,
         n_classes=int(samples.y.max()) + 1,
     )  # fmt: skip
-    found = choose(rows, names, [0] * len(names), fit=fit_quick, seed=seed, max_features=count)
+    found = select_features(rows, names, [0] * len(names), fit=fit_quick, seed=seed, max_features=count)
     if found.warning:
         log.warning("max_features: %s (%s)", found.warning, names[found.selected[0]])
     dropped = dict(found.dropped)

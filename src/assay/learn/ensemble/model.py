@@ -17,7 +17,7 @@ from assay.kernel.spec import SizingChoice, canonical
 from assay.learn.ensemble.calibrate import Calibration
 from assay.learn.ensemble.columns import Columns
 from assay.learn.ensemble.members import READS, Member
-from assay.learn.sizing import Sizing, sizing
+from assay.learn.sizing import Sizing, sizing_rule
 
 _FILE = "ensemble.json"
 
@@ -121,7 +121,7 @@ class EnsembleModel:
             _demand_document(document, columns, members)
             return cls(
                 members, document["votes"], columns, Calibration.from_dict(document["calibration"]), classes,
-                int(document["side"]), bool(document["short"]), sizing(choice), choice.name,
+                int(document["side"]), bool(document["short"]), sizing_rule(choice), choice.name,
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
             raise ArtifactError(f"{_FILE} is damaged: {error!r}", code="ARTIFACT_CORRUPT") from error

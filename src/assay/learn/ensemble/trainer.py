@@ -17,7 +17,7 @@ from assay.learn.ensemble.members import FITS, Learning, Member
 from assay.learn.ensemble.model import EnsembleModel
 from assay.learn.ensemble.params import EnsembleParams
 from assay.learn.ensemble.samples import Samples, demand_classes, gather, inner_split
-from assay.learn.sizing import sizing
+from assay.learn.sizing import sizing_rule
 
 _AUDITED = 20  # trees of each member where an audit fits
 _PREPARING = Lock()  # while rows are prepared there are two copies of them: one fold of a walk at a time
@@ -58,7 +58,7 @@ class EnsembleTrainer:
             classes=classes,
             side=side,
             short=self.short,
-            sizing=sizing(self.choice),
+            sizing=sizing_rule(self.choice),
             sizing_name=self.choice.name,
         )
         report.progress(1.0, {})

@@ -18,11 +18,11 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError
 from assay.learn.strategies import regimes
 from assay.learn.strategies.declare import ALLOW_SHORT, Strategy, Values
-from assay.learn.strategies.indicators import shared
+from assay.learn.strategies.indicators import share_indicators
 from assay.learn.strategies.parameters import Exit, Structural
-from assay.learn.strategies.sweeping import exits_of, lazily, threshold_matrix
-from assay.simulate.sweep import Candidates, Side, States, Sweep, picked, sweep
-from assay.simulate.sweep.pool import Lazy, known
+from assay.learn.strategies.sweeping import build_exits, lazy_candidates, threshold_matrix
+from assay.simulate.sweep import Candidates, Side, States, SweepResult, sweep_picks, sweep_product
+from assay.simulate.sweep.pool import Lazy, compute_setup
 
 _TOGETHER = 200_000  # combinations whose sums are held at once: 58 MB
 _CORNERS = 4_096
@@ -36,7 +36,7 @@ Heard = Callable[[int, Measured], None]
 
 
 @dataclass(eq=False)
-class Bench:
+class BatchEvaluator:
     """Measures candidates of a rule on the bars from row `start` on, each on an account of its own.
 
     bars:    with as much history before `start` as there is; no more than the rule reads is computed on.
@@ -78,23 +78,25 @@ class Bench:
         _warmed.add(self.rule.name)
         need = self.lookback(self.base) + _FEW
         if len(self.bars) >= need:
-            few = Bench(self.rule, self.bars[:need], need - _FEW, self.base, {}, self.costs, self.regime, self.threads)
+            few = BatchEvaluator(
+                self.rule, self.bars[:need], need - _FEW, self.base, {}, self.costs, self.regime, self.threads
+            )
             with suppress(AssayError):  # the search itself meets it again, and says at which parameters
                 few.points([{}])
 
     def points(self, points: Sequence[Values], names: Collection[str] | None = None) -> Measured:
-        """``(P,)`` a metric of each candidate; see `Sweep.metrics` for the names."""
+        """``(P,)`` a metric of each candidate; see `SweepResult.metrics` for the names."""
         began = time.perf_counter()
         sets = [{**self.base, **point} for point in points]
         keys = [self._key(values) for values in sets]
         places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         distinct = {key: values for key, values in zip(keys, sets, strict=True)}
         self._widen(distinct.values())
-        with shared():
+        with share_indicators():
             setups = [self._setup(distinct[key]) for key in places]
-            found = picked(
+            found = sweep_picks(
                 self._window, setups, np.array([places[key] for key in keys]), threshold_matrix(self.rule, sets),
-                exits_of(sets), self.costs, start=self._from, threads=self.threads,
+                build_exits(sets), self.costs, start=self._from, threads=self.threads,
             )  # fmt: skip
         measured = self._measured(found, names)
         self.seconds += time.perf_counter() - began
@@ -115,9 +117,11 @@ class Bench:
         some = np.flatnonzero(wanted.any(axis=1))
         self._widen(structural[s] for s in some)
         out = {name: np.full((len(structural), len(thresholds), len(exits)), np.nan) for name in names}
-        matrix, ways = threshold_matrix(self.rule, thresholds), exits_of(exits)
+        matrix, ways = threshold_matrix(self.rule, thresholds), build_exits(exits)
         for chosen, rows, setups in self._chunks(some, structural, matrix, len(ways)):
-            found = sweep(self._window, setups, matrix[rows], ways, self.costs, start=self._from, threads=self.threads)
+            found = sweep_product(
+                self._window, setups, matrix[rows], ways, self.costs, start=self._from, threads=self.threads
+            )
             measured = self._measured(found, names)
             for name, values in measured.items():
                 out[name][chosen, rows] = values
@@ -135,14 +139,14 @@ class Bench:
         step, rows = max(1, _TOGETHER // (len(matrix) * exits)), max(1, _TOGETHER // exits)
         for at in range(0, len(some), step):
             chosen = some[at : at + step]
-            with shared():
+            with share_indicators():
                 setups: list[Lazy] = [self._lazy(structural[s], matrix) for s in chosen]
                 if rows < len(matrix):
-                    setups = [known(each, self._window, matrix) for each in setups]
+                    setups = [compute_setup(each, self._window, matrix) for each in setups]
                 for first in range(0, len(matrix), rows):
                     yield chosen, slice(first, first + rows), setups
 
-    def _measured(self, found: Sweep, names: Collection[str] | None) -> Measured:
+    def _measured(self, found: SweepResult, names: Collection[str] | None) -> Measured:
         return found.metrics(bars_per_year=self.bars.bars_per_year, names=names)
 
     def corners(self) -> list[dict[str, Any]]:
@@ -205,7 +209,7 @@ class Bench:
     def _lazy(self, values: Values, thresholds: FloatArray) -> Callable[[], Setup]:
         if len(self._window) <= self.lookback(values):
             return self._silent
-        lazy = lazily(self.rule, self._window, values, thresholds, start=self._from, regime=self._allowed)
+        lazy = lazy_candidates(self.rule, self._window, values, thresholds, start=self._from, regime=self._allowed)
 
         def blamed() -> Setup:
             try:

@@ -6,7 +6,7 @@ from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
 from assay.learn.strategies.book import resting
 from assay.learn.strategies.declare import strategy
-from assay.learn.strategies.indicators import atr, compiled, highest, over_prior_mean, rsi, volume_ratio
+from assay.learn.strategies.indicators import atr, compiled, over_prior_mean, rolling_max, rsi, volume_ratio
 from assay.learn.strategies.parameters import Exit, Range, Structural, Threshold
 from assay.learn.strategies.setups import Setups, Side
 
@@ -41,7 +41,7 @@ def _worst(panic: FloatArray, falling: BoolArray, run: int, window: int) -> Floa
         if length >= run:
             ended[t] = panic[t]
     out = np.full(n, -1.0)
-    top = highest(ended, window)
+    top = rolling_max(ended, window)
     for t in range(window, n):
         out[t] = top[t - 1]
     return out

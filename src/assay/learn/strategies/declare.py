@@ -175,7 +175,7 @@ class Strategy:
         """Decisions at these values; rows before the lookback are flat. No error for few bars: all of them are flat."""
         lookback = self.lookback(values, bars.instrument.timeframe)
         if len(bars) <= lookback:
-            return exits.flat(len(bars))
+            return exits.flat_decisions(len(bars))
         found = self.setups(bars, values)
         if isinstance(found, State):
             return exits.weights(found, values, lookback=lookback, short=bool(values.get(ALLOW_SHORT, True)))

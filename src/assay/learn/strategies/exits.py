@@ -75,7 +75,7 @@ def weights(state: State, exits: Mapping[str, Any], *, lookback: int, short: boo
     return Decisions.weights(target)
 
 
-def flat(n: int) -> Decisions:
+def flat_decisions(n: int) -> Decisions:
     """Nothing held on any of n rows."""
     return Decisions.weights(np.zeros(n))
 

@@ -5,7 +5,7 @@ import numpy as np
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
 from assay.learn.strategies.declare import strategy
-from assay.learn.strategies.indicators import atr, compiled, folded, highest, lowest
+from assay.learn.strategies.indicators import atr, compiled, folded, rolling_max, rolling_min
 from assay.learn.strategies.parameters import Exit, Range, Structural, Threshold
 from assay.learn.strategies.setups import Setups, Side
 
@@ -32,7 +32,7 @@ def _ranges(
     """For the range before each row e: support (NaN where it is none), mean volume, touches."""
     n = len(low)
     support, mean, touched = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n)
-    floor, ceiling = lowest(low, length), highest(high, length)
+    floor, ceiling = rolling_min(low, length), rolling_max(high, length)
     older, newer = length // 2, length - length // 2
     first, second, whole = folded(volume, older, 1.0), folded(volume, newer, 1.0), folded(volume, length, 1.0)
     for e in range(length, n):

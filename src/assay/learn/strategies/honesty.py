@@ -12,7 +12,7 @@ from assay.kernel.errors import ConfigError, LeakError, TrainError
 from assay.learn.strategies.declare import Strategy
 from assay.learn.strategies.parameters import Range, Structural
 from assay.learn.strategies.setups import LEVELS, Setups, State
-from assay.market.scramble import scrambled
+from assay.market.scramble import scramble_future
 
 FORGOTTEN = 1e-9  # share that a running sum may still remember from before the lookback
 ROWS_ASKED = 24  # bars with a setup at which the future is cut off, and as many without
@@ -22,7 +22,7 @@ Rows = Mapping[str, FloatArray]
 def demand_honest(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
     """What a search or a backtest asks of a user's strategy first: no future, an honest lookback, deterministic.
 
-    Raises as `check` does. Some hundred evaluations of the rule on these bars.
+    Raises as `check_strategy` does. Some hundred evaluations of the rule on these bars.
     """
     check_leaves_its_input_alone(strategy, bars, values)
     check_is_deterministic(strategy, bars, values)
@@ -31,7 +31,7 @@ def demand_honest(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> 
         check_lookback_is_enough(strategy, bars, values)
 
 
-def check(strategy: Strategy, bars: Bars, values: Mapping[str, Any] | None = None) -> int:
+def check_strategy(strategy: Strategy, bars: Bars, values: Mapping[str, Any] | None = None) -> int:
     """Hold a strategy to its declaration on these bars; gives the number of bars that it was asked about.
 
     No future, honest lookback, both ends of its search space can be computed, deterministic, input untouched. values:
@@ -65,7 +65,7 @@ def check_leaves_its_input_alone(strategy: Strategy, bars: Bars, values: Mapping
 
 def check_is_deterministic(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
     """The same bars and parameters give the same setups."""
-    first, second = (rows_of(strategy.setups(bars, values)) for _ in range(2))
+    first, second = (setup_columns(strategy.setups(bars, values)) for _ in range(2))
     found = _difference(first, second, 0, len(bars))
     if found is not None:
         raise TrainError(
@@ -78,11 +78,11 @@ def check_is_deterministic(strategy: Strategy, bars: Bars, values: Mapping[str, 
 def check_knows_no_later_bar(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> int:
     """Cutting off or scrambling the bars after row c changes nothing up to c. Gives how many rows c it asked about."""
     lookback = strategy.lookback(values, bars.instrument.timeframe)
-    whole = rows_of(strategy.setups(bars, values))
+    whole = setup_columns(strategy.setups(bars, values))
     asked = _asked(whole, lookback, len(bars))
     for cut in asked:
         for what, other in _futures(bars, cut):
-            found = _difference(whole, rows_of(strategy.setups(other, values)), lookback, cut + 1)
+            found = _difference(whole, setup_columns(strategy.setups(other, values)), lookback, cut + 1)
             if found is not None:
                 row, name = found
                 when = iso(int(bars.timestamp[row]))
@@ -101,7 +101,7 @@ def check_lookback_is_enough(strategy: Strategy, bars: Bars, values: Mapping[str
     """With exactly `lookback` rows in front, a row is answered as in the whole history: its signal and its levels."""
     lookback = strategy.lookback(values, bars.instrument.timeframe)
     whole = signals(strategy, bars, values)
-    loose = rows_of(strategy.setups(bars, values))
+    loose = setup_columns(strategy.setups(bars, values))
     for row in _asked(loose, lookback, len(bars)):
         part = signals(strategy, bars[row - lookback : row + 1], values)
         before = {n: a[row - lookback : row + 1] for n, a in whole.items()}
@@ -131,7 +131,7 @@ def check_space_can_be_computed(strategy: Strategy, bars: Bars, values: Mapping[
                 strategy.setups(bars, tried)
 
 
-def rows_of(found: Setups | State) -> Rows:
+def setup_columns(found: Setups | State) -> Rows:
     """All that a rule says, ``(n,)`` float64 by name; NaN where a row has no setup on that side."""
     if isinstance(found, State):
         return {"side": found.side}
@@ -165,7 +165,7 @@ def _asked(whole: Rows, lookback: int, n: int) -> list[int]:
 
 def _futures(bars: Bars, cut: int) -> Iterator[tuple[str, Bars]]:
     yield "cut off", bars[: cut + 1]
-    yield "scrambled", scrambled(bars, cut + 1, seed=cut, factor=3.0)
+    yield "scrambled", scramble_future(bars, cut + 1, seed=cut, factor=3.0)
 
 
 def _difference(

@@ -13,12 +13,23 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from assay.features.kernels import compiled, highest, lowest
+from assay.features.kernels import compiled, rolling_max, rolling_min
 from assay.features.kernels_trend import true_range
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 
-__all__ = ["atr", "compiled", "ema", "highest", "lowest", "over_prior_mean", "rsi", "shared", "sma", "volume_ratio"]
+__all__ = [
+    "atr",
+    "compiled",
+    "ema",
+    "rolling_max",
+    "rolling_min",
+    "over_prior_mean",
+    "rsi",
+    "share_indicators",
+    "sma",
+    "volume_ratio",
+]
 
 _BLOCK = 2048  # rows folded together: three buffers of them stay in the nearest cache
 _Memo = dict[Hashable, tuple[Bars, FloatArray]]
@@ -26,7 +37,7 @@ _memo: ContextVar[_Memo | None] = ContextVar("indicators", default=None)
 
 
 @contextmanager
-def shared() -> Iterator[None]:
+def share_indicators() -> Iterator[None]:
     """Within it an indicator is computed once for the same bars and window, however many rules and sets ask for it.
 
     For sweeps: the arrays live until the block ends. Nobody may write into what an indicator returns.

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.learn.strategies.indicators import compiled
-from assay.simulate.sweep.lanes import WIDTH, bits, first_bit, greater, load, spread
+from assay.simulate.sweep.lanes import WIDTH, broadcast, lane_mask, lane_maximum, load_lanes, lowest_bit
 from assay.simulate.sweep.replay import Rows
 
 _LOOK = 64  # rows a step, a bit each
@@ -74,7 +74,7 @@ def _reaches(one: FloatArray, other: FloatArray, start: int) -> np.uint64:
             word |= np.uint64(one[t] >= other[t]) << np.uint64(t - start)
         return word
     for k in range(0, _LOOK, WIDTH):
-        word |= bits(load(one, start + k) >= load(other, start + k)) << np.uint64(k)
+        word |= lane_mask(load_lanes(one, start + k) >= load_lanes(other, start + k)) << np.uint64(k)
     return word
 
 
@@ -87,9 +87,9 @@ def _exceeds(one: FloatArray, other: FloatArray, scale: FloatArray, equal: float
             word |= np.uint64(one[t] - other[t] > equal * abs(scale[t])) << np.uint64(t - start)
         return word
     for k in range(0, _LOOK, WIDTH):
-        of = load(scale, start + k)
-        least = spread(equal) * greater(of, spread(0.0) - of)
-        word |= bits(load(one, start + k) - load(other, start + k) > least) << np.uint64(k)
+        of = load_lanes(scale, start + k)
+        least = broadcast(equal) * lane_maximum(of, broadcast(0.0) - of)
+        word |= lane_mask(load_lanes(one, start + k) - load_lanes(other, start + k) > least) << np.uint64(k)
     return word
 
 
@@ -98,7 +98,7 @@ def _write(rows: Rows, sides: NDArray[np.int8], count: int, start: int, rose: np
     """Append the rows whose bits are set; how many there are now."""
     left = rose | fell
     while left != _NONE:
-        k = first_bit(left)
+        k = lowest_bit(left)
         rows[count] = start + k
         sides[count] = 1 if rose >> np.uint64(k) & _ONE else -1
         left &= left - _ONE

@@ -5,7 +5,7 @@ import numpy as np
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
 from assay.learn.strategies.declare import strategy
-from assay.learn.strategies.indicators import atr, compiled, lowest, volume_ratio
+from assay.learn.strategies.indicators import atr, compiled, rolling_min, volume_ratio
 from assay.learn.strategies.parameters import Exit, Structural, Threshold
 from assay.learn.strategies.setups import Setups, Side
 
@@ -42,6 +42,6 @@ def range_sweep(bars: Bars, *, N: int, atr_period: int, volume_sma_period: int) 
 
     Stop and take are multiples of the ATR. Every bar counts, there is no edge rule.
     """
-    hold, depth = _dips(bars.low, bars.close, lowest(bars.low, N))
+    hold, depth = _dips(bars.low, bars.close, rolling_min(bars.low, N))
     columns = {"p": depth, "k": volume_ratio(bars, volume_sma_period)}
     return Setups(Side(hold, columns, stop_unit=atr(bars, atr_period)))

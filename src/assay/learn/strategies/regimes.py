@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from assay.features.regime import LOOKBACK, NAMES, codes
+from assay.features.regime import LOOKBACK, NAMES, regime_codes
 from assay.kernel.arrays import BoolArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 
-__all__ = ["LOOKBACK", "checked", "confined", "within"]
+__all__ = ["LOOKBACK", "check_regime", "confined", "within"]
 
 
-def checked(regime: str) -> str:
+def check_regime(regime: str) -> str:
     """The name of a regime; empty is none. Raises ConfigError ``CONFIG_REGIME`` with the nearest name."""
     if regime and regime not in NAMES:
         near = did_you_mean(regime, NAMES)
@@ -29,7 +29,7 @@ def checked(regime: str) -> str:
 
 def within(bars: Bars, regime: str) -> BoolArray:
     """``(n,)``: bars that carry the label at their close; False before row 513, where none is known."""
-    found: BoolArray = codes(bars) == NAMES.index(regime)
+    found: BoolArray = regime_codes(bars) == NAMES.index(regime)
     return found
 
 

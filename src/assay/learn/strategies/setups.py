@@ -10,7 +10,7 @@ from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import TrainError, shown
 from assay.learn.strategies.order import crossings_of, side_of, turns_of
 from assay.learn.strategies.parameters import Threshold
-from assay.simulate.inputs import fixed
+from assay.simulate.inputs import as_contiguous
 
 SideArray = NDArray[np.int8]
 Level = FloatArray | float | None
@@ -182,7 +182,7 @@ class Crossing(Setups):
 
     def rows(self) -> tuple[NDArray[np.int32], FloatArray]:
         """Rows at which the columns cross, and the side."""
-        return crossings_of(fixed(self.upper), fixed(self.lower))
+        return crossings_of(as_contiguous(self.upper), as_contiguous(self.lower))
 
     def _side(self, sign: float) -> Side:
         rows, sides = self.rows()
@@ -228,7 +228,7 @@ class Above(State):
 
     def turns(self, first: int) -> tuple[NDArray[np.int32], FloatArray]:
         """Rows from `first` on at which the side changes, and the side."""
-        return turns_of(fixed(self.upper), fixed(self.lower), self.equal, first)
+        return turns_of(as_contiguous(self.upper), as_contiguous(self.lower), self.equal, first)
 
 
 def edges(side: SideArray) -> SideArray:

@@ -11,12 +11,12 @@ from assay.kernel.bars import USABLE, Bars
 from assay.learn.strategies import setups
 from assay.learn.strategies.declare import ALLOW_SHORT, Strategy, Values
 from assay.learn.strategies.parameters import AT_LEAST
-from assay.simulate.sweep.inputs import Candidates, Exits, Side, States, listed
+from assay.simulate.sweep.inputs import Candidates, Exits, Side, States, candidate_rows
 
 _LEVELS = ("stop_base", "stop_unit", "take_base")
 
 
-def lazily(
+def lazy_candidates(
     rule: Strategy,
     bars: Bars,
     values: Values,
@@ -67,7 +67,9 @@ def candidates(
         sides = {sign: Side(turns == sign, np.empty((0, len(rows))), **levels) for sign in signs}
     else:
         chosen = found if short else found.without_shorts()
-        rows = listed([(s.hold, [s.columns[n] for n in names]) for s in chosen.sides.values()], thresholds, at_least)
+        rows = candidate_rows(
+            [(s.hold, [s.columns[n] for n in names]) for s in chosen.sides.values()], thresholds, at_least
+        )
         sides = {sign: _side(side, names, rows) for sign, side in chosen.sides.items()}
     marks = [each[rows] for each in (usable, regime) if each is not None]
     allowed = np.logical_and.reduce(marks) if marks else None
@@ -92,7 +94,7 @@ def threshold_matrix(rule: Strategy, sets: Sequence[Values]) -> FloatArray:
     return out
 
 
-def exits_of(sets: Sequence[Values]) -> Exits:
+def build_exits(sets: Sequence[Values]) -> Exits:
     """The exits of each parameter set."""
     by_risk = np.array([values.get("sizing") == "risk" for values in sets])
     share = np.where(by_risk, _numbers(sets, "max_share", 1.0), _numbers(sets, "share", 1.0))

@@ -13,8 +13,8 @@ from assay.kernel.clock import iso, now_ms
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import Timeframe
-from assay.market.door import Admitted, admit
-from assay.market.quality import Quality, examine
+from assay.market.door import ValidatedBars, admit
+from assay.market.quality import Quality, examine_quality
 from assay.market.quarantine import SetAside
 from assay.market.sources.exchange import ExchangeClient, Line
 from assay.market.stores.contract import CandleStore, Span, Upserted, united
@@ -60,7 +60,7 @@ class Collected:
     warnings: tuple[str, ...]
 
 
-def collect(
+def collect_bars(
     client: ExchangeClient,
     instrument: Instrument,
     *,
@@ -161,7 +161,7 @@ class _Walk:
         if stored is None:
             warnings.append(f"{self.instrument}: no candles between {iso(self.span.start)} and {iso(self.span.end)}")
         else:
-            quality = examine(stored)
+            quality = examine_quality(stored)
             if not earlier and stored.timestamp[0] > self.span.start:
                 history_from = int(stored.timestamp[0])
                 warnings.append(f"{self.instrument}: history not available before {iso(history_from)}")
@@ -225,7 +225,7 @@ def _open_parts(span: Span, covered: Sequence[Span], revisit: int) -> list[Span]
     return list(united(Span(max(span.start, p.start - revisit), p.end) for p in parts))
 
 
-def _admitted(exchange: str, instrument: Instrument, rows: list[list[Any]], now: int) -> Admitted:
+def _admitted(exchange: str, instrument: Instrument, rows: list[list[Any]], now: int) -> ValidatedBars:
     """The page through the door. A volume of 0 stays 0: whether a market has volume, no single page can tell."""
     names = ("timestamp", "open", "high", "low", "close", "volume")
     kinds = {name: pl.Int64 if name == "timestamp" else pl.Float64 for name in names}

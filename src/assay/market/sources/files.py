@@ -11,7 +11,7 @@ from assay.kernel.bars import PRICES, Joined
 from assay.kernel.errors import DataError, shown
 from assay.kernel.instrument import Instrument, check_exchange, check_symbol
 from assay.market import join
-from assay.market.door import Admitted, admit, judge_values
+from assay.market.door import ValidatedBars, admit, judge_values
 from assay.market.duplicates import check_choice
 from assay.market.faults import Faults
 from assay.market.quality import Notice
@@ -37,11 +37,11 @@ class NamedSeries:
 class Contents:
     """What a file held: candles by instrument in order of appearance, or series."""
 
-    candles: tuple[Admitted, ...] = ()
+    candles: tuple[ValidatedBars, ...] = ()
     series: tuple[NamedSeries, ...] = ()
 
     @property
-    def one(self) -> Admitted:
+    def one(self) -> ValidatedBars:
         """The only instrument's candles; ``DATA_CONFLICT`` if there are others."""
         if len(self.candles) != 1:
             named = ", ".join(str(c.bars.instrument) for c in self.candles[:5])
@@ -122,7 +122,7 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
     return table.select(pl.col(actual).alias(name) for name, actual in head.found.items()), head
 
 
-def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[Admitted]:
+def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[ValidatedBars]:
     times, notes = cells.instants(table["timestamp"], choice.unit, choice.tz, faults)
     names = [name for name in (*PRICES, "volume", *EXTRA) if name in table.columns]
     read = [cells.numbers(table[name], name, faults) for name in names]
@@ -138,7 +138,7 @@ def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults)
     if head.ignored:
         listed = ", ".join(shown(name) for name in head.ignored[:10])
         notes.append(Notice("ignored", f"{len(head.ignored)} columns are not known and were ignored: {listed}"))
-    results: list[Admitted] = []
+    results: list[ValidatedBars] = []
     for instrument, mask in parts:
         own = whole if mask is None else whole.filter(mask)
         _admit(own, instrument, choice, faults, notes, results)
@@ -152,7 +152,7 @@ def _admit(
     choice: _Choice,
     faults: Faults,
     notes: list[Notice],
-    results: list[Admitted],
+    results: list[ValidatedBars],
 ) -> None:
     """Admit one instrument; its faults join those of the others."""
     try:

@@ -13,7 +13,7 @@ LockedFrom = Callable[[str, str], int | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class HoldoutView:
     """What a store holds, but for bars that close after the instant from which their market is locked.
 
     locked_from: of an exchange and a symbol that instant (ms), None where nothing is locked. It holds for bars of every

@@ -18,10 +18,10 @@ from assay.runs.configuration import standing
 from assay.runs.configuration.regimes import ensemble, most_frequent
 from assay.runs.configuration.row import TIMEFRAMES, row_of
 from assay.runs.configuration.schema import VERSION, checked
-from assay.runs.evidence import VERDICT, RunEvidence, jsonable
+from assay.runs.evidence import VERDICT, RunArtifacts, to_jsonable
 from assay.validate.breakers import circuit_breakers
-from assay.validate.lifecycle import STAGES, Placement, confidence_score, place
-from assay.validate.thresholds import thresholds_of
+from assay.validate.lifecycle import STAGES, Placement, confidence_score, place_stage
+from assay.validate.thresholds import thresholds_from_document
 
 _NAMESPACE = uuid.UUID("6f0e5f0c-3f0b-5b54-9d0e-9a9a3b0c7d11")  # of configuration ids; any constant would do
 
@@ -49,7 +49,7 @@ class Configured:
 
 
 def configure(
-    evidence: RunEvidence,
+    evidence: RunArtifacts,
     bars: Bars,
     *,
     run_id: str,
@@ -90,7 +90,7 @@ def configure(
         "context": context,
         "parameters": dict(found["best_parameters"]),
     }
-    whole = checked(jsonable(document | _chapters(evidence, bars, n, placed, moment, others or {})))
+    whole = checked(to_jsonable(document | _chapters(evidence, bars, n, placed, moment, others or {})))
     ids = {"experiment_id": experiment_id, "model_id": model_id, "trial_id": trial_id, "job_id": job and job[0]}
     return Configured(whole, row_of(whole, _verdict(found)) | ids)
 
@@ -100,7 +100,7 @@ def config_id(
 ) -> str:
     """``{STRATEGY}_V3_{YYYYMMDD}_{HHMMSS}_{6 hex}``: UTC of `created` (ms), and the start of a hash over the rest."""
     text = canonical(
-        {"strategy": strategy, "context": dict(context), "parameters": jsonable(parameters), "run_id": run_id}
+        {"strategy": strategy, "context": dict(context), "parameters": to_jsonable(parameters), "run_id": run_id}
     )
     moment = datetime.fromtimestamp(created // 1000, UTC)
     return f"{strategy.upper()}_V3_{moment:%Y%m%d_%H%M%S}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
@@ -138,8 +138,8 @@ def _demand_one_market(found: Mapping[str, Any], bars: Bars) -> None:
 
 def _placed(found: Mapping[str, Any], n: told.Numbers) -> Placement:
     """The stage that it begins in; what nobody judged is not proven."""
-    limits = thresholds_of(found.get("thresholds", {}))
-    return place(
+    limits = thresholds_from_document(found.get("thresholds", {}))
+    return place_stage(
         found["verdict"] if n.judged else "UNPROVEN", n.metrics, found["overfit"]["verdict"],
         mature_trades=limits.mature_trades, mature_sharpe=limits.mature_annual_sharpe,
     )  # fmt: skip
@@ -157,7 +157,7 @@ def _context(bars: Bars, regime: str | None, *, filtered: bool) -> dict[str, Any
 
 
 def _chapters(
-    evidence: RunEvidence, bars: Bars, n: told.Numbers, placed: Placement, moment: str,
+    evidence: RunArtifacts, bars: Bars, n: told.Numbers, placed: Placement, moment: str,
     others: Mapping[str, pl.DataFrame],
 ) -> dict[str, Any]:  # fmt: skip
     """What the document says beside whose it is: how good it was, and how it may be run."""
@@ -180,7 +180,7 @@ def _chapters(
     }
 
 
-def _regime(evidence: RunEvidence, bars: Bars, *, judged: bool) -> str | None:
+def _regime(evidence: RunArtifacts, bars: Bars, *, judged: bool) -> str | None:
     """The regime that entries are confined to; without such a filter the most frequent one out of sample."""
     wanted = evidence.document["regime_filter"]
     if wanted is not None:

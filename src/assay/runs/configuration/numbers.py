@@ -10,9 +10,9 @@ import polars as pl
 from scipy.special import ndtri
 
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.simulate.metrics import CAPITAL
-from assay.validate.lifecycle import metric
+from assay.validate.lifecycle import metric_value
 from assay.validate.statistics import best_of_many_p_value, expected_max_sharpe, moments, sharpe_p_value
 from assay.validate.statistics import probabilistic_sharpe_ratio as psr
 
@@ -40,12 +40,12 @@ class Numbers:
     avg_loss: float
 
 
-def numbers(evidence: RunEvidence) -> Numbers:
+def numbers(evidence: RunArtifacts) -> Numbers:
     """Raises ConfigError ``CONFIG_METRIC`` for a metric that the run does not carry."""
     document = evidence.document
     if not any(w["test"] for w in document["windows"]):
         return Numbers(False, dict.fromkeys((*_USED, "p_value"), nan), nan, nan, nan, nan)
-    found = {name: metric(document["metrics"], name) for name in _USED}
+    found = {name: metric_value(document["metrics"], name) for name in _USED}
     deflated, p_value, z = _judged(evidence, _trials(document))
     first = evidence.account.row(0, named=True)
     scale = CAPITAL * (1.0 + first["return"]) / first["equity"] if first["equity"] else CAPITAL
@@ -141,7 +141,7 @@ def _trials(document: Mapping[str, Any]) -> float:
     return float(used.get("effective_trials", document["n_trials"]))
 
 
-def _judged(evidence: RunEvidence, n_trials: float) -> tuple[float, float, float]:
+def _judged(evidence: RunArtifacts, n_trials: float) -> tuple[float, float, float]:
     """Deflated Sharpe probability of the returns; the p-value of the check ``edge``, and its normal quantile.
 
     The p-value is that of the active returns, NaN for a run of before these were kept. Its tail keeps its digits, so

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.features.regime import LOOKBACK, NAMES, codes
+from assay.features.regime import LOOKBACK, NAMES, regime_codes
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
@@ -23,7 +23,7 @@ def most_frequent(bars: Bars, judged: IntArray) -> str | None:
     if not len(judged):
         return None
     first = max(int(np.searchsorted(bars.timestamp, judged.min())) - LOOKBACK, 0)
-    found = codes(bars[first:])[np.isin(bars.timestamp[first:], judged)]
+    found = regime_codes(bars[first:])[np.isin(bars.timestamp[first:], judged)]
     found = found[found >= 0]
     return NAMES[int(np.bincount(found).argmax())] if found.size else None
 
@@ -67,7 +67,7 @@ def _labels(bars: Bars, timeframe: str) -> IntArray:
 
 def _recent(bars: Bars) -> IntArray:
     """The last 100 labels of these bars; fewer, or none, where the rule has too little history."""
-    return codes(bars[-(LOOKBACK + _RECENT) :])[LOOKBACK:] if len(bars) > LOOKBACK else np.empty(0, np.int64)
+    return regime_codes(bars[-(LOOKBACK + _RECENT) :])[LOOKBACK:] if len(bars) > LOOKBACK else np.empty(0, np.int64)
 
 
 def _member(labels: IntArray, total: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ FILE = f"configuration-{VERSION}.schema.json"
 
 
 @cache
-def schema() -> dict[str, Any]:
+def configuration_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of one configuration; ``$defs.bundle`` is that of several."""
     text = (files(__package__) / FILE).read_text(encoding="utf-8")
     return dict(json.loads(text))
@@ -36,7 +36,7 @@ def checked(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def read(text: str) -> dict[str, Any]:
+def parse_configuration(text: str) -> dict[str, Any]:
     """The configuration or bundle that a JSON text holds.
 
     Raises ArtifactError: ``ARTIFACT_VERSION`` for a document of another version, else ``ARTIFACT_CORRUPT`` with the
@@ -55,7 +55,9 @@ def read(text: str) -> dict[str, Any]:
 
 
 def stored(document: Any, name: str = "") -> dict[str, Any]:
-    """A document that was kept, if it keeps to the schema; else ArtifactError as `read`. name: its id, for the text."""
+    """A document that was kept, if it keeps to the schema; else ArtifactError as `parse_configuration`. name: its id,
+    for the text.
+    """
     fault = _fault(document)
     if fault is not None:
         path, text, hint = fault
@@ -86,7 +88,7 @@ def bundle(configurations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 @cache
 def _validator(*, several: bool) -> Draft202012Validator:
-    whole = schema()
+    whole = configuration_schema()
     if not several:
         return Draft202012Validator(whole)
     known: Registry[Any] = Registry().with_resource(whole["$id"], Resource.from_contents(whole))

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from assay.kernel.bars import Bars
-    from assay.runs.evidence import RunEvidence
+    from assay.runs.evidence import RunArtifacts
 
 
-def render(evidence: "RunEvidence", candles: Mapping[str, "Bars"]) -> str:
+def render(evidence: "RunArtifacts", candles: Mapping[str, "Bars"]) -> str:
     """The page as text; see `assay.runs.report.page.render`."""
     from assay.runs.report.page import render as page
 
     return page(evidence, candles)
 
 
-def write_report(evidence: "RunEvidence", candles: Mapping[str, "Bars"], path: Path) -> None:
+def write_report(evidence: "RunArtifacts", candles: Mapping[str, "Bars"], path: Path) -> None:
     """Write the page of `render` to `path` as UTF-8 with line feeds."""
     path.write_bytes(render(evidence, candles).encode("utf-8"))

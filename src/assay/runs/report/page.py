@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from assay.kernel.bars import Bars
 from assay.kernel.spec import canonical
-from assay.runs.evidence import RunEvidence, jsonable
+from assay.runs.evidence import RunArtifacts, to_jsonable
 from assay.runs.report.parts import Section
 from assay.runs.report.sections import (
     audited,
@@ -32,7 +32,7 @@ from assay.runs.report.sections import (
 )
 
 
-def render(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
+def render(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> str:
     """One HTML page that needs nothing else: no network, no script to be complete, no other file.
 
     candles: all stored bars by symbol; symbols without candles are left out of the price charts.
@@ -48,12 +48,12 @@ def render(evidence: RunEvidence, candles: Mapping[str, Bars]) -> str:
         .render(
             head=overview.head(plain),
             sections=sections(plain, candles),
-            ledger_head=canonical(jsonable(held)) if held else "",
+            ledger_head=canonical(to_jsonable(held)) if held else "",
         )
     )
 
 
-def sections(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Section]:
+def sections(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> list[Section]:
     """The chapters in the order of the page; one that has nothing to say is left out."""
     found = [
         *(_of_search(evidence, candles) if evidence.is_search else _of_model(evidence, candles)),
@@ -66,7 +66,7 @@ def sections(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Section
     return [each for each in found if each is not None]
 
 
-def _of_model(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Section | None]:
+def _of_model(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> list[Section | None]:
     return [
         equity.section(evidence, candles),
         folds.section(evidence),
@@ -78,7 +78,7 @@ def _of_model(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Sectio
     ]
 
 
-def _of_search(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Section | None]:
+def _of_search(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> list[Section | None]:
     return [
         configuration.section(evidence),
         equity.section(evidence, candles),
@@ -95,7 +95,7 @@ def _of_search(evidence: RunEvidence, candles: Mapping[str, Bars]) -> list[Secti
 
 def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document as it comes back from its file, symbols in the order of the spec: no order of keys shows."""
-    plain: dict[str, Any] = json.loads(canonical(jsonable(document)))
+    plain: dict[str, Any] = json.loads(canonical(to_jsonable(document)))
     symbols = plain["spec"]["symbols"]
     for part in ("by_symbol", "labels", "quality", "snapshots"):
         found = plain[part]

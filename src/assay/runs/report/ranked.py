@@ -11,7 +11,7 @@ from assay.runs.report.sections import candidates, clusters, columns, drift, ste
 from assay.runs.report.wording import count, ratio
 
 if TYPE_CHECKING:
-    from assay.runs.importance import Ranked
+    from assay.runs.importance import FeatureRanking
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Head:
     cards: Cards
 
 
-def render(found: "Ranked") -> str:
+def render(found: "FeatureRanking") -> str:
     """One HTML page that needs nothing else: columns with verdicts, cluster map, stability heat map, drift lines.
 
     Equal rankings give equal bytes.
@@ -32,7 +32,7 @@ def render(found: "Ranked") -> str:
     return templates().get_template("ranked.html.j2").render(head=_head(found), sections=_sections(found))
 
 
-def write_page(found: "Ranked", path: Path) -> None:
+def write_ranking_page(found: "FeatureRanking", path: Path) -> None:
     """Write a ranking's page. Raises StoreError ``STORE_PATH``."""
     try:
         path.write_bytes(render(found).encode("utf-8"))
@@ -40,7 +40,7 @@ def write_page(found: "Ranked", path: Path) -> None:
         raise StoreError(f"{path}: {error.strerror or error}", code="STORE_PATH") from error
 
 
-def demand_page(path: Path) -> None:
+def check_page_path(path: Path) -> None:
     """Raise ConfigError ``CONFIG_PATH`` unless the path may be a page, before the work is done."""
     if path.suffix != ".html":
         raise ConfigError(f"--out {shown(str(path))} must end in .html", code="CONFIG_PATH", field="out")
@@ -48,13 +48,13 @@ def demand_page(path: Path) -> None:
         raise StoreError(f"--out {shown(str(path))}: there is no such folder", code="STORE_PATH")
 
 
-def _sections(found: "Ranked") -> list[Section]:
+def _sections(found: "FeatureRanking") -> list[Section]:
     report = found.report
     drawn = [columns.section, clusters.section, steadiness.section, drift.section, candidates.section]
     return [section for draw in drawn if (section := draw(report)) is not None]
 
 
-def _head(found: "Ranked") -> Head:
+def _head(found: "FeatureRanking") -> Head:
     report, spec = found.report, found.spec
     verdicts = [row.verdict for row in report.rows]
     first, last = report.times[0], report.times[-1]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from assay.runs.advice import multiplied
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.wording import alike, number, percent, ratio
-from assay.validate.thresholds import thresholds_of
+from assay.validate.thresholds import thresholds_from_document
 
 _THIN = "\u202f"
 _ROUNDING = 1.000001
@@ -48,10 +48,10 @@ def objective(name: str) -> Objective:
     return _KNOWN.get(name, Objective(name.replace("_", " ")))
 
 
-def stressed_costs(evidence: RunEvidence) -> str:
+def stressed_costs(evidence: RunArtifacts) -> str:
     """The costs of the stressed curve in words; a backtest is stressed by the default."""
     sides = (evidence.document.get("evidence") or {}).get("cost_sides") or []
-    factor = thresholds_of(evidence.document.get("thresholds", {})).cost_factor
+    factor = thresholds_from_document(evidence.document.get("thresholds", {})).cost_factor
     if any(side["stressed"] > factor * side["assumed"] * _ROUNDING for side in sides):
         mean = sum(side["stressed"] for side in sides) / len(sides)
         return f"{mean * 1e4:.1f} basis points a side"

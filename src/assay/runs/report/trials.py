@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.runs.evidence import SHOWN_BEST, RunEvidence
+from assay.runs.evidence import SHOWN_BEST, RunArtifacts
 from assay.runs.report.scale import Scale, log_ticks, ticks
 from assay.runs.report.wording import alike, floats, general, number
 
@@ -105,7 +105,7 @@ class Trials:
         return not gains.size or float(np.abs(gains).max()) <= 1e-12
 
 
-def trials(evidence: RunEvidence) -> Trials | None:
+def trials(evidence: RunArtifacts) -> Trials | None:
     """The trials of a search; None if none were kept."""
     frame = evidence.trials
     if frame is None or not len(frame):

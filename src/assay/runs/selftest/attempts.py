@@ -17,22 +17,22 @@ from assay.runs import keep
 from assay.runs.audit import Audited, audited
 from assay.runs.context import Context, Recording
 from assay.runs.documents import document, trial
-from assay.runs.evidence import RunEvidence, tables
+from assay.runs.evidence import RunArtifacts, tables
 from assay.runs.history import History, bare
-from assay.runs.judged import Judged, judged
+from assay.runs.judged import OutOfSampleResult, judged
 from assay.runs.ruling import ruled
-from assay.runs.selftest.researcher import Idea
-from assay.validate.audit.replay import Walked
-from assay.validate.beside import spans
-from assay.validate.search.compared import Fared
-from assay.validate.split.asked import plan
+from assay.runs.selftest.researcher import CandidateRule
+from assay.validate.audit.replay import JudgedWalk
+from assay.validate.beside import span_sums
+from assay.validate.search.compared import SearchOverfit
+from assay.validate.split.asked import split_plan
 from assay.validate.statistics.overfitting import overfitting_of
-from assay.validate.verdict import Verdict, judge
-from assay.validate.walk import walk
+from assay.validate.verdict import Verdict, evaluate_gate
+from assay.validate.walk import walk_forward
 
 
 @contextmanager
-def laboratory(home: Path) -> Iterator[Context]:
+def open_laboratory(home: Path) -> Iterator[Context]:
     """A home of its own with the default stores, for one market."""
     home.mkdir(parents=True)
     record, candles = f"sqlite:///{home}/assay.db", f"duckdb:///{home}/candles.duckdb"
@@ -48,12 +48,12 @@ class Tried:
     passes: whether every check of the gate but the audit passed when it was judged, after those that were tried before.
     """
 
-    idea: Idea
+    idea: CandidateRule
     spec: TrainSpec
     past: History
-    found: Judged
+    found: OutOfSampleResult
     number: int
-    walked: Walked
+    walked: JudgedWalk
     passes: bool
 
     @property
@@ -63,24 +63,24 @@ class Tried:
         return value if isfinite(value) else -inf
 
 
-def tried(idea: Idea, bars: Bars, context: Context, *, costs: Costs, seed: int) -> Tried:
+def try_idea(idea: CandidateRule, bars: Bars, context: Context, *, costs: Costs, seed: int) -> Tried:
     """Walk an idea forward, count it in the ledger and leave its evidence: `assay.runs.train` without a model."""
     began = time.monotonic()
     spec, by = idea.spec(bars.instrument, costs, seed), idea.rule.name
     read, _ = keep.candles(spec, context)
     digest = keep.data_digest(read, spec)
     past = bare(read)
-    folds = plan(spec.folds, past.panel, horizon=past.horizon)
+    folds = split_plan(spec.folds, past.panel, horizon=past.horizon)
     with keep.running(spec, digest, read, context, by=by) as run:
         report = Recording(context, run.id, "walking forward")
-        outcomes = list(walk(idea.trainer, past.panel, folds, costs=costs, seed=seed, report=report))
+        outcomes = list(walk_forward(idea.trainer, past.panel, folds, costs=costs, seed=seed, report=report))
         found = judged(outcomes, past, costs, seed=seed, limits=context.limits)
         number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=by))
         word = ruled(found, past, spec, context, number=number, audit=None, compared=False)
         told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
-        keep.leave(spec, context, run, RunEvidence(told, *tables(found, outcomes, past)), by=by)
+        keep.leave(spec, context, run, RunArtifacts(told, *tables(found, outcomes, past)), by=by)
     passes = all(r.state == "PASS" for r in word.verdict.reasons if r.check != "audit")
-    return Tried(idea, spec, past, found, number, Walked(past.panel, outcomes), passes)
+    return Tried(idea, spec, past, found, number, JudgedWalk(past.panel, outcomes), passes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +103,7 @@ class Chosen:
     any_gold: bool
 
 
-def chosen(attempts: Sequence[Tried], context: Context) -> Chosen:
+def choose_attempt(attempts: Sequence[Tried], context: Context) -> Chosen:
     """Hand the best out-of-sample record to the gate that judges every run; its pipeline is audited before.
 
     Raises StoreError ``STORE_CORRUPT`` where the ledger's chain is broken.
@@ -118,7 +118,7 @@ def chosen(attempts: Sequence[Tried], context: Context) -> Chosen:
     among = word(n_searched=count, fared=_fared([each.found for each in attempts]))
     one = replace(alone.evidence, n_trials=1, effective_trials=1.0)
     return Chosen(
-        best, peeked, count, alone.verdict, among.verdict, judge(one, context.limits),
+        best, peeked, count, alone.verdict, among.verdict, evaluate_gate(one, context.limits),
         any(_gold_when_judged(each, context) for each in attempts),
     )  # fmt: skip
 
@@ -132,7 +132,9 @@ def _gold_when_judged(attempt: Tried, context: Context) -> bool:
     return report is not None and report.passed
 
 
-def _fared(found: Sequence[Judged]) -> Fared:
+def _fared(found: Sequence[OutOfSampleResult]) -> SearchOverfit:
     """All of them on the bars that they were judged on, which are the same."""
     every = [each.whole.returns for each in found]
-    return Fared(overfitting_of(every), np.column_stack([spans(each) for each in every]), spans(found[0].held))
+    return SearchOverfit(
+        overfitting_of(every), np.column_stack([span_sums(each) for each in every]), span_sums(found[0].held)
+    )

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from math import ceil, floor, isnan, nan
 from typing import Any, Literal
 
-from assay.runs.evidence import jsonable
+from assay.runs.evidence import to_jsonable
 from assay.runs.selftest.repetitions import (
     CONTROL,
     DRIFT,
@@ -54,7 +54,7 @@ class Figure:
     @property
     def document(self) -> dict[str, Any]:
         """Plain and JSON-able; ``rate`` beside its ``n``."""
-        return dict(jsonable(asdict(self) | {"rate": self.count / self.n}))
+        return dict(to_jsonable(asdict(self) | {"rate": self.count / self.n}))
 
     @property
     def told(self) -> str:

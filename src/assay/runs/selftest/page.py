@@ -18,7 +18,7 @@ from assay.runs.selftest.researcher import BARS, ideas
 from assay.validate.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    from assay.runs.selftest.table import SelfTest
+    from assay.runs.selftest.table import SelfTestResult
 
 _KINDS = {
     NO_EDGE: "no edge",
@@ -46,7 +46,7 @@ class Head:
     cards: Cards
 
 
-def write(found: "SelfTest", path: Path) -> Path:
+def write_selftest_page(found: "SelfTestResult", path: Path) -> Path:
     """Write `render`'s page as UTF-8 with line feeds; its path. Raises StoreError ``STORE_PATH``."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,14 +56,14 @@ def write(found: "SelfTest", path: Path) -> Path:
     return path
 
 
-def render(found: "SelfTest") -> str:
+def render(found: "SelfTestResult") -> str:
     """One HTML page that needs nothing else."""
     markets = [each for each in found.repetitions if each.kind in _KINDS]
     drawn = [_rates(found.figures), *([_markets(markets)] if markets else []), _every(found.repetitions), _tried()]
     return templates().get_template("selftest.html.j2").render(head=_head(found), sections=drawn)
 
 
-def _head(found: "SelfTest") -> Head:
+def _head(found: "SelfTestResult") -> Head:
     rates = [each for each in found.figures if not isnan(each.low)]
     cards = [
         Card(each.title, percent(each.count / each.n, 1), each.told, "good" if each.state == "PASS" else "bad")

@@ -12,11 +12,11 @@ from assay.kernel.costs import Costs
 from assay.kernel.seeds import integer
 from assay.kernel.spec import TargetChoice, TrainSpec
 from assay.market.sources.synthetic import MOMENTUM_BARS, synthetic
-from assay.runs.evidence import jsonable
-from assay.runs.execute import execute
-from assay.runs.selftest.attempts import Chosen, chosen, laboratory, tried
+from assay.runs.evidence import to_jsonable
+from assay.runs.execute import execute_spec
+from assay.runs.selftest.attempts import Chosen, choose_attempt, open_laboratory, try_idea
 from assay.runs.selftest.researcher import BARS, FOLDS, drift_ideas, ideas, with_drift
-from assay.validate.gate_study import CASES, drift_study, gate_study
+from assay.validate.gate_study import CASES, drift_study, run_gate_study
 from assay.validate.thresholds import Thresholds
 
 NO_EDGE, EDGE, CONTROL, LEAKS, DRIFT = "no_edge", "edge", "control", "leaks", "drift"
@@ -85,7 +85,7 @@ class Repetition:
     @property
     def document(self) -> dict[str, Any]:
         """Plain and JSON-able."""
-        return dict(jsonable({name: value for name, value in asdict(self).items() if name != "suite"}))
+        return dict(to_jsonable({name: value for name, value in asdict(self).items() if name != "suite"}))
 
 
 def done(task: Task, folder: Path | None = None) -> Repetition:
@@ -114,13 +114,13 @@ def _market(task: Task) -> Bars:
 def _researched(task: Task, home: Path) -> dict[str, Any]:
     bars, costs = _market(task), _FREE if task.kind == CONTROL else Costs()
     tries = drift_ideas() if task.kind == DRIFT else ideas()
-    with laboratory(home / "home") as context:
+    with open_laboratory(home / "home") as context:
         context.candles.upsert(bars, source="selftest")
-        attempts = [tried(idea, bars, context, costs=costs, seed=task.own_seed) for idea in tries]
-        facts = _facts(chosen(attempts, context))
+        attempts = [try_idea(idea, bars, context, costs=costs, seed=task.own_seed) for idea in tries]
+        facts = _facts(choose_attempt(attempts, context))
         if task.kind == DRIFT and task.number % _ENSEMBLES == 0:
             spec = _spec(task, bars, "ensemble", target=TargetChoice(params={"horizon": MOMENTUM_BARS}))
-            facts["ensemble"] = execute(spec, context).document["verdict"]
+            facts["ensemble"] = execute_spec(spec, context).document["verdict"]
     return facts
 
 
@@ -131,11 +131,11 @@ def _facts(found: Chosen) -> dict[str, Any]:
         "bars": len(best.found.whole.returns),
         "trades": len(best.found.whole.trades),
         "trials": found.trials,
-        "sharpe": jsonable(float(best.found.metrics["sharpe"])),
+        "sharpe": to_jsonable(float(best.found.metrics["sharpe"])),
         "verdict": found.alone.word,
         "told": found.among.word,
-        "deflated": jsonable(1.0 - edge.value),
-        "naive": jsonable(1.0 - naive.value),
+        "deflated": to_jsonable(1.0 - edge.value),
+        "naive": to_jsonable(1.0 - naive.value),
         "edge": edge.state,
         "naive_edge": naive.state,
         "any_gold": found.any_gold,
@@ -155,9 +155,9 @@ def _trained(task: Task, home: Path) -> dict[str, Any]:
     if task.kind in (SEARCH, SEARCH_EDGE):
         asked["params"] |= {"trials": CANDIDATES}
     spec = _spec(task, bars, "ensemble" if task.kind == "ensemble" else "rules", **asked)
-    with laboratory(home / "home") as context:
+    with open_laboratory(home / "home") as context:
         context.candles.upsert(bars, source="selftest")
-        told = execute(spec, context).document
+        told = execute_spec(spec, context).document
     edge = next(reason for reason in told["reasons"] if reason["check"] == "edge")
     return {
         "best": str(told["name"]),
@@ -188,7 +188,7 @@ def _studied(task: Task) -> dict[str, Any]:
     if task.number >= len(CASES):
         held = drift_study([_MOSTLY_LONG], seed=task.seed)[0]
         return {"rules": held.rules, "plain": held.plain, "active": held.active, "error": limit}
-    (found,) = gate_study([CASES[task.number]], error=limit, seed=task.seed)
+    (found,) = run_gate_study([CASES[task.number]], error=limit, seed=task.seed)
     case = found.case
     return {
         "kind": case.kind, "looks": case.n_trials, "markets": case.markets, "wrong": found.wrong, "right": found.right,

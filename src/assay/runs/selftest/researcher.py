@@ -11,7 +11,7 @@ import numpy as np
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.instrument import Instrument
-from assay.kernel.spec import FoldPlan, TrainSpec
+from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.declare import Strategy, strategy
 from assay.learn.strategies.parameters import Range, Structural
@@ -19,7 +19,7 @@ from assay.learn.strategies.registry import strategy_named
 from assay.learn.strategies.setups import State
 from assay.market.sources.synthetic import SIGMA
 
-FOLDS = FoldPlan(train_bars=2_000, test_bars=500)
+FOLDS = SplitSpec(train_bars=2_000, test_bars=500)
 BARS = 6_000  # of a market: eight test folds, 4,000 judged bars
 LOOKBACKS = (6, 12, 18, 24, 36, 48, 72, 96)  # bars; the truth of a market with an edge is 24
 HOUSE: tuple[tuple[str, Mapping[str, Any]], ...] = (
@@ -46,7 +46,7 @@ def momentum(bars: Bars, *, lookback: int, mirrored: bool) -> State:
 
 
 @dataclass(frozen=True, slots=True)
-class Idea:
+class CandidateRule:
     """One rule at given parameters."""
 
     rule: Strategy
@@ -73,25 +73,25 @@ class Idea:
 
 
 @cache
-def ideas() -> tuple[Idea, ...]:
+def ideas() -> tuple[CandidateRule, ...]:
     """The twenty: momentum of eight lookbacks, their mirror images, and four of the house's rules."""
-    followed = [Idea(momentum, {"lookback": n, "mirrored": m}) for m in (False, True) for n in LOOKBACKS]
-    return (*followed, *(Idea(strategy_named(name), params) for name, params in HOUSE))
+    followed = [CandidateRule(momentum, {"lookback": n, "mirrored": m}) for m in (False, True) for n in LOOKBACKS]
+    return (*followed, *(CandidateRule(strategy_named(name), params) for name, params in HOUSE))
 
 
 @cache
-def drift_ideas() -> tuple[Idea, ...]:
+def drift_ideas() -> tuple[CandidateRule, ...]:
     """Twenty for a market with drift: momentum and its mirror images, half of them long only, and the house's rules.
 
     None knows anything; those that are long more often than short earn what the drift earns.
     """
     sides = [
-        Idea(momentum, {"lookback": n, "mirrored": m, "allow_short": short})
+        CandidateRule(momentum, {"lookback": n, "mirrored": m, "allow_short": short})
         for short in (True, False)
         for m in (False, True)
         for n in LOOKBACKS[::2]
     ]
-    return (*sides, *(Idea(strategy_named(name), params) for name, params in HOUSE))
+    return (*sides, *(CandidateRule(strategy_named(name), params) for name, params in HOUSE))
 
 
 def with_drift(bars: Bars, holding_sharpe: float) -> Bars:

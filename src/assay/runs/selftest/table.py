@@ -79,7 +79,7 @@ NIGHTLY = Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SelfTest:
+class SelfTestResult:
     """What a self-test came to."""
 
     seed: int
@@ -116,9 +116,9 @@ class SelfTest:
         }
 
 
-def selftest(
+def run_selftest(
     size: Size, *, seed: int, workers: int, listener: Listener, suite: Suite | None = None, parts: int = 1
-) -> SelfTest:  # fmt: skip
+) -> SelfTestResult:  # fmt: skip
     """Judge the judge. The same seed, size and code give the same figures, whatever the number of workers.
 
     suite: of planted leaks, attacks and sound pipelines; a function of a part's number that another process can import.
@@ -136,7 +136,7 @@ def selftest(
 
     found = all_done(tasks, workers=workers, heard=heard)
     asked = whole_suite([each.suite for each in found if each.kind == LEAKS])
-    return SelfTest(
+    return SelfTestResult(
         seed, size, workers, time.monotonic() - began, figures(found, tried=len(ideas())),
         [each for each in found if each.kind not in (LEAKS, STATISTICS)], asked,
     )  # fmt: skip

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assay.simulate.sweep.combinations import Sweep as Sweep
-    from assay.simulate.sweep.combinations import picked as picked
-    from assay.simulate.sweep.combinations import sweep as sweep
+    from assay.simulate.sweep.combinations import SweepResult as SweepResult
+    from assay.simulate.sweep.combinations import sweep_picks as sweep_picks
+    from assay.simulate.sweep.combinations import sweep_product as sweep_product
     from assay.simulate.sweep.inputs import Candidates as Candidates
     from assay.simulate.sweep.inputs import Exits as Exits
     from assay.simulate.sweep.inputs import Side as Side
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from assay.simulate.sweep.single import tally_of as tally_of
 
 _NAMES = {
-    "combinations": ("Sweep", "picked", "sweep"),
+    "combinations": ("SweepResult", "sweep_picks", "sweep_product"),
     "inputs": ("Candidates", "Exits", "Side", "States"),
     "single": ("decisions", "tally_of"),
 }

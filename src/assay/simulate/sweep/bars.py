@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
-from assay.simulate.sweep.lanes import WIDTH, anywhere, both, lesser, load, spread, store, transposed, where
+from assay.simulate.sweep.lanes import WIDTH, anywhere, both, broadcast, lesser, load_lanes, store, transposed, where
 from assay.simulate.sweep.trades import CASH, COLUMNS, FLAT, FROM, LEFT_WITH, QUANTITY, TO
 from assay.simulate.tally import UNCOUNTED
 
@@ -39,12 +39,12 @@ def equities_of(
         start = held[there + FROM * WIDTH] + done
         bars = held[there + TO * WIDTH] - start
         more = min(bars, ROOM - count)
-        cash, quantity = spread(work[at + CASH * WIDTH]), spread(work[at + QUANTITY * WIDTH])
+        cash, quantity = broadcast(work[at + CASH * WIDTH]), broadcast(work[at + QUANTITY * WIDTH])
         # most end within these: a loop from the first bar on would be left at a bar that nobody can guess
-        store(equities, base + count, cash + quantity * load(closes, start))
-        store(equities, base + count + WIDTH, cash + quantity * load(closes, start + WIDTH))
+        store(equities, base + count, cash + quantity * load_lanes(closes, start))
+        store(equities, base + count + WIDTH, cash + quantity * load_lanes(closes, start + WIDTH))
         for b in range(2 * WIDTH, more, WIDTH):
-            store(equities, base + count + b, cash + quantity * load(closes, start + b))
+            store(equities, base + count + b, cash + quantity * load_lanes(closes, start + b))
         count += more
         if more < bars:
             done += more
@@ -60,20 +60,20 @@ def equities_of(
 def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
     """Add the returns of each account's next `count` equities, a multiple of `WIDTH`, to its sums."""
     kept: Any = (
-        load(sums, 0),
-        load(sums, WIDTH),
-        load(sums, 2 * WIDTH),
-        load(sums, 3 * WIDTH),
-        load(sums, 4 * WIDTH),
-        load(sums, 5 * WIDTH),
-        load(sums, 6 * WIDTH),
-        load(sums, 7 * WIDTH),
-        load(sums, 8 * WIDTH),
-        load(sums, 9 * WIDTH),
-        load(sums, 10 * WIDTH),
-        load(sums, WORST_BAR * WIDTH),
+        load_lanes(sums, 0),
+        load_lanes(sums, WIDTH),
+        load_lanes(sums, 2 * WIDTH),
+        load_lanes(sums, 3 * WIDTH),
+        load_lanes(sums, 4 * WIDTH),
+        load_lanes(sums, 5 * WIDTH),
+        load_lanes(sums, 6 * WIDTH),
+        load_lanes(sums, 7 * WIDTH),
+        load_lanes(sums, 8 * WIDTH),
+        load_lanes(sums, 9 * WIDTH),
+        load_lanes(sums, 10 * WIDTH),
+        load_lanes(sums, WORST_BAR * WIDTH),
     )
-    before = load(sums, BEFORE * WIDTH)
+    before = load_lanes(sums, BEFORE * WIDTH)
     for k in range(0, count, WIDTH):
         now = transposed(equities, k, STEP)
         kept = _with_bar(kept, before, now[0])
@@ -94,9 +94,9 @@ def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
 def _with_bar(kept: Any, before: Any, now: Any) -> Any:
     """The sums with the return from one equity to the next; those of an account that loses all of it do not hold."""
     total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes, worst = kept
-    one = spread(1.0)
+    one = broadcast(1.0)
     r = now / before - one
-    square, loss = r * r, lesser(r, spread(0.0))
+    square, loss = r * r, lesser(r, broadcast(0.0))
     growth = growth * (one + r)
     top = growth >= peak
     ended = both(top, trough < peak)

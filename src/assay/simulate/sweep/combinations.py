@@ -5,7 +5,7 @@ Three kinds of parameters: a *structural* one changes an indicator, and each set
 from the signals. Bars between an exit and the next entry are never visited, and no curve is kept: each combination
 leaves a row of sums, from which its metrics follow.
 
-The numbers are those of `assay.simulate.engine.run` on the same decisions, bit for bit, for any number of threads.
+The numbers are those of `assay.simulate.engine.simulate` on the same decisions, bit for bit, for any number of threads.
 """
 
 import os
@@ -20,22 +20,22 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.simulate import tally
-from assay.simulate.engine import run
+from assay.simulate.engine import simulate
 from assay.simulate.inputs import check_bars, funding_paid
 from assay.simulate.layout import EXIT_REASONS
 from assay.simulate.sweep.inputs import Exits
 from assay.simulate.sweep.market import Market
-from assay.simulate.sweep.pool import Lazy, known, replay_picks, replay_product
+from assay.simulate.sweep.pool import Lazy, compute_setup, replay_picks, replay_product
 from assay.simulate.sweep.single import decisions, tally_of
 
 _COLUMNS_OF = 4096  # combinations whose sums are turned into metrics together, while they are in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sweep:
+class SweepResult:
     """The sums of every combination.
 
-    values:  ``(S, T, E, KEPT)`` float64 by structural set, threshold set and set of exits, of `picked` ones
+    values:  ``(S, T, E, KEPT)`` float64 by structural set, threshold set and set of exits, of `sweep_picks` ones
              ``(P, KEPT)``; the columns are those of `assay.simulate.tally`, money in the unit of `initial`.
     bars:    judged bars of each combination.   initial: equity before the first.
     """
@@ -45,7 +45,8 @@ class Sweep:
     initial: float
 
     def metrics(self, *, bars_per_year: float, names: Collection[str] | None = None) -> dict[str, FloatArray]:
-        """``(S, T, E)`` or ``(P,)`` a name: what `assay.simulate.metrics.metrics` gives, bit for bit; undefined is NaN.
+        """``(S, T, E)`` or ``(P,)`` a name: what `assay.simulate.metrics.performance_metrics` gives, bit for bit;
+        undefined is NaN.
 
         names: of those wanted; None is all. Raises ConfigError ``CONFIG_PARAMETER`` for one that is not there.
 
@@ -92,7 +93,7 @@ class Sweep:
         return {name: self.values[..., tally.EXITS + k] for k, name in enumerate(EXIT_REASONS)}
 
 
-def sweep(
+def sweep_product(
     bars: Bars,
     setups: Sequence[Lazy],
     thresholds: FloatArray,
@@ -102,20 +103,20 @@ def sweep(
     start: int = 0,
     equity: float = 1.0,
     threads: int | None = None,
-) -> Sweep:
+) -> SweepResult:
     """Every structural set × threshold set × set of exits, each on an account of its own.
 
     setups:     S structural sets; a function is called for its set in one of the threads, so that indicators are
                 computed beside each other and not all held at once.
     thresholds: ``(T, K)``; NaN leaves that condition out. ``(1, 0)`` for rules without thresholds.
-    start, equity, costs: as for `run`.   threads: None is one a core.
+    start, equity, costs: as for `simulate`.   threads: None is one a core.
 
     Funding payments, borrow on shorts and impact depend on more than the trade's own bars: with any of them each
-    combination goes through `run` instead, equally exact and some hundred times slower.
+    combination goes through `simulate` instead, equally exact and some hundred times slower.
 
-    Raises what `run` raises, and ConfigError ``CONFIG_PARAMETER`` for shapes that do not fit. Cost: O(bars in position
-    + signals) a combination, about 1 ns a bar held and 50 ns a trade where three accounts or more go abreast; from
-    eight threshold sets and eight sets of exits on about 30 ns a trade of 14 bars, all in. Memory: 288 bytes a
+    Raises what `simulate` raises, and ConfigError ``CONFIG_PARAMETER`` for shapes that do not fit. Cost: O(bars in
+    position + signals) a combination, about 1 ns a bar held and 50 ns a trade where three accounts or more go abreast;
+    from eight threshold sets and eight sets of exits on about 30 ns a trade of 14 bars, all in. Memory: 288 bytes a
     combination.
     """
     check_bars(bars, start, equity)
@@ -126,14 +127,14 @@ def sweep(
         replay_product(market, setups, matrix, exits.matrix, values, threads or _cores())
     else:
         for s, lazy in enumerate(setups):
-            setup = known(lazy, bars, matrix)
+            setup = compute_setup(lazy, bars, matrix)
             for t, e in np.ndindex(values.shape[1:3]):
                 decided = decisions(bars, setup, matrix[t], exits, e, start=start)
-                values[s, t, e] = tally_of(run(bars, decided, costs, start=start, equity=equity))
-    return Sweep(values, len(bars) - start, equity)
+                values[s, t, e] = tally_of(simulate(bars, decided, costs, start=start, equity=equity))
+    return SweepResult(values, len(bars) - start, equity)
 
 
-def picked(
+def sweep_picks(
     bars: Bars,
     setups: Sequence[Lazy],
     which: IntArray,
@@ -144,11 +145,11 @@ def picked(
     start: int = 0,
     equity: float = 1.0,
     threads: int | None = None,
-) -> Sweep:
+) -> SweepResult:
     """Single combinations instead of their product: pick p is setup ``which[p]`` at ``thresholds[p]`` and exits p.
 
-    which: ``(P,)`` places in `setups`.   thresholds: ``(P, K)``.   exits: P sets. All else is as for `sweep`; a pick
-    costs some 30 µs beside its replay.
+    which: ``(P,)`` places in `setups`.   thresholds: ``(P, K)``.   exits: P sets. All else is as for `sweep_product`;
+    a pick costs some 30 µs beside its replay.
     """
     check_bars(bars, start, equity)
     matrix = _checked(thresholds, len(setups), len(exits), threads)
@@ -162,11 +163,11 @@ def picked(
         market = Market.of(bars, costs, start, equity)
         replay_picks(market, setups, which, matrix, exits.matrix, values, threads or _cores())
     else:
-        ready = {s: known(setups[s], bars, matrix) for s in np.unique(which).tolist()}
+        ready = {s: compute_setup(setups[s], bars, matrix) for s in np.unique(which).tolist()}
         for p, s in enumerate(which.tolist()):
             decided = decisions(bars, ready[s], matrix[p], exits, p, start=start)
-            values[p] = tally_of(run(bars, decided, costs, start=start, equity=equity))
-    return Sweep(values, len(bars) - start, equity)
+            values[p] = tally_of(simulate(bars, decided, costs, start=start, equity=equity))
+    return SweepResult(values, len(bars) - start, equity)
 
 
 def _checked(thresholds: FloatArray, setups: int, exits: int, threads: int | None) -> FloatArray:

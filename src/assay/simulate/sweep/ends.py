@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.simulate.sweep.filter import Levels
-from assay.simulate.sweep.lanes import WIDTH, anywhere, both, either, load, spread, store, where
+from assay.simulate.sweep.lanes import WIDTH, anywhere, both, broadcast, either, load_lanes, store, where
 from assay.simulate.sweep.replay import (
     AT_CLOSE,
     AT_OPEN,
@@ -134,10 +134,10 @@ def _begun(
 @njit(**UNCOUNTED, forceinline=True)
 def _search(prices: Prices, t: int, bands: FloatArray) -> None:
     """The first row from t on, before the given one, that reaches a level."""
-    low, high, found = load(bands, 0), load(bands, WIDTH), load(bands, 2 * WIDTH)
-    while anywhere(found > spread(float(t))):
-        now = spread(float(t))
-        reached = either(low >= spread(prices[2][t]), spread(prices[1][t]) >= high)
+    low, high, found = load_lanes(bands, 0), load_lanes(bands, WIDTH), load_lanes(bands, 2 * WIDTH)
+    while anywhere(found > broadcast(float(t))):
+        now = broadcast(float(t))
+        reached = either(low >= broadcast(prices[2][t]), broadcast(prices[1][t]) >= high)
         found = where(both(reached, found > now), now, found)
         t += 1
     store(bands, 2 * WIDTH, found)

@@ -5,7 +5,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.simulate.inputs import fixed
+from assay.simulate.inputs import as_contiguous
 from assay.simulate.sweep.replay import Rows, Signals
 
 _LOOK = 32
@@ -33,8 +33,8 @@ def passing(holds: BoolArray, columns: FloatArray, at_least: BoolArray, threshol
 def rows_of(one: BoolArray, other: BoolArray) -> NDArray[np.int32]:
     """Rows at which either of two ``(n,)`` marks is set, increasing. Marks are rare: eight rows a step without one."""
     whole = len(one) // 8 * 8
-    words = [fixed(marks[:whole], np.bool_).view(np.uint64) for marks in (one, other)]
-    return _rows_of(words[0], words[1], fixed(one, np.bool_), fixed(other, np.bool_))
+    words = [as_contiguous(marks[:whole], np.bool_).view(np.uint64) for marks in (one, other)]
+    return _rows_of(words[0], words[1], as_contiguous(one, np.bool_), as_contiguous(other, np.bool_))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import ConfigError, shown
-from assay.simulate.inputs import fixed
+from assay.simulate.inputs import as_contiguous
 from assay.simulate.sweep.filter import Levels, changes, passing, rows_of
 from assay.simulate.sweep.replay import EXIT_WIDTH
 
@@ -36,7 +36,7 @@ class Side:
     @property
     def levels(self) -> Levels:
         """stop_base, stop_unit, take_base; empty where there is none."""
-        base, unit, take = (fixed(np.empty(0) if (v := getattr(self, n)) is None else v) for n in _LEVELS)
+        base, unit, take = (as_contiguous(np.empty(0) if (v := getattr(self, n)) is None else v) for n in _LEVELS)
         return base, unit, take
 
     def check(self, m: int, k: int) -> None:
@@ -112,7 +112,7 @@ class Candidates:
         allowed: ``(n,)`` bool.
         """
         sides = [(s.holds, s.columns) for s in (long, short) if s is not None]
-        rows = listed(sides, thresholds, at_least)
+        rows = candidate_rows(sides, thresholds, at_least)
         long, short = (None if s is None else s.at(rows) for s in (long, short))
         return cls(rows, long, short, at_least, edge, lookback, None if allowed is None else allowed[rows])
 
@@ -131,7 +131,7 @@ class States:
     @classmethod
     def of(cls, side: FloatArray, *, start: int = 0, lookback: int = 0) -> "States":
         """From the opinion at each of n bars, ``(n,)`` in {-1, 0, +1}, NaN keeps. O(n)."""
-        return cls(*changes(fixed(side), max(start, lookback)))
+        return cls(*changes(as_contiguous(side), max(start, lookback)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,7 +178,7 @@ class Exits:
         return out.reshape(-1, EXIT_WIDTH)
 
 
-def listed(
+def candidate_rows(
     sides: Sequence[tuple[BoolArray, Sequence[FloatArray] | FloatArray]], thresholds: FloatArray, at_least: BoolArray
 ) -> NDArray[np.int32]:
     """Rows of n bars at which one of the sides, each what holds and K columns ``(n,)``, passes the loosest thresholds.
@@ -192,7 +192,7 @@ def listed(
         marks = holds
         for column, values, up in zip(columns, thresholds.T, at_least, strict=True):
             bound = np.array([_loosest(values, bool(up))])
-            marks = passing(fixed(marks, np.bool_), fixed(column)[np.newaxis], np.array([up]), bound)
+            marks = passing(as_contiguous(marks, np.bool_), as_contiguous(column)[np.newaxis], np.array([up]), bound)
         passed.append(marks)
     return rows_of(passed[0], passed[-1])
 

@@ -68,7 +68,7 @@ _comparison(ge, ">=")
 
 
 @_compiled
-def spread(typing: Any, value: Any) -> Any:
+def broadcast(typing: Any, value: Any) -> Any:
     """The same number in all lanes."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -122,7 +122,7 @@ def fetch(typing: Any, array: Any, at: Any) -> Any:
 
 
 @_compiled
-def bits(typing: Any, mask: Any) -> Any:
+def lane_mask(typing: Any, mask: Any) -> Any:
     """A uint64 whose k-th bit says whether it holds in lane k."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -132,7 +132,7 @@ def bits(typing: Any, mask: Any) -> Any:
 
 
 @_compiled
-def first_bit(typing: Any, word: Any) -> Any:
+def lowest_bit(typing: Any, word: Any) -> Any:
     """Place of the lowest bit that is set of a uint64, 64 where none is."""
     return types.intp(types.uint64), lambda context, builder, signature, args: builder.cttz(args[0], ir.IntType(1)(0))
 
@@ -158,7 +158,7 @@ def _shuffled(builder: Any, one: Any, other: Any, order: Sequence[int]) -> Any:
 
 
 @_compiled
-def load(typing: Any, array: Any, at: Any) -> Any:
+def load_lanes(typing: Any, array: Any, at: Any) -> Any:
     """Eight neighbours of a float64 vector, from place `at` on; nobody checks the bounds."""
     _demand_neighbours(array)
 
@@ -170,7 +170,7 @@ def load(typing: Any, array: Any, at: Any) -> Any:
 
 @_compiled
 def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
-    """Write what `load` would read."""
+    """Write what `load_lanes` would read."""
     _demand_neighbours(array)
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -213,7 +213,7 @@ def lesser(typing: Any, one: Any, other: Any) -> Any:
 
 
 @_compiled
-def greater(typing: Any, one: Any, other: Any) -> Any:
+def lane_maximum(typing: Any, one: Any, other: Any) -> Any:
     """The greater of each lane; the first where they do not compare."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate.sweep.accounts import begin, carry, collect, made
-from assay.simulate.sweep.lanes import WIDTH, anywhere, bits, either, fetch, first_bit, load, spread
+from assay.simulate.sweep.lanes import WIDTH, anywhere, broadcast, either, fetch, lane_mask, load_lanes, lowest_bit
 from assay.simulate.sweep.replay import (
     AT_CLOSE,
     AT_OPEN,
@@ -158,12 +158,12 @@ def _list_trades(
 @njit(**UNCOUNTED, forceinline=True)
 def _reached(lows: FloatArray, highs: FloatArray, band: tuple[float, float], t: int, limit: int) -> int:
     """The first row from t on, before `limit`, whose bar reaches one of two levels; else `limit`."""
-    lower, upper = spread(band[0]), spread(band[1])
+    lower, upper = broadcast(band[0]), broadcast(band[1])
     whole = min(limit, len(lows) - WIDTH + 1)
     while t < whole:
-        there = either(lower >= load(lows, t), load(highs, t) >= upper)
+        there = either(lower >= load_lanes(lows, t), load_lanes(highs, t) >= upper)
         if anywhere(there):
-            return min(t + first_bit(bits(there)), limit)
+            return min(t + lowest_bit(lane_mask(there)), limit)
         t += WIDTH
     while t < limit and not (lows[t] <= band[0] or highs[t] >= band[1]):
         t += 1

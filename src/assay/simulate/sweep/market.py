@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.simulate.inputs import fixed
+from assay.simulate.inputs import as_contiguous
 from assay.simulate.sweep.replay import Prices
 
 _MOST_SHARE = 0.99  # as in `assay.simulate.fills`
@@ -29,11 +29,11 @@ class Market:
     def of(cls, bars: Bars, costs: Costs, start: int, equity: float) -> "Market":
         """Prices with the padding, costs as the replay takes them."""
         silent = np.zeros(0, np.bool_) if bars.volume is None else bars.volume == 0.0
-        padded = np.append(fixed(bars.close), np.ones(PAD))
+        padded = np.append(as_contiguous(bars.close), np.ones(PAD))
         return cls(
             bars,
-            fixed(silent if silent.any() else silent[:0], np.bool_),
-            (fixed(bars.open), fixed(bars.high), fixed(bars.low), fixed(padded)),
+            as_contiguous(silent if silent.any() else silent[:0], np.bool_),
+            (as_contiguous(bars.open), as_contiguous(bars.high), as_contiguous(bars.low), as_contiguous(padded)),
             (costs.fee, min(costs.price_share, _MOST_SHARE)),
             start,
             equity,

@@ -10,7 +10,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
-from assay.simulate.inputs import fixed
+from assay.simulate.inputs import as_contiguous
 from assay.simulate.sweep.filter import Levels
 from assay.simulate.sweep.inputs import Candidates
 from assay.simulate.sweep.lanes import WIDTH
@@ -156,13 +156,21 @@ def _accounts(
     done, sound = np.empty((len(pairs), KEPT)), np.zeros(len(pairs), np.bool_)
     if len(pairs) >= _FEWEST:
         replay(
-            market.prices, market.silent, together(lists), flags, fixed(exits), fixed(pairs, np.int64), market.costs,
+            market.prices, market.silent, together(lists), flags, as_contiguous(exits),
+            as_contiguous(pairs, np.int64), market.costs,
             market.equity, done, sound,
         )  # fmt: skip
     for k in np.flatnonzero(~sound):
         j, e = pairs[k]
         replay_alone(
-            market.prices, market.silent, lists[j], flags[j], fixed(exits[e]), market.costs, market.equity, done[k]
+            market.prices,
+            market.silent,
+            lists[j],
+            flags[j],
+            as_contiguous(exits[e]),
+            market.costs,
+            market.equity,
+            done[k],
         )
     return done
 
@@ -195,14 +203,14 @@ def _pieces(sets: int, exits: int, threads: int) -> Iterator[tuple[slice, slice]
 
 
 def _with_levels(lazy: Lazy, market: Market, thresholds: FloatArray, shared: bool) -> _Known:
-    setup = known(lazy, market.bars, thresholds)
+    setup = compute_setup(lazy, market.bars, thresholds)
     levels, places = levels_of(setup), None
     if shared and isinstance(setup, Candidates) and len(setup.rows) <= MOST:
         places = Places.of(setup, levels, market.start, len(market.bars))
     return setup, levels, places
 
 
-def known(lazy: Lazy, bars: Bars, thresholds: FloatArray) -> Setup:
+def compute_setup(lazy: Lazy, bars: Bars, thresholds: FloatArray) -> Setup:
     """The setup, computed now if it was left for later. Raises ConfigError ``CONFIG_PARAMETER`` if it does not fit."""
     setup = lazy() if callable(lazy) else lazy
     if len(setup.rows) and setup.rows[-1] >= len(bars):

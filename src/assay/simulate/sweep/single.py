@@ -7,8 +7,8 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
 from assay.simulate import tally
-from assay.simulate.inputs import fixed
-from assay.simulate.record import Record
+from assay.simulate.inputs import as_contiguous
+from assay.simulate.record import BacktestResult
 from assay.simulate.sweep.filter import Levels, conditions_of, passing, signals_of, turns_of
 from assay.simulate.sweep.inputs import Candidates, Exits, States
 from assay.simulate.sweep.replay import HOLD, STATE, STOPPED, TAKEN, Signals, order
@@ -39,7 +39,7 @@ def signals(setup: Setup, levels: tuple[Levels, Levels], thresholds: FloatArray,
         chosen = setup.rows <= n - 2
         sides = setup.side[chosen].astype(np.int8)
         return setup.rows[chosen].astype(np.int32, copy=False), turns_of(sides), sides, *_no_levels()
-    return signals_of(fixed(setup.rows, np.int32), conditions_at(setup, thresholds, start, n), *levels)
+    return signals_of(as_contiguous(setup.rows, np.int32), conditions_at(setup, thresholds, start, n), *levels)
 
 
 def _no_levels() -> Levels:
@@ -52,24 +52,29 @@ def conditions_at(setup: Candidates, thresholds: FloatArray, start: int, n: int)
     long, short = (
         none
         if s is None
-        else passing(fixed(s.holds, np.bool_), fixed(s.columns), fixed(setup.at_least, np.bool_), fixed(thresholds))
+        else passing(
+            as_contiguous(s.holds, np.bool_),
+            as_contiguous(s.columns),
+            as_contiguous(setup.at_least, np.bool_),
+            as_contiguous(thresholds),
+        )
         for s in (setup.long, setup.short)
     )
-    allowed = none[:0] if setup.allowed is None else fixed(setup.allowed, np.bool_)
-    rows = fixed(setup.rows, np.int32)
+    allowed = none[:0] if setup.allowed is None else as_contiguous(setup.allowed, np.bool_)
+    rows = as_contiguous(setup.rows, np.int32)
     return conditions_of(rows, long, short, allowed, setup.edge, max(start, setup.lookback), n)
 
 
 def decisions(
     bars: Bars, setup: Setup, thresholds: FloatArray, exits: Exits, which: int, *, start: int = 0
 ) -> Decisions:
-    """What one combination decides, for `assay.simulate.engine.run`: ``(n,)`` rows.
+    """What one combination decides, for `assay.simulate.engine.simulate`: ``(n,)`` rows.
 
     thresholds: ``(K,)`` one set.   exits, which: the sets and the place of one.   O(n).
     """
     n, flags = len(bars), carries(setup)
     rule = tuple(exits.matrix[which])
-    found, closes = signals(setup, levels_of(setup), thresholds, start, n), fixed(bars.close)
+    found, closes = signals(setup, levels_of(setup), thresholds, start, n), as_contiguous(bars.close)
     target, stop, take = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
     hold = np.zeros(n, np.int32)
     for i, (row, side) in enumerate(zip(found[0], found[2], strict=True)):
@@ -81,16 +86,16 @@ def decisions(
     return Decisions(target, stop, take, hold)
 
 
-def tally_of(record: Record) -> FloatArray:
-    """``(KEPT,)`` tally of a record: a row of `Sweep.values`."""
+def tally_of(record: BacktestResult) -> FloatArray:
+    """``(KEPT,)`` tally of a record: a row of `SweepResult.values`."""
     t = record.trades
-    out = tally.of_bars(fixed(record.returns))
+    out = tally.of_bars(as_contiguous(record.returns))
     traded = tally.of_trades(
-        fixed(t.pnl),
-        fixed(t.pnl_gross),
-        fixed(t.return_net),
-        fixed(t.bars_held, np.int64),
-        fixed(t.exit_reason, np.int8),
+        as_contiguous(t.pnl),
+        as_contiguous(t.pnl_gross),
+        as_contiguous(t.return_net),
+        as_contiguous(t.bars_held, np.int64),
+        as_contiguous(t.exit_reason, np.int8),
     )
     out[tally.TRADES : tally.EXPOSED] = traded[tally.TRADES : tally.EXPOSED]
     out[tally.EXPOSED] = record.exposed.sum()

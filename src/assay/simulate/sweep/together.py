@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.simulate.inputs import fixed
+from assay.simulate.inputs import as_contiguous
 from assay.simulate.sweep.accounts import begin, carry, collect, made
 from assay.simulate.sweep.ends import Ends, ends_of, entered_at, follow
 from assay.simulate.sweep.filter import Levels
@@ -46,7 +46,7 @@ class Places:
         """Both sides of each candidate, or the only one. O(n)."""
         given = {1.0: setup.long, -1.0: setup.short}
         sides = np.array([s for s, one in given.items() if one is not None])
-        rows = fixed(setup.rows, np.int32)
+        rows = as_contiguous(setup.rows, np.int32)
         counts = (rows >= max(start, setup.lookback)) & (rows <= n - 2)
         if setup.allowed is not None:
             counts &= setup.allowed

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import FloatArray
 from assay.simulate.layout import MAX_HOLD, SIGNAL
 from assay.simulate.sweep.ends import AFTER, MARK, PRICE, REASON, ROW, SIGNED, Ends
-from assay.simulate.sweep.lanes import WIDTH, either, greater, lesser, load, spread, store, where
+from assay.simulate.sweep.lanes import WIDTH, broadcast, either, lane_maximum, lesser, load_lanes, store, where
 from assay.simulate.tally import UNCOUNTED
 
 STEPS = 1024  # trades of each account that are listed before their bars are counted
@@ -95,19 +95,19 @@ def _nothing(work: FloatArray, held: NDArray[np.int32], at: int, there: int) -> 
 @njit(**UNCOUNTED)
 def settle(work: FloatArray, steps: int, rate: float, share: float, sums: FloatArray) -> None:
     """Carry the accounts through their trades: the arithmetic of `replay`, in its order."""
-    rates, none = spread(rate), spread(0.0)
+    rates, none = broadcast(rate), broadcast(0.0)
     money: Any = (
-        load(sums, HAS * WIDTH),
-        load(sums, MARKED * WIDTH),
-        load(sums, LEAST * WIDTH),
-        load(sums, PAID * WIDTH),
-        load(sums, SLIP * WIDTH),
-        load(sums, TURNED * WIDTH),
+        load_lanes(sums, HAS * WIDTH),
+        load_lanes(sums, MARKED * WIDTH),
+        load_lanes(sums, LEAST * WIDTH),
+        load_lanes(sums, PAID * WIDTH),
+        load_lanes(sums, SLIP * WIDTH),
+        load_lanes(sums, TURNED * WIDTH),
     )
     won, shares, spreads = _opened(sums)
     for k in range(steps):
         at = k * COLUMNS * WIDTH
-        shared = load(work, at + SHARED * WIDTH)
+        shared = load_lanes(work, at + SHARED * WIDTH)
         there = either(shared > none, none > shared)
         money, pnl, gross, entered = _fills(work, at, shared, rates, share, money)
         won = _won(won, pnl, gross, there)
@@ -123,15 +123,15 @@ def settle(work: FloatArray, steps: int, rate: float, share: float, sums: FloatA
 def _fills(work: FloatArray, at: int, shared: Any, rates: Any, share: float, money: Any) -> Any:
     """Enter and leave: the account afterwards, net and gross gain, notional of the entry."""
     has, marked, least, paid, slip, turned = money
-    none, one = spread(0.0), spread(1.0)
+    none, one = broadcast(0.0), broadcast(1.0)
     long = shared > none
-    entry, leaving = load(work, at + ENTRY * WIDTH), load(work, at + EXIT * WIDTH)
-    by = load(work, at + MARKED_BY * WIDTH)
-    now = where(load(work, at + AGAIN * WIDTH) > none, marked, has)
-    bought = entry * where(long, spread(1.0 + share), spread(1.0 - share))
-    sold = leaving * where(long, spread(1.0 - share), spread(1.0 + share))
+    entry, leaving = load_lanes(work, at + ENTRY * WIDTH), load_lanes(work, at + EXIT * WIDTH)
+    by = load_lanes(work, at + MARKED_BY * WIDTH)
+    now = where(load_lanes(work, at + AGAIN * WIDTH) > none, marked, has)
+    bought = entry * where(long, broadcast(1.0 + share), broadcast(1.0 - share))
+    sold = leaving * where(long, broadcast(1.0 - share), broadcast(1.0 + share))
     quantity = shared * now / bought
-    amount = greater(quantity, none - quantity)
+    amount = lane_maximum(quantity, none - quantity)
     entered, got = amount * bought, amount * sold
     fee, slipped = entered * rates, amount * _size(bought - entry)
     fee_out, slipped_out = got * rates, amount * _size(sold - leaving)
@@ -155,23 +155,23 @@ def _fills(work: FloatArray, at: int, shared: Any, rates: Any, share: float, mon
 
 @njit(**UNCOUNTED, forceinline=True)
 def _size(value: Any) -> Any:
-    return greater(value, spread(0.0) - value)
+    return lane_maximum(value, broadcast(0.0) - value)
 
 
 @njit(**UNCOUNTED, forceinline=True)
 def _won(sums: Any, pnl: Any, gross: Any, there: Any) -> Any:
     """Counts and sums of wins and losses, with one more trade, where it is there."""
     grosses, wins, losses, gained, given, streak, most = sums
-    none, one = spread(0.0), spread(1.0)
+    none, one = broadcast(0.0), broadcast(1.0)
     streak = where(there, where(pnl < none, streak + one, none), streak)
     return (
         grosses + where(gross > none, one, none),
         wins + where(pnl > none, one, none),
         losses + where(pnl < none, one, none),
-        gained + greater(pnl, none),
+        gained + lane_maximum(pnl, none),
         given + lesser(pnl, none),
         streak,
-        greater(most, streak),
+        lane_maximum(most, streak),
     )
 
 
@@ -180,36 +180,36 @@ def _gained(shares: Any, spreads: Any, gain: Any, there: Any) -> Any:
     """The sums over relative gains with one more, where it is there."""
     won, lost = shares
     mean, squares, best, worst, count = spreads
-    none = spread(0.0)
+    none = broadcast(0.0)
     gain = where(there, gain, none)
-    after = count + spread(1.0)
+    after = count + broadcast(1.0)
     off = gain - mean
     moved = mean + off / after
     squares = where(there, squares + off * (gain - moved), squares)
-    best, worst = where(there, greater(best, gain), best), where(there, lesser(worst, gain), worst)
+    best, worst = where(there, lane_maximum(best, gain), best), where(there, lesser(worst, gain), worst)
     spreads = where(there, moved, mean), squares, best, worst, where(there, after, count)
-    return (won + greater(gain, none), lost + lesser(gain, none)), spreads
+    return (won + lane_maximum(gain, none), lost + lesser(gain, none)), spreads
 
 
 @njit(**UNCOUNTED, forceinline=True)
 def _opened(sums: FloatArray) -> Any:
     won = (
-        load(sums, GROSS * WIDTH),
-        load(sums, WON * WIDTH),
-        load(sums, LOST * WIDTH),
-        load(sums, GAINED * WIDTH),
-        load(sums, GIVEN * WIDTH),
-        load(sums, STREAK_NOW * WIDTH),
-        load(sums, STREAK_MOST * WIDTH),
+        load_lanes(sums, GROSS * WIDTH),
+        load_lanes(sums, WON * WIDTH),
+        load_lanes(sums, LOST * WIDTH),
+        load_lanes(sums, GAINED * WIDTH),
+        load_lanes(sums, GIVEN * WIDTH),
+        load_lanes(sums, STREAK_NOW * WIDTH),
+        load_lanes(sums, STREAK_MOST * WIDTH),
     )
     spreads = (
-        load(sums, MEAN * WIDTH),
-        load(sums, SPREAD * WIDTH),
-        load(sums, BEST * WIDTH),
-        load(sums, WORST * WIDTH),
-        load(sums, COUNT * WIDTH),
+        load_lanes(sums, MEAN * WIDTH),
+        load_lanes(sums, SPREAD * WIDTH),
+        load_lanes(sums, BEST * WIDTH),
+        load_lanes(sums, WORST * WIDTH),
+        load_lanes(sums, COUNT * WIDTH),
     )
-    return won, (load(sums, WON_SHARES * WIDTH), load(sums, LOST_SHARES * WIDTH)), spreads
+    return won, (load_lanes(sums, WON_SHARES * WIDTH), load_lanes(sums, LOST_SHARES * WIDTH)), spreads
 
 
 @njit(**UNCOUNTED, forceinline=True)

@@ -14,7 +14,14 @@ from assay.track.blobs.manifest import LARGEST_MANIFEST, MANIFEST, settle_parts,
 from assay.track.blobs.objects.contract import ObjectStore
 from assay.track.blobs.objects.opening import open_objects
 from assay.track.blobs.reading import demand_name, read_file
-from assay.track.blobs.shelf import drop, drop_envelope, pulled, pulled_envelope, push, push_envelope
+from assay.track.blobs.shelf import (
+    delete_envelope,
+    delete_model,
+    fetch_envelope,
+    fetch_model,
+    upload_envelope,
+    upload_model,
+)
 from assay.track.blobs.signature import LARGEST_SIGNATURE, SUFFIX
 from assay.track.blobs.store import Blobs, disk, sync, write_checked
 
@@ -65,10 +72,10 @@ class Shared:
         store = open_objects(self.address)
         file = self.models / demand_name(relative, str(self.models))
         if not (self.blobs.folder / manifest_sha256).exists():
-            parts, manifest = pulled(store, manifest_sha256)
+            parts, manifest = fetch_model(store, manifest_sha256)
             settle_parts(self.blobs, parts, manifest)
         if not file.exists():
-            data, signature = pulled_envelope(store, envelope_sha256)
+            data, signature = fetch_envelope(store, envelope_sha256)
             with disk(file):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 if signature is not None:
@@ -87,9 +94,9 @@ class Shared:
         store = open_objects(self.address)
         if manifest_sha256 is not None:
             (self.blobs.folder / _WAITING / manifest_sha256).unlink(missing_ok=True)
-            drop(store, manifest_sha256)
+            delete_model(store, manifest_sha256)
         if envelope_sha256 is not None:
-            drop_envelope(store, envelope_sha256)
+            delete_envelope(store, envelope_sha256)
 
     def _push(self, store: ObjectStore, waiting: Path) -> None:
         name = waiting.name
@@ -103,8 +110,8 @@ class Shared:
                 raise
             _LOG.warning("model files %s went before they were brought to %s", name, self.address)
         else:
-            push(store, name, parts, manifest)
-            push_envelope(store, hashlib.sha256(envelope).hexdigest(), envelope, self._signature(relative))
+            upload_model(store, name, parts, manifest)
+            upload_envelope(store, hashlib.sha256(envelope).hexdigest(), envelope, self._signature(relative))
         waiting.unlink(missing_ok=True)
 
     def _signature(self, relative: str) -> bytes | None:

@@ -17,7 +17,7 @@ from assay.track.blobs.store import check_bytes
 _FILE = "model.pkl"
 
 
-def push(store: ObjectStore, name: str, parts: Mapping[str, bytes], manifest: bytes) -> None:
+def upload_model(store: ObjectStore, name: str, parts: Mapping[str, bytes], manifest: bytes) -> None:
     """Bring a model's parts and manifest to the store under the manifest's hash. Again changes nothing.
 
     Raises what `ObjectStore.put` raises; a push that was broken off leaves parts that nobody finds, and goes on from
@@ -28,14 +28,14 @@ def push(store: ObjectStore, name: str, parts: Mapping[str, bytes], manifest: by
     store.put(_key(name, MANIFEST), manifest)
 
 
-def push_envelope(store: ObjectStore, sha256: str, data: bytes, signature: bytes | None) -> None:
+def upload_envelope(store: ObjectStore, sha256: str, data: bytes, signature: bytes | None) -> None:
     """Bring a documented file and its signature to the store, under the file's hash."""
     if signature is not None:
         store.put(f"envelopes/{sha256}/{_FILE}{SUFFIX}", signature)
     store.put(f"envelopes/{sha256}/{_FILE}", data)
 
 
-def pulled(store: ObjectStore, name: str) -> tuple[dict[str, bytes], bytes]:
+def fetch_model(store: ObjectStore, name: str) -> tuple[dict[str, bytes], bytes]:
     """Parts and manifest of a model, each checked against its hash.
 
     ArtifactError ``ARTIFACT_GONE`` (no manifest, or a part of it missing), ``ARTIFACT_CORRUPT``, ``ARTIFACT_MANIFEST``,
@@ -54,7 +54,7 @@ def pulled(store: ObjectStore, name: str) -> tuple[dict[str, bytes], bytes]:
     return parts, manifest
 
 
-def pulled_envelope(store: ObjectStore, sha256: str) -> tuple[bytes, bytes | None]:
+def fetch_envelope(store: ObjectStore, sha256: str) -> tuple[bytes, bytes | None]:
     """A documented file, checked against its hash, and its signature or None. ``ARTIFACT_GONE``, ``_CORRUPT``."""
     key = f"envelopes/{sha256}/{_FILE}"
     data = store.get(key, most=LARGEST)
@@ -67,19 +67,19 @@ def pulled_envelope(store: ObjectStore, sha256: str) -> tuple[bytes, bytes | Non
         return data, None
 
 
-def there(store: ObjectStore, name: str) -> bool:
+def model_exists(store: ObjectStore, name: str) -> bool:
     """Whether a model is in the store: its manifest is."""
     return _key(name, MANIFEST) in store.keys(f"artifacts/{name}")
 
 
-def drop(store: ObjectStore, name: str) -> None:
+def delete_model(store: ObjectStore, name: str) -> None:
     """Take a model away: the manifest first, so that nobody finds half of it."""
     store.remove(_key(name, MANIFEST))
     for key in store.keys(f"artifacts/{name}"):
         store.remove(key)
 
 
-def drop_envelope(store: ObjectStore, sha256: str) -> None:
+def delete_envelope(store: ObjectStore, sha256: str) -> None:
     """Take a documented file away, and its signature after it."""
     key = f"envelopes/{sha256}/{_FILE}"
     store.remove(key)

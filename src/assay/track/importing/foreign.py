@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.track.database import Database, hold
-from assay.track.instants import instant
-from assay.track.record import Record
+from assay.track.instants import parse_instant
+from assay.track.record import TrackingStore
 from assay.track.rows import Row
 from assay.track.schema.columns import HoldsText
 from assay.track.schema.runs import ARTIFACTS, EXPERIMENTS
@@ -86,7 +86,7 @@ def known(database: Database, origin: str) -> dict[str, int]:
     return {mark["key"]: run for run, mark in marked if isinstance(mark, dict) and mark.get("from") == origin}
 
 
-def add(record: Record, run: ForeignRun) -> int:
+def add(record: TrackingStore, run: ForeignRun) -> int:
     """Write a run with all that hangs on it, in one transaction; its id. The one that is there, if it is."""
     with record.database.write() as connection:
         hold(connection, f"import {run.origin}")
@@ -102,9 +102,9 @@ def add(record: Record, run: ForeignRun) -> int:
 
 
 def _row(run: ForeignRun) -> Row:
-    start = instant(run.start_ms)
-    end = None if run.end_ms is None else max(start, instant(run.end_ms))
-    now = instant(now_ms())
+    start = parse_instant(run.start_ms)
+    end = None if run.end_ms is None else max(start, parse_instant(run.end_ms))
+    now = parse_instant(now_ms())
     return {
         "run_id": str(uuid4()),
         "name": (run.name or run.key)[:_NAME_MOST],
@@ -129,7 +129,7 @@ def point(name: str, value: float, at_ms: int, **place: Any) -> Row:
         "metric_name": name[:_NAME_MOST],
         "value": float(value) if kind is None else None,
         "non_finite": kind,
-        "timestamp": instant(at_ms),
+        "timestamp": parse_instant(at_ms),
         "step": None,
         "split": "train",
         "phase": "training",

@@ -21,8 +21,8 @@ from assay.track.canonical import canonical
 from assay.track.database import hold
 from assay.track.experiments import STATUSES
 from assay.track.importing.relic import COLUMNS, Relic, Row, differs, finite, inferred, is_suspect, opened, text_of
-from assay.track.instants import instant
-from assay.track.record import Record, open_record
+from assay.track.instants import parse_instant
+from assay.track.record import TrackingStore, open_store
 from assay.track.schema.runs import EXPERIMENTS
 
 _TRAIN = {
@@ -58,18 +58,18 @@ def from_legacy(file: Path, url: str, *, dry_run: bool = False, blobs: Blobs | N
     blobs: where the JSON of each regime analysis is kept as a file; its content stands in the record in any case.
 
     DataError ``DATA_PATH DATA_SCHEMA DATA_TIME DATA_NUMBER`` naming table, column and rowid; StoreError as
-    `open_record`. Then nothing is written.
+    `open_store`. Then nothing is written.
     """
     with opened(file) as relic:
         if not dry_run:
-            with open_record(url) as record:
+            with open_store(url) as record:
                 return _Import(relic, record, blobs).all()
-        with tempfile.TemporaryDirectory() as folder, open_record(Path(folder) / "dry.db") as record:
+        with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "dry.db") as record:
             return _Import(relic, record, None).all()
 
 
 class _Import:
-    def __init__(self, relic: Relic, record: Record, blobs: Blobs | None) -> None:
+    def __init__(self, relic: Relic, record: TrackingStore, blobs: Blobs | None) -> None:
         self._relic = relic
         self._record = record
         self._blobs = blobs
@@ -103,7 +103,7 @@ class _Import:
         start = times["start_time"] or times["created_at"] or (span[0] if span else None)
         if start is None:
             self._done.flagged["no_time"] += 1
-            start = instant(now_ms())
+            start = parse_instant(now_ms())
         status, end, name = self._status(row), times["end_time"], _name(row)
         self._done.flagged["name"] += name != row["name"]
         if end is None and status != "completed":

@@ -10,10 +10,10 @@ from assay.kernel.errors import ConfigError, shown
 from assay.track.importing.foreign import ForeignRun, Imported, Tally, add, known, point
 from assay.track.importing.mlflow_models import models
 from assay.track.importing.relic import inferred
-from assay.track.mirror.address import redacted
+from assay.track.mirror.address import redact
 from assay.track.mirror.runs import RUN_ID
-from assay.track.mirror.server import Away, Refused, client, demand_client, speaking
-from assay.track.record import Record
+from assay.track.mirror.server import Away, Refused, check_mlflow_installed, client, speaking
+from assay.track.record import TrackingStore
 from assay.track.rows import Row
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _MIB = 1024 * 1024
 _RUNS_TABLES = {"alembic_version", "experiments", "runs", "latest_metrics"}
 
 
-def from_mlflow(uri: str, record: Record, *, experiments: Sequence[str] = (), files: bool = True) -> Imported:
+def from_mlflow(uri: str, record: TrackingStore, *, experiments: Sequence[str] = (), files: bool = True) -> Imported:
     """Bring runs and registered models over: parameters, every point of every metric, tags, and where files lie.
 
     uri:         ``http(s)://host``, ``sqlite:///file`` or a folder of MLflow's file store; it is only read.
@@ -72,7 +72,7 @@ def _checked(uri: str) -> str:
     if path.is_dir() and any(path.glob("*/meta.yaml")):
         return path.absolute().as_uri()
     raise ConfigError(
-        f"{shown(redacted(uri)[-60:])} is no MLflow server, database or folder",
+        f"{shown(redact(uri)[-60:])} is no MLflow server, database or folder",
         code="CONFIG_FIELD",
         hint="Write http://host:5000, sqlite:///mlflow.db or the folder mlruns.",
         field="uri",
@@ -94,7 +94,7 @@ def _tables(path: Path) -> list[str]:
 
 
 def _client(place: str) -> "MlflowClient":
-    demand_client()
+    check_mlflow_installed()
     with speaking(place):
         return client(place, files=place.startswith("file:"))
 
@@ -152,7 +152,7 @@ def _foreign(
     return ForeignRun(
         ORIGIN, str(info.run_id), str(info.run_name or ""), ORIGIN, status, int(info.start_time or 0),
         None if status == "crashed" else int(info.end_time or info.start_time or 0),
-        {ORIGIN: {"experiment": experiment.name, "uri": redacted(place), "tags": tags}},
+        {ORIGIN: {"experiment": experiment.name, "uri": redact(place), "tags": tags}},
         description=tags.pop("mlflow.note.content", ""),
         params={name: None if text == "None" else inferred(text) for name, text in run.data.params.items()},
         points=points, files=listed, parent_id=parent,
@@ -199,7 +199,7 @@ def _files(there: "MlflowClient", place: str, run: "Run", folder: str, tally: Ta
             }
 
 
-def _mirrored(record: Record) -> frozenset[str]:
+def _mirrored(record: TrackingStore) -> frozenset[str]:
     """run_ids of this record: their runs there are our own."""
     import sqlalchemy as sa
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from assay.track.importing.foreign import IMPORTED, Tally
 from assay.track.mirror.models import MODEL_ID
 from assay.track.mirror.server import speaking
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.schema.models import MODELS
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ORIGIN = "mlflow"
 
 
-def models(there: "MlflowClient", place: str, record: Record, ids: Mapping[str, int], tally: Tally) -> None:
+def models(there: "MlflowClient", place: str, record: TrackingStore, ids: Mapping[str, int], tally: Tally) -> None:
     """Write each version of each registered model whose run is here, once; aliases are kept in its metadata.
 
     ids: runs here by their id there. The rows are ``external`` and unverified: no gate lets them be promoted.
@@ -36,7 +36,7 @@ def models(there: "MlflowClient", place: str, record: Record, ids: Mapping[str, 
                 tally.wrote("models")
 
 
-def _add(record: Record, run: int, name: str, version: Any, aliases: list[str]) -> None:
+def _add(record: TrackingStore, run: int, name: str, version: Any, aliases: list[str]) -> None:
     metadata = {
         IMPORTED: {"from": ORIGIN, "key": f"{name}/{version.version}"},
         ORIGIN: {"aliases": sorted(aliases), "tags": dict(version.tags), "description": version.description or ""},
@@ -52,7 +52,7 @@ def _add(record: Record, run: int, name: str, version: Any, aliases: list[str]) 
     )
 
 
-def _known(record: Record) -> frozenset[str]:
+def _known(record: TrackingStore) -> frozenset[str]:
     with record.database.read() as connection:
         query = sa.select(MODELS.c.metadata).where(MODELS.c.format == "external")
         marks = [metadata.get(IMPORTED) for metadata in connection.execute(query).scalars()]

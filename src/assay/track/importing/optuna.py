@@ -13,8 +13,8 @@ from assay.kernel.errors import AssayError, ConfigError, DataError, shown
 from assay.kernel.instrument import Instrument
 from assay.kernel.trial import Trial
 from assay.track.importing.foreign import ForeignRun, Imported, Tally, add, known, point
-from assay.track.mirror.address import redacted
-from assay.track.record import Record
+from assay.track.mirror.address import redact
+from assay.track.record import TrackingStore
 from assay.track.rows import Row
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _STATE: Mapping[str, Literal["complete", "pruned", "failed"]] = {
 }
 
 
-def from_optuna(storage: str, record: Record, *, studies: Sequence[str] = (), market: str = "") -> Imported:
+def from_optuna(storage: str, record: TrackingStore, *, studies: Sequence[str] = (), market: str = "") -> Imported:
     """Bring studies over: one run a study, and a run of its own for each ended trial, as its child.
 
     storage: a journal file, or ``sqlite:///file``; it is only read.   studies: names; all when empty.
@@ -52,7 +52,9 @@ def from_optuna(storage: str, record: Record, *, studies: Sequence[str] = (), ma
     return tally.end()
 
 
-def _bring(study: "Study", record: Record, ids: dict[str, int], tally: Tally, instrument: Instrument | None) -> None:
+def _bring(
+    study: "Study", record: TrackingStore, ids: dict[str, int], tally: Tally, instrument: Instrument | None
+) -> None:
     tally.saw("studies")
     trials = study.get_trials(deepcopy=False)
     ended = [t for t in trials if t.state.name in _STATUS]
@@ -118,7 +120,7 @@ def _points(study: "Study", trial: "FrozenTrial", at_ms: int) -> Iterator[Row]:
 
 
 def _count(
-    study: "Study", trial: "FrozenTrial", record: Record, run: int, instrument: Instrument, tally: Tally
+    study: "Study", trial: "FrozenTrial", record: TrackingStore, run: int, instrument: Instrument, tally: Tally
 ) -> None:
     """Count a trial as a look at the market; one of equal parameters in the same study is the same look."""
     tally.saw("ledger")
@@ -172,7 +174,7 @@ def _opened(storage: str) -> "BaseStorage":
     path = Path(storage.removeprefix("sqlite:///"))
     if ("://" in storage and not storage.startswith("sqlite:///")) or not path.is_file():
         raise ConfigError(
-            f"{shown(redacted(storage)[-60:])} is no journal file and no SQLite database of Optuna",
+            f"{shown(redact(storage)[-60:])} is no journal file and no SQLite database of Optuna",
             code="CONFIG_FIELD",
             hint="Write the path of a journal file, or sqlite:///study.db.",
             field="storage",

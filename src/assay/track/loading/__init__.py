@@ -4,15 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assay.track.loading.checking import check as check
-    from assay.track.loading.live import load as load
+    from assay.track.loading.checking import check_files as check_files
     from assay.track.loading.live import load_document as load_document
-    from assay.track.loading.places import Places as Places
+    from assay.track.loading.live import load_model as load_model
+    from assay.track.loading.places import ModelPaths as ModelPaths
 
 _HOMES = {
-    "Places": "assay.track.loading.places",
-    "check": "assay.track.loading.checking",
-    "load": "assay.track.loading.live",
+    "ModelPaths": "assay.track.loading.places",
+    "check_files": "assay.track.loading.checking",
+    "load_model": "assay.track.loading.live",
     "load_document": "assay.track.loading.live",
 }
 

@@ -10,16 +10,16 @@ from assay.track.blobs.manifest import LARGEST_MANIFEST, MANIFEST, content_sha25
 from assay.track.blobs.reading import read_file
 from assay.track.blobs.signature import LARGEST_SIGNATURE, SUFFIX, Keys, demand_signature
 from assay.track.blobs.store import check_bytes
-from assay.track.loading.features import features_code
-from assay.track.loading.formats import demand_format
-from assay.track.loading.places import Places
+from assay.track.loading.features import features_source
+from assay.track.loading.formats import check_format
+from assay.track.loading.places import ModelPaths
 
 _MIB = 1024 * 1024
 _SAID = ("strategy_type", "exchange", "symbol", "timeframe")
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class VerifiedFiles:
     """The bytes of a model, read once, all of them as the row, the manifest and the envelope say."""
 
     envelope: Envelope
@@ -27,7 +27,7 @@ class Opened:
     parts: Mapping[str, bytes]
 
 
-def check(row: Mapping[str, Any], places: Places) -> None:
+def check_files(row: Mapping[str, Any], places: ModelPaths) -> None:
     """Whether the files of a row of the models table are there, and are what the row says, byte for byte.
 
     Looks at the documented file (its hash, its signature where one is there or required, its header against its
@@ -37,16 +37,16 @@ def check(row: Mapping[str, Any], places: Places) -> None:
     ``_TOO_LARGE``, ``_FORBIDDEN_OPCODE``, ``_UNSIGNED``, ``_BAD_SIGNATURE``, ``_FEATURES``; ``_FORMAT`` for a row
     whose files Assay did not write. StoreError ``STORE_IO`` where the disk fails. Cost: every byte is read and hashed.
     """
-    opened(row, places)
+    read_verified(row, places)
 
 
-def opened(row: Mapping[str, Any], places: Places) -> Opened:
-    """All bytes of a row's model, checked; errors as `check`."""
+def read_verified(row: Mapping[str, Any], places: ModelPaths) -> VerifiedFiles:
+    """All bytes of a row's model, checked; errors as `check_files`."""
     where = f"model {row['model_id']}"
     if row["deleted_at"] is not None:
         raise ArtifactError(f"{where}: its files were removed on {row['deleted_at']}", code="ARTIFACT_GONE")
     if row["manifest_sha256"] is None:
-        demand_format(row["format"], where)
+        check_format(row["format"], where)
         raise ArtifactError(f"{where} has no manifest in the record", code="ARTIFACT_MANIFEST")
     try:
         envelope, manifest, parts = _held(row, places)
@@ -58,11 +58,11 @@ def opened(row: Mapping[str, Any], places: Places) -> Opened:
     _demand_row(row, manifest, parts, where)
     if envelope.model_state != parts:
         raise ArtifactError(f"{where}: its file and its folder hold different parts", code="ARTIFACT_CORRUPT")
-    features_code(manifest, parts, where)
-    return Opened(envelope, manifest, parts)
+    features_source(manifest, parts, where)
+    return VerifiedFiles(envelope, manifest, parts)
 
 
-def _held(row: Mapping[str, Any], places: Places) -> tuple[Envelope, dict[str, Any], dict[str, bytes]]:
+def _held(row: Mapping[str, Any], places: ModelPaths) -> tuple[Envelope, dict[str, Any], dict[str, bytes]]:
     envelope = _envelope(row, places)
     return envelope, *verified(places.blobs, row["manifest_sha256"])
 
@@ -74,7 +74,7 @@ def _envelope_hash(row: Mapping[str, Any]) -> str:
     return found
 
 
-def _envelope(row: Mapping[str, Any], places: Places) -> Envelope:
+def _envelope(row: Mapping[str, Any], places: ModelPaths) -> Envelope:
     path = places.models / row["checkpoint_path"]
     data = read_file(places.models, row["checkpoint_path"])
     check_bytes(path, data, _envelope_hash(row))
@@ -86,7 +86,7 @@ def _envelope(row: Mapping[str, Any], places: Places) -> Envelope:
     return envelope
 
 
-def _demand_signed(row: Mapping[str, Any], places: Places, keys: Keys, data: bytes) -> None:
+def _demand_signed(row: Mapping[str, Any], places: ModelPaths, keys: Keys, data: bytes) -> None:
     """Before anything is parsed: file and manifest carry a signature by a known key, or none where none is asked."""
     relative, blob = row["checkpoint_path"], row["manifest_sha256"]
     where = f"model {row['model_id']}"

@@ -14,7 +14,7 @@ def features_parts(code: UserCode) -> dict[str, bytes]:
     return {FEATURES_PART: code.main.text} | {f"{MODULES_PART}/{each.path}": each.text for each in code.modules}
 
 
-def features_code(manifest: Mapping[str, Any], parts: Mapping[str, bytes], where: str) -> UserCode | None:
+def features_source(manifest: Mapping[str, Any], parts: Mapping[str, bytes], where: str) -> UserCode | None:
     """The user's file that computes columns of a model; None for a model that names none.
 
     Raises ArtifactError ``ARTIFACT_FEATURES`` where the model does not carry the very file that it needs.

@@ -40,7 +40,7 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def demand_format(name: object, where: str) -> Format:
+def check_format(name: object, where: str) -> Format:
     """The format of this name. Raises ArtifactError ``ARTIFACT_FORMAT`` with what is accepted."""
     found = FORMATS.get(name) if isinstance(name, str) else None
     if found is None:

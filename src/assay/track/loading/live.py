@@ -6,14 +6,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from assay.kernel.contracts import Model
-from assay.track.loading.checking import Opened, opened
-from assay.track.loading.formats import demand_format
-from assay.track.loading.places import Places
-from assay.track.loading.proof import Child, laid, memory_for
+from assay.track.loading.checking import VerifiedFiles, read_verified
+from assay.track.loading.formats import check_format
+from assay.track.loading.places import ModelPaths
+from assay.track.loading.proof import LoadingSandbox, laid, memory_for
 from assay.track.loading.selftest import demand_alike
 
 
-def load(row: Mapping[str, Any], places: Places, *, strategy: Path | None = None) -> Model:
+def load_model(row: Mapping[str, Any], places: ModelPaths, *, strategy: Path | None = None) -> Model:
     """The model of a row, checked as `check` does; its self-test rows decided as they were when it was published.
 
     It is loaded in a process of its own first, with a cap on memory and time; where that one dies the model is
@@ -22,14 +22,14 @@ def load(row: Mapping[str, Any], places: Places, *, strategy: Path | None = None
     strategy: the file of a strategy of the user's own, which no model brings along (``ARTIFACT_STRATEGY``).
     Raises as `check`, and ArtifactError ``ARTIFACT_SELFTEST``, ``ARTIFACT_FORBIDDEN_TYPE``.
     """
-    return _live(row, opened(row, places), strategy)
+    return _live(row, read_verified(row, places), strategy)
 
 
-def _live(row: Mapping[str, Any], bytes_: Opened, strategy: Path | None) -> Model:
+def _live(row: Mapping[str, Any], bytes_: VerifiedFiles, strategy: Path | None) -> Model:
     where = f"model {row['model_id']}"
-    kind = demand_format(row["format"], where)
+    kind = check_format(row["format"], where)
     told = bytes_.manifest["self_test"]
-    with Child(memory=memory_for(bytes_.parts)) as child:
+    with LoadingSandbox(memory=memory_for(bytes_.parts)) as child:
         child.prove(bytes_.parts, told, kind=row["format"], where=where, strategy=strategy)
     with TemporaryDirectory(prefix="assay-model-") as folder:  # its own: the child might have changed the other one
         laid(bytes_.parts, Path(folder))
@@ -38,12 +38,12 @@ def _live(row: Mapping[str, Any], bytes_: Opened, strategy: Path | None) -> Mode
     return model
 
 
-def load_document(row: Mapping[str, Any], places: Places, *, strategy: Path | None = None) -> dict[str, Any]:
+def load_document(row: Mapping[str, Any], places: ModelPaths, *, strategy: Path | None = None) -> dict[str, Any]:
     """The documented model: ``strategy_type``, ``symbol``, ``timestamp``, and ``model_state`` with the live model.
 
-    ``model_state`` holds the model under the name of its kind (``ensemble``, ``rules``). Raises as `load`.
+    ``model_state`` holds the model under the name of its kind (``ensemble``, ``rules``). Raises as `load_model`.
     """
-    bytes_ = opened(row, places)
+    bytes_ = read_verified(row, places)
     envelope, model = bytes_.envelope, _live(row, bytes_, strategy)
     return {
         "strategy_type": envelope.strategy_type,

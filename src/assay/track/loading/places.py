@@ -9,7 +9,7 @@ from assay.track.blobs.store import Blobs
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ModelPaths:
     """Folders of a home, as `assay.runs.context.Context` names them.
 
     artifacts: content-addressed folders.   models: the documented files.

@@ -27,7 +27,7 @@ def memory_for(parts: Mapping[str, bytes]) -> int:
     return min(_GIB + 32 * sum(len(part) for part in parts.values()), 8 * _GIB)
 
 
-class Child:
+class LoadingSandbox:
     """A process that loads models: `SECONDS` for each, at most `memory` bytes of address space, no environment.
 
     A child that died is replaced when the next model is asked for.
@@ -37,7 +37,7 @@ class Child:
         self._memory, self._seconds = memory, seconds
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "Child":
+    def __enter__(self) -> "LoadingSandbox":
         return self
 
     def __exit__(

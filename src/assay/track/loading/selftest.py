@@ -39,7 +39,7 @@ class Answer:
     forecast: FloatArray | None
 
 
-def self_test(model: Model, window: Window) -> dict[str, Any]:
+def golden_outputs(model: Model, window: Window) -> dict[str, Any]:
     """Probe windows of one instrument, and what the model decides on them; goes into the manifest.
 
     Half of the probes end on rows on which the model acts, where it does; the rest are spread over the newest 4,000

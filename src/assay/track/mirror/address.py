@@ -8,7 +8,7 @@ from assay.kernel.errors import ConfigError, shown
 _SECRET = re.compile(r"(?<=://)[^/@\s]*@")
 
 
-def checked_address(uri: str) -> str:
+def check_uri(uri: str) -> str:
     """The address without a slash at its end. Raises ConfigError ``CONFIG_FIELD`` unless it is ``http(s)://host…``."""
     try:
         parts = urlsplit(uri)
@@ -17,7 +17,7 @@ def checked_address(uri: str) -> str:
         sound = False
     if not sound:
         raise ConfigError(
-            f"ASSAY_MLFLOW_URI is {shown(redacted(uri))}; the mirror speaks to a server at http://host:port or https://…",
+            f"ASSAY_MLFLOW_URI is {shown(redact(uri))}; the mirror speaks to a server at http://host:port or https://…",
             code="CONFIG_FIELD",
             hint="Start one with: mlflow server. Files and databases of MLflow are read by assay migrate mlflow.",
             field="ASSAY_MLFLOW_URI",
@@ -25,6 +25,6 @@ def checked_address(uri: str) -> str:
     return uri.rstrip("/")
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """The text without the users and passwords of the addresses in it."""
     return _SECRET.sub("***@", text)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from assay.track.database import Database
-from assay.track.outbox import MLFLOW, announce
+from assay.track.outbox import MLFLOW, enqueue
 from assay.track.rows import Row, rows
 from assay.track.schema.models import ALIASES, MODELS
 from assay.track.schema.runs import EXPERIMENTS
@@ -12,7 +12,7 @@ from assay.track.schema.service import OUTBOX
 _POST = ("strategy_type", "exchange", "symbol", "timeframe")
 
 
-def tell_everything(database: Database) -> int:
+def backfill(database: Database) -> int:
     """Leave word of every run, model and champion of the record that none was left of; how many rows that made.
 
     Runs that are deleted are left out. Rows as they are now: what is already on the server is found there.
@@ -23,13 +23,13 @@ def tell_everything(database: Database) -> int:
     with database.write() as connection:
         before = _count(connection)
         for row in _all(connection, runs):
-            announce(connection, "run", f"{row['run_id']}:{row['status']}", run_id=row["run_id"])
+            enqueue(connection, "run", f"{row['run_id']}:{row['status']}", run_id=row["run_id"])
         for row in _all(connection, models):
-            announce(connection, "model", str(row["id"]), id=row["id"])
+            enqueue(connection, "model", str(row["id"]), id=row["id"])
         for row in _all(connection, sa.select(ALIASES).where(ALIASES.c.alias != "previous")):
             post = {name: row[name] for name in _POST}
             key = "|".join([*post.values(), row["alias"], str(row["version"])])
-            announce(connection, "alias", key, alias=row["alias"], model_id=row["model_id"], **post)
+            enqueue(connection, "alias", key, alias=row["alias"], model_id=row["model_id"], **post)
         return _count(connection) - before
 
 

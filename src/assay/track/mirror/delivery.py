@@ -10,14 +10,14 @@ from functools import partial
 
 from assay.kernel.errors import AssayError, StoreError
 from assay.track.blobs.store import Blobs
-from assay.track.mirror.address import redacted
+from assay.track.mirror.address import redact
 from assay.track.mirror.alone import alone
 from assay.track.mirror.models import MirroredModels
 from assay.track.mirror.runs import MirroredRuns
-from assay.track.mirror.server import Away, Server
-from assay.track.mirror.waiting import Waiting
-from assay.track.record import Record
-from assay.track.registry.champions import Post
+from assay.track.mirror.server import Away, TrackingServer
+from assay.track.mirror.waiting import OutboxTopic
+from assay.track.record import TrackingStore
+from assay.track.registry.champions import ModelSlot
 from assay.track.rows import Row
 
 _LOG = logging.getLogger(__name__)
@@ -37,16 +37,16 @@ class Delivered:
     away: str = ""
 
 
-class Mirror:
+class MirrorWorker:
     """Delivers one record's outbox to one server. Of all mirrors of a record one works at a time.
 
     A delivery reads what the record says by then, looks what the server has, and makes up the difference: cut off
     anywhere and repeated it leaves nothing double.
     """
 
-    def __init__(self, record: Record, server: Server, blobs: Blobs) -> None:
+    def __init__(self, record: TrackingStore, server: TrackingServer, blobs: Blobs) -> None:
         self._database = record.database
-        self._waiting = Waiting(record.database)
+        self._waiting = OutboxTopic(record.database)
         self._runs = MirroredRuns(record, server)
         self._models = MirroredModels(record, server, self._runs, blobs)
 
@@ -88,7 +88,7 @@ class Mirror:
                 except AssayError as error:
                     failed += 1
                     for row in same:
-                        self._waiting.failed(row, redacted(f"{error.code}: {error.message}"))
+                        self._waiting.failed(row, redact(f"{error.code}: {error.message}"))
                     continue
                 rows += len(same)
                 self._waiting.done([row["id"] for row in same])
@@ -105,7 +105,7 @@ class Mirror:
         if told["kind"] == "model":
             return partial(self._models.bring, int(told["id"]))
         if told["kind"] == "alias":
-            post = Post(told["strategy_type"], told["exchange"], told["symbol"], told["timeframe"])
+            post = ModelSlot(told["strategy_type"], told["exchange"], told["symbol"], told["timeframe"])
             return partial(self._models.bring_aliases, post)
         raise StoreError(f"outbox row {row['id']} is of kind {told['kind']}, which is unknown", code="STORE_VALUE")
 

@@ -13,9 +13,9 @@ from assay.track.blobs.store import Blobs
 from assay.track.canonical import canonical
 from assay.track.mirror import spelling
 from assay.track.mirror.runs import MirroredRuns
-from assay.track.mirror.server import Refused, Server
-from assay.track.record import Record
-from assay.track.registry.champions import Post
+from assay.track.mirror.server import Refused, TrackingServer
+from assay.track.record import TrackingStore
+from assay.track.registry.champions import ModelSlot
 from assay.track.rows import Row
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ ALIASES = ("champion", "challenger")
 class MirroredModels:
     """The models of one record on one server."""
 
-    def __init__(self, record: Record, server: Server, runs: MirroredRuns, blobs: Blobs) -> None:
+    def __init__(self, record: TrackingStore, server: TrackingServer, runs: MirroredRuns, blobs: Blobs) -> None:
         self._record = record
         self._server = server
         self._runs = runs
@@ -42,7 +42,7 @@ class MirroredModels:
         if _published(row):
             self._version(row)
 
-    def bring_aliases(self, post: Post) -> None:
+    def bring_aliases(self, post: ModelSlot) -> None:
         """Make champion and challenger of a post point there to what they point to here."""
         held = self._record.champions.of(post)
         wanted: dict[str, str | None] = dict.fromkeys(ALIASES)
@@ -59,7 +59,7 @@ class MirroredModels:
 
     def _version(self, row: Row) -> str | None:
         """Number of the model's version there, made when it is not there; None where its files are gone for good."""
-        name = self._name(Post(row["strategy_type"], row["exchange"] or "", row["symbol"], row["timeframe"] or ""))
+        name = self._name(ModelSlot(row["strategy_type"], row["exchange"] or "", row["symbol"], row["timeframe"] or ""))
         for found in self._server.versions(name):
             if found.tags.get(MODEL_ID) == row["model_id"]:
                 self._server.tag_version(name, str(found.version), _changed(_said(row), found.tags))
@@ -77,7 +77,7 @@ class MirroredModels:
             self._server.put(source, part, data)
         return str(self._server.create_version(name, source, run, _said(row)).version)
 
-    def _name(self, post: Post) -> str:
+    def _name(self, post: ModelSlot) -> str:
         """``{strategy}-{slug}-{timeframe}``; ``-{exchange}`` follows where another exchange has that name already."""
         plain = spelling.registered_name(post.strategy_type, post.symbol, post.timeframe)
         names = [plain, f"{plain}-{spelling.key(post.exchange)}"] if post.exchange else [plain]

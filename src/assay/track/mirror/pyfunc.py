@@ -18,7 +18,7 @@ from assay.kernel.panel import Panel, Window
 from assay.track.blobs.manifest import FEATURES_PART, LARGEST_MANIFEST, MANIFEST, parsed_manifest
 from assay.track.blobs.reading import read_file
 from assay.track.blobs.store import check_bytes
-from assay.track.loading.formats import FORMATS, Format, demand_format
+from assay.track.loading.formats import FORMATS, Format, check_format
 from assay.track.loading.selftest import demand_alike
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ class CandleModel:
 
     def _own(self) -> "Mapping[str, Feature]":
         """The columns of the user's own that the model reads, as they were imported."""
-        from assay.features.imported import imported_from
+        from assay.features.imported import imported_with_digest
 
         if self._file is None:
             return {}
-        own = imported_from(str(self._file["sha256"]))
+        own = imported_with_digest(str(self._file["sha256"]))
         if not own:
             raise ArtifactError(
                 f"the model reads columns of {shown(self._file['name'])} with hash {self._file['sha256']}, and no "
@@ -133,4 +133,4 @@ def _load_pyfunc(path: str) -> CandleModel:
 
 def _format(manifest: Mapping[str, Any]) -> Format:
     parts = {entry["path"] for entry in manifest["files"]}
-    return demand_format(next((name for name, kind in FORMATS.items() if kind.part in parts), None), MANIFEST)
+    return check_format(next((name for name, kind in FORMATS.items() if kind.part in parts), None), MANIFEST)

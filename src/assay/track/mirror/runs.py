@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from assay.kernel.errors import AssayError, shown
 from assay.track.artifacts import file_sha256
 from assay.track.mirror import spelling
-from assay.track.mirror.server import Server
-from assay.track.record import Record
+from assay.track.mirror.server import TrackingServer
+from assay.track.record import TrackingStore
 from assay.track.rows import Row, rows
 from assay.track.schema.runs import METRICS
 
@@ -28,7 +28,7 @@ _BLOB = "blob"
 class MirroredRuns:
     """The runs of one record on one server."""
 
-    def __init__(self, record: Record, server: Server) -> None:
+    def __init__(self, record: TrackingStore, server: TrackingServer) -> None:
         self._record = record
         self._server = server
 

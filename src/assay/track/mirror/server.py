@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from assay.kernel.errors import ConfigError, StoreError, shown
-from assay.track.mirror.address import checked_address, redacted
+from assay.track.mirror.address import check_uri, redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,7 +30,7 @@ class Refused(StoreError):
     """The server answered that it will not. Code ``STORE_VALUE``."""
 
 
-class Server:
+class TrackingServer:
     """An MLflow server and one of its experiments, which is made when it is not there.
 
     Nothing is connected before the first call. Calls raise Away or Refused (errors redacted), ConfigError
@@ -38,7 +38,7 @@ class Server:
     """
 
     def __init__(self, uri: str, experiment: str) -> None:
-        self.uri = checked_address(uri)
+        self.uri = check_uri(uri)
         self.experiment = experiment
 
     @cached_property
@@ -74,7 +74,7 @@ class Server:
     def _demanded(self, made: object, what: str) -> str:
         """An id. Raises Away where there is none: who answers ``{}`` to everything has kept nothing."""
         if not made:
-            raise Away(f"{redacted(self.uri)} does not answer as MLflow does: it gives {what}", code="STORE_BUSY")
+            raise Away(f"{redact(self.uri)} does not answer as MLflow does: it gives {what}", code="STORE_BUSY")
         return str(made)
 
     def delete_run(self, run: str) -> None:
@@ -117,7 +117,7 @@ class Server:
 
         if not folder.startswith(_SCHEME) or folder.startswith(_SCHEME + "/"):
             raise Refused(
-                f"{redacted(self.uri)} keeps artifacts at {shown(redacted(folder))}, where the mirror does not write",
+                f"{redact(self.uri)} keeps artifacts at {shown(redact(folder))}, where the mirror does not write",
                 code="STORE_VALUE",
                 hint="Start it with --artifacts-destination, so that files go through the server itself.",
             )
@@ -125,7 +125,7 @@ class Server:
         with speaking(self.uri):
             answer = ask(known(self.uri), _ARTIFACTS + quote(place), "PUT", data=data)
             if answer.status_code != 200:
-                said = f"{redacted(self.uri)} answered {answer.status_code} to file {shown(name)}"
+                said = f"{redact(self.uri)} answered {answer.status_code} to file {shown(name)}"
                 if 400 <= answer.status_code < 500 and answer.status_code not in _NOT_NOW:
                     raise Refused(said, code="STORE_VALUE")
                 raise Away(said, code="STORE_BUSY")
@@ -184,7 +184,7 @@ def client(uri: str, *, files: bool = False) -> "MlflowClient":
     A repeated request could make a second run; who calls asks again after looking. ConfigError ``CONFIG_EXTRA``
     without the package. files: whether the address may be a folder of MLflow's file store.
     """
-    demand_client()
+    check_mlflow_installed()
     import mlflow
     from mlflow import environment_variables as v
     from mlflow.telemetry import set_telemetry_client
@@ -206,7 +206,7 @@ def client(uri: str, *, files: bool = False) -> "MlflowClient":
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def demand_client() -> None:
+def check_mlflow_installed() -> None:
     """ConfigError ``CONFIG_EXTRA`` where MLflow's client is not installed."""
     try:
         import mlflow  # noqa: F401
@@ -230,11 +230,11 @@ def speaking(uri: str) -> Iterator[None]:
         answer: Any = error
         status = answer.get_http_status_code()
         if 400 <= status < 500 and status not in _NOT_NOW:
-            raise Refused(f"{redacted(uri)} refuses: {_text(error)}", code="STORE_VALUE") from error
-        raise Away(f"{redacted(uri)} failed: {_text(error)}", code="STORE_BUSY") from error
+            raise Refused(f"{redact(uri)} refuses: {_text(error)}", code="STORE_VALUE") from error
+        raise Away(f"{redact(uri)} failed: {_text(error)}", code="STORE_BUSY") from error
     except (MlflowException, RequestException, OSError) as error:
-        raise Away(f"{redacted(uri)} does not answer as MLflow does: {_text(error)}", code="STORE_BUSY") from error
+        raise Away(f"{redact(uri)} does not answer as MLflow does: {_text(error)}", code="STORE_BUSY") from error
 
 
 def _text(error: Exception) -> str:
-    return redacted(" ".join(str(error).split()))[:300]
+    return redact(" ".join(str(error).split()))[:300]

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.track.database import Database
-from assay.track.instants import instant
+from assay.track.instants import parse_instant
 from assay.track.outbox import MLFLOW
 from assay.track.rows import Row, rows
 from assay.track.schema.service import OUTBOX
@@ -19,7 +19,7 @@ _ERROR_MOST = 500
 _O = OUTBOX.c
 
 
-class Waiting:
+class OutboxTopic:
     """One topic of the outbox, for who delivers it."""
 
     def __init__(self, database: Database, topic: str = MLFLOW) -> None:
@@ -29,14 +29,14 @@ class Waiting:
     def due(self, *, limit: int = 100, early: bool = False) -> list[Row]:
         """Rows that may be tried now, in the order in which they were written; with `early` those that wait, too."""
         query = self._waiting().order_by(_O.id).limit(limit)
-        query = query if early else query.where(_O.next_attempt_at <= instant(now_ms()))
+        query = query if early else query.where(_O.next_attempt_at <= parse_instant(now_ms()))
         with self._database.read() as connection:
             return rows(connection.execute(query))
 
     def done(self, ids: Sequence[int]) -> None:
         """These were delivered."""
         with self._database.write() as connection:
-            values = {"done_at": instant(now_ms()), "last_error": None}
+            values = {"done_at": parse_instant(now_ms()), "last_error": None}
             connection.execute(sa.update(OUTBOX).where(_O.id.in_(ids)).values(values))
 
     def failed(self, row: Row, error: str, *, all_wait: bool = False) -> int:
@@ -45,7 +45,7 @@ class Waiting:
         all_wait: who is told does not answer at all: the rest waits as long.
         """
         wait = min(_FIRST_WAIT_MS * 2 ** min(int(row["attempts"]), 30), _LONGEST_WAIT_MS)
-        until = instant(now_ms() + wait)
+        until = parse_instant(now_ms() + wait)
         with self._database.write() as connection:
             values = {"attempts": _O.attempts + 1, "next_attempt_at": until, "last_error": error[:_ERROR_MOST]}
             connection.execute(sa.update(OUTBOX).where(_O.id == row["id"]).values(values))
@@ -58,7 +58,7 @@ class Waiting:
 
     def forget(self, *, days: int = KEPT_DAYS) -> int:
         """Delete the rows that were delivered longer ago; how many."""
-        old = sa.delete(OUTBOX).where(_O.topic == self.topic, _O.done_at < instant(now_ms() - days * _DAY_MS))
+        old = sa.delete(OUTBOX).where(_O.topic == self.topic, _O.done_at < parse_instant(now_ms() - days * _DAY_MS))
         with self._database.write() as connection:
             return int(connection.execute(old).rowcount)
 

@@ -5,17 +5,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.rows import Row, rows
 from assay.track.schema.models import MODELS
 from assay.track.schema.service import EVENTS
-from assay.validate.verdict import worded
+from assay.validate.verdict import verdict_of_states
 
 BY = "assay audit"
 _M = MODELS.c
 
 
-def settle(record: Record, run: int, status: str, reason: Mapping[str, Any], details: Mapping[str, Any]) -> list[Row]:
+def record_audit(
+    record: TrackingStore, run: int, status: str, reason: Mapping[str, Any], details: Mapping[str, Any]
+) -> list[Row]:
     """Write an audit to the models of a run and to the log of events; each model's standing as it is then.
 
     status: ``passed``, ``failed`` or ``pending`` (not all was asked), which changes nothing. A failed audit stays
@@ -51,6 +53,6 @@ def _judged(verdict: Row | None, reason: Mapping[str, Any]) -> Row:
     if not verdict or not verdict.get("reasons"):
         return {}
     reasons = [dict(reason) if r.get("check") == reason["check"] else r for r in verdict["reasons"]]
-    word, stage = worded(r["state"] for r in reasons)
+    word, stage = verdict_of_states(r["state"] for r in reasons)
     changed = verdict | {"word": word, "stage": stage, "reasons": reasons}
     return {"verdict": changed} | ({"lifecycle_stage": stage} if word != verdict["word"] else {})

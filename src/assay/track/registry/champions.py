@@ -9,10 +9,10 @@ from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError
 from assay.track.again import writes
 from assay.track.database import Database, hold, insert_new
-from assay.track.instants import instant
+from assay.track.instants import parse_instant
 from assay.track.ledger import Ledger
-from assay.track.outbox import announce
-from assay.track.registry.gate import demand_run, demand_sound, demand_there, faults_of, gate, uncounted, word
+from assay.track.outbox import enqueue
+from assay.track.registry.gate import demand_run, demand_sound, demand_there, faults_of, gate, uncounted, verdict_word
 from assay.track.rows import Row, not_found, rows
 from assay.track.schema.models import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
@@ -24,7 +24,7 @@ _ALIAS_OF = {"challenge": "challenger", "promote": "champion", "rollback": "cham
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class ModelSlot:
     """What one champion is champion of; exchange and timeframe are empty when unknown."""
 
     strategy_type: str
@@ -43,7 +43,7 @@ class Champions:
         self._database = database
         self._ledger = Ledger(database)
 
-    def of(self, post: Post) -> dict[str, Row]:
+    def of(self, post: ModelSlot) -> dict[str, Row]:
         """Alias rows by alias: ``champion``, ``challenger``, ``previous``; only those that there are."""
         with self._database.read() as connection:
             return _of(connection, post)
@@ -109,13 +109,13 @@ class Champions:
             if old is not None:
                 _place(connection, post, "previous", old["model_id"], by)
             _clear(connection, post, "challenger", row["id"])
-            details: Row = {"verdict": word(row), "override": override.strip() or None, "version": seen + 1}
+            details: Row = {"verdict": verdict_word(row), "override": override.strip() or None, "version": seen + 1}
             details |= {"was": None if old is None else old["model_id"]}
             _log(connection, by, "promote", row["id"], post, details)
             return seen + 1
 
     @writes
-    def rollback(self, post: Post, *, by: str, works: Works, expected_version: int | None = None) -> int:
+    def rollback(self, post: ModelSlot, *, by: str, works: Works, expected_version: int | None = None) -> int:
         """Champion and previous change places; the champion alias's new version.
 
         The same proofs as `promote` asks, but the verdict may be the old one. StoreError ``STORE_NOT_FOUND`` when the
@@ -146,17 +146,17 @@ class Champions:
             return seen + 1
 
 
-def _at(post: Post, alias: str) -> dict[str, str]:
+def _at(post: ModelSlot, alias: str) -> dict[str, str]:
     names = ("strategy_type", "exchange", "symbol", "timeframe")
     return dict(zip(names, astuple(post), strict=True)) | {"alias": alias}
 
 
-def _of(connection: sa.Connection, post: Post) -> dict[str, Row]:
+def _of(connection: sa.Connection, post: ModelSlot) -> dict[str, Row]:
     where = {name: value for name, value in _at(post, "").items() if name != "alias"}
     return {row["alias"]: row for row in rows(connection.execute(sa.select(ALIASES).filter_by(**where)))}
 
 
-def _held(connection: sa.Connection, post: Post) -> dict[str, Row]:
+def _held(connection: sa.Connection, post: ModelSlot) -> dict[str, Row]:
     """As `_of`, and nobody else changes them until the transaction ends."""
     hold(connection, f"aliases {post}")
     return _of(connection, post)
@@ -166,9 +166,9 @@ def _seen(held: Mapping[str, Row], expected: int | None) -> int:
     return expected if expected is not None else int(held["champion"]["version"]) if "champion" in held else 0
 
 
-def _swap(connection: sa.Connection, post: Post, model: int, seen: int, by: str) -> None:
+def _swap(connection: sa.Connection, post: ModelSlot, model: int, seen: int, by: str) -> None:
     """Compare and set: of two that saw the same version one changes a row, the other none."""
-    values = {"model_id": model, "version": seen + 1, "changed_by": by, "changed_at": instant(now_ms())}
+    values = {"model_id": model, "version": seen + 1, "changed_by": by, "changed_at": parse_instant(now_ms())}
     if seen == 0:
         won = insert_new(connection, ALIASES, _at(post, "champion") | values)
     else:
@@ -178,7 +178,7 @@ def _swap(connection: sa.Connection, post: Post, model: int, seen: int, by: str)
         raise _changed(post, _of(connection, post).get("champion"), seen)
 
 
-def _changed(post: Post, now: Row | None, seen: int) -> StoreError:
+def _changed(post: ModelSlot, now: Row | None, seen: int) -> StoreError:
     told = "it has none" if now is None else f"it is model {now['model_id']}, version {now['version']}"
     return StoreError(
         f"the champion of {post} is not of version {seen} any more: {told}",
@@ -189,14 +189,14 @@ def _changed(post: Post, now: Row | None, seen: int) -> StoreError:
     )
 
 
-def _place(connection: sa.Connection, post: Post, alias: str, model: int, by: str) -> None:
-    values = {"model_id": model, "changed_by": by, "changed_at": instant(now_ms())}
+def _place(connection: sa.Connection, post: ModelSlot, alias: str, model: int, by: str) -> None:
+    values = {"model_id": model, "changed_by": by, "changed_at": parse_instant(now_ms())}
     if not insert_new(connection, ALIASES, _at(post, alias) | values):
         change = sa.update(ALIASES).filter_by(**_at(post, alias))
         connection.execute(change.values(values | {"version": _A.version + 1}))
 
 
-def _clear(connection: sa.Connection, post: Post, alias: str, model: int) -> None:
+def _clear(connection: sa.Connection, post: ModelSlot, alias: str, model: int) -> None:
     connection.execute(sa.delete(ALIASES).filter_by(**_at(post, alias)).where(_A.model_id == model))
 
 
@@ -208,13 +208,13 @@ def _model(connection: sa.Connection, asked: int | str, *, locked: bool = False)
     return found[0]
 
 
-def post_of(row: Row) -> Post:
+def post_of(row: Row) -> ModelSlot:
     """What a model can be champion of. StoreError ``STORE_VALUE`` for one without strategy or symbol."""
     if not (row["strategy_type"] and row["symbol"]):
         raise StoreError(
             f"model {row['id']} has no strategy and symbol, so it can be champion of nothing", code="STORE_VALUE"
         )
-    return Post(row["strategy_type"], row["exchange"] or "", row["symbol"], row["timeframe"] or "")
+    return ModelSlot(row["strategy_type"], row["exchange"] or "", row["symbol"], row["timeframe"] or "")
 
 
 def _demand_name(by: str) -> None:
@@ -222,7 +222,7 @@ def _demand_name(by: str) -> None:
         raise StoreError("by is empty: a promotion says who gives it", code="STORE_VALUE", field="by")
 
 
-def _log(connection: sa.Connection, by: str, action: str, model: int, post: Post, details: Row) -> None:
+def _log(connection: sa.Connection, by: str, action: str, model: int, post: ModelSlot, details: Row) -> None:
     """The event, for ever, and word of it for the mirror."""
     event = {
         "actor": by.strip(),
@@ -231,4 +231,4 @@ def _log(connection: sa.Connection, by: str, action: str, model: int, post: Post
         "details": details | {"post": str(post)},
     }
     made = connection.execute(sa.insert(EVENTS).values(event).returning(EVENTS.c.id)).scalar_one()
-    announce(connection, "alias", str(made), model_id=model, **_at(post, _ALIAS_OF[action]))
+    enqueue(connection, "alias", str(made), model_id=model, **_at(post, _ALIAS_OF[action]))

@@ -13,7 +13,7 @@ from assay.track.ledger import Ledger
 from assay.track.rows import Row, rows
 from assay.track.schema.ledger import TRIALS
 from assay.track.schema.runs import EXPERIMENTS
-from assay.validate.thresholds import Thresholds, looser
+from assay.validate.thresholds import Thresholds, looser_thresholds
 
 GOLD = "GOLD"
 
@@ -28,9 +28,9 @@ def gate(row: Row, override: str, also: list[str], limits: Thresholds | None = N
     faults = [*faults_of(row), *_unproven(row), *also]
     if not override.strip():
         given, asked = (row["verdict"] or {}).get("thresholds") or {}, limits or Thresholds()
-        loose = dict.fromkeys([*looser(given, Thresholds()), *looser(given, asked)])
-        if word(row) != GOLD:
-            faults.append(f"its verdict is {word(row)}, not GOLD, and no reason is given to override it")
+        loose = dict.fromkeys([*looser_thresholds(given, Thresholds()), *looser_thresholds(given, asked)])
+        if verdict_word(row) != GOLD:
+            faults.append(f"its verdict is {verdict_word(row)}, not GOLD, and no reason is given to override it")
         elif since:
             faults.append(f"{since}, and no reason is given to override that")
         elif loose:
@@ -86,7 +86,7 @@ def not_audited(text: str, run: int | None, **facts: object) -> LeakError:
     return LeakError(text, code="LEAK_NOT_AUDITED", hint=hint, run=run, **facts)
 
 
-def word(row: Row) -> str:
+def verdict_word(row: Row) -> str:
     """GOLD, UNPROVEN or PYRITE; ``unknown`` for a model without a verdict."""
     return str((row["verdict"] or {}).get("word", "unknown"))
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from assay.track.blobs.signature import SUFFIX
 from assay.track.blobs.store import Blobs, disk
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.registry.retention import YOUNG_MS
 from assay.track.schema.columns import RECORD, Json
 from assay.track.schema.models import MODELS
@@ -32,7 +32,7 @@ class Orphan:
     bytes: int
 
 
-def orphans(record: Record, *, artifacts: Path, models: Path, older_ms: int = YOUNG_MS) -> list[Orphan]:
+def orphans(record: TrackingStore, *, artifacts: Path, models: Path, older_ms: int = YOUNG_MS) -> list[Orphan]:
     """Folders of `artifacts`, staging ones too, and model files that are older and that no row of the record names.
 
     Old by the disk's own clock: a wall clock that runs ahead makes no file of a publish under way old. A hash that
@@ -106,7 +106,7 @@ def _is_old(path: Path, now: float, older_ms: int) -> bool:
     return now - newest > older_ms / 1000
 
 
-def _named(record: Record) -> tuple[set[str], set[str]]:
+def _named(record: TrackingStore) -> tuple[set[str], set[str]]:
     """Every hash that any row holds, and the paths of the models that have files."""
     hashes: set[str] = set()
     with record.database.read() as connection:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from assay.kernel.errors import ArtifactError, shown
 from assay.track.blobs.sharing import Shared
 from assay.track.blobs.store import disk, sync
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.registry import retention
 from assay.track.registry.orphans import Orphan, orphans, remove
 from assay.track.registry.retention import DAYS, KEEP_LAST, YOUNG_MS, Removal
@@ -40,8 +40,8 @@ class Pruned:
         return sum(model.bytes for model in self.models) + sum(orphan.bytes for orphan in self.orphans)
 
 
-def prune(
-    record: Record,
+def prune_files(
+    record: TrackingStore,
     *,
     artifacts: Path,
     models: Path,
@@ -77,7 +77,7 @@ def prune(
     return Pruned(False, "", tuple(gone), tuple(taken))
 
 
-def _unready(record: Record, artifacts: Path) -> str:
+def _unready(record: TrackingStore, artifacts: Path) -> str:
     """Why nothing may be deleted yet. Two records over one home would each take the other's files for orphans."""
     marker = artifacts / _MARKER
     if marker.is_file():
@@ -109,7 +109,7 @@ def _token(marker: Path) -> str:
         ) from None
 
 
-def _begun(record: Record, token: str) -> bool:
+def _begun(record: TrackingStore, token: str) -> bool:
     query = sa.select(EVENTS.c.details).where(EVENTS.c.action == _BEGUN)
     with record.database.read() as connection:
         return any(details["token"] == token for details in connection.execute(query).scalars())

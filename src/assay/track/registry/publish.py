@@ -25,8 +25,8 @@ from assay.track.blobs.reading import LARGEST
 from assay.track.blobs.sharing import Shared
 from assay.track.blobs.signature import SUFFIX, Keys, signature_bytes
 from assay.track.blobs.store import Blobs, disk, sync, write_checked
-from assay.track.outbox import announce
-from assay.track.record import Record
+from assay.track.outbox import enqueue
+from assay.track.record import TrackingStore
 from assay.track.rows import Row
 from assay.track.schema.service import JOBS
 
@@ -97,7 +97,7 @@ def write_files(
 
 
 def publish(
-    record: Record, run: int, models: Sequence[Written], *, fence: tuple[int, int] | None = None,
+    record: TrackingStore, run: int, models: Sequence[Written], *, fence: tuple[int, int] | None = None,
     by_symbol: Mapping[str, Mapping[str, Any]] | None = None, **fields: Any,
 ) -> list[Row]:  # fmt: skip
     """Make written models known: their rows and word for the mirror, in one transaction; the rows in the order given.
@@ -132,11 +132,11 @@ def publish(
             row = record.models.add(run, model.relative, **columns)
             rows.append(row)
             with record.database.write() as connection:
-                announce(connection, "model", str(row["id"]), id=row["id"])
+                enqueue(connection, "model", str(row["id"]), id=row["id"])
     return rows
 
 
-def _demand_token(record: Record, job: int, token: int) -> None:
+def _demand_token(record: TrackingStore, job: int, token: int) -> None:
     """The job runs under this token, and goes on doing so until the transaction ends."""
     query = sa.select(JOBS.c.id).where(JOBS.c.id == job, JOBS.c.token == token, JOBS.c.status == "running")
     with record.database.write() as connection:

@@ -12,8 +12,8 @@ from assay.kernel.errors import ConfigError, StoreError, shown
 from assay.track.blobs.sharing import Shared
 from assay.track.blobs.signature import SUFFIX
 from assay.track.blobs.store import Blobs, disk, sync
-from assay.track.instants import instant
-from assay.track.record import Record
+from assay.track.instants import parse_instant
+from assay.track.record import TrackingStore
 from assay.track.rows import Row, rows
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.models import ALIASES, MODELS
@@ -48,19 +48,19 @@ def demand_days(days: int, keep_last: int) -> None:
         raise ConfigError(f"ASSAY_MODELS_KEEP_LAST is {shown(keep_last)}, must be at least 0", field="keep_last")
 
 
-def expired(record: Record, *, days: int, keep_last: int) -> list[Removal]:
+def expired(record: TrackingStore, *, days: int, keep_last: int) -> list[Removal]:
     """The models that `mark` would mark now."""
     query = sa.select(MODELS).where(*_may_go(days, keep_last, now_ms())).order_by(_M.id)
     with record.database.read() as connection:
         return [_removal(row) for row in rows(connection.execute(query))]
 
 
-def unfinished(record: Record) -> list[Removal]:
+def unfinished(record: TrackingStore) -> list[Removal]:
     """The models that a killed run marked, and whose files `finish` takes."""
     return [_removal(row) for row in _marked(record)]
 
 
-def mark(record: Record, *, days: int, keep_last: int, by: str) -> list[Removal]:
+def mark(record: TrackingStore, *, days: int, keep_last: int, by: str) -> list[Removal]:
     """Mark the models whose files go, and write an event for each; from now on nobody loads or promotes them.
 
     The floors stand in the WHERE of the one UPDATE. Whoever promotes holds the model's row: the rows are locked first,
@@ -69,7 +69,7 @@ def mark(record: Record, *, days: int, keep_last: int, by: str) -> list[Removal]
     may_go = _may_go(days, keep_last, now_ms())
     with record.database.write() as connection:
         connection.execute(sa.select(_M.id).where(*may_go).order_by(_M.id).with_for_update(key_share=True)).all()
-        change = sa.update(MODELS).where(*may_go).values(deleting_at=instant(now_ms())).returning(MODELS)
+        change = sa.update(MODELS).where(*may_go).values(deleting_at=parse_instant(now_ms())).returning(MODELS)
         marked = sorted(rows(connection.execute(change)), key=lambda row: int(row["id"]))
         if marked:
             connection.execute(sa.insert(EVENTS), [_event(row, by, days, keep_last) for row in marked])
@@ -78,7 +78,7 @@ def mark(record: Record, *, days: int, keep_last: int, by: str) -> list[Removal]
 
 def _may_go(days: int, keep_last: int, now: int) -> list[sa.ColumnElement[bool]]:
     """Everything that a model whose files may go is: published by us, old, and none of those that always stay."""
-    old = instant(max(0, now - max(days * _DAY_MS, YOUNG_MS)))
+    old = parse_instant(max(0, now - max(days * _DAY_MS, YOUNG_MS)))
     other = MODELS.alias("newer")
     newer = sa.or_(other.c.created_at > _M.created_at, sa.and_(other.c.created_at == _M.created_at, other.c.id > _M.id))
     # Only models that could take its place count as newer: three broken ones do not outlive the last sound one.
@@ -109,7 +109,7 @@ def _names() -> sa.ColumnElement[bool]:
     return sa.or_(_J.id == _M.job_id, sa.func.replace(spec, quoted, "") != spec, number == sa.cast(_M.id, sa.Text))
 
 
-def finish(record: Record, *, artifacts: Path, models: Path, shared: Shared | None = None) -> list[Removal]:
+def finish(record: TrackingStore, *, artifacts: Path, models: Path, shared: Shared | None = None) -> list[Removal]:
     """Take away the files of all marked models, and write that they are gone; also what a killed run left undone.
 
     A folder that another model shares stays. A file that is not there any more is gone already. shared: the store that
@@ -124,7 +124,7 @@ def finish(record: Record, *, artifacts: Path, models: Path, shared: Shared | No
         _take_file(models, row["checkpoint_path"])
         if alone:
             take_folder(Blobs(artifacts), row["manifest_sha256"])
-        change = sa.update(MODELS).where(_M.id == row["id"]).values(deleted_at=instant(now_ms()))
+        change = sa.update(MODELS).where(_M.id == row["id"]).values(deleted_at=parse_instant(now_ms()))
         with record.database.write() as connection:
             connection.execute(change)
         _LOG.info("the files of model %s were removed", row["model_id"])
@@ -141,13 +141,13 @@ def _let_go(shared: Shared, row: Row, alone: bool) -> bool:
     return True
 
 
-def _marked(record: Record) -> list[Row]:
+def _marked(record: TrackingStore) -> list[Row]:
     query = sa.select(MODELS).where(_M.deleting_at.is_not(None), _M.deleted_at.is_(None)).order_by(_M.id)
     with record.database.read() as connection:
         return rows(connection.execute(query))
 
 
-def _shared(record: Record, row: Row) -> bool:
+def _shared(record: TrackingStore, row: Row) -> bool:
     query = sa.select(_M.id).where(
         _M.manifest_sha256 == row["manifest_sha256"], _M.id != row["id"], _M.deleted_at.is_(None)
     )

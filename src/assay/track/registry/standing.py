@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.track.instants import instant_text
-from assay.track.record import Record
+from assay.track.instants import format_instant
+from assay.track.record import TrackingStore
 from assay.track.rows import Row, nan_for_null, rows
 from assay.track.schema.models import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
@@ -17,7 +17,7 @@ _M, _A, _E = MODELS.c, ALIASES.c, EVENTS.c
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ModelStanding:
     """aliases: that it holds now, in the order of the alphabet.
 
     override: ``by``, ``reason``, ``time`` and ``verdict`` of the newest promotion that went against the verdict, which
@@ -28,7 +28,9 @@ class Standing:
     override: Mapping[str, Any] | None = None
 
 
-def find(record: Record, where: Mapping[str, str], *, serving: bool = False, limit: int = 50) -> list[Row]:
+def find_models(
+    record: TrackingStore, where: Mapping[str, str], *, serving: bool = False, limit: int = 50
+) -> list[Row]:
     """Models that have files, newest first. where: columns and their values; serving: only those with an alias."""
     query = sa.select(MODELS).where(_M.deleted_at.is_(None), *(_M[name] == value for name, value in where.items()))
     query = query.where(sa.exists().where(_A.model_id == _M.id)) if serving else query
@@ -37,7 +39,7 @@ def find(record: Record, where: Mapping[str, str], *, serving: bool = False, lim
     return [nan_for_null(row, _METRICS) for row in found]
 
 
-def standings(record: Record, models: Sequence[int]) -> dict[int, Standing]:
+def model_standings(record: TrackingStore, models: Sequence[int]) -> dict[int, ModelStanding]:
     """By number, each of them."""
     subjects = {f"model:{model}": model for model in models}
     aliases = sa.select(_A.model_id, _A.alias).where(_A.model_id.in_(models))
@@ -47,12 +49,12 @@ def standings(record: Record, models: Sequence[int]) -> dict[int, Standing]:
         events = rows(connection.execute(promoted))
     overrides = {subjects[event["subject"]]: _override(event) for event in events if event["details"]["override"]}
     return {
-        model: Standing(tuple(sorted(alias for of, alias in held if of == model)), overrides.get(model))
+        model: ModelStanding(tuple(sorted(alias for of, alias in held if of == model)), overrides.get(model))
         for model in models
     }
 
 
-def history(record: Record, model: int) -> list[Row]:
+def model_history(record: TrackingStore, model: int) -> list[Row]:
     """All that was done with a model, in order: promoted, rolled back to, challenged, deleted."""
     query = sa.select(EVENTS).where(_E.subject == f"model:{model}").order_by(_E.id)
     with record.database.read() as connection:
@@ -62,4 +64,4 @@ def history(record: Record, model: int) -> list[Row]:
 def _override(event: Row) -> dict[str, Any]:
     details = event["details"]
     told = {"by": event["actor"], "reason": details["override"], "verdict": details["verdict"]}
-    return told | {"time": instant_text(event["timestamp"])}
+    return told | {"time": format_instant(event["timestamp"])}

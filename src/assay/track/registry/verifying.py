@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import ArtifactError, StoreError
 from assay.track.artifacts import file_sha256
-from assay.track.instants import instant
-from assay.track.record import Record
+from assay.track.instants import parse_instant
+from assay.track.record import TrackingStore
 from assay.track.rows import Row, rows
 from assay.track.schema.models import MODELS
 
@@ -36,8 +36,8 @@ class Checked:
     why: str = ""
 
 
-def verify(
-    record: Record, check: Check, models: Sequence[int | str] | None = None, *, every: bool = False
+def verify_files(
+    record: TrackingStore, check: Check, models: Sequence[int | str] | None = None, *, every: bool = False
 ) -> Iterator[Checked]:
     """Look at the files of models and write down what was found: ``integrity`` and ``verified_at``, one by one.
 
@@ -86,17 +86,17 @@ def _check_path(row: Row) -> None:
         )
 
 
-def _published(record: Record, *, every: bool) -> list[Row]:
+def _published(record: TrackingStore, *, every: bool) -> list[Row]:
     query = sa.select(MODELS).where(_M.deleting_at.is_(None), _M.deleted_at.is_(None)).order_by(_M.id)
     query = query if every else query.where(_M.manifest_sha256.is_not(None))
     with record.database.read() as connection:
         return rows(connection.execute(query))
 
 
-def _written(record: Record, checked: Checked) -> bool:
+def _written(record: TrackingStore, checked: Checked) -> bool:
     """Whether it still counts: files that retention took meanwhile are no damage."""
     row = checked.row
-    values = {"integrity": checked.found, "verified_at": instant(now_ms())}
+    values = {"integrity": checked.found, "verified_at": parse_instant(now_ms())}
     still = sa.update(MODELS).where(_M.id == row["id"], _M.deleting_at.is_(None), _M.deleted_at.is_(None))
     with record.database.write() as connection:
         counts = connection.execute(still.values(values)).rowcount == 1

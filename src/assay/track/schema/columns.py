@@ -12,7 +12,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from assay.kernel.errors import StoreError, shown
 from assay.track.canonical import canonical, decode
-from assay.track.instants import instant, instant_text
+from assay.track.instants import format_instant, parse_instant
 
 RECORD = sa.MetaData(
     naming_convention={
@@ -78,7 +78,7 @@ class Instant(sa.types.TypeDecorator[datetime]):
         """From an aware datetime, ISO text with a zone or UTC milliseconds."""
         if value is None:
             return None
-        return instant_text(value) if dialect.name == "sqlite" else _whole(instant(value))
+        return format_instant(value) if dialect.name == "sqlite" else _whole(parse_instant(value))
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         """To an aware UTC datetime."""
@@ -92,7 +92,7 @@ class Instant(sa.types.TypeDecorator[datetime]):
 def _moment(value: Any) -> datetime | None:
     if isinstance(value, str):  # SQLite's: a CHECK holds it to UTC and milliseconds
         return datetime.fromisoformat(value)
-    return None if value is None else _whole(instant(value).astimezone(UTC))
+    return None if value is None else _whole(parse_instant(value).astimezone(UTC))
 
 
 def _whole(moment: datetime) -> datetime:

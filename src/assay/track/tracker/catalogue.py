@@ -12,12 +12,12 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.track.artifacts import file_sha256
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.rows import Row, rows
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.ledger import TRADES
 from assay.track.schema.runs import DATASETS
-from assay.track.tracker.door import Door
+from assay.track.tracker.door import TrackingClient
 from assay.track.tracker.words import among, day, known_id, mapping, named, path_text, refused, texts, whole
 
 _LOG = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ SPLITS = ("", "train", "val", "test", "train_val")
 _PARENTS_MOST = 100
 
 
-class DatasetManager(Door):
+class DatasetManager(TrackingClient):
     """Datasets, each kept once, and their links to runs."""
 
     def register_dataset(
@@ -143,7 +143,7 @@ def _above(parent: Callable[[int], int | None], first: int | None) -> list[int]:
     return found
 
 
-def _downwards(record: Record, model: int, run: int) -> dict[str, Any]:
+def _downwards(record: TrackingStore, model: int, run: int) -> dict[str, Any]:
     configured = sa.select(CONFIGURATIONS.c.id).where(CONFIGURATIONS.c.model_id == model)
     traded = sa.select(sa.func.count()).select_from(TRADES).where(TRADES.c.experiment_id == run)
     with record.database.read() as connection:

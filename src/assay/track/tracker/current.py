@@ -12,9 +12,9 @@ from typing import Any
 from assay.kernel.errors import StoreError
 from assay.track.blobs.store import Blobs
 from assay.track.canonical import sha256_of
-from assay.track.environment import WORKING, captured
+from assay.track.environment import WORKING, capture_provenance
 from assay.track.experiments import ENDS, Run
-from assay.track.tracker.door import DEFAULT, Door, Where
+from assay.track.tracker.door import DEFAULT, TrackingClient, Where
 from assay.track.tracker.points import Names
 from assay.track.tracker.words import among, free_text, known_id, mapping, named, texts, whole
 
@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 _NOTES_MOST = 2_000
 
 
-class CurrentRun(Door):
+class CurrentRun(TrackingClient):
     """Begins and ends runs; the last one begun is current until it ends."""
 
     def __init__(self, db_path: Where = DEFAULT) -> None:
@@ -59,7 +59,7 @@ class CurrentRun(Door):
             experiments.get(known_id(parent_id, "parent_id"))
         seed = whole(random_seed, "random_seed")
         plan = None if spec is None else mapping(spec, "spec")
-        code = captured({WORKING: Path.cwd()}, git=bool(capture_git))
+        code = capture_provenance({WORKING: Path.cwd()}, git=bool(capture_git))
         run = experiments.start(
             named(name, "name"),
             named(experiment_type, "experiment_type"),

@@ -4,14 +4,14 @@ import os
 from types import TracebackType
 from typing import Self
 
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.tracker.shared import Shared, shared
 
 DEFAULT = "ml_experiments.db"
-Where = str | os.PathLike[str] | Record
+Where = str | os.PathLike[str] | TrackingStore
 
 
-class Door:
+class TrackingClient:
     """A record, opened and laid when it is not there. Objects of one process on one record share its connections.
 
     db_path: a path, ``sqlite:///…``, ``postgresql://…``, or an open record.
@@ -21,7 +21,7 @@ class Door:
         self._shared: Shared = shared(db_path)
 
     @property
-    def record(self) -> Record:
+    def record(self) -> TrackingStore:
         """The record, with everything that this process has logged to it on disk."""
         self._shared.settle()
         return self._shared.record

@@ -6,29 +6,29 @@ import sqlalchemy as sa
 
 from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError
-from assay.track.instants import instant
-from assay.track.record import Record
+from assay.track.instants import parse_instant
+from assay.track.record import TrackingStore
 from assay.track.schema.runs import EXPERIMENTS
 
 
-def set_metadata(record: Record, run: int, metadata: dict[str, Any], *, merge: bool) -> None:
+def set_metadata(record: TrackingStore, run: int, metadata: dict[str, Any], *, merge: bool) -> None:
     """Replace the object, or update it key by key, in one transaction."""
     with record.database.write() as connection:
         held = record.experiments.get(run)["metadata"] if merge else {}
         _set(connection, run, metadata=held | metadata)
 
 
-def hide(record: Record, run: int) -> None:
+def hide(record: TrackingStore, run: int) -> None:
     """Soft deletion: lists and views hide the run, its rows stay. A running one is StoreError ``STORE_CONFLICT``."""
     with record.database.write() as connection:
         row = record.experiments.get(run)
         if row["status"] == "running":
             raise StoreError(f"run {run} is running and cannot be deleted", code="STORE_CONFLICT", hint="End it first.")
         if row["deleted_at"] is None:
-            _set(connection, run, deleted_at=instant(now_ms()))
+            _set(connection, run, deleted_at=parse_instant(now_ms()))
 
 
-def unhide(record: Record, run: int) -> None:
+def unhide(record: TrackingStore, run: int) -> None:
     """Undo `hide`."""
     with record.database.write() as connection:
         if record.experiments.get(run)["deleted_at"] is not None:
@@ -36,5 +36,5 @@ def unhide(record: Record, run: int) -> None:
 
 
 def _set(connection: sa.Connection, run: int, **values: Any) -> None:
-    changed = values | {"updated_at": instant(now_ms())}
+    changed = values | {"updated_at": parse_instant(now_ms())}
     connection.execute(sa.update(EXPERIMENTS).where(EXPERIMENTS.c.id == run).values(changed))

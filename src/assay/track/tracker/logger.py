@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from assay.track.tracker import series
-from assay.track.tracker.door import Door
+from assay.track.tracker.door import TrackingClient
 from assay.track.tracker.words import known_id, refused, texts, whole
 
 POINTS_MOST = 1_000_000
 
 
-class MetricsLogger(Door):
+class MetricsLogger(TrackingClient):
     """Reads metrics: series, summaries, comparisons. An unknown run is StoreError ``STORE_NOT_FOUND``.
 
     Points are ordered by step, episode, epoch and the order in which they were logged; a missing place comes first.

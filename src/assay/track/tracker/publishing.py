@@ -7,8 +7,8 @@ from assay.kernel.panel import Window
 from assay.track.blobs.manifest import ModelFacts
 from assay.track.environment import distributions
 from assay.track.loading.formats import FORMATS
-from assay.track.loading.places import Places
-from assay.track.loading.selftest import self_test
+from assay.track.loading.places import ModelPaths
+from assay.track.loading.selftest import golden_outputs
 from assay.track.registry.publish import Written, write_files
 from assay.track.rows import Row
 
@@ -16,7 +16,7 @@ _DECIDING = frozenset({"assay", "numpy", "lightgbm", "xgboost-cpu", "scikit-lear
 
 
 def written(
-    model: Model, history: Window, run: Row, places: Places, *, strategy: str, warm_up: int, at: int | None
+    model: Model, history: Window, run: Row, places: ModelPaths, *, strategy: str, warm_up: int, at: int | None
 ) -> tuple[Written, Row]:
     """The files, which no row points to yet, and the columns that tell their kind.
 
@@ -47,7 +47,7 @@ def written(
             commit=run["git_commit"],
             lock_hash=run["lock_hash"],
             versions={name: version for name, version in distributions() if name in _DECIDING},
-            self_test=self_test(model, history),
+            self_test=golden_outputs(model, history),
         )
         files = write_files(
             parts, facts, artifacts=places.blobs, models=places.models, keys=places.keys, shared=places.shared

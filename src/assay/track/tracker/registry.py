@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.track.artifacts import file_sha256
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.rows import Row, nan_for_null, rows, scalar
 from assay.track.schema.models import MODELS
 from assay.track.tracker.serving import Serving
@@ -155,6 +155,6 @@ def _best(models: list[Row], metric: str) -> Row | None:
     return max(finite, key=lambda model: model[metric]) if finite else None
 
 
-def _rows(record: Record, query: sa.Select[Any]) -> list[Row]:
+def _rows(record: TrackingStore, query: sa.Select[Any]) -> list[Row]:
     with record.database.read() as connection:
         return [nan_for_null(row, _METRICS) for row in rows(connection.execute(query))]

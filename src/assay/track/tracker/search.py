@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
 from assay.kernel.names import did_you_mean
-from assay.track.instants import instant
+from assay.track.instants import parse_instant
 from assay.track.schema.runs import EXPERIMENTS, HYPERPARAMETERS, METRICS
 from assay.track.tracker.listing import SUMMARY, HoldsText
 
@@ -182,7 +182,7 @@ def _compared(column: sa.ColumnElement[Any], clause: Clause, *, number: bool) ->
 def _time(clause: Clause) -> datetime:
     if not isinstance(clause.value, str) or clause.operator == "~":
         raise _mismatch(clause, f'{clause.field} is compared with a time such as "2024-01-31T12:00:00Z"')
-    return instant(clause.value if len(clause.value) > 10 else f"{clause.value}T00:00:00Z")
+    return parse_instant(clause.value if len(clause.value) > 10 else f"{clause.value}T00:00:00Z")
 
 
 def _mismatch(clause: Clause, rule: str) -> StoreError:

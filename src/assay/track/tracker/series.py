@@ -8,7 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from assay.track.packing import Packed, unpacked
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.rows import not_found
 from assay.track.schema.runs import EXPERIMENTS, METRICS
 from assay.track.tracker.points import NON_FINITE
@@ -22,7 +22,9 @@ _PLACES = (_M.step, _M.episode, _M.epoch, _M.id)
 Summary = dict[str, float]
 
 
-def compared(record: Record, experiment_ids: Iterable[int], metric_name: str, split: str | None) -> dict[int, Summary]:
+def compared(
+    record: TrackingStore, experiment_ids: Iterable[int], metric_name: str, split: str | None
+) -> dict[int, Summary]:
     """A summary a run, in the order asked for; StoreError ``STORE_NOT_FOUND`` names the unknown ones."""
     if isinstance(experiment_ids, str | bytes | int) or not hasattr(experiment_ids, "__iter__"):
         raise refused("experiment_ids is a list of run numbers", field="experiment_ids")
@@ -32,7 +34,7 @@ def compared(record: Record, experiment_ids: Iterable[int], metric_name: str, sp
     return _summaries(record, runs, metric_name, split)
 
 
-def demand_known(record: Record, runs: Sequence[int]) -> Sequence[int]:
+def demand_known(record: TrackingStore, runs: Sequence[int]) -> Sequence[int]:
     """The runs, all of them in the record."""
     e = EXPERIMENTS.c
     with record.database.read() as connection:
@@ -46,13 +48,13 @@ def _demand(runs: Sequence[int], found: Collection[int]) -> None:
         raise not_found("run", missing[0], f"{len(missing)} of the {len(runs)} asked for are not in the record")
 
 
-def summarised(record: Record, run: int, metric_name: str, split: str | None) -> Summary:
+def summarised(record: TrackingStore, run: int, metric_name: str, split: str | None) -> Summary:
     """``count mean std min max median q25 q75 final non_finite`` of one metric."""
     return _summaries(record, [run], metric_name, split)[run]
 
 
 def charted(
-    record: Record, run: int, metric_name: str, split: str | None, max_points: int | None
+    record: TrackingStore, run: int, metric_name: str, split: str | None, max_points: int | None
 ) -> dict[str, list[Any]]:
     """Places and values in order; with `max_points` the finite points that show each stretch."""
     demand_known(record, [run])
@@ -72,7 +74,7 @@ def charted(
     }
 
 
-def metric_names(record: Record, run: int) -> list[str]:
+def metric_names(record: TrackingStore, run: int) -> list[str]:
     """Names that the run has logged, sorted."""
     demand_known(record, [run])
     query = sa.select(_M.metric_name).where(_M.experiment_id == run).distinct()
@@ -80,7 +82,7 @@ def metric_names(record: Record, run: int) -> list[str]:
         return sorted(connection.execute(query).scalars())
 
 
-def final_values(record: Record, run: int, names: Sequence[str] | None) -> dict[str, float]:
+def final_values(record: TrackingStore, run: int, names: Sequence[str] | None) -> dict[str, float]:
     """The last point of each metric, by the order of the chart; NaN and infinities as what they are."""
     found = {}
     for name in metric_names(record, run) if names is None else [named(name, "metric_name") for name in names]:
@@ -153,7 +155,7 @@ def _marked(
     return ids
 
 
-def _summaries(record: Record, runs: Sequence[int], metric_name: str, split: str | None) -> dict[int, Summary]:
+def _summaries(record: TrackingStore, runs: Sequence[int], metric_name: str, split: str | None) -> dict[int, Summary]:
     """By one query, which reads the points of each run once, and its last one by a look."""
     e = EXPERIMENTS.c
     of_run = [*_chosen(metric_name, split), _M.experiment_id == e.id]

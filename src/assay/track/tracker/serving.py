@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from assay.kernel.errors import ConfigError
 from assay.track.blobs.signature import Keys
-from assay.track.loading.places import Places
-from assay.track.registry.champions import Post
+from assay.track.loading.places import ModelPaths
+from assay.track.registry.champions import ModelSlot
 from assay.track.registry.gate import demand_there
-from assay.track.registry.pruning import Pruned, prune
+from assay.track.registry.pruning import Pruned, prune_files
 from assay.track.registry.publish import publish
 from assay.track.registry.retention import DAYS, KEEP_LAST
-from assay.track.registry.verifying import Checked, verify
+from assay.track.registry.verifying import Checked, verify_files
 from assay.track.rows import Row, scalar
-from assay.track.tracker.door import DEFAULT, Door, Where
+from assay.track.tracker.door import DEFAULT, TrackingClient, Where
 from assay.track.tracker.words import known_id, mapping, named
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _METRICS = ("train_metric", "val_metric", "test_metric")
 
 
-class Serving(Door):
+class Serving(TrackingClient):
     """The operations on models whose files Assay writes.
 
     artifacts, models: folders of the files; beside the record's own file when not given. A record on a server has no
@@ -48,7 +48,7 @@ class Serving(Door):
         self._keys, self._store = keys, store
 
     @property
-    def places(self) -> Places:
+    def places(self) -> ModelPaths:
         """Where the files lie."""
         beside = self._shared.record.database.path
         found = []
@@ -56,7 +56,7 @@ class Serving(Door):
             if given is None and not isinstance(beside, Path):
                 raise ConfigError(f"a record on a server has no folder beside it: give {name}=", field=name)
             found.append(Path(beside).parent / name if given is None else Path(given))
-        return Places(found[0].absolute(), found[1].absolute(), self._keys, self._store)
+        return ModelPaths(found[0].absolute(), found[1].absolute(), self._keys, self._store)
 
     def publish(
         self,
@@ -106,14 +106,14 @@ class Serving(Door):
 
         models: ids; None is all published ones, with `every` also those that were registered by a path.
         """
-        from assay.track.loading.checking import check
+        from assay.track.loading.checking import check_files
 
         places = self.places
-        return list(verify(self.record, lambda row: check(row, places), models, every=every))
+        return list(verify_files(self.record, lambda row: check_files(row, places), models, every=every))
 
     def champion(self, strategy_type: str, symbol: str, timeframe: str = "", exchange: str = "") -> Row | None:
         """The row of the model that serves; None while nothing was promoted."""
-        held = self.record.champions.of(Post(strategy_type, exchange, symbol, timeframe))
+        held = self.record.champions.of(ModelSlot(strategy_type, exchange, symbol, timeframe))
         return self.record.models.get(held["champion"]["model_id"]) if "champion" in held else None
 
     def promote(
@@ -147,7 +147,7 @@ class Serving(Door):
         strategy: Path | None = None,
     ) -> int:
         """Champion and previous change places; the alias's new version."""
-        post = Post(strategy_type, exchange, symbol, timeframe)
+        post = ModelSlot(strategy_type, exchange, symbol, timeframe)
         return self.record.champions.rollback(
             post, by=by, works=self._works(strategy), expected_version=expected_version
         )
@@ -158,18 +158,18 @@ class Serving(Door):
         strategy: the file of a rule of the user's own. Errors as `assay.track.loading.load`: a model whose files are
         removed is ``ARTIFACT_GONE``, damaged ones ``ARTIFACT_CORRUPT``; no other model is loaded instead.
         """
-        from assay.track.loading.live import load
+        from assay.track.loading.live import load_model
 
         row = self.get_model(model_id)
         demand_there(row)
-        model = load(row, self.places, strategy=strategy)
+        model = load_model(row, self.places, strategy=strategy)
         self.record.models.used(row["id"])
         return model
 
     def retain(self, days: int = DAYS, *, keep_last: int = KEEP_LAST, dry_run: bool = False, by: str = "") -> Pruned:
-        """Remove old models' files, and files without a row; see `assay.track.registry.pruning.prune`."""
+        """Remove old models' files, and files without a row; see `assay.track.registry.pruning.prune_files`."""
         places = self.places
-        return prune(
+        return prune_files(
             self.record, artifacts=places.artifacts, models=places.models, shared=places.shared, days=days,
             keep_last=keep_last, dry_run=dry_run, by=by or "retention",
         )  # fmt: skip
@@ -182,7 +182,7 @@ class Serving(Door):
         return model_id if isinstance(model_id, str) else known_id(model_id, "model_id")
 
     def _works(self, strategy: Path | None) -> Any:
-        from assay.track.loading.live import load
+        from assay.track.loading.live import load_model
 
         places = self.places
-        return lambda row: load(row, places, strategy=strategy)
+        return lambda row: load_model(row, places, strategy=strategy)

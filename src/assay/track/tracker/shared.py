@@ -9,8 +9,8 @@ from pathlib import Path
 
 from assay.kernel.errors import StoreError
 from assay.track.experiments import ENDS, Run
-from assay.track.record import Record, open_record
-from assay.track.sweep import Sweep
+from assay.track.record import TrackingStore, open_store
+from assay.track.sweep import CrashReaper
 from assay.track.tracker.buffer import PointBuffer
 from assay.track.tracker.words import path_text
 
@@ -26,12 +26,12 @@ class Shared:
     runs alive (every 15 s). At a normal end of the interpreter all points are written and open runs end ``stopped``.
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: TrackingStore) -> None:
         self.record = record
         self.place = str(record.database.path)  # without a password
         self.pid = os.getpid()
         self.buffer = PointBuffer(record.database, self._wake)
-        self.sweep = Sweep(record.database)
+        self.sweep = CrashReaper(record.database)
         self._runs: dict[int, Run] = {}
         self._event = threading.Event()
         self._ending = False
@@ -130,18 +130,18 @@ _given: dict[int, Shared] = {}
 _opening = threading.Lock()
 
 
-def shared(db_path: str | os.PathLike[str] | Record) -> Shared:
+def shared(db_path: str | os.PathLike[str] | TrackingStore) -> Shared:
     """The process's one `Shared` for a path, URL or open record; opened, and laid, when it is not there.
 
-    Errors as `assay.track.record.open_record`.
+    Errors as `assay.track.record.open_store`.
     """
     with _opening:
-        if isinstance(db_path, Record):
+        if isinstance(db_path, TrackingStore):
             return _given.setdefault(id(db_path), Shared(db_path))
         place = _place(path_text(db_path, "db_path"))
         found = _opened.get(_identity(place))
         if found is None:
-            record = open_record(place)
+            record = open_store(place)
             found = _opened[_identity(place)] = Shared(record)
         return found
 

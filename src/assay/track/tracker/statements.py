@@ -10,7 +10,7 @@ from assay.kernel.errors import StoreError, shown
 from assay.track.rows import Row, rows, scalar
 from assay.track.schema import configurations, ledger, models, runs, service
 from assay.track.schema.columns import RECORD, Bool, Instant, Json
-from assay.track.tracker.door import Door
+from assay.track.tracker.door import TrackingClient
 
 _LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
 Params = Sequence[Any]
@@ -39,7 +39,7 @@ class Statements:
             raise StoreError(f"{shown(query)}: {error.orig}", code="STORE_VALUE") from error
 
 
-class MLDatabase(Door):
+class MLDatabase(TrackingClient):
     """The record as a database. What can be read by name is better read by name: these statements know no rules."""
 
     @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from assay.track.experiments import STATUSES
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.rows import Row
 from assay.track.schema.models import MODELS
 from assay.track.tracker import edits, listing, search, series
@@ -106,7 +106,7 @@ class ExperimentTracker(Logs):
         edits.unhide(self.record, known_id(experiment_id, "experiment_id"))
 
 
-def _models(record: Record, run: int) -> int:
+def _models(record: TrackingStore, run: int) -> int:
     m = MODELS.c
     query = sa.select(sa.func.count()).select_from(MODELS).where(m.experiment_id == run, m.deleted_at.is_(None))
     with record.database.read() as connection:

@@ -10,8 +10,8 @@ from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError, StoreError, shown
 from assay.track.again import again
 from assay.track.heads import FIRST, BrokenChain, End, Published, chain_id, check_heads, missing
-from assay.track.instants import instant
-from assay.track.record import Record
+from assay.track.instants import parse_instant
+from assay.track.record import TrackingStore
 from assay.track.schema.ledger import LEDGER_EPOCHS, TRIAL_HEADS, TRIALS
 from assay.track.schema.service import EVENTS
 
@@ -29,7 +29,9 @@ class Accepted:
     missing_configs: int
 
 
-def accept_head(record: Record, published: Iterable[Published], *, reason: str, by: str = "") -> list[Accepted]:
+def accept_ledger_head(
+    record: TrackingStore, published: Iterable[Published], *, reason: str, by: str = ""
+) -> list[Accepted]:
     """Accept every chain that lacks rows as it is now; from here on it is walked anew, and what is missing counts on.
 
     How much is missing is told by the table of heads and by the heads that were published. Reason and name are kept for
@@ -44,7 +46,7 @@ def accept_head(record: Record, published: Iterable[Published], *, reason: str, 
     return again(record.database, lambda: _accept(record, heads, reason.strip(), by.strip()))
 
 
-def _accept(record: Record, published: list[Published], reason: str, by: str) -> list[Accepted]:
+def _accept(record: TrackingStore, published: list[Published], reason: str, by: str) -> list[Accepted]:
     with record.database.write() as connection:
         due = _due(connection, published)
         given = _given(connection)
@@ -58,13 +60,13 @@ def _accept(record: Record, published: list[Published], reason: str, by: str) ->
             row = {
                 "market_key": key, "seq": seq, "row_hash": row_hash, "missing_rows": lost_rows, "missing_configs": lost,
                 "highest_id": _highest(connection), "reason": reason, "accepted_by": by,
-                "created_at": instant(now_ms()),
+                "created_at": parse_instant(now_ms()),
             }  # fmt: skip
             connection.execute(sa.insert(LEDGER_EPOCHS).values(row))
         done = [Accepted(key, seq, lost_rows, lost) for key, (seq, _, lost_rows, lost) in lacking]
         details = [{"market": d.market_key, "rows": d.missing_rows, "configs": d.missing_configs} for d in done]
         event = {
-            "timestamp": instant(now_ms()), "actor": by or "unknown", "action": ACTION, "subject": "ledger",
+            "timestamp": parse_instant(now_ms()), "actor": by or "unknown", "action": ACTION, "subject": "ledger",
             "details": {"reason": reason, "missing": details},
         }  # fmt: skip
         connection.execute(sa.insert(EVENTS).values(event))
@@ -88,7 +90,7 @@ def _given(connection: sa.Connection) -> dict[str, Any]:
 
 
 def _lacking(
-    connection: sa.Connection, record: Record, key: str, due: End | None, given: Any
+    connection: sa.Connection, record: TrackingStore, key: str, due: End | None, given: Any
 ) -> tuple[int, str, int, int] | None:
     """Where the chain is walked from on, and rows and configurations that it lacks; None for one that is whole."""
     if _is_whole(connection, record, key, due):
@@ -108,7 +110,7 @@ def _lacking(
     return *base, wanted_rows - rows, max(0, wanted - configs - lost)
 
 
-def _is_whole(connection: sa.Connection, record: Record, key: str, due: End | None) -> bool:
+def _is_whole(connection: sa.Connection, record: TrackingStore, key: str, due: End | None) -> bool:
     try:
         record.ledger.check_chain(key)
         check_heads(connection, key)

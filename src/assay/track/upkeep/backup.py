@@ -30,7 +30,7 @@ class Backup:
     seconds: float
 
 
-def backup(url: str | os.PathLike[str], file: Path) -> Backup:
+def backup_store(url: str | os.PathLike[str], file: Path) -> Backup:
     """Copy the record at `url` to a new `file`: one state of it, checked, under its name only when it is whole.
 
     SQLite: a database of its own by SQLite's backup interface, then ``integrity_check``; writers wait while it is
@@ -58,7 +58,7 @@ def backup(url: str | os.PathLike[str], file: Path) -> Backup:
 
 
 def copy_sqlite(source: Path, target: Path, *, busy_seconds: float = BUSY_SECONDS) -> dict[str, int]:
-    """One state of the file at `source` as a database of its own; the rows of each table. Errors as `backup`."""
+    """One state of the file at `source` as a database of its own; the rows of each table. Errors as `backup_store`."""
     demand_file(source)
     address = f"file:{quote(str(source.absolute()))}?mode=rw"  # what a killed writer left behind is rolled back
     with (

@@ -11,15 +11,15 @@ from assay.kernel.errors import StoreError
 from assay.kernel.instrument import markets_of
 from assay.track.database import Database, place_of
 from assay.track.ledger import Ledger
-from assay.track.published import published
-from assay.track.record import Record
+from assay.track.published import published_heads
+from assay.track.record import TrackingStore
 from assay.track.schema import configurations, ledger, models, runs, service
 from assay.track.schema.columns import RECORD
 from assay.track.schema.guards import guards, views
 from assay.track.schema.ledger import MARKET_FINGERPRINTS, TRIALS
 from assay.track.schema.models import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
-from assay.track.upkeep.laying import demand_record
+from assay.track.upkeep.laying import store_version
 from assay.track.vault import HOLDOUT, LOCKED
 
 _LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
@@ -53,14 +53,14 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
-def check(url: str | os.PathLike[str], *, home: Path | None = None) -> Checked:
+def check_store(url: str | os.PathLike[str], *, home: Path | None = None) -> Checked:
     """Read the record at `url` whole: pages, tables and their guards, references, every ledger chain, every alias.
 
     home: the folder whose run documents, manifests and reports say what the ledger held when they were made; None asks
     none. Changes nothing. Cost: once through the file, and a hash for each trial. Raises StoreError ``STORE_NOT_FOUND
     STORE_CORRUPT STORE_SCHEMA_NEWER STORE_SCHEMA_OLDER STORE_SCHEMA_FOREIGN`` where there is nothing to check.
     """
-    schema = demand_record(url)
+    schema = store_version(url)
     database = Database(place_of(url))
     try:
         findings: list[Finding] = []
@@ -70,7 +70,7 @@ def check(url: str | os.PathLike[str], *, home: Path | None = None) -> Checked:
         try:
             trials = Ledger(database).check()
             if home is not None:
-                heads = published(Record(database), home=home, artifacts=home / "artifacts", afresh=True)
+                heads = published_heads(TrackingStore(database), home=home, artifacts=home / "artifacts", afresh=True)
                 Ledger(database).check_published(heads)
         except StoreError as error:
             findings.append(Finding("ledger", error.message, dict(error.facts), error.hint or _BACKUP))

@@ -16,13 +16,13 @@ from assay.kernel.errors import StoreError, shown
 from assay.track.canonical import canonical
 from assay.track.database import BUSY_SECONDS, place_of
 from assay.track.faults import speaking
-from assay.track.instants import instant_text
+from assay.track.instants import format_instant
 from assay.track.schema import configurations, ledger, models, runs, service
 from assay.track.schema.columns import RECORD, Bool
 from assay.track.schema.guards import views
 from assay.track.sqlite import SqliteFile
 from assay.track.upkeep.backup import copy_sqlite
-from assay.track.upkeep.laying import Place, demand_record
+from assay.track.upkeep.laying import Place, store_version
 
 _LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
 _AT_ONCE = 5_000
@@ -44,7 +44,7 @@ def export_csv(url: str | os.PathLike[str], folder: Path) -> dict[str, int]:
 
     StoreError ``STORE_PATH`` where the folder is already or cannot be written, ``STORE_NOT_FOUND`` without a record.
     """
-    demand_record(url)
+    store_version(url)
     with _new(folder) as partial, _one_state(place_of(url), partial) as connection:
         names = [*RECORD.tables, *(name for name, _ in views(connection.dialect.name))]
         return {name: _write(connection, name, partial / f"{name}.csv") for name in names}
@@ -96,14 +96,14 @@ def _write(connection: sa.Connection, name: str, file: Path) -> int:
     spell = [_truth if column in _TRUE_OR_FALSE else _field for column in columns]
     written = 0
     with file.open("w", encoding="utf-8", newline="") as out:
-        out.write(line(columns))
+        out.write(csv_line(columns))
         for part in result.partitions():
             out.writelines(_line(row, spell) for row in part)
             written += len(part)
     return written
 
 
-def line(values: Sequence[Any]) -> str:
+def csv_line(values: Sequence[Any]) -> str:
     r"""One CSV record with its CRLF.
 
     >>> line([None, "", "a,b", 1.0, True])
@@ -142,7 +142,7 @@ def _quoted(text: str) -> str:
 
 def _spelled(value: Any) -> str:
     if isinstance(value, datetime):
-        return instant_text(value)
+        return format_instant(value)
     if isinstance(value, date):
         return value.isoformat()
     return value.hex() if isinstance(value, bytes | memoryview) else canonical(value)

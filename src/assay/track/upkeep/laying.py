@@ -14,14 +14,14 @@ from assay.track.faults import speaking
 from assay.track.postgres import PostgresDatabase
 from assay.track.schema.migrate import HEAD, upgrade, version
 from assay.track.sqlite import SqliteFile
-from assay.track.upkeep.backup import backup, demand_file
+from assay.track.upkeep.backup import backup_store, demand_file
 from assay.track.upkeep.old_trials import count_old_trials
 
 Place = SqliteFile | PostgresDatabase
 
 
 @dataclass(frozen=True, slots=True)
-class Laid:
+class SchemaUpgrade:
     """where: the record, without a password.   was, now: schema versions; was is None for one that was not there.
     backup: made before an upgrade.   old_trials: see `assay.track.upkeep.old_trials`.
     """
@@ -33,30 +33,31 @@ class Laid:
     old_trials: int = 0
 
 
-def initialise(url: str | os.PathLike[str], *, backups: Path | None = None) -> Laid:
+def initialise_store(url: str | os.PathLike[str], *, backups: Path | None = None) -> SchemaUpgrade:
     """Lay the record at `url`, or bring it up to this program's tables; twice, or by two at once, is once.
 
     backups: folder for the copy that is made before an older record is changed; beside a SQLite file by default, the
-    working folder for PostgreSQL. Errors as `assay.track.record.open_record` and `assay.track.upkeep.backup.backup`.
+    working folder for PostgreSQL. Errors as `assay.track.record.open_store` and
+    `assay.track.upkeep.backup.backup_store`.
     """
     place = place_of(url)
     was = found_version(place)
     if was in (None, HEAD):
         now = _upgraded(place)
-        return Laid(place.where, was, now, None, 0 if was is None else _old_trials(place))
+        return SchemaUpgrade(place.where, was, now, None, 0 if was is None else _old_trials(place))
     with _alone(place):  # a dump fails when its tables change under it
         was = found_version(place)
         kept = None if was in (None, HEAD) else _backed_up(url, place, str(was), backups)
-        return Laid(place.where, was, _upgraded(place), kept, _old_trials(place))
+        return SchemaUpgrade(place.where, was, _upgraded(place), kept, _old_trials(place))
 
 
-def upgraded(url: str | os.PathLike[str], *, backups: Path | None = None) -> Laid:
-    """`initialise` for a record that is there: StoreError ``STORE_NOT_FOUND`` where none is."""
-    demand_record(url)
-    return initialise(url, backups=backups)
+def upgrade_store(url: str | os.PathLike[str], *, backups: Path | None = None) -> SchemaUpgrade:
+    """`initialise_store` for a record that is there: StoreError ``STORE_NOT_FOUND`` where none is."""
+    store_version(url)
+    return initialise_store(url, backups=backups)
 
 
-def demand_record(url: str | os.PathLike[str]) -> str:
+def store_version(url: str | os.PathLike[str]) -> str:
     """Schema version of the record at `url`; ``STORE_NOT_FOUND`` without one, else errors as `open_record`."""
     place = place_of(url)
     if isinstance(place, SqliteFile):
@@ -128,4 +129,4 @@ def _backed_up(url: str | os.PathLike[str], place: Place, was: str, folder: Path
     stem = place.path.name if isinstance(place, SqliteFile) else "record"
     moment = datetime.fromtimestamp(now_ms() / 1000, UTC)
     file = into / f"{stem}.schema-{was}.{moment:%Y%m%dT%H%M%S}.{os.getpid()}.bak"
-    return backup(url, file).path
+    return backup_store(url, file).path

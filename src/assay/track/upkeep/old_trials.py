@@ -12,7 +12,7 @@ def count_old_trials(connection: sa.Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def old_trials(rows: int) -> str:
+def describe_old_trials(rows: int) -> str:
     """What so many rows cannot tell, and how they are counted."""
     return (
         f"{amount(rows, 'row')} of the trial ledger without an identity or scored intervals, as rows from before "

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.track.again import again
-from assay.track.record import Record
+from assay.track.record import TrackingStore
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.ledger import TRIALS
 from assay.track.schema.models import MODELS
@@ -20,7 +20,7 @@ _COUNT_ON = {
 _TOLD = 5
 
 
-def purge(record: Record, run: int) -> None:
+def purge(record: TrackingStore, run: int) -> None:
     """Delete the run with its settings, metric points, artifact and trade rows and dataset links, never a file.
 
     StoreError ``STORE_CONFLICT`` while it runs, and while trials, models, configurations or other runs point to it:
@@ -29,7 +29,7 @@ def purge(record: Record, run: int) -> None:
     again(record.database, lambda: _purge(record, run))
 
 
-def _purge(record: Record, run: int) -> None:
+def _purge(record: TrackingStore, run: int) -> None:
     with record.database.write() as connection:
         row = record.experiments.get(run)
         if row["status"] == "running":

@@ -34,7 +34,7 @@ _UNSAFE = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryAnswer:
     """columns: names as the database gives them.   rows: one tuple each.   more: whether rows were left off."""
 
     columns: tuple[str, ...]
@@ -42,7 +42,7 @@ class Answer:
     more: bool
 
 
-def ask(url: str | os.PathLike[str], statement: str, *, limit: int, seconds: float = SECONDS) -> Answer:
+def query_store(url: str | os.PathLike[str], statement: str, *, limit: int, seconds: float = SECONDS) -> QueryAnswer:
     """The first `limit` rows of one reading statement on the record at `url`.
 
     SQLite opens the file read only, and reads nothing but it: no ATTACH, no extension, no setting. PostgreSQL runs a
@@ -62,7 +62,7 @@ def ask(url: str | os.PathLike[str], statement: str, *, limit: int, seconds: flo
     return _ask_postgresql(place, statement, limit, seconds)
 
 
-def _ask_sqlite(path: Path, statement: str, limit: int, seconds: float) -> Answer:
+def _ask_sqlite(path: Path, statement: str, limit: int, seconds: float) -> QueryAnswer:
     demand_file(path)
     with closing(_read_only(path)) as connection:
         ends = time.monotonic() + seconds
@@ -126,7 +126,7 @@ def _told_by_sqlite(error: Exception, path: Path, statement: str) -> StoreError:
     return told or _unreadable(statement, text)
 
 
-def _ask_postgresql(place: PostgresDatabase, statement: str, limit: int, seconds: float) -> Answer:
+def _ask_postgresql(place: PostgresDatabase, statement: str, limit: int, seconds: float) -> QueryAnswer:
     engine = place.engine(SECONDS)
     try:
         # Not the bare driver's connection: what that raises as it connects nobody translates.
@@ -181,10 +181,10 @@ def _is_writing(statement: str, state: str) -> bool:
     return state == "42601" and statement.split()[0].lower() in _WRITING
 
 
-def _answer(columns: tuple[str, ...], rows: list[tuple[Any, ...]], limit: int, statement: str) -> Answer:
+def _answer(columns: tuple[str, ...], rows: list[tuple[Any, ...]], limit: int, statement: str) -> QueryAnswer:
     if not columns:
         raise _reads_only(statement, "it has no answer")
-    return Answer(columns, tuple(tuple(row) for row in rows[:limit]), len(rows) > limit)
+    return QueryAnswer(columns, tuple(tuple(row) for row in rows[:limit]), len(rows) > limit)
 
 
 def _no_relation(name: str) -> StoreError:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from assay.validate.audit.asking import audit as audit
     from assay.validate.audit.pipeline import Columns as Columns
     from assay.validate.audit.pipeline import Pipeline as Pipeline
-    from assay.validate.audit.replay import Walked as Walked
+    from assay.validate.audit.replay import JudgedWalk as JudgedWalk
     from assay.validate.audit.report import AuditReport as AuditReport
     from assay.validate.audit.report import Violation as Violation
 
@@ -21,10 +21,10 @@ _HOMES = {
     "QUICK": "asking",
     "Questions": "asking",
     "Violation": "report",
-    "Walked": "replay",
+    "JudgedWalk": "replay",
     "audit": "asking",
 }
-__all__ = ["FULL", "QUICK", "AuditReport", "Columns", "Pipeline", "Questions", "Violation", "Walked", "audit"]
+__all__ = ["FULL", "QUICK", "AuditReport", "Columns", "Pipeline", "Questions", "Violation", "JudgedWalk", "audit"]
 
 
 def __getattr__(name: str) -> Any:

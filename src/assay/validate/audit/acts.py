@@ -11,8 +11,8 @@ from assay.kernel.contracts import Model
 from assay.kernel.decisions import Decisions
 from assay.kernel.panel import Panel, Window, span
 from assay.kernel.seeds import generator
-from assay.validate.audit.futures import SHUFFLED, changed, decided_otherwise, traded_otherwise
-from assay.validate.audit.ground import Ground, size
+from assay.validate.audit.futures import SHUFFLED, changed, first_changed_decision, traded_otherwise
+from assay.validate.audit.ground import AuditState, size
 from assay.validate.audit.pipeline import Seen
 
 BEFORE, AFTER = 200, 500  # rows that are decided on either side of a cut
@@ -30,7 +30,7 @@ class Acting:
     tolerance: float
 
 
-def decide_probe(ground: Ground, acting: Acting, instant: int, how: str, other: Seen) -> None:
+def decide_probe(ground: AuditState, acting: Acting, instant: int, how: str, other: Seen) -> None:
     """Decisions up to `instant` are the same where the future is another.
 
     Up to there the columns stay as they were: what they know of the future is asked of themselves.
@@ -44,7 +44,7 @@ def decide_probe(ground: Ground, acting: Acting, instant: int, how: str, other: 
     for symbol, window in ahead:
         number = _number(ground, symbol)
         rows = int(np.searchsorted(window.bars.known_at, instant, side="right"))
-        found = decided_otherwise(made[symbol][:rows], again[symbol][:rows], tolerance=acting.tolerance)
+        found = first_changed_decision(made[symbol][:rows], again[symbol][:rows], tolerance=acting.tolerance)
         if found is None:
             continue
         cut, row = ground.cut_of(number, instant), _row(ground, number, window, found.row)
@@ -57,7 +57,7 @@ def decide_probe(ground: Ground, acting: Acting, instant: int, how: str, other: 
         )  # fmt: skip
 
 
-def simulate_probe(ground: Ground, acting: Acting, instant: int) -> None:
+def simulate_probe(ground: AuditState, acting: Acting, instant: int) -> None:
     """Fills, closed trades and equity up to `instant` are the same where bars after the next one are others."""
     whole = _stretch(ground, acting, instant)
     if whole is None or not ground.ask("simulate"):
@@ -84,7 +84,7 @@ def simulate_probe(ground: Ground, acting: Acting, instant: int) -> None:
             ground.blame("simulate", "simulate", text, symbol=number, cut=cut, row=row, change=found.change)
 
 
-def warmth_probe(ground: Ground, acting: Acting, instant: int) -> None:
+def warmth_probe(ground: AuditState, acting: Acting, instant: int) -> None:
     """The decision of the row at `instant` is the same from `lookback` rows, and twice as many, as from all."""
     lookback = acting.model.lookback
     for symbol, window in ground.panel:
@@ -95,7 +95,7 @@ def warmth_probe(ground: Ground, acting: Acting, instant: int) -> None:
         number = _number(ground, symbol)
         for times in _HISTORIES:
             now = _last(acting.model, symbol, window, row, times * lookback)
-            found = decided_otherwise(whole, now, tolerance=WARM)
+            found = first_changed_decision(whole, now, tolerance=WARM)
             if found is None:
                 continue
             at = _row(ground, number, window, row)
@@ -106,7 +106,7 @@ def warmth_probe(ground: Ground, acting: Acting, instant: int) -> None:
             ground.blame("warm-up", acting.name, text, symbol=number, cut=at, row=at, change=found.change)
 
 
-def acting_rows(ground: Ground, acting: Acting) -> IntArray:
+def acting_rows(ground: AuditState, acting: Acting) -> IntArray:
     """Positions of the panel's times at which a model asks for another position than at the row before."""
     made = acting.model.decide(Panel({s: w.unlabelled() for s, w in ground.panel}))
     found = [np.empty(0, np.int64)]
@@ -135,12 +135,12 @@ def _enough(acting: Acting, symbol: str, window: Window, row: int, whole: Decisi
     tried = max(1, acting.model.lookback)
     while tried < row:
         tried *= 2
-        if decided_otherwise(whole, _last(acting.model, symbol, window, row, tried), tolerance=WARM) is None:
+        if first_changed_decision(whole, _last(acting.model, symbol, window, row, tried), tolerance=WARM) is None:
             return f"{min(tried, row)} rows would do"
     return "no number of rows would do"
 
 
-def _stretch(ground: Ground, acting: Acting, instant: int) -> Panel | None:
+def _stretch(ground: AuditState, acting: Acting, instant: int) -> Panel | None:
     """What the model sees around an instant; None where nothing comes before it."""
     at = int(np.searchsorted(ground.panel.times, instant, side="right")) - 1
     if at < 0:
@@ -149,7 +149,7 @@ def _stretch(ground: Ground, acting: Acting, instant: int) -> Panel | None:
     return ground.panel.deciding(rows, lookback=acting.model.lookback)
 
 
-def _grafted(ground: Ground, other: Seen, whole: Panel, instant: int) -> Panel:
+def _grafted(ground: AuditState, other: Seen, whole: Panel, instant: int) -> Panel:
     """The same stretch of other candles, with the columns of `whole` up to `instant`."""
     parts = other.panel(ground.warm_up).windows
     mixed: dict[str, Window] = {}
@@ -169,11 +169,11 @@ def _grafted(ground: Ground, other: Seen, whole: Panel, instant: int) -> Panel:
     return Panel(mixed)
 
 
-def _number(ground: Ground, symbol: str) -> int:
+def _number(ground: AuditState, symbol: str) -> int:
     names: Sequence[str] = [b.instrument.symbol for b in ground.bars]
     return names.index(symbol)
 
 
-def _row(ground: Ground, number: int, window: Window, row: int) -> int:
+def _row(ground: AuditState, number: int, window: Window, row: int) -> int:
     """The row of the instrument's candles that a row of a window is."""
     return int(np.searchsorted(ground.bars[number].timestamp, window.bars.timestamp[row]))

@@ -5,10 +5,10 @@ from assay.features.training import training_table
 from assay.kernel.bars import Bars
 from assay.kernel.panel import Panel
 from assay.kernel.spec import TrainSpec
-from assay.targets import label, parse
+from assay.targets import label_bars, parse_target
 from assay.validate.audit.pipeline import Columns, Pipeline, no_columns, per_symbol
-from assay.validate.split import Plan
-from assay.validate.split.asked import plan
+from assay.validate.split import Splitter
+from assay.validate.split.asked import split_plan
 
 _ONLY_CANDLES = "rules"  # the learner that reads no feature and no label
 
@@ -19,9 +19,9 @@ def pipeline_of(spec: TrainSpec, own: FeatureFile | None = None) -> Pipeline:
     own: the user's file of features that the spec names.
     """
 
-    def folds(panel: Panel) -> Plan:
+    def folds(panel: Panel) -> Splitter:
         horizons = [window.labels.horizon for _, window in panel if window.labels is not None]
-        return plan(spec.folds, panel, horizon=max(horizons, default=0))
+        return split_plan(spec.folds, panel, horizon=max(horizons, default=0))
 
     there: dict[str, tuple[str, ...]] = {}  # asked again, columns that no bars of the market have are not warned of
 
@@ -33,11 +33,11 @@ def pipeline_of(spec: TrainSpec, own: FeatureFile | None = None) -> Pipeline:
 
     if spec.learner == _ONLY_CANDLES:
         return Pipeline(features=no_columns, plan=folds, costs=spec.costs)
-    target = parse(spec.target.name, spec.target.params)
+    target = parse_target(spec.target.name, spec.target.params)
     return Pipeline(
         features=per_symbol(columns),
         plan=folds,
-        label=lambda bars: label(bars, target, costs=spec.costs),
+        label=lambda bars: label_bars(bars, target, costs=spec.costs),
         costs=spec.costs,
         own=own is not None,
     )

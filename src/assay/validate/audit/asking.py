@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.contracts import Model, Silent, Trainer
+from assay.kernel.contracts import Model, NullReport, Trainer
 from assay.kernel.errors import AssayError, ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.seeds import generator
@@ -18,20 +18,20 @@ from assay.validate.audit.acts import Acting, acting_rows, decide_probe, simulat
 from assay.validate.audit.columns import columns_probe, history_probe, label_probe, symbols_probe
 from assay.validate.audit.fits import Fits, Fitted, Making, for_audit
 from assay.validate.audit.futures import CUT_OFF, SCRAMBLES, changed
-from assay.validate.audit.ground import PROBES, Ground
+from assay.validate.audit.ground import PROBES, AuditState
 from assay.validate.audit.pipeline import Pipeline
 from assay.validate.audit.replay import (
     OUTSIDE,
     PROBE,
-    Online,
-    Walked,
+    JudgedWalk,
+    ReplaySources,
     choose_rows,
     coverage,
     repeat_probe,
     replay_probe,
 )
 from assay.validate.audit.report import AuditReport
-from assay.validate.walk import walk
+from assay.validate.walk import walk_forward
 
 if TYPE_CHECKING:
     from assay.features.files import FeatureFile
@@ -76,9 +76,9 @@ def audit(
     scrambles: int = 3,
     probes: Collection[str] = PROBES,
     models: Sequence[Model] = (),
-    walked: Walked | None = None,
+    walked: JudgedWalk | None = None,
     own: "FeatureFile | None" = None,
-    online: Online | None = None,
+    online: ReplaySources | None = None,
 ) -> AuditReport:
     """Ask each step from candles to equity whether it knows the future.
 
@@ -96,7 +96,7 @@ def audit(
     """
     _demand(scrambles, probes)
     series = [bars] if isinstance(bars, Bars) else list(bars)
-    ground = Ground.of(_steps(spec, own), series, seed, probes)
+    ground = AuditState.of(_steps(spec, own), series, seed, probes)
     walked = walked if walked is not None else _walk(ground, trainer)
     fits = Fits(ground.apart(), trainer)
     first = _first(fits, walked)
@@ -118,17 +118,19 @@ def audit(
     return ground.report()
 
 
-def _walk(ground: Ground, trainer: Trainer | Making) -> Walked:
+def _walk(ground: AuditState, trainer: Trainer | Making) -> JudgedWalk:
     """Walk the trainer, or its smaller self, over the audit's own panel with the audit's seed."""
     plan = ground.pipeline.plan(ground.panel)
     costs = ground.pipeline.costs
     outcomes = list(
-        walk(for_audit(trainer, ground.panel), ground.panel, plan, costs=costs, seed=ground.seed, report=Silent())
+        walk_forward(
+            for_audit(trainer, ground.panel), ground.panel, plan, costs=costs, seed=ground.seed, report=NullReport()
+        )
     )
-    return Walked(ground.panel, outcomes)
+    return JudgedWalk(ground.panel, outcomes)
 
 
-def _first(fits: Fits, walked: Walked) -> Fitted:
+def _first(fits: Fits, walked: JudgedWalk) -> Fitted:
     """The fit of the middle fold: that of the walk, where the walk fitted as the audit does."""
     there = [o for o in walked.outcomes if o.model is not None]
     middle = there[len(there) // _MIDDLE] if there else None
@@ -137,7 +139,7 @@ def _first(fits: Fits, walked: Walked) -> Fitted:
     return fits.fit(number, fits.ground.panel) if fitted is None else fitted
 
 
-def _ask_replays(ground: Ground, walked: Walked, questions: Questions, online: Online | None) -> None:
+def _ask_replays(ground: AuditState, walked: JudgedWalk, questions: Questions, online: ReplaySources | None) -> None:
     if PROBE not in ground.asked:
         return
     most = questions.replays if online is None else max(questions.replays, FULL.replays)
@@ -155,7 +157,7 @@ def _ask_replays(ground: Ground, walked: Walked, questions: Questions, online: O
 
 
 def _ask_cuts(
-    ground: Ground, first: Fitted, actings: Sequence[Acting], questions: Questions, hows: Sequence[str]
+    ground: AuditState, first: Fitted, actings: Sequence[Acting], questions: Questions, hows: Sequence[str]
 ) -> None:
     for i, instant in enumerate(_instants(ground, first, questions.cuts)):
         _cut(ground, actings, instant, hows[i % len(hows)])
@@ -163,7 +165,7 @@ def _ask_cuts(
             _warm(ground, actings, instant)
 
 
-def _cut(ground: Ground, actings: Sequence[Acting], instant: int, scramble: str) -> None:
+def _cut(ground: AuditState, actings: Sequence[Acting], instant: int, scramble: str) -> None:
     """The candles after an instant cut off, and once more made others."""
     for how in (CUT_OFF, scramble):
         bars = changed(ground.bars, instant, how, seed=ground.seed)
@@ -176,7 +178,7 @@ def _cut(ground: Ground, actings: Sequence[Acting], instant: int, scramble: str)
     simulate_probe(ground, actings[0], instant)
 
 
-def _warm(ground: Ground, actings: Sequence[Acting], instant: int) -> None:
+def _warm(ground: AuditState, actings: Sequence[Acting], instant: int) -> None:
     for symbol in range(len(ground.bars)):
         history_probe(ground, symbol, ground.cut_of(symbol, instant))
     for acting in actings:
@@ -193,7 +195,7 @@ def _ask_fits(fits: Fits, first: Fitted, refits: int, hows: Sequence[str]) -> No
         fits.probe(first if second is None or i % 2 == 0 else second, hows[i % len(hows)])
 
 
-def _instants(ground: Ground, first: Fitted, cuts: int) -> list[int]:
+def _instants(ground: AuditState, first: Fitted, cuts: int) -> list[int]:
     """Spread evenly over the rows after warm-up, one drawn from each stretch; two are the ends of a test run.
 
     In every second stretch a row on which the model acts, if there is one: a rule that speaks rarely would hide else.

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 
 from assay.validate.audit.futures import CUT_OFF, Difference, changed, first_change
-from assay.validate.audit.ground import Ground, size
+from assay.validate.audit.ground import AuditState, size
 from assay.validate.audit.pipeline import Columns, Seen
 
 FORGOTTEN = 1e-5  # of the column's scale: what a recursion still remembers from before its lookback
 _HISTORIES = (1, 2)  # times the lookback
 
 
-def columns_probe(ground: Ground, instant: int, how: str, other: Seen) -> None:
+def columns_probe(ground: AuditState, instant: int, how: str, other: Seen) -> None:
     """Rows known at `instant` (ms) are the same from the candles of `other`, whose future is another."""
     probe = "truncate" if how == CUT_OFF else "scramble"
     if not ground.ask(probe):
@@ -36,7 +36,7 @@ def _between(was: Columns, now: Columns, rows: int) -> list[Difference]:
     return first_change(was.names, was.values[part], now.values[part], tolerance=0.0)  # the same candles, the same bits
 
 
-def label_probe(ground: Ground, instant: int, how: str, other: Seen) -> None:
+def label_probe(ground: AuditState, instant: int, how: str, other: Seen) -> None:
     """A label that is known at `instant` is the same; one that is not may change, and over all cuts one must."""
     if ground.pipeline.label is None or not ground.ask("label"):
         return
@@ -59,7 +59,7 @@ def label_probe(ground: Ground, instant: int, how: str, other: Seen) -> None:
         ground.blame("label", was.name, text, symbol=symbol, cut=cut, row=row, change=change)
 
 
-def symbols_probe(ground: Ground, symbol: int, how: str) -> None:
+def symbols_probe(ground: AuditState, symbol: int, how: str) -> None:
     """One instrument's columns are the same when all others are other candles from their second row on."""
     if len(ground.bars) < 2 or not ground.pipeline.alone or not ground.ask("symbols"):
         return
@@ -74,7 +74,7 @@ def symbols_probe(ground: Ground, symbol: int, how: str) -> None:
         ground.blame("symbols", found.name, text, symbol=symbol, cut=last, row=found.row, change=found.change)
 
 
-def history_probe(ground: Ground, symbol: int, row: int) -> None:
+def history_probe(ground: AuditState, symbol: int, row: int) -> None:
     """A row is the same from `lookback` rows of history, and from twice as many, as from all."""
     lookback = ground.seen.columns[symbol].lookback
     if not ground.seen.columns[symbol].names or row < lookback or not ground.ask("warm-up"):
@@ -88,7 +88,7 @@ def history_probe(ground: Ground, symbol: int, row: int) -> None:
             ground.blame("warm-up", found.name, text, symbol=symbol, cut=row, row=row, change=found.change)
 
 
-def _from(ground: Ground, symbol: int, row: int, rows: int) -> list[Difference]:
+def _from(ground: AuditState, symbol: int, row: int, rows: int) -> list[Difference]:
     """Columns whose value in `row` is another when only so many rows stand before it."""
     first = int(ground.bars[symbol].known_at[max(0, row - rows)])
     bars = [each[int(np.searchsorted(each.known_at, first)) :] for each in ground.bars]  # the future stays as it is
@@ -101,7 +101,7 @@ def _from(ground: Ground, symbol: int, row: int, rows: int) -> list[Difference]:
     return [replace(each, row=row) for each in found]
 
 
-def _enough(ground: Ground, symbol: int, row: int, name: str, rows: int) -> str:
+def _enough(ground: AuditState, symbol: int, row: int, name: str, rows: int) -> str:
     tried = max(1, rows)
     while tried < row:
         tried *= 2

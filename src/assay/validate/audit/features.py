@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from assay.features import Feature, Study, table
+from assay.features import Feature, FeatureContext, table
 from assay.features.finding import NONE_OWN, Own
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
@@ -15,7 +15,7 @@ from assay.kernel.errors import ConfigError, shown
 from assay.kernel.seeds import generator
 from assay.validate.audit.columns import columns_probe, history_probe
 from assay.validate.audit.futures import CUT_OFF, SCRAMBLES, changed
-from assay.validate.audit.ground import PROBES, Ground
+from assay.validate.audit.ground import PROBES, AuditState
 from assay.validate.audit.pipeline import Columns, Pipeline, per_symbol
 from assay.validate.audit.report import AuditReport
 from assay.validate.split import WalkForward
@@ -42,7 +42,7 @@ def audit_features(
             notes.append(f"feature '{each.name}' was not asked: {absent[each.name]}")
             continue
         with np.errstate(all="ignore"):  # a market that is held at one price divides by zero where no real one does
-            rows = Study(bars).rows(each)
+            rows = FeatureContext(bars).rows(each)
             if not np.isfinite(_sound(each, bars, own)[rows:]).any():
                 notes.append(
                     f"feature '{each.name}' gives no finite number in {len(bars) - rows:,} bars: nothing to ask"
@@ -58,7 +58,7 @@ def _asked(each: Feature, bars: Bars, seed: int, cuts: int, own: Own) -> AuditRe
         features=per_symbol(partial(_column, each.name, own)),
         plan=lambda panel: WalkForward(len(panel.times) // 2, len(panel.times) // 4),  # no fold is asked about
     )
-    ground = Ground.of(pipeline, [bars], seed, PROBES)
+    ground = AuditState.of(pipeline, [bars], seed, PROBES)
     for i, instant in enumerate(_instants(ground, cuts)):
         for how in (CUT_OFF, *SCRAMBLES):
             other = pipeline.seen(changed([bars], instant, how, seed=seed), labelled=False)
@@ -73,7 +73,7 @@ def _column(name: str, own: Own, bars: Bars) -> Columns:
     return Columns(made.values, made.names, made.lookback)
 
 
-def _instants(ground: Ground, cuts: int) -> list[int]:
+def _instants(ground: AuditState, cuts: int) -> list[int]:
     """One drawn from each of as many stretches after the warm-up."""
     draw, times = generator(ground.seed, "audit cuts"), ground.panel.times
     edges = np.linspace(0, len(times) - 1, cuts + 1).astype(np.int64)
@@ -82,13 +82,13 @@ def _instants(ground: Ground, cuts: int) -> list[int]:
 
 def _sound(each: Feature, bars: Bars, own: Own) -> FloatArray:
     was = bars.digest()
-    first = _numbers(each, each.compute(Study(bars, own=own)), len(bars))
+    first = _numbers(each, each.compute(FeatureContext(bars, own=own)), len(bars))
     if bars.digest() != was:
         raise _refused(each, "writes into the bars that it is given; it must leave them as they are")
     wild = np.flatnonzero(np.isinf(first[each.lookback :]))
     if wild.size:
         raise _refused(each, f"is infinite at row {each.lookback + wild[0]}; a zero denominator gives NaN")
-    again = _numbers(each, each.compute(Study(bars, own=own)), len(bars))
+    again = _numbers(each, each.compute(FeatureContext(bars, own=own)), len(bars))
     if not np.array_equal(first, again, equal_nan=True):
         row = int(np.argmax(~((first == again) | (np.isnan(first) & np.isnan(again)))))
         raise _refused(each, f"gives another value at row {row} when it is asked again")

@@ -8,14 +8,14 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from assay.kernel.contracts import Model, Silent, Trainer
+from assay.kernel.contracts import Model, NullReport, Trainer
 from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel
 from assay.kernel.seeds import integer
 from assay.validate.audit.acts import Acting
-from assay.validate.audit.futures import changed, decided_otherwise, first_change
-from assay.validate.audit.ground import Ground, size
-from assay.validate.walk import Outcome
+from assay.validate.audit.futures import changed, first_change, first_changed_decision
+from assay.validate.audit.ground import AuditState, size
+from assay.validate.walk import FoldResult
 
 LOOSE = {"lstm": 1e-6, "ppo": 1e-6}
 """Trainers whose sums may depend on the machine's libraries; all others repeat themselves to the bit."""
@@ -48,7 +48,7 @@ class Fits:
     stable: whether two fits with one seed gave the same bytes; else decisions are compared.
     """
 
-    def __init__(self, ground: Ground, trainer: Trainer | Making) -> None:
+    def __init__(self, ground: AuditState, trainer: Trainer | Making) -> None:
         self.ground, self.trainer = ground, trainer
         self.stable = True
         self.count = 0
@@ -58,11 +58,11 @@ class Fits:
         """Fold `number` of the unchanged plan, learnt from this panel."""
         trainer = for_audit(self.trainer, panel)
         learnt = panel.learning(self.ground.folds[number].train)
-        model = trainer.fit(learnt, seed=integer(self.ground.seed, f"fold {number}"), report=Silent())
+        model = trainer.fit(learnt, seed=integer(self.ground.seed, f"fold {number}"), report=NullReport())
         self.count += 1
         return Fitted(number, learnt, Acting(model, trainer.name, LOOSE.get(trainer.name, 0.0)), _files(model))
 
-    def of_walk(self, outcome: Outcome, panel: Panel) -> Fitted | None:
+    def of_walk(self, outcome: FoldResult, panel: Panel) -> Fitted | None:
         """A fit that a walk over this panel made, as `fit` would make it; None where an audit fits in another way."""
         trainer = _made(self.trainer, panel)
         if outcome.model is None or isinstance(trainer, Auditable):
@@ -138,7 +138,7 @@ class Fits:
         view = self.ground.panel.deciding(rows, lookback=first.acting.model.lookback)
         made = [f.acting.model.decide(view) for f in (first, again)]
         for symbol, was in made[0].items():
-            found = decided_otherwise(was, made[1][symbol], tolerance=first.acting.tolerance)
+            found = first_changed_decision(was, made[1][symbol], tolerance=first.acting.tolerance)
             if found is not None:
                 return found.change
         return None
@@ -156,7 +156,7 @@ def _made(trainer: Trainer | Making, panel: Panel) -> Trainer:
     return trainer(panel)  # a class has all that a trainer has, and is a maker
 
 
-def _test(ground: Ground, number: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _test(ground: AuditState, number: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     fold: Fold = ground.folds[number]
     return fold.test
 

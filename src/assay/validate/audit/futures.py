@@ -8,8 +8,8 @@ import numpy as np
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
-from assay.market.scramble import scrambled
-from assay.simulate.record import Record
+from assay.market.scramble import scramble_future
+from assay.simulate.record import BacktestResult
 
 CUT_OFF, SHUFFLED, WILD, STILL = "cut off", "shuffled", "shuffled, ten times as wild", "held at one price"
 SCRAMBLES = (SHUFFLED, WILD, STILL)
@@ -53,7 +53,7 @@ def _changed(bars: Bars, first: int, how: str, seed: int) -> Bars:
         return bars[:first] if first else bars
     if how == STILL:
         return _still(bars, first)
-    return scrambled(bars, first, seed=seed, factor=10.0 if how == WILD else 1.0)
+    return scramble_future(bars, first, seed=seed, factor=10.0 if how == WILD else 1.0)
 
 
 def _still(bars: Bars, first: int) -> Bars:
@@ -102,7 +102,7 @@ def scale_of(values: FloatArray) -> FloatArray:
     return np.asarray(found, np.float64)
 
 
-def decided_otherwise(was: Decisions, now: Decisions, *, tolerance: float) -> Difference | None:
+def first_changed_decision(was: Decisions, now: Decisions, *, tolerance: float) -> Difference | None:
     """The first field and row in which two decisions of equal length differ by more than this share, or None."""
     names = [f.name for f in fields(Decisions)]
     one, other = (np.column_stack([getattr(d, n).astype(np.float64) for n in names]) for d in (was, now))
@@ -112,7 +112,7 @@ def decided_otherwise(was: Decisions, now: Decisions, *, tolerance: float) -> Di
     return replace(min(found, key=lambda d: d.row), rounding=all(each.rounding for each in found))
 
 
-def traded_otherwise(was: Record, now: Record, last: int) -> Difference | None:
+def traded_otherwise(was: BacktestResult, now: BacktestResult, last: int) -> Difference | None:
     """The first number up to bar `last` in which two records of the same decisions differ, or None."""
     curve = ("equity", "position")
     stacks = (np.column_stack([getattr(r, n)[: last + 1] for n in curve]) for r in (was, now))

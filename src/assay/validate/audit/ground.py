@@ -22,7 +22,7 @@ PROBES = ("repeat", "truncate", "scramble", "symbols", "label", "fit", "decide",
 
 
 @dataclass
-class Ground:
+class AuditState:
     """Candles as they are, walked once; and the findings.
 
     seen:  of all candles, unchanged.   panel: of it, from row `warm_up` on.   scales: ``(k,)`` an instrument.
@@ -46,7 +46,7 @@ class Ground:
     coverage: Coverage | None = None
 
     @classmethod
-    def of(cls, pipeline: Pipeline, bars: Sequence[Bars], seed: int, asked: Collection[str]) -> "Ground":
+    def of(cls, pipeline: Pipeline, bars: Sequence[Bars], seed: int, asked: Collection[str]) -> "AuditState":
         """Walk the candles as they are."""
         seen = pipeline.seen(bars, labelled=True)
         panel = seen.panel(seen.warm_up)
@@ -77,11 +77,11 @@ class Ground:
         where = f" ({bars.instrument.symbol}, bar of {iso(int(bars.timestamp[row]))})" if 0 <= row < len(bars) else ""
         self.found.setdefault((probe, name), Violation(probe, name, cut, row, change, text + where + remark))
 
-    def apart(self) -> "Ground":
+    def apart(self) -> "AuditState":
         """The same candles with findings of its own, for questions that are asked on another thread."""
         return replace(self, checks=Counter(), found={}, notes=[])
 
-    def absorb(self, other: "Ground") -> None:
+    def absorb(self, other: "AuditState") -> None:
         """Add what was found on another thread."""
         self.checks.update(other.checks)
         self.found = other.found | self.found

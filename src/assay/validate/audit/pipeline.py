@@ -12,9 +12,9 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
-from assay.simulate.engine import run
-from assay.simulate.record import Record
-from assay.validate.split import Plan
+from assay.simulate.engine import simulate
+from assay.simulate.record import BacktestResult
+from assay.validate.split import Splitter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,9 +27,9 @@ class Columns:
 
 
 class Simulate(Protocol):
-    """What trades decisions: `assay.simulate.engine.run`, or what stands in for it."""
+    """What trades decisions: `assay.simulate.engine.simulate`, or what stands in for it."""
 
-    def __call__(self, bars: Bars, decisions: Decisions, costs: Costs) -> Record:
+    def __call__(self, bars: Bars, decisions: Decisions, costs: Costs) -> BacktestResult:
         """One instrument alone, flat before the first row."""
         ...
 
@@ -48,10 +48,10 @@ class Pipeline:
     """
 
     features: Features
-    plan: Callable[[Panel], Plan]
+    plan: Callable[[Panel], Splitter]
     label: Callable[[Bars], Labels] | None = None
     costs: Costs = field(default_factory=Costs)
-    simulate: Simulate = run
+    simulate: Simulate = simulate
     alone: bool = True
     own: bool = False
 

@@ -14,17 +14,17 @@ from assay.kernel.contracts import Model
 from assay.kernel.decisions import Decisions
 from assay.kernel.panel import Panel, Window, span
 from assay.kernel.seeds import generator
-from assay.validate.audit.futures import Difference, decided_otherwise, first_change
-from assay.validate.audit.ground import Ground, size
+from assay.validate.audit.futures import Difference, first_change, first_changed_decision
+from assay.validate.audit.ground import AuditState, size
 from assay.validate.audit.pipeline import Columns, Features
 from assay.validate.audit.report import Coverage
-from assay.validate.walk import Outcome, Tested, allowed
+from assay.validate.walk import FoldResult, SymbolResult, mask_filtered_bars
 
 PROBE, REPEAT, OUTSIDE = "replay", "repeat", "outside"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Walked:
+class JudgedWalk:
     """A walk-forward that was judged.
 
     panel:    that was walked.   outcomes: one a fold.
@@ -33,17 +33,17 @@ class Walked:
     """
 
     panel: Panel
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[FoldResult]
     refit: bool = True
 
     @property
-    def judged(self) -> list[tuple[Outcome, str, Tested]]:
+    def judged(self) -> list[tuple[FoldResult, str, SymbolResult]]:
         """Every fold and instrument that has a record."""
         return [(o, s, t) for o in self.outcomes if o.model is not None for s, t in o.tested.items()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Online:
+class ReplaySources:
     """Who answers in a replay: closed processes, where a file of the user's own decides or computes.
 
     model:    the one that is asked in place of a judged fold's model.   features: columns; None: those of the pipeline.
@@ -65,7 +65,7 @@ class Question:
     gain: float = 0.0
 
 
-def choose_rows(walked: Walked, *, most: int, seed: int) -> list[Question]:
+def choose_rows(walked: JudgedWalk, *, most: int, seed: int) -> list[Question]:
     """Up to `most` rows, by fold, instrument and row; the walk and the seed alone decide which.
 
     Half are rows at which the judged position changed (it began, ended by decision or was resized): of these half are
@@ -84,7 +84,7 @@ def choose_rows(walked: Walked, *, most: int, seed: int) -> list[Question]:
     return sorted(chosen.values())
 
 
-def coverage(walked: Walked, asked: Sequence[Question]) -> Coverage:
+def coverage(walked: JudgedWalk, asked: Sequence[Question]) -> Coverage:
     """Rows judged, rows asked again, and the share of all gains that began at a row that was asked."""
     changes = [each for part in walked.judged for each in _changes(*part)]
     total = sum(max(0.0, each.gain) for each in changes)
@@ -95,7 +95,7 @@ def coverage(walked: Walked, asked: Sequence[Question]) -> Coverage:
 
 
 def replay_probe(
-    ground: Ground, walked: Walked, question: Question, *, recompute: bool, online: Online | None = None
+    ground: AuditState, walked: JudgedWalk, question: Question, *, recompute: bool, online: ReplaySources | None = None
 ) -> None:  # fmt: skip
     """The judged decision of a row, and all of its fold before it, from a panel that ends there. Bit for bit.
 
@@ -116,13 +116,13 @@ def replay_probe(
         rows = len(window) - tested.start
         if rows <= 0:
             continue
-        now = allowed(again[symbol][tested.start :], window.bars[tested.start :])
-        difference = decided_otherwise(tested.decisions[:rows], now, tolerance=0.0)
+        now = mask_filtered_bars(again[symbol][tested.start :], window.bars[tested.start :])
+        difference = first_changed_decision(tested.decisions[:rows], now, tolerance=0.0)
         if difference is not None:
             _blame(ground, walked, question, symbol, tested, difference)
 
 
-def repeat_probe(ground: Ground, walked: Walked) -> None:
+def repeat_probe(ground: AuditState, walked: JudgedWalk) -> None:
     """The columns that were judged on are those that the same candles give when they are computed again."""
     if not any(window.names for _, window in walked.panel) or not ground.ask(REPEAT):
         return
@@ -137,7 +137,7 @@ def repeat_probe(ground: Ground, walked: Walked) -> None:
         _blame_columns(ground, REPEAT, window, now, "the same candles were computed again", code="LEAK_STATE")
 
 
-def _blame_columns(ground: Ground, probe: str, was: Window, now: Window, when: str, *, code: str) -> bool:
+def _blame_columns(ground: AuditState, probe: str, was: Window, now: Window, when: str, *, code: str) -> bool:
     """Blame each column that differs between two windows of the same bars; whether one does."""
     number = _number(ground, was.bars.instrument.symbol)
     cut = _row(ground, number, int(was.bars.timestamp[-1]))
@@ -152,7 +152,8 @@ def _blame_columns(ground: Ground, probe: str, was: Window, now: Window, when: s
 
 
 def _blame(
-    ground: Ground, walked: Walked, question: Question, symbol: str, tested: Tested, difference: Difference
+    ground: AuditState, walked: JudgedWalk, question: Question, symbol: str,
+    tested: SymbolResult, difference: Difference
 ) -> None:  # fmt: skip
     number = _number(ground, symbol)
     bars = walked.panel[symbol].bars[slice(*tested.rows)]
@@ -168,7 +169,7 @@ def _blame(
     )  # fmt: skip
 
 
-def _changes(outcome: Outcome, symbol: str, tested: Tested) -> Iterator[Question]:
+def _changes(outcome: FoldResult, symbol: str, tested: SymbolResult) -> Iterator[Question]:
     """Rows whose decision changed the judged position, each with the log growth until the next change."""
     rows = _change_rows(tested.decisions, tested)
     if not len(rows):
@@ -181,7 +182,7 @@ def _changes(outcome: Outcome, symbol: str, tested: Tested) -> Iterator[Question
         yield Question(outcome.number, symbol, row, gain if np.isfinite(gain) else 0.0)
 
 
-def _change_rows(decisions: Decisions, tested: Tested) -> IntArray:
+def _change_rows(decisions: Decisions, tested: SymbolResult) -> IntArray:
     """``(k,)`` rows before an entry or an exit by decision, and rows of a weight that differs from the last one."""
     trades, n = tested.record.trades, len(decisions)
     entries = trades.entry_row - tested.start - 1
@@ -192,7 +193,7 @@ def _change_rows(decisions: Decisions, tested: Tested) -> IntArray:
     return rows[(rows >= 0) & (rows < n - 1)]
 
 
-def _moves(panel: Panel, outcome: Outcome, symbol: str, tested: Tested) -> Iterator[Question]:
+def _moves(panel: Panel, outcome: FoldResult, symbol: str, tested: SymbolResult) -> Iterator[Question]:
     """Every judged row but the last, with the size of the market's next move."""
     close = panel[symbol].bars.close[slice(*tested.rows)]
     for row, move in enumerate(np.abs(np.diff(np.log(close))).tolist()):
@@ -216,7 +217,7 @@ def _add(
             count -= 1
 
 
-def _cut(panel: Panel, outcome: Outcome, model: Model, question: Question) -> Panel:
+def _cut(panel: Panel, outcome: FoldResult, model: Model, question: Question) -> Panel:
     """The panel of a fold as the walk gave it to the model, without anything after the row that is asked about."""
     view = panel.deciding(outcome.fold.test, lookback=model.lookback)
     first = outcome.tested[question.symbol].rows[0]
@@ -230,7 +231,7 @@ def _copied(window: Window) -> Window:
     return replace(window, bars=window.bars.copy(), features=window.features.copy())
 
 
-def _columns_differ(ground: Ground, view: Panel, features: Features) -> bool:
+def _columns_differ(ground: AuditState, view: Panel, features: Features) -> bool:
     """Whether candles that end where the view ends give other columns; blames them."""
     last = int(view.times[-1])
     bars = [b[: int(np.searchsorted(b.known_at, last, side="right"))].copy() for b in ground.bars]
@@ -252,10 +253,10 @@ def _with_columns(window: Window, columns: Columns) -> Window:
     return replace(window, features=features)
 
 
-def _number(ground: Ground, symbol: str) -> int:
+def _number(ground: AuditState, symbol: str) -> int:
     return [b.instrument.symbol for b in ground.bars].index(symbol)
 
 
-def _row(ground: Ground, number: int, timestamp: int) -> int:
+def _row(ground: AuditState, number: int, timestamp: int) -> int:
     """The row of the instrument's candles that opens at this instant (ms)."""
     return int(np.searchsorted(ground.bars[number].timestamp, timestamp))

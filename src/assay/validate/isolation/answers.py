@@ -45,7 +45,7 @@ class IsolatedStrategy(ClosedProcess):
         return self.ask(None, {"values": dict(values), "timeframe": timeframe}).facts.get("lookback")
 
     def setups(self, bars: Bars, values: Mapping[str, Any]) -> Mapping[str, FloatArray]:
-        """Setups as rows by name, as `assay.learn.strategies.honesty.rows_of` gives them."""
+        """Setups as rows by name, as `assay.learn.strategies.honesty.setup_columns` gives them."""
         return self.ask(bars, {"values": dict(values), "setups": True}).arrays
 
 

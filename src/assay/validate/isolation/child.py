@@ -166,9 +166,9 @@ def _preload(libraries: list[str], kind: str) -> None:
         with contextlib.suppress(ImportError):  # the file's own import says so with its line
             importlib.import_module(name)
     if kind == "feature":
-        from assay.features.columns import book
+        from assay.features.columns import feature_registry
 
-        book()
+        feature_registry()
         _compile_tables()
     else:
         from assay.learn.strategies import Setups, strategy  # noqa: F401 - lazily imported names
@@ -252,7 +252,7 @@ class _Strategy:
         return {"strategy": strategy_document(self.rule), "gaps": list(gaps)}
 
     def answer(self, question: Message) -> Message:
-        from assay.learn.strategies.honesty import rows_of
+        from assay.learn.strategies.honesty import setup_columns
         from assay.validate.isolation.declarations import setups_message
 
         if "timeframe" in question.facts:
@@ -263,7 +263,8 @@ class _Strategy:
         values = dict(question.facts["values"]) or self.rule.defaults
         if question.facts.get("setups"):
             return Message(
-                {}, {name: np.asarray(v, np.float64) for name, v in rows_of(self.rule.setups(bars, values)).items()}
+                {},
+                {name: np.asarray(v, np.float64) for name, v in setup_columns(self.rule.setups(bars, values)).items()},
             )
         if question.facts.get("whole"):
             return setups_message(self.rule.setups(bars, values))

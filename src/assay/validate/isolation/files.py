@@ -12,7 +12,7 @@ from threading import RLock
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from assay.features import Feature, Study
+from assay.features import Feature, FeatureContext
 from assay.features.files import CODE as FEATURE_CODE
 from assay.features.files import FeatureFile
 from assay.kernel.arrays import FloatArray
@@ -114,7 +114,7 @@ class IsolatedColumn:
     def __init__(self, process: IsolatedFeatures, name: str) -> None:
         self.process, self.name, self.gaps = process, name, _gaps(process)
 
-    def __call__(self, study: Study) -> FloatArray:
+    def __call__(self, study: FeatureContext) -> FloatArray:
         """``(n,)``: the feature for these bars. Raises LeakError ``LEAK_OUTSIDE``, TrainError ``TRAIN_FEATURE``."""
         column: FloatArray = _answer(self.process, lambda: self.process.compute(study.bars, [self.name])).values[:, 0]
         return column

@@ -19,7 +19,7 @@ from assay.kernel.decisions import Decisions
 from assay.kernel.errors import AssayError, DataError
 from assay.kernel.seeds import generator
 from assay.kernel.usercode import UserCode
-from assay.market.scramble import scrambled
+from assay.market.scramble import scramble_future
 from assay.validate.audit.futures import ROUNDING_REMARK, at_rounding
 from assay.validate.audit.pipeline import Columns
 from assay.validate.audit.report import Violation
@@ -190,7 +190,7 @@ class _Interview:
         for cut in sorted(self._cuts(), reverse=True):
             self._peeks(process, cut, "truncate", self.bars[: cut + 1], "cut off")
         for cut in self._cuts()[:_FUTURES]:
-            other = scrambled(self.bars, cut + 1, seed=self.seed, factor=3.0)
+            other = scramble_future(self.bars, cut + 1, seed=self.seed, factor=3.0)
             self._peeks(process, cut, "scramble", other, "made others")
         for _ in range(_AGAIN if self.findings else 0):  # is it the future, or does no answer repeat itself?
             self._same(self.whole, self._answer(process, self.bars, "state"), "an early and a late call")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.seeds import generator, integer
 from assay.validate.search.draws import Draws, exhausted
-from assay.validate.search.kept import Kept, row_of
+from assay.validate.search.kept import SearchJournal, row_of
 from assay.validate.search.method import STARTS, Asked, Row, demand_trials
 from assay.validate.search.space import Point, Space, key
 
@@ -53,14 +53,16 @@ class Bayesian:
         """See `Method`. Raises ArtifactError ``ARTIFACT_CORRUPT`` for a journal that cannot be read."""
         from assay.validate.search.proposals import Proposals
 
-        kept = Kept.open(self.journal, identity)
+        kept = SearchJournal.open(self.journal, identity)
         return _Batches(kept, Proposals(space, self.sampler), space, trials, batch, seed)
 
 
 class _Batches:
     """A search under way. What a batch asks follows from the seed and from what was told before it."""
 
-    def __init__(self, kept: Kept, proposals: "Proposals", space: Space, trials: int, batch: int, seed: int) -> None:
+    def __init__(
+        self, kept: SearchJournal, proposals: "Proposals", space: Space, trials: int, batch: int, seed: int
+    ) -> None:
         self._kept, self._proposals, self._space = kept, proposals, space
         self._trials, self._batch, self._seed = trials, batch, seed
         self._seen: set[str] = set()

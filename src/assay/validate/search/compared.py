@@ -8,10 +8,10 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.panel import Panel
 from assay.kernel.seeds import generator
-from assay.validate.beside import held, spans
+from assay.validate.beside import held, span_sums
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
-from assay.validate.search.swept import Ground
+from assay.validate.search.swept import SweepEvaluator
 from assay.validate.statistics.overfitting import Overfitting, overfitting_of
 
 MOST = 100  # configurations compared: each is traded once more, alone
@@ -19,10 +19,10 @@ _BLOCKS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fared:
+class SearchOverfit:
     """How configurations fared on the window that they were searched on.
 
-    spans: ``(m, k)`` their returns over `assay.validate.beside.spans` of it.   held: ``(m,)`` buying and holding.
+    spans: ``(m, k)`` their returns over `assay.validate.beside.span_sums` of it.   held: ``(m,)`` buying and holding.
     """
 
     overfitting: Overfitting
@@ -36,11 +36,11 @@ def compared(search: Search, result: SearchResult, train: Panel, *, seed: int) -
     train: the panel that was searched. Every configuration has the same chance to be drawn, valid or not: the best ones
     alone would hide how the others fared. None for a search without a sweep and where there are fewer than two.
     """
-    found = fared(search, result, train, seed=seed)
+    found = search_overfit(search, result, train, seed=seed)
     return None if found is None else found.overfitting
 
 
-def fared(search: Search, result: SearchResult, train: Panel, *, seed: int) -> Fared | None:
+def search_overfit(search: Search, result: SearchResult, train: Panel, *, seed: int) -> SearchOverfit | None:
     """`compared`, with the returns that it rests on."""
     count = len(result.trials)
     if search.sweep is None or count < 2:
@@ -54,12 +54,14 @@ def fared(search: Search, result: SearchResult, train: Panel, *, seed: int) -> F
         return None
     kept: list[FloatArray] = []
     overfitting = overfitting_of(_traded(ground, result, places, kept), blocks)
-    return Fared(overfitting, np.column_stack(kept), spans(held(ground.bench.bars, ground.bench.start)))
+    return SearchOverfit(overfitting, np.column_stack(kept), span_sums(held(ground.bench.bars, ground.bench.start)))
 
 
-def _traded(ground: Ground, result: SearchResult, places: IntArray, kept: list[FloatArray]) -> Iterator[FloatArray]:
+def _traded(
+    ground: SweepEvaluator, result: SearchResult, places: IntArray, kept: list[FloatArray]
+) -> Iterator[FloatArray]:
     """Returns of each, one at a time; of all of them only the spans are held together."""
     for place in places.tolist():
         returns = ground.record(result.trials.point(place)).returns
-        kept.append(spans(returns))
+        kept.append(span_sums(returns))
         yield returns

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.trial import Trial
-from assay.simulate.record import Record
-from assay.validate.search.inner import Ears, Judged
+from assay.simulate.record import BacktestResult
+from assay.validate.search.inner import CandidateResult, ProgressForwarder
 from assay.validate.search.method import Row
 from assay.validate.search.objective import PRUNED, TOO_FEW, Objective
 from assay.validate.search.space import Point
@@ -21,13 +21,13 @@ _BYTES_A_TRIAL = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Counting:
+class TrialRecorder:
     """The search as the ledger and whoever listens know it.
 
     strategy, base, data_digest: see `Search`.   market_key: of the train panel.   told: costs, for the ledger's hash.
     """
 
-    ears: Ears
+    ears: ProgressForwarder
     objective: Objective
     planned: int
     method: Any
@@ -38,7 +38,7 @@ class Counting:
     data_digest: str
     told: Mapping[str, Any]
 
-    def one(self, number: int, point: Point, judged: Judged, *, pruned: bool = False) -> Row:
+    def one(self, number: int, point: Point, judged: CandidateResult, *, pruned: bool = False) -> Row:
         """Score one candidate and count it. pruned: it is dropped before it was judged on all folds."""
         row = self.scored(number, point, judged)
         params = {**self.base, **point}
@@ -52,7 +52,7 @@ class Counting:
             )
         return replace(row, ledger_id=self.ears.trial(trial))
 
-    def scored(self, number: int, point: Point, judged: Judged) -> Row:
+    def scored(self, number: int, point: Point, judged: CandidateResult) -> Row:
         """A candidate's row, not counted yet: nobody may use its score but to drop it."""
         record, score, reason = judged.record, math.nan, TOO_FEW
         trades = 0 if record is None else len(record.trades)
@@ -61,7 +61,7 @@ class Counting:
         return Row(number, point, score, not reason, reason, trades, judged.metrics, -1)
 
     def many(
-        self, trials: Trials, learner: str, record: Record, metrics: Mapping[str, float], tops: bytes = b""
+        self, trials: Trials, learner: str, record: BacktestResult, metrics: Mapping[str, float], tops: bytes = b""
     ) -> Trials:
         """Count a block of candidates as one; record and metrics are those of its best, or of its first.
 
@@ -88,7 +88,7 @@ class Counting:
         self,
         learner: str,
         params: Mapping[str, Any],
-        record: Record | None,
+        record: BacktestResult | None,
         metrics: Mapping[str, float],
         score: float,
         trades: int,

@@ -26,7 +26,7 @@ _KEYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class Categorical:
     """One of these values: choices as they stand, or the steps of a range, both ends included where steps reach them.
 
     ordered: whether the values rise, so that neighbours are alike.
@@ -65,7 +65,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class IntRange:
     """Every integer from low to high, both included; `points` of them on a grid, None is all."""
 
     low: int
@@ -106,7 +106,7 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Real:
+class FloatRange:
     """Any number from low to high, rounded to 6 decimals; more where the whole range is smaller than 0.001."""
 
     low: float
@@ -151,7 +151,7 @@ class Real:
         return _positions(values, self.low, self.high, log_scale=self.log)
 
 
-Dimension = Listed | Whole | Real
+Dimension = Categorical | IntRange | FloatRange
 
 
 def dimension(name: str, given: Any) -> Dimension:
@@ -172,7 +172,7 @@ def dimension(name: str, given: Any) -> Dimension:
     raise _wrong(name, f"is {shown(given)}, must be (low, high), a list of choices, or a table with a type")
 
 
-def choices(name: str, values: tuple[Any, ...]) -> Listed:
+def choices(name: str, values: tuple[Any, ...]) -> Categorical:
     """A list of choices: plain values, each once. Raises ConfigError ``CONFIG_SPACE``."""
     if not values:
         raise _wrong(name, "has no values to choose from")
@@ -184,7 +184,7 @@ def choices(name: str, values: tuple[Any, ...]) -> Listed:
         raise _wrong(name, f"names a value twice: {shown(values)}")
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
     rising = len(numbers) == len(values) and all(a < b for a, b in pairwise(numbers))
-    return Listed(values, rising)
+    return Categorical(values, rising)
 
 
 def _of_table(name: str, table: Mapping[str, Any]) -> Dimension:
@@ -238,11 +238,11 @@ def _of_range(name: str, found: Range, points: Any) -> Dimension:
     if found.step is not None:
         return _stepped(name, found, points)
     if found.integers:
-        return Whole(int(found.low), int(found.high), found.log, points)
-    return Real(float(found.low), float(found.high), found.log, points or POINTS)
+        return IntRange(int(found.low), int(found.high), found.log, points)
+    return FloatRange(float(found.low), float(found.high), found.log, points or POINTS)
 
 
-def _stepped(name: str, found: Range, points: int | None) -> Listed | Whole:
+def _stepped(name: str, found: Range, points: int | None) -> Categorical | IntRange:
     step = found.step or 0.0
     if found.log or points is not None:
         raise _wrong(name, "has a step and also log or points; a step leaves no room for them")
@@ -252,9 +252,9 @@ def _stepped(name: str, found: Range, points: int | None) -> Listed | Whole:
         raise _wrong(name, f"has {said} values in {found.low}..{found.high} by {step}, must be 2 to {MOST_POINTS:,}")
     steps = floor(count)
     if found.integers and step == 1:
-        return Whole(int(found.low), int(found.high))
+        return IntRange(int(found.low), int(found.high))
     values = tuple(found.low + k * step for k in range(steps + 1))
-    return Listed(values if found.integers else tuple(round(float(v), 12) for v in values), ordered=True)
+    return Categorical(values if found.integers else tuple(round(float(v), 12) for v in values), ordered=True)
 
 
 def _between(low: float, high: float, share: float, *, log_scale: bool) -> float:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from assay.validate.search.counted import Counting
+from assay.validate.search.counted import TrialRecorder
 from assay.validate.search.halving import Halving, survivors
-from assay.validate.search.inner import First, Inner, Judged
+from assay.validate.search.inner import CandidateResult, First, Inner
 from assay.validate.search.method import Row, Session
 from assay.validate.search.one_by_one import pool_of, side_by_side
 from assay.validate.search.space import Point
@@ -24,7 +24,7 @@ class Halved:
     """
 
     inner: Inner
-    counting: Counting
+    counting: TrialRecorder
     workers: int
     halving: Halving
 
@@ -44,7 +44,7 @@ class Halved:
         with pool_of(self.workers, self.counting) as pool:
             for rung in plan:
                 inner = replace(self.inner, plan=First(self.inner.plan, rung.folds))
-                found: list[Judged] = []
+                found: list[CandidateResult] = []
                 for judged in side_by_side(pool, inner, [point for _, point in going]):
                     found.append(judged)
                     done += rung.folds
@@ -60,7 +60,7 @@ class Halved:
         """The best with all its metrics, which it has."""
         return row
 
-    def _stays(self, going: _Going, found: Sequence[Judged], share: float) -> list[int]:
+    def _stays(self, going: _Going, found: Sequence[CandidateResult], share: float) -> list[int]:
         objective = self.counting.objective
         counting = replace(
             self.counting, objective=replace(objective, min_trades=math.ceil(objective.min_trades * share))

@@ -18,18 +18,18 @@ from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel
 from assay.kernel.spec import canonical
 from assay.kernel.trial import Trial
-from assay.simulate.record import Record
+from assay.simulate.record import BacktestResult
 from assay.validate.search.objective import bars_per_year, measured, pooled
 from assay.validate.search.space import Point
-from assay.validate.split import Plan
-from assay.validate.walk import walk
+from assay.validate.split import Splitter
+from assay.validate.walk import walk_forward
 
 Make = Callable[[Mapping[str, Any]], Trainer]
 _HOLE = 0.05  # share of the instants between first and last label
 
 
 @dataclass
-class Ears:
+class ProgressForwarder:
     """The search's report as its candidates hear it: the share is the search's, a wish to cancel passes through.
 
     Once the search is over, whoever is still fitted is cancelled the next time it tells its progress.
@@ -72,7 +72,7 @@ class Ears:
 class Within:
     """A plan over the positions from `first` on: earlier ones are history to look back at, never judged."""
 
-    plan: Plan
+    plan: Splitter
     first: int
 
     def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
@@ -86,7 +86,7 @@ class Within:
 class First:
     """The first folds of a plan only."""
 
-    plan: Plan
+    plan: Splitter
     count: int
 
     def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
@@ -95,11 +95,11 @@ class First:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class CandidateResult:
     """A candidate's inner test bars as one account; `record` is None where no fold was judged."""
 
     learner: str
-    record: Record | None
+    record: BacktestResult | None
     metrics: Mapping[str, float]
 
 
@@ -109,17 +109,19 @@ class Inner:
 
     make: Make
     train: Panel
-    plan: Plan
+    plan: Splitter
     costs: Costs
     seed: int
-    ears: Ears
+    ears: ProgressForwarder
 
-    def judge(self, point: Point) -> Judged:
+    def judge(self, point: Point) -> CandidateResult:
         """Walk one candidate. What it raises comes out with its parameters; a wish to cancel comes out as it is."""
         try:
             trainer = self.make(dict(point))
             found = list(
-                walk(trainer, self.train, self.plan, costs=self.costs, seed=self.seed, report=self.ears, workers=1)
+                walk_forward(
+                    trainer, self.train, self.plan, costs=self.costs, seed=self.seed, report=self.ears, workers=1
+                )
             )
         except Exception as error:
             if self.ears.wished(error) or isinstance(error, CancelledError):
@@ -127,7 +129,7 @@ class Inner:
             raise blamed(error, point) from error
         record = pooled(found)
         values = {} if record is None else measured(record, bars_per_year=bars_per_year(self.train))
-        return Judged(trainer.name, record, values)
+        return CandidateResult(trainer.name, record, values)
 
 
 def blamed(error: Exception, point: Point) -> AssayError:
@@ -141,7 +143,7 @@ def blamed(error: Exception, point: Point) -> AssayError:
     )
 
 
-def within(plan: Plan, train: Panel) -> Plan:
+def within(plan: Splitter, train: Panel) -> Splitter:
     """The plan inside the train window: from the first labelled instant on, or the whole panel where it has no labels.
 
     Raises LeakError ``LEAK_FOLD`` where more than 5 % of the window in one stretch is not to be learnt from, as under

@@ -40,7 +40,7 @@ class Batch:
 
 
 @dataclass(slots=True)
-class Kept:
+class SearchJournal:
     """One search in a journal; without a path nothing is kept.
 
     batches: what the journal knew when it was opened, by number.
@@ -52,7 +52,7 @@ class Kept:
     counted: int | None = None
 
     @classmethod
-    def open(cls, path: Path | None, identity: str) -> "Kept":
+    def open(cls, path: Path | None, identity: str) -> "SearchJournal":
         """The search of this identity, begun or gone on with. A last line that a kill tore is dropped.
 
         Raises ConfigError ``CONFIG_FIELD`` where the journal's folder is missing or not writable, ArtifactError

@@ -12,11 +12,11 @@ from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
 from assay.kernel.panel import Panel
-from assay.simulate.metrics import of_account, of_returns, of_trades
-from assay.simulate.record import Record
-from assay.simulate.stitch import in_sequence, side_by_side
+from assay.simulate.metrics import account_metrics, return_metrics, trade_metrics
+from assay.simulate.record import BacktestResult
+from assay.simulate.stitch import combine_in_sequence, combine_instruments
 from assay.validate.statistics import deflated_sharpe_ratio
-from assay.validate.walk import Outcome
+from assay.validate.walk import FoldResult
 
 ObjectiveName = Literal["sharpe_ratio", "net_profit", "sortino", "calmar", "profit_factor", "deflated"]
 _METRIC: Mapping[str, str] = {
@@ -95,22 +95,22 @@ class Objective:
         return np.asarray(deflated_sharpe_ratio(found["sharpe"], bars, found["skew"], found["kurtosis"], *luck))
 
 
-def pooled(outcomes: Sequence[Outcome]) -> Record | None:
+def pooled(outcomes: Sequence[FoldResult]) -> BacktestResult | None:
     """All test folds as one account: after each other, instruments side by side; None where no fold was judged."""
     symbols = list(dict.fromkeys(symbol for outcome in outcomes for symbol in outcome.tested))
     records = []
     for symbol in symbols:
         parts = [o.tested[symbol] for o in outcomes if symbol in o.tested]
-        records.append(in_sequence([p.record for p in parts], offsets=[p.rows[0] - p.start for p in parts]))
-    return side_by_side(records) if records else None
+        records.append(combine_in_sequence([p.record for p in parts], offsets=[p.rows[0] - p.start for p in parts]))
+    return combine_instruments(records) if records else None
 
 
-def measured(record: Record, *, bars_per_year: float) -> dict[str, float]:
+def measured(record: BacktestResult, *, bars_per_year: float) -> dict[str, float]:
     """Metrics of a candidate: all of `assay.simulate.metrics` but the resampled and daily risks."""
     return (
-        of_returns(record.returns, bars_per_year=bars_per_year)
-        | of_account(record, bars_per_year=bars_per_year)
-        | of_trades(record)
+        return_metrics(record.returns, bars_per_year=bars_per_year)
+        | account_metrics(record, bars_per_year=bars_per_year)
+        | trade_metrics(record)
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.validate.search.counted import Counting
-from assay.validate.search.inner import Inner, Judged
+from assay.validate.search.counted import TrialRecorder
+from assay.validate.search.inner import CandidateResult, Inner
 from assay.validate.search.method import Asked, Row, Session
 from assay.validate.search.space import Point
 from assay.validate.search.trials import Trials
@@ -22,7 +22,7 @@ class OneByOne:
     """Judges what a session asks; see `Inner`. workers change no result."""
 
     inner: Inner
-    counting: Counting
+    counting: TrialRecorder
     workers: int
 
     @property
@@ -52,7 +52,7 @@ class OneByOne:
         """The best with all its metrics, which it has."""
         return row
 
-    def _judged(self, pool: ThreadPoolExecutor, asked: Sequence[Asked]) -> Iterator[Judged | None]:
+    def _judged(self, pool: ThreadPoolExecutor, asked: Sequence[Asked]) -> Iterator[CandidateResult | None]:
         """None for what a journal knew."""
         new = side_by_side(pool, self.inner, [each.point for each in asked if each.row is None])
         for each in asked:
@@ -60,7 +60,7 @@ class OneByOne:
 
 
 @contextmanager
-def pool_of(workers: int, counting: Counting) -> Iterator[ThreadPoolExecutor]:
+def pool_of(workers: int, counting: TrialRecorder) -> Iterator[ThreadPoolExecutor]:
     """Threads for candidates; whoever still fits as the block ends is cancelled when it next tells its progress."""
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="candidate")
     try:
@@ -70,7 +70,7 @@ def pool_of(workers: int, counting: Counting) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def side_by_side(pool: ThreadPoolExecutor, inner: Inner, points: Sequence[Point]) -> Iterator[Judged]:
+def side_by_side(pool: ThreadPoolExecutor, inner: Inner, points: Sequence[Point]) -> Iterator[CandidateResult]:
     """In the order of the points, each as soon as it and all before it are judged."""
     for task in [pool.submit(inner.judge, point) for point in points]:
         while not task.done():

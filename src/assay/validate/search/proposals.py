@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from assay.validate.search.dimensions import Dimension, Listed, Real, Whole
+from assay.validate.search.dimensions import Categorical, Dimension, FloatRange, IntRange
 from assay.validate.search.method import STARTS, Row
 from assay.validate.search.objective import PRUNED
 from assay.validate.search.space import Point, Space
@@ -137,9 +137,9 @@ class _Window(InMemoryStorage):
 
 def _distribution(each: Dimension) -> BaseDistribution:
     """Listed values by their place: as a number where they rise, else as a category."""
-    if isinstance(each, Real):
+    if isinstance(each, FloatRange):
         return FloatDistribution(each.low, each.high, log=each.log)
-    if isinstance(each, Whole):
+    if isinstance(each, IntRange):
         return IntDistribution(each.low, each.high, log=each.log)
     if each.ordered:
         return IntDistribution(0, each.count - 1)
@@ -147,13 +147,13 @@ def _distribution(each: Dimension) -> BaseDistribution:
 
 
 def _value(each: Dimension, raw: Any) -> Any:
-    if isinstance(each, Real):
+    if isinstance(each, FloatRange):
         return each.rounded(raw)
-    return each.nth(int(raw)) if isinstance(each, Listed) else int(raw)
+    return each.nth(int(raw)) if isinstance(each, Categorical) else int(raw)
 
 
 def _raw(each: Dimension, value: Any) -> Any:
-    return each.values.index(value) if isinstance(each, Listed) else value
+    return each.values.index(value) if isinstance(each, Categorical) else value
 
 
 def _sampler(name: str, seed: int) -> BaseSampler:

@@ -12,11 +12,11 @@ from assay.kernel.errors import ConfigError, TrainError, shown
 from assay.kernel.panel import Panel
 from assay.kernel.seeds import integer
 from assay.kernel.trial import Trial
-from assay.validate.search.counted import Counting
+from assay.validate.search.counted import TrialRecorder
 from assay.validate.search.draws import Random
 from assay.validate.search.halved import Halved
 from assay.validate.search.halving import Halving
-from assay.validate.search.inner import Ears, Inner, Make, blamed, panel_digest, within
+from assay.validate.search.inner import Inner, Make, ProgressForwarder, blamed, panel_digest, within
 from assay.validate.search.method import Method
 from assay.validate.search.objective import REASONS, TOO_FEW, Objective
 from assay.validate.search.one_by_one import OneByOne
@@ -24,7 +24,7 @@ from assay.validate.search.result import SearchResult
 from assay.validate.search.space import Space
 from assay.validate.search.swept import RuleSweep, Swept
 from assay.validate.search.trials import Trials
-from assay.validate.split import Plan
+from assay.validate.split import Splitter
 
 _SEARCHING = 0.95  # share of the progress; the rest is the fit of the best
 _SWEPT_BATCH = 4096  # points of a sweep asked for together, where what is asked does not depend on what was told
@@ -56,7 +56,7 @@ class Search:
     make: Make
     space: Space
     costs: Costs
-    plan: Plan | None = None
+    plan: Splitter | None = None
     sweep: RuleSweep | None = None
     method: Method = field(default_factory=Random)
     trials: int = 100
@@ -100,7 +100,7 @@ class Search:
 
     def best(self, result: SearchResult, train: Panel, *, seed: int, report: Report) -> Model:
         """The best parameters of a search of `train`, fitted on all of it."""
-        ears = Ears(_Last(report), 1.0)
+        ears = ProgressForwarder(_Last(report), 1.0)
         try:
             model = self.make(result.best_parameters).fit(train, seed=integer(seed, "search best"), report=ears)
         except Exception as error:
@@ -118,13 +118,13 @@ class Search:
         parameters: Assay's errors keep their kind, others come as TrainError ``TRAIN_CANDIDATE``. Raises LeakError for
         a train window with holes.
         """
-        ears = Ears(report, _SEARCHING)
+        ears = ProgressForwarder(report, _SEARCHING)
         planned = self.method.planned(self.space, self.trials)
         session = self.method.start(
             self.space, trials=self.trials, batch=self._asked, seed=seed, identity=self._identity(train, seed)
         )
         objective = Objective(self.objective, self.min_trades, session.pinned(self.counted) + planned)
-        counting = Counting(
+        counting = TrialRecorder(
             ears=ears,
             objective=objective,
             planned=planned,
@@ -159,7 +159,7 @@ class Search:
         adaptive = self.method.name == "bayesian"
         return self.batch if self.sweep is None or adaptive else max(self.batch, _SWEPT_BATCH)
 
-    def _judge(self, train: Panel, seed: int, counting: Counting) -> OneByOne | Halved | Swept:
+    def _judge(self, train: Panel, seed: int, counting: TrialRecorder) -> OneByOne | Halved | Swept:
         if self.sweep is not None:
             return Swept(self.sweep.on(train, self.space, self.costs), counting, whole=self.method.name == "grid")
         if self.plan is None:

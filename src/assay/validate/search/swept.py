@@ -12,18 +12,18 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, TrainError
 from assay.kernel.panel import Panel
 from assay.learn.rules import RuleModel, RuleTrainer
-from assay.learn.strategies.bench import Bench
+from assay.learn.strategies.bench import BatchEvaluator
 from assay.learn.strategies.declare import Strategy
-from assay.simulate.engine import run
-from assay.simulate.record import Record
+from assay.simulate.engine import simulate
+from assay.simulate.record import BacktestResult
 from assay.validate.search import tops
-from assay.validate.search.counted import Counting
+from assay.validate.search.counted import TrialRecorder
 from assay.validate.search.inner import blamed
 from assay.validate.search.method import Row, Session
 from assay.validate.search.objective import Objective, measured
 from assay.validate.search.space import Point, Space
 from assay.validate.search.trials import Trials, column
-from assay.validate.walk import allowed
+from assay.validate.walk import mask_filtered_bars
 
 Heard = Callable[[int, float], None]
 TABLE = ("sharpe", "sharpe_annual", "skew", "kurtosis", "net_profit", "max_drawdown", "win_rate", "total_trades")
@@ -45,7 +45,7 @@ class RuleSweep:
     regime: str = ""
     threads: int | None = None
 
-    def on(self, train: Panel, space: Space, costs: Costs) -> "Ground":
+    def on(self, train: Panel, space: Space, costs: Costs) -> "SweepEvaluator":
         """The ground that candidates of the space are judged on. The panel has one instrument.
 
         Raises what `Strategy.demand` raises for the set of the space that looks back least.
@@ -53,18 +53,18 @@ class RuleSweep:
         bars = train.one.bars
         start = 0 if train.since is None else int(np.searchsorted(bars.known_at, train.since))
         ends = {name: each.ends for name, each in space.dimensions.items()}
-        bench = Bench(self.rule, bars, start, self.base, ends, costs, self.regime, self.threads)
+        bench = BatchEvaluator(self.rule, bars, start, self.base, ends, costs, self.regime, self.threads)
         self.rule.demand(bars, min(bench.corners(), key=bench.lookback))
         bench.warm()
-        return Ground(self, bench, space)
+        return SweepEvaluator(self, bench, space)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ground:
+class SweepEvaluator:
     """A rule on one train window."""
 
     sweep: RuleSweep
-    bench: Bench
+    bench: BatchEvaluator
     space: Space
 
     def points(self, points: Sequence[Point], objective: Objective) -> Trials:
@@ -85,13 +85,13 @@ class Ground:
             found = {name: values[keep] for name, values in found.items()}
         return self._scored(parameters, found, objective)
 
-    def record(self, point: Mapping[str, Any]) -> Record:
+    def record(self, point: Mapping[str, Any]) -> BacktestResult:
         """One candidate through the single backtest, on the same bars."""
         bars, start = self.bench.bars, self.bench.start
         model = RuleModel(self.sweep.rule, {**self.sweep.base, **point}, bars.instrument.timeframe, self.sweep.regime)
-        return run(bars, allowed(model.decisions(bars), bars), self.bench.costs, start=start)
+        return simulate(bars, mask_filtered_bars(model.decisions(bars), bars), self.bench.costs, start=start)
 
-    def measured(self, record: Record) -> dict[str, float]:
+    def measured(self, record: BacktestResult) -> dict[str, float]:
         """Every metric of a record that a search may report."""
         return measured(record, bars_per_year=self.bench.bars.bars_per_year)
 
@@ -120,8 +120,8 @@ def _columns(grids: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[Any]]:
 class Swept:
     """Judges what a session asks, a batch at a time; with `whole` the grid of the space at once."""
 
-    ground: Ground
-    counting: Counting
+    ground: SweepEvaluator
+    counting: TrialRecorder
     whole: bool
 
     @property

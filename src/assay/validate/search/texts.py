@@ -10,7 +10,7 @@ _FORMS = "write k=low:high, k=low:high:points or k=a,b,c"
 _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None}
 
 
-def searched(text: str) -> tuple[str, Any]:
+def parse_space_text(text: str) -> tuple[str, Any]:
     """The parameter's name, and its values as `dimension` takes them.
 
     ``k=low:high`` is a range, of integers where both ends are; ``k=low:high:points`` the same with so many points for a

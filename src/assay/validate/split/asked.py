@@ -2,14 +2,14 @@
 
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel
-from assay.kernel.spec import FoldPlan
-from assay.validate.split import Days, Plan, WalkForward
+from assay.kernel.spec import SplitSpec
+from assay.validate.split import Days, Splitter, WalkForward
 
 DEFAULT_FOLDS = 8
 LEAST_ROWS = 100  # usable rows below which nothing is trained
 
 
-def plan(folds: FoldPlan, panel: Panel, *, horizon: int) -> Plan:
+def split_plan(folds: SplitSpec, panel: Panel, *, horizon: int) -> Splitter:
     """The plan that a spec asks for, cut once to see that it can be; without sizes n/3 train rows and 8 test folds.
 
     Raises ConfigError ``CONFIG_FOLDS`` (bars and days mixed, half a pair, sizes out of range) and DataError
@@ -22,7 +22,7 @@ def plan(folds: FoldPlan, panel: Panel, *, horizon: int) -> Plan:
     return chosen
 
 
-def _chosen(folds: FoldPlan, panel: Panel, horizon: int) -> Plan:
+def _chosen(folds: SplitSpec, panel: Panel, horizon: int) -> Splitter:
     by_days = _pair("days", folds.train_days, folds.test_days)
     by_bars = folds.train_bars is not None or folds.test_bars is not None
     if by_days and by_bars:
@@ -60,7 +60,7 @@ def _chosen(folds: FoldPlan, panel: Panel, horizon: int) -> Plan:
     return WalkForward(train, test, expanding=folds.expanding, embargo=folds.embargo)
 
 
-def _split(folds: FoldPlan, n: int, horizon: int, *, alone: bool) -> WalkForward:
+def _split(folds: SplitSpec, n: int, horizon: int, *, alone: bool) -> WalkForward:
     share = folds.train_share or 0.0
     if not alone:
         raise ConfigError("folds.train_share makes one split; it goes without bars and days", code="CONFIG_FOLDS")

@@ -11,7 +11,7 @@ from assay.kernel.errors import ConfigError
 from assay.kernel.fold import Fold
 
 
-class Plan(Protocol):
+class Splitter(Protocol):
     """Anything that cuts history into folds."""
 
     def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:

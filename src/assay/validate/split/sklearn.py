@@ -6,17 +6,17 @@ from typing import Any
 
 from assay.kernel.arrays import IntArray
 from assay.kernel.errors import ConfigError, shown
-from assay.validate.split.plan import Plan
+from assay.validate.split.plan import Splitter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SklearnSplitter:
     """A plan as the ``cv`` of ``cross_val_score`` and ``GridSearchCV``: it splits by label interval, not by X or y.
 
-    splitter: any plan of `assay.validate.split`.   known_at, decided_at: as for `Plan.folds`, one a row of X.
+    splitter: any plan of `assay.validate.split`.   known_at, decided_at: as for `Splitter.folds`, one a row of X.
     """
 
-    splitter: Plan
+    splitter: Splitter
     known_at: IntArray
     decided_at: IntArray | None = None
 

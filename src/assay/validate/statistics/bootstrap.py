@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from assay.kernel.arrays import FloatArray, numbers
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.names import did_you_mean
-from assay.validate.statistics.given import share, whole
+from assay.validate.statistics.given import check_share, whole
 
 Interval = Literal["basic", "percentile", "studentized", "norm", "bc", "bca"]
 _ROWS_FOR_LENGTH = 8
@@ -81,7 +81,7 @@ def step_m(
     for name, value in (("returns", returns), ("benchmark returns", 0.0 if benchmark is None else benchmark)):
         if not np.isfinite(numbers(name, value)).all():
             raise ConfigError(f"{name} hold a NaN: who beats a benchmark cannot be told", code="CONFIG_PARAMETER")
-    share("size", size)
+    check_share("size", size)
     given = _losses(returns, benchmark, block_size, reps, seed)
     if given is None:
         return ()
@@ -127,7 +127,7 @@ def bootstrap_interval(
 
 
 def _demand_interval(level: float, reps: int, block_size: int | None, method: str, seed: int, *, rows: int) -> None:
-    share("level", level)
+    check_share("level", level)
     _demand_draws(block_size, reps, seed, rows=rows)
     if method not in get_args(Interval):
         raise ConfigError(

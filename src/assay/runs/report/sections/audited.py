@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Card, Cards, Note, Part, Section, table
 from assay.runs.report.wording import count, percent
 
@@ -29,7 +29,7 @@ OUTSIDE = (
 )
 
 
-def section(evidence: RunEvidence) -> Section | None:
+def section(evidence: RunArtifacts) -> Section | None:
     """Coverage of the judged record, comparisons by kind, what was not complete; None for what no gate judged."""
     document = evidence.document
     if evidence.is_backtest or document["verdict"] is None:

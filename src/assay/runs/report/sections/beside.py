@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Card, Cards, Part, Section, Table, table
 from assay.runs.report.wording import count, day_of, general, number, ratio
 from assay.validate.evidence import Thresholds
@@ -33,7 +33,7 @@ _LINES = {
 }
 
 
-def section(evidence: RunEvidence) -> Section | None:
+def section(evidence: RunArtifacts) -> Section | None:
     """Spread between trials, overfitting, plateau, tests against cash and buying and holding, thresholds."""
     document = evidence.document
     if not document.get("information"):

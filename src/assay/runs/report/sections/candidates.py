@@ -1,6 +1,6 @@
 """Base pattern columns: what may be learnt, in a part of its own."""
 
-from assay.features.importance.report import Candidate, ImportanceReport
+from assay.features.importance.report import ImportanceReport, PatternCandidate
 from assay.runs.report.parts import Section, table
 from assay.runs.report.wording import count, percent, ratio
 
@@ -22,7 +22,7 @@ def section(report: ImportanceReport) -> Section | None:
     )
 
 
-def _row(each: Candidate) -> tuple[str, ...]:
+def _row(each: PatternCandidate) -> tuple[str, ...]:
     return (
         each.name, each.verdict, percent(each.rate, 2), percent(each.lowest, 2), percent(each.highest, 2),
         count(each.events), ratio(each.psi_max),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from assay.features.importance.clusters import CUT, leaves
+from assay.features.importance.clusters import CUT, cluster_order
 from assay.features.importance.report import ImportanceReport
 from assay.kernel.arrays import FloatArray
 from assay.runs.report.parts import Key, Part, Section, figure, table
@@ -16,7 +16,7 @@ def section(report: ImportanceReport) -> Section:
     """The map and the clusters of more than one column."""
     newest = report.folds[-1]
     kept = np.flatnonzero(np.isfinite(np.diag(newest.correlation)))
-    order = kept[leaves(newest.correlation[np.ix_(kept, kept)])]
+    order = kept[cluster_order(newest.correlation[np.ix_(kept, kept)])]
     names = [report.names[j] for j in order]
     rho = newest.correlation[np.ix_(order, order)]
     at = {int(j): place for place, j in enumerate(order)}

@@ -1,6 +1,6 @@
 """Every ranked column with its verdict."""
 
-from assay.features.importance.report import ImportanceReport, Row
+from assay.features.importance.report import FeatureScore, ImportanceReport
 from assay.runs.report.parts import Note, Part, Section, table
 from assay.runs.report.wording import percent, ratio
 
@@ -29,7 +29,7 @@ _CAPTION = (
 )
 
 
-def _row(row: Row) -> tuple[str, ...]:
+def _row(row: FeatureScore) -> tuple[str, ...]:
     return (
         row.name, row.verdict, ratio(row.rank_mean, 1), ratio(row.rank_std, 1), percent(row.gain_share),
         ratio(round(row.perm_mean, 4), 4), ratio(round(row.perm_std, 4), 4), percent(row.shap_share),

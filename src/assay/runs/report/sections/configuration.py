@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Card, Cards, Note, Part, Section, table
 from assay.runs.report.searched import held_back, newest, objective, place_in_range
 from assay.runs.report.wording import METRICS, NONE, count, general, metric, number, ratio
@@ -17,7 +17,7 @@ _BY_REGIME = (
 )  # fmt: skip
 
 
-def section(evidence: RunEvidence) -> Section:
+def section(evidence: RunArtifacts) -> Section:
     """Stage, id, and what each parameter is."""
     document = evidence.document
     lead = "What the newest successful window found. A bot would trade these parameters, at the size its stage allows."
@@ -29,7 +29,7 @@ def section(evidence: RunEvidence) -> Section:
     return Section("configuration", "Configuration", lead, tuple(parts))
 
 
-def regimes(evidence: RunEvidence) -> Section | None:
+def regimes(evidence: RunArtifacts) -> Section | None:
     """Metrics by the regime at entry; None where no regime was told apart."""
     found = evidence.document["by_regime"]
     if not found:

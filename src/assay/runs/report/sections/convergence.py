@@ -8,7 +8,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.plural import amount
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Key, Note, Part, Section, figure
 from assay.runs.report.scale import Scale, padded, ticks
 from assay.runs.report.searched import Objective, objective
@@ -22,7 +22,7 @@ _EARLY = 0.05  # of the trials: the start of a curve
 _LEAST, _MOST = 0.2, 0.8  # of the whole range that the rest of the curves takes where the start is left out
 
 
-def section(evidence: RunEvidence) -> Section | None:
+def section(evidence: RunArtifacts) -> Section | None:
     """Best score so far, and the combinations of the newest window; None where nothing was searched."""
     document = evidence.document
     windows = document["windows"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Card, Cards, Note, Part, Section, Table, figure, table
 from assay.runs.report.scale import Scale, padded, ticks
 from assay.runs.report.searched import stressed_costs
@@ -34,7 +34,7 @@ _SPREAD_SOURCE = (
 )
 
 
-def section(evidence: RunEvidence) -> Section:
+def section(evidence: RunArtifacts) -> Section:
     """From gross to net, and the costs that were assumed."""
     lead = "Sums over all trades as a share of the starting equity; accounts of several symbols are averaged."
     values = evidence.document["metrics"]
@@ -79,7 +79,7 @@ def _basis_points(share: float | None) -> str:
     return ratio(None if share is None else share * 1e4, 1)
 
 
-def _net(evidence: RunEvidence) -> float:
+def _net(evidence: RunArtifacts) -> float:
     """Sum of the trades' profit over the starting equity, the mean over symbols; NaN without a judged bar."""
     account = evidence.account
     if not len(account):
@@ -88,7 +88,7 @@ def _net(evidence: RunEvidence) -> float:
     return float(floats(evidence.trades, "pnl").sum() / initial / _symbols(evidence))
 
 
-def _cards(evidence: RunEvidence, gross: float, paid: float) -> Cards:
+def _cards(evidence: RunArtifacts, gross: float, paid: float) -> Cards:
     values = evidence.document["metrics"]
     stressed = floats(evidence.account, "stressed_return")
     doubled = float(np.prod(1.0 + stressed[np.isfinite(stressed)]) - 1.0)
@@ -111,7 +111,7 @@ def _cards(evidence: RunEvidence, gross: float, paid: float) -> Cards:
     )
 
 
-def _symbols(evidence: RunEvidence) -> int:
+def _symbols(evidence: RunArtifacts) -> int:
     return max(1, evidence.bars["symbol"].n_unique())
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Code, Note, Part, Section, table
 from assay.runs.report.wording import NONE, bars_of, count, general, percent
 
@@ -37,7 +37,7 @@ _MEASURES = {
 }
 
 
-def quality(evidence: RunEvidence) -> Section:
+def quality(evidence: RunArtifacts) -> Section:
     """Counts, warnings and findings of each symbol's candles, and its labels."""
     lead = "Holes are counted against an unbroken grid around the clock: a market's nights and weekends count too."
     document = evidence.document
@@ -53,7 +53,7 @@ def quality(evidence: RunEvidence) -> Section:
     return Section("quality", "Data quality", lead, tuple(parts))
 
 
-def made_of(evidence: RunEvidence) -> Section:
+def made_of(evidence: RunArtifacts) -> Section:
     """The full spec, digests and versions."""
     document = evidence.document
     names = (

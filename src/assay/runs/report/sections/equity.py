@@ -9,7 +9,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.clock import from_iso
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Cell, Key, Note, Part, Section, figure, table
 from assay.runs.report.scale import Scale, envelope, log_ticks, padded, ticks
 from assay.runs.report.searched import held_back, stressed_costs
@@ -39,7 +39,7 @@ class Course:
         return bool(every.min() > 0 and every.max() / every.min() > _LOG)
 
 
-def course(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Course | None:
+def course(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> Course | None:
     """The curves of a run; None with fewer than two judged bars."""
     time = times(evidence.account)
     if len(time) < 2:
@@ -75,7 +75,7 @@ def held(candles: Mapping[str, Bars], symbols: list[str], first: int, last: int)
     return clock, total / len(parts)
 
 
-def section(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Section:
+def section(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> Section:
     """Equity, drawdown and months."""
     lead = "Growth of one unit of equity over "
     lead += _over(evidence)
@@ -100,7 +100,7 @@ def section(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Section:
     return Section("equity", "Equity against buy and hold", lead, tuple(parts))
 
 
-def _over(evidence: RunEvidence) -> str:
+def _over(evidence: RunArtifacts) -> str:
     if evidence.is_backtest:
         return "all bars, in sample: the parameters were chosen by hand and nothing was held back."
     if not evidence.is_search:
@@ -116,7 +116,7 @@ def _grown(returns: FloatArray) -> FloatArray:
     return grown
 
 
-def _caption(evidence: RunEvidence, found: Course) -> str:
+def _caption(evidence: RunArtifacts, found: Course) -> str:
     lost = int((~np.isfinite(floats(evidence.account, "return"))).sum())
     axis = "Logarithmic axis, ×1 is the start; what falls below it is not drawn. " if found.log else ""
     many = (

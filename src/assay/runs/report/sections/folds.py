@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.clock import from_iso
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Cell, Key, Part, Section, figure, table
 from assay.runs.report.scale import Scale
 from assay.runs.report.svg import Canvas
@@ -16,7 +16,7 @@ _COLUMNS = ("net_profit", "buy_and_hold", "sharpe_annual", "max_drawdown", "tota
 _FORECAST = ("auc", "log_loss")
 
 
-def section(evidence: RunEvidence) -> Section | None:
+def section(evidence: RunArtifacts) -> Section | None:
     """The walk, fold by fold; None for a run that walked none."""
     folds = evidence.document["folds"]
     if not folds:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Card, Cards, Cell, Key, Note, Part, Section, figure, table
 from assay.runs.report.scale import Scale
 from assay.runs.report.svg import Canvas, line
@@ -41,7 +41,7 @@ def reliability(p: FloatArray, hit: BoolArray) -> Reliability:
     return Reliability(forecast, truth, middle - reach, middle + reach, rows[kept])
 
 
-def section(evidence: RunEvidence) -> Section | None:
+def section(evidence: RunArtifacts) -> Section | None:
     """Reliability, confusion and forecast numbers; None for a model that acts without forecasting."""
     names = [c for c in evidence.decisions.columns if c.startswith("p_")]
     if not names or "y" not in evidence.decisions.columns:
@@ -65,7 +65,7 @@ def _drawn(classes: FloatArray) -> Sequence[int]:
     return (1,) if len(classes) == 2 else range(len(classes))
 
 
-def _cards(evidence: RunEvidence) -> Cards:
+def _cards(evidence: RunArtifacts) -> Cards:
     values = evidence.document["metrics"]
     found = [
         metric(n, values.get(n)) for n in ("auc", "log_loss", "base_log_loss", "brier", "accuracy", "forecast_rows")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import FloatArray
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Note, Part, Section, figure, table
 from assay.runs.report.svg import Canvas
 from assay.runs.report.wording import number, percent
@@ -15,7 +15,7 @@ _MOST, _FOLDS = 20, 60
 _LETTER = 6.9
 
 
-def section(evidence: RunEvidence) -> Section | None:
+def section(evidence: RunArtifacts) -> Section | None:
     """Heat map of the largest shares; a note for models that cannot say, None where no model learnt anything."""
     if evidence.is_backtest:
         return None

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import FloatArray
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Card, Cards, Key, Note, Part, Section, figure, table
 from assay.runs.report.scale import Scale, padded, ticks
 from assay.runs.report.searched import part
@@ -24,7 +24,7 @@ _TESTS = {
 _MOOD = {"ACCEPT": "good", "REJECT": "bad"}
 
 
-def section(evidence: RunEvidence) -> Section:
+def section(evidence: RunArtifacts) -> Section:
     """Verdict and scores, the reasons with their limits, and a dot a window against the diagonal."""
     found = evidence.document["overfit"]
     windows = evidence.document["windows"]

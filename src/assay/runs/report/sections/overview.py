@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.kernel.plural import amount
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Card, Cards, Section, Table, table
 from assay.runs.report.searched import objective
 from assay.runs.report.wording import METRICS, NONE, count, day_of, general, metric, number, percent, ratio
@@ -61,7 +61,7 @@ class Head:
     results: str
 
 
-def head(evidence: RunEvidence) -> Head:
+def head(evidence: RunArtifacts) -> Head:
     """The head of the page."""
     document = evidence.document
     if evidence.is_backtest:
@@ -105,7 +105,7 @@ def _standing(document: Mapping[str, Any]) -> str:
     )
 
 
-def _of_backtest(evidence: RunEvidence) -> Head:
+def _of_backtest(evidence: RunArtifacts) -> Head:
     """A backtest was judged by nobody: no word of the gate, no stage, no checks."""
     document = evidence.document
     facts = (
@@ -131,7 +131,7 @@ def _of_backtest(evidence: RunEvidence) -> Head:
     )
 
 
-def _of_fit(evidence: RunEvidence) -> Head:
+def _of_fit(evidence: RunArtifacts) -> Head:
     """A search over all candles: nothing was held back that could judge it."""
     document = evidence.document
     spec = document["spec"]
@@ -151,7 +151,7 @@ def _of_fit(evidence: RunEvidence) -> Head:
     )
 
 
-def numbers(evidence: RunEvidence) -> Section:
+def numbers(evidence: RunArtifacts) -> Section:
     """Every metric in words, and by symbol where there are several."""
     document = evidence.document
     known = sorted(document["metrics"], key=lambda m: (m not in METRICS, list(METRICS).index(m) if m in METRICS else m))
@@ -173,7 +173,7 @@ def _by_symbol(by_symbol: Mapping[str, Mapping[str, Any]]) -> Table:
     )
 
 
-def _facts(evidence: RunEvidence) -> tuple[tuple[str, str], ...]:
+def _facts(evidence: RunArtifacts) -> tuple[tuple[str, str], ...]:
     document = evidence.document
     folds = document["folds"]
     judged = [f for f in folds if not f["left_out"]]
@@ -233,7 +233,7 @@ def _outlook(document: Mapping[str, Any], advice: str, per_year: float) -> str:
     return f"At this rate, {amount(needed, 'more judged bar')}{years} would settle it."
 
 
-def _cards(evidence: RunEvidence) -> Cards:
+def _cards(evidence: RunArtifacts) -> Cards:
     values = evidence.document["metrics"]
     cards = [_card(name, values.get(name)) for name in _CARDS]
     gap = number(values.get("net_profit")) - number(values.get("buy_and_hold"))

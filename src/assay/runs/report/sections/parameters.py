@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.plural import amount
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Cell, Note, Part, Section, figure, table
 from assay.runs.report.searched import Objective, objective
 from assay.runs.report.sections.heatmap import Map, grid, legend
@@ -21,7 +21,7 @@ _FEWEST, _FEW = 20, 100  # valid trials below which there is nothing to compare,
 _ADDS = 0.01  # share that a pair must explain beyond the stronger of its two to be drawn
 
 
-def section(evidence: RunEvidence) -> Section | None:
+def section(evidence: RunArtifacts) -> Section | None:
     """Maps of the pairs that explain most; None where no trial was kept."""
     kept = trials(evidence)
     if kept is None or not kept.axes:

@@ -4,7 +4,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.plural import amount
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Key, Note, Part, Section, figure
 from assay.runs.report.scale import Scale, ticks
 from assay.runs.report.svg import Canvas, line
@@ -14,13 +14,13 @@ _LEAST, _MOST = 8, 48  # bins
 _TAIL = 0.005  # share of either tail that is gathered in the outermost bars
 
 
-def section(evidence: RunEvidence) -> Section:
+def section(evidence: RunArtifacts) -> Section:
     """Histograms of bars' and of trades' returns."""
     lead = "One bar of the account at a time, and one trade at a time, both after costs."
     return Section("returns", "Return distribution", lead, (_bars(evidence), _trades(evidence)))
 
 
-def _bars(evidence: RunEvidence) -> Part:
+def _bars(evidence: RunArtifacts) -> Part:
     returns = floats(evidence.account, "return")
     returns = returns[np.isfinite(returns)]
     moved = returns[returns != 0]
@@ -39,7 +39,7 @@ def _bars(evidence: RunEvidence) -> Part:
     )
 
 
-def _trades(evidence: RunEvidence) -> Part:
+def _trades(evidence: RunArtifacts) -> Part:
     gains = floats(evidence.trades, "return_net")
     gains = gains[np.isfinite(gains)]
     if len(gains) < 5:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.features.importance.report import ImportanceReport, Row
+from assay.features.importance.report import FeatureScore, ImportanceReport
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.runs.report.parts import Key, Section, figure
 from assay.runs.report.svg import Canvas
@@ -37,7 +37,7 @@ def section(report: ImportanceReport) -> Section:
     return Section("stability", "Stability", lead, (drawn,))
 
 
-def _draw(rows: Sequence[Row], ranks: FloatArray, chosen: BoolArray, first: int, width: float) -> Canvas:
+def _draw(rows: Sequence[FeatureScore], ranks: FloatArray, chosen: BoolArray, first: int, width: float) -> Canvas:
     names = [row.name for row in rows]
     letters = 16 if width < 500 else 34
     left = min(max(len(name) for name in names), letters) * _LETTER + 14

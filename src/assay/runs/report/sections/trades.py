@@ -9,7 +9,7 @@ import polars as pl
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import NARROW, Cell, Key, Note, Part, Section, figure, table
 from assay.runs.report.scale import Scale, padded, spaced, ticks, time_ticks
 from assay.runs.report.svg import CHAR, Canvas, n
@@ -35,7 +35,7 @@ class Stretch:
     focus: int
 
 
-def section(evidence: RunEvidence, candles: Mapping[str, Bars]) -> Section:
+def section(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> Section:
     """Trades on candles, and how they ended."""
     lead = "Decided at a close, filled at the next open. Markers stand at the fill prices, slippage included."
     trades = evidence.trades

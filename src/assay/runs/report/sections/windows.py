@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.plural import amount
-from assay.runs.evidence import RunEvidence
+from assay.runs.evidence import RunArtifacts
 from assay.runs.report.parts import Cell, Key, Part, Section, figure, table
 from assay.runs.report.searched import held_back, objective, part, place_in_range
 from assay.runs.report.sections.folds import timeline
@@ -16,7 +16,7 @@ _COMPARED = ("sharpe_annual", "net_profit", "total_trades", "win_rate")
 _HEADS = ("Sharpe", "Net profit", "Trades", "Win rate")
 
 
-def section(evidence: RunEvidence) -> Section:
+def section(evidence: RunArtifacts) -> Section:
     """Time line, results, search and parameters, window by window."""
     document = evidence.document
     windows = document["windows"]

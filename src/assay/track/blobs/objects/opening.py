@@ -18,7 +18,7 @@ def open_objects(address: str) -> ObjectStore:
 
     ConfigError ``CONFIG_FIELD`` for another address; ``CONFIG_EXTRA`` naming what to install.
     """
-    scheme, bucket, prefix = told_apart(address)
+    scheme, bucket, prefix = split_address(address)
     if scheme == "s3":
         from assay.track.blobs.objects.s3 import S3Objects
 
@@ -30,7 +30,7 @@ def open_objects(address: str) -> ObjectStore:
     return FileObjects(Path(address))
 
 
-def told_apart(address: str) -> tuple[str, str, str]:
+def split_address(address: str) -> tuple[str, str, str]:
     """Scheme, bucket and prefix of a store's address, all empty for a folder; no library is loaded.
 
     ConfigError ``CONFIG_FIELD`` for an address that is none.
