@@ -12,8 +12,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.instrument import Instrument
-from assay.simulate.engine import simulate
-from assay.simulate.metrics import performance_metrics
+from assay.simulate import performance_metrics, simulate
 
 ROWS = 1_000_000
 REPEATS = 7

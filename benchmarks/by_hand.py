@@ -9,7 +9,7 @@ from numba import njit
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.simulate.sweep import Candidates, Exits, Side, States, sweep_product
+from assay.simulate import Candidates, Exits, Side, States, sweep_product
 
 AT_LEAST = np.array([True, True])
 COSTS = Costs()

@@ -13,7 +13,7 @@ import talib
 
 from assay import features
 from assay.kernel.bars import Bars
-from assay.testing.bars import random_bars
+from assay.testing import random_bars
 
 N = 1_000_000
 REPEATS = 7

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.validate.gate_study import (
+from assay.validate import (
     BARS,
     CASES,
     FAR_LEVEL,
@@ -20,11 +20,11 @@ from assay.validate.gate_study import (
     GateStudyResult,
     Rule,
     count_errors,
+    deflated_sharpe_ratio,
     draw_moments,
     drift_study,
     edge_rule,
 )
-from assay.validate.statistics import deflated_sharpe_ratio
 
 
 def deflated(sharpe: FloatArray, skew: FloatArray, kurtosis: FloatArray, n: int, n_trials: int) -> BoolArray:

@@ -18,8 +18,8 @@ import polars as pl
 
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument
-from assay.market.sources.synthetic import synthetic
-from assay.track.fingerprint import Fingerprint, fingerprint, same_market
+from assay.market import synthetic
+from assay.track import Fingerprint, compute_fingerprint, same_market
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.track.altered import COPIES
@@ -61,20 +61,21 @@ def windows(real: dict[str, Bars], days: int) -> Iterator[tuple[Fingerprint, Fin
         for begin in range(int(first), int(last) - days * DAY, days * DAY):
             cut = [s[slice(*np.searchsorted(s.timestamp, (begin, begin + days * DAY)))] for s in (a, b)]
             if min(map(len, cut)):
-                yield fingerprint(cut[0]), fingerprint(cut[1])
+                yield compute_fingerprint(cut[0]), compute_fingerprint(cut[1])
 
 
 def walks() -> Iterator[tuple[Fingerprint, Fingerprint]]:
     """Synthetic candles and heavy-tailed random walks of different seeds, of 3,000 and 60,000 bars."""
     for bars in (3_000, 60_000):
         made = [
-            fingerprint(synthetic(bars=bars, seed=seed)) for seed in range(1, 1 + SEEDS // (1 if bars < 9_999 else 4))
+            compute_fingerprint(synthetic(bars=bars, seed=seed))
+            for seed in range(1, 1 + SEEDS // (1 if bars < 9_999 else 4))
         ]
         yield from combinations(made, 2)
     line = synthetic(bars=3_000, seed=1)
     for scale in (0.0005, 0.02):
         drawn = [
-            fingerprint(replace(line, close=(p := 100 * np.exp(np.cumsum(
+            compute_fingerprint(replace(line, close=(p := 100 * np.exp(np.cumsum(
                 np.random.default_rng(seed).standard_t(4, 3_000) * scale))), open=p, high=p, low=p))
             for seed in range(SEEDS)
         ]  # fmt: skip
@@ -84,7 +85,7 @@ def walks() -> Iterator[tuple[Fingerprint, Fingerprint]]:
 def main(folder: Path) -> None:
     """Print the figures."""
     real = {path.stem: read(path) for path in sorted(folder.glob("*_*.parquet")) if not path.stem.startswith("funding")}
-    prints = {name: fingerprint(bars) for name, bars in real.items()}
+    prints = {name: compute_fingerprint(bars) for name, bars in real.items()}
     different = [(a, b) for a, b in combinations(real, 2) if coin(a) != coin(b)]
     began = time.process_time()
     count, of = wrong((prints[a], prints[b]) for a, b in different)
@@ -94,10 +95,10 @@ def main(folder: Path) -> None:
         say(f"the same over {days} days each, coins side by side", *wrong(windows(real, days)))
     say("synthetic markets of different seeds taken for one", *wrong(walks()))
     newest = {name: bars[-NEWEST:] for name, bars in real.items()}
-    whole = {name: fingerprint(bars) for name, bars in newest.items()}
+    whole = {name: compute_fingerprint(bars) for name, bars in newest.items()}
     missed_all, crossed_all = [0, 0], [0, 0]
     for how, copy in COPIES.items():
-        copies = {name: fingerprint(copy(bars)) for name, bars in newest.items()}
+        copies = {name: compute_fingerprint(copy(bars)) for name, bars in newest.items()}
         missed = [name for name in newest if same_market(whole[name], copies[name]) is None]
         crossed = [(a, b) for x in different for a, b in (x, x[::-1]) if same_market(whole[a], copies[b]) is not None]
         say(f"copies not recognised: {how}", len(missed), len(newest), which=missed)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from assay.app import context
-from assay.market.sources.synthetic import synthetic
+from assay.market import synthetic
 
 _CHILD = """
 import sys, time
@@ -22,8 +22,8 @@ from pathlib import Path
 import lightgbm, xgboost, sklearn.ensemble, skops.io, polars, duckdb
 from assay.app import context
 from assay.kernel.spec import TrainSpec
-from assay.runs.train import train
-import assay.features.tables, assay.market.quality, assay.simulate.metrics
+from assay.runs._train import train
+import assay.features.compute, assay.market.quality, assay.simulate.metrics
 opened, _ = context(home=Path(sys.argv[1]))
 print("ready", flush=True)
 began = time.monotonic()

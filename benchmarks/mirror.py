@@ -22,10 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.spec import TrainSpec
-from assay.market.sources.synthetic import synthetic
-from assay.runs.context import Context
-from assay.runs.train import train
-from assay.track.outbox import enqueue
+from assay.market import synthetic
+from assay.runs import Context, train
+from assay.track import enqueue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.track.mlflow_server import Line, mlflow_server

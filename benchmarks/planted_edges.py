@@ -17,12 +17,10 @@ from scipy.special import ndtr
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.learn.strategies import Structural, strategy
-from assay.learn.strategies.setups import State
-from assay.market.sources.synthetic import SIGMA, synthetic
-from assay.runs.selftest.attempts import choose_attempt, open_laboratory, try_idea
-from assay.runs.selftest.researcher import CandidateRule, momentum
-from assay.validate.statistics import sharpe_that_passes
+from assay.learn import State, Structural, strategy
+from assay.market import SIGMA, synthetic
+from assay.runs import CandidateRule, choose_attempt, momentum, open_laboratory, try_idea
+from assay.validate import sharpe_that_passes
 
 BARS, MARKETS, SYMBOL, HOUR = 20_000, 20, "GOLD/USDT:USDT", 3_600_000
 COSTS = Costs(fee=0.0004, slippage_bps=2.0)

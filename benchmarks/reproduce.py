@@ -42,7 +42,7 @@ def assay(*words: str, home: Path) -> tuple[int, Any, float]:
 
 def stock(home: Path) -> None:
     """Candles of both markets."""
-    from assay.market.sources.synthetic import synthetic
+    from assay.market import synthetic
 
     home.mkdir()
     for seed, symbol in enumerate(SYMBOLS, 3):

@@ -24,16 +24,9 @@ from assay.kernel.costs import Costs
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
 from assay.kernel.trial import Trial
-from assay.learn.rules import RuleTrainer
-from assay.learn.strategies import strategies
-from assay.track.blobs.store import Blobs
-from assay.track.record import TrackingStore, open_store
-from assay.validate.search.bayesian import Bayesian
-from assay.validate.search.grid import Grid
-from assay.validate.search.method import Method
-from assay.validate.search.search import Search
-from assay.validate.search.space import Space
-from assay.validate.search.swept import RuleSweep
+from assay.learn import RuleTrainer, all_strategies
+from assay.track import Blobs, TrackingStore, open_store
+from assay.validate import Bayesian, Grid, Method, RuleSweep, Search, Space
 
 FOUND = Path(__file__).parent.parent.parent / "shared" / "data" / "binanceusdm_BTC-USDT-PERP_1h.parquet"
 MILLION = {
@@ -84,7 +77,7 @@ class Counted:
 def market(file: Path | None) -> Bars:
     """The candles of the file, or synthetic ones."""
     if file is None:
-        from assay.market.sources.synthetic import synthetic
+        from assay.market import synthetic
 
         return synthetic(bars=37_660, seed=1, symbol="BTC/USDT:USDT")
     table = pl.read_parquet(file)
@@ -100,7 +93,7 @@ def told(what: str, **figures: Any) -> None:
 
 def search(name: str, bars: Bars, method: Method, space: Space, trials: int, home: Path) -> dict[str, Any]:
     """One search with every trial counted on disk."""
-    rule = strategies()[name]
+    rule = all_strategies()[name]
     base = rule.resolve()
     made = Search(
         make=lambda point: RuleTrainer(rule, {**base, **point}),
@@ -134,7 +127,7 @@ def search(name: str, bars: Bars, method: Method, space: Space, trials: int, hom
 
 def bayesian(bars: Bars) -> None:
     """2,000 trials of liquidity_sweep's whole declared space."""
-    space = Space.of_strategy(strategies()["liquidity_sweep"])
+    space = Space.of_strategy(all_strategies()["liquidity_sweep"])
     for _ in range(2):  # the first compiles
         with tempfile.TemporaryDirectory() as folder:
             found = search("liquidity_sweep", bars, Bayesian(), space, 2_000, Path(folder))
@@ -143,10 +136,10 @@ def bayesian(bars: Bars) -> None:
 
 def million(bars: Bars, file: Path | None, label: str) -> None:
     """A million combinations through the API, then through the command line on the same file."""
-    from assay.validate.search.texts import parse_space_text
+    from assay.validate import parse_space_text
 
     name = label.split(",")[0]
-    rule = strategies()[name]
+    rule = all_strategies()[name]
     given = dict(parse_space_text(f"{k}={v}") for k, v in MILLION[label].items())
     space = Space.of(given, known=rule.parameters, fixed=rule.defaults)
     runs = []

@@ -16,7 +16,7 @@ import polars as pl
 from assay.kernel.bars import Bars
 from assay.kernel.errors import DataError
 from assay.kernel.instrument import Instrument
-from assay.learn.strategies import strategies
+from assay.learn import all_strategies
 
 FILES = (
     "binance_BTC-USDT_1h",
@@ -47,7 +47,7 @@ def read(path: Path) -> Bars:
 
 def measured(bars: Bars, name: str) -> dict[str, float | None]:
     """Signals per 1,000 bars by side (changes of side for a state rule), and the time for all setups in ms."""
-    rule = strategies()[name]
+    rule = all_strategies()[name]
     htf = "1w" if name == "htf_sweep" and bars.instrument.timeframe == "1d" else None
     values = rule.resolve({"htf": htf} if htf else {})
     try:
@@ -76,7 +76,7 @@ def cell(figures: dict[str, float | None], *, two_sided: bool) -> str:
 
 def main(folder: Path, *, table: bool) -> None:
     """Measure every file that is there."""
-    rules = strategies()
+    rules = all_strategies()
     if table:
         print("| market | bars | " + " | ".join(rules) + " |\n" + "|---" * (len(rules) + 2) + "|")
     for file in FILES:

@@ -59,10 +59,8 @@ def sets_of(names: tuple[str, ...], columns: Any) -> list[dict[str, Any]]:
 def range_sweep(bars: Any, grid: Grid, threads: int = 2) -> Any:
     """The house's rule of that name, at 4 windows x the grid's thresholds x its exits."""
     from assay.kernel.costs import Costs
-    from assay.learn.strategies import strategy_named
-    from assay.learn.strategies.indicators import share_indicators
-    from assay.learn.strategies.sweeping import build_exits, lazy_candidates, threshold_matrix
-    from assay.simulate.sweep import sweep_product
+    from assay.learn import build_exits, lazy_candidates, share_indicators, strategy_named, threshold_matrix
+    from assay.simulate import sweep_product
 
     rule = strategy_named("range_sweep")
     base = rule.resolve()
@@ -76,8 +74,7 @@ def range_sweep(bars: Any, grid: Grid, threads: int = 2) -> Any:
 
 def crossing() -> Any:
     """SMA crossing with levels, declared as a user would declare it."""
-    from assay.learn.strategies import Exit, Setups, Structural, strategy
-    from assay.learn.strategies.indicators import sma
+    from assay.learn import Exit, Setups, Structural, sma, strategy
 
     space = {
         "fast": Structural(10),
@@ -97,9 +94,8 @@ def crossing() -> Any:
 def declared_averages(bars: Any, threads: int = 2) -> Any:
     """SMA crossing through a declared rule."""
     from assay.kernel.costs import Costs
-    from assay.learn.strategies.indicators import share_indicators
-    from assay.learn.strategies.sweeping import build_exits, lazy_candidates, threshold_matrix
-    from assay.simulate.sweep import sweep_product
+    from assay.learn import build_exits, lazy_candidates, share_indicators, threshold_matrix
+    from assay.simulate import sweep_product
 
     rule = crossing()
     base = rule.resolve()

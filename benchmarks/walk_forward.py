@@ -15,15 +15,12 @@ import numpy as np
 from assay.kernel.contracts import NullReport
 from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel
-from assay.kernel.seeds import integer
+from assay.kernel.seeding import integer
 from assay.kernel.spec import TrainSpec
-from assay.learn.ensemble.boosting import lightgbm_options
-from assay.learn.ensemble.params import EnsembleParams
-from assay.learn.ensemble.trainer import EnsembleTrainer
-from assay.market.sources.synthetic import synthetic
-from assay.runs.history import load_history
-from assay.validate.split import WalkForward
-from assay.validate.walk import walk_forward
+from assay.learn import EnsembleParams, EnsembleTrainer, lightgbm_options
+from assay.market import synthetic
+from assay.runs import load_history
+from assay.validate import WalkForward, walk_forward
 
 BARS, FOLDS, REPEATS, WORKERS = 100_000, 10, 5, 2
 PARAMS = EnsembleParams(members=("lightgbm",))

@@ -5,11 +5,11 @@ from assay.kernel.spec import TrainSpec
 from assay.learn.ensemble.params import EnsembleParams
 from assay.learn.ensemble.trainer import EnsembleTrainer
 from assay.market.sources.synthetic import synthetic
-from assay.runs.history import history
-from assay.runs.judged import evidence_of, judged
-from assay.validate.split import WalkForward
-from assay.validate.verdict import judge
-from assay.validate.walk import walk
+from assay.runs.evaluation import evidence_of, judged
+from assay.runs.training_history import history
+from assay.validate._walk_forward import walk
+from assay.validate.gate import judge
+from assay.validate.splits import WalkForward
 
 spec = TrainSpec(exchange="synthetic", symbols=("GOLD/USDT:USDT",), timeframe="1h", features="classic12")
 past = history(spec, [synthetic(bars=4_000, seed=7, ic=0.2, symbol="GOLD/USDT:USDT")])

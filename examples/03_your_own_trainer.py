@@ -15,8 +15,8 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.panel import Panel, Window
 from assay.market.sources.synthetic import synthetic
-from assay.validate.split import WalkForward
-from assay.validate.walk import walk
+from assay.validate._walk_forward import walk
+from assay.validate.splits import WalkForward
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from assay.kernel.spec import FoldPlan, TrainSpec
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies import strategy_named
 from assay.market.sources.synthetic import synthetic
-from assay.runs.optimize import optimize
-from assay.validate.search.grid import Grid
+from assay.runs._optimize import optimize
+from assay.validate.search.grid_sampler import Grid
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
-from assay.validate.search.swept import RuleSweep
+from assay.validate.search.sweep_evaluator import RuleSweep
 
 bars = synthetic(bars=6_000, seed=7, ic=0.1)
 rule = strategy_named("sma_cross")

@@ -7,14 +7,11 @@ from typing import Any, Literal
 
 from assay.kernel.errors import ConfigError, shown
 from assay.memory import give_back, keep_freed
-from assay.runs.context import Context, Listener
+from assay.runs import Context, Listener
 from assay.settings import Settings, load, load_gate, told
 from assay.settings import masked as without_passwords
-from assay.track.blobs.objects.opening import split_address
-from assay.track.blobs.signature import Keys, read_keys
-from assay.track.mirror.address import check_uri
-from assay.track.upkeep.laying import store_version
-from assay.validate.thresholds import Thresholds
+from assay.track import Keys, check_uri, read_keys, split_address, store_version
+from assay.validate import Thresholds
 
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "fuse.sshfs")
 

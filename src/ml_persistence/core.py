@@ -3,8 +3,7 @@
 import sys
 
 from assay.kernel.errors import AssayError
-from assay.track import DatasetManager, ExperimentTracker, MetricsLogger, MLDatabase, ModelRegistry
-from assay.track.upkeep.laying import initialise_store
+from assay.track import DatasetManager, ExperimentTracker, MetricsLogger, MLDatabase, ModelRegistry, initialise_store
 
 __all__ = ["DatasetManager", "ExperimentTracker", "MLDatabase", "MetricsLogger", "ModelRegistry", "main"]
 

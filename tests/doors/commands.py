@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from assay.cli.door import main
+from assay.cli.command import main
 from assay.cli.main import app
 
 MARKET = ("-e", "test", "-s", "GOLD/USDT:USDT", "-t", "1h")

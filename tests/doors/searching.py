@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from assay.runs.evidence import RunArtifacts
-from assay.track.blobs.store import Blobs
+from assay.runs.run_artifacts import RunArtifacts
+from assay.track.model_files.artifact_store import Blobs
 from tests.doors.commands import MARKET, assay
 from tests.doors.test_backtest import record_of
 

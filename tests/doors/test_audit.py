@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import assay.runs.audit as assay_audit
-import assay.runs.auditing as assay_auditing
+import assay.runs.audits as assay_auditing
+import assay.runs.run_audit as assay_audit
 from assay.testing import audit_suite
 from assay.validate.audit import AuditReport, Violation
 from tests.doors.commands import TRAIN, assay, told
@@ -80,13 +80,13 @@ def test_the_word_follows_from_all_checks_when_a_run_is_audited_later(
 
     text = "feature 'peek' at row 7 changed by 0.31 when bars after 9 were shuffled"
     leak = AuditReport(True, (Violation("scramble", "peek", 9, 7, 0.31, text),), {"scramble": 1})
-    honest = assay_audit.audit
-    monkeypatch.setattr(assay_audit, "audit", lambda *given, **more: leak)
+    honest = assay_audit.audit_trainer
+    monkeypatch.setattr(assay_audit, "audit_trainer", lambda *given, **more: leak)
     told("config", "activate", document["config_id"], home=home)
     said = assay("audit", document["experiment_id"], home=home)
     assert said.code == 3 and "its audit is failed, its verdict PYRITE (was GOLD)" in said.out
     assert f"still active: {document['config_id']}" in said.out.replace("\n", " ")
-    monkeypatch.setattr(assay_audit, "audit", honest)
+    monkeypatch.setattr(assay_audit, "audit_trainer", honest)
     (again,) = told("audit", document["experiment_id"], home=home)["models"]
     assert (again["audit_status"], again["verdict"]) == ("failed", "PYRITE"), "asking again makes no other model"
     assert [each["passed"] for each in told("runs", "show", document["experiment_id"], home=home)["audits"]] == [
@@ -101,7 +101,7 @@ def test_an_audit_that_did_not_finish_changes_nothing(
 ) -> None:
     home, document = trained
     halted = AuditReport(False, (), {"fit": 0}, ("LEAK_UNREPEATABLE: two fits decided otherwise",))
-    monkeypatch.setattr(assay_audit, "audit", lambda *given, **more: halted)
+    monkeypatch.setattr(assay_audit, "audit_trainer", lambda *given, **more: halted)
     said = told("audit", document["experiment_id"], home=home)
     (model,) = said["models"]
     assert (said["passed"], model["audit_status"], model["verdict"]) == (False, "passed", document["verdict"])
@@ -165,7 +165,7 @@ def test_a_failed_audit_names_what_it_found_first_and_blocks_promotion(
 ) -> None:
     text = "feature 'peek' at row 7 changed by 0.31 when bars after 9 were shuffled"
     found = AuditReport(True, (Violation("scramble", "peek", 9, 7, float("nan"), text),), {"scramble": 1})
-    monkeypatch.setattr(assay_audit, "audit", lambda *given, **more: found)
+    monkeypatch.setattr(assay_audit, "audit_trainer", lambda *given, **more: found)
     document = told(*TRAIN, home=stocked)
     assert document["verdict"] == "PYRITE" and reason(document)["state"] == "FAIL"
     assert text in reason(document)["text"] and document["audit"]["violations"][0]["change"] is None

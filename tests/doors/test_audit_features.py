@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.features.columns import feature_registry
+from assay.features.registry import feature_registry
 from tests.doors.commands import assay, told
 
 HEAD = """import numpy as np

@@ -11,7 +11,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.learn.strategies import strategy_named
 from assay.simulate.engine import simulate
-from assay.track.record import TrackingStore, open_store
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import BARS, csv_of
 from tests.doors.test_strategies import OWN, own
@@ -83,7 +83,7 @@ def test_the_trial_is_counted_before_anything_is_told(stocked: Path, monkeypatch
     def full(*_: object, **__: object) -> None:
         raise OSError("no space")
 
-    monkeypatch.setattr("assay.runs.keep.leave", full)
+    monkeypatch.setattr("assay.runs.run_outputs.leave", full)
     with pytest.raises(OSError, match="no space"):
         assay(*SMA, "--json", home=stocked)
     with record_of(stocked) as record:

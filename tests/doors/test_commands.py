@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assay.validate.verdict import CHECKS
+from assay.validate.gate import CHECKS
 from tests.doors.commands import MARKET, TRAIN, assay, told
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

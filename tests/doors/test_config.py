@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from assay.runs.configuration.schema import parse_configuration
-from assay.track.record import open_store
+from assay.runs.bot_config.schema import parse_configuration
+from assay.track.tracking_store import open_store
 from tests.doors.commands import assay, laid, told
 from tests.runs.configured import CREATED, configured, golden
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.track.record import open_store
 from assay.track.schema.migrate import HEAD
+from assay.track.tracking_store import open_store
 from tests.doors.commands import assay, told
 from tests.track.relics import relic
 from tests.track.relics.make import fill

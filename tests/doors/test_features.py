@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from assay.features.context import FeatureContext
 from assay.features.patterns import EVENTS, Pattern, base_columns, base_values
-from assay.features.study import FeatureContext
 from assay.kernel.bars import Bars
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import BARS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.runs import optimize as module
+from assay.runs import _optimize as module
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import csv_of
 from tests.doors.searching import GRID, KEY, POINTS

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assay.track.record import open_store
 from assay.track.schema.models import MODELS
+from assay.track.tracking_store import open_store
 from tests.doors.commands import assay, laid, told
 
 Trained = tuple[Path, dict[str, Any]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import assay.runs.health as runs_health
+import assay.runs.model_health as runs_health
 from assay.kernel.bars import PRICES, Bars
 from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
@@ -22,7 +22,7 @@ from assay.runs.context import Context
 from assay.simulate.engine import simulate
 from assay.track import ExperimentTracker, ModelRegistry
 from assay.track.loading import load_model
-from assay.validate.health import performance_finding
+from assay.validate.monitoring import performance_finding
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import csv_of
 from tests.doors.test_models import change, spoil

@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.kernel.clock import iso
 from assay.kernel.errors import ArtifactError
 from assay.kernel.panel import Panel, Window
+from assay.kernel.timestamps import iso
 from assay.learn.rules import RuleModel
 from assay.learn.strategies import load_strategy_file, strategy_named
-from assay.runs.configuration.schema import parse_configuration as read_configuration
-from assay.track.blobs.store import Blobs
+from assay.runs.bot_config.schema import parse_configuration as read_configuration
+from assay.track.model_files.artifact_store import Blobs
 from tests.doors.commands import MARKET, assay, ended, process, told
 from tests.doors.conftest import BARS
 from tests.doors.searching import GRID, KEY, POINTS, SMA, Found, evidence, same

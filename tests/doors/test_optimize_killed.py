@@ -70,10 +70,10 @@ def test_a_search_that_is_killed_anywhere_goes_on_to_the_same_answer(stocked: Pa
     "moment",
     [
         ("assay.track.ledger", "Ledger.append"),  # a batch is judged, not counted
-        ("assay.validate.search.kept", "Kept.told"),  # counted, the first of it not told
-        ("assay.runs.optimize", "judged"),  # every window is searched
-        ("assay.runs.keep", "publish"),  # the model's files lie there, no row points to them
-        ("assay.runs.optimize", "configure"),  # the model's rows are written, not committed
+        ("assay.validate.search.journal", "Kept.told"),  # counted, the first of it not told
+        ("assay.runs._optimize", "judged"),  # every window is searched
+        ("assay.runs.run_outputs", "publish"),  # the model's files lie there, no row points to them
+        ("assay.runs._optimize", "configure"),  # the model's rows are written, not committed
         ("assay.track.experiments", "Experiments.finish"),  # everything is written, not committed
     ],
     ids=lambda m: m[1],
@@ -91,7 +91,7 @@ def test_a_search_that_is_killed_at_a_moment(moment: tuple[str, str], stocked: P
 
 COUNTED = """
 import os, signal, sys
-from assay.validate.search.kept import Kept
+from assay.validate.search.journal import Kept
 told, seen = Kept.told, [0]
 def die(self, batch, row, *, last):
     seen[0] += 1

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assay.track.model_files.manifest import FEATURES_PART
 
 from assay.app import context
-from assay.features.columns import feature_registry, forget
+from assay.features.registry import feature_registry, forget
 from assay.kernel.bars import Bars
+from assay.runs._train import train
 from assay.runs.specs import build_spec
-from assay.runs.train import train
-from assay.track.blobs.manifest import FEATURES_PART
-from assay.track.blobs.store import Blobs
+from assay.track.model_files.artifact_store import Blobs
 from tests.doors.commands import MARKET, TRAIN, assay, told
 from tests.doors.conftest import csv_of
 from tests.doors.test_audit_features import GAP, HEAD, RANGE, file

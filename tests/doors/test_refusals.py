@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assay.cli.door import main
+from assay.cli.command import main
 from tests.doors.commands import MARKET, SMALL, TRAIN, TREES, Said, assay, told
 
 TAIL = ("-e", "test", "-t", "1h")
@@ -188,7 +188,7 @@ def test_no_command_shows_the_commands() -> None:
 
 
 def test_a_fact_that_json_cannot_say_is_null(monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.cli.door import fail
+    from assay.cli.command import fail
     from assay.kernel.errors import DataError
 
     error = DataError("x is NaN", code="DATA_NAN", value=float("nan"), path=Path("a"), texts=["\ud800"])

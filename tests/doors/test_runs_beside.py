@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import assay.runs.audit as assay_audit
+import assay.runs.run_audit as assay_audit
 from assay.validate.audit import AuditReport, Violation
 from tests.doors.commands import assay, told
 from tests.doors.test_backtest import record_of
@@ -69,7 +69,7 @@ def test_a_run_is_headed_by_what_a_later_audit_made_of_its_word(
     change(home, verdict={"word": "GOLD", "stage": "VALIDATION", "reasons": passed})
     text = "feature 'peek' at row 7 changed by 0.31 when bars after 9 were shuffled"
     leak = AuditReport(True, (Violation("scramble", "peek", 9, 7, 0.31, text),), {"scramble": 1})
-    monkeypatch.setattr(assay_audit, "audit", lambda *given, **more: leak)
+    monkeypatch.setattr(assay_audit, "audit_trainer", lambda *given, **more: leak)
     assert assay("audit", run, home=home).code == 3
     now = told("runs", "show", run, home=home)
     (line,) = [each for each in told("runs", "list", home=home) if each["experiment_id"] == run]

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assay.runs import standing
-from assay.track.blobs.store import Blobs
+from assay.runs import provenance
+from assay.track.model_files.artifact_store import Blobs
 from tests.doors.commands import MARKET, TRAIN, assay, ended, process, told
 from tests.doors.searching import GRID, SMA, SMALL
 from tests.doors.test_backtest import record_of
@@ -180,12 +180,12 @@ def test_runs_of_others_cannot_be_reproduced(trained: Trained) -> None:
 
 def test_other_code_is_told_and_strict_refuses(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     home, _ = trained
-    told_by = standing.here
+    told_by = provenance.here
 
     def elsewhere(context: Any) -> dict[str, Any]:
         return told_by(context) | {"library numpy": "9.9", "commit": "f" * 40, "cpu": "abacus"}
 
-    monkeypatch.setattr("assay.runs.reproduce.here", elsewhere)
+    monkeypatch.setattr("assay.runs._reproduce.here", elsewhere)
     said = assay("runs", "reproduce", "2", "--strict", "--json", home=home)
     assert (said.code, said.error["code"]) == (1, "STORE_SURROUNDINGS")
     assert around(said.error["facts"]) == {"library numpy", "commit"}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.kernel.clock import iso
-from assay.learn.strategies import strategies, strategy_named
+from assay.kernel.timestamps import iso
+from assay.learn.strategies import all_strategies, strategy_named
 from tests.doors.commands import MARKET, assay, told
 
 OWN = '''
@@ -41,12 +41,12 @@ def own(folder: Path, *, last: str = "", text: str = OWN) -> Path:
 
 def test_the_list_has_every_strategy_with_its_needs() -> None:
     rows = {row["strategy"]: row for row in told("strategies", "list")["strategies"]}
-    assert list(rows) == list(strategies())
+    assert list(rows) == list(all_strategies())
     assert rows["sma_cross"]["needs_volume"] is False and rows["liquidity_sweep"]["needs_volume"] is True
     assert rows["range_sweep"]["two_sided"] is False and rows["htf_sweep"]["two_sided"] is True
 
 
-@pytest.mark.parametrize("name", list(strategies()))
+@pytest.mark.parametrize("name", list(all_strategies()))
 def test_show_tells_all_that_a_strategy_declares(name: str) -> None:
     rule, found = strategy_named(name), told("strategies", "show", name)
     assert [p["name"] for p in found["parameters"]] == list(rule.parameters)
@@ -71,7 +71,7 @@ def test_a_lookback_that_depends_on_the_bar_is_told_in_those_bars() -> None:
 
 
 def test_people_read_it_within_80_columns() -> None:
-    for words in (("list",), *(("show", name) for name in strategies())):
+    for words in (("list",), *(("show", name) for name in all_strategies())):
         said = assay("strategies", *words)
         assert said.code == 0 and said.err == ""
         assert max(len(line) for line in said.out.splitlines()) <= 80

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.track.blobs.store import Blobs
+from assay.track.model_files.artifact_store import Blobs
 from tests.doors.commands import MARKET, assay, laid, told
 from tests.doors.searching import KEY, POINTS
 from tests.doors.test_backtest import record_of

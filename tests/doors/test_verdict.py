@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.track.blobs.store import Blobs
+from assay.track.model_files.artifact_store import Blobs
+from assay.validate.gate import CHECKS
 from assay.validate.nature import SENTENCES
-from assay.validate.verdict import CHECKS
 from tests.doors.commands import MARKET, TRAIN, assay, told
 from tests.doors.searching import KEY
 from tests.doors.test_backtest import record_of

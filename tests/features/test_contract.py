@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.features import kernels
-from assay.features.columns import Feature, add, feature_registry, forget
+from assay.features.context import FeatureContext
 from assay.features.patterns import EVENTS, Pattern, base_columns, lag_columns
-from assay.features.study import FeatureContext
+from assay.features.registry import Feature, add, feature_registry, forget
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument

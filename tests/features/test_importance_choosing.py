@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.features.importance import Chosen
-from assay.features.importance.choosing import TrainRows, _shuffled, select_features
+from assay.features.importance.selection import TrainRows, _shuffled, select_features
 
 
 @dataclass

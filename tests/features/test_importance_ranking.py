@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from assay.features.importance import Chosen, ImportanceReport, rank_features
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
 from assay.kernel.fold import Fold
-from assay.learn.ensemble.quick import fit_quick
-from assay.validate.split import PurgedKFold, WalkForward
+from assay.learn.ensemble.importance_model import fit_quick
+from assay.validate.splits import PurgedKFold, WalkForward
 
 N, K = 3000, 12
 NAMES = tuple(f"f{j:02d}" for j in range(K))

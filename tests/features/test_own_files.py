@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from assay.features import FeatureContext, feature, set_digest, table
-from assay.features.columns import feature_registry, forget
-from assay.features.files import FeatureFile, feature_file, feature_source, load_feature_file
-from assay.features.finding import find_feature, owned
 from assay.features.imported import imported_features, imported_with_digest
+from assay.features.lookup import find_feature, owned
+from assay.features.registry import feature_registry, forget
 from assay.features.training import check_features_file, check_own_columns, own_names, training_table
+from assay.features.user_features import FeatureFile, feature_file, feature_source, load_feature_file
 from assay.kernel.errors import ConfigError, TrainError
 from assay.kernel.spec import TrainSpec
-from assay.kernel.usercode import SourceFile, UserCode
+from assay.kernel.user_source import SourceFile, UserCode
 from assay.market.sources.synthetic import synthetic
 
 BARS = synthetic(bars=60, seed=1)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from assay import features
-from assay.features.columns import forget
 from assay.features.patterns import parse_name, refuse_twins
+from assay.features.registry import forget
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
 from assay.testing import features as contract
 from assay.testing.bars import random_bars

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from assay import features
 from assay.features import kernels
+from assay.features.context import FeatureContext
 from assay.features.kernels_trend import autocorrelation, finite_ema, median, shape, slope_t
 from assay.features.patterns import Pattern, base_values
-from assay.features.study import FeatureContext
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.instrument import Instrument
 from assay.testing.bars import bars_of, random_bars

@@ -181,7 +181,7 @@ def home(made: Made) -> Any:
 
 def models(made: Made) -> Any:
     """Types that the files of models name by dotted path, what we trust of them, and the parts of each model."""
-    from assay.learn.ensemble.forest import TRUSTED
+    from assay.learn.ensemble.forest_io import TRUSTED
     from assay.track.mirror.models import LOADER
 
     forests = [_types_of(path) for path in made.home.rglob("*.skops")]
@@ -259,7 +259,7 @@ def _parameter(parameter: Any) -> tuple[str, str]:
 def tables() -> Any:
     """Tables, columns, keys, constraints and indices of both databases, as the metadata say."""
     from assay.track.schema import configurations, ledger, models, runs, service  # noqa: F401 - they declare tables
-    from assay.track.schema.columns import RECORD
+    from assay.track.schema.column_types import RECORD
 
     dialects: dict[str, sa.Dialect] = {"postgresql": postgresql.dialect(), "sqlite": sqlite.dialect()}
     return {
@@ -327,7 +327,7 @@ def configuration() -> Any:
 _IMPORT = re.compile(r"^\s*from (assay[\w.]*|ml_persistence[\w.]*) import (\([^)]*\)|[^\n#;]+)", re.MULTILINE)
 # What a file of the user's own imports from, and the two names of the tracking API.
 USER_MODULES = (
-    "assay.features", "assay.learn.strategies", "assay.learn.strategies.sma_cross", "ml_persistence",
+    "assay.features", "assay.learn.all_strategies", "assay.learn.strategies.sma_cross", "ml_persistence",
     "ml_persistence.core",
 )  # fmt: skip
 
@@ -398,7 +398,7 @@ _OF_BARS = ("bars_per_year", "close", "high", "instrument", "known_at", "low", "
 
 def _study() -> list[str]:
     """Attributes of what a feature's function is given."""
-    from assay.features.study import FeatureContext
+    from assay.features.context import FeatureContext
     from assay.market.sources.synthetic import synthetic
 
     return [name for name in _OF_A_STUDY if hasattr(FeatureContext(synthetic(bars=50, seed=1)), name)]

@@ -27,10 +27,10 @@ def strategy_of(name: str) -> Path | None:
 def decided(name: str, home: Path) -> dict[str, str]:
     """SHA-256 of what the home's model, loaded as a bot loads it, decides on the candles of its store."""
     from assay.app import context
-    from assay.features.files import load_feature_file
+    from assay.features.user_features import load_feature_file
     from assay.kernel.panel import Panel, Window
     from assay.kernel.spec import TrainSpec
-    from assay.runs.history import load_history
+    from assay.runs.training_history import load_history
     from ml_persistence import ModelRegistry
 
     own = load_feature_file(ASSETS / "my_features.py") if name == "ensemble" else None

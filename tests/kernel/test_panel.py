@@ -13,7 +13,7 @@ from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
 from assay.targets import label_bars, parse_target
 from assay.testing.bars import random_bars
-from assay.validate.split import WalkForward
+from assay.validate.splits import WalkForward
 
 HOUR = 3_600_000
 

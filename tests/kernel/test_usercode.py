@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.kernel.ownfile import run_user_code
-from assay.kernel.usercode import UserCode, in_library, lay_out, missing_source, read_user_code
+from assay.kernel.user_module import run_user_code
+from assay.kernel.user_source import UserCode, in_library, lay_out, missing_source, read_user_code
 
 
 def lay(folder: Path, **files: str) -> Path:

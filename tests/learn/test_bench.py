@@ -12,15 +12,15 @@ from assay.kernel.bars import USABLE
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, TrainError
 from assay.learn.rules import RuleModel
-from assay.learn.strategies import Range, Structural, strategies, strategy
-from assay.learn.strategies.bench import BatchEvaluator
+from assay.learn.strategies import Range, Structural, all_strategies, strategy
+from assay.learn.strategies.batch_evaluator import BatchEvaluator
 from assay.simulate.engine import simulate
 from assay.simulate.metrics import performance_metrics
+from assay.validate._walk_forward import mask_filtered_bars
 from assay.validate.search.space import Space
-from assay.validate.walk import mask_filtered_bars
 from tests.learn.strategy_bars import lively
 
-RULES = strategies()
+RULES = all_strategies()
 SMALL = {
     "divergence_capitulation": {"ema_fast": 5, "ema_slow": 30, "take_profit_ema": 20},
     "htf_sweep": {"htf": "4h"},

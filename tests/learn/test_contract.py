@@ -12,7 +12,14 @@ from assay.kernel.spec import SizingChoice
 from assay.targets import label_bars, parse_target
 from assay.testing.bars import random_bars
 from assay.testing.causality import check_known_at_is_true, check_rows_know_no_later_bar
-from assay.testing.leaks import FEATURE_LEAKS, ScalerOnAll, SelectorOnAll, StopsOnTest, overstated, understated
+from assay.testing.leaky_pipelines import (
+    FEATURE_LEAKS,
+    ScalerOnAll,
+    SelectorOnAll,
+    StopsOnTest,
+    overstated,
+    understated,
+)
 from assay.testing.trainers import (
     TRAINER_CHECKS,
     Check,
@@ -22,7 +29,7 @@ from assay.testing.trainers import (
     check_fit_sees_no_test_rows,
     check_lookback_is_enough,
 )
-from assay.validate.split import PurgedKFold, WalkForward
+from assay.validate.splits import PurgedKFold, WalkForward
 from tests.learn.markets import market, trainer
 
 TRAINERS: dict[str, Callable[[], Trainer]] = {

@@ -11,11 +11,11 @@ from assay.kernel.bars import USABLE
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, TrainError
 from assay.learn.strategies import Exit, Setups, Side, State, Structural, Threshold, strategy, strategy_named
-from assay.learn.strategies.honesty import check_strategy
+from assay.learn.strategies.candidates import build_exits, candidates
+from assay.learn.strategies.checks import check_strategy
 from assay.learn.strategies.indicators import sma
 from assay.learn.strategies.setups import Above, Crossing
-from assay.learn.strategies.sweeping import build_exits, candidates
-from assay.simulate import tally
+from assay.simulate import accumulators
 from assay.simulate.engine import simulate
 from assay.simulate.sweep import States, decisions, sweep_picks, tally_of
 from assay.simulate.sweep.filter import changes
@@ -174,7 +174,7 @@ def test_a_crossing_trades_as_its_marks_do(short, marks) -> None:
                 found.values[0], tally_of(simulate(bars, rule.decisions(bars, values), Costs()))
             )
     np.testing.assert_array_equal(*sums)
-    assert sums[0][tally.TRADES] > 5
+    assert sums[0][accumulators.TRADES] > 5
 
 
 def test_a_crossing_keeps_to_its_lookback() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assay.learn.ensemble.quick import QuickModel, fit_quick
+from assay.learn.ensemble.importance_model import QuickModel, fit_quick
 
 N = 2000
 

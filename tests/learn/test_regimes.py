@@ -13,11 +13,11 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleModel, RuleTrainer
-from assay.learn.strategies import regimes, strategies, strategy_named
+from assay.learn.strategies import all_strategies, regimes, strategy_named
 from assay.simulate.engine import simulate
 from tests.learn.strategy_bars import lively
 
-RULES = strategies()
+RULES = all_strategies()
 LOOK = 513
 
 

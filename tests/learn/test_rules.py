@@ -10,7 +10,7 @@ from assay.kernel.contracts import Model, NullReport, Trainer
 from assay.kernel.errors import ArtifactError, ConfigError, DataError
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleModel, RuleTrainer
-from assay.learn.strategies import load_strategy_file, strategies, strategy_named
+from assay.learn.strategies import all_strategies, load_strategy_file, strategy_named
 from assay.testing.trainers import TRAINER_CHECKS
 from tests.learn.strategy_bars import lively
 from tests.learn.test_strategies_parameters import OWN
@@ -31,7 +31,7 @@ def fitted(name="range_sweep", **params):
 
 
 @pytest.mark.parametrize("check", TRAINER_CHECKS, ids=lambda c: c.__name__)
-@pytest.mark.parametrize("name", strategies())
+@pytest.mark.parametrize("name", all_strategies())
 def test_the_contract_of_trainers(check, name):
     trainer = RuleTrainer(strategy_named(name), GIVEN.get(name, {}))
     assert isinstance(trainer, Trainer)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ConfigError, LeakError, TrainError
-from assay.learn.strategies import Range, Setups, Side, State, Structural, Threshold, strategies, strategy
+from assay.learn.strategies import Range, Setups, Side, State, Structural, Threshold, all_strategies, strategy
 from assay.testing.strategies import check_strategy, setup_columns
 from tests.learn.strategy_bars import lively
 
-RULES = strategies()
+RULES = all_strategies()
 SMALL = {
     "htf_sweep": {"htf": "4h", "swing_lookback_periods": 10},
     "divergence_capitulation": {

@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ConfigError, DataError
-from assay.learn.strategies import Exit, Range, Structural, Threshold, load_strategy_file, strategies, strategy_named
+from assay.learn.strategies import (
+    Exit,
+    Range,
+    Structural,
+    Threshold,
+    all_strategies,
+    load_strategy_file,
+    strategy_named,
+)
 from assay.learn.strategies.constraints import Constraint
 from tests.learn.strategy_bars import lively
 
-RULES = strategies()
+RULES = all_strategies()
 
 
 @pytest.mark.parametrize(

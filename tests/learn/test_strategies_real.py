@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from assay.learn.strategies import strategies
+from assay.learn.strategies import all_strategies
 from assay.testing.strategies import check_strategy
 from tests.learn.strategy_bars import read
 
 pytestmark = pytest.mark.market_data
-RULES = strategies()
+RULES = all_strategies()
 FILES = ("binance_BTC-USDT_1h", "binance_ETH-USDT_15m_2024", "binance_ETH-USDT_5m_2025")
 DOCUMENTED = {  # signals per 1,000 bars on the three files
     "liquidity_sweep": (12, 12, 13),

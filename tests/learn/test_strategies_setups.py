@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError, TrainError
 from assay.learn.strategies import AT_MOST, Entries, Exit, Setups, Side, Structural, Threshold, exits, strategy
-from assay.learn.strategies import strategies as all_rules
+from assay.learn.strategies import all_strategies as all_rules
 from assay.learn.strategies.parameters import Exit as ExitKind
 from tests.learn.strategy_bars import lively
 

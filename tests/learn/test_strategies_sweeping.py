@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.costs import Costs
-from assay.learn.strategies import Exit, Structural, strategies
+from assay.learn.strategies import Exit, Structural, all_strategies
+from assay.learn.strategies.candidates import build_exits, candidates, lazy_candidates, threshold_matrix
 from assay.learn.strategies.indicators import share_indicators
 from assay.learn.strategies.parameters import Range
-from assay.learn.strategies.sweeping import build_exits, candidates, lazy_candidates, threshold_matrix
 from assay.simulate.engine import simulate
 from assay.simulate.sweep import sweep_product, tally_of
 from tests.learn.strategy_bars import lively
 from tests.learn.test_strategies_references import LOOSE
 
-RULES = strategies()
+RULES = all_strategies()
 COSTS = Costs()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.market.stores.contract import Span, Upserted
+from assay.market.stores.base import Span, Upserted
 from assay.market.stores.duckdb import DuckDbStore
 from assay.market.stores.memory import MemoryStore
 from tests.market.collecting import BTC, CLOSED, N, collected, exchange_of, without
@@ -57,7 +57,7 @@ def test_killed_at_thirty_points() -> None:
 
 _CHILD = """
 import sys
-from assay.market.sources.collect import collect
+from assay.market.sources.download import collect
 from assay.market.sources.synthetic import START_MS, synthetic
 from assay.market.stores.duckdb import DuckDbStore
 from assay.testing.fake_exchange import FakeExchange

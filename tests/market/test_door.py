@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.instrument import Instrument
-from assay.market.door import ValidatedBars, admit
+from assay.market.validation import ValidatedBars, admit
 from assay.testing.bars import START_MS, random_bars
 
 HOUR = 3_600_000

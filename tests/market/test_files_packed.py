@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from assay.kernel.errors import AssayError, DataError
-from assay.kernel.seeds import generator
-from assay.market.sources import archive
+from assay.kernel.seeding import generator
+from assay.market.sources import decompress
 from tests.market.given_files import (
     ROWS,
     frame,
@@ -40,7 +40,7 @@ def test_archives_that_are_traps(tmp_path: Path) -> None:
 
 
 def test_the_size_limit_stops_before_the_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "LIMIT", 1000)
+    monkeypatch.setattr(decompress, "LIMIT", 1000)
     refused(tmp_path, gzip.compress(text(ROWS).encode()), "DATA_ARCHIVE", "1 GiB", name="candles.csv.gz")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, DataError
-from assay.market.filter import VERDICTS, DataFilter, apply_filter, verdicts
+from assay.market.data_filter import VERDICTS, DataFilter, apply_filter, verdicts
 from assay.testing.bars import random_bars
 
 NAN = float("nan")

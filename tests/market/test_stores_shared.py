@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import StoreError
-from assay.market.stores.contract import Span
+from assay.market.stores.base import Span
 from assay.market.stores.duckdb import DuckDbStore
-from assay.market.stores.lock import alone
+from assay.market.stores.file_lock import alone
 from assay.testing.candle_store import BTC, candles
 
 
@@ -29,7 +29,7 @@ def _python(code: str, *args: object, **kwargs: object) -> "subprocess.Popen[str
 _KILLED_IN_TRANSACTION = """
 import os, signal, sys
 from assay.market.stores import duckdb_rows as rows
-from assay.market.stores.contract import Span
+from assay.market.stores.base import Span
 from assay.market.stores.duckdb import DuckDbStore
 from assay.testing.candle_store import candles
 rows.cover = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
@@ -51,7 +51,7 @@ def test_killed_in_the_middle_of_an_upsert(path: Path) -> None:
 _HOLDS_LOCK = """
 import sys
 from pathlib import Path
-from assay.market.stores.lock import alone
+from assay.market.stores.file_lock import alone
 with alone(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 from scipy.stats import kurtosis, skew
 
-from assay.validate.split import CombinatorialPurged, PurgedKFold, WalkForward
+from assay.validate.splits import CombinatorialPurged, PurgedKFold, WalkForward
 from assay.validate.statistics import (
     deflated_sharpe_ratio,
     expected_max_sharpe,

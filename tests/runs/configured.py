@@ -5,8 +5,8 @@ from functools import cache
 from typing import Any
 
 from assay.kernel.bars import Bars
-from assay.runs.configuration import Configured, configure
-from assay.runs.evidence import RunArtifacts
+from assay.runs.bot_config import Configured, configure
+from assay.runs.run_artifacts import RunArtifacts
 
 from .report_evidence import SYMBOL, market
 from .report_search import search_of

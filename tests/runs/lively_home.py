@@ -7,8 +7,8 @@ from typing import Any
 from assay.app import context as opened
 from assay.kernel.bars import Bars
 from assay.kernel.spec import TrainSpec
-from assay.runs.asking import windows_of
 from assay.runs.context import Context
+from assay.runs.search_specs import windows_of
 from assay.runs.specs import build_spec
 from tests.doors.commands import assay
 from tests.doors.conftest import csv_of

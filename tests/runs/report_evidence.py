@@ -16,13 +16,13 @@ from assay.kernel.spec import TrainSpec
 from assay.market.quality import examine_quality
 from assay.market.sources.synthetic import synthetic
 from assay.runs.advice import advice
-from assay.runs.evidence import RunArtifacts, labels_summary, tables, to_jsonable, verdict_summary
-from assay.runs.history import History
-from assay.runs.judged import evidence_of as given_of
-from assay.runs.judged import judged
+from assay.runs.evaluation import evidence_of as given_of
+from assay.runs.evaluation import judged
+from assay.runs.run_artifacts import RunArtifacts, labels_summary, tables, to_jsonable, verdict_summary
+from assay.runs.training_history import History
 from assay.simulate.engine import simulate
-from assay.validate.verdict import evaluate_gate
-from assay.validate.walk import FoldResult, SymbolResult
+from assay.validate._walk_forward import FoldResult, SymbolResult
+from assay.validate.gate import evaluate_gate
 
 SYMBOL = "GOLD/USDT"
 _HORIZON = 12

@@ -9,7 +9,7 @@ import polars as pl
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunArtifacts
+from assay.runs.run_artifacts import RunArtifacts
 
 from .report_evidence import evidence_of
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from assay.runs.selftest.figures import Figure, figures
-from assay.runs.selftest.repetitions import (
+from assay.runs.selftest.runner import CI, SelfTestResult
+from assay.runs.selftest.simulations import (
     CONTROL,
     DRIFT,
     EDGE,
@@ -16,7 +17,6 @@ from assay.runs.selftest.repetitions import (
     TRAINERS,
     Repetition,
 )
-from assay.runs.selftest.table import CI, SelfTestResult
 
 SEED = 5
 SUITE = {

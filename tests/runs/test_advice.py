@@ -7,8 +7,8 @@ import pytest
 
 from assay.runs.advice import advice
 from assay.validate.cost_stress import BreakEven, CostSides
+from assay.validate.gate import evaluate_gate
 from assay.validate.nature import SENTENCES
-from assay.validate.verdict import evaluate_gate
 from tests.validate.test_verdict import GOOD, N, returns
 
 METRICS = {"sharpe": 0.1, "n_obs": float(N)}

@@ -7,14 +7,14 @@ import pytest
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies import load_strategy_file
-from assay.runs.audit import Audited, audited
-from assay.runs.closed_replay import closed_replay
 from assay.runs.context import Context
 from assay.runs.judged_again import walk_trainer
+from assay.runs.run_audit import Audited, audited
+from assay.runs.user_file_replay import closed_replay
 from assay.testing.attacks.honest import HONEST
 from assay.testing.attacks.memory import MEMORY
 from assay.testing.attacks.own_file import OwnFile, market
-from assay.validate.audit.asking import QUICK, audit
+from assay.validate.audit.runner import QUICK, audit_trainer
 
 SPEC = TrainSpec(
     exchange="synthetic", symbols=("GOLD/USDT:USDT",), timeframe="1h", learner="rules", features=(),
@@ -39,9 +39,9 @@ def test_a_rule_that_remembers_is_found_by_the_replay_in_a_process_that_has_seen
     walked = walk_trainer(trainer, SPEC, [market()], context(tmp_path), None)
     with closed_replay(SPEC, walked, None) as online:
         assert online is not None
-        report = audit(trainer, market(), spec=SPEC, seed=1, questions=QUICK, walked=walked, online=online)
+        report = audit_trainer(trainer, market(), spec=SPEC, seed=1, questions=QUICK, walked=walked, online=online)
     assert any(each.probe == "replay" and each.text.startswith("LEAK_ONLINE") for each in report.violations)
-    in_this_process = audit(trainer, market(), spec=SPEC, seed=1, questions=QUICK, walked=walked)
+    in_this_process = audit_trainer(trainer, market(), spec=SPEC, seed=1, questions=QUICK, walked=walked)
     assert not any(each.probe == "replay" for each in in_this_process.violations)  # it remembers what it decided
 
 

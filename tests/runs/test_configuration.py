@@ -16,12 +16,12 @@ from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
 from assay.kernel.spec import canonical
-from assay.market.resample import resample
+from assay.market._resample import resample
 from assay.market.sources.synthetic import synthetic
-from assay.runs.configuration import configure, engine_hash
-from assay.runs.configuration.regimes import ensemble
-from assay.runs.configuration.row import TIMEFRAMES, row_of
-from assay.runs.configuration.schema import FILE, configuration_schema, parse_configuration
+from assay.runs.bot_config import configure, engine_hash
+from assay.runs.bot_config.regimes import ensemble
+from assay.runs.bot_config.row import TIMEFRAMES, row_of
+from assay.runs.bot_config.schema import FILE, configuration_schema, parse_configuration
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.validate.statistics import deflated_sharpe_ratio, moments
 

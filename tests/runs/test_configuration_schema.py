@@ -9,7 +9,7 @@ import pytest
 
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.spec import canonical
-from assay.runs.configuration.schema import bundle, checked, parse_configuration, stored
+from assay.runs.bot_config.schema import bundle, checked, parse_configuration, stored
 
 from .configured import configured, golden
 from .report_evidence import SYMBOL

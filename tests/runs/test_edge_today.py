@@ -9,10 +9,10 @@ import pytest
 
 from assay.kernel.errors import StoreError
 from assay.kernel.trial import Trial
+from assay.runs._optimize import optimize
 from assay.runs.context import Context
 from assay.runs.edge_today import edge_today, fault_of
-from assay.runs.models import list_models, promote_model, show_model
-from assay.runs.optimize import optimize
+from assay.runs.model_views import list_models, promote_model, show_model
 from tests.runs.lively_home import KEY, copied, home_of, lively_bars, spec_of
 
 
@@ -85,7 +85,7 @@ def test_who_is_champion_stays_it(context: Context, monkeypatch: pytest.MonkeyPa
 
 def test_the_check_itself_asks_more_of_more_looks(context: Context) -> None:
     from assay.runs.edge_today import _edge, _evidence
-    from assay.runs.looks import Asked, count_looks
+    from assay.runs.trial_counts import Asked, count_looks
 
     row = context.record.models.get(1)
     evidence = _evidence(row, context)

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from assay.cli.verdict import word
-from assay.runs.evidence import RunArtifacts
 from assay.runs.report import render
+from assay.runs.run_artifacts import RunArtifacts
 from tests.runs.report_evidence import SYMBOL, evidence_of, market
 
 OLD = ("audit", "ledger", "sample", "edge", "overfitting", "cost", "regimes", "seeds")

@@ -3,8 +3,8 @@
 import numpy as np
 
 from assay.kernel.labels import Labels
-from assay.runs.importance import _weigh
-from assay.targets.weights import average_uniqueness
+from assay.runs.feature_ranking import _weigh
+from assay.targets.sample_weights import average_uniqueness
 
 
 def test_only_the_labels_of_the_fold_weigh() -> None:

@@ -11,12 +11,12 @@ import time_machine
 from assay.kernel.errors import AssayError, ConfigError
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.sources import collect as collecting
+from assay.market._volume_unit import volume_unit
+from assay.market.sources import download as collecting
 from assay.market.sources.synthetic import START_MS, synthetic
-from assay.market.volume_unit import volume_unit
 from assay.runs import ingest
 from assay.runs.context import Context
-from assay.runs.listing import list_runs
+from assay.runs.run_views import list_runs
 from assay.testing.fake_exchange import FakeExchange, Faults
 
 BTC = Instrument("binance", "BTC/USDT", "1h")
@@ -65,7 +65,7 @@ def test_a_collection_ends_before_until(tmp_path: Path) -> None:
     context = context_of(tmp_path / "home")
     found = ingest.collect_candles(BTC, context, since="2020-01-01T10:00:00Z", until="2020-01-02", client=exchange())
     assert found["bars"] == 14
-    shown = ingest.show(BTC, context, last=100)["candles"]
+    shown = ingest.show_candles(BTC, context, last=100)["candles"]
     assert (shown[0]["time"], shown[-1]["time"]) == ("2020-01-01T10:00:00.000Z", "2020-01-01T23:00:00.000Z")
 
 
@@ -113,6 +113,6 @@ def test_an_import_keeps_what_its_volume_counts(tmp_path: Path) -> None:
     mine = Instrument("mine", "BTC/USDT", "1h")
     for said, kept in ((None, "unknown"), ("quote", "quote"), (None, "quote"), ("contracts", "contracts")):
         ingest.import_file(file, context, volume_unit=said, **named)
-        assert ingest.check(mine, context)["volume_unit"] == kept
+        assert ingest.check_candles(mine, context)["volume_unit"] == kept
     with pytest.raises(ConfigError, match="--volume-unit 'dollars'"):
         ingest.import_file(file, context, volume_unit="dollars", **named)

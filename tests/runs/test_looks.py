@@ -10,13 +10,13 @@ import pytest
 from assay.app import context as opened
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument
-from assay.kernel.seeds import generator
+from assay.kernel.seeding import generator
 from assay.kernel.trial import Trial
 from assay.market.sources.synthetic import synthetic
-from assay.runs.again import ReproductionInputs
 from assay.runs.context import Context
-from assay.runs.looks import Asked, Looks, count_looks, trials_before
-from assay.track.blobs.store import Blobs
+from assay.runs.reproduction_inputs import ReproductionInputs
+from assay.runs.trial_counts import Asked, Looks, count_looks, trials_before
+from assay.track.model_files.artifact_store import Blobs
 
 HOUR = 3_600_000
 N = 1_000

@@ -10,9 +10,9 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.spec import TrainSpec
 from assay.market.sources.synthetic import synthetic
-from assay.runs.history import load_history
-from assay.validate.split import WalkForward
-from assay.validate.walk import walk_forward
+from assay.runs.training_history import load_history
+from assay.validate._walk_forward import walk_forward
+from assay.validate.splits import WalkForward
 
 
 class Always:

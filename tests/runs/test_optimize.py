@@ -9,12 +9,12 @@ import pytest
 from assay.kernel.errors import ConfigError, StoreError, TrainError
 from assay.kernel.spec import TrainSpec
 from assay.learn.strategies import strategy_named
-from assay.runs.asking import optimize_spec, plan_name, windows_of
+from assay.runs._optimize import optimize
 from assay.runs.context import Context
 from assay.runs.execute import execute_spec
-from assay.runs.keep import evidence_of
-from assay.runs.optimize import optimize
-from assay.runs.rules import RuleSearch
+from assay.runs.rule_search import RuleSearch
+from assay.runs.run_outputs import evidence_of
+from assay.runs.search_specs import optimize_spec, plan_name, windows_of
 from assay.runs.specs import build_spec
 from assay.validate.statistics import deflated_sharpe_ratio
 from tests.doors.searching import same
@@ -148,7 +148,7 @@ def test_a_full_disk_keeps_the_journal_and_the_search_goes_on_from_it(
 ) -> None:
     spec = spec_of(method="bayesian", trials=40, space={"p": {"type": "float", "low": 0.0005, "high": 0.004}})
     whole = optimize(spec, context).document
-    from assay.validate.search.kept import SearchJournal
+    from assay.validate.search.journal import SearchJournal
 
     told, seen = SearchJournal.told, [0]
 
@@ -174,7 +174,7 @@ def test_a_full_disk_keeps_the_journal_and_the_search_goes_on_from_it(
 
 
 def test_what_other_code_left_of_a_search_goes_with_the_next(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.validate.search.kept import SearchJournal
+    from assay.validate.search.journal import SearchJournal
 
     def full(self: SearchJournal, *words: Any, **more: Any) -> None:
         raise StoreError("the disk is full", code="STORE_FULL")
@@ -182,7 +182,7 @@ def test_what_other_code_left_of_a_search_goes_with_the_next(context: Context, m
     spec = spec_of(method="bayesian", trials=12, space={"p": {"type": "float", "low": 0.0005, "high": 0.004}})
     with monkeypatch.context() as patched:
         patched.setattr(SearchJournal, "told", full)
-        patched.setattr("assay.runs.optimize.code_digest", lambda: "a" * 64)
+        patched.setattr("assay.runs._optimize.code_digest", lambda: "a" * 64)
         with pytest.raises(StoreError):
             optimize(spec, context)
     (other,) = (context.home / "searches").iterdir()
@@ -194,7 +194,7 @@ def test_what_other_code_left_of_a_search_goes_with_the_next(context: Context, m
 
 def _again(spec: TrainSpec, context: Context) -> dict[str, Any]:
     """The search, though its spec ran already, from the journal that lies there."""
-    import assay.runs.optimize as place
+    import assay.runs._optimize as place
 
     known, place.keep.existing = place.keep.existing, lambda *_: None
     try:

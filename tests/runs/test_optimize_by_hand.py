@@ -8,10 +8,10 @@ import pytest
 from assay.features.regime import NAMES, regime_codes
 from assay.kernel.bars import USABLE, Bars
 from assay.learn.strategies import strategy_named
-from assay.market.filter import DataFilter, apply_filter
+from assay.market.data_filter import DataFilter, apply_filter
+from assay.runs._optimize import optimize
 from assay.runs.context import Context
-from assay.runs.keep import evidence_of
-from assay.runs.optimize import optimize
+from assay.runs.run_outputs import evidence_of
 from tests.runs.lively_home import POINTS, copied, home_of, lively_bars, spec_of
 from tests.runs.walked_by_hand import by_hand
 

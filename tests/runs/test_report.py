@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunArtifacts
 from assay.runs.report import render, write_report
+from assay.runs.run_artifacts import RunArtifacts
 from tests.runs.report_evidence import SYMBOL, evidence_of, market
 
 VOID = {"meta", "br", "rect", "line", "path", "circle", "i"}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.runs.audit import Audited
-from assay.runs.evidence import RunArtifacts, to_jsonable
 from assay.runs.report import render
+from assay.runs.run_artifacts import RunArtifacts, to_jsonable
+from assay.runs.run_audit import Audited
 from assay.validate.audit.report import AuditReport, Coverage, Violation
 from assay.validate.cost_stress import CostSides
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.runs.report.formatting import alike, bars_of, count, days, general, metric, percent, price, ratio
 from assay.runs.report.scale import Scale, envelope, log_ticks, padded, spaced, ticks, time_ticks
 from assay.runs.report.sections.costs import section as costs
 from assay.runs.report.sections.equity import _months, course, held
@@ -17,7 +18,6 @@ from assay.runs.report.sections.importance import strongest
 from assay.runs.report.sections.returns import bins
 from assay.runs.report.sections.trades import grouped, stretches
 from assay.runs.report.svg import area, line
-from assay.runs.report.wording import alike, bars_of, count, days, general, metric, percent, price, ratio
 from tests.runs.report_evidence import SYMBOL, evidence_of, market
 
 DAY = 86_400_000

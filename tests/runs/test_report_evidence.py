@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assay.runs.evidence import RunArtifacts
+from assay.runs.run_artifacts import RunArtifacts
 
 from .report_evidence import evidence_of, market
 

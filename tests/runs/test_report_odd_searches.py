@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunArtifacts
 from assay.runs.report import render
-from assay.runs.report.wording import percent, ratio
+from assay.runs.report.formatting import percent, ratio
+from assay.runs.run_artifacts import RunArtifacts
 
 from .report_evidence import SYMBOL, market
 from .report_page import chapter, rows_of, words_of

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.runs.report.parts import Figure
-from assay.runs.report.searched import objective, place_in_range
+from assay.runs.report.components import Figure
+from assay.runs.report.search_summary import objective, place_in_range
 from assay.runs.report.sections import convergence, parameters
 from assay.runs.report.sections.overfit import pairs
 from assay.runs.report.sections.parallel import drawn

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.runs.evidence import SHOWN_BEST, SHOWN_TRIALS
-from assay.runs.report.parts import Figure
+from assay.runs.report.components import Figure
 from assay.runs.report.sections import convergence, parameters
 from assay.runs.report.sections.heatmap import grid
 from assay.runs.report.sections.parallel import drawn
 from assay.runs.report.sections.parameters import ranked
 from assay.runs.report.sections.profile import quartiles
 from assay.runs.report.trials import Axis, Trials, axis, explained, fair_rows, trials
+from assay.runs.run_artifacts import SHOWN_BEST, SHOWN_TRIALS
 
 from .report_evidence import evidence_of, market
 from .report_search import SPACE, search_of

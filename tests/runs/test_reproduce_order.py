@@ -8,7 +8,7 @@ import pytest
 
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
-from assay.runs.rules import RuleSearch
+from assay.runs.rule_search import RuleSearch
 
 SPACE: dict[str, Any] = {
     "N": [10, 20],

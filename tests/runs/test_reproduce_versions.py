@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from assay.runs import reproduce as module
+from assay.runs import _reproduce as module
 
 OLD = pl.DataFrame({"timestamp": [1, 2], "return": [0.0, 0.1]})
 NEW = OLD.with_columns(active_return=pl.lit(0.0), exposure=pl.lit(0.5))

@@ -13,11 +13,11 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
-from assay.runs.selftest import researcher
+from assay.runs.selftest import candidate_rules
 from assay.runs.selftest.figures import bounds, harmonic, not_contradicted, shown_above
 from assay.runs.selftest.page import render
-from assay.runs.selftest.repetitions import CONTROL, DRIFT, EDGE, LEAKS, NO_EDGE, SEARCH, STATISTICS
-from assay.runs.selftest.table import CI, NIGHTLY, SelfTestResult, Size
+from assay.runs.selftest.runner import CI, NIGHTLY, SelfTestResult, Size
+from assay.runs.selftest.simulations import CONTROL, DRIFT, EDGE, LEAKS, NO_EDGE, SEARCH, STATISTICS
 from tests.runs.selftested import STUDIED, SUITE, good, made, table
 
 # -- arithmetic -------------------------------------------------------------------------------------------------------
@@ -72,14 +72,14 @@ def test_momentum_follows_the_sign_of_the_last_bars_and_its_mirror_opposes_it() 
     bars = Bars(
         Instrument("made", "A/B:B", "1h"), np.arange(8) * 3_600_000, close, close, close, close, np.ones(8)
     )  # fmt: skip
-    both = [researcher.momentum.decisions(bars, researcher.momentum.resolve({"lookback": 2, "mirrored": m})).target
+    both = [candidate_rules.momentum.decisions(bars, candidate_rules.momentum.resolve({"lookback": 2, "mirrored": m})).target
             for m in (False, True)]  # fmt: skip
     np.testing.assert_array_equal(both[0][2:], [1, 1, -1, -1, 1, np.nan])  # equal: what is held stays
     np.testing.assert_array_equal(both[1][2:], [-1, -1, 1, 1, -1, np.nan])
 
 
 def test_twenty_different_rules_are_tried() -> None:
-    ideas = researcher.ideas()
+    ideas = candidate_rules.ideas()
     market = Instrument("synthetic", "A/B:B", "1h")
     assert len({idea.spec(market, Costs(), 1).hash for idea in ideas}) == len({i.name for i in ideas}) == 20
 
@@ -198,9 +198,9 @@ def test_the_page_shows_every_rate_with_n_and_bounds_and_every_market() -> None:
 def command(monkeypatch: pytest.MonkeyPatch, found: SelfTestResult, *arguments: str) -> int:
     import typer
 
-    from assay.cli.door import main
+    from assay.cli.command import main
     from assay.cli.main import app
-    from assay.runs.selftest import table as module
+    from assay.runs.selftest import runner as module
 
     def asked(size: Size, *, seed: int, **_: Any) -> SelfTestResult:
         return replace(found, size=size, seed=seed)

@@ -18,14 +18,14 @@ import pytest
 from assay.kernel.costs import Costs
 from assay.kernel.errors import DataError, TrainError
 from assay.market.sources.synthetic import synthetic
-from assay.runs import keep
+from assay.runs import run_outputs
 from assay.runs.context import Context
-from assay.runs.judged import evidence_of
-from assay.runs.selftest import attempts, researcher
-from assay.runs.selftest.attempts import choose_attempt
-from assay.runs.selftest.beside import all_done
-from assay.runs.selftest.repetitions import CONTROL, EDGE, LEAKS, NO_EDGE, Task, done
-from assay.runs.selftest.table import Size, run_selftest
+from assay.runs.evaluation import evidence_of
+from assay.runs.selftest import candidate_rules, trial_runs
+from assay.runs.selftest.parallel_runs import all_done
+from assay.runs.selftest.runner import Size, run_selftest
+from assay.runs.selftest.simulations import CONTROL, EDGE, LEAKS, NO_EDGE, Task, done
+from assay.runs.selftest.trial_runs import choose_attempt
 from tests.runs.selftested import SEED, good, some, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +61,7 @@ def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyP
         honest = choose_attempt(walked, context)
         one = {"n_trials": 1, "effective_trials": 1.0}
         monkeypatch.setattr(
-            "assay.runs.ruling.evidence_of", lambda found, past, **given: evidence_of(found, past, **given | one)
+            "assay.runs.gate_decision.evidence_of", lambda found, past, **given: evidence_of(found, past, **given | one)
         )
         broken = choose_attempt(walked, context)
     assert (honest.alone.reason("edge").state, honest.naive.reason("edge").state) == ("UNKNOWN", "PASS")
@@ -75,19 +75,19 @@ def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyP
 @contextmanager
 def researched(
     task: Task, folder: Path, *, costs: Costs = FREE, which: slice = slice(None)
-) -> Iterator[tuple[list[attempts.Tried], Context]]:
-    bars = synthetic(bars=researcher.BARS, seed=task.own_seed, symbol="GOLD/USDT:USDT")
-    with attempts.open_laboratory(folder / "home") as context:
+) -> Iterator[tuple[list[trial_runs.Tried], Context]]:
+    bars = synthetic(bars=candidate_rules.BARS, seed=task.own_seed, symbol="GOLD/USDT:USDT")
+    with trial_runs.open_laboratory(folder / "home") as context:
         context.candles.upsert(bars, source="test")
-        some_ideas = researcher.ideas()[which]
-        yield [attempts.try_idea(i, bars, context, costs=costs, seed=task.own_seed) for i in some_ideas], context
+        some_ideas = candidate_rules.ideas()[which]
+        yield [trial_runs.try_idea(i, bars, context, costs=costs, seed=task.own_seed) for i in some_ideas], context
 
 
 def test_the_ledger_counts_what_was_tried_and_the_best_goes_to_the_gate(tmp_path: Path) -> None:
     with researched(Task(NO_EDGE, 0, SEED), tmp_path, costs=Costs(), which=slice(3, 6)) as (walked, context):
         found = choose_attempt(walked, context)
         states = [context.record.experiments.get(run)["status"] for run in (1, 2, 3)]
-        told = [keep.document_of(run, context) or {} for run in (1, 2, 3)]
+        told = [run_outputs.document_of(run, context) or {} for run in (1, 2, 3)]
     assert states == ["completed"] * 3
     assert [each.number for each in walked] == [1, 2, 3]
     assert [each["evidence"]["n_trials"] for each in told] == [1, 2, 3]
@@ -129,8 +129,8 @@ def test_what_a_repetition_raises_is_raised() -> None:
 
 
 _STARTS = """
-from assay.runs.selftest.beside import all_done
-from assay.runs.selftest.repetitions import LEAKS, Task
+from assay.runs.selftest.parallel_runs import all_done
+from assay.runs.selftest.simulations import LEAKS, Task
 from tests.runs.test_selftest_real import sleeps
 if __name__ == "__main__":
     all_done([Task(LEAKS, 0, 1, sleeps)], workers=1, heard=lambda _: None)

@@ -15,13 +15,13 @@ from assay.kernel.errors import TrainError
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn.strategies import strategy_named
-from assay.runs.evidence import to_jsonable
-from assay.runs.history import bare
-from assay.runs.judged import judged
-from assay.runs.rules import RuleSearch
+from assay.runs.evaluation import judged
+from assay.runs.rule_search import RuleSearch
+from assay.runs.run_artifacts import to_jsonable
+from assay.runs.training_history import bare
 from assay.runs.windows import Idle, Searching, Windows, windows
-from assay.validate.split.asked import split_plan
-from assay.validate.walk import walk_forward
+from assay.validate._walk_forward import walk_forward
+from assay.validate.splits.from_spec import split_plan
 from tests.learn.strategy_bars import lively
 from tests.runs.walked_by_hand import by_hand, cut
 

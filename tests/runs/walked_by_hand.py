@@ -11,10 +11,10 @@ from assay.kernel.bars import USABLE, Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.learn.rules import RuleModel
-from assay.learn.strategies.declare import Strategy
+from assay.learn.strategies.declaration import Strategy
 from assay.simulate.engine import simulate
 from assay.simulate.metrics import performance_metrics
-from assay.simulate.record import BacktestResult
+from assay.simulate.result import BacktestResult
 
 DAY = 86_400_000
 

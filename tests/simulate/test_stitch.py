@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from assay.simulate.combine import combine_in_sequence
 from assay.simulate.engine import simulate
-from assay.simulate.record import BacktestResult
-from assay.simulate.stitch import combine_in_sequence
+from assay.simulate.result import BacktestResult
 from tests.simulate.candles import FREE, HOUR, decide, flat_candles
 
 near = lambda value: pytest.approx(value, rel=1e-12)  # noqa: E731

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from assay.kernel.bars import Joined
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError
+from assay.simulate.accumulators import SHORT_BY
 from assay.simulate.engine import simulate
 from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, sweep_picks, sweep_product, tally_of
-from assay.simulate.tally import SHORT_BY
 from tests.simulate.candles import FREE, HOUR, candles, flat_candles
 from tests.simulate.sweeps import NAN, candidates, costs, exits, market, same, side
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.decisions import Decisions
+from assay.simulate.accumulators import GROWTH, LONGEST_STREAK, TRADES
 from assay.simulate.engine import simulate
 from assay.simulate.sweep import Candidates, Exits, Side, States, decisions, sweep_product, tally_of
-from assay.simulate.sweep.lists import STRETCH
-from assay.simulate.tally import GROWTH, LONGEST_STREAK, TRADES
+from assay.simulate.sweep.replay_simd import STRETCH
 from tests.simulate.candles import FREE, candles, flat_candles
 from tests.simulate.sweeps import costs, market, same
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.simulate.accumulators import EXITS, SHORT_BY
 from assay.simulate.engine import simulate
-from assay.simulate.sweep import Exits, Side, decisions, pool, sweep_picks, sweep_product, tally_of
-from assay.simulate.tally import EXITS, SHORT_BY
+from assay.simulate.sweep import Exits, Side, decisions, scheduler, sweep_picks, sweep_product, tally_of
 from tests.simulate.sweeps import NAN, candidates, costs, exits, market
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -78,15 +78,15 @@ def test_most_of_the_random_cases_hold_together_and_all_that_can_happen_happens(
         sound.append(sweep_pool_replay(*given))
         return sound[-1]
 
-    sweep_pool_replay = pool.replay_together
-    monkeypatch.setattr(pool, "replay_together", watched)
+    sweep_pool_replay = scheduler.replay_together
+    monkeypatch.setattr(scheduler, "replay_together", watched)
     sums = []
     for seed in range(60):
         _, bars, setup, thresholds, rules, paid, start = case(seed)
         with np.errstate(all="ignore"):
             values = sweep_product(bars, [setup], thresholds, rules, paid, start=start, threads=1).values
         sums.append((values[0], np.zeros((SETS, WAYS), np.bool_)))
-        order = pool.by_length(rules.matrix)
+        order = scheduler.by_length(rules.matrix)
         at = 0
         for block in sound:
             sums[-1][1][:, order[at : at + block.shape[1]]] = block

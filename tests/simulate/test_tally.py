@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.simulate import performance, tally
+from assay.simulate import accumulators, performance
 from assay.simulate.metrics import return_metrics
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -41,14 +41,14 @@ def test_measures_of_bars_are_their_definitions(seed):
 @settings(max_examples=60, deadline=None)
 def test_flat_bars_add_nothing(seed):
     r = returns(seed)
-    np.testing.assert_array_equal(tally.of_bars(r), tally.of_bars(r[r != 0]))
+    np.testing.assert_array_equal(accumulators.of_bars(r), accumulators.of_bars(r[r != 0]))
 
 
 def test_drawdown_episodes_by_hand():
     # 1 -> 1.1 -> 0.99 (-10 %) -> 1.1 -> 0.88 (-20 %) to the end
-    sums = tally.of_bars(np.array([0.1, -0.1, 1.1 / 0.99 - 1, 0.0, -0.2]))
-    assert sums[tally.EPISODES] == 2
-    assert sums[tally.DEPTHS] == pytest.approx(-0.3) and sums[tally.DEEPEST] == pytest.approx(-0.2)
+    sums = accumulators.of_bars(np.array([0.1, -0.1, 1.1 / 0.99 - 1, 0.0, -0.2]))
+    assert sums[accumulators.EPISODES] == 2
+    assert sums[accumulators.DEPTHS] == pytest.approx(-0.3) and sums[accumulators.DEEPEST] == pytest.approx(-0.2)
 
 
 def test_equal_and_few_returns():
@@ -73,8 +73,8 @@ def test_an_undefined_return_makes_every_measure_undefined():
 def test_trades_by_hand():
     pnl = np.array([1.0, -1.0, -3.0, 0.0, 2.0])
     gain = pnl / 10
-    sums = tally.of_trades(pnl, pnl + 0.5, gain, np.arange(5), np.zeros(5, np.int8))
-    m = {name: float(values[0]) for name, values in tally.trade_measures(sums[None]).items()}
+    sums = accumulators.of_trades(pnl, pnl + 0.5, gain, np.arange(5), np.zeros(5, np.int8))
+    m = {name: float(values[0]) for name, values in accumulators.trade_measures(sums[None]).items()}
     assert (m["winning_trades"], m["losing_trades"], m["longest_losing_streak"], m["exit_tp"]) == (2, 2, 2, 5)
     assert (m["win_rate"], m["gross_win_rate"], m["avg_holding_bars"]) == (0.4, 0.6, 2.0)
     assert m["sharpe_trade"] == pytest.approx(gain.mean() / gain.std(ddof=1), rel=1e-12)

@@ -9,9 +9,9 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError
 from assay.kernel.labels import Labels
-from assay.targets.barriers import first_touch, volatility
-from assay.targets.trend import strongest_slope
-from assay.targets.weights import average_uniqueness
+from assay.targets.sample_weights import average_uniqueness
+from assay.targets.trend_scanning import strongest_slope
+from assay.targets.triple_barrier import first_touch, volatility
 from assay.testing.bars import bars_of, random_bars
 
 CLOSES = np.array([100, 101, 99.5, 102.1, 103, 98, 97, 99, 100.5, 101.2, 100.9, 100.8])

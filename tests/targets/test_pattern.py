@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from assay import targets
+from assay.features.context import FeatureContext
 from assay.features.patterns import EVENTS, base_columns, base_values, lag_columns
-from assay.features.study import FeatureContext
 from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
 from assay.testing.bars import random_bars

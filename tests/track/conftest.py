@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assay.track.record import TrackingStore, open_store
 from assay.track.tracker import shared as sharing
 from assay.track.tracker.tracker import ExperimentTracker
+from assay.track.tracking_store import TrackingStore, open_store
 
 if TYPE_CHECKING:
-    from assay.track.mirror.delivery import MirrorWorker
+    from assay.track.mirror.worker import MirrorWorker
     from tests.track.mirrored import There
     from tests.track.mlflow_server import MlflowServer
     from tests.track.server import Server

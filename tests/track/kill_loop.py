@@ -1,7 +1,7 @@
 """Kill -9 at random points of train -> publish -> record, and of retention; what is left afterwards.
 
 A warm process imports everything once and begins no thread; for each kill it forks a child that does the whole work
-(`assay.runs.train.train` on a synthetic market, or a pass of retention) and kills it
+(`assay.runs._train.train` on a synthetic market, or a pass of retention) and kills it
 
 - ``anywhere``: after a share of the time that a whole run takes, drawn evenly (mode ``train`` alone);
 - ``publishing``: a drawn moment after the child has begun to write the model's files;
@@ -34,7 +34,7 @@ _BEYOND = (1.2, 3.0)  # a pass of retention has more to do, the more were killed
 
 def loop(plan: Plan) -> dict[str, Any]:
     """Run it, with a reader beside it, and look at what is left."""
-    from assay.track.record import open_store
+    from assay.track.tracking_store import open_store
 
     home = Path(plan.home)
     home.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from tests.track.kill_work import Plan
 
 def read(plan: Plan) -> dict[str, Any]:
     """Read rows and files until told to end; what was half there."""
-    from assay.track.record import open_store
+    from assay.track.tracking_store import open_store
 
     going = [True]
     signal.signal(signal.SIGTERM, lambda *_: going.__setitem__(0, False))
@@ -44,10 +44,11 @@ def bad_rows(record: Any, plan: Plan, *, newest: int = 1_000_000) -> list[str]:
 
 def bad_files(plan: Plan, *, newest: int = 1_000_000) -> list[str]:
     """Files under their final names that are not whole; those that retention takes meanwhile are gone, not half."""
+    from assay.track.model_files.manifest import MANIFEST, verified
+
     from assay.kernel.errors import ArtifactError
-    from assay.track.blobs import envelope
-    from assay.track.blobs.manifest import MANIFEST, verified
-    from assay.track.blobs.store import Blobs
+    from assay.track.model_files import pkl_envelope
+    from assay.track.model_files.artifact_store import Blobs
 
     blobs, bad = Blobs(Path(plan.home) / "artifacts"), []
     folders = [p for p in blobs.folder.glob("*") if len(p.name) == 64]
@@ -55,7 +56,7 @@ def bad_files(plan: Plan, *, newest: int = 1_000_000) -> list[str]:
     for path in _newest(folders, newest) + _newest(files, newest):
         try:
             if path.suffix == ".pkl":
-                envelope.read(path)
+                pkl_envelope.read(path)
             elif (path / MANIFEST).exists():
                 verified(blobs, path.name)
         except ArtifactError as error:
@@ -86,10 +87,10 @@ def examined(plan: Plan) -> dict[str, Any]:
     import sqlalchemy as sa
 
     from assay.runs.context import Context
-    from assay.runs.models import verify_models
-    from assay.track.record import open_store
+    from assay.runs.model_views import verify_models
     from assay.track.schema.models import MODELS
     from assay.track.schema.runs import EXPERIMENTS
+    from assay.track.tracking_store import open_store
 
     home = Path(plan.home)
     with open_store(plan.url) as record:
@@ -134,7 +135,7 @@ def examined(plan: Plan) -> dict[str, Any]:
 
 def _collected(record: Any, home: Path) -> tuple[int, int]:
     """Everything is made old, and retention passes twice; then every file belongs to a row."""
-    from assay.track.registry.pruning import prune_files
+    from assay.track.registry.retention_run import prune_files
 
     for path in home.rglob("*"):
         os.utime(path, (0, 0))

@@ -55,14 +55,14 @@ def _trains(plan: Plan) -> Work:
     from assay.kernel.spec import SplitSpec, TargetChoice, TrainSpec
     from assay.market.sources.synthetic import synthetic
     from assay.market.stores.memory import MemoryStore
-    from assay.runs import code, keep
+    from assay.runs import code, run_outputs
+    from assay.runs._train import train
     from assay.runs.context import Context
-    from assay.runs.train import train
     from assay.track.environment import distributions
 
     distributions(), code.code_digest()  # both are kept for the life of a process
     bars = synthetic(bars=800, seed=3, ic=0.2, symbol="GOLD/USDT:USDT", exchange="test")
-    settled = keep.finish
+    settled = run_outputs.finish
 
     def work(seed: int, mark: Mark, point: str) -> None:
         context = Context(home=Path(plan.home), record_url=plan.url, candles_url="")
@@ -83,7 +83,7 @@ def _trains(plan: Plan) -> Work:
             mark("c")
             return told
 
-        keep.finish = finish
+        run_outputs.finish = finish
         spec = TrainSpec(
             exchange="test",
             symbols=("GOLD/USDT:USDT",),
@@ -100,12 +100,12 @@ def _trains(plan: Plan) -> Work:
 
 
 def _fault_points(point: str) -> None:
-    from assay.runs import keep
-    from assay.track.blobs.store import Blobs
+    from assay.runs import run_outputs
+    from assay.track.model_files.artifact_store import Blobs
     from assay.track.models import Models
     from assay.track.registry import publish
 
-    settle, envelope, add, leave = Blobs.settle, publish._settle_envelope, Models.add, keep.leave
+    settle, envelope, add, leave = Blobs.settle, publish._settle_envelope, Models.add, run_outputs.leave
 
     def settles(self: Blobs, stage: Path, name: str) -> Path:
         dies(point, "staged")
@@ -116,15 +116,15 @@ def _fault_points(point: str) -> None:
     Blobs.settle = settles  # type: ignore[method-assign]
     publish._settle_envelope = _then(point, "envelope", envelope)
     Models.add = _then(point, "row", add)  # type: ignore[method-assign]
-    keep.leave = _then(point, "left", leave)
+    run_outputs.leave = _then(point, "left", leave)
 
 
 def _row_first(plan: Plan) -> None:
     """The guard off: a model's files are laid aside, to be brought to their places after the transaction."""
-    from assay.runs import keep
-    from assay.track.blobs.store import Blobs
+    from assay.runs import run_outputs
+    from assay.track.model_files.artifact_store import Blobs
 
-    aside, write = Path(plan.home) / "aside", keep.write_files
+    aside, write = Path(plan.home) / "aside", run_outputs.write_files
     _LATER.clear()
 
     def writes(parts: Path, facts: Any, *, artifacts: Blobs, models: Path, **named: Any) -> Any:
@@ -134,7 +134,7 @@ def _row_first(plan: Plan) -> None:
         _LATER.append((made.file, models / made.relative))
         return made
 
-    keep.write_files = writes
+    run_outputs.write_files = writes
 
 
 _LATER: list[tuple[Path, Path]] = []
@@ -165,9 +165,9 @@ def _in_place(source: Path, target: Path) -> None:
 
 def _retains(plan: Plan) -> Work:
     """Three old models are published, then one pass goes over the home; only the pass is killed."""
-    from assay.kernel.clock import now_ms
     from assay.kernel.panel import Window
-    from assay.track.loading.selftest import golden_outputs
+    from assay.kernel.timestamps import now_ms
+    from assay.track.loading.golden import golden_outputs
     from tests.track.shelf import DAY_MS, bars, publish, rule, shelf
 
     golden_outputs(rule(), Window.of_bars(bars()))  # compiled code is loaded once, here; it begins no thread

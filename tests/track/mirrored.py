@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from assay.kernel.clock import now_ms
-from assay.track.mirror.delivery import MirrorWorker
+from assay.kernel.timestamps import now_ms
 from assay.track.mirror.server import TrackingServer
-from assay.track.record import TrackingStore
+from assay.track.mirror.worker import MirrorWorker
+from assay.track.tracking_store import TrackingStore
 from tests.track.mlflow_server import MlflowServer
 from tests.track.shelf import shelf
 

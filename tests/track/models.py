@@ -8,16 +8,17 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from assay.track.model_files.manifest import ModelFacts
+
 from assay.kernel.contracts import Model, NullReport
 from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named
-from assay.track.blobs.manifest import ModelFacts
-from assay.track.loading.places import ModelPaths
-from assay.track.loading.selftest import golden_outputs
-from assay.track.record import open_store
+from assay.track.loading.golden import golden_outputs
+from assay.track.loading.model_paths import ModelPaths
 from assay.track.registry.publish import publish, write_files
+from assay.track.tracking_store import open_store
 from tests.learn.markets import market, trainer
 
 FORMATS = {"ensemble": "ensemble-parts", "tiny": "ensemble-parts", "rules": "rules-json"}

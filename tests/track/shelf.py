@@ -11,12 +11,12 @@ from assay.kernel.panel import Window
 from assay.learn.rules import RuleModel
 from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
-from assay.testing.record import a_trial
-from assay.track.record import TrackingStore
-from assay.track.registry.champions import ModelSlot
+from assay.testing.store_contract import a_trial
+from assay.track.registry.aliases import ModelSlot
 from assay.track.rows import Row
 from assay.track.schema.models import MODELS
-from assay.track.tracker.registry import ModelRegistry
+from assay.track.tracker.model_registry import ModelRegistry
+from assay.track.tracking_store import TrackingStore
 
 POST = ModelSlot("sma_cross", "binance", "BTC/USDT", "1h")
 GOLD: dict[str, Any] = {"word": "GOLD", "reasons": [{"check": "ledger", "state": "PASS"}]}

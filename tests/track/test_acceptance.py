@@ -4,13 +4,13 @@ import sqlite3
 
 import pandas as pd
 import pytest
+from assay.track.maintenance.purge import purge
 
 from assay.kernel.errors import StoreError
-from assay.testing.record import a_trial
-from assay.track.record import TrackingStore
-from assay.track.schema.columns import RECORD
-from assay.track.schema.guards import views
-from assay.track.upkeep.purge import purge
+from assay.testing.store_contract import a_trial
+from assay.track.schema.column_types import RECORD
+from assay.track.schema.triggers import views
+from assay.track.tracking_store import TrackingStore
 from tests.track.relics.make import fill
 from tests.track.test_schema import PUBLISHED
 

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from assay.kernel.errors import StoreError
-from assay.track.again import TRIES, again, writes
 from assay.track.database import Database, hold
-from assay.track.record import TrackingStore
+from assay.track.retry import TRIES, again, writes
+from assay.track.tracking_store import TrackingStore
 
 
 class Crossing:

@@ -11,19 +11,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from assay.track.maintenance.backup import backup_store
+from assay.track.maintenance.pgdump import program
 
 from assay.kernel.errors import ConfigError, StoreError
-from assay.track.record import TrackingStore, open_store
-from assay.track.schema.columns import RECORD
+from assay.track.schema.column_types import RECORD
 from assay.track.sqlite import newest_backup
-from assay.track.upkeep.backup import backup_store
-from assay.track.upkeep.pgdump import program
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.relics.make import fill
 from tests.track.server import Server
 
 _WRITER = """
 import sys
-from assay.track.record import open_record
+from assay.track.tracking_store import open_record
 record = open_record(sys.argv[1])
 run = record.experiments.start("writer", "rules").id
 done = 0
@@ -165,7 +165,7 @@ def test_nothing_is_replaced(record: TrackingStore, place: str, tmp_path: Path) 
 def test_who_takes_the_name_meanwhile_keeps_it(
     record: TrackingStore, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track.upkeep import backup as module
+    from assay.track.maintenance import backup as module
 
     def late(path: Path) -> None:
         (tmp_path / "copy.bak").write_text("mine")
@@ -181,7 +181,7 @@ def test_who_takes_the_name_meanwhile_keeps_it(
 def test_a_copy_that_does_not_hold_is_no_backup(
     record: TrackingStore, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track.upkeep import backup as module
+    from assay.track.maintenance import backup as module
 
     counts = module._counts
     monkeypatch.setattr(module, "_counts", iter_of(counts))
@@ -230,7 +230,7 @@ def test_without_a_record_there_is_none(tmp_path: Path) -> None:
 def test_without_the_program_the_package_is_named(
     postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track.upkeep import pgdump
+    from assay.track.maintenance import pgdump
 
     monkeypatch.setattr(pgdump, "_KEPT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -244,7 +244,7 @@ def test_without_the_program_the_package_is_named(
 def test_a_dump_that_fails_or_lacks_rows_is_no_backup(
     postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track.upkeep import pgdump
+    from assay.track.maintenance import pgdump
 
     short = {"job_slots": 65}
     monkeypatch.setattr(pgdump, "counts", lambda connection: short)
@@ -259,7 +259,7 @@ def test_a_dump_that_fails_or_lacks_rows_is_no_backup(
 
 @pytest.mark.postgres
 def test_the_password_is_in_no_command_line(postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.track.upkeep import pgdump
+    from assay.track.maintenance import pgdump
 
     seen: list[str] = []
     run = pgdump._run

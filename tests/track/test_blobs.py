@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from assay.track.model_files.manifest import ModelFacts, verified
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ArtifactError, StoreError
-from assay.track.blobs.envelope import Envelope, parsed, read, written
-from assay.track.blobs.manifest import ModelFacts, verified
-from assay.track.blobs.store import Blobs
-from assay.track.record import TrackingStore
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.model_files.pkl_envelope import Envelope, parsed, read, written
 from assay.track.registry.publish import Written, publish, write_files
+from assay.track.tracking_store import TrackingStore
 
 FACTS = ModelFacts(
     strategy_type="liquidity_sweep",

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import ArtifactError, StoreError
-from assay.track.blobs.store import Blobs
 from assay.track.loading import check_files
+from assay.track.model_files.artifact_store import Blobs
 from assay.track.registry import publish as publishing_module
 from tests.track.models import published as kept
 from tests.track.models import publishing

@@ -8,12 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, LeakError, StoreError
-from assay.testing.record import a_trial
-from assay.track.record import TrackingStore
-from assay.track.registry import champions
-from assay.track.registry.champions import ModelSlot
+from assay.testing.store_contract import a_trial
+from assay.track.registry import aliases
+from assay.track.registry.aliases import ModelSlot
 from assay.track.rows import Row
 from assay.track.schema.service import EVENTS, OUTBOX
+from assay.track.tracking_store import TrackingStore
 
 POST = ModelSlot("rules", "binance", "BTC/USDT", "1h")
 COUNTED = {"check": "ledger", "state": "PASS"}
@@ -237,9 +237,9 @@ def test_without_the_comparison_updates_are_lost(
     """The control: it must show the damage that the comparison prevents."""
 
     def blind(connection: sa.Connection, post: ModelSlot, model: int, seen: int, by: str) -> None:
-        champions._place(connection, post, "champion", model, by)
+        aliases._place(connection, post, "champion", model, by)
 
-    monkeypatch.setattr(champions, "_swap", blind)
+    monkeypatch.setattr(aliases, "_swap", blind)
     first, second = add(record, run), add(record, run)
     assert promote(record, first, expected_version=0) == promote(record, second, expected_version=0) == 1
     storm(record, run, 10)

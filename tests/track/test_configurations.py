@@ -8,9 +8,9 @@ import pytest
 import time_machine
 
 from assay.kernel.errors import ConfigError, StoreError
-from assay.runs.configuration.row import row_of
-from assay.runs.configuration.schema import checked
-from assay.track.record import TrackingStore, open_store
+from assay.runs.bot_config.row import row_of
+from assay.runs.bot_config.schema import checked
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.runs.configured import CREATED, configured, golden
 
 NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)

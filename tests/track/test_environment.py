@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from assay.track import environment
-from assay.track import repository as tree
-from assay.track.blobs.store import Blobs
+from assay.track import git as tree
 from assay.track.environment import ASSAY, DIFF, WORKING, capture_provenance, lock_hash
-from assay.track.masking import masked
-from assay.track.record import TrackingStore
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.redaction import masked
+from assay.track.tracking_store import TrackingStore
 
 
 def git(folder: Path, *words: str) -> None:

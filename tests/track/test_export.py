@@ -9,12 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 import time_machine
+from assay.track.maintenance.export import csv_line, export_csv
 
 from assay.kernel.errors import StoreError
-from assay.track.record import TrackingStore, open_store
-from assay.track.schema.columns import RECORD
-from assay.track.schema.guards import views
-from assay.track.upkeep.export import csv_line, export_csv
+from assay.track.schema.column_types import RECORD
+from assay.track.schema.triggers import views
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.relics.make import fill
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -84,7 +84,7 @@ def test_both_databases_give_the_same_bytes(record: TrackingStore, place: str, t
 def test_writers_do_not_wait_and_do_not_show(
     record: TrackingStore, place: str, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    from assay.track.upkeep import export
+    from assay.track.maintenance import export
 
     run = record.experiments.start("a", "rules").id
     write = export._write
@@ -130,7 +130,7 @@ def test_nothing_is_replaced_and_nothing_is_left(
     def full(*_: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("assay.track.upkeep.export._write", full)
+    monkeypatch.setattr("assay.track.maintenance.export._write", full)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(StoreError):
         export_csv(place, tmp_path / "out")

@@ -12,8 +12,17 @@ from hypothesis import strategies as st
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument
 from assay.market.sources.synthetic import synthetic
-from assay.track.fingerprint import Closes, Fingerprint, Match, fingerprint, grown, packed, same_market, unpacked
-from assay.track.record import TrackingStore
+from assay.track.fingerprint import (
+    Closes,
+    Fingerprint,
+    Match,
+    compute_fingerprint,
+    grown,
+    packed,
+    same_market,
+    unpacked,
+)
+from assay.track.tracking_store import TrackingStore
 from tests.track.altered import COPIES, HOUR, YEARS, bent, flat_after_each, resampled
 
 DAY = 86_400_000
@@ -30,15 +39,15 @@ def walk(n: int, seed: int = 1, timeframe: str = "1d", symbol: str = "X/USD") ->
 
 
 def same(one: Bars, other: Bars) -> Match | None:
-    found = same_market(fingerprint(one), fingerprint(other))
-    back = same_market(fingerprint(other), fingerprint(one))
+    found = same_market(compute_fingerprint(one), compute_fingerprint(other))
+    back = same_market(compute_fingerprint(other), compute_fingerprint(one))
     assert (found is None) == (back is None)
     return found
 
 
 def test_closes_by_hand() -> None:
     bars = series(np.array([1.0, np.e, 1.0, 1.0]), "12h", start=4 * DAY + 43_200_000)
-    found = fingerprint(bars)
+    found = compute_fingerprint(bars)
     np.testing.assert_array_equal(found.days.units, [4, 5, 6])
     np.testing.assert_array_equal(found.days.logs, [0, 0, 0])
     np.testing.assert_array_equal(found.bars.logs, [0, 100_000_000, 0, 0])
@@ -119,8 +128,8 @@ def test_resampled_copies_are_the_market(timeframe: str, by: int) -> None:
 
 def test_a_shift_is_said_where_one_explains_the_stamps() -> None:
     one = walk(3_000, timeframe="4h")
-    assert same_market(fingerprint(one), fingerprint(bent(one, YEARS))) == Match(YEARS)
-    assert same_market(fingerprint(one), fingerprint(flat_after_each(one))) == Match(None)
+    assert same_market(compute_fingerprint(one), compute_fingerprint(bent(one, YEARS))) == Match(YEARS)
+    assert same_market(compute_fingerprint(one), compute_fingerprint(flat_after_each(one))) == Match(None)
 
 
 @pytest.mark.parametrize(("timeframe", "bars", "by"), [("1d", 400, 10_227 * DAY), ("1h", 3_000, -90 * DAY),
@@ -128,9 +137,9 @@ def test_a_shift_is_said_where_one_explains_the_stamps() -> None:
 def test_candles_that_were_moved_are_found(timeframe: str, bars: int, by: int) -> None:
     one = walk(bars, timeframe=timeframe)
     moved = replace(one, instrument=Instrument("own", "Y", timeframe), timestamp=one.timestamp + by)
-    assert same_market(fingerprint(one), fingerprint(moved)) == Match(by)
+    assert same_market(compute_fingerprint(one), compute_fingerprint(moved)) == Match(by)
     part = moved[bars // 4 :]
-    assert same_market(fingerprint(one), fingerprint(part)) == Match(by)
+    assert same_market(compute_fingerprint(one), compute_fingerprint(part)) == Match(by)
     assert same(one, replace(walk(bars, seed=5, timeframe=timeframe), timestamp=one.timestamp + by)) is None
 
 
@@ -149,12 +158,12 @@ def test_what_is_read_again_lengthens_its_row(record: TrackingStore) -> None:
     with record.database.read() as connection:
         rows = connection.exec_driver_sql("SELECT COUNT(*) FROM market_fingerprints").scalar()
     assert rows == 1
-    old, late = fingerprint(whole[:1_500]), fingerprint(whole[500:2_500])
+    old, late = compute_fingerprint(whole[:1_500]), compute_fingerprint(whole[500:2_500])
     grew = grown(old, late)
-    assert grew is not None and grown(grew, fingerprint(whole[:600])) is grew
-    np.testing.assert_array_equal(grew.days.units, fingerprint(whole[:2_500]).days.units)
-    np.testing.assert_array_equal(grew.days.logs, fingerprint(whole[:2_500]).days.logs)
-    np.testing.assert_array_equal(grew.hours.logs, fingerprint(whole[:2_500]).hours.logs)
+    assert grew is not None and grown(grew, compute_fingerprint(whole[:600])) is grew
+    np.testing.assert_array_equal(grew.days.units, compute_fingerprint(whole[:2_500]).days.units)
+    np.testing.assert_array_equal(grew.days.logs, compute_fingerprint(whole[:2_500]).days.logs)
+    np.testing.assert_array_equal(grew.hours.logs, compute_fingerprint(whole[:2_500]).hours.logs)
 
 
 def test_other_candles_under_a_name_hide_nothing(record: TrackingStore) -> None:
@@ -213,7 +222,7 @@ def test_real_markets(market_data: Path) -> None:
     assert same(adjusted, stored(market_data, "usa_GOOG_1d_adj", "1d")) is None
     spy = stored(market_data, "usa_SPY_1d_adj", "1d")
     assert same(spy, stored(market_data, "usa_SPY_1h_raw", "1h")) == Match() and same(spy, adjusted) is None
-    kept: Fingerprint = fingerprint(hours)
+    kept: Fingerprint = compute_fingerprint(hours)
     assert len(packed(kept.days)) < 20_000 < len(packed(kept.hours)) < 400_000
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from assay.kernel.errors import ConfigError, StoreError
-from assay.testing.record import MARKET, a_trial
-from assay.track.blobs.store import Blobs
-from assay.track.heads import End, LedgerHead, Published, read_head
-from assay.track.published import KNOWN, published_heads
-from assay.track.record import TrackingStore
-from assay.track.upkeep.accepting import accept_ledger_head
+from assay.testing.store_contract import MARKET, a_trial
+from assay.track.head_documents import KNOWN, published_heads
+from assay.track.ledger_heads import End, LedgerHead, Published, read_head
+from assay.track.maintenance.head_acceptance import accept_ledger_head
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.tracking_store import TrackingStore
 from tests.track.test_ledger import GUARDS, filled
 
 ETH = "binance|ETH/USDT|1h"

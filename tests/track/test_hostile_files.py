@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from assay.kernel.errors import ArtifactError
-from assay.testing.hostile import HARMLESS, hostile_files, not_refused, other_formats, pickles
-from assay.track.blobs import envelope
-from assay.track.blobs.envelope import parsed
+from assay.testing.malicious_files import HARMLESS, hostile_files, not_refused, other_formats, pickles
+from assay.track.model_files import pkl_envelope
+from assay.track.model_files.pkl_envelope import parsed
 
 
 def test_our_reader_refuses_every_hostile_file(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_the_suite_bites_a_reader_that_allows_one_harmless_global(tmp_path: Path
             held = Lax(io.BytesIO(data)).load()
         except Exception as error:
             raise ArtifactError(str(error)) from error
-        return envelope._checked(held, "x")
+        return pkl_envelope._checked(held, "x")
 
     assert HARMLESS in not_refused(lax, tmp_path / "canary")
 
@@ -48,10 +48,10 @@ def test_the_suite_bites_pickle_itself(tmp_path: Path) -> None:
 
 
 def test_the_suite_bites_a_scan_with_one_opcode_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(envelope, "_ALLOWED", envelope._ALLOWED | {"STACK_GLOBAL"})
+    monkeypatch.setattr(pkl_envelope, "_ALLOWED", pkl_envelope._ALLOWED | {"STACK_GLOBAL"})
     told = not_refused(lambda data: parsed(data, "x"), tmp_path / "canary")
     assert HARMLESS not in told  # REDUCE still stands in its way
-    monkeypatch.setattr(envelope, "_ALLOWED", envelope._ALLOWED | {"STACK_GLOBAL", "REDUCE", "EMPTY_TUPLE"})
+    monkeypatch.setattr(pkl_envelope, "_ALLOWED", pkl_envelope._ALLOWED | {"STACK_GLOBAL", "REDUCE", "EMPTY_TUPLE"})
     assert not_refused(lambda data: parsed(data, "x"), tmp_path / "canary") == {}  # and then the machine has no rule
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assay.track.model_files.manifest import LARGEST_MANIFEST
 
 from assay.kernel.errors import ArtifactError
-from assay.track.blobs.manifest import LARGEST_MANIFEST
-from assay.track.blobs.reading import LARGEST
 from assay.track.loading import check_files
+from assay.track.model_files.safe_read import LARGEST
 from tests.track.models import Published, published
 
 

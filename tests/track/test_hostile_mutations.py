@@ -7,15 +7,15 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from assay.track.model_files.manifest import parsed_manifest
+from assay.track.model_files.signature import Keys, demand_signature, signature_bytes
 
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import canonical
-from assay.track.blobs.envelope import Envelope, parsed
-from assay.track.blobs.manifest import parsed_manifest
-from assay.track.blobs.signature import Keys, demand_signature, signature_bytes
 from assay.track.loading import check_files
-from assay.track.loading.checking import read_verified
-from assay.track.loading.proof import LoadingSandbox
+from assay.track.loading.sandbox import LoadingSandbox
+from assay.track.loading.verification import read_verified
+from assay.track.model_files.pkl_envelope import Envelope, parsed
 from tests.track.models import Published, published
 
 OFFSETS = 200

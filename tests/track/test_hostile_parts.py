@@ -14,11 +14,11 @@ import pytest
 
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import canonical
-from assay.testing.hostile import pickles, zipped
-from assay.track.loading import archives
-from assay.track.loading.archives import demand_archives
-from assay.track.loading.checking import read_verified
-from assay.track.loading.proof import LoadingSandbox
+from assay.testing.malicious_files import pickles, zipped
+from assay.track.loading import zip_checks
+from assay.track.loading.sandbox import LoadingSandbox
+from assay.track.loading.verification import read_verified
+from assay.track.loading.zip_checks import demand_archives
 from tests.track.models import published
 
 Parts = dict[str, bytes]
@@ -205,7 +205,7 @@ def test_documents_that_are_none(raw: bytes, child: LoadingSandbox) -> None:
 def test_an_archive_of_too_many_members(monkeypatch: pytest.MonkeyPatch) -> None:
     many = {"a.zip": zipped({f"m{i}": b"" for i in range(11)})}
     demand_archives(many)
-    monkeypatch.setattr(archives, "_MOST_MEMBERS", 10)
+    monkeypatch.setattr(zip_checks, "_MOST_MEMBERS", 10)
     with pytest.raises(ArtifactError, match="11 members") as told:
         demand_archives(many)
     assert told.value.code == "ARTIFACT_MANIFEST"

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assay.track.migrate.optuna import from_optuna
 
 from assay.kernel.errors import AssayError
-from assay.track.importing.foreign import ForeignRun, Imported, add
-from assay.track.importing.optuna import from_optuna
-from assay.track.record import TrackingStore
+from assay.track.migrate.import_common import ForeignRun, Imported, add
 from assay.track.rows import Row
+from assay.track.tracking_store import TrackingStore
 
 MARKET = "binance|BTC/USDT|1h"
 
@@ -33,7 +33,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def record(tmp_path: Path) -> Iterator[TrackingStore]:
-    from assay.track.record import open_store
+    from assay.track.tracking_store import open_store
 
     with open_store(tmp_path / "record.db") as opened:
         yield opened

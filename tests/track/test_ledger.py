@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import StoreError
-from assay.testing.record import MARKET, a_trial
-from assay.track.blobs.store import Blobs
-from assay.track.canonical import canonical
-from assay.track.record import TrackingStore, open_store
+from assay.testing.store_contract import MARKET, a_trial
+from assay.track.canonical_json import canonical
+from assay.track.model_files.artifact_store import Blobs
 from assay.track.schema.ledger import TRIALS
+from assay.track.tracking_store import TrackingStore, open_store
 
 GUARDS = {"trials_no_update", "trials_no_delete", "trial_heads_grow", "trial_heads_stay"}
 
@@ -257,8 +257,8 @@ def test_two_processes_append_to_one_chain(place: str) -> None:
 
     code = """
 import sys
-from assay.testing.record import a_trial
-from assay.track.record import open_record
+from assay.testing.store_contract import a_trial
+from assay.track.tracking_store import open_record
 record = open_record(sys.argv[1])
 for seed in range(25):
     record.ledger.append(a_trial(seed=seed + 100 * int(sys.argv[2])))

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from assay.kernel.errors import ArtifactError
-from assay.testing.record import MARKET, a_trial
-from assay.track.blobs.store import Blobs
-from assay.track.record import TrackingStore
+from assay.testing.store_contract import MARKET, a_trial
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.tracking_store import TrackingStore
 
 SHARPE = np.array([0.1, np.nan, -0.2, 0.3])
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assay.track.migrate.legacy import from_legacy
+from assay.track.migrate.relic import COLUMNS
 
 from assay.kernel.errors import DataError
-from assay.track.blobs.store import Blobs
-from assay.track.canonical import canonical
-from assay.track.importing.legacy import from_legacy
-from assay.track.importing.relic import COLUMNS
-from assay.track.record import TrackingStore, open_store
+from assay.track.canonical_json import canonical
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.legacy_file import awkward, raw, reference
 from tests.track.test_relics import rows_of
 
@@ -167,7 +167,7 @@ def test_tables_that_are_not_there_are_empty(old: Path, record: TrackingStore, p
 @pytest.mark.slow
 def test_two_imports_at_once_are_one(old: Path, place: str) -> None:
     open_store(place).close()
-    code = "import sys; from pathlib import Path; from assay.track.importing.legacy import from_legacy as f; "
+    code = "import sys; from pathlib import Path; from assay.track.migrate.legacy import from_legacy as f; "
     code += "f(Path(sys.argv[1]), sys.argv[2])"
     started = [subprocess.Popen([sys.executable, "-c", code, str(old), place]) for _ in range(2)]
     assert [process.wait(60) for process in started] == [0, 0]

@@ -36,8 +36,9 @@ def test_the_document_has_four_keys_and_the_live_model(kept: Published) -> None:
 
 
 def test_half_of_the_probes_act(kept: Published) -> None:
-    from assay.track.blobs.manifest import verified
-    from assay.track.loading.selftest import unpacked
+    from assay.track.model_files.manifest import verified
+
+    from assay.track.loading.golden import unpacked
 
     manifest, _ = verified(kept.places.blobs, kept.row["manifest_sha256"])
     probes = unpacked(manifest["self_test"], "x")
@@ -57,7 +58,7 @@ def test_a_model_without_self_test_rows_is_not_loaded(tmp_path: Path) -> None:
 
 def test_a_model_that_answers_nothing_on_its_probes_is_refused(tmp_path: Path) -> None:
     """NaN where a decision was stored is a difference, not a match."""
-    from assay.track.loading.selftest import demand_alike, golden_outputs
+    from assay.track.loading.golden import demand_alike, golden_outputs
 
     class Silent:
         lookback = published("rules").model.lookback

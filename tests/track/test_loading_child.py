@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ArtifactError, ConfigError
-from assay.track.loading import load_model, proof
-from assay.track.loading.checking import read_verified
-from assay.track.loading.proof import LoadingSandbox
+from assay.track.loading import load_model, sandbox
+from assay.track.loading.sandbox import LoadingSandbox
+from assay.track.loading.verification import read_verified
 from tests.track.models import Published, published
 
 
@@ -88,7 +88,7 @@ def test_the_child_has_no_environment(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_what_the_child_answers_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, words in (("this", "answered"), ("no.such.module", "exit status 1")):
-        monkeypatch.setattr(proof, "_MODULE", module)
+        monkeypatch.setattr(sandbox, "_MODULE", module)
         with LoadingSandbox() as child, pytest.raises(ArtifactError, match=words) as told:
             proved(published("rules"), child)
         assert told.value.code == "ARTIFACT_CORRUPT"
@@ -109,7 +109,7 @@ import sys
 import numpy as np
 from pathlib import Path
 from assay.track.loading import Places, load
-from assay.track.record import open_record
+from assay.track.tracking_store import open_record
 from tests.learn.markets import market
 
 for home, model, out in zip(*[iter(sys.argv[1:])] * 3):

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from assay.track.model_files.manifest import FEATURES_PART, parsed_manifest
 
 from assay.features import feature, table
-from assay.features.columns import forget
+from assay.features.registry import forget
 from assay.kernel.contracts import Model
 from assay.kernel.errors import ArtifactError
 from assay.market.sources.synthetic import synthetic
-from assay.runs.own_features import model_features
-from assay.track.blobs.manifest import FEATURES_PART, parsed_manifest
+from assay.runs.user_features import model_features
 from assay.track.loading import check_files, load_model
-from assay.track.loading.checking import read_verified
+from assay.track.loading.verification import read_verified
 from assay.track.mirror.pyfunc import CandleModel
 from tests.track.models import Published, published, publishing
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from assay.track.model_files.signature import Keys, read_keys
 
 from assay.kernel.errors import ArtifactError, ConfigError
-from assay.track.blobs.signature import Keys, read_keys
 from assay.track.loading import check_files
 from tests.track.models import Published, published, publishing
 
@@ -88,13 +88,13 @@ def test_who_may_write_row_and_files_still_lacks_the_key(signed: Published, tmp_
 
 
 def test_the_signature_is_asked_before_anything_is_parsed(signed: Published, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.track.loading import checking
+    from assay.track.loading import verification
 
     def parsed(*_: object) -> None:
         raise AssertionError("parsed")
 
-    monkeypatch.setattr(checking, "named", parsed)
-    monkeypatch.setattr(checking, "verified", parsed)
+    monkeypatch.setattr(verification, "named", parsed)
+    monkeypatch.setattr(verification, "verified", parsed)
     assert told(signed, Keys("new", {"new": b"x" * 32})).code == "ARTIFACT_BAD_SIGNATURE"
 
 

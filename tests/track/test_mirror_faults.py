@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from assay.track.blobs.store import Blobs
-from assay.track.mirror.delivery import Delivered, MirrorWorker
+from assay.track.mirror.outbox_queue import OutboxTopic
 from assay.track.mirror.server import TrackingServer
-from assay.track.mirror.waiting import OutboxTopic
-from assay.track.record import TrackingStore
+from assay.track.mirror.worker import Delivered, MirrorWorker
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.tracking_store import TrackingStore
 from tests.track.mirrored import IN_A_FILE, NAME, There, a_run
 from tests.track.mlflow_server import line_to
 from tests.track.shelf import audited, publish, shelf
@@ -161,10 +161,10 @@ WORKER = """
 import os, signal, sys
 from pathlib import Path
 import requests
-from assay.track.blobs.store import Blobs
-from assay.track.mirror.delivery import Mirror
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.mirror.worker import Mirror
 from assay.track.mirror.server import Server
-from assay.track.record import open_record
+from assay.track.tracking_store import open_record
 
 real, left = requests.Session.request, [int(sys.argv[5])]
 

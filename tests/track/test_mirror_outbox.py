@@ -12,17 +12,17 @@ import time_machine
 
 from assay.kernel.errors import ConfigError, StoreError
 from assay.track.experiments import Run
-from assay.track.mirror import spelling
-from assay.track.mirror.address import check_uri, redact
+from assay.track.mirror import mlflow_names
 from assay.track.mirror.alone import alone
-from assay.track.mirror.backlog import backfill
-from assay.track.mirror.delivery import _grouped
-from assay.track.mirror.waiting import OutboxTopic
+from assay.track.mirror.outbox_backfill import backfill
+from assay.track.mirror.outbox_queue import OutboxTopic
+from assay.track.mirror.uri import check_uri, redact
+from assay.track.mirror.worker import _grouped
 from assay.track.outbox import enqueue
-from assay.track.record import TrackingStore, open_store
 from assay.track.rows import Row
 from assay.track.schema.runs import EXPERIMENTS
 from assay.track.schema.service import OUTBOX
+from assay.track.tracking_store import TrackingStore, open_store
 
 
 def outbox(record: TrackingStore) -> list[Row]:
@@ -132,7 +132,7 @@ def test_rows_of_one_thing_are_one_delivery(record: TrackingStore) -> None:
 
 def test_one_mirror_at_a_time_also_among_processes(place: str) -> None:
     script = (
-        "import sys\nfrom assay.track.record import open_record\nfrom assay.track.mirror.alone import alone\n"
+        "import sys\nfrom assay.track.tracking_store import open_record\nfrom assay.track.mirror.alone import alone\n"
         "from assay.kernel.errors import StoreError\n"
         "with open_record(sys.argv[1]) as record:\n"
         "    try:\n        with alone(record.database, 'mlflow mirror'): print('mine')\n"
@@ -167,11 +167,11 @@ def test_no_password_is_told() -> None:
 
 
 def test_names_that_mlflow_does_not_take_are_changed_and_stay_apart() -> None:
-    assert spelling.metric_key("sharpe_annual", "test") == "test/sharpe_annual"
+    assert mlflow_names.metric_key("sharpe_annual", "test") == "test/sharpe_annual"
     odd = ["", ".", "..", "a/b", "a:b", "a_b", "é", "x" * 300, "x" * 301, " a", "a.", "../../etc/passwd", "\u202e"]
-    made = [spelling.key(name) for name in odd]
+    made = [mlflow_names.key(name) for name in odd]
     assert len(set(made)) == len(odd)
-    assert all(len(key) <= 210 and not set(key) - set(spelling.key("a_b") + ALLOWED) for key in made)
+    assert all(len(key) <= 210 and not set(key) - set(mlflow_names.key("a_b") + ALLOWED) for key in made)
     assert not any(key in (".", "..", "") or key != key.strip() for key in made)
 
 
@@ -182,13 +182,13 @@ ALLOWED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. "
     ("value", "text"), [(None, "None"), (1.5, "1.5"), (True, "True"), ([1], "[1]"), ("x" * 7_000, "x" * 5_999 + "…")]
 )
 def test_values_of_parameters(value: Any, text: str) -> None:
-    assert spelling.parameter(value) == text
+    assert mlflow_names.parameter(value) == text
 
 
 def test_an_unknown_kind_of_word_waits_and_says_so(record: TrackingStore, tmp_path: Path) -> None:
-    from assay.track.blobs.store import Blobs
-    from assay.track.mirror.delivery import Delivered, MirrorWorker
     from assay.track.mirror.server import TrackingServer
+    from assay.track.mirror.worker import Delivered, MirrorWorker
+    from assay.track.model_files.artifact_store import Blobs
 
     with record.database.write() as connection:
         enqueue(connection, "cake", "1")
@@ -198,9 +198,9 @@ def test_an_unknown_kind_of_word_waits_and_says_so(record: TrackingStore, tmp_pa
 
 
 def test_refused_by_a_record_that_another_process_mirrors(record: TrackingStore, tmp_path: Path) -> None:
-    from assay.track.blobs.store import Blobs
-    from assay.track.mirror.delivery import MirrorWorker
     from assay.track.mirror.server import TrackingServer
+    from assay.track.mirror.worker import MirrorWorker
+    from assay.track.model_files.artifact_store import Blobs
 
     with alone(record.database, "mlflow mirror"), pytest.raises(StoreError) as told:
         MirrorWorker(record, TrackingServer("http://127.0.0.1:9", "x"), Blobs(tmp_path)).once()

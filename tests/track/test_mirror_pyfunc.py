@@ -15,7 +15,7 @@ from assay.kernel.errors import ArtifactError, DataError
 from assay.kernel.panel import Panel, Window
 from assay.learn.ensemble.model import EnsembleModel
 from assay.track.mirror import pyfunc
-from assay.track.record import open_store
+from assay.track.tracking_store import open_store
 from tests.track.shelf import bars, publish, rule, shelf
 
 COLUMNS = ("target", "stop", "take", "hold")
@@ -95,9 +95,9 @@ def test_files_that_were_changed_are_refused(folder: Path, damage: str) -> None:
 def test_an_ensemble_computes_its_features_from_the_candles(tmp_path: Path) -> None:
     from assay.kernel.spec import TargetChoice, TrainSpec
     from assay.market.sources.synthetic import synthetic
+    from assay.runs._train import train
     from assay.runs.context import Context
-    from assay.runs.history import load_history
-    from assay.runs.train import train
+    from assay.runs.training_history import load_history
 
     market = synthetic(bars=3_000, seed=1, ic=0.3)
     context = Context(tmp_path, str(tmp_path / "record.db"), f"duckdb:///{tmp_path / 'candles.duckdb'}")

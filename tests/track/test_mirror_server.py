@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from assay.track.mirror.delivery import Delivered, MirrorWorker
-from assay.track.mirror.waiting import OutboxTopic
+from assay.track.mirror.outbox_queue import OutboxTopic
+from assay.track.mirror.worker import Delivered, MirrorWorker
 from assay.track.outbox import enqueue
-from assay.track.record import TrackingStore
+from assay.track.tracking_store import TrackingStore
 from tests.track.mirrored import IN_A_FILE, NAME, There, a_run, sha
 from tests.track.shelf import POST, audited, bars, publish, rule, shelf
 

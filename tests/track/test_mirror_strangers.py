@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.track.blobs.store import Blobs
-from assay.track.mirror.delivery import MirrorWorker
+from assay.track.mirror.outbox_queue import OutboxTopic
 from assay.track.mirror.server import Away, Refused, TrackingServer
-from assay.track.mirror.waiting import OutboxTopic
-from assay.track.record import TrackingStore
+from assay.track.mirror.worker import MirrorWorker
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.tracking_store import TrackingStore
 from tests.track.mlflow_server import same_environment
 
 

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError, StoreError
-from assay.testing.record import MARKET, a_trade, a_trial
-from assay.track.canonical import canonical
+from assay.testing.store_contract import MARKET, a_trade, a_trial
+from assay.track.canonical_json import canonical
+from assay.track.maintenance.readonly_sql import query_store
 from assay.track.postgres import jsonb_text
-from assay.track.record import TrackingStore, open_store
-from assay.track.schema.columns import RECORD
-from assay.track.schema.guards import views
-from assay.track.upkeep.query import query_store
+from assay.track.schema.column_types import RECORD
+from assay.track.schema.triggers import views
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.coded import code_of
 from tests.track.server import Server
 

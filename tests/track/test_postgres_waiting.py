@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.testing.record import MARKET, a_trade, a_trial
+from assay.testing.store_contract import MARKET, a_trade, a_trial
 from assay.track.database import hold
-from assay.track.record import TrackingStore, open_store
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.coded import code_of
 
 pytestmark = pytest.mark.postgres

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import ConfigError, StoreError
-from assay.testing.record import a_trial
-from assay.track.record import TrackingStore, open_store
-from assay.track.schema.guards import views
-from assay.track.upkeep.query import query_store
+from assay.testing.store_contract import a_trial
+from assay.track.maintenance.readonly_sql import query_store
+from assay.track.schema.triggers import views
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.server import Server
 
 

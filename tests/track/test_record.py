@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
-from assay.testing.record import a_trade
-from assay.track.instants import format_instant
-from assay.track.record import TrackingStore, open_store
+from assay.testing.store_contract import a_trade
+from assay.track.timestamps import format_instant
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.coded import coded
 
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)

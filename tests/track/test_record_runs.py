@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.track import owner
-from assay.track.record import TrackingStore, open_store
+from assay.track import liveness
 from assay.track.sqlite import SqliteFile
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.coded import coded
 
 
@@ -120,8 +120,8 @@ def test_the_heartbeat_beats(record: TrackingStore, monkeypatch: pytest.MonkeyPa
 
 KILLED = """
 import sys, time
-from assay.testing.record import a_trade
-from assay.track.record import open_record
+from assay.testing.store_contract import a_trade
+from assay.track.tracking_store import open_record
 record = open_record(sys.argv[1])
 run = record.experiments.start("killed", "rules")
 record.metrics.log(run.id, {"a": 1.5})
@@ -188,16 +188,16 @@ def test_a_living_run_is_not_swept(place: str, record: TrackingStore, run: int) 
 
 @pytest.mark.parametrize("wrong", ["another start", "another host, long silent", "no owner, long silent"])
 def test_whose_process_is_gone(wrong: str) -> None:
-    host, pid, start, word = owner.this_process().rsplit("/", 3)
+    host, pid, start, word = liveness.this_process().rsplit("/", 3)
     now = int(datetime.now(UTC).timestamp() * 1000)
-    assert not owner.is_gone(owner.this_process(), 0)
-    assert not owner.is_gone(f"elsewhere/{pid}/{start}/{word}", now)
+    assert not liveness.is_gone(liveness.this_process(), 0)
+    assert not liveness.is_gone(f"elsewhere/{pid}/{start}/{word}", now)
     names = {
         "another start": f"{host}/{pid}/{int(start) - 60_000}/{word}",
         "another host, long silent": f"elsewhere/{pid}/{start}/{word}",
         "no owner, long silent": None,
     }
-    assert owner.is_gone(names[wrong], 0 if "silent" in wrong else now)
+    assert liveness.is_gone(names[wrong], 0 if "silent" in wrong else now)
 
 
 def test_a_run_taken_for_crashed_runs_again(record: TrackingStore, caplog: pytest.LogCaptureFixture) -> None:

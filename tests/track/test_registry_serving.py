@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from assay.track.model_files.signature import Keys
 
 from assay.kernel.errors import AssayError, ConfigError, LeakError
 from assay.kernel.panel import Panel, Window
-from assay.track.blobs.signature import Keys
-from assay.track.record import TrackingStore, open_store
-from assay.track.tracker.registry import ModelRegistry
+from assay.track.tracker.model_registry import ModelRegistry
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.shelf import GOLD, POST, audited, bars, change, files, paths, publish, rule, shelf
 
 ADDRESS = {"symbol": "BTC/USDT", "timeframe": "1h", "exchange": "binance"}

@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.testing.record import MARKET, a_trial
+from assay.testing.store_contract import MARKET, a_trial
 from assay.track.database import place_of
-from assay.track.record import open_store
 from assay.track.schema import migrate
-from assay.track.schema.columns import RECORD
+from assay.track.schema.column_types import RECORD
 from assay.track.schema.frozen import statements
-from assay.track.schema.guards import create_views, views
+from assay.track.schema.triggers import create_views, views
+from assay.track.tracking_store import open_store
 from tests.track.relics import VERSIONS, relic
 
 _CATALOGUE = (

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assay.kernel.clock import now_ms
 from assay.kernel.errors import ArtifactError, ConfigError
-from assay.track.record import TrackingStore, open_store
+from assay.kernel.timestamps import now_ms
 from assay.track.registry import retention
-from assay.track.registry.pruning import FIRST, FOREIGN, Pruned, prune_files
+from assay.track.registry.retention_run import FIRST, FOREIGN, Pruned, prune_files
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.service import EVENTS, JOBS
-from assay.track.tracker.registry import ModelRegistry
+from assay.track.tracker.model_registry import ModelRegistry
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.shelf import DAY_MS, audited, change, files, paths, publish, shelf
 from tests.track.test_champions import fine
 

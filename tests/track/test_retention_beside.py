@@ -4,11 +4,11 @@ import threading
 import time
 from pathlib import Path
 
-from assay.kernel.clock import now_ms
 from assay.kernel.errors import AssayError
-from assay.track.record import TrackingStore, open_store
+from assay.kernel.timestamps import now_ms
 from assay.track.registry import retention
-from assay.track.tracker.registry import ModelRegistry
+from assay.track.tracker.model_registry import ModelRegistry
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.shelf import DAY_MS, POST, audited, shelf
 from tests.track.test_champions import fine
 

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from assay.track.record import TrackingStore, open_store
 from assay.track.registry import retention
-from assay.track.registry.champions import ModelSlot
-from assay.track.registry.pruning import prune_files
+from assay.track.registry.aliases import ModelSlot
+from assay.track.registry.retention_run import prune_files
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.service import JOBS
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.shelf import DAY_MS, GOLD, change
 from tests.track.test_champions import fine
 
@@ -82,9 +82,9 @@ class Retention(RuleBasedStateMachine):
             del held["challenger"]
 
     def _demand_nothing_of_the_ledger(self) -> None:
-        from assay.track.registry import champions
+        from assay.track.registry import aliases
 
-        champions.uncounted = lambda *given: []
+        aliases.uncounted = lambda *given: []
 
     @rule(symbol=st.sampled_from(SYMBOLS))
     def roll_back(self, symbol: str) -> None:
@@ -174,10 +174,10 @@ class Retention(RuleBasedStateMachine):
 def test_exactly_what_may_go_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    from assay.track.registry import champions
+    from assay.track.registry import aliases
 
     monkeypatch.setattr(retention, "now_ms", retention.now_ms)  # the machine sets both; they come back afterwards
-    monkeypatch.setattr(champions, "uncounted", champions.uncounted)
+    monkeypatch.setattr(aliases, "uncounted", aliases.uncounted)
     run_state_machine_as_test(
         Retention,
         settings=settings(

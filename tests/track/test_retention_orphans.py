@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ArtifactError
-from assay.testing.record import a_trial
-from assay.track.blobs.store import Blobs
-from assay.track.record import TrackingStore
+from assay.testing.store_contract import a_trial
+from assay.track.model_files.artifact_store import Blobs
 from assay.track.registry import orphans as module
-from assay.track.registry.pruning import FIRST
-from assay.track.tracker.registry import ModelRegistry
+from assay.track.registry.retention_run import FIRST
+from assay.track.tracker.model_registry import ModelRegistry
+from assay.track.tracking_store import TrackingStore
 from tests.track.shelf import files, publish, shelf
 
 HOUR = 3_600.0

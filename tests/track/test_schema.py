@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from assay.kernel.errors import StoreError
-from assay.testing.record import CHECKS, a_trade, a_trial
-from assay.track.record import TrackingStore, open_store
+from assay.testing.store_contract import CHECKS, a_trade, a_trial
 from assay.track.schema import migrate
-from assay.track.schema.columns import RECORD
-from assay.track.schema.guards import views
+from assay.track.schema.column_types import RECORD
+from assay.track.schema.triggers import views
+from assay.track.tracking_store import TrackingStore, open_store
 
 VERSIONS = Path(migrate.__file__).parent / "versions"
 
@@ -144,7 +144,7 @@ def test_a_killed_upgrade_leaves_nothing(empty: str, monkeypatch: pytest.MonkeyP
     def killed(connection: sa.Connection) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("assay.track.schema.guards.create_views", killed)
+    monkeypatch.setattr("assay.track.schema.triggers.create_views", killed)
     with pytest.raises(KeyboardInterrupt):
         open_store(empty)
     monkeypatch.undo()
@@ -153,7 +153,7 @@ def test_a_killed_upgrade_leaves_nothing(empty: str, monkeypatch: pytest.MonkeyP
 
 
 def test_first_use_by_four_processes_at_once(empty: str) -> None:
-    code = "import sys; from assay.track.record import open_record as o; o(sys.argv[1]).experiments.start('x', 'rules')"
+    code = "import sys; from assay.track.tracking_store import open_record as o; o(sys.argv[1]).experiments.start('x', 'rules')"
     started = [subprocess.Popen([sys.executable, "-c", code, empty]) for _ in range(4)]
     assert [process.wait(60) for process in started] == [0] * 4
     with open_store(empty) as record:

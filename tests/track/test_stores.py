@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from assay.kernel.clock import now_ms
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
+from assay.kernel.timestamps import now_ms
 from assay.testing.object_store import CHECKS, MOST, PARTS, Check, a_model
-from assay.track.blobs.objects.contract import ObjectStore
-from assay.track.blobs.objects.opening import open_objects
-from assay.track.blobs.shelf import fetch_model, model_exists, upload_model
-from assay.track.record import open_store
+from assay.track.model_files.objects.base import ObjectStore
+from assay.track.model_files.objects.opening import open_objects
+from assay.track.model_files.remote import fetch_model, model_exists, upload_model
 from assay.track.rows import Row
-from assay.track.tracker.registry import ModelRegistry
+from assay.track.tracker.model_registry import ModelRegistry
+from assay.track.tracking_store import open_store
 from tests.track.object_servers import Proxy, gcs, s3
 from tests.track.shelf import DAY_MS, files, publish
 
@@ -118,7 +118,7 @@ def test_a_bucket_that_is_not_there(scheme: str, amazon: Proxy, google: Proxy) -
 
 def test_a_server_that_is_away(amazon: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("assay.track.blobs.objects.s3._TRIES", 1)
+    monkeypatch.setattr("assay.track.model_files.objects.s3._TRIES", 1)
     with pytest.raises(StoreError) as told:
         open_objects("s3://models/x").get("a", most=MOST)
     assert told.value.code == "STORE_BUSY"
@@ -148,7 +148,7 @@ def test_a_library_that_is_missing_is_named(
 def test_no_cloud_library_is_loaded_with_the_record() -> None:
     import subprocess
 
-    script = "import assay.app, assay.track.loading.live, assay.track.registry.publish, assay.track.blobs.shelf, sys;"
+    script = "import assay.app, assay.track.loading.loader, assay.track.registry.publish, assay.track.model_files.remote, sys;"
     script += "print([m for m in sys.modules if m.split('.')[0] in ('botocore', 'boto3', 's3fs', 'gcsfs', 'google')])"
     found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"
@@ -206,7 +206,7 @@ def test_a_store_that_lets_nothing_go_has_it_again(
         raise StoreError("it does not answer", code="STORE_BUSY")
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"assay.track.blobs.sharing.{broken}", down)
+        patched.setattr(f"assay.track.model_files.remote_sync.{broken}", down)
         assert registry.retain().models == ()
     assert "waits to be removed" in caplog.text and files(tmp_path / "home") == here
     marked = registry.get_model(rows[0]["id"])

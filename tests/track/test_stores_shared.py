@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from assay.track.model_files.signature import Keys
 
 from assay.kernel.errors import ArtifactError
-from assay.track.blobs.signature import Keys
-from assay.track.blobs.store import Blobs
 from assay.track.loading import check_files, load_model
-from assay.track.loading.places import ModelPaths
+from assay.track.loading.model_paths import ModelPaths
+from assay.track.model_files.artifact_store import Blobs
 from tests.track.models import Published, published, publishing
 
 KEYS = Keys("k", {"k": b"k" * 32}, required=True)
@@ -76,7 +76,7 @@ def test_a_model_that_is_nowhere_is_gone(tmp_path: Path) -> None:
 def test_a_store_that_is_down_fails_no_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("assay.track.blobs.objects.s3._TRIES", 1)
+    monkeypatch.setattr("assay.track.model_files.objects.s3._TRIES", 1)
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(key, "canary")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

@@ -11,12 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.testing.record import MARKET
-from assay.track.record import TrackingStore, open_store
+from assay.testing.store_contract import MARKET
+from assay.track.maintenance.store_check import check_store
+from assay.track.maintenance.upgrade import initialise_store, upgrade_store
 from assay.track.schema import migrate
 from assay.track.schema.hypertables import lay_hypertables
-from assay.track.upkeep.checking import check_store
-from assay.track.upkeep.laying import initialise_store, upgrade_store
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.relics.make import fill
 from tests.track.test_ledger import unguarded
 from tests.track.test_relics import columns_of, engine_of, lay_relic, rows_of, shape
@@ -104,7 +104,7 @@ def test_a_kill_at_any_statement_leaves_the_old_or_the_new(empty: str, dialect: 
 @pytest.mark.slow
 def test_two_processes_upgrade_at_once(empty: str, dialect: str, tmp_path: Path) -> None:
     lay_relic("0001", dialect, empty)
-    code = "import sys; from pathlib import Path; from assay.track.upkeep.laying import initialise as i; "
+    code = "import sys; from pathlib import Path; from assay.track.maintenance.upgrade import initialise as i; "
     code += "i(sys.argv[1], backups=Path(sys.argv[2]))"
     command = [sys.executable, "-c", code, empty, str(tmp_path)]
     started = [subprocess.Popen(command) for _ in range(2)]

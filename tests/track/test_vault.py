@@ -8,9 +8,9 @@ import pytest
 from assay.kernel.errors import AssayError
 from assay.kernel.instrument import Instrument
 from assay.market.sources.synthetic import synthetic
-from assay.testing.record import MARKET, a_trial
-from assay.track.record import TrackingStore
-from assay.track.vault import HOLDOUT
+from assay.testing.store_contract import MARKET, a_trial
+from assay.track.holdout import HOLDOUT
+from assay.track.tracking_store import TrackingStore
 
 EXCHANGE, SYMBOL, _ = MARKET.split("|")
 DAY = 86_400_000

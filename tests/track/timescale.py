@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 
-from assay.track.record import open_store
-from assay.track.upkeep.laying import initialise_store
+from assay.track.maintenance.upgrade import initialise_store
+from assay.track.tracking_store import open_store
 from tests.track.relics import VERSIONS, relic
 from tests.track.relics.make import fill
 from tests.track.server import server

@@ -11,12 +11,12 @@ from assay.kernel.decisions import Decisions
 from assay.kernel.fold import Fold
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
-from assay.runs.history import bare
-from assay.runs.judged import OutOfSampleResult, evidence_of, judged
+from assay.runs.evaluation import OutOfSampleResult, evidence_of, judged
+from assay.runs.training_history import bare
 from assay.simulate.engine import simulate
+from assay.validate._walk_forward import FoldResult, SymbolResult
 from assay.validate.audit.report import AuditReport
-from assay.validate.evidence import GateInput
-from assay.validate.walk import FoldResult, SymbolResult
+from assay.validate.gate_input import GateInput
 
 HOUR = 3_600_000
 CLEAN = AuditReport(True, (), {"truncate": 40, "fit": 3})

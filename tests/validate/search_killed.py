@@ -13,10 +13,10 @@ from assay.kernel.trial import Trial
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
-from assay.validate.search.bayesian import Bayesian
+from assay.validate.search.optuna_sampler import Bayesian
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
-from assay.validate.split import WalkForward
+from assay.validate.splits import WalkForward
 
 RULE = strategy_named("sma_cross")
 SEED, TRIALS = 11, 40

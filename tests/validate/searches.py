@@ -9,7 +9,7 @@ from assay.testing.trainers import TinyTrainer
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
-from assay.validate.split import WalkForward
+from assay.validate.splits import WalkForward
 from tests.validate.search_killed import SEED, panel
 
 PLAN = WalkForward(400, 200)

@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from assay.validate.search.bayesian import Bayesian
-from assay.validate.search.method import Row, Session
+from assay.validate.search.optuna_sampler import Bayesian
+from assay.validate.search.sampler import Row, Session
 from assay.validate.search.space import Point, Space
 
 SPACE = Space.of({"x": (0.0, 1.0), "n": (0, 50), "kind": ["a", "b", "c"], "step": [1, 2, 5, 10]}, ["n < 45"])

@@ -18,10 +18,10 @@ from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
 from assay.targets import parse_target
 from assay.testing.trainers import TinyModel, TinyTrainer, correlations, labelled, tiny
-from assay.validate.audit import AuditReport, Columns, Pipeline, Questions, audit
-from assay.validate.audit.futures import CUT_OFF, SHUFFLED, STILL, changed, first_change, first_changed_decision
+from assay.validate.audit import AuditReport, Columns, Pipeline, Questions, audit_trainer
+from assay.validate.audit.perturbations import CUT_OFF, SHUFFLED, STILL, changed, first_change, first_changed_decision
 from assay.validate.audit.pipeline import per_symbol
-from assay.validate.split import WalkForward
+from assay.validate.splits import WalkForward
 
 BARS = synthetic(bars=500, seed=4)
 NAN = float("nan")
@@ -44,7 +44,7 @@ SOME = Questions(cuts=20, warm_ups=5, refits=2, replays=60, recomputed=10)
 
 
 def asked(trainer: Trainer, pipeline: Pipeline = HONEST, **more: Any) -> AuditReport:
-    return audit(trainer, BARS, spec=pipeline, seed=5, **{"questions": SOME, **more})
+    return audit_trainer(trainer, BARS, spec=pipeline, seed=5, **{"questions": SOME, **more})
 
 
 def test_an_honest_pipeline_passes_and_every_kind_of_question_was_asked() -> None:
@@ -65,9 +65,9 @@ def test_a_spec_is_audited_as_its_training_walks() -> None:
         exchange="synthetic", symbols=("GOLD/USDT",), timeframe="1h", features="mini5",
         target=TargetChoice(name="direction", params={"horizon": 4}), folds=SplitSpec(train_bars=150, test_bars=60),
     )  # fmt: skip
-    assert audit(TinyTrainer(), BARS, spec=spec, seed=5, questions=SOME).passed
+    assert audit_trainer(TinyTrainer(), BARS, spec=spec, seed=5, questions=SOME).passed
     rules = replace(spec, learner="rules", features=(), target=TargetChoice())
-    report = audit(RuleTrainer(strategy_named("sma_cross")), [BARS], spec=rules, seed=5)
+    report = audit_trainer(RuleTrainer(strategy_named("sma_cross")), [BARS], spec=rules, seed=5)
     assert report.passed and "label" not in report.checks and report.checks["fit"] == 4
 
 
@@ -204,7 +204,7 @@ def test_of_two_symbols_the_right_one_is_named() -> None:
         return [honest[0], replace(honest[1], values=np.column_stack([honest[1].values[:, 0], ahead]))]
 
     pair = [BARS, synthetic(bars=500, seed=6, symbol="SILVER/USDT")]
-    report = audit(TinyTrainer(), pair, spec=replace(HONEST, features=second_peeks), seed=5, questions=SOME)
+    report = audit_trainer(TinyTrainer(), pair, spec=replace(HONEST, features=second_peeks), seed=5, questions=SOME)
     assert report.violations[0].name == "move_3" and "SILVER/USDT" in report.violations[0].text
 
 

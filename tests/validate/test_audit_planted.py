@@ -2,8 +2,8 @@
 
 import pytest
 
-from assay.testing.planted import Planted, clean, needed, planted
-from assay.validate.audit.ground import PROBES
+from assay.testing.audit_study import Planted, clean, needed, planted
+from assay.validate.audit.state import PROBES
 
 NAMES = [
     "shift_minus_one", "centred_window", "global_zscore", "backfill", "unclosed_higher_timeframe",

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.kernel.seeds import generator
+from assay.kernel.seeding import generator
 from assay.validate import statistics as s
-from assay.validate.split import CombinatorialPurged, PurgedKFold, WalkForward
-from assay.validate.verdict import evaluate_gate
+from assay.validate.gate import evaluate_gate
+from assay.validate.splits import CombinatorialPurged, PurgedKFold, WalkForward
 from tests.validate.test_verdict import GOOD
 
 R = generator(5, "bad inputs").normal(0, 0.01, (64, 4))

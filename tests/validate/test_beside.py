@@ -6,12 +6,12 @@ from math import isnan, sqrt
 import numpy as np
 import pytest
 
-from assay.kernel.seeds import generator
+from assay.kernel.seeding import generator
 from assay.market.sources.synthetic import synthetic
-from assay.simulate.inputs import buy_and_hold
-from assay.validate.beside import SPANS, deflated_by_spread, held, span_sums, superiority_p_values
+from assay.simulate.prepare import buy_and_hold
+from assay.validate.diagnostics import SPANS, deflated_by_spread, held, span_sums, superiority_p_values
+from assay.validate.gate_document import gate_input_document
 from assay.validate.statistics import deflated_sharpe_ratio, haircut_sharpe, moments, superior_predictive_ability
-from assay.validate.told import gate_input_document
 from tests.validate.test_verdict import GOOD, PEEKED, found
 
 

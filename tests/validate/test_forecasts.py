@@ -10,9 +10,9 @@ from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
 from assay.kernel.panel import Panel
 from assay.testing.trainers import TinyTrainer
-from assay.validate.forecasts import forecast_quality, forecasts
-from assay.validate.split import WalkForward
-from assay.validate.walk import FoldResult, walk_forward
+from assay.validate._walk_forward import FoldResult, walk_forward
+from assay.validate.forecast_metrics import forecast_quality, forecasts
+from assay.validate.splits import WalkForward
 from tests.learn.markets import market, trainer
 
 

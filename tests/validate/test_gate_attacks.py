@@ -8,10 +8,10 @@ import pytest
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
+from assay.market._volume_unit import SERIES, unit_series
 from assay.market.sources.synthetic import synthetic
-from assay.market.volume_unit import SERIES, unit_series
 from assay.runs.advice import advice
-from assay.validate.verdict import evaluate_gate
+from assay.validate.gate import evaluate_gate
 from tests.validate.gate_markets import HOUR, market, walked, weights
 
 CHEAP = Costs(fee=0.0, slippage_bps=5.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.validate.health import (
+from assay.validate.monitoring import (
     LEAST_BARS,
     Finding,
     age_finding,

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from assay.features import table
-from assay.features.files import load_feature_file
+from assay.features.user_features import load_feature_file
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, LeakError, TrainError
 from assay.learn.strategies import Strategy, load_strategy_file
-from assay.learn.strategies.honesty import setup_columns
+from assay.learn.strategies.checks import setup_columns
 from assay.market.sources.synthetic import synthetic
 from assay.validate.isolation import isolated_feature_file, isolated_strategy, source_gaps
-from assay.validate.isolation.files import IsolatedRule
+from assay.validate.isolation.user_files import IsolatedRule
 
 HEAD = """
 import sys

@@ -13,18 +13,16 @@ from hypothesis import strategies as st
 
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError
-from assay.kernel.usercode import UserCode, read_user_code
+from assay.kernel.user_source import UserCode, read_user_code
 from assay.learn.strategies import load_strategy_file
 from assay.market.sources.synthetic import synthetic
 from assay.testing.attacks.honest import HONEST
 from assay.testing.attacks.own_file import OwnFile, market
-from assay.validate.isolation.allowed import not_allowed
-from assay.validate.isolation.answers import IsolatedFeatures, IsolatedStrategy
 from assay.validate.isolation.calendars import SHIFT_DAYS, clock_reads, moved
+from assay.validate.isolation.import_allowlist import not_allowed
+from assay.validate.isolation.isolated import IsolatedFeatures, IsolatedStrategy
 from assay.validate.isolation.landlock import landlock_version, rights_of
-from assay.validate.isolation.probes import QUESTIONS, probe_feature_file, probe_strategy_file
-from assay.validate.isolation.process import Confinement
-from assay.validate.isolation.wire import (
+from assay.validate.isolation.messages import (
     Broken,
     Message,
     TooLate,
@@ -35,6 +33,8 @@ from assay.validate.isolation.wire import (
     receive,
     send,
 )
+from assay.validate.isolation.probes import QUESTIONS, probe_feature_file, probe_strategy_file
+from assay.validate.isolation.process import Confinement
 
 PLAIN = HONEST[0]
 SHORT = 200
@@ -79,7 +79,7 @@ def test_bars_go_through_the_pipe_whole() -> None:
         data = packed(bars_message({"values": {}}, each))
         head = 16
         words = int.from_bytes(data[4:8], "little")
-        from assay.validate.isolation.wire import unpacked
+        from assay.validate.isolation.messages import unpacked
 
         again = bars_of(unpacked(data[head : head + words], data[head + words :]))
         assert again.digest() == each.digest()

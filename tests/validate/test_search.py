@@ -13,18 +13,18 @@ from assay.kernel.trial import Trial
 from assay.learn.rules import RuleTrainer
 from assay.simulate.metrics import return_metrics
 from assay.testing.trainers import TinyTrainer
-from assay.validate.search.bayesian import Bayesian
-from assay.validate.search.draws import Random
-from assay.validate.search.grid import Grid
-from assay.validate.search.halving import Halving
-from assay.validate.search.method import Method, Row
+from assay.validate._walk_forward import walk_forward
+from assay.validate.search.grid_sampler import Grid
 from assay.validate.search.objective import Objective
+from assay.validate.search.optuna_sampler import Bayesian
+from assay.validate.search.random_sampler import Random
 from assay.validate.search.result import SearchResult
+from assay.validate.search.sampler import Method, Row
 from assay.validate.search.space import Space
+from assay.validate.search.successive_halving import Halving
 from assay.validate.search.trials import Trials
-from assay.validate.split import WalkForward
+from assay.validate.splits import WalkForward
 from assay.validate.statistics import deflated_sharpe_ratio
-from assay.validate.walk import walk_forward
 from tests.learn.markets import market
 from tests.validate.search_killed import RULE, SEED, panel, search
 from tests.validate.searches import PLAN, found, tiny

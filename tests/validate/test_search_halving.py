@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
-from assay.validate.search.halving import Halving, Rung, rungs, survivors
-from assay.validate.search.method import Row
+from assay.validate.search.sampler import Row
+from assay.validate.search.successive_halving import Halving, Rung, rungs, survivors
 
 
 def row(place: int, score: float, trades: int = 9) -> Row:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.contracts import NullReport, Report
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
-from assay.validate.search.kept import SearchJournal, row_of
+from assay.validate.search.journal import SearchJournal, row_of
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
 from tests.validate.search_killed import SEED, panel, search
@@ -91,7 +91,7 @@ def test_what_is_no_journal_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_journal_of_a_newer_release_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.validate.search.kept.VERSION", 2)
+    monkeypatch.setattr("assay.validate.search.journal.VERSION", 2)
     begun(tmp_path / "j")
     monkeypatch.undo()
     with pytest.raises(ArtifactError, match="of version 2, this release reads version 1"):

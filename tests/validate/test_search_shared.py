@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ArtifactError
-from assay.validate.search.kept import SearchJournal
-from assay.validate.search.method import Asked, Session
+from assay.validate.search.journal import SearchJournal
+from assay.validate.search.sampler import Asked, Session
 from tests.validate.sessions import WHOLE, begun, driven, judged
 
 

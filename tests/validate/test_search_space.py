@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
 from assay.learn.strategies.parameters import Range
-from assay.learn.strategies.registry import strategies, strategy_named
-from assay.validate.search.bayesian import Bayesian
+from assay.learn.strategies.registry import all_strategies, strategy_named
 from assay.validate.search.dimensions import Categorical, FloatRange, IntRange
-from assay.validate.search.draws import Random
-from assay.validate.search.grid import Grid
-from assay.validate.search.method import Method, Row
+from assay.validate.search.grid_sampler import Grid
+from assay.validate.search.optuna_sampler import Bayesian
+from assay.validate.search.random_sampler import Random
+from assay.validate.search.sampler import Method, Row
 from assay.validate.search.space import Point, Space, key
 
 
@@ -110,7 +110,7 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
 
 
 def test_a_rule_brings_its_space_and_constraints() -> None:
-    for name, rule in strategies().items():
+    for name, rule in all_strategies().items():
         space = Space.of_strategy(rule)
         for point in points(Random(), space, 20):
             rule.resolve(point)
@@ -249,7 +249,7 @@ def test_bayesian_finds_a_peak_better_than_chance() -> None:
 
 
 def test_the_gaussian_process_asks_for_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.validate.search.bayesian.find_spec", lambda name: None)
+    monkeypatch.setattr("assay.validate.search.optuna_sampler.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="torch") as caught:
         Bayesian(sampler="gp")
     assert "assay[deep]" in caught.value.hint
@@ -258,7 +258,7 @@ def test_the_gaussian_process_asks_for_torch(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_whole_ends_of_a_float_are_a_range_of_floats() -> None:
-    rule = strategies()["liquidity_sweep"]
+    rule = all_strategies()["liquidity_sweep"]
     given = {
         "risk_reward_ratio": (2, 4),
         "pierce_depth": {"type": "int", "low": 1, "high": 2},

@@ -15,18 +15,18 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, DataError, TrainError
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleTrainer
-from assay.learn.strategies import Entries, Range, Structural, strategies, strategy
-from assay.validate.search.bayesian import Bayesian
-from assay.validate.search.draws import Random
-from assay.validate.search.grid import Grid
+from assay.learn.strategies import Entries, Range, Structural, all_strategies, strategy
+from assay.validate._walk_forward import judge_model
+from assay.validate.search.grid_sampler import Grid
 from assay.validate.search.objective import bars_per_year, measured
+from assay.validate.search.optuna_sampler import Bayesian
+from assay.validate.search.random_sampler import Random
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
-from assay.validate.search.swept import RuleSweep
-from assay.validate.walk import judge_model
+from assay.validate.search.sweep_evaluator import RuleSweep
 from tests.learn.strategy_bars import lively
 
-RULES = strategies()
+RULES = all_strategies()
 SMALL = {  # what makes these rules trade on 700 lively bars
     "divergence_capitulation": {"ema_fast": 5, "ema_slow": 30, "take_profit_ema": 20},
     "htf_sweep": {"htf": "4h"},
@@ -113,7 +113,7 @@ def test_a_large_grid_is_cut_into_chunks_without_a_seam(monkeypatch):
     train = learning(lively(700), 100)
     whole = made(rule, space=space, method=Grid()).search(train, seed=1, report=NullReport())
     for together in (1, 7, 20):
-        monkeypatch.setattr("assay.learn.strategies.bench._TOGETHER", together)
+        monkeypatch.setattr("assay.learn.strategies.batch_evaluator._TOGETHER", together)
         cut = made(rule, space=space, method=Grid()).search(train, seed=1, report=NullReport())
         np.testing.assert_array_equal(cut.trials.score, whole.trials.score)
         np.testing.assert_array_equal(cut.trials.trades, whole.trials.trades)

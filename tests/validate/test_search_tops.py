@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.contracts import NullReport
-from assay.validate.search import tops
-from assay.validate.search.draws import Random
-from assay.validate.search.grid import Grid
+from assay.validate.search import best_returns
+from assay.validate.search.grid_sampler import Grid
+from assay.validate.search.random_sampler import Random
 from assay.validate.search.trials import Trials
 from tests.learn.strategy_bars import lively
 from tests.validate.test_search_swept import GRID, RULES, learning, made, walked
@@ -33,11 +33,11 @@ def block(scores, *, trades=None, skew=None):
 
 def test_the_best_are_kept_best_first_and_none_twice():
     found = block([1.0, 3.0, np.nan, 3.0, 2.0, 3.0], trades=[10, 10, 99, 10, 10, 12])
-    assert tops.distinct(found, 32) == [5, 1, 4, 0]  # 3 trades as 1 did; 2 was never scored
-    assert tops.distinct(found, 2) == [5, 1]
-    assert tops.distinct(block([2.0, 2.0], skew=[0.1, 0.2]), 2) == [0, 1]
-    assert tops.distinct(block([2.0, 2.0], skew=[np.nan, np.nan]), 2) == [0]
-    assert tops.distinct(block([np.nan] * 3), 5) == tops.distinct(found, 0) == []
+    assert best_returns.distinct(found, 32) == [5, 1, 4, 0]  # 3 trades as 1 did; 2 was never scored
+    assert best_returns.distinct(found, 2) == [5, 1]
+    assert best_returns.distinct(block([2.0, 2.0], skew=[0.1, 0.2]), 2) == [0, 1]
+    assert best_returns.distinct(block([2.0, 2.0], skew=[np.nan, np.nan]), 2) == [0]
+    assert best_returns.distinct(block([np.nan] * 3), 5) == best_returns.distinct(found, 0) == []
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=60), st.integers(1, 8), st.integers(1, 5))
@@ -47,18 +47,18 @@ def test_looking_at_the_leading_only_finds_the_same(scores, most, look):
     ranked = sorted(range(len(scores)), key=lambda k: (-scores[k], k))
     wanted = [k for i, k in enumerate(ranked) if (scores[k], k % 3) not in {(scores[j], j % 3) for j in ranked[:i]}]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tops, "_FIRST_LOOK", look)
-        patch.setattr(tops, "_WIDER", 2)
-        got = tops.distinct(found, most)
+        patch.setattr(best_returns, "_FIRST_LOOK", look)
+        patch.setattr(best_returns, "_WIDER", 2)
+        got = best_returns.distinct(found, most)
     assert got == wanted[:most]
 
 
 def test_a_block_pays_for_what_it_keeps():
-    assert tops.affordable(1_000_000, 37_660, improved=True) == 32
-    assert tops.affordable(1_000_000, 37_660, improved=False) == 32
-    assert tops.affordable(4_096, 2_000, improved=False) == 6
-    assert tops.affordable(16, 37_660, improved=True) == 4
-    assert tops.affordable(16, 37_660, improved=False) == tops.affordable(16, 0, improved=False) == 0
+    assert best_returns.affordable(1_000_000, 37_660, improved=True) == 32
+    assert best_returns.affordable(1_000_000, 37_660, improved=False) == 32
+    assert best_returns.affordable(4_096, 2_000, improved=False) == 6
+    assert best_returns.affordable(16, 37_660, improved=True) == 4
+    assert best_returns.affordable(16, 37_660, improved=False) == best_returns.affordable(16, 0, improved=False) == 0
 
 
 def test_what_is_kept_are_the_returns_of_the_candidate_walked_alone():
@@ -86,7 +86,7 @@ def test_batches_keep_the_best_where_they_improve():
     for trial in report.trials:
         improved.append(trial.score > best)
         best = max(best, trial.score)
-        within = tops.affordable(trial.n_configs, 301, improved=improved[-1])
+        within = best_returns.affordable(trial.n_configs, 301, improved=improved[-1])
         kept = pl.read_parquet(io.BytesIO(trial.tops)) if trial.tops else pl.DataFrame()
         assert kept.width <= within and (kept.width > 0) == (within > 0)
     assert improved[0] and not all(improved)

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
-from assay.validate.split import DAY_MS, Days, Fold, PurgedKFold, WalkForward, purged
+from assay.validate.splits import DAY_MS, Days, Fold, PurgedKFold, WalkForward, purged
 from tests.kernel.test_fold import intervals, meets
 
 HOUR = 3_600_000

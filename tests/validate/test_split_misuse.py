@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.validate.split import CombinatorialPurged, Days, PurgedKFold, SklearnSplitter, WalkForward
+from assay.validate.splits import CombinatorialPurged, Days, PurgedKFold, SklearnSplitter, WalkForward
 
 N = 24
 KNOWN = np.arange(N) + 2

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from assay.kernel.errors import ConfigError
-from assay.validate.split import CombinatorialPurged, PurgedKFold, SklearnSplitter, WalkForward
+from assay.validate.splits import CombinatorialPurged, PurgedKFold, SklearnSplitter, WalkForward
 from tests.kernel.test_fold import intervals, meets
 
 

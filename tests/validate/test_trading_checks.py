@@ -12,7 +12,7 @@ from assay.kernel.instrument import Instrument
 from assay.market.sources.files import read_file
 from assay.market.sources.synthetic import synthetic
 from assay.simulate.engine import simulate
-from assay.simulate.record import Trades
+from assay.simulate.result import Trades
 from assay.validate.cost_stress import at_side, break_even, cost_sides
 from assay.validate.data_problems import find_data_problems
 from assay.validate.fills import bar_fills, summarize_fills

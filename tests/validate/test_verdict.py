@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from assay.kernel.seeds import generator
+from assay.kernel.seeding import generator
 from assay.simulate.performance import Moments
-from assay.validate import verdict
+from assay.validate import gate
 from assay.validate.audit.report import AuditReport, Violation
 from assay.validate.cost_stress import BreakEven, CostSides
 from assay.validate.fills import Fills
+from assay.validate.gate import CHECKS, GateInput, Thresholds, evaluate_gate
 from assay.validate.statistics import Overfitting
-from assay.validate.verdict import CHECKS, GateInput, Thresholds, evaluate_gate
 
 N = 1000
 
@@ -139,7 +139,7 @@ def test_two_of_three_regimes_are_enough_and_one_is_not() -> None:
 
 def test_the_worked_example(monkeypatch: pytest.MonkeyPatch) -> None:
     example = Moments(8760, 0.0003, 0.01, 0.03, -0.5, 6.0)
-    monkeypatch.setattr(verdict, "moments", lambda _: example)
+    monkeypatch.setattr(gate, "moments", lambda _: example)
     evidence = replace(
         GOOD, returns=np.full(8760, 0.0003), active_returns=np.zeros(8760), stressed_returns=np.zeros(8760),
         regimes=None, effective_trials=20.0, n_trials=20, n_trades=400,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.validate.verdict import Thresholds, evaluate_gate
+from assay.validate.gate import Thresholds, evaluate_gate
 from tests.validate.test_verdict import GOOD, N, found, returns
 
 HOLED = np.where(np.arange(N) == 7, np.nan, GOOD.returns)

@@ -14,8 +14,8 @@ from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, span
 from assay.simulate.engine import simulate
 from assay.testing.trainers import Cancelled, Listening, TinyModel, TinyTrainer, saved
-from assay.validate.split import Days, WalkForward
-from assay.validate.walk import FoldResult, walk_forward
+from assay.validate._walk_forward import FoldResult, walk_forward
+from assay.validate.splits import Days, WalkForward
 from tests.learn.markets import market, trainer
 
 COSTS = Costs()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.door import Document, Home, Json, opened, say
+from assay.cli.command import Document, Home, Json, opened, say
 from assay.kernel.errors import ConfigError, LeakError
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def audit(
     if [bool(run), strategy_file is not None, features_file is not None, planted].count(True) != 1:
         raise ConfigError("name one of RUN, --strategy-file, --features-file and --planted", code="CONFIG_AUDIT")
     if planted:
-        from assay.testing.audit_suite import run_audit_suite
+        from assay.testing import run_audit_suite
 
         document = run_audit_suite().document
         wrong = "" if document["passed"] else "the audit misses a leak or an attack, or raises a false alarm"
         _tell(document, _suite, wrong, as_json=as_json)
         return
-    from assay.runs.auditing import audit_features_file, audit_run, audit_strategy
+    from assay.runs import audit_features_file, audit_run, audit_strategy
 
     with opened(home, working=True) as context:
         if strategy_file is not None:

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.door import Document, Exchange, Home, Json, Symbol, Timeframe, number, opened, say, settings
+from assay.cli.command import (
+    Document,
+    Exchange,
+    Home,
+    Json,
+    Symbol,
+    Timeframe,
+    number,
+    opened,
+    say,
+    settings,
+)
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -37,8 +48,8 @@ def backtest(
 ) -> None:
     """Trade a strategy over stored candles, after costs; counted as one trial of this market."""
     from assay.kernel.instrument import Instrument
-    from assay.runs.backtest import backtest as run
-    from assay.runs.reports import write_run_page
+    from assay.runs import backtest as run
+    from assay.runs import write_run_page
 
     with opened(home, working=True) as context:
         result = run(

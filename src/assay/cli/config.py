@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assay.cli.door import Home, Json, demand_within, number, opened, say
+from assay.cli.command import Home, Json, demand_within, number, opened, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def list_configurations(
     as_json: Json = False,
 ) -> None:
     """Configurations, newest first."""
-    from assay.runs.configurations import list_configurations
+    from assay.runs import list_configurations
 
     demand_within("--limit", limit, 1, 10_000)
     with opened(home, existing="record") as context:
@@ -52,7 +52,7 @@ def list_configurations(
 @app.command()
 def show(config_id: ConfigId, home: Home = None, as_json: Json = False) -> None:
     """One configuration: parameters, what it earned out of sample, its stage and why it has it."""
-    from assay.runs.configurations import show_configuration
+    from assay.runs import show_configuration
 
     with opened(home, existing="record") as context:
         found = show_configuration(config_id, context)
@@ -75,7 +75,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """The V3 document of one configuration; a bundle of several, which are of one pair and one strategy."""
-    from assay.runs.configurations import export_configurations, select_configurations, write_text_file
+    from assay.runs import export_configurations, select_configurations, write_text_file
 
     with opened(home, existing="record") as context:
         names = config_ids or select_configurations(
@@ -112,7 +112,7 @@ def approve(
     as_json: Json = False,
 ) -> None:
     """Let a VALIDATION configuration that is eligible be MATURE; only a person does that."""
-    from assay.runs.configurations import approve_configuration as give
+    from assay.runs import approve_configuration as give
 
     with opened(home, existing="record") as context:
         found = give(config_id, context, by=by, why=why)
@@ -120,7 +120,7 @@ def approve(
 
 
 def _switch(config_id: str, home: Path | None, *, active: bool, as_json: bool) -> None:
-    from assay.runs.configurations import switch_configuration
+    from assay.runs import switch_configuration
 
     with opened(home, existing="record") as context:
         line = switch_configuration(config_id, context, active=active)

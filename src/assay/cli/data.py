@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Exchange, Home, Json, Symbol, Timeframe, demand_within, number, opened, say
+from assay.cli.command import Exchange, Home, Json, Symbol, Timeframe, demand_within, number, opened, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def import_files(
     as_json: Json = False,
 ) -> None:
     """Import candles (or funding payments); each row is checked at the door."""
-    from assay.runs.ingest import import_file
+    from assay.runs import import_file
 
     done: list[dict[str, Any]] = []
     with opened(home, working=True) as context:
@@ -53,7 +53,7 @@ def collect(
 ) -> None:
     """Collect closed bars from an exchange; goes on where the last collection ended."""
     from assay.kernel.instrument import Instrument
-    from assay.runs.ingest import collect_candles
+    from assay.runs import collect_candles
 
     with opened(home, working=True) as context:
         found = collect_candles(Instrument(exchange, symbol, timeframe), context, since=since, until=until)
@@ -63,7 +63,7 @@ def collect(
 @app.command("list")
 def list_data(home: Home = None, as_json: Json = False) -> None:
     """Instruments that are stored."""
-    from assay.runs.ingest import list_holdings
+    from assay.runs import list_holdings
 
     with opened(home) as context:
         rows = list_holdings(context)
@@ -81,11 +81,11 @@ def show(
 ) -> None:
     """The newest stored bars."""
     from assay.kernel.instrument import Instrument
-    from assay.runs import ingest
+    from assay.runs import show_candles
 
     demand_within("--last", last, 1, 100_000)
     with opened(home) as context:
-        found = ingest.show(Instrument(exchange, symbol, timeframe), context, last=last)
+        found = show_candles(Instrument(exchange, symbol, timeframe), context, last=last)
     say(found, lambda console: _candles(console, found), as_json=as_json)
 
 
@@ -93,10 +93,10 @@ def show(
 def check(exchange: Exchange, symbol: Symbol, timeframe: Timeframe, home: Home = None, as_json: Json = False) -> None:
     """Quality of stored bars: gaps, dead bars, jumps, splits, changes of the volume's unit."""
     from assay.kernel.instrument import Instrument
-    from assay.runs import ingest
+    from assay.runs import check_candles
 
     with opened(home) as context:
-        found = ingest.check(Instrument(exchange, symbol, timeframe), context)
+        found = check_candles(Instrument(exchange, symbol, timeframe), context)
     say(found, lambda console: _quality(console, found), as_json=as_json)
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Home, Json, opened, say
+from assay.cli.command import Home, Json, opened, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.track.upkeep.laying import SchemaUpgrade
+    from assay.track import SchemaUpgrade
 
 app = typer.Typer(no_args_is_help=True, help="The record's database: lay it, bring it up to date, check it.")
 
@@ -24,7 +24,7 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Lay the record's tables, or bring them up to date after a backup; twice is once."""
-    from assay.track.upkeep.laying import initialise_store
+    from assay.track import initialise_store
 
     if path is not None:
         return _told(initialise_store(path), as_json)
@@ -39,7 +39,7 @@ def upgrade(
     as_json: Json = False,
 ) -> None:
     """Bring an older record to this program's tables, after a backup. All of it happens, or nothing."""
-    from assay.track.upkeep.laying import upgrade_store
+    from assay.track import upgrade_store
 
     with opened(home, existing="record") as context:
         done = upgrade_store(context.record_url, backups=backups or context.home / "backups")
@@ -52,7 +52,7 @@ def check(home: Home = None, as_json: Json = False) -> None:
 
     The ledger is compared with what run documents, models and reports of the home were judged by.
     """
-    from assay.track.upkeep.checking import check_store as checked
+    from assay.track import check_store as checked
 
     with opened(home, existing="record") as context:
         found = checked(context.record_url, home=context.home)
@@ -71,8 +71,8 @@ def accept_head(
     as_json: Json = False,
 ) -> None:
     """Go on with a trial ledger that has lost rows, where no backup has them: what is missing counts on."""
-    from assay.track.published import published_heads
-    from assay.track.upkeep.accepting import accept_ledger_head as accepting
+    from assay.track import accept_ledger_head as accepting
+    from assay.track import published_heads
 
     with opened(home, existing="record") as context:
         heads = published_heads(context.record, home=context.home, artifacts=context.artifacts, afresh=True)
@@ -86,7 +86,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Copy the record while others write, and read the copy back. Model files and candles are not in it."""
-    from assay.track.upkeep.backup import backup_store as copied
+    from assay.track import backup_store as copied
 
     with opened(home, existing="record") as context:
         made = copied(context.record_url, file)
@@ -100,7 +100,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write each table and view of the record as a CSV file."""
-    from assay.track.upkeep.export import export_csv
+    from assay.track import export_csv
 
     with opened(home, existing="record") as context:
         rows = export_csv(context.record_url, folder)
@@ -109,7 +109,7 @@ def export(
 
 
 def _told(done: "SchemaUpgrade", as_json: bool) -> None:
-    from assay.track.upkeep.old_trials import describe_old_trials
+    from assay.track import describe_old_trials
 
     kept = None if done.backup is None else str(done.backup)
     document: dict[str, Any] = {"record": done.where, "schema": done.now, "was": done.was, "backup": kept}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Document, Home, Json, demand_within, opened, say
+from assay.cli.command import Document, Home, Json, demand_within, opened, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def list_datasets(
     as_json: Json = False,
 ) -> None:
     """Datasets, newest first."""
-    from assay.runs.datasets import list_datasets
+    from assay.runs import list_datasets
 
     demand_within("--limit", limit, 1, 10_000)
     with opened(home, existing="record") as context:
@@ -33,7 +33,7 @@ def list_datasets(
 @app.command()
 def show(dataset: Dataset, home: Home = None, as_json: Json = False) -> None:
     """One dataset: span, hash, where it lies, and the runs that used it."""
-    from assay.runs.datasets import show_dataset as one
+    from assay.runs import show_dataset as one
 
     with opened(home, existing="record") as context:
         document = one(dataset, context)
@@ -47,7 +47,7 @@ def lineage(
     as_json: Json = False,
 ) -> None:
     """Where a model comes from, or what came of a dataset."""
-    from assay.runs.datasets import show_lineage as line
+    from assay.runs import show_lineage as line
 
     with opened(home, existing="record") as context:
         document = line(what, context)

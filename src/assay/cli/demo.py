@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Home, Json, number, opened, say
+from assay.cli.command import Home, Json, number, opened, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.runs.demo import DemoRow
+    from assay.runs import DemoRow
 
 
 def demo(
@@ -20,7 +20,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Train on a market with an edge, on one without and on a real one, and say what to do with each."""
-    from assay.runs.demo import run_demo as run
+    from assay.runs import run_demo as run
 
     began = time.monotonic()
     with opened(home, working=True) as context:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import (
+from assay.cli.command import (
     Exchange,
     FeaturesFile,
     Home,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from assay.runs.importance import FeatureRanking
+    from assay.runs import FeatureRanking
 
     View = Callable[[FeatureRanking], dict[str, Any]]
     People = Callable[[Console, dict[str, Any], Path | None], None]
@@ -55,7 +55,7 @@ def list_features(
     as_json: Json = False,
 ) -> None:
     """Columns of a feature set: group, unit, lookback in bars."""
-    from assay.runs.featuring import describe_set
+    from assay.runs import describe_set
 
     with opened(home):
         rows = describe_set(name)
@@ -73,8 +73,7 @@ def check(
 ) -> None:
     """Hold features of your own to the contract: no future, honest lookback, the same answer in closed processes."""
     from assay.kernel.errors import LeakError
-    from assay.runs.ownfiles import check_features
-    from assay.runs.strategies import name_user_line
+    from assay.runs import check_features, name_user_line
 
     with opened(home, working=True) as context, name_user_line(file, "TRAIN_FEATURE"):
         document = check_features(file, context, exchange, symbol, timeframe)
@@ -98,7 +97,7 @@ def table(
     as_json: Json = False,
 ) -> None:
     """Compute a set on stored candles: how complete each column is; with --out the values themselves."""
-    from assay.runs.featuring import compute_features
+    from assay.runs import compute_features
 
     with opened(home) as context:
         document = compute_features(context, exchange, symbol, timeframe, name, out=out)
@@ -154,8 +153,8 @@ def targets(
     as_json: Json = False,
 ) -> None:
     """Which pattern columns may be learnt: how often each event is, in the thinnest fold too, and whether it drifts."""
-    from assay.runs.importance import rank_targets as chosen
-    from assay.runs.specs import build_spec
+    from assay.runs import build_spec
+    from assay.runs import rank_targets as chosen
 
     spec = build_spec(None, _flags(exchange, symbol, timeframe, None, None, train_bars, test_bars, bars, None), {})
     with opened(home) as context:
@@ -179,9 +178,7 @@ def _ranked(
     flags: dict[str, Any], setting: list[str] | None, max_features: int | None, features_file: Path | None,
     out: Path | None, home: Path | None,
 ) -> "FeatureRanking":  # fmt: skip
-    from assay.runs.importance import rank_spec_features
-    from assay.runs.report.ranked import check_page_path, write_ranking_page
-    from assay.runs.specs import build_spec
+    from assay.runs import build_spec, check_page_path, rank_spec_features, write_ranking_page
 
     spec = build_spec(None, flags, settings(setting or []))
     if out is not None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.door import Document, Home, Json, opened, say
+from assay.cli.command import Document, Home, Json, opened, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def health(
     as_json: Json = False,
 ) -> None:
     """Keep, retrain or retire: what a model earned on newer candles, what it sees there, how old it is, and why."""
-    from assay.runs.health import check_health as of_one
-    from assay.runs.health import check_serving_models
+    from assay.runs import check_health as of_one
+    from assay.runs import check_serving_models
 
     with opened(home, working=True) as context:
         rows = check_serving_models(context, false_alarms=false_alarms) if not model else []

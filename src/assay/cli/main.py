@@ -27,7 +27,7 @@ from assay.cli import (
     trials,
     vault,
 )
-from assay.cli.door import main, tell_on_stderr
+from assay.cli.command import main, tell_on_stderr
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Home, Json, opened, say
+from assay.cli.command import Home, Json, opened, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,8 +23,7 @@ def legacy(
     as_json: Json = False,
 ) -> None:
     """An old experiments.db: runs, episodes, settings, regimes. A second time does nothing."""
-    from assay.track.blobs.store import Blobs
-    from assay.track.importing.legacy import from_legacy
+    from assay.track import Blobs, from_legacy
 
     with opened(home) as context:
         blobs = Blobs(context.artifacts)
@@ -51,8 +50,7 @@ def mlflow(
     as_json: Json = False,
 ) -> None:
     """Runs and registered models of MLflow. What is here already is not written again."""
-    from assay.track.importing.mlflow import from_mlflow
-    from assay.track.record import open_store
+    from assay.track import from_mlflow, open_store
 
     with opened(home) as context, open_store(into or context.record_url) as record:
         done = from_mlflow(uri, record, experiments=experiment or ())
@@ -69,8 +67,7 @@ def optuna(
     as_json: Json = False,
 ) -> None:
     """Studies of Optuna, a run each and one for each trial. What is here already is not written again."""
-    from assay.track.importing.optuna import from_optuna
-    from assay.track.record import open_store
+    from assay.track import from_optuna, open_store
 
     with opened(home) as context, open_store(into or context.record_url) as record:
         done = from_optuna(storage, record, studies=study or (), market=market)

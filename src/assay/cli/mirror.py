@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Home, Json, opened, say
+from assay.cli.command import Home, Json, opened, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +28,7 @@ def mirror(
     """Bring runs, models and champions to the MLflow server of ASSAY_MLFLOW_URI, until stopped."""
     if called.invoked_subcommand is not None:
         return
-    from assay.runs.mirror import mirror_once, run_mirror
+    from assay.runs import mirror_once, run_mirror
 
     with opened(home) as context:  # it may be started before the first training
         if once or everything:
@@ -48,7 +48,7 @@ def mirror(
 @app.command()
 def status(home: Home = None, as_json: Json = False) -> None:
     """What waits to be mirrored, since when, and the last error."""
-    from assay.runs.mirror import mirror_status
+    from assay.runs import mirror_status
 
     with opened(home, existing="record") as context:
         document = mirror_status(context)

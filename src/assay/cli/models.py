@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli import health
-from assay.cli.door import Home, Json, demand_within, number, opened, say
+from assay.cli.command import Home, Json, demand_within, number, opened, say
 from assay.cli.verdict import holdout
 from assay.kernel.plural import amount
 
@@ -43,7 +43,7 @@ def list_models(
     as_json: Json = False,
 ) -> None:
     """Models that have files, newest first. A verdict that was overridden is marked with !."""
-    from assay.runs.models import list_models
+    from assay.runs import list_models
 
     demand_within("--limit", limit, 1, 10_000)
     with opened(home, existing="record") as context:
@@ -58,7 +58,7 @@ def list_models(
 @app.command()
 def show(model: Model, home: Home = None, as_json: Json = False) -> None:
     """One model: its verdict and why, what it serves as, and everything that people did with it."""
-    from assay.runs.models import show_model as of
+    from assay.runs import show_model as of
 
     with opened(home, existing="record") as context:
         found = of(model, context)
@@ -78,7 +78,7 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Make a model champion of its strategy on its market; the champion before it becomes previous."""
-    from assay.runs.models import promote_model as give
+    from assay.runs import promote_model as give
 
     with opened(home, existing="record") as context:
         found = give(model, context, by=by, override=override, expected_version=expected_version, file=file)
@@ -98,8 +98,8 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Champion and previous change places."""
-    from assay.runs.models import rollback_model as back
-    from assay.track.registry.champions import ModelSlot
+    from assay.runs import rollback_model as back
+    from assay.track import ModelSlot
 
     post = ModelSlot(strategy, exchange, symbol, timeframe)
     with opened(home, existing="record") as context:
@@ -119,7 +119,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Read the files of models again; exit 1 with the list when any is missing or damaged."""
-    from assay.runs.models import verify_models as checked
+    from assay.runs import verify_models as checked
 
     with opened(home, existing="record") as context:
         found = checked(models or [], context, every=every)
@@ -136,7 +136,7 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Remove the files of old models, and files that no row points to. The first run of a home deletes nothing."""
-    from assay.runs.models import prune_models as pruned
+    from assay.runs import prune_models as pruned
 
     with opened(home, existing="record") as context:
         found = pruned(context, dry_run=dry_run, by=by)
@@ -151,7 +151,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Copy a model's parts and its manifest, checked, to a folder or a .tar file."""
-    from assay.runs.models import export_model as copied
+    from assay.runs import export_model as copied
 
     with opened(home, existing="record") as context:
         found = copied(model, context, out)
@@ -165,7 +165,7 @@ def export(
 @app.command("load-test")
 def load_test(model: Model, file: File = None, home: Home = None, as_json: Json = False) -> None:
     """Load a model in a fresh process and compare what it decides with what it decided when it was published."""
-    from assay.runs.models import load_test_model as tried
+    from assay.runs import load_test_model as tried
 
     with opened(home, existing="record") as context:
         found = tried(model, context, file=file)

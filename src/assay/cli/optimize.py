@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Audit, Document, Exchange, Home, Json, Symbol, Timeframe, number, opened, say, settings
+from assay.cli.command import (
+    Audit,
+    Document,
+    Exchange,
+    Home,
+    Json,
+    Symbol,
+    Timeframe,
+    number,
+    opened,
+    say,
+    settings,
+)
 from assay.cli.verdict import word
 from assay.kernel.plural import amount
 
@@ -50,9 +62,7 @@ def optimize(
     as_json: Json = False,
 ) -> None:
     """Search a strategy's parameters, judge them on bars that the search never saw, and write a configuration."""
-    from assay.runs.asking import optimize_spec
-    from assay.runs.execute import execute_spec
-    from assay.runs.reports import write_run_page
+    from assay.runs import execute_spec, optimize_spec, write_run_page
 
     with opened(home, working=True, sweeping=True, audit=audit) as context:
         spec = optimize_spec(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assay.cli.door import Home, Json, demand_within, number, opened, say
+from assay.cli.command import Home, Json, demand_within, number, opened, say
 from assay.cli.verdict import word
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def list_runs(
     as_json: Json = False,
 ) -> None:
     """Runs, newest first."""
-    from assay.runs.listing import list_runs
+    from assay.runs import list_runs
 
     demand_within("--limit", limit, 1, 10_000)
     with opened(home, existing="record") as context:
@@ -35,7 +35,7 @@ def list_runs(
 @app.command()
 def show(run: Run, home: Home = None, as_json: Json = False) -> None:
     """One run: what was asked, on what, and what came of it."""
-    from assay.runs.listing import show_run
+    from assay.runs import show_run
 
     with opened(home, existing="record") as context:
         document = show_run(run, context)
@@ -53,7 +53,7 @@ def reproduce(
 ) -> None:
     """Execute a run again from what it kept, and compare bit by bit. Exit code 0 equal, 1 different, 65 data gone."""
     from assay.cli.runs_beside import reproduced
-    from assay.runs.reproduce import reproduce as again
+    from assay.runs import reproduce as again
 
     with opened(home, working=True, existing="record") as context:
         document = again(run, context, strict=strict)
@@ -71,7 +71,7 @@ def diff(
 ) -> None:
     """What differs between two runs: spec, data, code, environment, metrics. Exit code 0 nothing, 1 something."""
     from assay.cli.runs_beside import parted
-    from assay.runs.compare import diff_runs as between
+    from assay.runs import diff_runs as between
 
     with opened(home, existing="record") as context:
         document = between(a, b, context)
@@ -89,7 +89,7 @@ def compare(
 ) -> None:
     """Metrics of several runs side by side."""
     from assay.cli.runs_beside import beside
-    from assay.runs.compare import compare_runs as side_by_side
+    from assay.runs import compare_runs as side_by_side
 
     with opened(home, existing="record") as context:
         document = side_by_side(runs, context, metrics=metric or ())
@@ -105,7 +105,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write a run's page: one HTML file that opens offline."""
-    from assay.runs.reports import write_run_page
+    from assay.runs import write_run_page
 
     with opened(home, existing="record") as context:
         path = write_run_page(run, context, to=out)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from assay.cli.door import Document, number
+from assay.cli.command import Document, number
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Home, Json, demand_within, opened, say
+from assay.cli.command import Home, Json, demand_within, opened, say
 from assay.kernel.errors import TrainError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.runs.selftest.table import SelfTestResult
+    from assay.runs import SelfTestResult
 
 _SEED = 1
 
@@ -30,10 +30,9 @@ def selftest(
     as_json: Json = False,
 ) -> None:
     """Judge the judge: how often it calls gold what is none, and how often it finds what is there."""
-    from assay.runs.selftest.page import write_selftest_page
-    from assay.runs.selftest.table import CI, MOST, NIGHTLY
-    from assay.runs.selftest.table import run_selftest as asked
-    from assay.testing.audit_suite import PARTS
+    from assay.runs import CI, MOST, NIGHTLY, write_selftest_page
+    from assay.runs import run_selftest as asked
+    from assay.testing import PARTS
 
     demand_within("--seed", seed, 0, 2**32 - 1)
     demand_within("--workers", 1 if workers is None else workers, 1, 256)
@@ -55,7 +54,7 @@ def selftest(
 
 def planted(part: int) -> dict[str, Any]:
     """One part of the suite of leaks and attacks, and of what must raise no alarm, in numbers and names."""
-    from assay.testing.audit_suite import run_audit_suite
+    from assay.testing import run_audit_suite
 
     found = run_audit_suite(part)
     counts = found.document

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from assay.cli.door import Home, Json, say
+from assay.cli.command import Home, Json, say
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assay.cli.door import Home, Json, demand_within, opened, say
+from assay.cli.command import Home, Json, demand_within, opened, say
 from assay.kernel.errors import ConfigError
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.track.upkeep.query import QueryAnswer
+    from assay.track import QueryAnswer
 
 _WIDEST, _LEAST, _BETWEEN = 40, 12, 2
 
@@ -31,7 +31,7 @@ def sql(
     as_json: Json = False,
 ) -> None:
     """Ask the record, or the candle store, one question; neither can be changed by it."""
-    from assay.runs.questions import run_query
+    from assay.runs import run_query
 
     demand_within("--limit", limit, 1, 1_000_000)
     if as_csv and as_json:
@@ -49,7 +49,7 @@ def sql(
 
 def plain(value: Any) -> Any:
     """A value as JSON has it: undefined numbers are null, times text, bytes hex."""
-    from assay.track.instants import format_instant
+    from assay.track import format_instant
 
     if isinstance(value, float):
         return value if abs(value) <= sys.float_info.max else None
@@ -71,7 +71,7 @@ def _number(value: Any) -> Any:
 
 
 def _csv(answer: "QueryAnswer") -> None:
-    from assay.track.upkeep.export import csv_line
+    from assay.track import csv_line
 
     sys.stdout.reconfigure(newline="") if hasattr(sys.stdout, "reconfigure") else None
     sys.stdout.write(csv_line(answer.columns))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Home, Json, opened, say
+from assay.cli.command import Home, Json, opened, say
 from assay.kernel.errors import ConfigError
 from assay.kernel.plural import amount
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from assay.kernel.bars import Bars
-    from assay.learn.strategies import Strategy
+    from assay.learn import Strategy
 
 app = typer.Typer(no_args_is_help=True, help="The rules there are, and yours held to the same contract.")
 _BARS = 5_000
@@ -22,7 +22,7 @@ _BARS = 5_000
 @app.command("list")
 def list_strategies(home: Home = None, as_json: Json = False) -> None:
     """Strategies that Assay has."""
-    from assay.runs.strategies import list_strategies
+    from assay.runs import list_strategies
 
     with opened(home):
         rows = list_strategies()
@@ -37,7 +37,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """One strategy: what it does, its parameters with kind, default, search range and unit."""
-    from assay.runs.strategies import describe_strategy, load_strategy, name_user_line
+    from assay.runs import describe_strategy, load_strategy, name_user_line
 
     file = Path(name) if name.endswith(".py") else None
     with opened(home), name_user_line(file):
@@ -58,10 +58,9 @@ def check(
 
     Then ask it in closed processes, on all bars: no file, no network, no clock, no memory, no dates.
     """
-    from assay.runs.ownfiles import check_probe, probe_rule
-    from assay.runs.ownfiles import probe_document as told
-    from assay.runs.strategies import check_enough_bars, count_signals, load_strategy, name_user_line
-    from assay.testing.strategies import check_strategy as run
+    from assay.learn import check_strategy as run
+    from assay.runs import check_enough_bars, check_probe, count_signals, load_strategy, name_user_line, probe_rule
+    from assay.runs import probe_document as told
 
     if (exchange is None) != (symbol is None):
         raise ConfigError(
@@ -91,7 +90,7 @@ def check(
 
 def _bars(rule: "Strategy", context: Any, exchange: str | None, symbol: str | None, timeframe: str) -> "Bars":
     """All stored bars, or 5,000 synthetic ones; more where the lookback asks for it."""
-    from assay.runs.ownfiles import candles_for_check
+    from assay.runs import candles_for_check
 
     return candles_for_check(
         context, exchange, symbol, timeframe, max(_BARS, 3 * rule.lookback(rule.defaults, timeframe))

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Audit, Document, FeaturesFile, Home, Json, number, one_file, opened, say, settings
+from assay.cli.command import (
+    Audit,
+    Document,
+    FeaturesFile,
+    Home,
+    Json,
+    number,
+    one_file,
+    opened,
+    say,
+    settings,
+)
 from assay.cli.verdict import word
 
 if TYPE_CHECKING:
@@ -41,7 +52,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model, judge it walk-forward after costs, and remember all of it."""
-    from assay.runs.specs import build_spec
+    from assay.runs import build_spec
 
     own = one_file("--features-file", features_file)
     flags: dict[str, Any] = {
@@ -54,7 +65,7 @@ def train(
         strategy_file=strategy_file, features_file=own,
     )  # fmt: skip
     from assay.cli.optimize import people as searched
-    from assay.runs.execute import execute_spec
+    from assay.runs import execute_spec
 
     with opened(home, working=True, audit=audit) as context:
         result = execute_spec(chosen, context, file=strategy_file, features_file=own, force=force)

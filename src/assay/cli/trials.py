@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Document, Home, Json, demand_within, number, opened, say
+from assay.cli.command import Document, Home, Json, demand_within, number, opened, say
 from assay.kernel.errors import ConfigError
 from assay.kernel.plural import amount
 
@@ -25,7 +25,7 @@ def trials(
 ) -> None:
     """What was tried on a market, when and by which run; without a market, all markets that were tried."""
     from assay.kernel.instrument import Instrument
-    from assay.runs.trials import list_trials, list_tried_markets
+    from assay.runs import list_trials, list_tried_markets
 
     demand_within("--limit", limit, 1, 10_000)
     named = [exchange, symbol, timeframe]
@@ -46,7 +46,7 @@ def _markets(console: "Console", rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from assay.track.upkeep.old_trials import describe_old_trials
+    from assay.track import describe_old_trials
 
     if not rows:
         console.print(_NONE)

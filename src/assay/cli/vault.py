@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.door import Document, Home, Json, number, opened, say
+from assay.cli.command import Document, Home, Json, number, opened, say
 from assay.cli.verdict import reasons
 from assay.kernel.plural import amount
 
@@ -28,7 +28,7 @@ def lock(
     as_json: Json = False,
 ) -> None:
     """Hide a market's bars from a date on, those to come included, from all training, searching and testing."""
-    from assay.runs.vault import lock_holdout as locking
+    from assay.runs import lock_holdout as locking
 
     with opened(home) as context:
         found = locking(context, exchange, symbol, by=by, last=last, since=since)
@@ -45,7 +45,7 @@ def unlock(
     as_json: Json = False,
 ) -> None:
     """Open a locked market to all work again."""
-    from assay.runs.vault import unlock_holdout as unlocking
+    from assay.runs import unlock_holdout as unlocking
 
     with opened(home) as context:
         found = unlocking(context, exchange, symbol, by=by, why=why)
@@ -56,7 +56,7 @@ def unlock(
 @app.command("list")
 def list_locks(home: Home = None, as_json: Json = False) -> None:
     """What is locked, and all that was locked, read and unlocked."""
-    from assay.runs.vault import list_locks
+    from assay.runs import list_locks
 
     with opened(home) as context:
         found = list_locks(context)
@@ -71,7 +71,7 @@ def open_(
     as_json: Json = False,
 ) -> None:
     """Let a run's model decide on what is locked, once: it is counted, and kept whatever comes of it."""
-    from assay.runs.vault import read_holdout
+    from assay.runs import read_holdout
 
     with opened(home, working=True) as context:
         found = read_holdout(run, context, by=by)

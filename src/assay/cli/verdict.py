@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from assay.cli.door import Document, number
+from assay.cli.command import Document, number
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:

@@ -1,33 +1,83 @@
 """What is known at t: functions of bars with a declared lookback. Loads Numba and TA-Lib on first use only."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from assay.kernel.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from assay.features.columns import Feature as Feature
-    from assay.features.columns import feature as feature
-    from assay.features.study import FeatureContext as FeatureContext
-    from assay.features.tables import Table as Table
-    from assay.features.tables import set_columns as set_columns
-    from assay.features.tables import set_digest as set_digest
-    from assay.features.tables import table as table
+    from assay.features.compute import Table as Table
+    from assay.features.compute import set_columns as set_columns
+    from assay.features.compute import set_digest as set_digest
+    from assay.features.compute import table as table
+    from assay.features.context import FeatureContext as FeatureContext
+    from assay.features.importance.candidate_patterns import pattern_candidates as pattern_candidates
+    from assay.features.importance.clusters import CUT as CUT
+    from assay.features.importance.clusters import cluster_order as cluster_order
+    from assay.features.importance.rank_stability import DRIFT as DRIFT
+    from assay.features.importance.rank_stability import STABLE as STABLE
+    from assay.features.importance.rank_stability import psi as psi
+    from assay.features.importance.ranking import rank_features as rank_features
+    from assay.features.importance.report import FeatureScore as FeatureScore
+    from assay.features.importance.report import ImportanceReport as ImportanceReport
+    from assay.features.importance.report import PatternCandidate as PatternCandidate
+    from assay.features.importance.screening import screen_columns as screen_columns
+    from assay.features.importance.selection import TrainRows as TrainRows
+    from assay.features.importance.selection import select_features as select_features
+    from assay.features.imported import imported_features as imported_features
+    from assay.features.imported import imported_with_digest as imported_with_digest
+    from assay.features.kernels import compiled as compiled
+    from assay.features.kernels import deviation as deviation
+    from assay.features.kernels import log_change as log_change
+    from assay.features.kernels import rolling_max as rolling_max
+    from assay.features.kernels import rolling_min as rolling_min
+    from assay.features.kernels_trend import true_range as true_range
+    from assay.features.lookup import NONE_OWN as NONE_OWN
+    from assay.features.lookup import Own as Own
+    from assay.features.lookup import find_feature as find_feature
+    from assay.features.patterns import EVENTS as EVENTS
+    from assay.features.patterns import Pattern as Pattern
+    from assay.features.patterns import base_columns as base_columns
+    from assay.features.patterns import base_values as base_values
+    from assay.features.patterns import format_number as format_number
+    from assay.features.patterns import parse_name as parse_name
+    from assay.features.patterns import refuse_twins as refuse_twins
+    from assay.features.regime import LOOKBACK as LOOKBACK
+    from assay.features.regime import NAMES as NAMES
+    from assay.features.regime import regime_codes as regime_codes
+    from assay.features.registry import Clock as Clock
+    from assay.features.registry import Feature as Feature
+    from assay.features.registry import feature as feature
+    from assay.features.registry import feature_registry as feature_registry
+    from assay.features.sets import SETS as SETS
+    from assay.features.training import check_features_file as check_features_file
+    from assay.features.training import check_own_columns as check_own_columns
+    from assay.features.training import own_names as own_names
+    from assay.features.training import training_table as training_table
+    from assay.features.user_features import CODE as CODE
+    from assay.features.user_features import FeatureFile as FeatureFile
+    from assay.features.user_features import load_feature_file as load_feature_file
 
-_HOMES = {
-    "Feature": "columns",
-    "feature": "columns",
-    "FeatureContext": "study",
-    "Table": "tables",
-    "set_columns": "tables",
-    "set_digest": "tables",
-    "table": "tables",
-}
-__all__ = ["Feature", "FeatureContext", "Table", "feature", "set_columns", "set_digest", "table"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "compute": ("Table", "set_columns", "set_digest", "table"),
+        "context": ("FeatureContext",),
+        "importance.candidate_patterns": ("pattern_candidates",),
+        "importance.clusters": ("CUT", "cluster_order"),
+        "importance.rank_stability": ("DRIFT", "STABLE", "psi"),
+        "importance.ranking": ("rank_features",),
+        "importance.report": ("FeatureScore", "ImportanceReport", "PatternCandidate"),
+        "importance.screening": ("screen_columns",),
+        "importance.selection": ("TrainRows", "select_features"),
+        "imported": ("imported_features", "imported_with_digest"),
+        "kernels": ("compiled", "deviation", "log_change", "rolling_max", "rolling_min"),
+        "kernels_trend": ("true_range",),
+        "lookup": ("NONE_OWN", "Own", "find_feature"),
+        "patterns": ("EVENTS", "Pattern", "base_columns", "base_values", "format_number", "parse_name", "refuse_twins"),
+        "regime": ("LOOKBACK", "NAMES", "regime_codes"),
+        "registry": ("Clock", "Feature", "feature", "feature_registry"),
+        "sets": ("SETS",),
+        "training": ("check_features_file", "check_own_columns", "own_names", "training_table"),
+        "user_features": ("CODE", "FeatureFile", "load_feature_file"),
+    },
+)

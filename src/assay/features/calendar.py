@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from assay.features.columns import Feature, Unit, add
+from assay.features.context import FeatureContext
 from assay.features.kernels import compiled
-from assay.features.study import FeatureContext
+from assay.features.registry import Feature, Unit, add
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.timeframe import DAY_MS
 

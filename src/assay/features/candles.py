@@ -6,9 +6,9 @@ import numpy as np
 import talib
 
 from assay.features import kernels
-from assay.features.columns import Feature, Unit, add, family, feature
+from assay.features.context import FeatureContext
 from assay.features.kernels_trend import run_lengths
-from assay.features.study import FeatureContext
+from assay.features.registry import Feature, Unit, add, family, feature
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 

@@ -1,8 +1,8 @@
 """Levels between the lowest low and the highest high of 50 bars."""
 
 from assay.features import kernels
-from assay.features.columns import Feature, add, feature
-from assay.features.study import FeatureContext
+from assay.features.context import FeatureContext
+from assay.features.registry import Feature, add, feature
 from assay.features.technical import ranges
 from assay.kernel.arrays import FloatArray
 

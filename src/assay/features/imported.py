@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from assay.features.columns import Feature, feature_registry
-from assay.features.files import FeatureFile, of_assay
-from assay.features.finding import owned
-from assay.kernel.usercode import read_user_code
+from assay.features.lookup import owned
+from assay.features.registry import Feature, feature_registry
+from assay.features.user_features import FeatureFile, of_assay
+from assay.kernel.user_source import read_user_code
 
 
 def imported_features(names: Iterable[str]) -> FeatureFile | None:

@@ -1,8 +1,8 @@
 """Products of other columns."""
 
 from assay.features import kernels
-from assay.features.columns import feature
-from assay.features.study import FeatureContext
+from assay.features.context import FeatureContext
+from assay.features.registry import feature
 from assay.kernel.arrays import FloatArray
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.features import kernels
-from assay.features.columns import Feature
 from assay.features.kernels import compiled
+from assay.features.registry import Feature
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError, shown
 
 if TYPE_CHECKING:
-    from assay.features.study import FeatureContext
+    from assay.features.context import FeatureContext
 
 EVENTS = ("high_breakout", "high_reversion", "low_breakout", "low_reversion")
 WINDOWS = (10, 20, 30, 50)

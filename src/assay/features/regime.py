@@ -3,9 +3,9 @@
 import numpy as np
 
 from assay.features import kernels
-from assay.features.columns import feature
+from assay.features.context import FeatureContext
 from assay.features.kernels_trend import finite_ema, median, true_range
-from assay.features.study import FeatureContext
+from assay.features.registry import feature
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars
 

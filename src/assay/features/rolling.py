@@ -3,9 +3,9 @@
 import numpy as np
 
 from assay.features import kernels
-from assay.features.columns import Feature, family, feature
+from assay.features.context import FeatureContext
 from assay.features.kernels_trend import autocorrelation, shape
-from assay.features.study import FeatureContext
+from assay.features.registry import Feature, family, feature
 from assay.features.volatility import log_return
 from assay.kernel.arrays import FloatArray
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from assay.features.calendar import dates
-from assay.features.columns import Feature, Unit, add
-from assay.features.study import FeatureContext
+from assay.features.context import FeatureContext
+from assay.features.registry import Feature, Unit, add
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 

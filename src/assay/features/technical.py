@@ -6,9 +6,9 @@ import numpy as np
 import talib
 
 from assay.features import kernels
-from assay.features.columns import Feature, Unit, family, feature
+from assay.features.context import FeatureContext
 from assay.features.kernels_trend import money_flow, slope_t
-from assay.features.study import FeatureContext
+from assay.features.registry import Feature, Unit, family, feature
 from assay.features.volume import volume_of
 from assay.kernel.arrays import FloatArray, IntArray
 

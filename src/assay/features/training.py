@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.features.columns import Feature
-from assay.features.files import CODE, FeatureFile
-from assay.features.finding import owned
-from assay.features.tables import Table, table
+from assay.features.compute import Table, table
+from assay.features.lookup import owned
+from assay.features.registry import Feature
+from assay.features.user_features import CODE, FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.kernel.spec import TrainSpec

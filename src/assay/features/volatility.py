@@ -6,8 +6,8 @@ import numpy as np
 import talib
 
 from assay.features import kernels
-from assay.features.columns import Feature, family, feature
-from assay.features.study import FeatureContext
+from assay.features.context import FeatureContext
+from assay.features.registry import Feature, family, feature
 from assay.kernel.arrays import FloatArray
 
 

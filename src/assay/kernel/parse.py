@@ -7,7 +7,7 @@ from math import inf, isfinite
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
+from assay.kernel.suggestions import did_you_mean
 
 T = TypeVar("T")
 _DEPTH = 16

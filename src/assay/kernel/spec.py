@@ -67,7 +67,7 @@ class TrainSpec:
                 columns are added; a list names those that it wants.
     bars:       only the newest this many closed bars of each symbol; None is all.
     short:      may the model sell short; None: where the symbol is a derivative (it has a settle currency).
-    filter:     data filter, `assay.market.filter`; None leaves it off.
+    filter:     data filter, `assay.market.data_filter`; None leaves it off.
     params:     the trainer's own parameters.
     seed:       0 <= seed < 2**32; every random generator of the run is its child.
     """

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from assay.kernel.errors import shown
-from assay.kernel.names import nearest
+from assay.kernel.suggestions import nearest
 
 _MOST = 1_000  # names of a folder that are looked at
 _SHOWN = 60  # last characters of a folder's path

@@ -14,7 +14,7 @@ from assay.kernel.errors import ArtifactError, ConfigError, shown
 from assay.kernel.panel import Panel
 from assay.kernel.spec import canonical
 from assay.learn.strategies import regimes
-from assay.learn.strategies.declare import ALLOW_SHORT, Strategy
+from assay.learn.strategies.declaration import ALLOW_SHORT, Strategy
 from assay.learn.strategies.registry import strategy_named
 
 _FILE = "rules.json"

@@ -1,1 +1,54 @@
 """Candles in and out."""
+
+from typing import TYPE_CHECKING
+
+from assay.kernel.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from assay.market._resample import check_multiple as check_multiple
+    from assay.market._resample import resample as resample
+    from assay.market._volume_unit import SERIES as SERIES
+    from assay.market._volume_unit import VolumeUnit as VolumeUnit
+    from assay.market._volume_unit import check_volume_unit as check_volume_unit
+    from assay.market._volume_unit import unit_series as unit_series
+    from assay.market._volume_unit import volume_unit as volume_unit
+    from assay.market.anomalies import Event as Event
+    from assay.market.data_filter import DataFilter as DataFilter
+    from assay.market.data_filter import apply_filter as apply_filter
+    from assay.market.perturbation import scramble_future as scramble_future
+    from assay.market.quality import examine_quality as examine_quality
+    from assay.market.sources.download import Progress as Progress
+    from assay.market.sources.download import collect_bars as collect_bars
+    from assay.market.sources.exchange import ExchangeClient as ExchangeClient
+    from assay.market.sources.exchange import open_exchange as open_exchange
+    from assay.market.sources.files import NamedSeries as NamedSeries
+    from assay.market.sources.files import read_file as read_file
+    from assay.market.sources.synthetic import MOMENTUM_BARS as MOMENTUM_BARS
+    from assay.market.sources.synthetic import SIGMA as SIGMA
+    from assay.market.sources.synthetic import synthetic as synthetic
+    from assay.market.stores.base import CandleStore as CandleStore
+    from assay.market.stores.base import Span as Span
+    from assay.market.stores.base import Upserted as Upserted
+    from assay.market.stores.holdout_view import HoldoutView as HoldoutView
+    from assay.market.stores.open import open_candles as open_candles
+    from assay.market.validation import ValidatedBars as ValidatedBars
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "_resample": ("check_multiple", "resample"),
+        "_volume_unit": ("SERIES", "VolumeUnit", "check_volume_unit", "unit_series", "volume_unit"),
+        "anomalies": ("Event",),
+        "data_filter": ("DataFilter", "apply_filter"),
+        "perturbation": ("scramble_future",),
+        "quality": ("examine_quality",),
+        "sources.download": ("Progress", "collect_bars"),
+        "sources.exchange": ("ExchangeClient", "open_exchange"),
+        "sources.files": ("NamedSeries", "read_file"),
+        "sources.synthetic": ("MOMENTUM_BARS", "SIGMA", "synthetic"),
+        "stores.base": ("CandleStore", "Span", "Upserted"),
+        "stores.holdout_view": ("HoldoutView",),
+        "stores.open": ("open_candles",),
+        "validation": ("ValidatedBars",),
+    },
+)

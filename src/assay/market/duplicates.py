@@ -6,11 +6,11 @@ from typing import Literal, get_args
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.kernel.clock import iso
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
-from assay.market.faults import Faults
-from assay.market.rows import Rows
+from assay.kernel.suggestions import did_you_mean
+from assay.kernel.timestamps import iso
+from assay.market.problems import Faults
+from assay.market.raw_rows import Rows
 
 OnConflict = Literal["refuse", "first", "last"]
 

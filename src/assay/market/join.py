@@ -6,8 +6,8 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars, Joined
-from assay.kernel.clock import iso
 from assay.kernel.errors import DataError
+from assay.kernel.timestamps import iso
 
 
 def series(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from assay.kernel.timeframe import Timeframe
-from assay.market.breaks import Event
+from assay.market.anomalies import Event
 from assay.market.quality import FLAT_RUN, Notice, Quality
 
 _NAMED = 5

@@ -5,7 +5,7 @@ import polars as pl
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import PRICES
-from assay.market.rows import Rows
+from assay.market.raw_rows import Rows
 
 FACTOR = 50.0
 EDGE_FACTOR = 1000.0

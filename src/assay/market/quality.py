@@ -7,9 +7,9 @@ import numpy as np
 
 from assay.kernel.arrays import BoolArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.clock import iso
-from assay.market import breaks
-from assay.market.breaks import Event
+from assay.kernel.timestamps import iso
+from assay.market import anomalies
+from assay.market.anomalies import Event
 from assay.market.duplicates import Duplicates
 from assay.market.quarantine import SetAside
 
@@ -52,7 +52,7 @@ class Quality:
     gaps:          every hole, against an unbroken 24x7 grid: nights and weekends count.
     zero_volume:   bars with volume 0. flat: open, high, low and close are equal. equal_closes: close as the one before.
     null_volume:   bars without a volume; equal to `bars` where the market has none.
-    jumps, splits, spikes, odd_prices, volume_units: see `assay.market.breaks`; empty where prices are not positive.
+    jumps, splits, spikes, odd_prices, volume_units: see `assay.market.anomalies`; empty where prices are not positive.
     duplicates, unsorted, set_aside, open_until: what the door saw; nothing for bars that were already stored.
     """
 
@@ -130,11 +130,11 @@ def examine_quality(bars: Bars) -> Quality:
         flat=_run(times, flat),
         equal_closes=_run(times, np.r_[False, bars.close[1:] == bars.close[:-1]][:n], one_more=True),
         null_volume=n if volume is None else int(np.isnan(volume).sum()),
-        jumps=tuple(breaks.jumps(bars)) if positive else (),
-        splits=tuple(breaks.splits(bars)) if positive else (),
-        spikes=tuple(breaks.spikes(bars)) if positive else (),
-        odd_prices=tuple(breaks.odd_prices(bars)) if positive else (),
-        volume_units=tuple(breaks.volume_units(bars)) if positive else (),
+        jumps=tuple(anomalies.jumps(bars)) if positive else (),
+        splits=tuple(anomalies.splits(bars)) if positive else (),
+        spikes=tuple(anomalies.spikes(bars)) if positive else (),
+        odd_prices=tuple(anomalies.odd_prices(bars)) if positive else (),
+        volume_units=tuple(anomalies.volume_units(bars)) if positive else (),
     )
 
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from assay.kernel.arrays import BoolArray
 from assay.kernel.bars import PRICES
-from assay.kernel.clock import iso
 from assay.kernel.timeframe import Timeframe
-from assay.market.faults import Faults
-from assay.market.rows import Rows
+from assay.kernel.timestamps import iso
+from assay.market.problems import Faults
+from assay.market.raw_rows import Rows
 
 SHARE = 0.001
 

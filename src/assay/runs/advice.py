@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from math import isnan
 
 from assay.kernel.plural import amount
-from assay.validate.nature import SENTENCES
-from assay.validate.thresholds import Thresholds
-from assay.validate.verdict import Reason, Verdict
+from assay.validate import SENTENCES, Reason, Thresholds, Verdict
 
 _TWICE = 2.0
 _WAITING = 10  # times the judged bars from which on nobody should wait

@@ -9,8 +9,8 @@ from typing import Any
 
 import assay
 from assay.runs.context import Context
-from assay.track.environment import ASSAY, WORKING, Provenance, distributions
-from assay.track.environment import capture_provenance as looked_at
+from assay.track import ASSAY, WORKING, Provenance, distributions
+from assay.track import capture_provenance as looked_at
 
 _DECIDING = ("assay", "lightgbm", "numba", "numpy", "scikit-learn", "scipy", "skops", "ta-lib", "xgboost-cpu")
 

@@ -8,19 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
+from assay.kernel.suggestions import did_you_mean
 from assay.kernel.trial import Trial
-from assay.market.stores.contract import CandleStore
-from assay.market.stores.open import open_candles
-from assay.market.stores.sealed import HoldoutView
-from assay.runs.again import ReproductionInputs
+from assay.market import CandleStore, HoldoutView, open_candles
 from assay.runs.identity import Identity, known_of
-from assay.track.blobs.signature import Keys
-from assay.track.blobs.store import Blobs
-from assay.track.loading.places import ModelPaths
-from assay.track.outbox import MLFLOW
-from assay.track.record import TrackingStore, open_store
-from assay.validate.thresholds import Thresholds
+from assay.runs.reproduction_inputs import ReproductionInputs
+from assay.track import MLFLOW, Blobs, Keys, ModelPaths, TrackingStore, open_store
+from assay.validate import Thresholds
 
 AUDITS = ("off", "quick", "full")
 Listener = Callable[[float, str], None]
@@ -119,14 +113,14 @@ class Context:
         """Walk these chains of the ledger, and compare it with every head under which something was judged.
 
         By a chain that does not hold nothing is judged. Cost: a hash a row, and
-        `assay.track.published.published_heads`. StoreError ``STORE_CORRUPT`` with the row and both hashes. What is
+        `assay.track.head_documents.published_heads`. StoreError ``STORE_CORRUPT`` with the row and both hashes. What is
         reproduced was judged before.
         """
         if self.again is not None:
             return
         for market_key in market_keys:
             self.record.ledger.check(market_key)
-        from assay.track.published import published_heads
+        from assay.track import published_heads
 
         self.record.ledger.check_published(published_heads(self.record, home=self.home, artifacts=self.artifacts))
 

@@ -10,10 +10,10 @@ import numpy as np
 from assay.kernel.bars import PRICES, Bars
 from assay.kernel.instrument import Instrument
 from assay.kernel.spec import TargetChoice, TrainSpec
-from assay.market.sources.synthetic import synthetic
+from assay.market import synthetic
+from assay.runs._train import train
 from assay.runs.context import Context
-from assay.runs.reports import write_run_page
-from assay.runs.train import train
+from assay.runs.run_pages import write_run_page
 
 _BARS = 9_000
 _EDGE = 0.2

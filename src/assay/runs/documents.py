@@ -6,19 +6,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from assay.kernel.bars import Bars
-from assay.kernel.clock import from_iso, iso, now_ms
 from assay.kernel.spec import TrainSpec
+from assay.kernel.timestamps import from_iso, iso, now_ms
 from assay.kernel.trial import Trial
-from assay.runs.audit import Audited
 from assay.runs.code import code_digest, surroundings
-from assay.runs.evidence import importance, labels_summary, to_jsonable, verdict_summary
-from assay.runs.history import History
-from assay.runs.judged import OutOfSampleResult
-from assay.runs.own_features import facts_of
-from assay.track.experiments import Run
-from assay.validate.thresholds import Thresholds
-from assay.validate.verdict import Verdict
-from assay.validate.walk import FoldResult
+from assay.runs.evaluation import OutOfSampleResult
+from assay.runs.run_artifacts import importance, labels_summary, to_jsonable, verdict_summary
+from assay.runs.run_audit import Audited
+from assay.runs.training_history import History
+from assay.runs.user_features import facts_of
+from assay.track import Run
+from assay.validate import FoldResult, Thresholds, Verdict
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +94,10 @@ def document(
     *,
     beside: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """``run.json`` as far as a walk decides it. beside: what is stored with the verdict, see `assay.runs.ruling`."""
-    from assay.market.quality import examine_quality
+    """``run.json`` as far as a walk decides it. beside: what is stored with the verdict, see
+    `assay.runs.gate_decision`.
+    """
+    from assay.market import examine_quality
     from assay.runs.advice import advice
 
     labels = {s: w.labels for s, w in past.panel}

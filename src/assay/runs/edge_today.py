@@ -13,14 +13,13 @@ from assay.kernel.errors import ArtifactError
 from assay.kernel.parse import parse
 from assay.kernel.plural import amount
 from assay.kernel.spec import TrainSpec
-from assay.runs import keep
+from assay.runs import run_outputs
 from assay.runs.context import Context
-from assay.runs.evidence import RunArtifacts
 from assay.runs.identity import known_of
-from assay.runs.looks import Asked, Looks, count_looks
-from assay.track.looks import Look
-from assay.track.rows import Row
-from assay.validate.verdict import GateInput, Reason, evaluate_gate, verdict_of_states
+from assay.runs.run_artifacts import RunArtifacts
+from assay.runs.trial_counts import Asked, Looks, count_looks
+from assay.track import Look, Row
+from assay.validate import GateInput, Reason, evaluate_gate, verdict_of_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def edge_today(row: Row, context: Context, *, walk: bool = True) -> Today | None
 
 def _evidence(row: Row, context: Context) -> RunArtifacts | None:
     try:
-        return keep.evidence_of(row["experiment_id"], context)
+        return run_outputs.evidence_of(row["experiment_id"], context)
     except ArtifactError as error:
         if error.code != "ARTIFACT_GONE":
             raise

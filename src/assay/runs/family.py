@@ -9,12 +9,9 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import ArtifactError
 from assay.runs.context import Context
-from assay.simulate.record import BacktestResult
-from assay.track.blobs.store import Blobs
-from assay.track.instants import parse_instant
-from assay.track.looks import Look
-from assay.track.tried import LedgerRow
-from assay.validate.statistics import effective_number_of_trials
+from assay.simulate import BacktestResult
+from assay.track import Blobs, LedgerRow, Look, parse_instant
+from assay.validate import effective_number_of_trials
 
 MOST_SHARPES = 5_000_000  # of the newest rows: more tell no more about their spread
 MOST_RETURNS = 250  # series beside the judged one

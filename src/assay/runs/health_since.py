@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.clock import iso, now_ms
 from assay.kernel.errors import ArtifactError, DataError
 from assay.kernel.instrument import Instrument
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import DAY_MS
-from assay.runs import inputs, keep
+from assay.kernel.timestamps import iso, now_ms
+from assay.runs import run_inputs, run_outputs
 from assay.runs.context import Context
-from assay.track.rows import Row
-from assay.validate.health import Finding
+from assay.track import Row
+from assay.validate import Finding
 
 _NOTHING_NEW = ("DATA_NOT_FOUND", "DATA_LOCKED")  # the last is told by `locked`
 
@@ -49,11 +49,11 @@ def since_training(row: Row, context: Context) -> Since | Finding:
         return Finding("candles", "UNKNOWN", "its run says no spec: what it learnt from is not known")
     try:
         spec = parse(TrainSpec, run["spec"], path="spec")
-        learnt = inputs.bars_of(run["id"], context)[row["symbol"]]
+        learnt = run_inputs.bars_of(run["id"], context)[row["symbol"]]
     except (ArtifactError, KeyError):
         return Finding("candles", "UNKNOWN", "the candles that it learnt from are not kept: nothing is newer than them")
     try:
-        (bars,), _ = keep.candles(_Read((learnt.instrument,), None, spec.filter), context)
+        (bars,), _ = run_outputs.candles(_Read((learnt.instrument,), None, spec.filter), context)
     except DataError as error:
         if error.code not in _NOTHING_NEW:
             raise

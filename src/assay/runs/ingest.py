@@ -6,17 +6,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.clock import from_iso, iso
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.instrument import Instrument
-from assay.market.door import ValidatedBars
-from assay.market.quality import examine_quality
-from assay.market.sources.collect import Progress, collect_bars
-from assay.market.sources.exchange import ExchangeClient, open_exchange
-from assay.market.sources.files import NamedSeries, read_file
-from assay.market.stores.contract import Upserted
-from assay.market.volume_unit import SERIES, VolumeUnit, check_volume_unit, unit_series
-from assay.market.volume_unit import volume_unit as unit_of
+from assay.kernel.timestamps import from_iso, iso
+from assay.market import (
+    SERIES,
+    ExchangeClient,
+    NamedSeries,
+    Progress,
+    Upserted,
+    ValidatedBars,
+    VolumeUnit,
+    check_volume_unit,
+    collect_bars,
+    examine_quality,
+    open_exchange,
+    read_file,
+    unit_series,
+)
+from assay.market import volume_unit as unit_of
 from assay.runs.code import code_digest
 from assay.runs.context import Context
 
@@ -26,7 +34,7 @@ def import_file(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Read a file, check every row at the door, and store what passes: a document for each instrument or series.
 
-    volume_unit: what the volume of its candles counts, see `assay.market.volume_unit`; None leaves what is stored.
+    volume_unit: what the volume of its candles counts, see `assay.market._volume_unit`; None leaves what is stored.
     options: as `assay.market.sources.files.read_file`. The file is read and checked whole before anything is stored, so
     a refused file changes nothing. Importing again changes nothing.
     """
@@ -91,7 +99,7 @@ def list_holdings(context: Context) -> list[dict[str, Any]]:
     ]
 
 
-def check(instrument: Instrument, context: Context) -> dict[str, Any]:
+def check_candles(instrument: Instrument, context: Context) -> dict[str, Any]:
     """The quality report of stored candles. Raises DataError ``DATA_NOT_FOUND`` naming what is near."""
     bars = context.stored.read(instrument)
     unit = unit_of(bars)
@@ -103,7 +111,7 @@ def check(instrument: Instrument, context: Context) -> dict[str, Any]:
     }
 
 
-def show(instrument: Instrument, context: Context, *, last: int) -> dict[str, Any]:
+def show_candles(instrument: Instrument, context: Context, *, last: int) -> dict[str, Any]:
     """The newest stored candles, oldest first, with the names of the series that are joined to them."""
     bars = context.stored.read(instrument, newest=last)
     volume = [None] * len(bars) if bars.volume is None else [None if v != v else float(v) for v in bars.volume]

@@ -7,21 +7,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.features.files import FeatureFile
+from assay.features import FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, NullReport, Trainer
 from assay.kernel.decisions import Decisions
 from assay.kernel.panel import Panel
 from assay.kernel.spec import TrainSpec
-from assay.learn.rules import RuleTrainer
+from assay.learn import RuleTrainer
 from assay.runs.context import Context
-from assay.runs.history import bare, load_history
-from assay.runs.rules import RuleSearch
+from assay.runs.rule_search import RuleSearch
+from assay.runs.training_history import bare, load_history
 from assay.runs.windows import Idle
-from assay.validate.audit.futures import first_changed_decision
-from assay.validate.audit.replay import JudgedWalk
-from assay.validate.split.asked import split_plan
-from assay.validate.walk import FoldResult, judge_model, walk_forward
+from assay.validate import FoldResult, JudgedWalk, first_changed_decision, judge_model, split_plan, walk_forward
 
 RULES = "rules"  # the learner that reads candles alone
 

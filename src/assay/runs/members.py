@@ -5,15 +5,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from assay.kernel.costs import Costs
-from assay.runs.evidence import to_jsonable
-from assay.runs.history import History
-from assay.runs.judged import OutOfSampleResult
+from assay.runs.evaluation import OutOfSampleResult
+from assay.runs.run_artifacts import to_jsonable
 from assay.runs.trading import Walked, traded
-from assay.simulate.record import BacktestResult
-from assay.validate.evidence import GateInput
-from assay.validate.thresholds import Thresholds
-from assay.validate.verdict import Reason, evaluate_gate, verdict_of_states
-from assay.validate.walk import FoldResult
+from assay.runs.training_history import History
+from assay.simulate import BacktestResult
+from assay.validate import FoldResult, GateInput, Reason, Thresholds, evaluate_gate, verdict_of_states
 
 CHECKS = ("profit", "cost", "fills", "data")
 

@@ -3,11 +3,10 @@
 import threading
 from typing import Any
 
-from assay.kernel.clock import iso
 from assay.kernel.errors import ConfigError
+from assay.kernel.timestamps import iso
 from assay.runs.context import Context
-from assay.track.mirror.address import redact
-from assay.track.mirror.waiting import OutboxTopic
+from assay.track import OutboxTopic, redact
 
 
 def mirror_once(context: Context, *, everything: bool = False) -> dict[str, Any]:
@@ -17,7 +16,7 @@ def mirror_once(context: Context, *, everything: bool = False) -> dict[str, Any]
     Raises ConfigError ``CONFIG_FIELD`` without a server in the settings, ``CONFIG_EXTRA`` without MLflow's client;
     StoreError ``STORE_BUSY`` where another process mirrors already.
     """
-    from assay.track.mirror.backlog import backfill
+    from assay.track import backfill
 
     mirror = _mirror(context)
     told = backfill(context.record.database) if everything else 0
@@ -39,8 +38,7 @@ def mirror_status(context: Context) -> dict[str, Any]:
 
 
 def _mirror(context: Context) -> Any:
-    from assay.track.mirror.delivery import MirrorWorker
-    from assay.track.mirror.server import TrackingServer, check_mlflow_installed
+    from assay.track import MirrorWorker, TrackingServer, check_mlflow_installed
 
     if context.mlflow_uri is None:
         raise ConfigError(

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from assay.features.regime import NAMES, regime_codes
+from assay.features import NAMES, regime_codes
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars
-from assay.simulate.record import BacktestResult
-from assay.simulate.regimes import metrics_by_regime
-from assay.validate.verdict import Thresholds
+from assay.simulate import BacktestResult, metrics_by_regime
+from assay.validate import Thresholds
 
 _ANNUAL = ("annual_return", "annual_volatility", "sharpe_annual", "sortino_annual", "calmar")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
 from assay.kernel.parse import parse
 from assay.kernel.spec import SplitSpec, TrainSpec
+from assay.kernel.suggestions import did_you_mean
 from assay.kernel.unread import unread_hint
-from assay.runs.texts import typed
+from assay.runs.text_values import typed
 from assay.runs.trainers import LEARNERS, demand_learner
 
 _LARGEST = 1024 * 1024
@@ -172,13 +172,13 @@ def parameter_names(learner: str) -> tuple[str, ...]:
     if learner == "ensemble":
         from dataclasses import fields
 
-        from assay.learn.ensemble.params import EnsembleParams
+        from assay.learn import EnsembleParams
 
         return tuple(f.name for f in fields(EnsembleParams))
     if learner == "rules":
         from dataclasses import fields
 
-        from assay.runs.rules import RuleParams
+        from assay.runs.rule_search import RuleParams
 
         return tuple(f.name for f in fields(RuleParams))
     return ()

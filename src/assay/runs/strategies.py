@@ -11,14 +11,23 @@ import numpy as np
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, shown
-from assay.kernel.names import did_you_mean
-from assay.kernel.ownfile import own_line
 from assay.kernel.spec import TrainSpec
+from assay.kernel.suggestions import did_you_mean
 from assay.kernel.timeframe import Timeframe
-from assay.learn.strategies import Strategy, honesty, strategies, strategy_named
-from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold
-from assay.runs.ownfiles import check_probe, own_strategy, probe_rule
-from assay.runs.texts import typed
+from assay.kernel.user_module import own_line
+from assay.learn import (
+    Exit,
+    Parameter,
+    Range,
+    Strategy,
+    Structural,
+    Threshold,
+    all_strategies,
+    check_honest,
+    strategy_named,
+)
+from assay.runs.text_values import typed
+from assay.runs.user_files import check_probe, own_strategy, probe_rule
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
 PROBED = 1_000
@@ -134,7 +143,7 @@ def demand_honest(rule: Strategy, bars: Bars, values: Mapping[str, Any], *, clos
     if not rule.origin:
         return
     first = bars[: rule.lookback(values, bars.instrument.timeframe) + PROBED]
-    honesty.demand_honest(rule, first, values)
+    check_honest(rule, first, values)
     if closed:
         check_probe(probe_rule(rule, bars, values))
 
@@ -155,7 +164,7 @@ def check_enough_bars(rule: Strategy, bars: Bars) -> None:
 
 def list_strategies() -> list[dict[str, Any]]:
     """Name, summary and needs of every strategy that Assay has."""
-    return [_facts(rule) for rule in strategies().values()]
+    return [_facts(rule) for rule in all_strategies().values()]
 
 
 def describe_strategy(rule: Strategy, timeframe: str) -> dict[str, Any]:

@@ -8,19 +8,25 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.market.volume_unit import volume_unit
-from assay.runs.history import History
-from assay.simulate.engine import simulate
-from assay.simulate.metrics import CAPITAL
-from assay.simulate.record import BacktestResult
-from assay.simulate.stitch import combine_in_sequence, combine_instruments
-from assay.validate.cost_stress import BreakEven, CostSides, at_side, break_even, cost_sides
-from assay.validate.data_problems import find_data_problems
-from assay.validate.fills import Fills, bar_fills, summarize_fills
-from assay.validate.independent_trades import count_independent_trades
-from assay.validate.statistics.spread import half_spread
-from assay.validate.thresholds import Thresholds
-from assay.validate.walk import FoldResult, SymbolResult
+from assay.market import volume_unit
+from assay.runs.training_history import History
+from assay.simulate import CAPITAL, BacktestResult, combine_in_sequence, combine_instruments, simulate
+from assay.validate import (
+    BreakEven,
+    CostSides,
+    Fills,
+    FoldResult,
+    SymbolResult,
+    Thresholds,
+    at_side,
+    bar_fills,
+    break_even,
+    cost_sides,
+    count_independent_trades,
+    find_data_problems,
+    half_spread,
+    summarize_fills,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

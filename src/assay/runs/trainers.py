@@ -2,21 +2,20 @@
 
 from assay.kernel.contracts import Trainer
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
 from assay.kernel.spec import TrainSpec
+from assay.kernel.suggestions import did_you_mean
 
 LEARNERS = ("ensemble", "rules")
 
 
 def trainer_of(spec: TrainSpec) -> Trainer:
-    """The trainer that a spec names, with its parameters checked; a rule's is made by `assay.runs.rules.RuleSearch`.
+    """The trainer that a spec names, with its parameters checked; a rule's is made by
+    `assay.runs.rule_search.RuleSearch`.
 
     Raises ConfigError ``CONFIG_LEARNER``, ``CONFIG_PARAMETER``.
     """
     if spec.learner == "ensemble":
-        from assay.learn.ensemble.params import ensemble_params
-        from assay.learn.ensemble.trainer import EnsembleTrainer
-        from assay.learn.sizing import sizing_rule
+        from assay.learn import EnsembleTrainer, ensemble_params, sizing_rule
 
         sizing_rule(spec.sizing)
         return EnsembleTrainer(ensemble_params(spec.params), spec.sizing, may_short(spec))

@@ -10,22 +10,26 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.arrays import IntArray
-from assay.kernel.clock import iso
 from assay.kernel.contracts import Model, Report
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import TrainError
 from assay.kernel.panel import Panel
-from assay.kernel.seeds import generator
-from assay.learn.strategies.exits import flat_decisions
-from assay.runs.evidence import SHOWN_BEST, SHOWN_TRIALS, to_jsonable
-from assay.simulate.metrics import performance_metrics
-from assay.validate.robustness import plateau_score
-from assay.validate.search.compared import SearchOverfit, search_overfit
-from assay.validate.search.result import SearchResult
-from assay.validate.search.search import Search
-from assay.validate.search.space import Space
-from assay.validate.walk import FoldResult, judge_model
+from assay.kernel.seeding import generator
+from assay.kernel.timestamps import iso
+from assay.learn import flat_decisions
+from assay.runs.run_artifacts import SHOWN_BEST, SHOWN_TRIALS, to_jsonable
+from assay.simulate import performance_metrics
+from assay.validate import (
+    FoldResult,
+    Search,
+    SearchOverfit,
+    SearchResult,
+    Space,
+    judge_model,
+    plateau_score,
+    search_overfit,
+)
 
 _CURVE, _LOOKED_AT, _LEAST_A_PARAMETER = 200, 50_000, 10
 _MEASURED = ("sharpe", "sharpe_annual", "net_profit", "max_drawdown", "win_rate")
@@ -97,8 +101,8 @@ class Searching:
 class Windows:
     """The windows of a walk, oldest first.
 
-    documents: see `assay.runs.optimize`.   trials: the fifth table of the evidence.   newest: the last that found some.
-    fared: how the newest search's configurations did; None where it tried one.
+    documents: see `assay.runs._optimize`.   trials: the fifth table of the evidence.   newest: the last that found
+    some. fared: how the newest search's configurations did; None where it tried one.
     """
 
     documents: Sequence[Mapping[str, Any]]

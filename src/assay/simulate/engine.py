@@ -9,7 +9,8 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import DataError
-from assay.simulate.inputs import (
+from assay.simulate.loop import Columns, alone, together
+from assay.simulate.prepare import (
     as_contiguous,
     bar_ms,
     buy_and_hold,
@@ -22,7 +23,8 @@ from assay.simulate.inputs import (
     prices,
     volume_column,
 )
-from assay.simulate.layout import (
+from assay.simulate.result import BacktestResult, Trades
+from assay.simulate.state_arrays import (
     BORROW,
     FEES,
     FUNDING,
@@ -34,8 +36,6 @@ from assay.simulate.layout import (
     new_account,
     new_positions,
 )
-from assay.simulate.loop import Columns, alone, together
-from assay.simulate.record import BacktestResult, Trades
 
 _NONE: FloatArray = np.empty(0)
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate.fills import leave
-from assay.simulate.layout import (
+from assay.simulate.state_arrays import (
     ACTED,
     AFTER_OPEN,
     BORROW_SHARE,
@@ -70,7 +70,7 @@ def alone(
 ) -> FloatArray:
     """Rows ``start..n-1`` of one instrument into `out`; gives the ledger back.
 
-    out: equity, returns, position, exposed, exposure, traded; see `assay.simulate.record.BacktestResult`.
+    out: equity, returns, position, exposed, exposure, traded; see `assay.simulate.result.BacktestResult`.
 
     volume and funding may be empty: unknown, and none. Row `start` trades nothing.
     """

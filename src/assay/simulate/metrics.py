@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.simulate import performance, tally
-from assay.simulate.inputs import as_contiguous
+from assay.simulate import accumulators, performance
 from assay.simulate.montecarlo import final_return_quantile
-from assay.simulate.record import BacktestResult
+from assay.simulate.prepare import as_contiguous
+from assay.simulate.result import BacktestResult
 
 DAY_MS = 86_400_000
 CAPITAL = 10_000.0
@@ -62,7 +62,7 @@ def return_metrics(returns: FloatArray, *, bars_per_year: float) -> dict[str, fl
     """What per-bar returns ``(n,)`` alone can say."""
     r = np.ascontiguousarray(returns, np.float64)
     flat = np.array([len(r) > 0 and r.min() == r.max()])
-    sums = tally.bar_measures(tally.of_bars(as_contiguous(r))[None], len(r), bars_per_year, flat)
+    sums = accumulators.bar_measures(accumulators.of_bars(as_contiguous(r))[None], len(r), bars_per_year, flat)
     return {name: float(value[0]) for name, value in sums.items()} | {
         "ulcer_index": performance.ulcer_index(r),
         "omega": performance.omega_ratio(r),
@@ -104,14 +104,14 @@ def of_risk(record: BacktestResult, *, capital: float, seed: int) -> dict[str, f
 def trade_metrics(record: BacktestResult) -> dict[str, float]:
     """What the closed trades say; a win has pnl > 0, a loss pnl < 0."""
     t = record.trades
-    sums = tally.of_trades(
+    sums = accumulators.of_trades(
         as_contiguous(t.pnl),
         as_contiguous(t.pnl_gross),
         as_contiguous(t.return_net),
         as_contiguous(t.bars_held, np.int64),
         as_contiguous(t.exit_reason, np.int8),
     )
-    values = tally.trade_measures(sums[None])
+    values = accumulators.trade_measures(sums[None])
     return {name: float(value[0]) for name, value in values.items()} | {"trade_clustering": _clustering(record)}
 
 

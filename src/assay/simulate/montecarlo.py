@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from assay.kernel.arrays import FloatArray
-from assay.kernel.seeds import generator
+from assay.kernel.seeding import generator
 
 
 def final_return_quantile(

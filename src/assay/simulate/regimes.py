@@ -7,7 +7,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError
 from assay.simulate.metrics import return_metrics, trade_metrics
-from assay.simulate.record import BacktestResult
+from assay.simulate.result import BacktestResult
 
 
 def metrics_by_regime(

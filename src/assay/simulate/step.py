@@ -11,7 +11,7 @@ from numba import njit
 
 from assay.kernel.arrays import FloatArray
 from assay.simulate.fills import leave, sized_price, trade
-from assay.simulate.layout import (
+from assay.simulate.state_arrays import (
     ACTED,
     AFTER_OPEN,
     BORROW,
@@ -30,7 +30,7 @@ from assay.simulate.layout import (
     TAKE,
     TP,
 )
-from assay.simulate.layout import EXIT_REASONS as EXIT_REASONS
+from assay.simulate.state_arrays import EXIT_REASONS as EXIT_REASONS
 
 
 @njit(cache=True, error_model="numpy")

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from assay.features.patterns import EVENTS, base_values, format_number
-from assay.features.patterns import Pattern as Column
-from assay.features.study import FeatureContext
+from assay.features import EVENTS, FeatureContext, base_values, format_number
+from assay.features import Pattern as Column
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, LeakError, shown
 from assay.kernel.labels import Labels
-from assay.kernel.names import did_you_mean
+from assay.kernel.suggestions import did_you_mean
 from assay.targets.horizon import ahead, labels, reach
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from assay.testing.attacks.honest import HONEST
 from assay.testing.attacks.judging import ATTACKS, is_right, outcomes
 from assay.testing.attacks.own_file import OwnFile
+from assay.testing.audit_study import clean, planted
 from assay.testing.pipeline_attacks import attacks
-from assay.testing.planted import clean, planted
-from assay.validate.audit import Questions
+from assay.validate import Questions
 
 CUT_SHORT = Questions(cuts=1, warm_ups=0, refits=1, replays=0, recomputed=0)
 """What an audit has asked when a clock stops it after one question of each old kind."""

@@ -5,7 +5,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument
-from assay.kernel.seeds import generator
+from assay.kernel.seeding import generator
 
 START_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z, a Monday
 

@@ -8,7 +8,7 @@ from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import DataError
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.stores.contract import CandleStore, Span
+from assay.market import CandleStore, Span
 
 BTC = Instrument("binance", "BTC/USDT", "1h")
 ETH = Instrument("binance", "ETH/USDT", "1h")

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from assay.features.study import FeatureContext
-from assay.features.tables import Table, table
+from assay.features import FeatureContext, Table, table
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars, Joined
-from assay.kernel.seeds import generator
+from assay.kernel.seeding import generator
 from assay.testing.bars import bars_of, random_bars
 
 Names = str | Sequence[str]

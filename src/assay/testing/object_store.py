@@ -8,13 +8,14 @@ from hashlib import sha256
 import pytest
 
 from assay.kernel.errors import ArtifactError
-from assay.track.blobs.manifest import ModelFacts, manifest_bytes
-from assay.track.blobs.objects.contract import ObjectStore
-from assay.track.blobs.shelf import (
+from assay.track import (
+    ModelFacts,
+    ObjectStore,
     delete_envelope,
     delete_model,
     fetch_envelope,
     fetch_model,
+    manifest_bytes,
     model_exists,
     upload_envelope,
     upload_model,

@@ -20,13 +20,21 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
-from assay.market.sources.synthetic import synthetic
+from assay.market import synthetic
 from assay.targets import parse_target
 from assay.testing.trainers import TinyTrainer
-from assay.validate.audit.asking import QUICK, Questions, audit
-from assay.validate.audit.pipeline import Columns, Features, Pipeline, no_columns, per_symbol
-from assay.validate.audit.report import AuditReport
-from assay.validate.split import WalkForward
+from assay.validate import (
+    QUICK,
+    AuditReport,
+    Columns,
+    Features,
+    Pipeline,
+    Questions,
+    WalkForward,
+    audit_trainer,
+    no_columns,
+    per_symbol,
+)
 
 SEED, BARS, TRAIN, TEST, LAG = 11, 2_400, 400, 1_000, 24
 _HOUR, _DAY = 3_600_000, 86_400_000
@@ -54,7 +62,9 @@ class Attack:
             features=self.features, plan=lambda panel: WalkForward(TRAIN, TEST), label=_label if learns else None,
             costs=Costs(), own=self.own,
         )  # fmt: skip
-        return audit(self.trainer, synthetic(bars=BARS, seed=SEED), spec=pipeline, seed=SEED, questions=questions)
+        return audit_trainer(
+            self.trainer, synthetic(bars=BARS, seed=SEED), spec=pipeline, seed=SEED, questions=questions
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The contract of strategies, under the name of the other contracts; see `assay.learn.strategies.honesty`."""
+"""The contract of strategies, under the name of the other contracts; see `assay.learn.strategies.checks`."""
 
-from assay.learn.strategies.honesty import check_strategy as check_strategy
-from assay.learn.strategies.honesty import setup_columns as setup_columns
+from assay.learn import check_strategy as check_strategy
+from assay.learn import setup_columns as setup_columns

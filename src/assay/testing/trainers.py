@@ -14,8 +14,8 @@ from assay.kernel.contracts import Model, NullReport, Report, Trainer
 from assay.kernel.decisions import Decisions
 from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, Window
-from assay.kernel.seeds import generator
-from assay.validate.split import Splitter
+from assay.kernel.seeding import generator
+from assay.validate import Splitter
 
 Check = Callable[[Trainer, Panel], None]
 SEED = 7

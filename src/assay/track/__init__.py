@@ -1,35 +1,169 @@
 """The record: what ran, on what, and what came of it."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from assay.kernel.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from assay.track.blobs.store import Blobs as Blobs
-    from assay.track.record import TrackingStore as TrackingStore
-    from assay.track.record import open_store as open_store
-    from assay.track.tracker.catalogue import DatasetManager as DatasetManager
-    from assay.track.tracker.logger import MetricsLogger as MetricsLogger
-    from assay.track.tracker.registry import ModelRegistry as ModelRegistry
-    from assay.track.tracker.statements import MLDatabase as MLDatabase
+    from assay.track.environment import ASSAY as ASSAY
+    from assay.track.environment import WORKING as WORKING
+    from assay.track.environment import Provenance as Provenance
+    from assay.track.environment import capture_provenance as capture_provenance
+    from assay.track.environment import distributions as distributions
+    from assay.track.environment import lock_hash as lock_hash
+    from assay.track.experiments import Run as Run
+    from assay.track.fingerprint import Fingerprint as Fingerprint
+    from assay.track.fingerprint import compute_fingerprint as compute_fingerprint
+    from assay.track.fingerprint import same_market as same_market
+    from assay.track.head_documents import published_heads as published_heads
+    from assay.track.holdout import HOLDOUT as HOLDOUT
+    from assay.track.holdout import HoldoutLock as HoldoutLock
+    from assay.track.ledger_heads import BrokenChain as BrokenChain
+    from assay.track.ledger_heads import LedgerHead as LedgerHead
+    from assay.track.ledger_heads import read_head as read_head
+    from assay.track.ledger_rows import LedgerRow as LedgerRow
+    from assay.track.loading.features import features_parts as features_parts
+    from assay.track.loading.features import features_source as features_source
+    from assay.track.loading.formats import check_format as check_format
+    from assay.track.loading.golden import golden_outputs as golden_outputs
+    from assay.track.loading.loader import load_model as load_model
+    from assay.track.loading.model_paths import ModelPaths as ModelPaths
+    from assay.track.loading.sandbox import LoadingSandbox as LoadingSandbox
+    from assay.track.loading.verification import VerifiedFiles as VerifiedFiles
+    from assay.track.loading.verification import check_files as check_files
+    from assay.track.loading.verification import read_verified as read_verified
+    from assay.track.looks import Look as Look
+    from assay.track.maintenance.backup import backup_store as backup_store
+    from assay.track.maintenance.export import csv_line as csv_line
+    from assay.track.maintenance.export import export_csv as export_csv
+    from assay.track.maintenance.head_acceptance import accept_ledger_head as accept_ledger_head
+    from assay.track.maintenance.old_trials import describe_old_trials as describe_old_trials
+    from assay.track.maintenance.readonly_sql import QueryAnswer as QueryAnswer
+    from assay.track.maintenance.readonly_sql import query_store as query_store
+    from assay.track.maintenance.store_check import check_store as check_store
+    from assay.track.maintenance.upgrade import SchemaUpgrade as SchemaUpgrade
+    from assay.track.maintenance.upgrade import initialise_store as initialise_store
+    from assay.track.maintenance.upgrade import store_version as store_version
+    from assay.track.maintenance.upgrade import upgrade_store as upgrade_store
+    from assay.track.markets import distinct_shifts as distinct_shifts
+    from assay.track.migrate.legacy import from_legacy as from_legacy
+    from assay.track.migrate.mlflow import from_mlflow as from_mlflow
+    from assay.track.migrate.optuna import from_optuna as from_optuna
+    from assay.track.mirror.outbox_backfill import backfill as backfill
+    from assay.track.mirror.outbox_queue import OutboxTopic as OutboxTopic
+    from assay.track.mirror.server import TrackingServer as TrackingServer
+    from assay.track.mirror.server import check_mlflow_installed as check_mlflow_installed
+    from assay.track.mirror.uri import check_uri as check_uri
+    from assay.track.mirror.uri import redact as redact
+    from assay.track.mirror.worker import MirrorWorker as MirrorWorker
+    from assay.track.model_files.artifact_store import BYTES as BYTES
+    from assay.track.model_files.artifact_store import Blobs as Blobs
+    from assay.track.model_files.manifest import ModelFacts as ModelFacts
+    from assay.track.model_files.manifest import content_sha256 as content_sha256
+    from assay.track.model_files.manifest import manifest_bytes as manifest_bytes
+    from assay.track.model_files.manifest import read_parts as read_parts
+    from assay.track.model_files.objects.base import ObjectStore as ObjectStore
+    from assay.track.model_files.objects.opening import split_address as split_address
+    from assay.track.model_files.remote import delete_envelope as delete_envelope
+    from assay.track.model_files.remote import delete_model as delete_model
+    from assay.track.model_files.remote import fetch_envelope as fetch_envelope
+    from assay.track.model_files.remote import fetch_model as fetch_model
+    from assay.track.model_files.remote import model_exists as model_exists
+    from assay.track.model_files.remote import upload_envelope as upload_envelope
+    from assay.track.model_files.remote import upload_model as upload_model
+    from assay.track.model_files.signature import Keys as Keys
+    from assay.track.model_files.signature import read_keys as read_keys
+    from assay.track.outbox import MLFLOW as MLFLOW
+    from assay.track.outbox import enqueue as enqueue
+    from assay.track.registry.aliases import ModelSlot as ModelSlot
+    from assay.track.registry.audit_records import record_audit as record_audit
+    from assay.track.registry.integrity import verify_files as verify_files
+    from assay.track.registry.promotion_rules import not_audited as not_audited
+    from assay.track.registry.promotion_rules import verdict_word as verdict_word
+    from assay.track.registry.publish import publish as publish
+    from assay.track.registry.publish import write_files as write_files
+    from assay.track.registry.queries import ModelStanding as ModelStanding
+    from assay.track.registry.queries import find_models as find_models
+    from assay.track.registry.queries import model_history as model_history
+    from assay.track.registry.queries import model_standings as model_standings
+    from assay.track.registry.retention_run import prune_files as prune_files
+    from assay.track.rows import Row as Row
+    from assay.track.snapshots import load_snapshot as load_snapshot
+    from assay.track.snapshots import save_snapshot as save_snapshot
+    from assay.track.timestamps import format_instant as format_instant
+    from assay.track.timestamps import parse_instant as parse_instant
+    from assay.track.tracker.dataset_manager import DatasetManager as DatasetManager
+    from assay.track.tracker.metrics_logger import MetricsLogger as MetricsLogger
+    from assay.track.tracker.model_registry import ModelRegistry as ModelRegistry
+    from assay.track.tracker.sql import MLDatabase as MLDatabase
     from assay.track.tracker.tracker import ExperimentTracker as ExperimentTracker
+    from assay.track.tracking_store import TrackingStore as TrackingStore
+    from assay.track.tracking_store import open_store as open_store
 
-_HOMES = {
-    "open_store": "assay.track.record",
-    "TrackingStore": "assay.track.record",
-    "Blobs": "assay.track.blobs.store",
-    "ExperimentTracker": "assay.track.tracker.tracker",
-    "ModelRegistry": "assay.track.tracker.registry",
-    "DatasetManager": "assay.track.tracker.catalogue",
-    "MetricsLogger": "assay.track.tracker.logger",
-    "MLDatabase": "assay.track.tracker.statements",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"assay.track has no {name}")
-
-
-def __dir__() -> list[str]:
-    return sorted(_HOMES)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "environment": ("ASSAY", "Provenance", "WORKING", "capture_provenance", "distributions", "lock_hash"),
+        "experiments": ("Run",),
+        "fingerprint": ("Fingerprint", "compute_fingerprint", "same_market"),
+        "head_documents": ("published_heads",),
+        "holdout": ("HOLDOUT", "HoldoutLock"),
+        "ledger_heads": ("BrokenChain", "LedgerHead", "read_head"),
+        "ledger_rows": ("LedgerRow",),
+        "loading.features": ("features_parts", "features_source"),
+        "loading.formats": ("check_format",),
+        "loading.golden": ("golden_outputs",),
+        "loading.loader": ("load_model",),
+        "loading.model_paths": ("ModelPaths",),
+        "loading.sandbox": ("LoadingSandbox",),
+        "loading.verification": ("VerifiedFiles", "check_files", "read_verified"),
+        "looks": ("Look",),
+        "maintenance.backup": ("backup_store",),
+        "maintenance.export": ("csv_line", "export_csv"),
+        "maintenance.head_acceptance": ("accept_ledger_head",),
+        "maintenance.old_trials": ("describe_old_trials",),
+        "maintenance.readonly_sql": ("QueryAnswer", "query_store"),
+        "maintenance.store_check": ("check_store",),
+        "maintenance.upgrade": ("SchemaUpgrade", "initialise_store", "store_version", "upgrade_store"),
+        "markets": ("distinct_shifts",),
+        "migrate.legacy": ("from_legacy",),
+        "migrate.mlflow": ("from_mlflow",),
+        "migrate.optuna": ("from_optuna",),
+        "mirror.outbox_backfill": ("backfill",),
+        "mirror.outbox_queue": ("OutboxTopic",),
+        "mirror.server": ("TrackingServer", "check_mlflow_installed"),
+        "mirror.uri": ("check_uri", "redact"),
+        "mirror.worker": ("MirrorWorker",),
+        "model_files.artifact_store": ("BYTES", "Blobs"),
+        "model_files.manifest": ("ModelFacts", "content_sha256", "manifest_bytes", "read_parts"),
+        "model_files.objects.base": ("ObjectStore",),
+        "model_files.objects.opening": ("split_address",),
+        "model_files.remote": (
+            "delete_envelope",
+            "delete_model",
+            "fetch_envelope",
+            "fetch_model",
+            "model_exists",
+            "upload_envelope",
+            "upload_model",
+        ),
+        "model_files.signature": ("Keys", "read_keys"),
+        "outbox": ("MLFLOW", "enqueue"),
+        "registry.aliases": ("ModelSlot",),
+        "registry.audit_records": ("record_audit",),
+        "registry.integrity": ("verify_files",),
+        "registry.promotion_rules": ("not_audited", "verdict_word"),
+        "registry.publish": ("publish", "write_files"),
+        "registry.queries": ("ModelStanding", "find_models", "model_history", "model_standings"),
+        "registry.retention_run": ("prune_files",),
+        "rows": ("Row",),
+        "snapshots": ("load_snapshot", "save_snapshot"),
+        "timestamps": ("format_instant", "parse_instant"),
+        "tracker.dataset_manager": ("DatasetManager",),
+        "tracker.metrics_logger": ("MetricsLogger",),
+        "tracker.model_registry": ("ModelRegistry",),
+        "tracker.sql": ("MLDatabase",),
+        "tracker.tracker": ("ExperimentTracker",),
+        "tracking_store": ("TrackingStore", "open_store"),
+    },
+)

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
-from assay.track.again import writes
 from assay.track.database import Database
+from assay.track.retry import writes
 from assay.track.rows import Row, rows
 from assay.track.schema.runs import ARTIFACTS
 

@@ -5,19 +5,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError, LeakError, StoreError, shown
-from assay.kernel.names import did_you_mean
-from assay.track.again import writes
+from assay.kernel.suggestions import did_you_mean
+from assay.kernel.timestamps import now_ms
 from assay.track.database import Database
-from assay.track.instants import format_instant, parse_instant
-from assay.track.registry.gate import not_audited
+from assay.track.registry.promotion_rules import not_audited
+from assay.track.retry import writes
 from assay.track.rows import Row, known_fields, rows
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.models import MODELS, STAGES
 from assay.track.schema.service import EVENTS
-from assay.validate.breakers import circuit_breakers
-from assay.validate.lifecycle import STAGES as RULES
+from assay.track.timestamps import format_instant, parse_instant
+from assay.validate import STAGES as RULES
+from assay.validate import circuit_breakers
 
 _C = CONFIGURATIONS.c
 _CAPITAL = 10_000.0  # what money in a document is for

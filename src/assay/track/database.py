@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from assay.kernel.errors import ConfigError, StoreError, shown
-from assay.track.faults import speaking
+from assay.track.db_errors import speaking
 from assay.track.postgres import SCHEMES, PostgresDatabase
 from assay.track.schema.migrate import lay
 from assay.track.sqlite import SqliteFile, restoring

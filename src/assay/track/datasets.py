@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
-from assay.track.again import writes
 from assay.track.database import Database, hold, insert_new
+from assay.track.retry import writes
 from assay.track.rows import Row, not_found, rows, scalar
 from assay.track.schema.runs import DATASETS, EXPERIMENT_DATASETS, EXPERIMENTS
 

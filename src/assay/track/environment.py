@@ -11,19 +11,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.track import repository
-from assay.track.canonical import sha256_of
-from assay.track.masking import masked
-from assay.track.repository import Deadline, Repository
+from assay.track import git
+from assay.track.canonical_json import sha256_of
+from assay.track.git import Deadline, Repository
+from assay.track.redaction import masked
 
 if TYPE_CHECKING:
-    from assay.track.blobs.store import Blobs
-    from assay.track.record import TrackingStore
+    from assay.track.model_files.artifact_store import Blobs
+    from assay.track.tracking_store import TrackingStore
 
 _LOG = logging.getLogger(__name__)
 DIFF = "git_diff"
 WORKING, ASSAY = "working folder", "assay"
-_GIT_SECONDS = repository.SECONDS
+_GIT_SECONDS = git.SECONDS
 _UNKNOWN: dict[str, Any] = dict.fromkeys(("git_commit", "git_branch", "git_dirty", "git_diff_hash"))
 
 
@@ -53,7 +53,7 @@ class Provenance:
                 "commit": found.commit,
                 "diff_hash": found.diff_hash,
                 "diff_bytes": found.diff_bytes,
-                "kept": found.diff_bytes <= repository.DIFF_MOST,
+                "kept": found.diff_bytes <= git.DIFF_MOST,
                 "masked": text != found.diff,
                 "untracked": list(found.untracked),
                 "untracked_count": found.untracked_count,
@@ -117,11 +117,11 @@ def _repositories(folders: Mapping[str, Path]) -> dict[str, Repository]:
     why, deadline = "no folder was given", Deadline(_GIT_SECONDS)
     for what, folder in folders.items():
         try:
-            root = repository.root_of(folder, deadline, tracked="__init__.py" if what == ASSAY else None)
+            root = git.root_of(folder, deadline, tracked="__init__.py" if what == ASSAY else None)
             if root is not None and all(root != other.root for other in found.values()):
-                found[what] = repository.look(root, deadline)
+                found[what] = git.look(root, deadline)
         except (OSError, subprocess.SubprocessError) as error:
-            why = repository.explained(error)
+            why = git.explained(error)
     if not found:
         _warn_once(why)
     return found

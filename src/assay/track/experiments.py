@@ -11,18 +11,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError, shown
-from assay.track.again import writes
+from assay.kernel.timestamps import now_ms
+from assay.track.crash_reaper import CrashReaper
 from assay.track.database import Database
 from assay.track.heartbeat import Heartbeat
-from assay.track.instants import parse_instant
+from assay.track.liveness import this_process
 from assay.track.outbox import enqueue
-from assay.track.owner import this_process
+from assay.track.retry import writes
 from assay.track.rows import Row, known_fields, not_found, rows
-from assay.track.schema.columns import HoldsText
+from assay.track.schema.column_types import HoldsText
 from assay.track.schema.runs import EXPERIMENTS
-from assay.track.sweep import CrashReaper
+from assay.track.timestamps import parse_instant
 
 _LOG = logging.getLogger(__name__)
 _TYPE = re.compile(r"[a-z0-9_-]{1,40}")

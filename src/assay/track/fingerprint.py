@@ -99,7 +99,7 @@ class Match:
     moved_ms: int | None = 0
 
 
-def fingerprint(bars: Bars) -> Fingerprint:
+def compute_fingerprint(bars: Bars) -> Fingerprint:
     """The fingerprint of a series of at least one bar; of a negative close its size, and none of a zero.
 
     Cost: once through its closes.

@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
-from assay.track.again import writes
-from assay.track.canonical import canonical, decode
+from assay.track.canonical_json import canonical, decode
 from assay.track.database import Database, hold
+from assay.track.retry import writes
 from assay.track.rows import rows, scalar
 from assay.track.schema.runs import HYPERPARAMETERS
 

@@ -6,13 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.clock import now_ms
+from assay.kernel.timestamps import now_ms
 from assay.kernel.trial import Trial
-from assay.track.again import writes
-from assay.track.blobs.store import Blobs
-from assay.track.canonical import canonical, decode, sha256_of
+from assay.track.canonical_json import canonical, decode, sha256_of
 from assay.track.database import Database, hold
-from assay.track.heads import (
+from assay.track.ledger_heads import (
     FIRST,
     LedgerHead,
     Published,
@@ -25,11 +23,13 @@ from assay.track.heads import (
     head_of,
     missing,
 )
-from assay.track.instants import format_instant, parse_instant
+from assay.track.ledger_rows import LedgerRow
 from assay.track.looks import Look, look_of
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.retry import writes
 from assay.track.rows import Row, finite_or_none, rows
 from assay.track.schema.ledger import LEDGER_EPOCHS, TRIALS
-from assay.track.tried import LedgerRow
+from assay.track.timestamps import format_instant, parse_instant
 
 _OUTSIDE = frozenset({"id", "prev_hash", "row_hash"})
 _MOMENTS = ("sharpe", "sharpe_annual", "skew", "kurtosis", "win_rate", "max_drawdown", "net_return")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.track.blobs.store import Blobs
+from assay.track.model_files.artifact_store import Blobs
 from assay.track.rows import Row
 
 _ALONE = ("none", "manual")  # tuning methods of what was scored for itself, not as a candidate of a search

@@ -7,13 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.bars import Bars
-from assay.kernel.clock import now_ms
-from assay.track.again import writes
+from assay.kernel.timestamps import now_ms
 from assay.track.database import Database, hold
-from assay.track.fingerprint import Fingerprint, Match, fingerprint, grown, packed, same_market, unpacked
-from assay.track.instants import parse_instant
+from assay.track.fingerprint import Fingerprint, Match, compute_fingerprint, grown, packed, same_market, unpacked
+from assay.track.retry import writes
 from assay.track.rows import Row, rows
 from assay.track.schema.ledger import MARKET_FINGERPRINTS
+from assay.track.timestamps import parse_instant
 
 _F = MARKET_FINGERPRINTS.c
 _LIGHT = tuple(column for column in MARKET_FINGERPRINTS.columns if column.name not in ("hours", "bars"))
@@ -31,7 +31,7 @@ class Markets:
 
         Candles that continue or repeat those that were kept under the name lengthen their row; others get a row.
         """
-        found = fingerprint(bars)
+        found = compute_fingerprint(bars)
         with self._database.read() as connection:
             if _holds(connection, found):
                 return
@@ -63,7 +63,7 @@ class Markets:
         Cost: about a millisecond for each series that is the market, some 100 ms for each long one that is another:
         hours and bars are read where days do not decide.
         """
-        return self._like([fingerprint(bars) for bars in series])
+        return self._like([compute_fingerprint(bars) for bars in series])
 
     def like_known(self, keys: Iterable[str]) -> dict[str, tuple[int | None, ...]]:
         """As `like`, of all candles that are kept under these names."""

@@ -6,14 +6,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError, shown
-from assay.track.again import writes
-from assay.track.canonical import decode
+from assay.kernel.timestamps import now_ms
+from assay.track.canonical_json import decode
 from assay.track.database import Database
-from assay.track.instants import parse_instant
+from assay.track.retry import writes
 from assay.track.rows import Row, nan_for_null, number, rows
 from assay.track.schema.runs import METRICS
+from assay.track.timestamps import parse_instant
 
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError, shown
 from assay.kernel.instrument import slug
-from assay.kernel.names import did_you_mean
-from assay.track.again import writes
+from assay.kernel.suggestions import did_you_mean
+from assay.kernel.timestamps import now_ms
 from assay.track.database import Database, hold
-from assay.track.instants import parse_instant
+from assay.track.retry import writes
 from assay.track.rows import Row, finite_or_none, known_fields, nan_for_null, not_found, rows
 from assay.track.schema.models import MODELS
+from assay.track.timestamps import parse_instant
 
 _USE_MS = 60_000
 _NAMED = 1_000  # newest ids among which a misspelt one is looked for

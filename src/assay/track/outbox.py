@@ -13,8 +13,9 @@ MLFLOW = "mlflow"
 def enqueue(connection: sa.Connection, kind: str, key: str, **facts: Any) -> None:
     """Leave word for the mirror in this very transaction; of one `key` once.
 
-    Nothing is written by a record that was not opened to tell the mirror (`assay.track.record.open_store`, ``tells``).
-    kind: ``run`` with ``run_id``; ``model`` with ``id``; ``alias`` with the four parts of the post, ``alias`` and
+    Nothing is written by a record that was not opened to tell the mirror (`assay.track.tracking_store.open_store`,
+    ``tells``). kind: ``run`` with ``run_id``; ``model`` with ``id``; ``alias`` with the four parts of the post,
+    ``alias`` and
           ``model_id``.
     The word says that something changed; who delivers it reads what holds by then.
     """

@@ -13,8 +13,8 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import PRICES, Bars, Joined
 from assay.kernel.errors import ArtifactError, DataError
 from assay.kernel.instrument import Instrument
-from assay.track.blobs.store import disk, sync
-from assay.track.canonical import canonical
+from assay.track.canonical_json import canonical
+from assay.track.model_files.artifact_store import disk, sync
 
 _FACTS = b"assay"
 _VERSION = 1

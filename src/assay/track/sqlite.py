@@ -10,7 +10,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.track.packing import teach
+from assay.track.column_codec import teach
 
 _CACHE_KIB = (
     16 * 1024

@@ -5,8 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.track.again import writes
 from assay.track.database import Database
+from assay.track.retry import writes
 from assay.track.rows import Row, known_fields, rows
 from assay.track.schema.ledger import TRADES
 

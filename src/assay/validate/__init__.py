@@ -1,1 +1,212 @@
 """Folds, the one loop, statistics and the verdict."""
+
+from typing import TYPE_CHECKING
+
+from assay.kernel.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from assay.validate._walk_forward import FoldResult as FoldResult
+    from assay.validate._walk_forward import SymbolResult as SymbolResult
+    from assay.validate._walk_forward import judge_model as judge_model
+    from assay.validate._walk_forward import mask_filtered_bars as mask_filtered_bars
+    from assay.validate._walk_forward import walk_forward as walk_forward
+    from assay.validate.active import active_returns as active_returns
+    from assay.validate.active import market_returns as market_returns
+    from assay.validate.argument_checks import check_share as check_share
+    from assay.validate.audit.feature_audit import audit_features as audit_features
+    from assay.validate.audit.perturbations import first_changed_decision as first_changed_decision
+    from assay.validate.audit.pipeline import Columns as Columns
+    from assay.validate.audit.pipeline import Features as Features
+    from assay.validate.audit.pipeline import Pipeline as Pipeline
+    from assay.validate.audit.pipeline import no_columns as no_columns
+    from assay.validate.audit.pipeline import per_symbol as per_symbol
+    from assay.validate.audit.replay import JudgedWalk as JudgedWalk
+    from assay.validate.audit.replay import ReplaySources as ReplaySources
+    from assay.validate.audit.report import AuditReport as AuditReport
+    from assay.validate.audit.report import Coverage as Coverage
+    from assay.validate.audit.report import Violation as Violation
+    from assay.validate.audit.runner import FULL as FULL
+    from assay.validate.audit.runner import QUICK as QUICK
+    from assay.validate.audit.runner import Questions as Questions
+    from assay.validate.audit.runner import audit_trainer as audit_trainer
+    from assay.validate.audit.state import PROBES as PROBES
+    from assay.validate.breaker_limits import circuit_breakers as circuit_breakers
+    from assay.validate.cost_stress import BreakEven as BreakEven
+    from assay.validate.cost_stress import CostSides as CostSides
+    from assay.validate.cost_stress import at_side as at_side
+    from assay.validate.cost_stress import break_even as break_even
+    from assay.validate.cost_stress import cost_sides as cost_sides
+    from assay.validate.data_problems import find_data_problems as find_data_problems
+    from assay.validate.diagnostics import deflated_by_spread as deflated_by_spread
+    from assay.validate.diagnostics import span_sums as span_sums
+    from assay.validate.diagnostics import superiority_p_values as superiority_p_values
+    from assay.validate.fills import Fills as Fills
+    from assay.validate.fills import bar_fills as bar_fills
+    from assay.validate.fills import summarize_fills as summarize_fills
+    from assay.validate.forecast_metrics import forecast_quality as forecast_quality
+    from assay.validate.gate import GATE_VERSION as GATE_VERSION
+    from assay.validate.gate import Reason as Reason
+    from assay.validate.gate import Verdict as Verdict
+    from assay.validate.gate import audit_reason as audit_reason
+    from assay.validate.gate import evaluate_gate as evaluate_gate
+    from assay.validate.gate import verdict_of_states as verdict_of_states
+    from assay.validate.gate_document import gate_input_document as gate_input_document
+    from assay.validate.gate_input import GateInput as GateInput
+    from assay.validate.gate_study import BARS as BARS
+    from assay.validate.gate_study import CASES as CASES
+    from assay.validate.gate_study import FAR_LEVEL as FAR_LEVEL
+    from assay.validate.gate_study import Case as Case
+    from assay.validate.gate_study import GateStudyResult as GateStudyResult
+    from assay.validate.gate_study import Rule as Rule
+    from assay.validate.gate_study import count_errors as count_errors
+    from assay.validate.gate_study import draw_moments as draw_moments
+    from assay.validate.gate_study import drift_study as drift_study
+    from assay.validate.gate_study import edge_rule as edge_rule
+    from assay.validate.gate_study import run_gate_study as run_gate_study
+    from assay.validate.independent_trades import count_independent_trades as count_independent_trades
+    from assay.validate.isolation.isolated import IsolatedFeatures as IsolatedFeatures
+    from assay.validate.isolation.isolated import IsolatedStrategy as IsolatedStrategy
+    from assay.validate.isolation.probes import QUESTIONS as QUESTIONS
+    from assay.validate.isolation.probes import FileProbe as FileProbe
+    from assay.validate.isolation.probes import probe_feature_file as probe_feature_file
+    from assay.validate.isolation.probes import probe_strategy_file as probe_strategy_file
+    from assay.validate.isolation.process import Attempt as Attempt
+    from assay.validate.isolation.process import ClosedProcess as ClosedProcess
+    from assay.validate.isolation.process import Confinement as Confinement
+    from assay.validate.isolation.user_files import isolated_feature_file as isolated_feature_file
+    from assay.validate.isolation.user_files import isolated_strategy as isolated_strategy
+    from assay.validate.isolation.user_files import source_gaps as source_gaps
+    from assay.validate.lifecycle import STAGES as STAGES
+    from assay.validate.lifecycle import Placement as Placement
+    from assay.validate.lifecycle import confidence_score as confidence_score
+    from assay.validate.lifecycle import metric_value as metric_value
+    from assay.validate.lifecycle import place_stage as place_stage
+    from assay.validate.monitoring import Finding as Finding
+    from assay.validate.monitoring import age_finding as age_finding
+    from assay.validate.monitoring import input_drift_finding as input_drift_finding
+    from assay.validate.monitoring import monitor_performance as monitor_performance
+    from assay.validate.monitoring import performance_finding as performance_finding
+    from assay.validate.monitoring import recommendation_of as recommendation_of
+    from assay.validate.nature import SENTENCES as SENTENCES
+    from assay.validate.position_sizing import Portfolio as Portfolio
+    from assay.validate.position_sizing import position_size as position_size
+    from assay.validate.position_sizing import refusal as refusal
+    from assay.validate.robustness import parameter_stability as parameter_stability
+    from assay.validate.robustness import plateau_score as plateau_score
+    from assay.validate.search.dimensions import Categorical as Categorical
+    from assay.validate.search.dimensions import FloatRange as FloatRange
+    from assay.validate.search.dimensions import IntRange as IntRange
+    from assay.validate.search.grid_sampler import Grid as Grid
+    from assay.validate.search.optuna_sampler import Bayesian as Bayesian
+    from assay.validate.search.overfitting import SearchOverfit as SearchOverfit
+    from assay.validate.search.overfitting import search_overfit as search_overfit
+    from assay.validate.search.random_sampler import Random as Random
+    from assay.validate.search.result import SearchResult as SearchResult
+    from assay.validate.search.sampler import Method as Method
+    from assay.validate.search.search import Search as Search
+    from assay.validate.search.space import Space as Space
+    from assay.validate.search.space_syntax import parse_space_text as parse_space_text
+    from assay.validate.search.successive_halving import Halving as Halving
+    from assay.validate.search.sweep_evaluator import RuleSweep as RuleSweep
+    from assay.validate.splits.base import Splitter as Splitter
+    from assay.validate.splits.from_spec import LEAST_ROWS as LEAST_ROWS
+    from assay.validate.splits.from_spec import split_plan as split_plan
+    from assay.validate.splits.rolling import WalkForward as WalkForward
+    from assay.validate.stability import MIN_WINDOWS as MIN_WINDOWS
+    from assay.validate.stability import windows_stability as windows_stability
+    from assay.validate.statistics.haircut import effective_number_of_trials as effective_number_of_trials
+    from assay.validate.statistics.overfitting import Overfitting as Overfitting
+    from assay.validate.statistics.overfitting import overfitting_of as overfitting_of
+    from assay.validate.statistics.sharpe import best_of_many_p_value as best_of_many_p_value
+    from assay.validate.statistics.sharpe import deflated_sharpe_ratio as deflated_sharpe_ratio
+    from assay.validate.statistics.sharpe import expected_max_sharpe as expected_max_sharpe
+    from assay.validate.statistics.sharpe import probabilistic_sharpe_ratio as probabilistic_sharpe_ratio
+    from assay.validate.statistics.sharpe import sharpe_p_value as sharpe_p_value
+    from assay.validate.statistics.sharpe import sharpe_that_passes as sharpe_that_passes
+    from assay.validate.statistics.spread import half_spread as half_spread
+    from assay.validate.thresholds import Thresholds as Thresholds
+    from assay.validate.thresholds import looser_thresholds as looser_thresholds
+    from assay.validate.thresholds import thresholds_from_document as thresholds_from_document
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "_walk_forward": ("FoldResult", "SymbolResult", "judge_model", "mask_filtered_bars", "walk_forward"),
+        "active": ("active_returns", "market_returns"),
+        "argument_checks": ("check_share",),
+        "audit.feature_audit": ("audit_features",),
+        "audit.perturbations": ("first_changed_decision",),
+        "audit.pipeline": ("Columns", "Features", "Pipeline", "no_columns", "per_symbol"),
+        "audit.replay": ("JudgedWalk", "ReplaySources"),
+        "audit.report": ("AuditReport", "Coverage", "Violation"),
+        "audit.runner": ("FULL", "QUICK", "Questions", "audit_trainer"),
+        "audit.state": ("PROBES",),
+        "breaker_limits": ("circuit_breakers",),
+        "cost_stress": ("BreakEven", "CostSides", "at_side", "break_even", "cost_sides"),
+        "data_problems": ("find_data_problems",),
+        "diagnostics": ("deflated_by_spread", "span_sums", "superiority_p_values"),
+        "fills": ("Fills", "bar_fills", "summarize_fills"),
+        "forecast_metrics": ("forecast_quality",),
+        "gate": ("GATE_VERSION", "Reason", "Verdict", "audit_reason", "evaluate_gate", "verdict_of_states"),
+        "gate_document": ("gate_input_document",),
+        "gate_input": ("GateInput",),
+        "gate_study": (
+            "BARS",
+            "CASES",
+            "Case",
+            "FAR_LEVEL",
+            "GateStudyResult",
+            "Rule",
+            "count_errors",
+            "draw_moments",
+            "drift_study",
+            "edge_rule",
+            "run_gate_study",
+        ),
+        "independent_trades": ("count_independent_trades",),
+        "isolation.isolated": ("IsolatedFeatures", "IsolatedStrategy"),
+        "isolation.probes": ("FileProbe", "QUESTIONS", "probe_feature_file", "probe_strategy_file"),
+        "isolation.process": ("Attempt", "ClosedProcess", "Confinement"),
+        "isolation.user_files": ("isolated_feature_file", "isolated_strategy", "source_gaps"),
+        "lifecycle": ("Placement", "STAGES", "confidence_score", "metric_value", "place_stage"),
+        "monitoring": (
+            "Finding",
+            "age_finding",
+            "input_drift_finding",
+            "monitor_performance",
+            "performance_finding",
+            "recommendation_of",
+        ),
+        "nature": ("SENTENCES",),
+        "position_sizing": ("Portfolio", "position_size", "refusal"),
+        "robustness": ("parameter_stability", "plateau_score"),
+        "search.dimensions": ("Categorical", "FloatRange", "IntRange"),
+        "search.grid_sampler": ("Grid",),
+        "search.optuna_sampler": ("Bayesian",),
+        "search.overfitting": ("SearchOverfit", "search_overfit"),
+        "search.random_sampler": ("Random",),
+        "search.result": ("SearchResult",),
+        "search.sampler": ("Method",),
+        "search.search": ("Search",),
+        "search.space": ("Space",),
+        "search.space_syntax": ("parse_space_text",),
+        "search.successive_halving": ("Halving",),
+        "search.sweep_evaluator": ("RuleSweep",),
+        "splits.base": ("Splitter",),
+        "splits.from_spec": ("LEAST_ROWS", "split_plan"),
+        "splits.rolling": ("WalkForward",),
+        "stability": ("MIN_WINDOWS", "windows_stability"),
+        "statistics.haircut": ("effective_number_of_trials",),
+        "statistics.overfitting": ("Overfitting", "overfitting_of"),
+        "statistics.sharpe": (
+            "best_of_many_p_value",
+            "deflated_sharpe_ratio",
+            "expected_max_sharpe",
+            "probabilistic_sharpe_ratio",
+            "sharpe_p_value",
+            "sharpe_that_passes",
+        ),
+        "statistics.spread": ("half_spread",),
+        "thresholds": ("Thresholds", "looser_thresholds", "thresholds_from_document"),
+    },
+)

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from assay.kernel.bars import USABLE, Bars
-from assay.kernel.clock import from_iso
-from assay.market.breaks import Event
-from assay.market.quality import examine_quality
+from assay.kernel.timestamps import from_iso
+from assay.market import Event, examine_quality
 
 _CONTEXT = 48  # bars before the judged ones that a break is told by
 
@@ -15,7 +14,7 @@ _CONTEXT = 48  # bars before the judged ones that a break is told by
 def find_data_problems(bars: Bars, first: int, last: int) -> tuple[str, ...]:
     """Unresolved split suspects and changes of the volume's unit among bars that open in ``[first, last]`` (ms).
 
-    A suspect is one that `assay.market.breaks.splits` calls likely: a crash of the same size is doubtful and no
+    A suspect is one that `assay.market.anomalies.splits` calls likely: a crash of the same size is doubtful and no
     problem. One on a bar that a data filter marks as unusable is resolved. O(n).
     """
     start = max(0, int(np.searchsorted(bars.timestamp, first)) - _CONTEXT)

@@ -12,11 +12,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assay.features.importance.steadiness import psi
+from assay.features import psi
 from assay.kernel.arrays import FloatArray, IntArray, numbers
 from assay.kernel.errors import ConfigError
 from assay.validate.statistics.bootstrap import block_length
-from assay.validate.statistics.given import check_share, whole
+from assay.validate.statistics.numeric_checks import check_share, whole
 
 _BINS = 10
 _FLOOR = 1e-4

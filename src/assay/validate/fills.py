@@ -8,7 +8,7 @@ import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
-from assay.market.volume_unit import VolumeUnit
+from assay.market import VolumeUnit
 
 MOST_OF_BAR = 0.10  # of a bar's traded value that one account may be
 CAPACITY_OF_BAR, CAPACITY_FILLS = 0.01, 0.05

@@ -15,7 +15,7 @@ from scipy.special import ndtr
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import ConfigError
-from assay.kernel.seeds import generator
+from assay.kernel.seeding import generator
 from assay.validate.statistics import best_of_many_p_value, sharpe_p_value, sharpe_that_passes
 from assay.validate.thresholds import Thresholds
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.simulate.record import Trades
+from assay.simulate import Trades
 
 ALIKE = 0.9  # correlation of log returns from which on two series are one bet
 _LEAST = 20  # common returns that a correlation needs

@@ -11,14 +11,14 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Literal
 
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
-from assay.validate.breakers import ACCOUNT_TRIGGERS as ACCOUNT_TRIGGERS
-from assay.validate.breakers import BREAKERS as BREAKERS
-from assay.validate.breakers import Stage as Stage
+from assay.kernel.suggestions import did_you_mean
+from assay.validate.breaker_limits import ACCOUNT_TRIGGERS as ACCOUNT_TRIGGERS
+from assay.validate.breaker_limits import BREAKERS as BREAKERS
+from assay.validate.breaker_limits import Stage as Stage
 
 if TYPE_CHECKING:  # the record opens with this module, and neither runs nor statistics are needed for that
+    from assay.validate.gate import Word
     from assay.validate.stability import OverfitVerdict
-    from assay.validate.verdict import Word
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
 

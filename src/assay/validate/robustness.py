@@ -8,8 +8,8 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import ConfigError
-from assay.kernel.names import did_you_mean
-from assay.kernel.seeds import generator
+from assay.kernel.seeding import generator
+from assay.kernel.suggestions import did_you_mean
 
 MIN_WINDOWS = 2
 NEIGHBOURS = 5

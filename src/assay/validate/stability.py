@@ -14,7 +14,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError
-from assay.kernel.names import did_you_mean
+from assay.kernel.suggestions import did_you_mean
 from assay.validate.robustness import parameter_stability as parameter_stability
 from assay.validate.robustness import plateau_score as plateau_score
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from assay.validate.given import LARGEST, SMALLEST, check_share, whole, within
+from assay.validate.argument_checks import LARGEST, SMALLEST, check_share, whole, within
 
 LOOSER: Mapping[str, Mapping[str, int]] = {  # by check: its limits, and the way in which each lets more pass; 0: either
     "sample": {"min_trades": -1, "min_bars": -1},

@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 from assay.market.sources.synthetic import synthetic
-from assay.testing.record import a_trade, a_trial
-from assay.track.record import TrackingStore, open_store
+from assay.testing.store_contract import a_trade, a_trial
 from assay.track.schema.migrate import HEAD
+from assay.track.tracking_store import TrackingStore, open_store
 from tests.conftest import postgres_program
 from tests.track.relics import FOLDER
 from tests.track.server import server

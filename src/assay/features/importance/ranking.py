@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from assay.features.importance.candidates import pattern_candidates, split_names
-from assay.features.importance.choosing import Chosen, TrainRows, select_features
-from assay.features.importance.quick import Fit
+from assay.features.importance.candidate_patterns import pattern_candidates, split_names
+from assay.features.importance.importance_model import Fit
+from assay.features.importance.rank_stability import nogueira, psi, rank_corr
 from assay.features.importance.report import (
     FeatureScore,
     FoldTimes,
@@ -20,11 +20,11 @@ from assay.features.importance.report import (
     twins,
     verdict,
 )
-from assay.features.importance.steadiness import nogueira, psi, rank_corr
+from assay.features.importance.selection import Chosen, TrainRows, select_features
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.fold import Fold
-from assay.kernel.seeds import integer
+from assay.kernel.seeding import integer
 
 _LOG = logging.getLogger(__name__)
 Weigh = Callable[[IntArray], FloatArray]
@@ -54,7 +54,7 @@ def rank_features(
     weights: ``(n,)`` >= 0; or a function of a fold's labelled train rows that gives theirs, so that no label outside
              the fold weighs in; None weighs all alike.
     names, lookbacks, groups: of the k columns.   warm_up: first rows of ``x`` that the screen does not count.
-    fit:     gives the quick model, see `assay.features.importance.quick`.
+    fit:     gives the quick model, see `assay.features.importance.importance_model`.
     threads: folds that are ranked side by side; the result does not depend on it.
 
     Raises DataError ``DATA_SCHEMA``, ``DATA_TOO_FEW``, ``DATA_DEGENERATE``; LeakError ``LEAK_COLUMN``,

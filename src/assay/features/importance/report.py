@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from assay.features.importance.choosing import Chosen
-from assay.features.importance.steadiness import DRIFT
+from assay.features.importance.rank_stability import DRIFT
+from assay.features.importance.selection import Chosen
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 
 Verdict = Literal["keep", "redundant", "weak", "unstable", "drifting"]

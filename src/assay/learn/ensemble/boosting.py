@@ -12,10 +12,10 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ArtifactError
-from assay.kernel.seeds import integer
-from assay.learn.ensemble.learning import Learning, Tick
+from assay.kernel.seeding import integer
+from assay.learn.ensemble.member_training import Learning, Tick
+from assay.learn.ensemble.model_checks import checked_lightgbm, demand_xgboost
 from assay.learn.ensemble.samples import Matrix
-from assay.learn.ensemble.trees import checked_lightgbm, demand_xgboost
 
 if TYPE_CHECKING:
     import lightgbm

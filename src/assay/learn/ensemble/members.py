@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 
 from assay.kernel.arrays import FloatArray
-from assay.kernel.seeds import integer
+from assay.kernel.seeding import integer
 from assay.learn.ensemble.boosting import LightGBM, XGBoost
-from assay.learn.ensemble.learning import Learning, Member
+from assay.learn.ensemble.member_training import Learning, Member
 from assay.learn.ensemble.samples import Matrix
 
 if TYPE_CHECKING:
@@ -70,14 +70,14 @@ class Forest:
 
     def write(self, folder: Path) -> None:
         """See `Member`."""
-        from assay.learn.ensemble.forest import write_forest
+        from assay.learn.ensemble.forest_io import write_forest
 
         write_forest(self.forest, folder / f"{self.name}.skops")
 
     @classmethod
     def read(cls, folder: Path, *, columns: int, n_classes: int) -> "Forest":
         """Inverse of `write`."""
-        from assay.learn.ensemble.forest import read_forest
+        from assay.learn.ensemble.forest_io import read_forest
 
         return cls(read_forest(folder / f"{cls.name}.skops", columns=columns, n_classes=n_classes), n_classes)
 

@@ -15,8 +15,8 @@ from assay.kernel.errors import ArtifactError, DataError, shown
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import SizingChoice, canonical
 from assay.learn.ensemble.calibrate import Calibration
-from assay.learn.ensemble.columns import Columns
 from assay.learn.ensemble.members import READS, Member
+from assay.learn.ensemble.preprocessing import Columns
 from assay.learn.sizing import Sizing, sizing_rule
 
 _FILE = "ensemble.json"

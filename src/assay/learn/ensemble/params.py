@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from assay.kernel.errors import ConfigError
-from assay.kernel.names import did_you_mean
 from assay.kernel.parse import parse
+from assay.kernel.suggestions import did_you_mean
 
 log = logging.getLogger(__name__)
 MEMBERS = ("random_forest", "xgboost", "lightgbm")

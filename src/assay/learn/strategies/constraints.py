@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
+from assay.kernel.suggestions import did_you_mean
 
 _LONGEST = 200
 _COMPARE: dict[type, Callable[[Any, Any], bool]] = {

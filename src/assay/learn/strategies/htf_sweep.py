@@ -9,7 +9,7 @@ from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.kernel.timeframe import TIMEFRAMES, Timeframe
-from assay.learn.strategies.declare import strategy
+from assay.learn.strategies.declaration import strategy
 from assay.learn.strategies.indicators import compiled
 from assay.learn.strategies.parameters import Exit, Range, Structural, Threshold
 from assay.learn.strategies.setups import Setups, Side

@@ -13,8 +13,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from assay.features.kernels import compiled, rolling_max, rolling_min
-from assay.features.kernels_trend import true_range
+from assay.features import compiled, rolling_max, rolling_min, true_range
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 

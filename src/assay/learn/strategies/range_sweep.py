@@ -4,7 +4,7 @@ import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
-from assay.learn.strategies.declare import strategy
+from assay.learn.strategies.declaration import strategy
 from assay.learn.strategies.indicators import atr, compiled, rolling_min, volume_ratio
 from assay.learn.strategies.parameters import Exit, Structural, Threshold
 from assay.learn.strategies.setups import Setups, Side

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from assay.features.regime import LOOKBACK, NAMES, regime_codes
+from assay.features import LOOKBACK, NAMES, regime_codes
 from assay.kernel.arrays import BoolArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
+from assay.kernel.suggestions import did_you_mean
 
 __all__ = ["LOOKBACK", "check_regime", "confined", "within"]
 

@@ -4,8 +4,8 @@ from functools import cache
 from importlib import import_module
 
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
-from assay.learn.strategies.declare import Strategy
+from assay.kernel.suggestions import did_you_mean
+from assay.learn.strategies.declaration import Strategy
 
 NAMES = (
     "sma_cross",
@@ -22,7 +22,7 @@ NOT_BUILT = {
 }
 
 
-def strategies() -> dict[str, Strategy]:
+def all_strategies() -> dict[str, Strategy]:
     """All of them by name, in the order of the documents."""
     return {name: strategy_named(name) for name in NAMES}
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import TrainError, shown
-from assay.learn.strategies.order import crossings_of, side_of, turns_of
+from assay.learn.strategies.crossings import crossings_of, side_of, turns_of
 from assay.learn.strategies.parameters import Threshold
-from assay.simulate.inputs import as_contiguous
+from assay.simulate import as_contiguous
 
 SideArray = NDArray[np.int8]
 Level = FloatArray | float | None

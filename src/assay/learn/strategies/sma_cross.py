@@ -1,7 +1,7 @@
 """The baseline: hold the side of the faster mean."""
 
 from assay.kernel.bars import Bars
-from assay.learn.strategies.declare import strategy
+from assay.learn.strategies.declaration import strategy
 from assay.learn.strategies.indicators import sma
 from assay.learn.strategies.parameters import Range, Structural
 from assay.learn.strategies.setups import State

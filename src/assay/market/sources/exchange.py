@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from assay.kernel.errors import ConfigError, DataError, shown
 from assay.kernel.instrument import Instrument, check_exchange
-from assay.kernel.names import did_you_mean
+from assay.kernel.suggestions import did_you_mean
 
 _log = logging.getLogger(__name__)
 

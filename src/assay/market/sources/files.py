@@ -6,21 +6,21 @@ from pathlib import Path
 
 import polars as pl
 
-from assay.kernel import clock
+from assay.kernel import timestamps
 from assay.kernel.bars import PRICES, Joined
 from assay.kernel.errors import DataError, shown
 from assay.kernel.instrument import Instrument, check_exchange, check_symbol
 from assay.market import join
-from assay.market.door import ValidatedBars, admit, judge_values
 from assay.market.duplicates import check_choice
-from assay.market.faults import Faults
+from assay.market.problems import Faults
 from assay.market.quality import Notice
-from assay.market.rows import EXTRA
-from assay.market.sources import cells, header, parquet
-from assay.market.sources.archive import regular, unpacked
-from assay.market.sources.csv_text import columns_of_text
-from assay.market.sources.header import CANDLE, NAMES, Header
-from assay.market.units import check_unit
+from assay.market.raw_rows import EXTRA
+from assay.market.sources import column_names, column_parsing, parquet
+from assay.market.sources.column_names import CANDLE, NAMES, Header
+from assay.market.sources.csv_reader import columns_of_text
+from assay.market.sources.decompress import regular, unpacked
+from assay.market.time_units import check_unit
+from assay.market.validation import ValidatedBars, admit, judge_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ def read_file(
     Memory: about four times the unpacked file.
     """
     check_unit(time_unit)
-    cells.check_zone(tz)
+    column_parsing.check_zone(tz)
     check_choice(on_conflict)
-    now = clock.now_ms() if now_ms is None else now_ms
+    now = timestamps.now_ms() if now_ms is None else now_ms
     named = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
     choice = _Choice(named, time_unit, tz, on_conflict, allow_negative_price, now)
     where = Path(path)
@@ -114,18 +114,18 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
         columns = text.columns
         if not len(text):
             raise DataError(f"{source}: 0 rows", code="DATA_EMPTY", rows=0)
-    head = header.matched(columns, faults)
+    head = column_names.matched(columns, faults)
     funding = "funding_rate" in head.found and not any(price in head.found for price in PRICES)
-    header.demand(head, ("timestamp",) if funding else CANDLE, columns, faults)
+    column_names.demand(head, ("timestamp",) if funding else CANDLE, columns, faults)
     faults.refuse()
     table = parquet.table(path, list(head.found.values()), source) if is_parquet else text
     return table.select(pl.col(actual).alias(name) for name, actual in head.found.items()), head
 
 
 def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[ValidatedBars]:
-    times, notes = cells.instants(table["timestamp"], choice.unit, choice.tz, faults)
+    times, notes = column_parsing.instants(table["timestamp"], choice.unit, choice.tz, faults)
     names = [name for name in (*PRICES, "volume", *EXTRA) if name in table.columns]
-    read = [cells.numbers(table[name], name, faults) for name in names]
+    read = [column_parsing.numbers(table[name], name, faults) for name in names]
     whole = pl.DataFrame([series for series, _ in read]).with_row_index("row", offset=1)
     parts = list(_instruments(table, choice.named, faults))
     if times is None or faults.found:
@@ -226,11 +226,11 @@ def _labels(
 
 def _series(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[NamedSeries]:
     """Funding payments by exchange and symbol; a payment is known when it is made, unless `known_at` says later."""
-    at, _ = cells.instants(table["timestamp"], choice.unit, choice.tz, faults)
+    at, _ = column_parsing.instants(table["timestamp"], choice.unit, choice.tz, faults)
     known = at
     if "known_at" in table.columns:
-        known, _ = cells.instants(table["known_at"], choice.unit, choice.tz, faults)
-    rates, _ = cells.numbers(table["funding_rate"], "funding_rate", faults)
+        known, _ = column_parsing.instants(table["known_at"], choice.unit, choice.tz, faults)
+    rates, _ = column_parsing.numbers(table["funding_rate"], "funding_rate", faults)
     labels = _labels(table, choice.named, faults, ("exchange", "symbol"))
     faults.refuse()
     if at is None or known is None or labels is None:

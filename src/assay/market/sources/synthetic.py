@@ -14,7 +14,7 @@ from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.instrument import Instrument
-from assay.kernel.seeds import generator
+from assay.kernel.seeding import generator
 from assay.kernel.timeframe import Timeframe
 
 MOMENTUM_BARS = 24

@@ -9,14 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from assay.kernel.bars import Bars, Joined
-from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError, StoreError, shown
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import Timeframe
-from assay.market.stores import duckdb_rows as rows
-from assay.market.stores.contract import Holding, Span, Upserted, digest_of, not_found
-from assay.market.stores.lock import WAIT_SECONDS, alone, busy, not_writable
-from assay.market.stores.merge import merge, tidy
+from assay.kernel.timestamps import now_ms
+from assay.market.stores import duckdb_queries as rows
+from assay.market.stores.base import Holding, Span, Upserted, digest_of, not_found
+from assay.market.stores.file_lock import WAIT_SECONDS, alone, busy, not_writable
+from assay.market.stores.upsert import merge, tidy
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,8 +9,8 @@ import numpy as np
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.instrument import Instrument
-from assay.market.stores.contract import Holding, Span, Upserted, digest_of, not_found, united
-from assay.market.stores.merge import combined, merge, rows, tidy, united_series
+from assay.market.stores.base import Holding, Span, Upserted, digest_of, not_found, united
+from assay.market.stores.upsert import combined, merge, rows, tidy, united_series
 
 
 class MemoryStore:

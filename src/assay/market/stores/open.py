@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
-from assay.market.stores.contract import CandleStore
+from assay.kernel.suggestions import did_you_mean
+from assay.market.stores.base import CandleStore
 
 _OTHERS = {
     "postgres": "postgres",

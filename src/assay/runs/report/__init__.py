@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from assay.kernel.bars import Bars
-    from assay.runs.evidence import RunArtifacts
+    from assay.runs.run_artifacts import RunArtifacts
 
 
 def render(evidence: "RunArtifacts", candles: Mapping[str, "Bars"]) -> str:

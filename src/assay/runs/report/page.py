@@ -10,8 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from assay.kernel.bars import Bars
 from assay.kernel.spec import canonical
-from assay.runs.evidence import RunArtifacts, to_jsonable
-from assay.runs.report.parts import Section
+from assay.runs.report.components import Section
 from assay.runs.report.sections import (
     audited,
     beside,
@@ -30,6 +29,7 @@ from assay.runs.report.sections import (
     trades,
     windows,
 )
+from assay.runs.run_artifacts import RunArtifacts, to_jsonable
 
 
 def render(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.runs.evidence import SHOWN_BEST, RunArtifacts
+from assay.runs.report.formatting import alike, floats, general, number
 from assay.runs.report.scale import Scale, log_ticks, ticks
-from assay.runs.report.wording import alike, floats, general, number
+from assay.runs.run_artifacts import SHOWN_BEST, RunArtifacts
 
 _CHOICES, _STEPS = 12, 10  # values that stand each for itself: of a choice or whole numbers, of a grid of fractions
 _BINS = (3, 10)  # fewest and most bins of a range

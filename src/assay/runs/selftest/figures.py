@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from math import ceil, floor, isnan, nan
 from typing import Any, Literal
 
-from assay.runs.evidence import to_jsonable
-from assay.runs.selftest.repetitions import (
+from assay.runs.run_artifacts import to_jsonable
+from assay.runs.selftest.simulations import (
     CONTROL,
     DRIFT,
     EDGE,
@@ -19,7 +19,7 @@ from assay.runs.selftest.repetitions import (
     TRAINERS,
     Repetition,
 )
-from assay.validate.thresholds import Thresholds
+from assay.validate import Thresholds
 
 CONFIDENCE = 0.95  # of each bound, one-sided
 LEAST_POWER = 0.80  # the bound that the rate must keep

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.kernel.errors import StoreError, shown
+from assay.runs.report.components import NARROW, Card, Cards, Key, Part, Section, figure, table
+from assay.runs.report.formatting import count, number, percent, ratio
 from assay.runs.report.page import templates
-from assay.runs.report.parts import NARROW, Card, Cards, Key, Part, Section, figure, table
 from assay.runs.report.scale import Scale
 from assay.runs.report.svg import Canvas
-from assay.runs.report.wording import count, number, percent, ratio
+from assay.runs.selftest.candidate_rules import BARS, ideas
 from assay.runs.selftest.figures import Figure
-from assay.runs.selftest.repetitions import CONTROL, DRIFT, EDGE, NO_EDGE, STRENGTH, Repetition
-from assay.runs.selftest.researcher import BARS, ideas
-from assay.validate.thresholds import Thresholds
+from assay.runs.selftest.simulations import CONTROL, DRIFT, EDGE, NO_EDGE, STRENGTH, Repetition
+from assay.validate import Thresholds
 
 if TYPE_CHECKING:
-    from assay.runs.selftest.table import SelfTestResult
+    from assay.runs.selftest.runner import SelfTestResult
 
 _KINDS = {
     NO_EDGE: "no edge",

@@ -5,8 +5,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.simulate.inputs import as_contiguous
-from assay.simulate.sweep.replay import Rows, Signals
+from assay.simulate.prepare import as_contiguous
+from assay.simulate.sweep.replay_scalar import Rows, Signals
 
 _LOOK = 32
 Levels = tuple[FloatArray, FloatArray, FloatArray]  # stop_base, stop_unit, take_base; empty where there is none

@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from assay.kernel.bars import Bars
-from assay.kernel.usercode import read_user_code
-from assay.learn.strategies import load_strategy_file
+from assay.kernel.user_source import read_user_code
+from assay.learn import load_strategy_file
 from assay.testing.attacks.honest import HONEST
 from assay.testing.attacks.memory import MEMORY
 from assay.testing.attacks.outside import OUTSIDE
 from assay.testing.attacks.own_file import HORIZON, OwnFile, market, temptations
-from assay.validate.isolation.probes import FileProbe, probe_strategy_file
+from assay.validate import FileProbe, probe_strategy_file
 
 ATTACKS: tuple[OwnFile, ...] = (*OUTSIDE, *MEMORY)
 _LATER = 200  # bars that the caller holds beyond those that are judged, for files that look for them

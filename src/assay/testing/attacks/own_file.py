@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.bars import Bars
-from assay.market.sources.synthetic import synthetic
+from assay.market import synthetic
 
 BARS, HORIZON = 2_000, 24
 _HEAD = """import numpy as np

@@ -5,8 +5,8 @@ from pathlib import PurePath
 from typing import Any
 
 from assay.kernel.errors import ArtifactError, shown
-from assay.kernel.usercode import SourceFile, UserCode
-from assay.track.blobs.manifest import FEATURES_PART, MODULES_PART
+from assay.kernel.user_source import SourceFile, UserCode
+from assay.track.model_files.manifest import FEATURES_PART, MODULES_PART
 
 
 def features_parts(code: UserCode) -> dict[str, bytes]:

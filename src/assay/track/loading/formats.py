@@ -22,14 +22,13 @@ class Format:
 
 
 def _ensemble(folder: Path, own: Path | None) -> Model:
-    from assay.learn.ensemble.model import EnsembleModel
+    from assay.learn import EnsembleModel
 
     return EnsembleModel.load(folder)
 
 
 def _rules(folder: Path, own: Path | None) -> Model:
-    from assay.learn.rules import RuleModel
-    from assay.learn.strategies.files import load_strategy_file
+    from assay.learn import RuleModel, load_strategy_file
 
     return RuleModel.load(folder, strategy=None if own is None else load_strategy_file(own))
 

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from assay.kernel.clock import iso
 from assay.kernel.errors import ArtifactError
-from assay.track.blobs.manifest import MANIFEST, verified
-from assay.track.blobs.store import Blobs
-from assay.track.canonical import canonical
-from assay.track.mirror import spelling
+from assay.kernel.timestamps import iso
+from assay.track.canonical_json import canonical
+from assay.track.mirror import mlflow_names
 from assay.track.mirror.runs import MirroredRuns
 from assay.track.mirror.server import Refused, TrackingServer
-from assay.track.record import TrackingStore
-from assay.track.registry.champions import ModelSlot
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.model_files.manifest import MANIFEST, verified
+from assay.track.registry.aliases import ModelSlot
 from assay.track.rows import Row
+from assay.track.tracking_store import TrackingStore
 
 _LOG = logging.getLogger(__name__)
 LOADER = "assay.track.mirror.pyfunc"
@@ -79,8 +79,8 @@ class MirroredModels:
 
     def _name(self, post: ModelSlot) -> str:
         """``{strategy}-{slug}-{timeframe}``; ``-{exchange}`` follows where another exchange has that name already."""
-        plain = spelling.registered_name(post.strategy_type, post.symbol, post.timeframe)
-        names = [plain, f"{plain}-{spelling.key(post.exchange)}"] if post.exchange else [plain]
+        plain = mlflow_names.registered_name(post.strategy_type, post.symbol, post.timeframe)
+        names = [plain, f"{plain}-{mlflow_names.key(post.exchange)}"] if post.exchange else [plain]
         for name in names:
             found = self._server.registered(name)
             if found is None:

@@ -15,11 +15,11 @@ from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ArtifactError, DataError, shown
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
-from assay.track.blobs.manifest import FEATURES_PART, LARGEST_MANIFEST, MANIFEST, parsed_manifest
-from assay.track.blobs.reading import read_file
-from assay.track.blobs.store import check_bytes
 from assay.track.loading.formats import FORMATS, Format, check_format
-from assay.track.loading.selftest import demand_alike
+from assay.track.loading.golden import demand_alike
+from assay.track.model_files.artifact_store import check_bytes
+from assay.track.model_files.manifest import FEATURES_PART, LARGEST_MANIFEST, MANIFEST, parsed_manifest
+from assay.track.model_files.safe_read import read_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ class CandleModel:
 
     def _own(self) -> "Mapping[str, Feature]":
         """The columns of the user's own that the model reads, as they were imported."""
-        from assay.features.imported import imported_with_digest
+        from assay.features import imported_with_digest
 
         if self._file is None:
             return {}

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import AssayError, shown
 from assay.track.artifacts import file_sha256
-from assay.track.mirror import spelling
+from assay.track.mirror import mlflow_names
 from assay.track.mirror.server import TrackingServer
-from assay.track.record import TrackingStore
 from assay.track.rows import Row, rows
 from assay.track.schema.runs import METRICS
+from assay.track.tracking_store import TrackingStore
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -47,7 +47,7 @@ class MirroredRuns:
         for points, last in self._points(row["id"], _mark(there, _POINTS_TO)):
             self._server.log(run, metrics=points, tags={_POINTS_TO: str(last)})
         self._send_files(row["id"], there)
-        status = spelling.status(row["status"])
+        status = mlflow_names.status(row["status"])
         if there.info.status != status:
             self._server.set_status(run, status, None if row["end_time"] is None else _ms(row["end_time"]))
 
@@ -71,7 +71,7 @@ class MirroredRuns:
 
     def _params(self, run: int) -> dict[str, str]:
         held = self._record.hyperparameters.read(run)
-        return {spelling.key(name): spelling.parameter(value) for name, value in held.items()}
+        return {mlflow_names.key(name): mlflow_names.parameter(value) for name, value in held.items()}
 
     def _points(self, run: int, after: int) -> Iterator[tuple[list[Any], int]]:
         """Points after a row id, in batches, each with its last row id."""
@@ -96,10 +96,10 @@ class MirroredRuns:
             files = _files(artifact)
             for name, path in files.items():
                 self._server.put(
-                    str(there.info.artifact_uri), f"{_folder(artifact)}/{spelling.key(name)}", path.read_bytes()
+                    str(there.info.artifact_uri), f"{_folder(artifact)}/{mlflow_names.key(name)}", path.read_bytes()
                 )
             if not files:
-                missing = spelling.tag(", ".join(filter(None, (missing, artifact["artifact_name"]))))
+                missing = mlflow_names.tag(", ".join(filter(None, (missing, artifact["artifact_name"]))))
             tags = {_FILES_TO: str(artifact["id"])} | ({_MISSING: missing} if missing else {})
             self._server.log(str(there.info.run_id), tags=tags)
 
@@ -117,14 +117,14 @@ def _described(row: Row) -> dict[str, str]:
         "mlflow.source.git.branch": row["git_branch"],
         "mlflow.note.content": "\n\n".join(filter(None, (row["description"], row["notes"]))) or None,
     }
-    return {name: spelling.tag(str(value)) for name, value in said.items() if value is not None}
+    return {name: mlflow_names.tag(str(value)) for name, value in said.items() if value is not None}
 
 
 def _point(row: Row) -> tuple[str, float, int, int]:
     """Key, value, time and step of a metric point; MLflow has one count where the record has three."""
     step = next((row[name] for name in ("step", "episode", "epoch") if row[name] is not None), 0)
-    key = spelling.metric_key(row["metric_name"], row["split"])
-    return key, spelling.number(row["value"], row["non_finite"]), _ms(row["timestamp"]), int(step)
+    key = mlflow_names.metric_key(row["metric_name"], row["split"])
+    return key, mlflow_names.number(row["value"], row["non_finite"]), _ms(row["timestamp"]), int(step)
 
 
 def _files(artifact: Row) -> dict[str, Path]:
@@ -141,7 +141,7 @@ def _files(artifact: Row) -> dict[str, Path]:
 
 
 def _folder(artifact: Row) -> str:
-    kind = spelling.key(artifact["artifact_type"])
+    kind = mlflow_names.key(artifact["artifact_type"])
     return kind if artifact["metadata"].get(_BLOB) is not None else f"{kind}/{artifact['id']}"
 
 

@@ -9,12 +9,12 @@ from tempfile import NamedTemporaryFile
 
 import sqlalchemy as sa
 
-from assay.track.blobs.signature import SUFFIX
-from assay.track.blobs.store import Blobs, disk
-from assay.track.record import TrackingStore
+from assay.track.model_files.artifact_store import Blobs, disk
+from assay.track.model_files.signature import SUFFIX
 from assay.track.registry.retention import YOUNG_MS
-from assay.track.schema.columns import RECORD, Json
+from assay.track.schema.column_types import RECORD, Json
 from assay.track.schema.models import MODELS
+from assay.track.tracking_store import TrackingStore
 
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _FILE = re.compile(r"model_[0-9]{8}_[0-9]{6}(_[0-9]+)?\.pkl(\.sig)?|\..*\.staging")

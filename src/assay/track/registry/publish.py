@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, StoreError, shown
 from assay.kernel.instrument import slug
-from assay.track.blobs.envelope import Envelope, written
-from assay.track.blobs.manifest import (
+from assay.track.model_files.artifact_store import Blobs, disk, sync, write_checked
+from assay.track.model_files.manifest import (
     LARGEST_MANIFEST,
     MANIFEST,
     ModelFacts,
@@ -21,14 +21,14 @@ from assay.track.blobs.manifest import (
     read_parts,
     settle_parts,
 )
-from assay.track.blobs.reading import LARGEST
-from assay.track.blobs.sharing import Shared
-from assay.track.blobs.signature import SUFFIX, Keys, signature_bytes
-from assay.track.blobs.store import Blobs, disk, sync, write_checked
+from assay.track.model_files.pkl_envelope import Envelope, written
+from assay.track.model_files.remote_sync import Shared
+from assay.track.model_files.safe_read import LARGEST
+from assay.track.model_files.signature import SUFFIX, Keys, signature_bytes
 from assay.track.outbox import enqueue
-from assay.track.record import TrackingStore
 from assay.track.rows import Row
 from assay.track.schema.service import JOBS
+from assay.track.tracking_store import TrackingStore
 
 _MIB = 1024 * 1024
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.clock import now_ms
 from assay.kernel.errors import ConfigError, StoreError, shown
-from assay.track.blobs.sharing import Shared
-from assay.track.blobs.signature import SUFFIX
-from assay.track.blobs.store import Blobs, disk, sync
-from assay.track.instants import parse_instant
-from assay.track.record import TrackingStore
+from assay.kernel.timestamps import now_ms
+from assay.track.model_files.artifact_store import Blobs, disk, sync
+from assay.track.model_files.remote_sync import Shared
+from assay.track.model_files.signature import SUFFIX
 from assay.track.rows import Row, rows
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.models import ALIASES, MODELS
 from assay.track.schema.service import EVENTS, JOBS
+from assay.track.timestamps import parse_instant
+from assay.track.tracking_store import TrackingStore
 
 _LOG = logging.getLogger(__name__)
 DAYS, KEEP_LAST = 30, 3

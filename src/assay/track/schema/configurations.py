@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from assay.track.schema.columns import columns, table
+from assay.track.schema.column_types import columns, table
 from assay.track.schema.models import STAGES
 
 _SHARE = "{} BETWEEN 0 AND 1"

@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.mock import MockConnection
 
 from assay.track.schema import configurations, ledger, models, runs, service
-from assay.track.schema.columns import RECORD
-from assay.track.schema.guards import guards
+from assay.track.schema.column_types import RECORD
+from assay.track.schema.triggers import guards
 
 TOPICS = (runs, models, ledger, configurations, service)
 NAMED = {

@@ -102,7 +102,7 @@ def _steps(connection: sa.Connection) -> None:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    from assay.track.schema.guards import create_views, drop_views
+    from assay.track.schema.triggers import create_views, drop_views
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from assay.track.schema.columns import columns, identity, table
+from assay.track.schema.column_types import columns, identity, table
 
 EXPERIMENTS = table(
     "experiments",

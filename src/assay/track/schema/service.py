@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from assay.track.schema.columns import columns, table
+from assay.track.schema.column_types import columns, table
 
 _ACTIVE = sa.text("status IN ('queued', 'running')")
 _WAITING = sa.text("done_at IS NULL")

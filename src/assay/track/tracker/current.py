@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any
 
 from assay.kernel.errors import StoreError
-from assay.track.blobs.store import Blobs
-from assay.track.canonical import sha256_of
+from assay.track.canonical_json import sha256_of
 from assay.track.environment import WORKING, capture_provenance
 from assay.track.experiments import ENDS, Run
-from assay.track.tracker.door import DEFAULT, TrackingClient, Where
-from assay.track.tracker.points import Names
-from assay.track.tracker.words import among, free_text, known_id, mapping, named, texts, whole
+from assay.track.model_files.artifact_store import Blobs
+from assay.track.tracker.metric_points import Names
+from assay.track.tracker.session import DEFAULT, TrackingClient, Where
+from assay.track.tracker.validators import among, free_text, known_id, mapping, named, texts, whole
 
 _LOG = logging.getLogger(__name__)
 _NOTES_MOST = 2_000

@@ -4,11 +4,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.clock import now_ms
 from assay.kernel.errors import StoreError
-from assay.track.instants import parse_instant
-from assay.track.record import TrackingStore
+from assay.kernel.timestamps import now_ms
 from assay.track.schema.runs import EXPERIMENTS
+from assay.track.timestamps import parse_instant
+from assay.track.tracking_store import TrackingStore
 
 
 def set_metadata(record: TrackingStore, run: int, metadata: dict[str, Any], *, merge: bool) -> None:

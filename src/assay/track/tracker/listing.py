@@ -9,7 +9,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from assay.track.database import Database
 from assay.track.rows import Row, nan_for_null, not_found, rows
-from assay.track.schema.columns import Instant, Json, integer
+from assay.track.schema.column_types import Instant, Json, integer
 
 SUMMARY = sa.table(
     "experiment_summary",

@@ -6,9 +6,9 @@ from typing import Any
 
 from assay.track.tracker import edits
 from assay.track.tracker.current import CurrentRun
-from assay.track.tracker.door import DEFAULT, Where
-from assay.track.tracker.points import Clock, described, measured, place
-from assay.track.tracker.words import among, free_text, mapping, named, path_text, refused, whole
+from assay.track.tracker.metric_points import Clock, described, measured, place
+from assay.track.tracker.session import DEFAULT, Where
+from assay.track.tracker.validators import among, free_text, mapping, named, path_text, refused, whole
 
 _KINDS = {"float": float, "int": int, "str": str, "bool": bool, "json": None, "none": None}
 

@@ -1,14 +1,14 @@
 """The files of a model that a user's own script trained."""
 
-from assay.kernel.clock import now_ms
 from assay.kernel.contracts import Model
 from assay.kernel.errors import ArtifactError
 from assay.kernel.panel import Window
-from assay.track.blobs.manifest import ModelFacts
+from assay.kernel.timestamps import now_ms
 from assay.track.environment import distributions
 from assay.track.loading.formats import FORMATS
-from assay.track.loading.places import ModelPaths
-from assay.track.loading.selftest import golden_outputs
+from assay.track.loading.golden import golden_outputs
+from assay.track.loading.model_paths import ModelPaths
+from assay.track.model_files.manifest import ModelFacts
 from assay.track.registry.publish import Written, write_files
 from assay.track.rows import Row
 

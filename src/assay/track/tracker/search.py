@@ -11,9 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, shown
-from assay.kernel.names import did_you_mean
-from assay.track.instants import parse_instant
+from assay.kernel.suggestions import did_you_mean
 from assay.track.schema.runs import EXPERIMENTS, HYPERPARAMETERS, METRICS
+from assay.track.timestamps import parse_instant
 from assay.track.tracker.listing import SUMMARY, HoldsText
 
 QUERY_MOST = 1_000

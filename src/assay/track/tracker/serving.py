@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.kernel.errors import ConfigError
-from assay.track.blobs.signature import Keys
-from assay.track.loading.places import ModelPaths
-from assay.track.registry.champions import ModelSlot
-from assay.track.registry.gate import demand_there
-from assay.track.registry.pruning import Pruned, prune_files
+from assay.track.loading.model_paths import ModelPaths
+from assay.track.model_files.signature import Keys
+from assay.track.registry.aliases import ModelSlot
+from assay.track.registry.integrity import Checked, verify_files
+from assay.track.registry.promotion_rules import demand_there
 from assay.track.registry.publish import publish
 from assay.track.registry.retention import DAYS, KEEP_LAST
-from assay.track.registry.verifying import Checked, verify_files
+from assay.track.registry.retention_run import Pruned, prune_files
 from assay.track.rows import Row, scalar
-from assay.track.tracker.door import DEFAULT, TrackingClient, Where
-from assay.track.tracker.words import known_id, mapping, named
+from assay.track.tracker.session import DEFAULT, TrackingClient, Where
+from assay.track.tracker.validators import known_id, mapping, named
 
 if TYPE_CHECKING:
     from assay.kernel.contracts import Model
@@ -106,7 +106,7 @@ class Serving(TrackingClient):
 
         models: ids; None is all published ones, with `every` also those that were registered by a path.
         """
-        from assay.track.loading.checking import check_files
+        from assay.track.loading.verification import check_files
 
         places = self.places
         return list(verify_files(self.record, lambda row: check_files(row, places), models, every=every))
@@ -127,7 +127,7 @@ class Serving(TrackingClient):
     ) -> int:
         """Make a model champion of its strategy on its market; the alias's new version.
 
-        The gate and the errors are those of `assay.track.registry.champions.Champions.promote`; here files are read and
+        The gate and the errors are those of `assay.track.registry.aliases.Champions.promote`; here files are read and
         self-test rows asked. override: why, where the verdict is not GOLD. strategy: the file of a user's own rule.
         """
         return self.record.champions.promote(
@@ -158,7 +158,7 @@ class Serving(TrackingClient):
         strategy: the file of a rule of the user's own. Errors as `assay.track.loading.load`: a model whose files are
         removed is ``ARTIFACT_GONE``, damaged ones ``ARTIFACT_CORRUPT``; no other model is loaded instead.
         """
-        from assay.track.loading.live import load_model
+        from assay.track.loading.loader import load_model
 
         row = self.get_model(model_id)
         demand_there(row)
@@ -167,7 +167,7 @@ class Serving(TrackingClient):
         return model
 
     def retain(self, days: int = DAYS, *, keep_last: int = KEEP_LAST, dry_run: bool = False, by: str = "") -> Pruned:
-        """Remove old models' files, and files without a row; see `assay.track.registry.pruning.prune_files`."""
+        """Remove old models' files, and files without a row; see `assay.track.registry.retention_run.prune_files`."""
         places = self.places
         return prune_files(
             self.record, artifacts=places.artifacts, models=places.models, shared=places.shared, days=days,
@@ -182,7 +182,7 @@ class Serving(TrackingClient):
         return model_id if isinstance(model_id, str) else known_id(model_id, "model_id")
 
     def _works(self, strategy: Path | None) -> Any:
-        from assay.track.loading.live import load_model
+        from assay.track.loading.loader import load_model
 
         places = self.places
         return lambda row: load_model(row, places, strategy=strategy)

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from assay.kernel.errors import StoreError
+from assay.track.crash_reaper import CrashReaper
 from assay.track.experiments import ENDS, Run
-from assay.track.record import TrackingStore, open_store
-from assay.track.sweep import CrashReaper
-from assay.track.tracker.buffer import PointBuffer
-from assay.track.tracker.words import path_text
+from assay.track.tracker.metric_queue import PointBuffer
+from assay.track.tracker.validators import path_text
+from assay.track.tracking_store import TrackingStore, open_store
 
 _LOG = logging.getLogger(__name__)
 BEAT_SECONDS = 15.0
@@ -133,7 +133,7 @@ _opening = threading.Lock()
 def shared(db_path: str | os.PathLike[str] | TrackingStore) -> Shared:
     """The process's one `Shared` for a path, URL or open record; opened, and laid, when it is not there.
 
-    Errors as `assay.track.record.open_store`.
+    Errors as `assay.track.tracking_store.open_store`.
     """
     with _opening:
         if isinstance(db_path, TrackingStore):

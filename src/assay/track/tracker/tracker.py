@@ -5,12 +5,12 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from assay.track.experiments import STATUSES
-from assay.track.record import TrackingStore
 from assay.track.rows import Row
 from assay.track.schema.models import MODELS
-from assay.track.tracker import edits, listing, search, series
+from assay.track.tracker import edits, listing, metric_series, search
 from assay.track.tracker.logs import Logs
-from assay.track.tracker.words import among, bounded, known_id, named, texts
+from assay.track.tracker.validators import among, bounded, known_id, named, texts
+from assay.track.tracking_store import TrackingStore
 
 
 class ExperimentTracker(Logs):
@@ -95,7 +95,7 @@ class ExperimentTracker(Logs):
         self, experiment_ids: Iterable[int], metric_name: str, split: str | None = None
     ) -> dict[int, dict[str, float]]:
         """As `MetricsLogger.compare_metrics_across_experiments`."""
-        return series.compared(self.record, experiment_ids, metric_name, split)
+        return metric_series.compared(self.record, experiment_ids, metric_name, split)
 
     def delete_experiment(self, experiment_id: int) -> None:
         """Hide a run from lists, searches and views; nothing is lost. A running one: StoreError ``STORE_CONFLICT``."""

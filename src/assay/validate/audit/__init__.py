@@ -1,35 +1,26 @@
 """Does anything that was said at t depend on bars after t?"""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from assay.kernel.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from assay.validate.audit.asking import FULL as FULL
-    from assay.validate.audit.asking import QUICK as QUICK
-    from assay.validate.audit.asking import Questions as Questions
-    from assay.validate.audit.asking import audit as audit
     from assay.validate.audit.pipeline import Columns as Columns
     from assay.validate.audit.pipeline import Pipeline as Pipeline
     from assay.validate.audit.replay import JudgedWalk as JudgedWalk
     from assay.validate.audit.report import AuditReport as AuditReport
     from assay.validate.audit.report import Violation as Violation
+    from assay.validate.audit.runner import FULL as FULL
+    from assay.validate.audit.runner import QUICK as QUICK
+    from assay.validate.audit.runner import Questions as Questions
+    from assay.validate.audit.runner import audit_trainer as audit_trainer
 
-_HOMES = {
-    "AuditReport": "report",
-    "Columns": "pipeline",
-    "FULL": "asking",
-    "Pipeline": "pipeline",
-    "QUICK": "asking",
-    "Questions": "asking",
-    "Violation": "report",
-    "JudgedWalk": "replay",
-    "audit": "asking",
-}
-__all__ = ["FULL", "QUICK", "AuditReport", "Columns", "Pipeline", "Questions", "Violation", "JudgedWalk", "audit"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "pipeline": ("Columns", "Pipeline"),
+        "replay": ("JudgedWalk",),
+        "report": ("AuditReport", "Violation"),
+        "runner": ("FULL", "QUICK", "Questions", "audit_trainer"),
+    },
+)

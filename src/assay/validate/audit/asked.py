@@ -1,14 +1,13 @@
 """The steps that a spec asks for."""
 
-from assay.features.files import FeatureFile
-from assay.features.training import training_table
+from assay.features import FeatureFile, training_table
 from assay.kernel.bars import Bars
 from assay.kernel.panel import Panel
 from assay.kernel.spec import TrainSpec
 from assay.targets import label_bars, parse_target
 from assay.validate.audit.pipeline import Columns, Pipeline, no_columns, per_symbol
-from assay.validate.split import Splitter
-from assay.validate.split.asked import split_plan
+from assay.validate.splits import Splitter
+from assay.validate.splits.from_spec import split_plan
 
 _ONLY_CANDLES = "rules"  # the learner that reads no feature and no label
 

@@ -12,9 +12,8 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
-from assay.simulate.engine import simulate
-from assay.simulate.record import BacktestResult
-from assay.validate.split import Splitter
+from assay.simulate import BacktestResult, simulate
+from assay.validate.splits import Splitter
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,12 +13,12 @@ from assay.kernel.arrays import IntArray
 from assay.kernel.contracts import Model
 from assay.kernel.decisions import Decisions
 from assay.kernel.panel import Panel, Window, span
-from assay.kernel.seeds import generator
-from assay.validate.audit.futures import Difference, first_change, first_changed_decision
-from assay.validate.audit.ground import AuditState, size
+from assay.kernel.seeding import generator
+from assay.validate._walk_forward import FoldResult, SymbolResult, mask_filtered_bars
+from assay.validate.audit.perturbations import Difference, first_change, first_changed_decision
 from assay.validate.audit.pipeline import Columns, Features
 from assay.validate.audit.report import Coverage
-from assay.validate.walk import FoldResult, SymbolResult, mask_filtered_bars
+from assay.validate.audit.state import AuditState, size
 
 PROBE, REPEAT, OUTSIDE = "replay", "repeat", "outside"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.timeframe import DAY_MS
-from assay.kernel.usercode import UserCode
+from assay.kernel.user_source import UserCode
 
 SHIFT_DAYS = 10_227
 """28 years with seven leap days: the same date, weekday and daylight-saving rule, from 1901 to 2099."""

@@ -22,19 +22,12 @@ import numpy as np
 from assay.kernel.bars import Bars
 from assay.kernel.errors import AssayError, ConfigError, shown
 from assay.kernel.timeframe import Timeframe
-from assay.kernel.usercode import (
-    SourceFile,
-    UserCode,
-    in_library,
-    lay_out,
-    library_roots,
-    missing_source,
-)
+from assay.kernel.user_source import SourceFile, UserCode, in_library, lay_out, library_roots, missing_source
+from assay.validate.isolation.environment import Clock, empty_environment, hide_files
+from assay.validate.isolation.file_readers import PRELOADED, refuse_readers
 from assay.validate.isolation.guard import Guard, machine_reads, system_reads
 from assay.validate.isolation.landlock import restrict
-from assay.validate.isolation.readers import PRELOADED, refuse_readers
-from assay.validate.isolation.surroundings import Clock, empty_environment, hide_files
-from assay.validate.isolation.wire import Broken, Message, bars_of, receive, send
+from assay.validate.isolation.messages import Broken, Message, bars_of, receive, send
 
 _MOST_REPORTS = 50
 _MOST_PRINTED = 2_000  # letters between two answers
@@ -161,23 +154,27 @@ def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults:
 
 def _preload(libraries: list[str], kind: str) -> None:
     names = [name for name in libraries if name.partition(".")[0] in PRELOADED]
-    own = ["assay.learn.strategies.files"] if kind == "strategy" else ["assay.features.files", "assay.features.tables"]
-    for name in ("numpy", "numba", "assay.learn.strategies", *own, *names):
+    own = (
+        ["assay.learn.strategies.loader"]
+        if kind == "strategy"
+        else ["assay.features.user_features", "assay.features.compute"]
+    )
+    for name in ("numpy", "numba", "assay.learn.all_strategies", *own, *names):
         with contextlib.suppress(ImportError):  # the file's own import says so with its line
             importlib.import_module(name)
     if kind == "feature":
-        from assay.features.columns import feature_registry
+        from assay.features import feature_registry
 
         feature_registry()
         _compile_tables()
     else:
-        from assay.learn.strategies import Setups, strategy  # noqa: F401 - lazily imported names
+        from assay.learn import Setups, strategy  # noqa: F401 - lazily imported names
 
 
 def _compile_tables() -> None:
     """Assay's own table functions are compiled, and cached where they lie, while that can still be written."""
-    from assay.features.tables import table
-    from assay.market.sources.synthetic import synthetic
+    from assay.features import table
+    from assay.market import synthetic
 
     table(synthetic(bars=8, seed=0), ["return_1"], levels=True, threads=1)
 
@@ -239,7 +236,7 @@ class _Strategy:
     """Answers with the decisions of a strategy file."""
 
     def __init__(self, path: Path) -> None:
-        from assay.learn.strategies.files import load_strategy_file
+        from assay.learn import load_strategy_file
 
         self.rule = load_strategy_file(path)
         self.bars: Bars | None = None
@@ -252,7 +249,7 @@ class _Strategy:
         return {"strategy": strategy_document(self.rule), "gaps": list(gaps)}
 
     def answer(self, question: Message) -> Message:
-        from assay.learn.strategies.honesty import setup_columns
+        from assay.learn import setup_columns
         from assay.validate.isolation.declarations import setups_message
 
         if "timeframe" in question.facts:
@@ -281,7 +278,7 @@ class _Features:
     """Answers with the columns of a features file."""
 
     def __init__(self, path: Path) -> None:
-        from assay.features.files import load_feature_file
+        from assay.features import load_feature_file
 
         self.own = load_feature_file(path)
 
@@ -293,7 +290,7 @@ class _Features:
         return {"features": [feature_document(each) for each in self.own.declared], "gaps": list(gaps)}
 
     def answer(self, question: Message) -> Message:
-        from assay.features.tables import table
+        from assay.features import table
 
         names = question.facts["names"] or list(self.own.columns)
         bars = bars_of(question)

@@ -9,14 +9,25 @@ from typing import Any, get_args
 
 import numpy as np
 
-from assay.features import Feature
-from assay.features.columns import Clock
+from assay.features import Clock, Feature
 from assay.kernel.errors import TrainError
-from assay.learn.strategies.constraints import Constraint
-from assay.learn.strategies.declare import Strategy
-from assay.learn.strategies.parameters import Exit, Parameter, Range, Structural, Threshold, Value
-from assay.learn.strategies.setups import LEVELS, Above, Crossing, Setups, Side, State
-from assay.validate.isolation.wire import Array, Message
+from assay.learn import (
+    LEVELS,
+    Above,
+    Constraint,
+    Crossing,
+    Exit,
+    Parameter,
+    Range,
+    Setups,
+    Side,
+    State,
+    Strategy,
+    Structural,
+    Threshold,
+    Value,
+)
+from assay.validate.isolation.messages import Array, Message
 
 _PARAMETERS: Mapping[str, type[Parameter]] = {"structural": Structural, "threshold": Threshold, "exit": Exit}
 _FLAGS = ("needs_volume", "two_sided", "state", "calendar")

@@ -14,17 +14,17 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
-from assay.kernel.clock import iso
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import AssayError, DataError
-from assay.kernel.seeds import generator
-from assay.kernel.usercode import UserCode
-from assay.market.scramble import scramble_future
-from assay.validate.audit.futures import ROUNDING_REMARK, at_rounding
+from assay.kernel.seeding import generator
+from assay.kernel.timestamps import iso
+from assay.kernel.user_source import UserCode
+from assay.market import scramble_future
+from assay.validate.audit.perturbations import ROUNDING_REMARK, at_rounding
 from assay.validate.audit.pipeline import Columns
 from assay.validate.audit.report import Violation
-from assay.validate.isolation.answers import IsolatedFeatures, IsolatedStrategy
 from assay.validate.isolation.calendars import SHIFT_DAYS, clock_reads, moved
+from assay.validate.isolation.isolated import IsolatedFeatures, IsolatedStrategy
 from assay.validate.isolation.process import Attempt, ClosedProcess, Confinement
 
 REPEATS = 700

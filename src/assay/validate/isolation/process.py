@@ -19,10 +19,10 @@ from weakref import finalize
 import assay
 from assay.kernel.bars import Bars
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError, TrainError, shown
-from assay.kernel.usercode import UserCode
-from assay.validate.isolation.allowed import demand_allowed
+from assay.kernel.user_source import UserCode
+from assay.validate.isolation.import_allowlist import demand_allowed
 from assay.validate.isolation.landlock import landlock_version
-from assay.validate.isolation.wire import Broken, Message, TooLate, TooMuch, bars_message, receive, send
+from assay.validate.isolation.messages import Broken, Message, TooLate, TooMuch, bars_message, receive, send
 
 Kind = Literal["strategy", "feature"]
 _GIB = 1 << 30

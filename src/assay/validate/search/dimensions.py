@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
 from assay.kernel.spec import canonical
-from assay.learn.strategies.parameters import Range
+from assay.kernel.suggestions import did_you_mean
+from assay.learn import Range
 
 POINTS = 5
 MOST_POINTS = 1_000_000

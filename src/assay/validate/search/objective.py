@@ -10,13 +10,18 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
 from assay.kernel.panel import Panel
-from assay.simulate.metrics import account_metrics, return_metrics, trade_metrics
-from assay.simulate.record import BacktestResult
-from assay.simulate.stitch import combine_in_sequence, combine_instruments
+from assay.kernel.suggestions import did_you_mean
+from assay.simulate import (
+    BacktestResult,
+    account_metrics,
+    combine_in_sequence,
+    combine_instruments,
+    return_metrics,
+    trade_metrics,
+)
+from assay.validate._walk_forward import FoldResult
 from assay.validate.statistics import deflated_sharpe_ratio
-from assay.validate.walk import FoldResult
 
 ObjectiveName = Literal["sharpe_ratio", "net_profit", "sortino", "calmar", "profit_factor", "deflated"]
 _METRIC: Mapping[str, str] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.validate.search.method import Row
+from assay.validate.search.sampler import Row
 from assay.validate.search.trials import Trials
 
 

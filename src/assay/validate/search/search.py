@@ -10,21 +10,21 @@ from assay.kernel.contracts import Model, Report
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, TrainError, shown
 from assay.kernel.panel import Panel
-from assay.kernel.seeds import integer
+from assay.kernel.seeding import integer
 from assay.kernel.trial import Trial
-from assay.validate.search.counted import TrialRecorder
-from assay.validate.search.draws import Random
-from assay.validate.search.halved import Halved
-from assay.validate.search.halving import Halving
-from assay.validate.search.inner import Inner, Make, ProgressForwarder, blamed, panel_digest, within
-from assay.validate.search.method import Method
+from assay.validate.search.candidate_evaluator import OneByOne
+from assay.validate.search.halving_rounds import Halved
 from assay.validate.search.objective import REASONS, TOO_FEW, Objective
-from assay.validate.search.one_by_one import OneByOne
+from assay.validate.search.random_sampler import Random
 from assay.validate.search.result import SearchResult
+from assay.validate.search.sampler import Method
 from assay.validate.search.space import Space
-from assay.validate.search.swept import RuleSweep, Swept
+from assay.validate.search.successive_halving import Halving
+from assay.validate.search.sweep_evaluator import RuleSweep, Swept
+from assay.validate.search.trial_recorder import TrialRecorder
 from assay.validate.search.trials import Trials
-from assay.validate.split import Splitter
+from assay.validate.search.walk_forward_evaluator import Inner, Make, ProgressForwarder, blamed, panel_digest, within
+from assay.validate.splits import Splitter
 
 _SEARCHING = 0.95  # share of the progress; the rest is the fit of the best
 _SWEPT_BATCH = 4096  # points of a sweep asked for together, where what is asked does not depend on what was told

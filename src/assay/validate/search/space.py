@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import ConfigError, shown
-from assay.kernel.names import did_you_mean
 from assay.kernel.spec import canonical
-from assay.learn.strategies.constraints import Constraint
-from assay.learn.strategies.declare import Strategy
+from assay.kernel.suggestions import did_you_mean
+from assay.learn import Constraint, Strategy
 from assay.validate.search.dimensions import Dimension, choices, dimension
 
 Point = dict[str, Any]

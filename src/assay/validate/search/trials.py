@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.spec import canonical
-from assay.validate.search.method import Row
 from assay.validate.search.objective import REASONS
+from assay.validate.search.sampler import Row
 
 if TYPE_CHECKING:
     import polars as pl

@@ -5,7 +5,7 @@ and per bar; Sharpe ratios are per bar unless a name says otherwise; kurtosis is
 infinity and never 0 instead; misuse is ConfigError. What is random takes a seed, and gives the same bytes for it.
 """
 
-from assay.simulate.performance import (
+from assay.simulate import (
     Moments,
     annual_return,
     annual_volatility,

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import FloatArray, numbers
 from assay.kernel.errors import ConfigError, shown
-from assay.simulate.performance import sharpe_ratio
-from assay.validate.statistics.given import plain, together, whole
+from assay.simulate import sharpe_ratio
+from assay.validate.statistics.numeric_checks import plain, together, whole
 
 
 def lo_factor(periods: ArrayLike, autocorrelations: ArrayLike) -> Any:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Card, Cards, Note, Part, Section, table
-from assay.runs.report.wording import count, percent
+from assay.runs.report.components import Card, Cards, Note, Part, Section, table
+from assay.runs.report.formatting import count, percent
+from assay.runs.run_artifacts import RunArtifacts
 
 _PROBES = {
     "repeat": "columns, computed again from the same candles",

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Card, Cards, Part, Section, Table, table
-from assay.runs.report.wording import count, day_of, general, number, ratio
-from assay.validate.evidence import Thresholds
+from assay.runs.report.components import Card, Cards, Part, Section, Table, table
+from assay.runs.report.formatting import count, day_of, general, number, ratio
+from assay.runs.run_artifacts import RunArtifacts
+from assay.validate import Thresholds
 
 _SPA = {
     "record": "This record and other trials on the same bars",

@@ -1,8 +1,8 @@
 """Base pattern columns: what may be learnt, in a part of its own."""
 
-from assay.features.importance.report import ImportanceReport, PatternCandidate
-from assay.runs.report.parts import Section, table
-from assay.runs.report.wording import count, percent, ratio
+from assay.features import ImportanceReport, PatternCandidate
+from assay.runs.report.components import Section, table
+from assay.runs.report.formatting import count, percent, ratio
 
 _HEAD = ("Column", "Verdict", "Rate", "Lowest fold", "Highest fold", "Events in the thinnest fold", "PSI")
 

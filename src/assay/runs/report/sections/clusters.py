@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from assay.features.importance.clusters import CUT, cluster_order
-from assay.features.importance.report import ImportanceReport
+from assay.features import CUT, ImportanceReport, cluster_order
 from assay.kernel.arrays import FloatArray
-from assay.runs.report.parts import Key, Part, Section, figure, table
+from assay.runs.report.components import Key, Part, Section, figure, table
+from assay.runs.report.formatting import ratio
 from assay.runs.report.svg import Canvas
-from assay.runs.report.wording import ratio
 
 _LETTER = 6.3
 

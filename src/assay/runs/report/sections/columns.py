@@ -1,8 +1,8 @@
 """Every ranked column with its verdict."""
 
-from assay.features.importance.report import FeatureScore, ImportanceReport
-from assay.runs.report.parts import Note, Part, Section, table
-from assay.runs.report.wording import percent, ratio
+from assay.features import FeatureScore, ImportanceReport
+from assay.runs.report.components import Note, Part, Section, table
+from assay.runs.report.formatting import percent, ratio
 
 _HEAD = (
     "Column", "Verdict", "Rank", "± folds", "Gain", "Permuted", "± again", "SHAP", "Selected", "PSI",

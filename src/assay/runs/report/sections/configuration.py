@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Card, Cards, Note, Part, Section, table
-from assay.runs.report.searched import held_back, newest, objective, place_in_range
-from assay.runs.report.wording import METRICS, NONE, count, general, metric, number, ratio
+from assay.runs.report.components import Card, Cards, Note, Part, Section, table
+from assay.runs.report.formatting import METRICS, NONE, count, general, metric, number, ratio
+from assay.runs.report.search_summary import held_back, newest, objective, place_in_range
+from assay.runs.run_artifacts import RunArtifacts
 
 _EDGE = 0.02  # of the searched range: closer to an end, the best may lie beyond it
 _REGIMES = ("bull", "bear", "sideways", "volatile")

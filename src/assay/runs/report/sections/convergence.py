@@ -8,14 +8,14 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.plural import amount
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Key, Note, Part, Section, figure
+from assay.runs.report.components import Key, Note, Part, Section, figure
+from assay.runs.report.formatting import count, number
 from assay.runs.report.scale import Scale, padded, ticks
-from assay.runs.report.searched import Objective, objective
+from assay.runs.report.search_summary import Objective, objective
 from assay.runs.report.sections.parallel import parallel
 from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.trials import trials
-from assay.runs.report.wording import count, number
+from assay.runs.run_artifacts import RunArtifacts
 
 _SAMPLES = 120  # places of the crosshair
 _EARLY = 0.05  # of the trials: the start of a curve

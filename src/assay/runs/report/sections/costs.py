@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Card, Cards, Note, Part, Section, Table, figure, table
+from assay.runs.report.components import Card, Cards, Note, Part, Section, Table, figure, table
+from assay.runs.report.formatting import floats, general, number, percent, ratio
 from assay.runs.report.scale import Scale, padded, ticks
-from assay.runs.report.searched import stressed_costs
+from assay.runs.report.search_summary import stressed_costs
 from assay.runs.report.svg import Canvas
-from assay.runs.report.wording import floats, general, number, percent, ratio
+from assay.runs.run_artifacts import RunArtifacts
 
 _COSTS = ("fees", "slippage", "funding", "borrow")
 _NAMES = {"fees": "Fees", "slippage": "Slippage", "funding": "Funding", "borrow": "Borrowing"}

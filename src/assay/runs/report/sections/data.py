@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Code, Note, Part, Section, table
-from assay.runs.report.wording import NONE, bars_of, count, general, percent
+from assay.runs.report.components import Code, Note, Part, Section, table
+from assay.runs.report.formatting import NONE, bars_of, count, general, percent
+from assay.runs.run_artifacts import RunArtifacts
 
 _MOST = 12  # rows of one kind of finding that are listed
 _ELSEWHERE = {"instrument", "holes"}  # stands in the heading; is the size of ``gaps``

@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from assay.features.importance.report import ImportanceReport
-from assay.features.importance.steadiness import DRIFT, STABLE
+from assay.features import DRIFT, STABLE, ImportanceReport
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.runs.report.parts import Key, Note, Section, figure
+from assay.runs.report.components import Key, Note, Section, figure
+from assay.runs.report.formatting import ratio
 from assay.runs.report.scale import Scale, ticks
 from assay.runs.report.svg import Canvas, line
-from assay.runs.report.wording import ratio
 
 _PENS = ("model", "hold", "normal", "stress", "ideal")
 _MOST = len(_PENS)

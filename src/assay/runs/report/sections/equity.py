@@ -8,13 +8,13 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.clock import from_iso
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Cell, Key, Note, Part, Section, figure, table
+from assay.kernel.timestamps import from_iso
+from assay.runs.report.components import Cell, Key, Note, Part, Section, figure, table
+from assay.runs.report.formatting import day, floats, percent, times
 from assay.runs.report.scale import Scale, envelope, log_ticks, padded, ticks
-from assay.runs.report.searched import held_back, stressed_costs
+from assay.runs.report.search_summary import held_back, stressed_costs
 from assay.runs.report.svg import Canvas, area, line
-from assay.runs.report.wording import day, floats, percent, times
+from assay.runs.run_artifacts import RunArtifacts
 
 _LOG = 4.0  # from this ratio of highest to lowest equity on, the axis is logarithmic
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

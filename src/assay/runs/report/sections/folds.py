@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from assay.kernel.clock import from_iso
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Cell, Key, Part, Section, figure, table
+from assay.kernel.timestamps import from_iso
+from assay.runs.report.components import Cell, Key, Part, Section, figure, table
+from assay.runs.report.formatting import METRICS, NONE, count, day_of, metric, number, ratio
 from assay.runs.report.scale import Scale
 from assay.runs.report.svg import Canvas
-from assay.runs.report.wording import METRICS, NONE, count, day_of, metric, number, ratio
+from assay.runs.run_artifacts import RunArtifacts
 
 _COLUMNS = ("net_profit", "buy_and_hold", "sharpe_annual", "max_drawdown", "total_trades", "win_rate", "profit_factor")
 _FORECAST = ("auc", "log_loss")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Card, Cards, Cell, Key, Note, Part, Section, figure, table
+from assay.runs.report.components import Card, Cards, Cell, Key, Note, Part, Section, figure, table
+from assay.runs.report.formatting import count, floats, metric, percent, ratio
 from assay.runs.report.scale import Scale
 from assay.runs.report.svg import Canvas, line
-from assay.runs.report.wording import count, floats, metric, percent, ratio
+from assay.runs.run_artifacts import RunArtifacts
 
 _BINS = 10
 _FEW = 30  # rows below which a tenth is drawn pale and not joined by the line

@@ -9,12 +9,12 @@ import polars as pl
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.plural import amount
-from assay.runs.report.parts import Key
+from assay.runs.report.components import Key
+from assay.runs.report.formatting import count, floats
 from assay.runs.report.scale import Scale
-from assay.runs.report.searched import Objective
+from assay.runs.report.search_summary import Objective
 from assay.runs.report.svg import CHAR, Canvas
 from assay.runs.report.trials import Axis, Trials
-from assay.runs.report.wording import count, floats
 
 _LETTERS = 9  # of a choice's name beside a map
 

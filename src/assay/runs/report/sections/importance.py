@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import FloatArray
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Note, Part, Section, figure, table
+from assay.runs.report.components import Note, Part, Section, figure, table
+from assay.runs.report.formatting import number, percent
 from assay.runs.report.svg import Canvas
-from assay.runs.report.wording import number, percent
+from assay.runs.run_artifacts import RunArtifacts
 
 _MOST, _FOLDS = 20, 60
 _LETTER = 6.9

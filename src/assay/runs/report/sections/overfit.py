@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import FloatArray
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Card, Cards, Key, Note, Part, Section, figure, table
+from assay.runs.report.components import Card, Cards, Key, Note, Part, Section, figure, table
+from assay.runs.report.formatting import NONE, alike, number, ratio
 from assay.runs.report.scale import Scale, padded, ticks
-from assay.runs.report.searched import part
+from assay.runs.report.search_summary import part
 from assay.runs.report.svg import CHAR, Canvas, line
-from assay.runs.report.wording import NONE, alike, number, ratio
-from assay.validate.stability import windows_stability
+from assay.runs.run_artifacts import RunArtifacts
+from assay.validate import windows_stability
 
 _TESTS = {
     "SHARPE_DROP": "Sharpe drops",

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.kernel.plural import amount
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Card, Cards, Section, Table, table
-from assay.runs.report.searched import objective
-from assay.runs.report.wording import METRICS, NONE, count, day_of, general, metric, number, percent, ratio
+from assay.runs.report.components import Card, Cards, Section, Table, table
+from assay.runs.report.formatting import METRICS, NONE, count, day_of, general, metric, number, percent, ratio
+from assay.runs.report.search_summary import objective
+from assay.runs.run_artifacts import RunArtifacts
 
 _WORDS = {
     "GOLD": "Every check passed: the record is hard to explain by luck.",

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.runs.report.parts import NARROW, Key, Part, figure
+from assay.runs.report.components import NARROW, Key, Part, figure
+from assay.runs.report.formatting import count
 from assay.runs.report.scale import Scale, padded, spaced, ticks
-from assay.runs.report.searched import Objective
+from assay.runs.report.search_summary import Objective
 from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.trials import Axis, Trials
-from assay.runs.report.wording import count
 
 _LINES, _BEST, _TOLD = 300, 30, 15  # at most drawn; of these the best; of these told one by one
 _CLASSES = 4  # tints of the sample: quarters of its ranks

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.plural import amount
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Cell, Note, Part, Section, figure, table
-from assay.runs.report.searched import Objective, objective
+from assay.runs.report.components import Cell, Note, Part, Section, figure, table
+from assay.runs.report.formatting import count, percent
+from assay.runs.report.search_summary import Objective, objective
 from assay.runs.report.sections.heatmap import Map, grid, legend
 from assay.runs.report.sections.profile import profile
 from assay.runs.report.trials import Trials, between, ranks, trials
-from assay.runs.report.wording import count, percent
+from assay.runs.run_artifacts import RunArtifacts
 
 _MAPS, _DOTS = 6, 60  # most maps; most windows whose best is drawn as a dot
 _FULL = 0.95  # quantile of the better cells' gain at which the tint is full: plateaus matter, not how deep the rest is

@@ -3,12 +3,12 @@
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.runs.report.parts import Key, Part, figure
+from assay.runs.report.components import Key, Part, figure
+from assay.runs.report.formatting import count
 from assay.runs.report.scale import padded, ticks
-from assay.runs.report.searched import Objective
+from assay.runs.report.search_summary import Objective
 from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.trials import Axis, Trials
-from assay.runs.report.wording import count
 
 
 def quartiles(axis: Axis, gain: FloatArray) -> tuple[FloatArray, IntArray]:

@@ -4,11 +4,11 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.plural import amount
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Key, Note, Part, Section, figure
+from assay.runs.report.components import Key, Note, Part, Section, figure
+from assay.runs.report.formatting import count, floats, percent, ratio
 from assay.runs.report.scale import Scale, ticks
 from assay.runs.report.svg import Canvas, line
-from assay.runs.report.wording import count, floats, percent, ratio
+from assay.runs.run_artifacts import RunArtifacts
 
 _LEAST, _MOST = 8, 48  # bins
 _TAIL = 0.005  # share of either tail that is gathered in the outermost bars

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.features.importance.report import FeatureScore, ImportanceReport
+from assay.features import FeatureScore, ImportanceReport
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.runs.report.parts import Key, Section, figure
+from assay.runs.report.components import Key, Section, figure
+from assay.runs.report.formatting import percent, ratio
 from assay.runs.report.svg import Canvas
-from assay.runs.report.wording import percent, ratio
 
 _MOST, _FOLDS = 40, 60
 _LETTER = 6.9

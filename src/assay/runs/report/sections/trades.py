@@ -9,11 +9,11 @@ import polars as pl
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import NARROW, Cell, Key, Note, Part, Section, figure, table
+from assay.runs.report.components import NARROW, Cell, Key, Note, Part, Section, figure, table
+from assay.runs.report.formatting import alike, bars_of, count, floats, minute, number, percent, price, ratio, times
 from assay.runs.report.scale import Scale, padded, spaced, ticks, time_ticks
 from assay.runs.report.svg import CHAR, Canvas, n
-from assay.runs.report.wording import alike, bars_of, count, floats, minute, number, percent, price, ratio, times
+from assay.runs.run_artifacts import RunArtifacts
 
 _SYMBOLS, _CANDLES = 4, 150
 _REASONS = {

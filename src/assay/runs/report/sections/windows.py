@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.plural import amount
-from assay.runs.evidence import RunArtifacts
-from assay.runs.report.parts import Cell, Key, Part, Section, figure, table
-from assay.runs.report.searched import held_back, objective, part, place_in_range
+from assay.runs.report.components import Cell, Key, Part, Section, figure, table
+from assay.runs.report.formatting import NONE, count, day_of, general, metric, number, ratio
+from assay.runs.report.search_summary import held_back, objective, part, place_in_range
 from assay.runs.report.sections.folds import timeline
-from assay.runs.report.wording import NONE, count, day_of, general, metric, number, ratio
+from assay.runs.run_artifacts import RunArtifacts
 
 _COMPARED = ("sharpe_annual", "net_profit", "total_trades", "win_rate")
 _HEADS = ("Sharpe", "Net profit", "Trades", "Win rate")

@@ -1,0 +1,276 @@
+"""What every command shares: where the home is, how a result is printed, how an error ends the process."""
+
+import errno
+import io
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from assay.cli.escape import escaped
+from assay.kernel.errors import AssayError, ConfigError, StoreError, shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from assay.runs import Context, Listener
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise typer.BadParameter(f"{text!r} names no folder; leave it out for ASSAY_HOME or .assay")
+    return Path(text)
+
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", metavar="PATH", parser=_folder, help="Folder of everything Assay keeps. [ASSAY_HOME or .assay]"
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+Exchange = Annotated[str, typer.Option("--exchange", "-e", help="Exchange, e.g. binance.")]
+Symbol = Annotated[str, typer.Option("--symbol", "-s", help="Symbol as ccxt spells it, e.g. BTC/USDT.")]
+Audit = Annotated[str | None, typer.Option(help="Causality audit: quick, full or off. [ASSAY_AUDIT or quick]")]
+FeaturesFile = Annotated[
+    list[Path] | None,
+    typer.Option("--features-file", help="One Python file with features of your own, beside the set; it is run."),
+]
+Timeframe = Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar, e.g. 1h.")]
+
+Document = Mapping[str, Any]
+INTERRUPTED, TERMINATED = 130, 143
+_DISK = {
+    errno.ENOSPC: ("STORE_FULL", "Free some space, and do it again."),
+    errno.EDQUOT: ("STORE_FULL", "Free some space, and do it again."),
+    errno.EROFS: ("STORE_READ_ONLY", "Choose a folder that you may write to, with --home or ASSAY_HOME."),
+    errno.EIO: ("STORE_IO", "Check the disk."),
+}
+# Typer carries its own copy of click and shows only the leaf of the errors for a wrong command line.
+_USAGE: Any = typer.BadParameter.__base__
+
+
+class _Warnings(logging.Handler):
+    """Log records as lines on stderr, with the values that they carry; a progress bar may stand below them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        own = vars(logging.makeLogRecord({}))
+        facts = ", ".join(f"{k} {v}" for k, v in vars(record).items() if k not in own and k != "message")
+        text = f"{record.levelname.lower()}: {record.getMessage()}" + (f" ({facts})" if facts else "")
+        sys.stderr.write(text.replace("\n", "\\n") + "\n")
+
+
+def tell_on_stderr() -> None:
+    """Warnings of the house as lines on stderr; what a terminal cannot show is escaped."""
+    logging.basicConfig(level=logging.WARNING, handlers=[_Warnings()])
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def main(command: Callable[..., Any], arguments: list[str]) -> int:
+    """Run a command line; the exit code. People's text goes to stderr, with ``--json`` the error document to stdout."""
+    try:
+        code = _ended(command, arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return 0
+    return code
+
+
+def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
+    as_json = "--json" in arguments
+    try:
+        code = command(args=arguments, prog_name="assay", standalone_mode=False)
+    except AssayError as error:
+        return fail(error, as_json=as_json)
+    except _USAGE as error:
+        return fail(_as_error(error), as_json=as_json)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        return fail(_of_disk(error), as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED and _Ended.by_signal:
+        told = ConfigError("stopped by SIGTERM", code="STOPPED")
+        return fail(told, as_json=as_json, exit_code=TERMINATED)
+    if code == INTERRUPTED:  # what Typer makes of Ctrl-C
+        return fail(ConfigError("stopped by Ctrl-C", code="STOPPED"), as_json=as_json, exit_code=INTERRUPTED)
+    return code if isinstance(code, int) else 0
+
+
+def _of_disk(error: OSError) -> StoreError:
+    """What a disk says wherever a file is written, in our words."""
+    code, hint = _DISK[error.errno or 0]
+    where = "" if error.filename is None else f" {shown(str(error.filename))}"
+    return StoreError(f"a file{where} cannot be written or read: {error.strerror}", code=code, hint=hint)
+
+
+def _as_error(error: Any) -> ConfigError:
+    """A wrong command line as an error like all others."""
+    command = "assay" if error.ctx is None else error.ctx.command_path
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return ConfigError(f"{command} needs a command\n\n{error.format_message()}")
+    return ConfigError(error.format_message(), hint=f"{command} --help shows what it takes.")
+
+
+def _forget_stdout() -> None:
+    """Whoever read our output has gone: the interpreter must not try to flush it as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> int:
+    """Say what is wrong; the exit code."""
+    if as_json:
+        from assay.runs import to_jsonable
+
+        document = {"code": error.code, "message": error.message, "hint": error.hint, "facts": to_jsonable(error.facts)}
+        sys.stdout.write(json.dumps({"error": document}, default=str, allow_nan=False) + "\n")
+    sys.stderr.write(escaped(f"error {error.code}: {error.message}\n"))
+    if error.hint and error.hint not in error.message:
+        sys.stderr.write(escaped(f"  {error.hint}\n"))
+    report = error.facts.get("quality")
+    if isinstance(report, dict):
+        sys.stderr.write(
+            "".join(f"  {w['code']}: {w['text']}\n" for w in report["warnings"] if w["code"] != error.code)
+        )
+    return error.exit_code if exit_code is None else exit_code
+
+
+def say(document: Document | Sequence[Document], people: Callable[["Console"], object], *, as_json: bool) -> None:
+    """Print a result: the document as JSON on stdout, or for people on stdout as well, control characters escaped."""
+    if as_json:
+        sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
+        sys.stdout.flush()
+        return
+    from assay.cli.terminal import Terminal
+
+    people(Terminal(soft_wrap=False))
+    sys.stdout.flush()
+
+
+@contextmanager
+def opened(
+    home: Path | None,
+    *,
+    working: bool = False,
+    sweeping: bool = False,
+    audit: str | None = None,
+    existing: Literal["home", "record"] | None = None,
+) -> Iterator["Context"]:
+    """The context of a command; with `working` a progress bar with the time left on stderr, if that is a terminal.
+
+    What is printed while it works, by a strategy of the user's own, goes to stderr: it is no part of the result.
+    sweeping, audit, existing: see `assay.app.context`.
+    """
+    from assay.app import context
+
+    if not working:
+        yield _warned(context(home=home, existing=existing))
+        return
+    with _stoppable(), redirect_stdout(sys.stderr), _bar() if sys.stderr.isatty() else nullcontext() as listen:
+        yield _warned(context(home=home, listener=listen, sweeping=sweeping, audit=audit, existing=existing))
+
+
+class _Ended:
+    """Whether this process was asked to end."""
+
+    by_signal = False
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM ends the work as Ctrl-C does: the run is marked, nothing is half-written. A second one ends at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    own = os.getpid()
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != own:  # a fork that has inherited this
+            os.kill(os.getpid(), number)
+        _Ended.by_signal = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _bar() -> Iterator["Listener"]:
+    """A progress bar; gives what tells it how far the work is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=1.0)
+        spoken = [0.0]
+
+        def listen(share: float, stage: str) -> None:
+            now = time.monotonic()
+            if now - spoken[0] > 0.1 or share >= 1:
+                spoken[0] = now
+                bar.update(task, completed=share, description=stage)
+
+        yield listen
+        bar.update(task, completed=1.0, description="done")
+
+
+def _warned(found: "tuple[Context, tuple[str, ...]]") -> "Context":
+    opened_context, warnings = found
+    for warning in warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    return opened_context
+
+
+def demand_within(option: str, value: int, low: int, high: int) -> None:
+    """Raise ``CONFIG_FIELD`` with option, value and range."""
+    if not low <= value <= high:
+        raise ConfigError(f"{option} is {value}, must be in {low}..{high}", field=option)
+
+
+def one_file(option: str, paths: Sequence[Path] | None) -> Path | None:
+    """The one path of an option that may be given once. Raises ``CONFIG_FIELD``, where the last would count else."""
+    if not paths:
+        return None
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        hint = "Let one file import what the others declare."
+        raise ConfigError(
+            f"{option} is given {len(paths)} times ({names}), once is all it takes", hint=hint, field=option
+        )
+    return paths[0]
+
+
+def settings(pairs: Sequence[str]) -> dict[str, str]:
+    """``--set key=value`` options by key; of one given twice the last counts. Raises ``CONFIG_FIELD``."""
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise ConfigError(f"--set {pair!r} is not key=value", code="CONFIG_FIELD")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def number(value: Any, digits: int = 3, *, percent: bool = False) -> str:
+    """A number for a terminal; undefined is a dash."""
+    if value is None or value != value:
+        return "–"
+    return f"{value:.{max(digits - 2, 0)}%}" if percent else f"{value:,.{digits}f}"

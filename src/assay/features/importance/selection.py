@@ -1,0 +1,224 @@
+"""Columns chosen on one train window and on nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from assay.features.importance.clusters import clustered, rank_correlations
+from assay.features.importance.importance_model import Fit, Quick
+from assay.features.importance.screening import Screen, Single, screen_columns, spaced
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.errors import DataError
+from assay.kernel.seeding import generator, integer
+
+NEWEST = 0.25  # share of the window that the permutation is judged on
+REPEATS = 5
+_SHAP_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainRows:
+    """The labelled rows of one train window, by decision time.
+
+    x: ``(m, k)`` single, not finite is NaN.   y: ``(m,)`` class indices, or real values if `n_classes` is 0.
+    weight: ``(m,)`` >= 0.   decided_at, known_at: ``(m,)`` int64.   warm_up: first rows that the screen does not count.
+    """
+
+    x: Single
+    y: FloatArray
+    weight: FloatArray
+    decided_at: IntArray
+    known_at: IntArray
+    n_classes: int
+    warm_up: int = 0
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def overlap(self) -> IntArray:
+        """``(m,)`` int64 >= 1: rows decided after each row until its label is known."""
+        ends = np.searchsorted(self.decided_at, self.known_at, side="right") - 1
+        return np.maximum(ends - np.arange(len(self)), 1)
+
+    def of(self, rows: IntArray | slice) -> "TrainRows":
+        """Some of the rows."""
+        cut = (self.x[rows], self.y[rows], self.weight[rows], self.decided_at[rows], self.known_at[rows])
+        return TrainRows(*cut, self.n_classes)
+
+    def split(self) -> tuple["TrainRows", "TrainRows"]:
+        """The older rows whose label is known before the newest quarter decides, and the newest quarter."""
+        begins = int(np.searchsorted(self.decided_at, self.decided_at[int(len(self) * (1 - NEWEST))]))
+        known = np.flatnonzero(self.known_at[:begins] < self.decided_at[begins])
+        return self.of(known), self.of(slice(begins, None))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """What one train window says of its k columns; positions are those of the columns given.
+
+    dropped:     name -> reason, with the value that decided.
+    clusters:    of the columns left, those that say the same together; representatives: one of each, in that order.
+    correlation: ``(k, k)`` modulus of Spearman's rho; NaN where a column is dropped.
+    gain_share, shap_share: ``(k,)`` each column's own share of the model's gain and contributions; NaN if dropped.
+    perm_mean, perm_std:    ``(k,)`` drop of the score when the column's cluster is permuted, over 5 repeats.
+    rank:        ``(k,)`` of the column's cluster, 1 is best: mean of its ranks by gain, permutation and contributions;
+                 dropped columns share the place behind the last.
+    selected:    representatives whose permutation costs something, best first, at most `max_features`.
+    warning:     why `selected` is not what the rule says; empty if it is.
+    """
+
+    dropped: Mapping[str, str]
+    clusters: tuple[tuple[int, ...], ...]
+    representatives: tuple[int, ...]
+    correlation: FloatArray
+    gain_share: FloatArray
+    perm_mean: FloatArray
+    perm_std: FloatArray
+    shap_share: FloatArray
+    rank: FloatArray
+    selected: tuple[int, ...]
+    warning: str = ""
+
+
+def select_features(
+    rows: TrainRows,
+    names: Sequence[str],
+    lookbacks: Sequence[int],
+    *,
+    fit: Fit,
+    seed: int,
+    max_features: int | None = None,
+) -> Chosen:
+    """Screen, cluster, gain, permutation, contributions, selection: on these rows, the same for a fold and at the end.
+
+    One quick model on the older three quarters gives all three importances. Permutation moves a cluster's columns
+    together, in blocks as long as the longest label, on the newest quarter. Raises what `screen_columns` raises;
+    DataError ``DATA_TOO_FEW``, ``DATA_DEGENERATE``. Equal input and seed give an equal answer. Cost: a fit of 60
+    rounds, and 5 forecasts of the newest quarter for each cluster that the model uses.
+    """
+    found = screen_columns(rows.x, names, rows.y, warm_up=rows.warm_up)
+    kept = rows.x[:, found.kept]
+    rho = rank_correlations(kept)
+    groups = clustered(rho)
+    older, newest = _parts(rows, found)
+    # Labels that overlap tell the same story: the model weighs rows in independent labels.
+    share = 1.0 / float(older.overlap.mean())
+    model = fit(older.x, older.y, older.weight * share, n_classes=rows.n_classes, seed=integer(seed, "quick model"))
+    gain = _shares(model.gain)
+    costs = _permuted(model, newest, groups, [names[j] for j in found.kept], int(rows.overlap.max()), seed)
+    shap = _shares(model.contributions(newest.x[spaced(np.arange(len(newest)), _SHAP_ROWS)]))
+    missing = (~np.isfinite(kept)).sum(axis=0)
+    first = [
+        min(g, key=lambda j: (-gain[j], missing[j], lookbacks[found.kept[j]], names[found.kept[j]])) for g in groups
+    ]
+    rank = _ranks(groups, gain, costs.mean(axis=1), shap)
+    order = sorted(range(len(groups)), key=lambda c: (rank[c], names[found.kept[first[c]]]))
+    good = [c for c in order if costs[c].mean() > 0]
+    warning = "" if good else "no column's permutation costs anything: the best by rank is kept alone"
+    selected = tuple(found.kept[first[c]] for c in (good or order[:1])[:max_features])
+    return _laid_out(found, groups, tuple(first), rho, gain, costs, shap, rank, selected, warning, len(names))
+
+
+def _parts(rows: TrainRows, found: Screen) -> tuple[TrainRows, TrainRows]:
+    slim = TrainRows(
+        np.ascontiguousarray(rows.x[:, found.kept]), rows.y, rows.weight, rows.decided_at, rows.known_at, rows.n_classes
+    )
+    older, newest = slim.split()
+    longest = int(rows.overlap.max())
+    if len(older) < 50 or len(newest) < 2 * longest:
+        raise DataError(
+            f"{len(rows)} labelled rows leave {len(older)} to fit and {len(newest)} to permute in blocks of {longest}; "
+            f"50 and {2 * longest} are needed",
+            code="DATA_TOO_FEW",
+            have=len(rows),
+        )
+    if older.weight.sum() <= 0 or newest.weight.sum() <= 0:
+        raise DataError("all rows to fit or all rows to permute weigh nothing", code="DATA_DEGENERATE")
+    for part, what in ((older, "older three quarters"), (newest, "newest quarter")):
+        if part.y.min() == part.y.max():
+            raise DataError(
+                f"the labels of the {what} of the train window are all {part.y[0]:g}: nothing tells columns apart",
+                code="DATA_DEGENERATE",
+            )
+    return older, newest
+
+
+def _permuted(
+    model: Quick, rows: TrainRows, groups: Sequence[Sequence[int]], names: Sequence[str], block: int, seed: int
+) -> FloatArray:
+    """``(clusters, repeats)`` drops of the score; 0 without asking for columns that the model does not use."""
+    full = model.score(rows.x, rows.y, rows.weight)
+    gain = model.gain
+    out = np.zeros((len(groups), REPEATS))
+    x = rows.x.copy()
+    for c, group in enumerate(groups):
+        members = np.array(group)
+        if not gain[members].any():
+            continue
+        random = generator(seed, f"permutation of {names[members[0]]}")
+        for r in range(REPEATS):
+            x[:, members] = rows.x[_shuffled(len(rows), block, random)][:, members]
+            out[c, r] = full - model.score(x, rows.y, rows.weight)
+        x[:, members] = rows.x[:, members]
+    return out
+
+
+def _shuffled(n: int, block: int, random: np.random.Generator) -> IntArray:
+    """Rows 0..n-1 in blocks of that length (the last may be shorter), the blocks in another order."""
+    starts = np.arange(0, n, block)
+    return np.concatenate([np.arange(s, min(s + block, n)) for s in random.permutation(starts)])
+
+
+def _shares(values: FloatArray) -> FloatArray:
+    total = values.sum()
+    return values / total if total > 0 else np.zeros(len(values))
+
+
+def _ranks(groups: Sequence[Sequence[int]], gain: FloatArray, costs: FloatArray, shap: FloatArray) -> FloatArray:
+    """``(clusters,)``: mean of the ranks by gain, permutation and contributions of whole clusters, 1 is best."""
+    sums = [np.array([values[list(g)].sum() for g in groups]) for values in (gain, shap)]
+    return np.asarray(np.mean([rankdata(-values) for values in (*sums, costs)], axis=0))
+
+
+def _laid_out(
+    found: Screen,
+    groups: tuple[tuple[int, ...], ...],
+    first: tuple[int, ...],
+    rho: FloatArray,
+    gain: FloatArray,
+    costs: FloatArray,
+    shap: FloatArray,
+    rank: FloatArray,
+    selected: tuple[int, ...],
+    warning: str,
+    k: int,
+) -> Chosen:
+    """From positions among the columns left to positions among all."""
+    kept = np.array(found.kept)
+    of = np.empty(len(kept), np.int64)
+    for c, group in enumerate(groups):
+        of[list(group)] = c
+
+    def wide(values: FloatArray, fill: float = np.nan) -> FloatArray:
+        out = np.full(k, fill)
+        out[kept] = values
+        return out
+
+    correlation = np.full((k, k), np.nan)
+    correlation[np.ix_(kept, kept)] = rho
+    return Chosen(
+        dropped=found.dropped,
+        clusters=tuple(tuple(kept[list(g)].tolist()) for g in groups),
+        representatives=tuple(kept[list(first)].tolist()),
+        correlation=correlation,
+        gain_share=wide(gain),
+        perm_mean=wide(costs.mean(axis=1)[of]),
+        perm_std=wide(costs.std(axis=1, ddof=1)[of]),
+        shap_share=wide(shap),
+        rank=wide(rank[of], len(groups) + 1.0),
+        selected=selected,
+        warning=warning,
+    )

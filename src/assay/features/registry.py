@@ -1,0 +1,148 @@
+"""What a feature is, and the book in which all of them stand."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.errors import ConfigError, shown
+
+if TYPE_CHECKING:
+    from assay.features.context import FeatureContext
+
+Compute = Callable[["FeatureContext"], FloatArray]
+Clock = Literal["own", "higher", "next"]
+Unit = Literal["quote", "ratio", "percent", "unit", "hundred", "z", "count", "flag", "category", "base", "log", "other"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_.]{0,79}")
+LAG = re.compile(r"(.+)_lag_([1-9]\d{0,5})")
+FORBIDDEN = re.compile(r"(?:future|target|base)_")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feature:
+    """One column: a function of bars that knows nothing after row t.
+
+    lookback: rows strictly before t that row t reads, counted on `clock`; rows before it are NaN in every table.
+    unit:     ``quote`` is a price; ``percent``, ``hundred`` (0..100), ``unit`` (0..1), ``base`` (volume) …
+    windowed: True if row t is an exact function of its lookback; False for a recursion whose forgotten rest is < 1e-6.
+    needs:    what must be there: ``volume``, ``higher``, ``next``, ``lower``, ``column:NAME``, ``joined:NAME``.
+    level:    a ``quote`` column that stands for a price (relative form X/close - 1), not for a difference (X/close).
+    clock:    the bars that `lookback` counts: own, of the higher, or of the next higher timeframe.
+    delay:    own rows on top of it, of a lag.
+    calendar: whether it may hold dates: then the same bars in other years may give other values.
+    compute:  gives ``(n,)`` float64 for a `FeatureContext`; what it says before `lookback` does not matter.
+    """
+
+    name: str
+    group: str
+    lookback: int
+    unit: Unit
+    compute: Compute
+    windowed: bool = True
+    needs: tuple[str, ...] = ()
+    level: bool = True
+    clock: Clock = "own"
+    delay: int = 0
+    calendar: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    """Columns that differ by whole numbers in their name, such as ``return_{}``."""
+
+    template: str
+    build: Callable[..., Feature]
+
+    def match(self, name: str) -> Feature | None:
+        """The column of that name, None if it is no member."""
+        pattern = re.escape(self.template).replace(r"\{\}", r"([1-9]\d{0,4})")
+        found = re.fullmatch(pattern, name)
+        return replace(self.build(*map(int, found.groups())), name=name) if found else None
+
+
+_BOOK: dict[str, Feature] = {}
+_FAMILIES: list[Family] = []
+
+
+def add(entry: Feature) -> Feature:
+    """Enter a column. ConfigError ``CONFIG_FEATURE`` for a bad name, ``CONFIG_FEATURE_DUPLICATE`` for a taken one."""
+    if not _NAME.fullmatch(entry.name) or FORBIDDEN.match(entry.name) or LAG.fullmatch(entry.name):
+        raise ConfigError(
+            f"feature name {shown(entry.name)} will not do: small letters, digits and '_', not beginning with "
+            "future_, target_ or base_, not ending with _lag_K",
+            code="CONFIG_FEATURE",
+        )
+    if entry.lookback < 0:
+        raise ConfigError(f"feature {entry.name}: lookback is {entry.lookback}, must be >= 0", code="CONFIG_FEATURE")
+    if entry.name in _BOOK:
+        raise ConfigError(f"feature {entry.name} is there already", code="CONFIG_FEATURE_DUPLICATE")
+    _BOOK[entry.name] = entry
+    return entry
+
+
+def feature(
+    *,
+    lookback: int,
+    unit: Unit,
+    name: str = "",
+    group: str = "own",
+    windowed: bool = True,
+    needs: tuple[str, ...] = (),
+    level: bool = True,
+    clock: Clock = "own",
+    calendar: bool = False,
+) -> Callable[[Compute], Compute]:
+    """Make a function of a `FeatureContext` a column of every table that names it; the name is the function's unless
+    given.
+
+    >>> @feature(lookback=1, unit="ratio")
+    ... def doctest_open_jump(study):
+    ...     return study.bars.open / study.column("close_lag_1") - 1
+
+    Check it with ``assay.testing.features.check``: that it sees no future is a promise, not a consequence.
+    Raises ConfigError ``CONFIG_FEATURE`` or ``CONFIG_FEATURE_DUPLICATE``.
+    """
+
+    def enter(compute: Compute) -> Compute:
+        own = name or getattr(compute, "__name__", "")
+        add(Feature(own, group, lookback, unit, compute, windowed, needs, level, clock, calendar=calendar))
+        return compute
+
+    return enter
+
+
+def family(template: str, build: Callable[..., Feature], names: Mapping[str, tuple[int, ...]]) -> None:
+    """Enter the named members; any other member is built when it is asked for."""
+    for name, numbers in names.items():
+        add(replace(build(*numbers), name=name))
+    _FAMILIES.append(Family(template, build))
+
+
+def forget(name: str) -> None:
+    """Take a column of one's own out of the book again, for tests and notebooks."""
+    _BOOK.pop(name, None)
+
+
+def enter_again(entries: Mapping[str, Feature]) -> None:
+    """Put columns back that were taken out of the book with `forget`."""
+    _BOOK.update(entries)
+
+
+def feature_registry() -> Mapping[str, Feature]:
+    """All columns that have a name of their own, in the order of their entry."""
+    _load()
+    return _BOOK
+
+
+def families() -> tuple[Family, ...]:
+    """All families of columns that differ by a number."""
+    _load()
+    return tuple(_FAMILIES)
+
+
+def _load() -> None:
+    from assay.features import groups
+
+    groups.load()

@@ -1,0 +1,200 @@
+"""Features of the user's own: a Python file with functions that are decorated with `assay.features.feature`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import RLock
+
+import numpy as np
+
+from assay.features.compute import NEEDS
+from assay.features.context import CLOCKS, FeatureContext
+from assay.features.lookup import seek
+from assay.features.registry import Feature, add, enter_again, feature_registry, forget
+from assay.kernel.arrays import FloatArray
+from assay.kernel.errors import AssayError, ConfigError, TrainError, shown
+from assay.kernel.user_module import own_line, refused, run_user_code
+from assay.kernel.user_source import UserCode, lay_out, read_user_code
+
+CODE, RAISED, _KIND = "CONFIG_FEATURE_FILE", "TRAIN_FEATURE", "feature"
+_LOADING = RLock()  # a file enters its columns in the one book of the process before they are taken out of it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureFile:
+    """The columns that a file of the user's own declares, and the source that declared them.
+
+    name:     of the file, without folders; empty for columns that were imported (`assay.features.imported`).
+    path:     from where it was run.
+    code:     the bytes that were run, with all modules of the user's that they load; None for imported columns.
+    digest:   SHA-256 (hex) of `code`, by which a spec names it; of the functions' bytecode for imported columns.
+    declared: what the file entered, as it entered it.
+    columns:  the same by name for computing: what such a function raises, and a result that is no row of numbers, is
+              refused with file and line, it gets copies of the columns that it reads, and NumPy's warnings are off.
+    """
+
+    name: str
+    path: Path
+    code: UserCode | None
+    digest: str
+    declared: tuple[Feature, ...]
+    columns: Mapping[str, Feature] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", {each.name: _guarded(each, self) for each in self.declared})
+
+    @property
+    def title(self) -> str:
+        """What a message calls it."""
+        return shown(self.name)[1:-1] if self.name else "imported columns"
+
+    def demand_unchanged(self) -> None:
+        """Raise ConfigError ``CONFIG_FEATURE_FILE`` where the file, or a module of it, is another one by now."""
+        if self.code is None:
+            return
+        try:
+            now = read_user_code(self.path).digest
+        except OSError:
+            now = ""
+        if now != self.digest:
+            hint = "Leave the file as it is until the command has ended."
+            raise refused(self.path, "was changed while it ran", kind=_KIND, code=CODE, hint=hint)
+
+
+def load_feature_file(path: Path) -> FeatureFile:
+    """Run the file and take what it declares. The book of the process holds the same columns before and after.
+
+    Raises ConfigError ``CONFIG_FEATURE_FILE``: it cannot be read or run (with the line that failed), or declares no
+    feature; ``CONFIG_FEATURE`` and ``CONFIG_FEATURE_DUPLICATE`` with its line for a name that will not do, or is one of
+    Assay's own columns.
+    """
+    with _LOADING, _imported_aside():
+        declared, code = _declared(path)
+        for each in declared:
+            _demand_declared(path, each)
+    return FeatureFile(path.name, path, code, code.digest, declared)
+
+
+@contextmanager
+def feature_source(code: UserCode) -> Iterator[FeatureFile]:
+    """These bytes as files, run in a folder that is gone afterwards; errors as `load_feature_file`."""
+    with TemporaryDirectory(prefix="assay-") as folder:
+        yield load_feature_file(lay_out(code, Path(folder)))
+
+
+@contextmanager
+def feature_file(path: Path) -> Iterator[tuple[Feature, ...]]:
+    """Run the file; the columns that it declares are in the book inside the block, and gone after it.
+
+    Errors as `load_feature_file`.
+    """
+    own = load_feature_file(path)
+    try:
+        for each in own.declared:
+            add(each)
+        yield own.declared
+    finally:
+        for each in own.declared:
+            forget(each.name)
+
+
+@contextmanager
+def _imported_aside() -> Iterator[None]:
+    """Columns that were imported into this process are not in the book inside the block."""
+    imported = {name: entry for name, entry in feature_registry().items() if not of_assay(entry)}
+    for name in imported:
+        forget(name)
+    try:
+        yield
+    finally:
+        enter_again(imported)
+
+
+def _declared(path: Path) -> tuple[tuple[Feature, ...], UserCode]:
+    """What the file enters into the book, taken out of it again, and its source."""
+    before = set(feature_registry())
+    try:
+        _, code = run_user_code(path, kind=_KIND, code=CODE)
+        own = tuple(entry for name, entry in feature_registry().items() if name not in before)
+    except ConfigError as error:
+        line = own_line(error, str(path))
+        if error.code == CODE or line is None:
+            raise
+        raise ConfigError(f"{path.name}:{line}: {error.message}", code=error.code, hint=error.hint) from error
+    finally:
+        for name in set(feature_registry()) - before:
+            forget(name)
+    if not own:
+        hint = "Decorate a function of a study with @feature(lookback=…, unit=…)."
+        raise refused(path, "declares no feature", kind=_KIND, code=CODE, hint=hint)
+    return own, code
+
+
+def _demand_declared(path: Path, entry: Feature) -> None:
+    if seek(entry.name) is not None:
+        raise _at(path, entry, "is there already", "CONFIG_FEATURE_DUPLICATE")
+    if type(entry.lookback) is not int:
+        raise _at(path, entry, f"declares lookback {shown(entry.lookback)}, must be a whole number of bars")
+    if entry.clock not in CLOCKS:
+        raise _at(path, entry, f"declares clock {shown(entry.clock)}, must be one of {', '.join(CLOCKS)}")
+    for need in entry.needs:
+        if need.partition(":")[0] not in NEEDS:
+            raise _at(path, entry, f"declares that it needs {shown(need)}, must be of {', '.join(NEEDS)}")
+
+
+def _at(path: Path, entry: Feature, why: str, code: str = "CONFIG_FEATURE") -> ConfigError:
+    line = getattr(getattr(entry.compute, "__code__", None), "co_firstlineno", 0)
+    return ConfigError(f"{shown(path.name)[1:-1]}:{line}: feature {entry.name} {why}", code=code, feature=entry.name)
+
+
+def of_assay(entry: Feature) -> bool:
+    """Whether a column of the book is Assay's own, not one that somebody imported."""
+    return str(getattr(entry.compute, "__module__", "")).startswith("assay.")
+
+
+def _guarded(entry: Feature, own: FeatureFile) -> Feature:
+    return replace(entry, compute=_computing(entry, own))
+
+
+def _computing(entry: Feature, own: FeatureFile) -> Callable[[FeatureContext], FloatArray]:
+    def compute(study: FeatureContext) -> FloatArray:
+        with np.errstate(all="ignore"):  # a price that stands still divides by zero; what comes of it is looked at
+            try:
+                result = entry.compute(study.reader())
+            except AssayError:
+                raise
+            except (Exception, SystemExit) as error:  # a function that exits must not end the command unheard
+                raise _raised(entry, own, error) from error
+        return _numbers(entry, own, result, len(study.bars))
+
+    return compute
+
+
+def _raised(entry: Feature, own: FeatureFile, error: BaseException) -> TrainError:
+    line = own_line(error, str(own.path))
+    where = own.title if line is None else f"{own.title}:{line}"
+    return TrainError(
+        f"{where}: feature {entry.name}: {type(error).__name__}: {error}",
+        code=RAISED,
+        hint="assay audit --features-file asks each feature by itself.",
+        file=own.name,
+        feature=entry.name,
+    )
+
+
+def _numbers(entry: Feature, own: FeatureFile, result: object, rows: int) -> FloatArray:
+    try:
+        values = np.array(result, np.float64)
+    except (TypeError, ValueError) as error:
+        raise _bad(entry, own, f"gives {shown(result)}, no array of numbers") from error
+    if values.shape != (rows,):
+        raise _bad(entry, own, f"gives shape {values.shape} for {rows} bars, must be ({rows},)")
+    return values
+
+
+def _bad(entry: Feature, own: FeatureFile, why: str) -> ConfigError:
+    return ConfigError(
+        f"{own.title}: feature {entry.name} {why}", code="CONFIG_FEATURE", file=own.name, feature=entry.name
+    )

@@ -1,0 +1,146 @@
+"""What a candle store promises, whichever engine keeps the rows."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from assay.kernel.bars import Bars, Joined
+from assay.kernel.errors import DataError
+from assay.kernel.instrument import Instrument
+from assay.kernel.suggestions import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """What one upsert did, in rows.
+
+    revised: rows that were there with other values; the old ones are kept as revisions.
+    """
+
+    inserted: int = 0
+    revised: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "Upserted") -> "Upserted":
+        return Upserted(self.inserted + other.inserted, self.revised + other.revised, self.unchanged + other.unchanged)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Holding:
+    """One instrument of a store: how many bars, and the opens of the first and the last (ms)."""
+
+    instrument: Instrument
+    bars: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A stretch of time ``[start, end)``, ms."""
+
+    start: int
+    end: int
+
+
+@runtime_checkable
+class CandleStore(Protocol):
+    """Closed candles, and the series beside them, in one place.
+
+    Every method is one transaction: a process killed in the middle leaves the state before it. Times are ms.
+    Several processes and threads may use one store at once; a store that stays taken for 30 s raises StoreError
+    ``STORE_BUSY`` with the holder's process id.
+    """
+
+    def upsert(self, bars: Bars, *, source: str, covered: Span | None = None) -> Upserted:
+        """Store these rows, and `bars.joined`; the same rows again change nothing.
+
+        A row that is there with other values is revised: its revision rises by one and the old values are kept. What a
+        row does not know (NaN volume, an absent column) never erases what the store knows. Volumes that differ by less
+        than 1e-7 of their size are one volume, told by two sources.
+        covered: a stretch that the source was asked for to its end; committed with the rows, see `covered`.
+        """
+        ...
+
+    def read(
+        self, instrument: Instrument, *, start: int | None = None, end: int | None = None, newest: int | None = None
+    ) -> Bars:
+        """Rows with ``start <= timestamp < end``, of these the last `newest`; the market's series are joined.
+
+        Volume is None where no row has one; a further column is there if any row has it. Raises DataError
+        ``DATA_NOT_FOUND`` for an instrument without a single bar; a window without bars is empty.
+        """
+        ...
+
+    def instruments(self) -> list[Holding]:
+        """All instruments that have bars, sorted."""
+        ...
+
+    def digest(self, instrument: Instrument | None = None) -> str:
+        """SHA-256 of the candles' values in key order, of one instrument or of all.
+
+        Equal on every engine. Source, revision and the time of storing are not part of it, nor are joined series.
+        """
+        ...
+
+    def revisions(self, instrument: Instrument) -> Bars | None:
+        """The newest values that were replaced, a row for each revised candle; None if nothing was ever revised."""
+        ...
+
+    def put_series(self, exchange: str, symbol: str, name: str, series: Joined) -> int:
+        """Store a series of this market; returns how many rows are new or have a new value."""
+        ...
+
+    def series(self, exchange: str, symbol: str) -> Mapping[str, Joined]:
+        """All series of a market by name, sorted by ``known_at``, then ``value_time``."""
+        ...
+
+    def covered(self, instrument: Instrument) -> tuple[Span, ...]:
+        """The stretches that a source was asked for to the end, disjoint and increasing; where to resume."""
+        ...
+
+
+def united(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Disjoint increasing spans that cover the same time; touching ones become one, empty ones go.
+
+    >>> united([Span(5, 9), Span(0, 5), Span(20, 21)])
+    (Span(start=0, end=9), Span(start=20, end=21))
+    """
+    out: list[Span] = []
+    for span in sorted(s for s in spans if s.end > s.start):
+        if out and span.start <= out[-1].end:
+            out[-1] = Span(out[-1].start, max(out[-1].end, span.end))
+        else:
+            out.append(span)
+    return tuple(out)
+
+
+def digest_of(parts: Sequence[Bars]) -> str:
+    """The digest of candles that `CandleStore.digest` promises. `parts` hold no joined series."""
+    sha = hashlib.sha256()
+    for bars in sorted(parts, key=lambda b: b.instrument):
+        sha.update(f"{bars.instrument.key}\n{bars.digest()}\n".encode())
+    return sha.hexdigest()
+
+
+def not_found(instrument: Instrument, held: Sequence[Holding]) -> DataError:
+    """The error for an instrument that the store does not have: what it has instead, and how to import."""
+    known = {str(h.instrument): h.instrument for h in held}
+    of_symbol = sorted(
+        h.instrument.timeframe
+        for h in held
+        if (h.instrument.exchange, h.instrument.symbol) == (instrument.exchange, instrument.symbol)
+    )
+    near = did_you_mean(str(instrument), known)
+    if of_symbol:
+        near = f"this market is here in {', '.join(of_symbol)}"
+    elif not held:
+        near = "the store is empty"
+    return DataError(
+        f"the store has no candles of {instrument}" + (f"; {near}" if near else f"; it has {len(held)} other series"),
+        code="DATA_NOT_FOUND",
+        hint=f"bring them in: assay collect --exchange {instrument.exchange} --symbol {instrument.symbol} --timeframe "
+        f"{instrument.timeframe}, or assay import FILE",
+        instrument=instrument.key,
+    )

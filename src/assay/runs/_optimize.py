@@ -1,0 +1,252 @@
+"""A parameter search of a rule, from candles to a configuration that a bot can run. Reads like `assay.runs._train`."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from itertools import islice
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assay.kernel.bars import Bars
+from assay.kernel.errors import ConfigError, DataError, TrainError
+from assay.kernel.fold import Fold
+from assay.kernel.spec import TrainSpec, canonical
+from assay.kernel.timeframe import DAY_MS
+from assay.kernel.timestamps import now_ms
+from assay.runs import run_outputs
+from assay.runs.bot_config import configure, engine_hash
+from assay.runs.bot_config.row import TIMEFRAMES
+from assay.runs.code import code_digest
+from assay.runs.context import Context, Recording
+from assay.runs.documents import TrainResult, document, of_run, trial
+from assay.runs.evaluation import OutOfSampleResult, judged
+from assay.runs.gate_decision import GateDecision, ruled
+from assay.runs.regimes import split_by_regime
+from assay.runs.rule_search import RuleSearch, as_tables
+from assay.runs.run_artifacts import RunArtifacts, tables, to_jsonable
+from assay.runs.run_audit import audited, few_candidates
+from assay.runs.search_specs import plan_name
+from assay.runs.strategies import demand_honest, name_user_line, with_origin
+from assay.runs.training_history import History, bare
+from assay.runs.trial_counts import trials_before
+from assay.runs.windows import Searching, Windows, windows
+from assay.track import Run
+from assay.validate import (
+    MIN_WINDOWS,
+    AuditReport,
+    JudgedWalk,
+    Splitter,
+    parameter_stability,
+    split_plan,
+    walk_forward,
+    windows_stability,
+)
+
+KIND = "optimize"
+_PROBED_BESTS = 10
+
+
+def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, force: bool = False) -> TrainResult:
+    """Search a rule's parameters window by window, judge each on the next, and remember all of it.
+
+    spec: of learner ``rules``; its folds are the windows.   file: of a strategy that is the user's own.
+    The same spec on the same candles with the same code gives the existing completed run, unless `force`. Every
+    candidate is counted before its score is used. The parameters that the configuration gets are those of the newest
+    window that found some: they were judged after they were found. A window that finds nothing trades nothing.
+
+    Raises what `RuleSearch` raises; TrainError ``TRAIN_NO_VALID_TRIAL`` where no window finds anything.
+    """
+    began = time.monotonic()
+    with name_user_line(file):
+        spec = with_origin(spec, file)
+        asked = RuleSearch(spec, file)
+        bars, filtered = run_outputs.candles(spec, context)
+        digest = run_outputs.data_digest(bars, spec)
+        if not force and (known := run_outputs.existing(spec, digest, context)) is not None:
+            return TrainResult(known, existing=True)
+        past, folds = _windows_of(asked, bars)
+        context.demand_whole(spec.market_key)
+        counted = trials_before(spec.market_key, bars, context)
+        running = run_outputs.running(
+            spec, digest, bars, context, by=asked.rule.name, kind=KIND, file=file, known={"counted": counted}
+        )
+        with _journal(spec, digest, context, force=force) as journal, running as run:
+            report = Recording(context, run.id, "searching", 0.0, 0.9)
+            search = asked.search(spec.costs, digest=digest, journal=journal, counted=counted)
+            trainer = Searching(search, fixed=asked.params.mode == "fixed")
+            outcomes = list(walk_forward(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
+            trainer.demand_some()
+            found = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
+            walked = windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=spec.seed)
+            number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
+            _demand_honest_bests(asked, walked, bars[0])
+            few = few_candidates(spec, file, walked.newest.best_parameters)
+            replayed = JudgedWalk(past.panel, outcomes, refit=False)
+            peeked = audited(few, spec, bars, context, models=(walked.model,), walked=replayed)
+            told = _searched(asked, walked, past, found)
+            word = _word(found, past, spec, context, walked, told["overfit"]["plateau_score"], peeked.report, number)
+            told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document) | told
+            told |= {"advice": _advised(told), "engine_seconds": trainer.engine_seconds}
+            told |= of_run(run, filtered, peeked, began=began, workers=1)
+            evidence = RunArtifacts(told, *tables(found, outcomes, past), walked.trials)
+            configured = partial(_configured, evidence, bars[0], run, context)
+            by = asked.rule.name
+            return TrainResult(
+                run_outputs.finish(spec, context, run, walked.model, evidence, past, by=by, with_model=configured)
+            )
+
+
+def _word(
+    found: OutOfSampleResult, past: History, spec: TrainSpec, context: Context, walked: Windows, plateau: float | None,
+    audit: AuditReport | None, number: int,
+) -> GateDecision:  # fmt: skip
+    """The gate's word: the newest search tells how its choice fares elsewhere, all windows how much was searched."""
+    return ruled(
+        found, past, spec, context, number=number, audit=audit, fared=walked.fared,
+        n_searched=max(1, sum(each["trials"] for each in walked.documents)),
+        plateau=nan if plateau is None else plateau,
+    )  # fmt: skip
+
+
+def _configured(
+    evidence: RunArtifacts, bars: Bars, run: Run, context: Context, model: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keep the configuration that the run came to, beside the run's own rows."""
+    made = configure(
+        evidence, bars, run_id=run.run_id, created=now_ms(), engine_hash=engine_hash(), experiment_id=run.id,
+        model_id=model["id"], others=_active(context),
+    )  # fmt: skip
+    context.record.configurations.add(made.row)
+    return {"config_id": made.config_id, "stage": made.stage}
+
+
+def _active(context: Context) -> dict[str, pl.DataFrame]:
+    """What the active configurations earned out of sample, bar by bar, by their id."""
+    found = {}
+    for row in context.record.configurations.list(active=True):
+        evidence = None if row["experiment_id"] is None else run_outputs.evidence_of(row["experiment_id"], context)
+        if evidence is not None:
+            found[str(row["config_id"])] = evidence.account
+    return found
+
+
+@contextmanager
+def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> Iterator[Path | None]:
+    """Where a bayesian search that is killed goes on from; gone once the run has ended. `force` begins anew.
+
+    What other code left of the same search goes with it: nothing could go on from there. A reproduction has none.
+    """
+    if context.again is not None:
+        yield None
+        return
+    name = hashlib.sha256(f"{spec.hash}\n{digest}".encode()).hexdigest()[:32]
+    path = context.home / "searches" / f"{name}-{code_digest()[:16]}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob(f"{name}-*.jsonl"):
+        if force or old != path:
+            old.unlink(missing_ok=True)
+    try:
+        yield path
+    except (ConfigError, DataError, TrainError):  # the same again would end the same: nothing to go on from
+        path.unlink(missing_ok=True)
+        raise
+    path.unlink(missing_ok=True)
+
+
+def _windows_of(asked: RuleSearch, bars: Sequence[Bars]) -> tuple[History, Splitter]:
+    """Candles and windows, refused before a run begins where they cannot serve."""
+    asked.demand(bars[0])
+    demand_honest(asked.rule, bars[0], asked.base)
+    past = bare(bars)
+    folds = split_plan(asked.spec.folds, past.panel, horizon=past.horizon)
+    _demand_windows(asked.spec, [*folds.folds(past.panel.known_at, past.panel.times)], past)
+    return past, folds
+
+
+def _demand_windows(spec: TrainSpec, folds: Sequence[Fold], past: History) -> None:
+    """Raise where there is too little to walk, or a length of bar that no configuration may have."""
+    if spec.timeframe not in TIMEFRAMES:
+        raise ConfigError(
+            f"a configuration trades bars of {', '.join(TIMEFRAMES)}, not of {spec.timeframe}",
+            code="CONFIG_TIMEFRAME",
+        )
+    plan_ = spec.folds
+    if plan_.train_days is None or plan_.test_days is None or len(folds) >= MIN_WINDOWS:
+        return
+    have = (past.panel.times[-1] - past.panel.times[0]) / DAY_MS
+    need = plan_.train_days + plan_.gap_days + MIN_WINDOWS * plan_.test_days
+    raise ConfigError(
+        f"{plan_.train_days:g} train + {plan_.gap_days:g} gap + {MIN_WINDOWS} × {plan_.test_days:g} test days = "
+        f"{need:g} days are needed for {MIN_WINDOWS} windows, the bars span {have:.1f} days",
+        code="CONFIG_FOLDS",
+        hint="Import more history, or use --walk-forward split.",
+    )
+
+
+def _searched(asked: RuleSearch, walked: Windows, past: History, found: OutOfSampleResult) -> dict[str, Any]:
+    """What an optimisation says beside what every training says."""
+    params, documents = asked.params, walked.documents
+    overfit = _overfit(asked, documents)
+    best = {**asked.base, **walked.newest.best_parameters}
+    return {
+        "kind": KIND,
+        "name": f"{asked.rule.name} on {asked.spec.symbols[0]} {asked.spec.timeframe}",
+        "strategy": asked.rule.name,
+        "origin": params.origin,
+        "method": params.method,
+        "sampler": params.sampler if params.method == "bayesian" else None,
+        "objective": params.objective,
+        "min_trades": asked.min_trades,
+        "mode": params.mode,
+        "walk_forward": plan_name(asked.spec.folds),
+        "regime_filter": params.regime or None,
+        "space": as_tables(asked.space),
+        "constraints": [each.text for each in asked.space.constraints],
+        "searched": list(asked.space.dimensions),
+        "best_parameters": to_jsonable(best),
+        "best_score": to_jsonable(walked.newest.best_score),
+        "best_metrics": to_jsonable(walked.newest.best_metrics),
+        "trials": sum(w["trials"] for w in documents),
+        "valid_trials": sum(w["valid_trials"] for w in documents),
+        "trials_shown": len(walked.trials),
+        "windows": to_jsonable(documents),
+        "overfit": to_jsonable(overfit),
+        "by_regime": to_jsonable(split_by_regime(past.panel.one.bars, found.whole)),
+    }
+
+
+def _demand_honest_bests(asked: RuleSearch, walked: Windows, bars: Bars) -> None:
+    """A strategy of the user's own is asked again at what the windows found: it may peek at some parameters only."""
+    found = {canonical(w["parameters"]): w["parameters"] for w in reversed(walked.documents) if w["parameters"]}
+    for number, parameters in enumerate(islice(found.values(), _PROBED_BESTS)):
+        demand_honest(asked.rule, bars, {**asked.base, **parameters}, closed=number == 0)
+
+
+def _advised(told: Mapping[str, Any]) -> str:
+    """The gate's advice, after the windows' word where that is worse."""
+    overfit, advice = told["overfit"], str(told["advice"])
+    if overfit["verdict"] != "REJECT" or told["verdict"] == "PYRITE":
+        return advice
+    codes = ", ".join(reason["code"] for reason in overfit["reasons"])
+    return f"Hold back: the windows say REJECT ({codes}). Apart from that: {advice}"
+
+
+def _overfit(asked: RuleSearch, documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    steady = windows_stability(documents)
+    parameters = [w["parameters"] for w in documents if w["parameters"]]
+    plateaus = [w["plateau"] for w in documents if w["plateau"] is not None]
+    return {
+        "detected": steady.detected,
+        "reasons": [asdict(reason) for reason in steady.reasons],
+        "stability_score": steady.stability_score,
+        "train_sharpe_std": steady.train_sharpe_std,
+        "parameter_stability": parameter_stability(parameters, as_tables(asked.space)),
+        "plateau_score": sum(plateaus) / len(plateaus) if plateaus else None,
+        "verdict": steady.verdict,
+    }

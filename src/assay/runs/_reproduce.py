@@ -1,0 +1,262 @@
+"""A run executed again from what it kept: its spec, its snapshots, the user's files. Then compared, bit by bit."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assay.kernel.errors import ArtifactError, ConfigError, StoreError
+from assay.kernel.parse import parse
+from assay.kernel.spec import TrainSpec, canonical
+from assay.runs import document_differences, run_inputs, run_outputs
+from assay.runs._backtest import KIND as BACKTEST
+from assay.runs._backtest import BacktestSpec, traded
+from assay.runs.context import Context
+from assay.runs.document_differences import Compared
+from assay.runs.execute import execute_spec
+from assay.runs.identity import known_of
+from assay.runs.provenance import differing, here, surroundings
+from assay.runs.reproduction_inputs import ReproductionInputs
+from assay.runs.run_artifacts import RunArtifacts
+from assay.runs.strategies import load_strategy
+from assay.track import Blobs
+from assay.validate import thresholds_from_document
+
+_CHANGES = {
+    "run_id", "experiment_id", "config_id", "model_id", "model_ids", "created", "seconds", "engine_seconds",
+    "environment", "code_digest", "stage", run_outputs.CONTENT,
+}  # fmt: skip
+_SAID_ELSEWHERE = {"spec", "spec_hash", "data_digest"}
+_SAID_LATER = {
+    "thresholds",
+    "evidence",
+    "information",
+    "holdout",
+    "looks",
+    "head",
+    "members",
+}  # what a run says that did not say it always
+_COLUMNS_SINCE = {"exposure", "active_return"}  # of tables of runs that were judged by a later gate
+_BY_GATE = {
+    "verdict", "stage", "reasons", "bars_needed", "advice", "gate_version", "nature", "thresholds", "evidence",
+    "information", "n_trials",
+}  # fmt: skip
+_SENTENCES = {"advice", "text", "notes"}
+"""Keys whose values are written for people: their wording may change from one version to the next."""
+Spec = TrainSpec | BacktestSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """A completed run, opened and checked."""
+
+    row: Mapping[str, Any]
+    spec: Spec
+    evidence: RunArtifacts
+
+
+def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict[str, Any]:
+    """Execute a run again as a new one with ``reproduces_id``, and compare all that both left.
+
+    Spec, candles and a user's own strategy or features come from what the run kept: neither candle store nor file is
+    read, nothing is added to the ledger, no model or configuration is published. `equal` says whether decisions,
+    trades, accounts, metrics and the model's ``content_sha256`` are the same to the last bit; `first` is the first
+    difference, `compared` all of them, `differs` what surrounds the two: commit, lock, versions, machine.
+
+    strict: different code, lock or versions are StoreError ``STORE_SURROUNDINGS``, and nothing runs.
+
+    Raises StoreError ``STORE_NOT_FOUND``; ArtifactError ``ARTIFACT_GONE`` where the run did not complete, or its spec,
+    snapshot, source or evidence is missing, ``ARTIFACT_CORRUPT`` where one was changed; and what the run itself raises.
+    """
+    began = time.monotonic()
+    kept = _opened(run, context)
+    number, document = kept.row["id"], kept.evidence.document
+    differs = list(differing(surroundings(kept.row), here(context)))
+    if strict:
+        _demand_same(number, differs)
+    again = ReproductionInputs(
+        run=number,
+        bars=run_inputs.bars_of(number, context),
+        filtered=document.get("filter") or {},
+        counted=int(kept.row["metadata"].get("counted", document["n_trials"])),
+        n_trials=int(document["n_trials"]),
+        audit=document.get("audit"),
+        thresholds=thresholds_from_document(document.get("thresholds", {})),
+        holdout=document.get("holdout", {}),
+        looks=document.get("looks", {}),
+        head=document.get("head", {}),
+        identity=known_of(kept.row["metadata"]),
+        effective=(document.get("evidence") or {}).get("effective_trials"),
+    )
+    with (
+        run_inputs.source_of(number, kept.row["spec"], context) as file,
+        run_inputs.features_of(number, kept.row["spec"], context) as features,
+    ):
+        made = _executed(kept.spec, context.standing_on(again), file, features)
+    now = run_outputs.evidence_of(made["experiment_id"], context)
+    if now is None:
+        raise ArtifactError(f"run {made['experiment_id']} left no evidence", code="ARTIFACT_GONE")
+    compared = [*_compared(kept, now, context), _counted(again)]
+    first = next((each for each in compared if not each.equal), None)
+    differs += _gates(document, now.document)
+    return {
+        "run": number,
+        "run_id": kept.row["run_id"],
+        "name": kept.row["name"],
+        "reproduced_as": made["experiment_id"],
+        "reproduced_run_id": made["run_id"],
+        "equal": first is None,
+        "first": None if first is None else first.as_dict(),
+        "compared": [each.as_dict() for each in compared],
+        "differs": differs,
+        "seconds": time.monotonic() - began,
+    }
+
+
+def _opened(run: int | str, context: Context) -> _Kept:
+    row = context.record.experiments.get(run)
+    if row["status"] != "completed":
+        raise _nothing(row, f"is {row['status']}: it left nothing to compare with")
+    if not row["spec"]:
+        raise _nothing(row, "has no spec")
+    evidence = _evidence(row, context)
+    return _Kept(row, _spec(row), evidence)
+
+
+def _evidence(row: Mapping[str, Any], context: Context) -> RunArtifacts:
+    found = [a for a in context.record.artifacts.read(row["id"]) if a["artifact_type"] == run_outputs.EVIDENCE]
+    if not found:
+        raise _nothing(row, f"of type {row['experiment_type']} left no decisions, trades and metrics to compare with")
+    name = found[0]["metadata"]["blob"]
+    folder = Blobs(context.artifacts).path(name)
+    if run_outputs.evidence_sha256(folder) != name:
+        raise ArtifactError(
+            f"what run {row['id']} left in {folder} was changed: its files no longer hash to {name[:12]}…",
+            code="ARTIFACT_CORRUPT",
+            hint="Restore the folder from a backup.",
+        )
+    return RunArtifacts.read(folder)
+
+
+def _spec(row: Mapping[str, Any]) -> Spec:
+    """The stored spec, if it is the one that the run was begun with."""
+    document = dict(row["spec"])
+    kind = document.pop("kind", "train")
+    if kind not in ("train", BACKTEST) or "learner" not in document:
+        raise _nothing(row, "has a spec that no command of Assay executes")
+    try:
+        spec: Spec = _parsed(kind, document)
+    except ConfigError as error:
+        raise ArtifactError(f"the spec of run {row['id']} cannot be read: {error.message}") from error
+    stored = hashlib.sha256(canonical(row["spec"]).encode()).hexdigest()
+    if row["spec_hash"] not in (stored, spec.hash):
+        raise ArtifactError(
+            f"the spec of run {row['id']} was changed: it hashes to {stored[:12]}…, the run says {row['spec_hash']}"
+        )
+    return spec
+
+
+def _parsed(kind: str, document: Mapping[str, Any]) -> Spec:
+    if kind == BACKTEST:
+        return parse(BacktestSpec, document, path="spec")
+    return parse(TrainSpec, document, path="spec")
+
+
+def _nothing(row: Mapping[str, Any], why: str) -> ArtifactError:
+    return ArtifactError(
+        f"run {row['id']} {why}",
+        code="ARTIFACT_GONE",
+        hint="Completed runs of assay train, optimize and backtest can be reproduced; assay runs list shows them.",
+        run=row["id"],
+        status=row["status"],
+    )
+
+
+def _demand_same(run: int, differs: list[dict[str, Any]]) -> None:
+    deciding = [each for each in differs if each["decides"]]
+    if deciding:
+        told = [f"{each['what']} {each['was']} then, {each['now']} now" for each in deciding[:3]]
+        more = f", and {len(deciding) - 3} more" if len(deciding) > 3 else ""
+        raise StoreError(
+            f"run {run} ran with other code or libraries: {'; '.join(told)}{more}",
+            code="STORE_SURROUNDINGS",
+            hint="Check out its commit and install its lock, or leave --strict out.",
+            differs=deciding,
+        )
+
+
+def _executed(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, Any]:
+    if isinstance(spec, BacktestSpec):
+        return traded(spec, load_strategy(spec.strategy, file), context, file=file, force=True).document
+    return execute_spec(spec, context, file=file, features_file=features, force=True).document
+
+
+def _compared(kept: _Kept, now: RunArtifacts, context: Context) -> list[Compared]:
+    was = kept.evidence
+    pairs: dict[str, tuple[pl.DataFrame | None, pl.DataFrame | None]] = {
+        name: (getattr(was, name), _as_then(getattr(was, name), getattr(now, name)))
+        for name in ("decisions", "trades", "bars", "account", "trials")
+    }
+    found = [
+        document_differences.tables(name, *each) for name, each in pairs.items() if any(e is not None for e in each)
+    ]
+    found.append(document_differences.documents("metrics", was.document["metrics"], now.document["metrics"]))
+    model = _content(kept, context)
+    if model is not None:
+        found.append(document_differences.documents("model", model, now.document.get(run_outputs.CONTENT)))
+    lasting = {n: v for n, v in _lasting(now.document).items() if n in was.document or n not in _SAID_LATER}
+    before = _lasting(was.document)
+    if _gates(was.document, now.document):  # another gate: its word is not what is reproduced
+        before, lasting = ({n: v for n, v in each.items() if n not in _BY_GATE} for each in (before, lasting))
+    before, lasting = (_without_sentences(each) for each in (before, lasting))
+    return [*found, document_differences.documents("document", before, lasting)]
+
+
+def _without_sentences(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_sentences(each) for name, each in value.items() if name not in _SENTENCES}
+    return [_without_sentences(each) for each in value] if isinstance(value, list) else value
+
+
+def _as_then(was: pl.DataFrame | None, now: pl.DataFrame | None) -> pl.DataFrame | None:
+    """The new table without the columns that runs of before did not keep, where the old one lacks them."""
+    if was is None or now is None:
+        return now
+    return now.drop([name for name in now.columns if name in _COLUMNS_SINCE and name not in was.columns])
+
+
+def _gates(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What to say where two runs were judged by gates of different versions: their verdicts are not compared."""
+    if "verdict" not in was:
+        return []
+    versions = [int(each.get("gate_version", 1)) for each in (was, now)]
+    if versions[0] == versions[1]:
+        return []
+    return [{"what": "gate version", "was": versions[0], "now": versions[1], "decides": False}]
+
+
+def _content(kept: _Kept, context: Context) -> str | None:
+    """The content hash of the run's model; None for a backtest, which has none, or where it is not known."""
+    if isinstance(kept.spec, BacktestSpec):
+        return None
+    rows = context.record.models.recent(kept.row["id"], limit=1)
+    known = rows[0]["content_sha256"] if rows else kept.evidence.document.get(run_outputs.CONTENT)
+    return None if known is None else str(known)
+
+
+def _counted(again: ReproductionInputs) -> Compared:
+    """Every trial of a run is in the ledger already."""
+    if not again.uncounted:
+        return Compared("ledger", 0)
+    return Compared("ledger", 0, "trials", "all counted", f"{len(again.uncounted)} not counted")
+
+
+def _lasting(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What of ``run.json`` must not change from one execution to the next."""
+    found = {name: value for name, value in document.items() if name not in _CHANGES | _SAID_ELSEWHERE}
+    found["folds"] = [{n: v for n, v in fold.items() if n != "seconds"} for fold in document["folds"]]
+    return found

@@ -1,0 +1,150 @@
+"""`assay audit`: a run, a strategy file or a file of features is asked until all is asked."""
+
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from assay.kernel.contracts import Model
+from assay.kernel.errors import ArtifactError, ConfigError
+from assay.kernel.parse import parse
+from assay.kernel.spec import SplitSpec, TrainSpec
+from assay.kernel.timestamps import iso, now_ms
+from assay.learn import RuleTrainer
+from assay.runs import run_inputs, run_outputs, run_pages
+from assay.runs.code import code_digest
+from assay.runs.context import Context
+from assay.runs.judged_again import first_other_decision, search_walked_again, walk_trainer
+from assay.runs.run_artifacts import audit_status, to_jsonable
+from assay.runs.run_audit import FULL, Audited, audited, few_candidates
+from assay.runs.run_documents import AUDIT, keep_beside, kept
+from assay.runs.strategies import check_enough_bars, load_strategy, name_user_line
+from assay.runs.trainers import trainer_of
+from assay.runs.user_features import stored_features
+from assay.runs.user_files import SYNTHETIC_BARS, candles_for_check, check_features
+from assay.track import load_model, record_audit
+from assay.validate import JudgedWalk, audit_reason
+
+_TRAIN_SHARE = 0.7  # of the bars on which a strategy file is asked
+
+
+def audit_run(run: int | str, context: Context) -> dict[str, Any]:
+    """Audit a completed training or search again, on its snapshots, until all is asked; its models decide beside.
+
+    What is found is kept with the run (`audits_of`) and settled with its models: see
+    `assay.track.registry.audit_records`. The run's page, where it lies in its usual place, is written again.
+    Of them stands in ``models`` what they are then, and in ``active`` which configurations of the run are switched on.
+    Raises StoreError ``STORE_NOT_FOUND``; ArtifactError ``ARTIFACT_GONE`` for a run that has no such spec or candles,
+    or a published model that does not load.
+    """
+    row = context.record.experiments.get(run)
+    left = run_outputs.document_of(row["id"], context)
+    if left is None or left.get("kind") == "backtest":
+        raise ArtifactError(
+            f"run {row['id']} left nothing to audit: it is no completed training or search",
+            code="ARTIFACT_GONE",
+            hint="assay audit --strategy-file asks a rule; assay runs list shows what there is.",
+        )
+    spec = parse(TrainSpec, row["spec"], path="spec")
+    bars = run_inputs.bars_of(row["id"], context)
+    with (
+        run_inputs.source_of(row["id"], row["spec"], context) as file,
+        stored_features(row["id"], row["spec"], context) as own,
+    ):
+        series = [bars[s] for s in spec.symbols]
+        searched = left.get("kind") == "optimize"
+        trainer = few_candidates(spec, file, left["best_parameters"]) if searched else trainer_of(spec)
+        walked = (
+            search_walked_again(spec, file, series, left["windows"])
+            if searched
+            else walk_trainer(trainer, spec, series, context, own)
+        )
+        models = _published(row["id"], context, file)
+        found = audited(trainer, spec, series, replace(context, audit=FULL), models=models, walked=walked, own=own)
+        found = _compared(found, walked, row["id"], context)
+    told = {"run": row["id"], "name": left["name"], "seconds": found.seconds} | (found.document or {})
+    told |= _settled(row["id"], found, context)
+    if run_pages.usual(row["id"], context).exists():
+        run_pages.write_run_page(row["id"], context)
+    return told
+
+
+def audits_of(run: int, context: Context) -> list[dict[str, Any]]:
+    """What `audit_run` found of a run each time, oldest first: the document of the audit, with ``time``."""
+    return kept(run, AUDIT, context)
+
+
+def _compared(found: Audited, walked: JudgedWalk, run: int, context: Context) -> Audited:
+    """The audit is not complete where the decisions that it replayed are not those that the run was judged by."""
+    evidence = run_outputs.evidence_of(run, context)
+    if found.report is None or evidence is None:
+        return found
+    other = first_other_decision(walked, evidence.decisions)
+    if not other:
+        return found
+    note = f"the run's decisions could not be made again here: {other}; assay runs reproduce {run} says more"
+    report = replace(found.report, complete=False, notes=(*found.report.notes, note))
+    return replace(found, report=report)
+
+
+def _published(run: int, context: Context, file: Path | None) -> list[Model]:
+    """The model that a run published; of one that serves many symbols one row's, since all hold the same bytes."""
+    found = [row for row in context.record.models.recent(run, limit=1) if row["manifest_sha256"] is not None]
+    return [load_model(row, context.places, strategy=file) for row in found]
+
+
+def _settled(run: int, found: Audited, context: Context) -> dict[str, Any]:
+    assert found.report is not None  # the mode is full
+    document = {**(found.document or {}), "time": iso(now_ms()), "code_digest": code_digest()}
+    record = context.record
+    first = found.report.violations[0].text if found.report.violations else None
+    said = {"passed": found.report.passed, "complete": found.report.complete, "first": first}
+    with record.together():
+        keep_beside(run, AUDIT, document, context)
+        reason = to_jsonable(asdict(audit_reason(found.report)))
+        models = record_audit(record, run, audit_status(found.document), reason, said)
+    active = [c["config_id"] for c in record.configurations.list(active=True) if c["experiment_id"] == run]
+    return {"models": models, "active": active}
+
+
+def audit_strategy(
+    file: Path, context: Context, exchange: str | None, symbol: str | None, timeframe: str
+) -> dict[str, Any]:  # fmt: skip
+    """Audit a strategy of the user's own at its defaults, on all stored bars of a market or on synthetic ones."""
+    _demand_market(exchange, symbol)
+    with name_user_line(file):
+        rule = load_strategy("", file)
+        bars = candles_for_check(
+            context, exchange, symbol, timeframe, max(SYNTHETIC_BARS, 3 * rule.lookback(rule.defaults, timeframe))
+        )  # fmt: skip
+        check_enough_bars(rule, bars)
+        market = bars.instrument
+        spec = TrainSpec(
+            exchange=market.exchange, symbols=(market.symbol,), timeframe=timeframe, learner="rules", features=(),
+            folds=SplitSpec(train_share=_TRAIN_SHARE),
+        )  # fmt: skip
+        found = audited(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL))
+    return {"strategy": rule.name, "name": f"{rule.name} on {market}", "seconds": found.seconds} | (
+        found.document or {}
+    )
+
+
+def audit_features_file(
+    file: Path, context: Context, exchange: str | None, symbol: str | None, timeframe: str
+) -> dict[str, Any]:  # fmt: skip
+    """Audit each feature of the user's own file, on all stored bars of a market or on synthetic ones.
+
+    ``features`` says by name what each declares. Raises what `check_features` raises; TrainError ``TRAIN_FEATURE`` for
+    what a function itself raises.
+    """
+    began = time.monotonic()
+    _demand_market(exchange, symbol)
+    with name_user_line(file, "TRAIN_FEATURE"):
+        found = check_features(file, context, exchange, symbol, timeframe)
+    name = f"{file.name} on {found['market']}"
+    return {"name": name, "mode": FULL, "seconds": time.monotonic() - began} | found
+
+
+def _demand_market(exchange: str | None, symbol: str | None) -> None:
+    if (exchange is None) != (symbol is None):
+        raise ConfigError("a stored market needs --exchange and --symbol together", code="CONFIG_AUDIT")

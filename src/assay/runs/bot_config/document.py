@@ -1,0 +1,225 @@
+"""The V3 configuration document of a search: what a bot runs, and how good it honestly is."""
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from assay.kernel.bars import Bars
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.spec import canonical
+from assay.kernel.timestamps import iso
+from assay.runs.bot_config import numbers as told
+from assay.runs.bot_config import standing
+from assay.runs.bot_config.regimes import ensemble, most_frequent
+from assay.runs.bot_config.row import TIMEFRAMES, row_of
+from assay.runs.bot_config.schema import VERSION, checked
+from assay.runs.run_artifacts import VERDICT, RunArtifacts, to_jsonable
+from assay.validate import STAGES, Placement, circuit_breakers, confidence_score, place_stage, thresholds_from_document
+
+_NAMESPACE = uuid.UUID("6f0e5f0c-3f0b-5b54-9d0e-9a9a3b0c7d11")  # of configuration ids; any constant would do
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Configured:
+    """A configuration as a document and as a row.
+
+    document: valid under ``configuration-3.0.0.schema.json``.   row: columns of ``trained_configurations``, for
+    ``record.configurations.add``; ``config_json`` in it is the document.
+    """
+
+    document: dict[str, Any]
+    row: dict[str, Any]
+
+    @property
+    def config_id(self) -> str:
+        """``{STRATEGY}_V3_{YYYYMMDD}_{HHMMSS}_{6 hex}``."""
+        return str(self.document["configId"])
+
+    @property
+    def stage(self) -> str:
+        """The stage that it begins in."""
+        return str(self.document["status"])
+
+
+def configure(
+    evidence: RunArtifacts,
+    bars: Bars,
+    *,
+    run_id: str,
+    created: int,
+    engine_hash: str,
+    experiment_id: int | None = None,
+    model_id: int | None = None,
+    trial_id: int | None = None,
+    job: tuple[int, str] | None = None,
+    others: Mapping[str, pl.DataFrame] | None = None,
+) -> Configured:
+    """The configuration that a parameter search came to. Pure: equal inputs give equal documents, ids included.
+
+    evidence:      of a run of ``kind`` optimize; ``config_id`` in its document is not read, ``stage`` is the gate's.
+    bars:          all candles of its one instrument, as the run read them.
+    run_id:        the run's text id.   created: UTC ms.   engine_hash: 64 hex, see `engine_hash`.
+    experiment_id, model_id, trial_id: row ids for the columns.   job: row id and text id of the job, if one ran it.
+    others:        ``account`` tables of other configurations by their id, to correlate returns with.
+
+    Raises ConfigError ``CONFIG_SYMBOL`` unless the run has one instrument and these are its bars, ``CONFIG_TIMEFRAME``
+    for a length of bar that the table does not keep, ``CONFIG_PARAMETER`` where the newest window found no parameters,
+    ``CONFIG_METRIC`` for a metric that is not there. Cost: O(n), mostly the regimes of the bars.
+    """
+    found = evidence.document
+    _demand_one_market(found, bars)
+    n = told.numbers(evidence)
+    placed, moment, regime = _placed(found, n), iso(created), _regime(evidence, bars, judged=n.judged)
+    context = _context(bars, regime, filtered=found["regime_filter"] is not None)
+    name = config_id(found["strategy"], context, found["best_parameters"], run_id, created)
+    document = {
+        "id": str(uuid.uuid5(_NAMESPACE, name)),
+        "configId": name,
+        "version": VERSION,
+        "strategy": found["strategy"],
+        "status": placed.stage,
+        "createdAt": moment,
+        "metadata": _metadata(found, run_id, moment, engine_hash, regime, job),
+        "context": context,
+        "parameters": dict(found["best_parameters"]),
+    }
+    whole = checked(to_jsonable(document | _chapters(evidence, bars, n, placed, moment, others or {})))
+    ids = {"experiment_id": experiment_id, "model_id": model_id, "trial_id": trial_id, "job_id": job and job[0]}
+    return Configured(whole, row_of(whole, _verdict(found)) | ids)
+
+
+def config_id(
+    strategy: str, context: Mapping[str, Any], parameters: Mapping[str, Any], run_id: str, created: int
+) -> str:
+    """``{STRATEGY}_V3_{YYYYMMDD}_{HHMMSS}_{6 hex}``: UTC of `created` (ms), and the start of a hash over the rest."""
+    text = canonical(
+        {"strategy": strategy, "context": dict(context), "parameters": to_jsonable(parameters), "run_id": run_id}
+    )
+    moment = datetime.fromtimestamp(created // 1000, UTC)
+    return f"{strategy.upper()}_V3_{moment:%Y%m%d_%H%M%S}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def engine_hash() -> str:
+    """SHA-256 (hex) over the package's sources and the installed distributions: what decided the numbers."""
+    from assay.runs.code import code_digest
+    from assay.track import lock_hash
+
+    return hashlib.sha256(f"{code_digest()}\n{lock_hash()}".encode()).hexdigest()
+
+
+def _demand_one_market(found: Mapping[str, Any], bars: Bars) -> None:
+    own, spec = bars.instrument, found["spec"]
+    asked = (spec["exchange"], list(spec["symbols"]), spec["timeframe"])
+    if asked != (own.exchange, [own.symbol], own.timeframe):
+        raise ConfigError(
+            f"a configuration is of one market: the run searched {spec['exchange']} {', '.join(spec['symbols'])} "
+            f"{spec['timeframe']}, the bars are of {own}",
+            code="CONFIG_SYMBOL",
+        )
+    if own.timeframe not in TIMEFRAMES:
+        raise ConfigError(
+            f"a configuration trades bars of {', '.join(TIMEFRAMES)}, not of {shown(own.timeframe)}",
+            code="CONFIG_TIMEFRAME",
+        )
+    if not found["best_parameters"]:
+        raise ConfigError(
+            "the newest window found no valid trial, so there are no parameters to configure",
+            code="CONFIG_PARAMETER",
+            hint="Widen the space, ask for more trials or fewer trades.",
+        )
+
+
+def _placed(found: Mapping[str, Any], n: told.Numbers) -> Placement:
+    """The stage that it begins in; what nobody judged is not proven."""
+    limits = thresholds_from_document(found.get("thresholds", {}))
+    return place_stage(
+        found["verdict"] if n.judged else "UNPROVEN", n.metrics, found["overfit"]["verdict"],
+        mature_trades=limits.mature_trades, mature_sharpe=limits.mature_annual_sharpe,
+    )  # fmt: skip
+
+
+def _context(bars: Bars, regime: str | None, *, filtered: bool) -> dict[str, Any]:
+    market = bars.instrument
+    return {
+        "pair": market.symbol,
+        "exchange": market.exchange,
+        "timeframe": market.timeframe,
+        "regime": regime,
+        "regime_filter": filtered,
+    }
+
+
+def _chapters(
+    evidence: RunArtifacts, bars: Bars, n: told.Numbers, placed: Placement, moment: str,
+    others: Mapping[str, pl.DataFrame],
+) -> dict[str, Any]:  # fmt: skip
+    """What the document says beside whose it is: how good it was, and how it may be run."""
+    found, steady = evidence.document, evidence.document["overfit"]["stability_score"]
+    costs = found["spec"]["costs"]
+    return {
+        "performance": told.performance(n),
+        "statistical_validation": told.statistical_validation(n, steady if n.judged else None),
+        "execution_metrics": standing.execution_metrics(costs),
+        "ensemble_regime_classification": ensemble(bars),
+        "alternative_data_signals": standing.alternative_data_signals(_funding(bars)),
+        "adversarial_analysis": standing.adversarial_analysis(),
+        "risk_allocation": told.risk_allocation(n, STAGES[placed.stage].base),
+        "market_microstructure": told.microstructure(bars, evidence.account["timestamp"], costs["fee"]),
+        "pattern_health": standing.pattern_health(told.correlations(evidence.account, others if n.judged else {})),
+        "lifecycle": standing.lifecycle(placed, confidence_score(n.metrics, steady), moment),
+        "circuit_breakers": circuit_breakers(placed.stage),
+        "validation": standing.validation(found),
+        "meta_learning_outputs": _meta_learning(found, judged=n.judged),
+    }
+
+
+def _regime(evidence: RunArtifacts, bars: Bars, *, judged: bool) -> str | None:
+    """The regime that entries are confined to; without such a filter the most frequent one out of sample."""
+    wanted = evidence.document["regime_filter"]
+    if wanted is not None:
+        return str(wanted)
+    return most_frequent(bars, evidence.account["timestamp"].to_numpy()) if judged else None
+
+
+def _metadata(
+    found: Mapping[str, Any], run_id: str, moment: str, engine: str, regime: str | None, job: tuple[int, str] | None
+) -> dict[str, Any]:
+    spec, environment = found["spec"], found["environment"]
+    return {
+        "model_version": VERSION,
+        "discovery_date": moment,
+        "engine_hash": engine,
+        "runtime_env": f"Python {environment['python']} on {environment['platform']}",
+        "optimizer": found["method"],
+        "seed": spec["seed"],
+        "regime": regime,
+        "job_id": None if job is None else job[1],
+        "run_id": run_id,
+        "spec_hash": found["spec_hash"],
+        "data_digest": found["data_digest"],
+        "data_filter_config": spec["filter"] or {},
+        "n_trials": found["n_trials"],
+    }
+
+
+def _funding(bars: Bars) -> float | None:
+    series = bars.joined.get("funding_rate")
+    return None if series is None or not len(series.value) else float(series.value[-1])
+
+
+def _meta_learning(found: Mapping[str, Any], *, judged: bool) -> dict[str, Any]:
+    return {
+        "pattern_failure_predictors": [],
+        "optimal_market_conditions": dict(found["by_regime"]) if judged else {},
+        "edge_expiration_estimate": None,
+        "recommended_alternatives": [],
+    }
+
+
+def _verdict(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {"word": found["verdict"]} | {key: found[key] for key in VERDICT if key in found}

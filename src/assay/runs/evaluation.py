@@ -1,0 +1,166 @@
+"""What a walk came to: one record an instrument, one for all, their numbers, and what the gate is given of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.costs import Costs
+from assay.kernel.timestamps import iso
+from assay.runs.regimes import regimes
+from assay.runs.trading import Trading, Walked, mean_present, stitched, traded
+from assay.runs.training_history import History
+from assay.simulate import BacktestResult, combine_instruments, performance_metrics
+from assay.validate import (
+    AuditReport,
+    FoldResult,
+    GateInput,
+    Overfitting,
+    Thresholds,
+    active_returns,
+    forecast_quality,
+    market_returns,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutOfSampleResult:
+    """An out-of-sample record.
+
+    records:       by symbol, the test folds one after the other.   whole: all symbols beside each other.
+    metrics:       of `whole`, with the forecast's quality.   by_symbol: the same numbers of each record.
+    folds:         one dict a fold: spans, metrics, seconds, or why it was left out.
+    stressed:      ``(n,)`` returns of the same decisions with every cost multiplied, beside ``whole.returns``.
+    bars_per_year: of the market, for annual numbers.
+    held:          ``(n,)`` returns of buying and holding the same folds, without costs.
+    active:        ``(n,)`` returns less what holding the mean exposure earned, see `assay.validate.active`.
+    mean_exposure: by symbol, what that was: share of the account's equity, signed.
+    trading:       what the checks of the gate ask about costs, fills, trades and candles.
+    """
+
+    records: Mapping[str, BacktestResult]
+    whole: BacktestResult
+    metrics: Mapping[str, float]
+    by_symbol: Mapping[str, Mapping[str, float]]
+    folds: Sequence[Mapping[str, Any]]
+    stressed: FloatArray
+    bars_per_year: float
+    held: FloatArray
+    active: FloatArray
+    mean_exposure: Mapping[str, float]
+    trading: Trading
+
+
+def judged(
+    outcomes: Sequence[FoldResult],
+    past: History,
+    costs: Costs,
+    *,
+    seed: int,
+    limits: Thresholds | None = None,
+) -> OutOfSampleResult:
+    """Stitch a walk's folds, measure them, and trade the same decisions again at the costs that they must survive.
+
+    limits: that it will be judged by; None are the default ones.
+    """
+    kept = [o for o in outcomes if not o.left_out]
+    symbols = [s for s in past.panel.windows if any(s in o.tested for o in kept)]
+    records = {s: stitched(s, kept) for s in symbols}
+    whole = combine_instruments(list(records.values()))
+    per_year = float(np.nanmean([past.bars[s].bars_per_year for s in symbols]))
+    market_moves = _held(whole, kept, past)
+    active = active_returns(whole.returns, whole.exposure, market_moves)
+    trading = traded(Walked(records, whole, kept, past), costs, limits or Thresholds())
+    quality = forecast_quality(kept, past.panel)
+    return OutOfSampleResult(
+        records=records,
+        whole=whole,
+        metrics=performance_metrics(whole, bars_per_year=per_year, seed=seed) | quality,
+        by_symbol={
+            s: performance_metrics(r, bars_per_year=past.bars[s].bars_per_year, seed=seed) for s, r in records.items()
+        },
+        folds=[_fold(o, past, per_year) for o in outcomes],
+        stressed=trading.stressed,
+        bars_per_year=per_year,
+        held=mean_present(market_moves),
+        active=active.returns,
+        mean_exposure=dict(zip(symbols, active.mean_exposure.tolist(), strict=True)),
+        trading=trading,
+    )
+
+
+def evidence_of(
+    found: OutOfSampleResult,
+    past: History,
+    *,
+    n_trials: int,
+    counted: bool,
+    effective_trials: float | None = None,
+    trials_variance: float = 0.0,
+    n_searched: int = 1,
+    overfitting: Overfitting | None = None,
+    audit: AuditReport | None = None,
+    holdout_reads: int = 0,
+) -> GateInput:
+    """What the gate is given about a record. counted: whether the ledger counts it among the market's `n_trials`.
+
+    effective_trials: None is `n_trials`.   n_searched: configurations that it was chosen among.   overfitting: how such
+    a choice fares.   holdout_reads: see `GateInput`. Regimes are those of the first instrument.
+    """
+    return GateInput(
+        returns=found.whole.returns,
+        bars_per_year=found.bars_per_year,
+        n_trades=len(found.whole.trades),
+        n_trials=n_trials,
+        effective_trials=float(n_trials) if effective_trials is None else effective_trials,
+        trials_variance=trials_variance,
+        ledger_complete=counted,
+        audit=audit,
+        holdout_reads=holdout_reads,
+        stressed_returns=found.stressed,
+        active_returns=found.active,
+        n_independent_trades=found.trading.independent_trades,
+        shown_returns=found.trading.shown,
+        cost_sides=found.trading.sides,
+        break_even=found.trading.break_even,
+        fills=found.trading.fills,
+        data_problems=found.trading.data_problems,
+        n_searched=n_searched,
+        overfitting=overfitting,
+        regimes=regimes(past.bars[next(iter(found.records))], found.whole),
+    )
+
+
+def _held(whole: BacktestResult, outcomes: Sequence[FoldResult], past: History) -> FloatArray:
+    """Returns of holding each instrument, of the shape of ``whole.exposure``; NaN where a fold could not trade it."""
+    found = np.full((len(whole), len(whole.trades.symbols)), np.nan)
+    places = {symbol: k for k, symbol in enumerate(whole.trades.symbols)}
+    for outcome in outcomes:
+        for symbol, tested in outcome.tested.items():
+            bars = past.panel[symbol].bars[slice(*tested.rows)]
+            found[np.searchsorted(whole.timestamp, bars.timestamp), places[symbol]] = market_returns(bars)
+    return found[:, 0] if whole.exposure.ndim == 1 else found
+
+
+def _fold(outcome: FoldResult, past: History, per_year: float) -> dict[str, Any]:
+    times = past.panel.times
+    train, test = outcome.fold.train, outcome.fold.test
+    found: dict[str, Any] = {
+        "number": outcome.number,
+        "train_from": iso(int(times[train[0]])),
+        "train_to": iso(int(times[train[-1]])),
+        "test_from": iso(int(times[test[0]])),
+        "test_to": iso(int(times[test[-1]])),
+        "train_rows": len(train),
+        "test_rows": len(test),
+        "seconds": outcome.seconds,
+    }
+    if outcome.left_out:
+        return found | {"left_out": outcome.left_out, "metrics": {}}
+    whole = combine_instruments([t.record for t in outcome.tested.values()])
+    return found | {
+        "left_out": None,
+        "metrics": performance_metrics(whole, bars_per_year=per_year) | forecast_quality([outcome], past.panel),
+    }

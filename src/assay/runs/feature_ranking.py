@@ -1,0 +1,246 @@
+"""Columns ranked on stored candles, how steady the ranking is, and which pattern columns may be learnt."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.features import (
+    FeatureContext,
+    FeatureScore,
+    ImportanceReport,
+    PatternCandidate,
+    base_columns,
+    base_values,
+    find_feature,
+    pattern_candidates,
+    rank_features,
+)
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.bars import Bars
+from assay.kernel.errors import ConfigError
+from assay.kernel.labels import Labels
+from assay.kernel.spec import TargetChoice, TrainSpec
+from assay.kernel.timestamps import iso
+from assay.kernel.trial import Trial
+from assay.runs import run_outputs
+from assay.runs.code import code_digest
+from assay.runs.context import Context
+from assay.runs.identity import identity_of
+from assay.runs.run_artifacts import to_jsonable
+from assay.runs.training_history import History, load_history
+from assay.runs.user_features import with_features
+from assay.targets import Pattern, uniqueness
+from assay.validate import split_plan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureRanking:
+    """A ranking and what it was made from."""
+
+    spec: TrainSpec
+    bars: int
+    target: str
+    report: ImportanceReport
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What ``assay features rank --json`` prints."""
+        found = self.report
+        return self._head() | {
+            "columns": [to_jsonable(asdict(row)) for row in found.rows],
+            "selected": list(found.recommended),
+            "clusters": [[found.names[j] for j in group] for group in found.folds[-1].clusters],
+            "candidates": [to_jsonable(asdict(each)) for each in found.candidates],
+        }
+
+    @property
+    def steadiness(self) -> dict[str, Any]:
+        """What ``assay features stability --json`` prints."""
+        found = self.report
+        at = {name: j for j, name in enumerate(found.names)}
+        return self._head() | {"columns": [self._by_fold(row, at[row.name]) for row in found.rows]}
+
+    def _by_fold(self, row: FeatureScore, j: int) -> dict[str, Any]:
+        found = self.report
+        told = {
+            "name": row.name,
+            "selection_frequency": row.selection_frequency,
+            "psi_max": row.psi_max,
+            "verdict": row.verdict,
+            "rank": found.ranks[:, j].tolist(),
+            "selected": found.selected[:, j].tolist(),
+            "psi": found.psi[:, j].tolist(),
+        }
+        return dict(to_jsonable(told))
+
+    def _head(self) -> dict[str, Any]:
+        found, spec = self.report, self.spec
+        folds = [
+            {
+                "number": number,
+                "train_from": iso(times.train_from),
+                "train_to": iso(times.train_to),
+                "test_from": iso(times.test_from),
+                "test_to": iso(times.test_to),
+                "train_rows": times.train_rows,
+                "test_rows": times.test_rows,
+                "clusters": len(fold.clusters),
+                "selected": [found.names[j] for j in fold.selected],
+                "warning": fold.warning,
+            }
+            for number, (times, fold) in enumerate(zip(found.times, found.folds, strict=True))
+        ]
+        return {
+            "exchange": spec.exchange,
+            "symbol": spec.symbols[0],
+            "timeframe": spec.timeframe,
+            "set": spec.features,
+            "target": self.target,
+            "bars": self.bars,
+            "seed": spec.seed,
+            "rank_corr": to_jsonable(found.rank_corr),
+            "nogueira": to_jsonable(found.nogueira),
+            "folds": folds,
+            "warnings": list(found.warnings),
+        }
+
+
+def rank_spec_features(
+    context: Context, spec: TrainSpec, *, max_features: int | None = None, features_file: Path | None = None
+) -> FeatureRanking:
+    """Rank a spec's feature columns for its target in its folds.
+
+    features_file: of columns that are the user's own, ranked beside the spec's.
+    Each column that is asked about is a look at the market: the ledger counts them before the ranking is given.
+    Of one instrument. Base pattern columns are given along as candidates for y. Raises ConfigError ``CONFIG_SYMBOL``
+    for several; what `load_history`, `split_plan` and `rank_features` raise.
+    """
+    if len(spec.symbols) != 1:
+        raise ConfigError(f"one symbol is ranked at a time, {len(spec.symbols)} are given", code="CONFIG_SYMBOL")
+    from assay.learn import fit_quick
+
+    bars, _ = run_outputs.candles(spec, context)
+    spec, own = with_features(spec, features_file)
+    past = load_history(spec, bars, own)
+    window, labels = past.panel.one, _labels(past)
+    columns = [find_feature(name) if own is None else find_feature(name, own.columns) for name in window.names]
+    study = FeatureContext(bars[0])
+    base = base_columns()
+    found = rank_features(
+        np.column_stack([window.features, _base(study, past.warm_up)]),
+        labels.y,
+        _weigh(labels),
+        split_plan(spec.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times),
+        spec.seed,
+        names=(*window.names, *(p.name for p in base)),
+        fit=fit_quick,
+        classes=labels.classes,
+        lookbacks=[*(study.rows(c) for c in columns), *(p.lookback for p in base)],
+        groups=[*(c.group for c in columns), *("pattern" for _ in base)],
+        max_features=max_features,
+        threads=context.workers,
+    )
+    _count(spec, bars[0], context, "rank", found.names, {"max_features": max_features})
+    return FeatureRanking(spec, len(bars[0]), labels.name, found)
+
+
+def rank_targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, Any]:
+    """What may be learnt of the pattern columns so many bars ahead: how often each event is in the folds' train rows.
+
+    Each event that is asked about is a look at the market, and the ledger counts it. Rates are of the labels that a
+    training would see: the column `target_lag` rows later. Raises LeakError ``LEAK_TARGET_LAG``, and what
+    `load_history` and `split_plan` raise.
+    """
+    widest = base_columns()[-1]
+    choice = {
+        "window": widest.window,
+        "std_dev": str(widest.std_dev),
+        "target_lag": target_lag,
+        "target_type": widest.event,
+    }
+    asked = replace(spec, features="mini5", target=TargetChoice(name="pattern", params=choice))
+    bars, _ = run_outputs.candles(asked, context)
+    past = load_history(asked, bars)
+    folds = tuple(
+        split_plan(asked.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times)
+    )
+    values = np.full((len(past.panel.one), len(base_columns())), np.nan)
+    values[:-target_lag] = _base(FeatureContext(bars[0]), past.warm_up + target_lag)
+    found = pattern_candidates([p.name for p in base_columns()], values, folds)
+    _count(asked, bars[0], context, "targets", [p.name for p in base_columns()], {"target_lag": target_lag})
+    return {
+        "exchange": spec.exchange,
+        "symbol": spec.symbols[0],
+        "timeframe": spec.timeframe,
+        "bars": len(bars[0]),
+        "target_lag": target_lag,
+        "folds": len(folds),
+        "candidates": [_told(each, target_lag) for each in found],
+    }
+
+
+def _count(
+    spec: TrainSpec, bars: Bars, context: Context, kind: str, columns: Sequence[str], asked: Mapping[str, Any]
+) -> None:  # fmt: skip
+    """A row of the ledger for who looks at columns outside a fit: as many configurations, on all bars used."""
+    document = {"kind": f"features {kind}", "columns": list(columns)} | dict(asked) | spec.as_dict()
+    identity = identity_of(Looked(document), [bars], code_digest())
+    context.record.markets.keep(bars)
+    trial = Trial(
+        market_key=spec.market_key,
+        learner="features",
+        strategy=kind,
+        params=document,
+        returns=np.empty(0),
+        metrics={},
+        objective="importance",
+        window=(int(bars.timestamp[0]), int(bars.timestamp[-1])),
+        seed=spec.seed,
+        data_digest=run_outputs.data_digest([bars], spec),
+        n_configs=len(columns),
+        identity=identity.identity,
+        recipe=identity.recipe,
+    )
+    context.record.ledger.append(trial)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was asked about columns, as a spec."""
+
+    document: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """See `TrainSpec`."""
+        return dict(self.document)
+
+
+def _labels(past: History) -> Labels:
+    labels = past.panel.one.labels
+    if labels is None:
+        raise TypeError("a history for a target has labels")
+    return labels
+
+
+def _weigh(labels: Labels) -> Callable[[IntArray], FloatArray]:
+    """Uniqueness among the rows of a fold alone."""
+
+    def weights(rows: IntArray) -> FloatArray:
+        chosen = np.zeros(len(labels), np.bool_)
+        chosen[rows] = True
+        return uniqueness(labels.only(chosen))[rows]
+
+    return weights
+
+
+def _base(study: FeatureContext, first: int) -> FloatArray:
+    """``(n - first, 64)``: the flags of all base columns from that row on."""
+    return np.column_stack([base_values(study, pattern)[first:] for pattern in base_columns()])
+
+
+def _told(each: PatternCandidate, target_lag: int) -> dict[str, Any]:
+    target = Pattern(window=each.window, std_dev=each.std_dev, target_lag=target_lag, target_type=each.event)
+    return dict(to_jsonable(asdict(each))) | {"target": str(target)}

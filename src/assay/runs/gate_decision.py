@@ -1,0 +1,122 @@
+"""The gate asked about a run: what it is given, its word, and what stands beside the word for information."""
+
+from dataclasses import asdict, dataclass, replace
+from math import nan
+from typing import Any
+
+from assay.kernel.spec import TrainSpec
+from assay.runs.context import Context
+from assay.runs.evaluation import OutOfSampleResult, evidence_of
+from assay.runs.family import Family, family
+from assay.runs.run_artifacts import to_jsonable
+from assay.runs.run_views import iso as iso_of
+from assay.runs.training_history import History
+from assay.runs.trial_counts import Asked, Looks, count_looks, until
+from assay.simulate import moments
+from assay.validate import (
+    AuditReport,
+    GateInput,
+    SearchOverfit,
+    Verdict,
+    deflated_by_spread,
+    evaluate_gate,
+    gate_input_document,
+    span_sums,
+    superiority_p_values,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """A verdict, what it was given, and what is stored with it.
+
+    document: ``thresholds``; ``evidence``, see `assay.validate.gate_document`; ``information``: ``trials_variance``
+    with the paper's ``luck_by_spread`` and ``deflated_by_spread``, ``pbo``, ``plateau``, and ``spa`` of the record
+    beside other trials on the same bars (``record``) and of the search; null where undefined; ``holdout``, see there.
+    """
+
+    verdict: Verdict
+    evidence: GateInput
+    document: dict[str, Any]
+
+
+def ruled(
+    found: OutOfSampleResult,
+    past: History,
+    spec: TrainSpec,
+    context: Context,
+    *,
+    number: int,
+    audit: AuditReport | None,
+    n_searched: int = 1,
+    fared: SearchOverfit | None = None,
+    plateau: float = nan,
+    compared: bool = True,
+) -> GateDecision:
+    """Judge a record with the looks that the ledger counts at its bars, see `assay.runs.trial_counts`.
+
+    number: of the record's own row.   n_searched: configurations that it was chosen among.   fared: how some of them
+    did on the window that was searched.   plateau: share of the best score that its neighbours keep.   compared:
+    whether the bootstrap tests that inform, and decide nothing, are made.
+    Raises StoreError ``STORE_CORRUPT`` for a ledger whose chain does not hold.
+    """
+    looks = count_looks(Asked(spec.market_key, number, found.whole.timestamp, past.bars.values()), context)
+    locked = holdout(spec, context)
+    tried = family(found.whole, number, spec.market_key, context, until=until(looks, spec.market_key, context))
+    evidence = evidence_of(
+        found, past, n_trials=looks.n, counted=looks.counted, trials_variance=tried.spread,
+        effective_trials=looks.effective, n_searched=n_searched, audit=audit,
+        overfitting=None if fared is None else fared.overfitting, holdout_reads=len(locked["readings"]),
+    )  # fmt: skip
+    beside = _spreads(evidence, tried) | {
+        "pbo": nan if fared is None else fared.overfitting.pbo,
+        "plateau": plateau,
+        "spa": {
+            "record": superiority_p_values(span_sums(tried.returns), span_sums(found.held), seed=spec.seed)
+            if compared
+            else None,
+            "search": None if fared is None else superiority_p_values(fared.spans, fared.held, seed=spec.seed),
+        },
+    }
+    document = {"thresholds": asdict(context.limits), "evidence": gate_input_document(evidence), "information": beside}
+    document |= {"holdout": locked, "looks": looks.document, "head": looks.head.document}
+    return GateDecision(with_looks(evaluate_gate(evidence, context.limits), looks), evidence, to_jsonable(document))
+
+
+def with_looks(verdict: Verdict, looks: Looks) -> Verdict:
+    """The verdict, its check `ledger` saying which trials count and where they come from."""
+    if not looks.text:
+        return verdict
+    reasons = tuple(
+        replace(each, text=f"{each.text}; {looks.text}") if (each.check, each.state) == ("ledger", "PASS") else each
+        for each in verdict.reasons
+    )
+    return replace(verdict, reasons=reasons)
+
+
+def _spreads(evidence: GateInput, tried: Family) -> dict[str, Any]:
+    by_spread = deflated_by_spread(moments(evidence.returns), evidence.effective_trials, tried.spread)
+    return {"trials_variance": tried.spread, "trials_with_sharpe": tried.known, **by_spread}
+
+
+def holdout(spec: TrainSpec, context: Context) -> dict[str, Any]:
+    """What the vault locks of the spec's markets, and who read it, under locks of today or of before.
+
+    ``locks``: exchange, symbol, from, by, time, ``trials_before`` (scored on the stretch before it was locked).
+    ``readings``: by market and number in its chain: run, from, to, time. Of a run that is reproduced as it was then.
+    """
+    if context.again is not None:
+        return {"locks": [], "readings": []} | dict(context.again.holdout)
+    vault = context.record.vault
+    locks = [lock for each in spec.instruments if (lock := vault.of(each.exchange, each.symbol)) is not None]
+    read = {row["id"]: row for each in spec.instruments for row in vault.readings(each.exchange, each.symbol)}
+    return {
+        "locks": [lock.document for lock in locks],
+        "readings": [
+            {
+                "market": row["market_key"], "number": row["seq"], "run": row["experiment_id"],
+                "from": iso_of(row["window_start"]), "to": iso_of(row["window_end"]), "time": iso_of(row["created_at"]),
+            }
+            for row in read.values()
+        ],
+    }  # fmt: skip

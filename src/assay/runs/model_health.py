@@ -1,0 +1,263 @@
+"""Models that serve, looked at again: what they earned since training, what they see now, how old they are."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assay.features import FeatureFile, table, training_table
+from assay.kernel.contracts import Model
+from assay.kernel.errors import ArtifactError, DataError, TrainError
+from assay.kernel.panel import Panel, Window
+from assay.kernel.seeding import integer
+from assay.kernel.timeframe import DAY_MS
+from assay.runs import run_inputs, run_outputs
+from assay.runs.context import Context
+from assay.runs.health_since import Since, age, locked, since_training
+from assay.runs.run_artifacts import RunArtifacts, to_jsonable
+from assay.runs.user_features import model_features
+from assay.simulate import BacktestResult, performance_metrics
+from assay.track import Row, find_models, load_model, model_standings, read_verified, verdict_word
+from assay.validate import (
+    Finding,
+    age_finding,
+    check_share,
+    input_drift_finding,
+    judge_model,
+    monitor_performance,
+    performance_finding,
+    recommendation_of,
+)
+
+CANDLE_COLUMNS = ("return_1", "price_range", "realized_vol_20")
+"""Inputs that are looked at where a model reads candles and no features; ``volume_ratio_20`` beside where there is any.
+"""
+_OF_VOLUME = "volume_ratio_20"
+SERVING = ("champion", "challenger")
+_IDENTITY = ("id", "model_id", "strategy_type", "exchange", "symbol", "timeframe")
+_MONTH = 30
+_LOG = logging.getLogger(__name__)
+
+
+def check_health(asked: int | str, context: Context, *, false_alarms: float = 0.05) -> dict[str, Any]:
+    """One model: ``recommendation`` and the ``reasons`` for it, with every number they rest on. Nothing is written.
+
+    ``open`` counts the reasons that are UNKNOWN: a model of which nothing is known is kept for want of a reason.
+
+    false_alarms: probability of an input alarm where nothing changed. Raises StoreError ``STORE_NOT_FOUND``,
+    ConfigError for a budget outside (0, 1). Cost: the model is loaded as for a bot; features and decisions are made of
+    all its candles.
+    """
+    check_share("false_alarms", false_alarms)
+    is_number = isinstance(asked, str) and asked.isdecimal() and len(asked) < 19
+    return _looked_at(context.record.models.get(int(asked) if is_number else asked), context, false_alarms)
+
+
+def check_serving_models(context: Context, *, false_alarms: float = 0.05) -> list[dict[str, Any]]:
+    """`check_health` of every champion and challenger, newest first; of one that cannot be looked at, why."""
+    check_share("false_alarms", false_alarms)
+    rows = find_models(context.record, {}, serving=True, limit=10_000)
+    standing = model_standings(context.record, [row["id"] for row in rows])
+    serving = [row for row in rows if any(alias in SERVING for alias in standing[row["id"]].aliases)]
+    return [_of_many(row, context, false_alarms) for row in serving]
+
+
+def _of_many(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
+    """The others are looked at all the same."""
+    try:
+        return _looked_at(row, context, false_alarms)
+    except (ArtifactError, DataError, TrainError) as error:
+        _LOG.warning("model %d could not be looked at: %s", row["id"], error)
+        why = Finding("candles", "UNKNOWN", f"it could not be looked at ({error.code}): {error.message}")
+        return _closed(_opened(row, context), [_audit(row), _verdict(row), why])
+
+
+def _opened(row: Row, context: Context) -> dict[str, Any]:
+    told: dict[str, Any] = {name: row[name] for name in _IDENTITY}
+    told |= {
+        "aliases": list(model_standings(context.record, [row["id"]])[row["id"]].aliases),
+        "verdict": verdict_word(row),
+    }
+    return told | {"new_bars": None, "record": None, "inputs": None, "age": None, "monitoring": None}
+
+
+def _closed(told: dict[str, Any], findings: Sequence[Finding]) -> dict[str, Any]:
+    told |= {"recommendation": recommendation_of(findings), "open": sum(each.state == "UNKNOWN" for each in findings)}
+    return dict(to_jsonable(told | {"reasons": [asdict(each) for each in findings]}))
+
+
+def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
+    told = _opened(row, context)
+    model, files = _loaded(row, context)
+    findings = [files, _audit(row), _verdict(row)]
+    since = since_training(row, context)
+    if isinstance(since, Finding):
+        findings.append(since)
+    else:
+        evidence = _evidence(row, context)
+        told |= {"new_bars": since.new, "age": age(row, since)}
+        findings += locked(since, context)
+        findings.append(age_finding(since.new, _longest(evidence)))
+        if model is not None:
+            findings += _judged(model, row, since, evidence, context, false_alarms, told)
+    return _closed(told, findings)
+
+
+def _loaded(row: Row, context: Context) -> tuple[Model | None, Finding]:
+    """The model as a bot would load it, or why it cannot be."""
+    if row["integrity"] in ("corrupt", "missing"):
+        text = f"assay models verify found its files {row['integrity']}"
+        return None, Finding("files", "FAIL", text, "retire")
+    run = context.record.experiments.get(row["experiment_id"])
+    try:
+        with run_inputs.source_of(run["id"], run["spec"] or {}, context) as file:
+            model = load_model(row, context.places, strategy=file)
+    except ArtifactError as error:
+        if error.code == "ARTIFACT_FORMAT":
+            return None, Finding("files", "UNKNOWN", error.message)
+        return None, Finding("files", "FAIL", f"it does not load ({error.code}): {error.message}", "retire")
+    return model, Finding("files", "PASS", "its files are whole, and it decides as when it was published")
+
+
+def _audit(row: Row) -> Finding:
+    status = row["audit_status"]
+    if status == "failed":
+        return Finding("audit", "FAIL", "its causality audit failed: it knew the future", "retire")
+    if status == "passed":
+        return Finding("audit", "PASS", "its causality audit passed")
+    ask = f"; assay audit {row['experiment_id']} asks all of it" if row["verdict"] else ""
+    return Finding("audit", "UNKNOWN", f"its causality audit was not run to its end{ask}")
+
+
+def _verdict(row: Row) -> Finding:
+    found = verdict_word(row)
+    if found == "PYRITE":
+        return Finding("verdict", "FAIL", "its verdict was PYRITE", "retire")
+    text = "it has no verdict" if found == "unknown" else f"its verdict was {found}"
+    return Finding("verdict", "PASS" if found == "GOLD" else "UNKNOWN", text)
+
+
+def _evidence(row: Row, context: Context) -> RunArtifacts | None:
+    try:
+        return run_outputs.evidence_of(row["experiment_id"], context)
+    except ArtifactError as error:
+        if error.code != "ARTIFACT_GONE":
+            raise
+        return None
+
+
+def _longest(evidence: RunArtifacts | None) -> int | None:
+    """Bars that a model of the walk served; all of them where the first window's parameters were held."""
+    if evidence is None:
+        return None
+    served = [int(fold["test_rows"]) for fold in evidence.document["folds"] if not fold["left_out"]]
+    return (sum if evidence.document.get("mode") == "fixed" else max)(served) if served else None
+
+
+def _judged(
+    model: Model, row: Row, since: Since, evidence: RunArtifacts | None, context: Context, false_alarms: float,
+    told: dict[str, Any],
+) -> Iterator[Finding]:  # fmt: skip
+    """Record and inputs; their numbers go into `told`."""
+    bytes_ = read_verified(row, context.places)
+    manifest = bytes_.manifest
+    with model_features(bytes_, f"model {row['model_id']}") as own:
+        window = _window(since, tuple(manifest["features"]), own)
+    if isinstance(window, Finding):
+        yield window
+        return
+    warm_up = max(0, int(manifest["lookback"]) - model.lookback)
+    record = _record(model, window[min(warm_up, len(window)) :], since)
+    found, told["record"] = _of_record(record, since, evidence, row)
+    yield found
+    if record is not None and evidence is not None:
+        told["monitoring"] = _monitoring(record, since, evidence)
+    seen, told["inputs"] = _of_inputs(model, window, since, false_alarms, warm_up)
+    yield seen
+
+
+def _window(since: Since, names: tuple[str, ...], own: FeatureFile | None) -> Window | Finding:
+    """Candles with the columns that the model reads, by its manifest; or which of them newer candles cannot give.
+
+    own: the file of features that the model carries.
+    """
+    if not names:
+        return Window.of_bars(since.bars)
+    made = training_table(since.spec, since.bars, own)
+    missing = [name for name in names if name not in made.names]
+    if missing:
+        why = "; ".join(f"{name}: {made.absent.get(name, 'no such column')}" for name in missing[:3])
+        text = f"it cannot decide on the candles of today, {len(missing)} of its inputs are not there: {why}"
+        return Finding("inputs", "FAIL", text, "retrain")
+    return Window(since.bars, np.ascontiguousarray(made.values[:, [made.names.index(n) for n in names]]), names)
+
+
+def _record(model: Model, window: Window, since: Since) -> BacktestResult | None:
+    """The new bars traded as a test fold is: flat before the first, closed at the last. None without a new bar."""
+    if not len(window):
+        return None
+    panel = Panel.of(window)
+    rows = np.flatnonzero(panel.times > int(since.learnt.known_at[-1]))
+    rows = rows[rows >= model.lookback]
+    if not rows.size:
+        return None
+    (tested,) = judge_model(model, panel, rows, since.spec.costs).values()
+    return tested.record
+
+
+def _of_record(
+    record: BacktestResult | None, since: Since, evidence: RunArtifacts | None, row: Row
+) -> tuple[Finding, dict[str, Any] | None]:
+    if evidence is None:
+        return Finding("record", "UNKNOWN", "its out-of-sample record is gone: there is no band"), None
+    past = evidence.bars.filter(pl.col("symbol") == row["symbol"])["return"].to_numpy()
+    now = np.empty(0) if record is None else record.returns
+    trials = int(evidence.document["n_trials"])
+    luck = float((evidence.document.get("evidence") or {}).get("effective_trials") or trials)  # as the gate deflates
+    found, realised = performance_finding(past, now, n_trials=luck, seed=integer(since.spec.seed, "health"))
+    if realised is None or record is None:
+        return found, None
+    numbers: dict[str, Any] = {
+        "bars": len(now),
+        "trades": len(record.trades),
+        "out_of_sample_bars": len(past),
+        "n_trials": trials,
+    }
+    numbers["effective_trials"] = luck
+    return found, numbers | asdict(realised)
+
+
+def _of_inputs(
+    model: Model, window: Window, since: Since, false_alarms: float, warm_up: int
+) -> tuple[Finding, dict[str, Any] | None]:
+    """Of the columns that the model leans on; of a few simple ones where it reads candles."""
+    values, names = window.features, window.names
+    if not names:
+        made = table(window.bars, CANDLE_COLUMNS if window.bars.volume is None else (*CANDLE_COLUMNS, _OF_VOLUME))
+        values, names, warm_up = made.values, made.names, made.lookback
+    used = _used(model, names)
+    values = values[:, [names.index(name) for name in used]]
+    new = window.bars.timestamp > since.learnt.timestamp[-1]
+    train = values[warm_up:][~new[warm_up:]]
+    found, drift = input_drift_finding(train, values[new], used, false_alarms=false_alarms)
+    return found, None if drift is None else asdict(drift) | {"false_alarms": false_alarms}
+
+
+def _used(model: Model, names: tuple[str, ...]) -> tuple[str, ...]:
+    shares: Mapping[str, float] = getattr(model, "importance", dict)()
+    return tuple(name for name in names if shares.get(name, 0.0) > 0) or names
+
+
+def _monitoring(record: BacktestResult, since: Since, evidence: RunArtifacts) -> dict[str, Any] | None:
+    """Documented monitoring numbers, once there are thirty days."""
+    if record.timestamp[-1] - record.timestamp[0] < _MONTH * DAY_MS:
+        return None
+    rolling = performance_metrics(record, bars_per_year=since.bars.bars_per_year)["rolling_30d_sharpe"]
+    lifetime = evidence.document["metrics"].get("sharpe_annual")
+    lifetime = float("nan") if lifetime is None else float(lifetime)
+    degradation, stage = monitor_performance(rolling, lifetime)
+    told = {"rolling_30d_sharpe": rolling, "lifetime_sharpe_ratio": lifetime}
+    return told | {"performance_degradation": degradation, "documented_stage": stage}

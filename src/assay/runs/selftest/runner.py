@@ -1,0 +1,142 @@
+"""The self-test from its sizes to its table; see ``docs/reference/selftest.md``."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from math import ceil
+from typing import Any
+
+from assay.kernel.errors import ConfigError, shown
+from assay.runs.code import code_digest, surroundings
+from assay.runs.context import Listener
+from assay.runs.selftest.candidate_rules import ideas
+from assay.runs.selftest.figures import Figure, figures, whole_suite
+from assay.runs.selftest.parallel_runs import all_done
+from assay.runs.selftest.simulations import (
+    CONTROL,
+    DRIFT,
+    EDGE,
+    LEAKS,
+    NO_EDGE,
+    SEARCH,
+    SEARCH_EDGE,
+    STATISTICS,
+    TRAINERS,
+    Repetition,
+    Suite,
+    Task,
+)
+from assay.validate import CASES
+
+MOST = 10_000  # markets of a kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How many repetitions of each kind; none leaves its figure out.
+
+    no_edge, edge, control, drift: markets.   search, search_edge: markets that are searched, without and with an edge.
+    trainers: markets for each trainer.   statistics: cases of `assay.validate.gate_study`, the last a rising market.
+    Raises ConfigError ``CONFIG_FIELD`` for counts outside 0..10,000.
+    """
+
+    no_edge: int = 60
+    edge: int = 30
+    control: int = 30
+    trainers: int = 1
+    drift: int = 20
+    search: int = 20
+    search_edge: int = 10
+    statistics: int = len(CASES) + 1
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not 0 <= value <= MOST:
+                raise ConfigError(f"{name} is {shown(value)}, must be in 0..{MOST:,}", code="CONFIG_FIELD", field=name)
+
+    def of(self, markets: int) -> "Size":
+        """The same with so many markets without an edge, half as many with one and without costs, and a third or a
+        sixth of the others.
+        """
+        half, third = ceil(markets / 2), ceil(markets / 3)
+        return replace(
+            self, no_edge=markets, edge=half, control=half, drift=third, search=third, search_edge=ceil(markets / 6)
+        )  # fmt: skip
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """Repetitions by kind, the dearest kinds first: so no worker is left with one at the end."""
+        dear = {name: self.trainers for name in reversed(TRAINERS)}
+        searched = {SEARCH: self.search, SEARCH_EDGE: self.search_edge, DRIFT: self.drift}
+        return dear | searched | {
+            NO_EDGE: self.no_edge, EDGE: self.edge, CONTROL: self.control,
+            STATISTICS: min(self.statistics, len(CASES) + 1),
+        }  # fmt: skip
+
+
+CI = Size()
+NIGHTLY = Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelfTestResult:
+    """What a self-test came to."""
+
+    seed: int
+    size: Size
+    workers: int
+    seconds: float
+    figures: Sequence[Figure]
+    repetitions: Sequence[Repetition]
+    suite: Mapping[str, Any]
+
+    @property
+    def word(self) -> str:
+        """PASS where all figures pass, FAIL where any fails, else UNKNOWN: there were too few repetitions."""
+        states = {each.state for each in self.figures}
+        return "FAIL" if "FAIL" in states else "PASS" if states == {"PASS"} else "UNKNOWN"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Plain and JSON-able. Seed, size and code decide all but ``seconds``, ``workers`` and ``environment``."""
+        return {
+            "format_version": 1,
+            "word": self.word,
+            "passed": self.word == "PASS",
+            "seed": self.seed,
+            "size": asdict(self.size),
+            "tried": [idea.name for idea in ideas()],
+            "figures": [each.document for each in self.figures],
+            "repetitions": [each.document for each in self.repetitions],
+            "leaks": dict(self.suite),
+            "code_digest": code_digest(),
+            "workers": self.workers,
+            "seconds": self.seconds,
+            "environment": surroundings(workers=self.workers),
+        }
+
+
+def run_selftest(
+    size: Size, *, seed: int, workers: int, listener: Listener, suite: Suite | None = None, parts: int = 1
+) -> SelfTestResult:  # fmt: skip
+    """Judge the judge. The same seed, size and code give the same figures, whatever the number of workers.
+
+    suite: of planted leaks, attacks and sound pipelines; a function of a part's number that another process can import.
+    Gives ``planted``, ``found``, ``clean``, ``alarms``. None leaves its figures out.   parts: of the suite.
+    Cost: seven seconds of processor time a market, twenty for an ensemble. Raises what `all_done` raises.
+    """
+    began = time.monotonic()
+    tasks = [] if suite is None else [Task(LEAKS, part, seed, suite) for part in range(parts)]
+    tasks += [Task(kind, number, seed) for kind, count in size.kinds.items() for number in range(count)]
+    if not tasks:
+        raise ConfigError("the self-test is asked for nothing", code="CONFIG_FIELD", field="size")
+
+    def heard(count: int) -> None:
+        listener(count / len(tasks), f"{count} of {len(tasks)} repetitions")
+
+    found = all_done(tasks, workers=workers, heard=heard)
+    asked = whole_suite([each.suite for each in found if each.kind == LEAKS])
+    return SelfTestResult(
+        seed, size, workers, time.monotonic() - began, figures(found, tried=len(ideas())),
+        [each for each in found if each.kind not in (LEAKS, STATISTICS)], asked,
+    )  # fmt: skip

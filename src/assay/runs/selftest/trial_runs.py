@@ -1,0 +1,143 @@
+"""One researcher on one market: every idea walked forward and counted, the best handed to the gate."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from math import inf, isfinite
+from pathlib import Path
+
+import numpy as np
+
+from assay.kernel.bars import Bars
+from assay.kernel.costs import Costs
+from assay.kernel.spec import TrainSpec
+from assay.runs import run_outputs
+from assay.runs.context import Context, Recording
+from assay.runs.documents import document, trial
+from assay.runs.evaluation import OutOfSampleResult, judged
+from assay.runs.gate_decision import ruled
+from assay.runs.run_artifacts import RunArtifacts, tables
+from assay.runs.run_audit import Audited, audited
+from assay.runs.selftest.candidate_rules import CandidateRule
+from assay.runs.training_history import History, bare
+from assay.validate import (
+    JudgedWalk,
+    SearchOverfit,
+    Verdict,
+    evaluate_gate,
+    overfitting_of,
+    span_sums,
+    split_plan,
+    walk_forward,
+)
+
+
+@contextmanager
+def open_laboratory(home: Path) -> Iterator[Context]:
+    """A home of its own with the default stores, for one market."""
+    home.mkdir(parents=True)
+    record, candles = f"sqlite:///{home}/assay.db", f"duckdb:///{home}/candles.duckdb"
+    context = Context(home=home, record_url=record, candles_url=candles)
+    with context.record:
+        yield context
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """An idea's out-of-sample record. number: that the market's ledger gave it; walked: what it was judged on.
+
+    passes: whether every check of the gate but the audit passed when it was judged, after those that were tried before.
+    """
+
+    idea: CandidateRule
+    spec: TrainSpec
+    past: History
+    found: OutOfSampleResult
+    number: int
+    walked: JudgedWalk
+    passes: bool
+
+    @property
+    def sharpe(self) -> float:
+        """Per bar; undefined is never best."""
+        value = float(self.found.metrics["sharpe"])
+        return value if isfinite(value) else -inf
+
+
+def try_idea(idea: CandidateRule, bars: Bars, context: Context, *, costs: Costs, seed: int) -> Tried:
+    """Walk an idea forward, count it in the ledger and leave its evidence: `assay.runs._train` without a model."""
+    began = time.monotonic()
+    spec, by = idea.spec(bars.instrument, costs, seed), idea.rule.name
+    read, _ = run_outputs.candles(spec, context)
+    digest = run_outputs.data_digest(read, spec)
+    past = bare(read)
+    folds = split_plan(spec.folds, past.panel, horizon=past.horizon)
+    with run_outputs.running(spec, digest, read, context, by=by) as run:
+        report = Recording(context, run.id, "walking forward")
+        outcomes = list(walk_forward(idea.trainer, past.panel, folds, costs=costs, seed=seed, report=report))
+        found = judged(outcomes, past, costs, seed=seed, limits=context.limits)
+        number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=by))
+        word = ruled(found, past, spec, context, number=number, audit=None, compared=False)
+        told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
+        run_outputs.leave(spec, context, run, RunArtifacts(told, *tables(found, outcomes, past)), by=by)
+    passes = all(r.state == "PASS" for r in word.verdict.reasons if r.check != "audit")
+    return Tried(idea, spec, past, found, number, JudgedWalk(past.panel, outcomes), passes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """What the gate says of the best of all that was tried.
+
+    alone:  its verdict as a run of its own has it: with the market's trials counted.
+    among:  the same, told what it was chosen among: how the best of all records fares elsewhere.
+    naive:  a gate that counts one trial.
+    trials: what the market's ledger counts; its chain was walked.
+    any_gold: whether any of all that was tried was GOLD when it was judged.
+    """
+
+    best: Tried
+    audit: Audited
+    trials: int
+    alone: Verdict
+    among: Verdict
+    naive: Verdict
+    any_gold: bool
+
+
+def choose_attempt(attempts: Sequence[Tried], context: Context) -> Chosen:
+    """Hand the best out-of-sample record to the gate that judges every run; its pipeline is audited before.
+
+    Raises StoreError ``STORE_CORRUPT`` where the ledger's chain is broken.
+    """
+    best = max(attempts, key=lambda each: each.sharpe)
+    peeked = audited(
+        best.idea.trainer, best.spec, list(best.past.bars.values()), context, walked=best.walked
+    )  # fmt: skip
+    word = partial(ruled, best.found, best.past, best.spec, context, number=best.number, audit=peeked.report)
+    alone = word()
+    count = alone.evidence.n_trials
+    among = word(n_searched=count, fared=_fared([each.found for each in attempts]))
+    one = replace(alone.evidence, n_trials=1, effective_trials=1.0)
+    return Chosen(
+        best, peeked, count, alone.verdict, among.verdict, evaluate_gate(one, context.limits),
+        any(_gold_when_judged(each, context) for each in attempts),
+    )  # fmt: skip
+
+
+def _gold_when_judged(attempt: Tried, context: Context) -> bool:
+    """Whether the record passed all other checks then, and its audit passes."""
+    if not attempt.passes:
+        return False
+    bars = list(attempt.past.bars.values())
+    report = audited(attempt.idea.trainer, attempt.spec, bars, context, walked=attempt.walked).report
+    return report is not None and report.passed
+
+
+def _fared(found: Sequence[OutOfSampleResult]) -> SearchOverfit:
+    """All of them on the bars that they were judged on, which are the same."""
+    every = [each.whole.returns for each in found]
+    return SearchOverfit(
+        overfitting_of(every), np.column_stack([span_sums(each) for each in every]), span_sums(found[0].held)
+    )

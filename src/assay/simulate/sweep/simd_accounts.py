@@ -1,0 +1,136 @@
+"""Eight accounts abreast: begun, carried through listed trades and their bars, collected.
+
+An account that owes anything, or loses all it has, is not carried to the end: `collect` says so, and it is left to
+`replay.replay_alone`. The sums agree to the last bit, whichever way they come.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from assay.kernel.arrays import FloatArray
+from assay.simulate import accumulators as kept
+from assay.simulate.accumulators import UNCOUNTED, finish
+from assay.simulate.state_arrays import MAX_HOLD, SIGNAL
+from assay.simulate.sweep.simd import WIDTH
+from assay.simulate.sweep.simd_equity import BAR_SUMS, BEFORE, DONE, STEP, TRADE, WORST_BAR, add_bars, equities_of
+from assay.simulate.sweep.simd_trades import (
+    BARS,
+    BEST,
+    COLUMNS,
+    COUNTS,
+    GAINED,
+    GIVEN,
+    GROSS,
+    HAS,
+    LEAST,
+    LEFT_FOR,
+    LOST,
+    LOST_SHARES,
+    MARKED,
+    MEAN,
+    PAID,
+    SILENTLY,
+    SLIP,
+    SPREAD,
+    STEPS,
+    STREAK_MOST,
+    SUMS,
+    TURNED,
+    WON,
+    WON_SHARES,
+    WORST,
+    settle,
+)
+
+# counts ``(WIDTH, COUNTS)``, sums ``(SUMS, WIDTH)`` and bar sums ``(BAR_SUMS, WIDTH)`` flat
+Accounts = tuple[NDArray[np.int64], FloatArray, FloatArray]
+# trades ``(STEPS, COLUMNS, WIDTH)`` and their rows ``(STEPS, 3, WIDTH)`` flat; equities, where each account stands in
+# its trades, how many equities it has
+Scratch = tuple[FloatArray, NDArray[np.int32], FloatArray, NDArray[np.int64], NDArray[np.int64]]
+
+
+@njit(cache=True, error_model="numpy")
+def made() -> tuple[Accounts, Scratch]:
+    """Room for eight accounts."""
+    accounts = np.empty((WIDTH, COUNTS), np.int64), np.empty(SUMS * WIDTH), np.empty(BAR_SUMS * WIDTH)
+    trades = np.empty(STEPS * COLUMNS * WIDTH), np.empty(STEPS * 3 * WIDTH, np.int32)
+    return accounts, (*trades, np.empty(WIDTH * STEP), np.empty((WIDTH, 2), np.int64), np.empty(WIDTH, np.int64))
+
+
+@njit(**UNCOUNTED)
+def begin(accounts: Accounts, equity: float) -> None:
+    """Eight accounts before their first trade."""
+    counts, sums, bars = accounts
+    counts[:] = 0
+    sums[:] = 0.0
+    bars[:] = 0.0
+    bars[BEFORE * WIDTH :] = equity
+    for e in range(WIDTH):
+        sums[HAS * WIDTH + e] = sums[MARKED * WIDTH + e] = equity
+        sums[LEAST * WIDTH + e] = sums[WORST * WIDTH + e] = np.inf
+        sums[BEST * WIDTH + e] = -np.inf
+        bars[5 * WIDTH + e] = bars[6 * WIDTH + e] = bars[7 * WIDTH + e] = 1.0
+
+
+@njit(**UNCOUNTED)
+def carry(accounts: Accounts, scratch: Scratch, steps: int, closes: FloatArray, costs: tuple[float, float]) -> None:
+    """Carry them through so many listed trades and the bars of these.
+
+    closes: with at least `2 * WIDTH` more at the end than there are bars.
+    """
+    _, sums, bars = accounts
+    work, held, equities, stands, lengths = scratch
+    settle(work, steps, costs[0], costs[1], sums)
+    stands[:, TRADE] = 0
+    stands[:, DONE] = 0
+    most = 1
+    while most > 0:
+        most = 0
+        for e in range(WIDTH):
+            lengths[e] = equities_of(work, held, steps, closes, e, stands, equities)
+            most = max(most, lengths[e])
+        most = -(-most // WIDTH) * WIDTH
+        for e in range(WIDTH):
+            # an account with fewer stands still: a return of 0 changes no sum
+            base, count = e * STEP, lengths[e]
+            still = equities[base + count - 1] if count > 0 else bars[BEFORE * WIDTH + e]
+            for k in range(count, most):
+                equities[base + k] = still
+        add_bars(equities, most, bars)
+
+
+@njit(**UNCOUNTED)
+def collect(accounts: Accounts, e: int, full: FloatArray) -> bool:
+    """One account's tally; false where it ever had nothing, so that the tally does not hold."""
+    all_counts, sums, bars = accounts
+    counts = all_counts[e]
+    full[:] = 0.0
+    for q in range(6):
+        full[q] = bars[q * WIDTH + e]
+    full[kept.PEAK], full[kept.TROUGH] = bars[6 * WIDTH + e], bars[7 * WIDTH + e]
+    full[kept.DEEPEST], full[kept.DEPTHS] = bars[8 * WIDTH + e], bars[9 * WIDTH + e]
+    full[kept.EPISODES] = bars[10 * WIDTH + e]
+    full[kept.BARS_HELD], full[kept.SILENT_FILLS] = counts[BARS], counts[SILENTLY]
+    full[kept.EXPOSED] = counts[BARS]
+    for reason in range(5):
+        left = counts[LEFT_FOR + reason]
+        full[kept.EXITS + reason] = left
+        full[kept.TRADES] += left
+        if reason not in (MAX_HOLD, SIGNAL):  # the others leave within the bar
+            full[kept.EXPOSED] += left
+    full[kept.GROSS_WINS], full[kept.WINS], full[kept.LOSSES] = (
+        sums[GROSS * WIDTH + e],
+        sums[WON * WIDTH + e],
+        sums[LOST * WIDTH + e],
+    )
+    full[kept.WON], full[kept.LOST] = sums[GAINED * WIDTH + e], sums[GIVEN * WIDTH + e]
+    full[kept.WON_SHARE], full[kept.LOST_SHARE] = sums[WON_SHARES * WIDTH + e], sums[LOST_SHARES * WIDTH + e]
+    full[kept.MEAN_GAIN], full[kept.GAIN_SPREAD] = sums[MEAN * WIDTH + e], sums[SPREAD * WIDTH + e]
+    full[kept.HIGHEST], full[kept.LOWEST] = sums[BEST * WIDTH + e], sums[WORST * WIDTH + e]
+    full[kept.LONGEST_STREAK] = sums[STREAK_MOST * WIDTH + e]
+    full[kept.FEES_PAID], full[kept.SLIPPED] = sums[PAID * WIDTH + e], sums[SLIP * WIDTH + e]
+    full[kept.TURNED_OVER] = sums[TURNED * WIDTH + e]
+    finish(full)
+    measured = sums[WON_SHARES * WIDTH + e] - sums[LOST_SHARES * WIDTH + e] < np.inf  # else an entry was worth nothing
+    return bars[WORST_BAR * WIDTH + e] > -1.0 and sums[LEAST * WIDTH + e] > 0.0 and measured

@@ -1,0 +1,112 @@
+"""The bars of eight accounts at once: the returns while something is held, then their sums."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from assay.kernel.arrays import FloatArray
+from assay.simulate.accumulators import UNCOUNTED
+from assay.simulate.sweep.simd import WIDTH, anywhere, both, broadcast, lesser, load_lanes, store, transposed, where
+from assay.simulate.sweep.simd_trades import CASH, COLUMNS, FLAT, FROM, LEFT_WITH, QUANTITY, TO
+
+ROOM = 512  # closes of an account that are kept until they are added up: all eight stay in the nearest cache
+STEP = ROOM + 3 * WIDTH  # from one account's equities to the next one's
+# where an account stands, ``(WIDTH, 2)``: its trade, the bars of it that are done
+TRADE, DONE = range(2)
+# sums of the accounts, ``(BAR_SUMS, WIDTH)`` flat, in the order of `tally.Bar`; then the worst loss, the equity so far
+WORST_BAR, BEFORE, BAR_SUMS = 11, 12, 13
+
+
+@njit(**UNCOUNTED)
+def equities_of(
+    work: FloatArray,
+    held: NDArray[np.int32],
+    steps: int,
+    closes: FloatArray,
+    e: int,
+    stands: NDArray[np.int64],
+    equities: FloatArray,
+) -> int:
+    """Write an account's next equities, at the closes of the bars it is exposed in, at most `ROOM`; how many.
+
+    closes: with at least `2 * WIDTH` more at the end than there are bars.
+    """
+    k, done, count, base = stands[e, TRADE], stands[e, DONE], 0, e * STEP
+    while k < steps and count < ROOM:
+        at, there = k * COLUMNS * WIDTH + e, k * 3 * WIDTH + e
+        start = held[there + FROM * WIDTH] + done
+        bars = held[there + TO * WIDTH] - start
+        more = min(bars, ROOM - count)
+        cash, quantity = broadcast(work[at + CASH * WIDTH]), broadcast(work[at + QUANTITY * WIDTH])
+        # most end within these: a loop from the first bar on would be left at a bar that nobody can guess
+        store(equities, base + count, cash + quantity * load_lanes(closes, start))
+        store(equities, base + count + WIDTH, cash + quantity * load_lanes(closes, start + WIDTH))
+        for b in range(2 * WIDTH, more, WIDTH):
+            store(equities, base + count + b, cash + quantity * load_lanes(closes, start + b))
+        count += more
+        if more < bars:
+            done += more
+            break
+        equities[base + count] = work[at + LEFT_WITH * WIDTH]
+        count += held[there + FLAT * WIDTH]
+        k, done = k + 1, 0
+    stands[e, TRADE], stands[e, DONE] = k, done
+    return count
+
+
+@njit(**UNCOUNTED)
+def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
+    """Add the returns of each account's next `count` equities, a multiple of `WIDTH`, to its sums."""
+    kept: Any = (
+        load_lanes(sums, 0),
+        load_lanes(sums, WIDTH),
+        load_lanes(sums, 2 * WIDTH),
+        load_lanes(sums, 3 * WIDTH),
+        load_lanes(sums, 4 * WIDTH),
+        load_lanes(sums, 5 * WIDTH),
+        load_lanes(sums, 6 * WIDTH),
+        load_lanes(sums, 7 * WIDTH),
+        load_lanes(sums, 8 * WIDTH),
+        load_lanes(sums, 9 * WIDTH),
+        load_lanes(sums, 10 * WIDTH),
+        load_lanes(sums, WORST_BAR * WIDTH),
+    )
+    before = load_lanes(sums, BEFORE * WIDTH)
+    for k in range(0, count, WIDTH):
+        now = transposed(equities, k, STEP)
+        kept = _with_bar(kept, before, now[0])
+        kept = _with_bar(kept, now[0], now[1])
+        kept = _with_bar(kept, now[1], now[2])
+        kept = _with_bar(kept, now[2], now[3])
+        kept = _with_bar(kept, now[3], now[4])
+        kept = _with_bar(kept, now[4], now[5])
+        kept = _with_bar(kept, now[5], now[6])
+        kept = _with_bar(kept, now[6], now[7])
+        before = now[7]
+    store(sums, BEFORE * WIDTH, before)
+    for q in range(12):
+        store(sums, q * WIDTH, kept[q])
+
+
+@njit(**UNCOUNTED, forceinline=True)
+def _with_bar(kept: Any, before: Any, now: Any) -> Any:
+    """The sums with the return from one equity to the next; those of an account that loses all of it do not hold."""
+    total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes, worst = kept
+    one = broadcast(1.0)
+    r = now / before - one
+    square, loss = r * r, lesser(r, broadcast(0.0))
+    growth = growth * (one + r)
+    top = growth >= peak
+    ended = both(top, trough < peak)
+    if anywhere(ended):
+        depth = trough / peak - one
+        deepest = where(ended, lesser(deepest, depth), deepest)
+        depths = where(ended, depths + depth, depths)
+        episodes = where(ended, episodes + one, episodes)
+    trough = where(top, growth, lesser(trough, growth))
+    peak = where(top, growth, peak)
+    total, squares, cubes, fourths = total + r, squares + square, cubes + square * r, fourths + square * square
+    downside, worst = downside + loss * loss, lesser(worst, loss)
+    return total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes, worst

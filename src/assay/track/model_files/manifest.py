@@ -1,0 +1,201 @@
+"""What a model folder says about itself."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assay.kernel.errors import ArtifactError, shown
+from assay.kernel.timestamps import iso
+from assay.track.canonical_json import canonical
+from assay.track.model_files.artifact_store import Blobs, check_bytes, write_checked
+from assay.track.model_files.safe_read import LARGEST, MOST_FILES, demand_name, listed, read_file
+
+MANIFEST = "manifest.json"
+FEATURES_PART = "features_file.py"
+"""Of a model that reads columns of the user's own: the source of the file that computes them."""
+MODULES_PART = "features_modules"
+"""Folder of the modules of the user's that this file loads."""
+FORMAT_VERSION = 1
+LARGEST_MANIFEST = 64 * 1024 * 1024
+_NONE = type(None)
+_NO_FILE = {"name": "", "sha256": ""}
+_FACTS: dict[str, type | tuple[type, ...]] = {
+    "strategy_type": str,
+    "exchange": str,
+    "symbol": str,
+    "timeframe": str,
+    "features": list,
+    "lookback": int,
+    "target": (str, _NONE),
+    "spec_hash": str,
+    "data_digest": str,
+    "commit": (str, _NONE),
+    "lock_hash": (str, _NONE),
+    "versions": dict,
+    "created_at": str,
+    "self_test": dict,
+    "content_sha256": str,
+    "files": list,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """Whose model it is, what it reads and what made it.
+
+    features:   names in column order.   lookback: rows of history before the first decision.
+    target:     the target's name with its parameters; None for rules and agents.
+    versions:   libraries that wrote the parts.
+    created_at: UTC ms; also the time in the file's name.
+    self_test:  probe windows and the decisions that are expected on them.
+    ledger_head: what the trial ledger held when it was judged; None where it was not.
+    features_file: ``name``, ``sha256`` and ``columns`` of the user's file that computes some of the features, whose
+                source is the part `FEATURES_PART`; None where Assay computes all of them.
+    """
+
+    strategy_type: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    features: tuple[str, ...]
+    lookback: int
+    spec_hash: str
+    data_digest: str
+    created_at: int
+    target: str | None = None
+    commit: str | None = None
+    lock_hash: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    self_test: Mapping[str, Any] = field(default_factory=dict)
+    ledger_head: Mapping[str, Any] | None = None
+    features_file: Mapping[str, Any] | None = None
+
+
+def read_parts(folder: Path) -> dict[str, bytes]:
+    """Bytes of every file under a folder by relative POSIX path, sorted.
+
+    ArtifactError ``ARTIFACT_MANIFEST`` for an empty folder, a link, or a part named ``manifest.json``.
+    """
+    parts: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()) or name == MANIFEST:
+            raise ArtifactError(f"model part {shown(name)} is no plain file of its own", code="ARTIFACT_MANIFEST")
+        if path.is_file():
+            parts[name] = path.read_bytes()
+    if not parts:
+        raise ArtifactError(f"{folder} holds no model part", code="ARTIFACT_MANIFEST")
+    return parts
+
+
+def content_sha256(parts: Mapping[str, bytes]) -> str:
+    """SHA-256 over sorted ``path NUL sha256 LF``: equal for equal models, whoever made them and when."""
+    sha = hashlib.sha256()
+    for name in sorted(parts):
+        sha.update(f"{name}\0{hashlib.sha256(parts[name]).hexdigest()}\n".encode())
+    return sha.hexdigest()
+
+
+def manifest_bytes(parts: Mapping[str, bytes], facts: ModelFacts) -> bytes:
+    """The manifest: canonical JSON with a line end."""
+    files = [
+        {"path": name, "bytes": len(parts[name]), "sha256": hashlib.sha256(parts[name]).hexdigest()}
+        for name in sorted(parts)
+    ]
+    told = {name: value for name, value in asdict(facts).items() if value is not None or name != "ledger_head"}
+    body = told | {
+        "format_version": FORMAT_VERSION,
+        "created_at": iso(facts.created_at),
+        "files": files,
+        "content_sha256": content_sha256(parts),
+    }
+    if facts.features_file is None:
+        del body["features_file"]
+    return canonical(body).encode() + b"\n"
+
+
+def settle_parts(blobs: Blobs, parts: Mapping[str, bytes], manifest: bytes) -> str:
+    """Write parts and manifest as one blob, named by the manifest's SHA-256, which is returned."""
+    name = hashlib.sha256(manifest).hexdigest()
+    with blobs.staging() as stage:
+        for relative, data in {**parts, MANIFEST: manifest}.items():
+            path = stage / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_checked(path, data)
+        blobs.settle(stage, name)
+    return name
+
+
+def verified(blobs: Blobs, manifest_sha256: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Manifest and parts of a model, each byte checked against the hashes.
+
+    ArtifactError ``ARTIFACT_GONE``, ``ARTIFACT_CORRUPT`` (both hashes), ``ARTIFACT_MANIFEST`` (a file too many or too
+    few, a link, a name that is no plain name, a fact that is missing), ``ARTIFACT_TOO_LARGE``, ``ARTIFACT_VERSION`` (a
+    format that this program does not know).
+    """
+    folder = blobs.path(manifest_sha256)
+    held = set(listed(blobs.folder, manifest_sha256))
+    if MANIFEST not in held:
+        raise ArtifactError(f"{folder} has no {MANIFEST}", code="ARTIFACT_MANIFEST", file=MANIFEST)
+    raw = read_file(blobs.folder, f"{manifest_sha256}/{MANIFEST}", most=LARGEST_MANIFEST)
+    check_bytes(folder / MANIFEST, raw, manifest_sha256)
+    manifest = parsed_manifest(raw, str(folder / MANIFEST))
+    expected = {entry["path"]: entry for entry in manifest["files"]}
+    odd = sorted(set(expected) ^ (held - {MANIFEST}))
+    if odd:
+        raise ArtifactError(f"{folder}: {shown(odd[0])} is not as listed", code="ARTIFACT_MANIFEST", file=odd[0])
+    parts: dict[str, bytes] = {}
+    left = LARGEST
+    for name, entry in expected.items():
+        parts[name] = read_file(blobs.folder, f"{manifest_sha256}/{name}", most=left)
+        check_bytes(folder / name, parts[name], entry["sha256"])
+        if len(parts[name]) != entry["bytes"]:
+            raise ArtifactError(
+                f"{folder / name} has {len(parts[name])} bytes, its manifest says {entry['bytes']}",
+                code="ARTIFACT_MANIFEST",
+                file=name,
+            )
+        left -= len(parts[name])
+    return manifest, parts
+
+
+def parsed_manifest(raw: bytes, where: str) -> dict[str, Any]:
+    """The manifest in these bytes, its facts there and of their types; errors as `verified`."""
+    try:
+        manifest = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{where} is damaged: {str(error)[:100]}", code="ARTIFACT_CORRUPT") from error
+    version = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        raise ArtifactError(
+            f"{where} has format {shown(version)}, this program reads {FORMAT_VERSION}", code="ARTIFACT_VERSION"
+        )
+    wrong = [key for key, kinds in _FACTS.items() if not isinstance(manifest.get(key, ...), kinds)]
+    if wrong or not all(isinstance(name, str) for name in manifest["features"]):
+        key = wrong[0] if wrong else "features"
+        raise ArtifactError(f"{where}: {key} is {shown(manifest.get(key))}", code="ARTIFACT_MANIFEST", field=key)
+    own = manifest.get("features_file", _NO_FILE)
+    if not isinstance(own, dict) or not all(isinstance(own.get(key), str) for key in ("name", "sha256")):
+        text = f"{where}: features_file is {shown(own)}"
+        raise ArtifactError(text, code="ARTIFACT_MANIFEST", field="features_file")
+    _demand_entries(manifest["files"], where)
+    return manifest
+
+
+def _demand_entries(entries: list[Any], where: str) -> None:
+    if not 0 < len(entries) <= MOST_FILES:
+        raise ArtifactError(f"{where} lists {len(entries)} files, 1 to {MOST_FILES} may be", code="ARTIFACT_MANIFEST")
+    for entry in entries:
+        if (
+            not isinstance(entry, dict)
+            or not isinstance(entry.get("sha256"), str)
+            or type(entry.get("bytes")) is not int
+        ):
+            raise ArtifactError(f"{where} lists {shown(entry)}, which is no file", code="ARTIFACT_MANIFEST")
+        demand_name(entry.get("path"), where)
+    names = [entry["path"].casefold() for entry in entries]
+    if len(set(names)) < len(names) or MANIFEST in names:
+        raise ArtifactError(f"{where} lists a file twice, or itself", code="ARTIFACT_MANIFEST")

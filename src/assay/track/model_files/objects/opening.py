@@ -1,0 +1,59 @@
+"""From an address to a store of bytes."""
+
+import re
+from pathlib import Path
+
+from assay.kernel.errors import ConfigError, shown
+from assay.kernel.suggestions import did_you_mean
+from assay.track.model_files.objects.base import ObjectStore
+from assay.track.model_files.objects.files import FileObjects
+
+_ADDRESS = re.compile(r"(?P<scheme>[a-z0-9+]+)://(?P<bucket>[a-z0-9][a-z0-9._-]{1,221})(?:/(?P<prefix>.*))?")
+_PREFIX = re.compile(r"(?:[A-Za-z0-9_~-][A-Za-z0-9_.~-]*/)*[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
+_SCHEMES = ("s3", "gs")
+
+
+def open_objects(address: str) -> ObjectStore:
+    """The store at ``s3://bucket/prefix``, ``gs://bucket/prefix`` or a folder's path. Nothing is asked of it yet.
+
+    ConfigError ``CONFIG_FIELD`` for another address; ``CONFIG_EXTRA`` naming what to install.
+    """
+    scheme, bucket, prefix = split_address(address)
+    if scheme == "s3":
+        from assay.track.model_files.objects.s3 import S3Objects
+
+        return S3Objects(bucket, prefix)
+    if scheme == "gs":
+        from assay.track.model_files.objects.gcs import GcsObjects
+
+        return GcsObjects(bucket, prefix)
+    return FileObjects(Path(address))
+
+
+def split_address(address: str) -> tuple[str, str, str]:
+    """Scheme, bucket and prefix of a store's address, all empty for a folder; no library is loaded.
+
+    ConfigError ``CONFIG_FIELD`` for an address that is none.
+    """
+    if "://" not in address:
+        if not address:
+            raise _refused(address, "is empty")
+        return "", "", ""
+    found = _ADDRESS.fullmatch(address)
+    scheme = address.partition("://")[0]
+    if scheme not in _SCHEMES:
+        near = did_you_mean(scheme, _SCHEMES)
+        raise _refused(address, f"begins with {shown(scheme)}; {near or 's3://, gs:// and paths are known'}")
+    prefix = (found["prefix"] or "").strip("/") if found else ""
+    if found is None or (prefix and not _PREFIX.fullmatch(prefix)):
+        raise _refused(address, f"is no {scheme}://bucket/prefix of letters, digits, '-', '_' and '.'")
+    return scheme, found["bucket"], prefix
+
+
+def _refused(address: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"the store's address {shown(address)} {why}",
+        code="CONFIG_FIELD",
+        hint="For example s3://my-bucket/assay, gs://my-bucket/assay or /srv/assay.",
+        field="ASSAY_ARTIFACTS_URL",
+    )

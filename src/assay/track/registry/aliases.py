@@ -1,0 +1,242 @@
+"""Which model serves: one champion of a strategy on a market, its challenger, and the one before it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
+
+import sqlalchemy as sa
+
+from assay.kernel.errors import StoreError
+from assay.kernel.timestamps import now_ms
+from assay.track.database import Database, hold, insert_new
+from assay.track.ledger import Ledger
+from assay.track.outbox import enqueue
+from assay.track.registry.promotion_rules import (
+    demand_run,
+    demand_sound,
+    demand_there,
+    faults_of,
+    gate,
+    uncounted,
+    verdict_word,
+)
+from assay.track.retry import writes
+from assay.track.rows import Row, not_found, rows
+from assay.track.schema.models import ALIASES, MODELS
+from assay.track.schema.service import EVENTS
+from assay.track.timestamps import parse_instant
+from assay.validate import Thresholds
+
+Works = Callable[[Row], None]
+_A = ALIASES.c
+_ALIAS_OF = {"challenge": "challenger", "promote": "champion", "rollback": "champion"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSlot:
+    """What one champion is champion of; exchange and timeframe are empty when unknown."""
+
+    strategy_type: str
+    exchange: str
+    symbol: str
+    timeframe: str
+
+    def __str__(self) -> str:
+        return "|".join(astuple(self))
+
+
+class Champions:
+    """The aliases table. Once a post has a champion it always has one, and never two: its row only ever changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ledger = Ledger(database)
+
+    def of(self, post: ModelSlot) -> dict[str, Row]:
+        """Alias rows by alias: ``champion``, ``challenger``, ``previous``; only those that there are."""
+        with self._database.read() as connection:
+            return _of(connection, post)
+
+    def challenge(self, model: int | str, *, by: str) -> int:
+        """Make the model its post's challenger; the alias's new version. The champion cannot challenge itself."""
+        with self._database.write() as connection:
+            row = _model(connection, model, locked=True)
+            post = post_of(row)
+            held = _held(connection, post)
+            demand_there(row)
+            if "champion" in held and held["champion"]["model_id"] == row["id"]:
+                raise StoreError(f"model {row['id']} is the champion of {post} already", code="STORE_CONFLICT")
+            _place(connection, post, "challenger", row["id"], by)
+            _log(connection, by, "challenge", row["id"], post, {})
+            return int(_of(connection, post)["challenger"]["version"])
+
+    @writes
+    def promote(
+        self,
+        model: int | str,
+        *,
+        by: str,
+        works: Works,
+        expected_version: int | None = None,
+        override: str = "",
+        limits: Thresholds | None = None,
+        since: str = "",
+    ) -> int:
+        """Make the model its post's champion; the alias's new version.
+
+        The champion before it becomes ``previous``. A model that is champion already stays so, and its version.
+        works:            proves the files and the self-test rows of the model's row, or raises; called before anything
+                          is locked.
+        expected_version: of the champion alias, 0 for none yet; what it is now when not given.
+        override:         why a person promotes a model whose verdict is not GOLD; kept in the log of events.
+        limits:           thresholds of the gate that are asked now; None are the default ones.
+        since:            what later looks at its bars made of its gold: see `gate`.
+        ArtifactError ``ARTIFACT_GONE`` for a model whose files retention took. StoreError ``STORE_VALUE`` for one that
+        the gate does not let through, naming each reason, LeakError ``LEAK_NOT_AUDITED`` where one is an open audit;
+        ``STORE_CONFLICT`` for one of a run that failed, and ``STORE_CONFLICT`` with the winner's id when the champion
+        changed meanwhile; ``STORE_NOT_FOUND``.
+        """
+        _demand_name(by)
+        with self._database.read() as connection:
+            row = _model(connection, model)
+            demand_there(row)
+            demand_run(connection, row)
+            seen = _seen(_of(connection, post_of(row)), expected_version)
+        gate(row, override, uncounted(self._database, self._ledger, row), limits, since)
+        works(row)
+        with self._database.write() as connection:
+            row = _model(connection, row["id"], locked=True)
+            demand_there(row)
+            # it may have been found damaged, or marked for deletion, while its files were read
+            gate(row, override, [], limits, since)
+            post = post_of(row)
+            held = _held(connection, post)
+            old = held.get("champion")
+            if old is not None and (old["model_id"], old["version"]) == (row["id"], seen):
+                return seen
+            _swap(connection, post, row["id"], seen, by)
+            if old is not None:
+                _place(connection, post, "previous", old["model_id"], by)
+            _clear(connection, post, "challenger", row["id"])
+            details: Row = {"verdict": verdict_word(row), "override": override.strip() or None, "version": seen + 1}
+            details |= {"was": None if old is None else old["model_id"]}
+            _log(connection, by, "promote", row["id"], post, details)
+            return seen + 1
+
+    @writes
+    def rollback(self, post: ModelSlot, *, by: str, works: Works, expected_version: int | None = None) -> int:
+        """Champion and previous change places; the champion alias's new version.
+
+        The same proofs as `promote` asks, but the verdict may be the old one. StoreError ``STORE_NOT_FOUND`` when the
+        post has no previous model; others as `promote`.
+        """
+        _demand_name(by)
+        with self._database.read() as connection:
+            held = _of(connection, post)
+            if "previous" not in held:
+                raise not_found("previous champion", str(post), f"it has {', '.join(held) or 'no champion'}")
+            row = _model(connection, held["previous"]["model_id"])
+            seen = _seen(held, expected_version)
+        demand_there(row)
+        demand_sound(row, faults_of(row))
+        works(row)
+        with self._database.write() as connection:
+            row = _model(connection, row["id"], locked=True)
+            demand_there(row)
+            demand_sound(row, faults_of(row))
+            now = _held(connection, post)
+            if now["previous"]["model_id"] != row["id"]:
+                raise _changed(post, now.get("champion"), seen)
+            old = now["champion"]["model_id"]
+            _swap(connection, post, row["id"], seen, by)
+            _place(connection, post, "previous", old, by)
+            _clear(connection, post, "challenger", row["id"])
+            _log(connection, by, "rollback", row["id"], post, {"version": seen + 1, "was": old})
+            return seen + 1
+
+
+def _at(post: ModelSlot, alias: str) -> dict[str, str]:
+    names = ("strategy_type", "exchange", "symbol", "timeframe")
+    return dict(zip(names, astuple(post), strict=True)) | {"alias": alias}
+
+
+def _of(connection: sa.Connection, post: ModelSlot) -> dict[str, Row]:
+    where = {name: value for name, value in _at(post, "").items() if name != "alias"}
+    return {row["alias"]: row for row in rows(connection.execute(sa.select(ALIASES).filter_by(**where)))}
+
+
+def _held(connection: sa.Connection, post: ModelSlot) -> dict[str, Row]:
+    """As `_of`, and nobody else changes them until the transaction ends."""
+    hold(connection, f"aliases {post}")
+    return _of(connection, post)
+
+
+def _seen(held: Mapping[str, Row], expected: int | None) -> int:
+    return expected if expected is not None else int(held["champion"]["version"]) if "champion" in held else 0
+
+
+def _swap(connection: sa.Connection, post: ModelSlot, model: int, seen: int, by: str) -> None:
+    """Compare and set: of two that saw the same version one changes a row, the other none."""
+    values = {"model_id": model, "version": seen + 1, "changed_by": by, "changed_at": parse_instant(now_ms())}
+    if seen == 0:
+        won = insert_new(connection, ALIASES, _at(post, "champion") | values)
+    else:
+        change = sa.update(ALIASES).filter_by(**_at(post, "champion")).where(_A.version == seen).values(values)
+        won = connection.execute(change).rowcount == 1
+    if not won:
+        raise _changed(post, _of(connection, post).get("champion"), seen)
+
+
+def _changed(post: ModelSlot, now: Row | None, seen: int) -> StoreError:
+    told = "it has none" if now is None else f"it is model {now['model_id']}, version {now['version']}"
+    return StoreError(
+        f"the champion of {post} is not of version {seen} any more: {told}",
+        code="STORE_CONFLICT",
+        hint="Look at the champion and decide again.",
+        winner=None if now is None else now["model_id"],
+        version=0 if now is None else now["version"],
+    )
+
+
+def _place(connection: sa.Connection, post: ModelSlot, alias: str, model: int, by: str) -> None:
+    values = {"model_id": model, "changed_by": by, "changed_at": parse_instant(now_ms())}
+    if not insert_new(connection, ALIASES, _at(post, alias) | values):
+        change = sa.update(ALIASES).filter_by(**_at(post, alias))
+        connection.execute(change.values(values | {"version": _A.version + 1}))
+
+
+def _clear(connection: sa.Connection, post: ModelSlot, alias: str, model: int) -> None:
+    connection.execute(sa.delete(ALIASES).filter_by(**_at(post, alias)).where(_A.model_id == model))
+
+
+def _model(connection: sa.Connection, asked: int | str, *, locked: bool = False) -> Row:
+    query = sa.select(MODELS).where(MODELS.c.model_id == asked if isinstance(asked, str) else MODELS.c.id == asked)
+    found = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
+    if not found:
+        raise not_found("model", asked, "assay models list shows those that there are")
+    return found[0]
+
+
+def post_of(row: Row) -> ModelSlot:
+    """What a model can be champion of. StoreError ``STORE_VALUE`` for one without strategy or symbol."""
+    if not (row["strategy_type"] and row["symbol"]):
+        raise StoreError(
+            f"model {row['id']} has no strategy and symbol, so it can be champion of nothing", code="STORE_VALUE"
+        )
+    return ModelSlot(row["strategy_type"], row["exchange"] or "", row["symbol"], row["timeframe"] or "")
+
+
+def _demand_name(by: str) -> None:
+    if not by.strip():
+        raise StoreError("by is empty: a promotion says who gives it", code="STORE_VALUE", field="by")
+
+
+def _log(connection: sa.Connection, by: str, action: str, model: int, post: ModelSlot, details: Row) -> None:
+    """The event, for ever, and word of it for the mirror."""
+    event = {
+        "actor": by.strip(),
+        "action": action,
+        "subject": f"model:{model}",
+        "details": details | {"post": str(post)},
+    }
+    made = connection.execute(sa.insert(EVENTS).values(event).returning(EVENTS.c.id)).scalar_one()
+    enqueue(connection, "alias", str(made), model_id=model, **_at(post, _ALIAS_OF[action]))

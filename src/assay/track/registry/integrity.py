@@ -1,0 +1,105 @@
+"""Whether the files that the record speaks of are there, and are what it says."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import sqlalchemy as sa
+
+from assay.kernel.errors import ArtifactError, StoreError
+from assay.kernel.timestamps import now_ms
+from assay.track.artifacts import file_sha256
+from assay.track.rows import Row, rows
+from assay.track.schema.models import MODELS
+from assay.track.timestamps import parse_instant
+from assay.track.tracking_store import TrackingStore
+
+_LOG = logging.getLogger(__name__)
+_M = MODELS.c
+Check = Callable[[Row], None]
+Integrity = Literal["verified", "missing", "corrupt", "unverified"]
+_FOUND: dict[str, Integrity] = {"ARTIFACT_GONE": "missing", "ARTIFACT_UNSIGNED": "unverified"}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A model whose files were looked at.
+
+    row: as it stood before.   found: its integrity from now on.   why: what is wrong; empty when nothing is.
+    """
+
+    row: Row
+    found: Integrity
+    code: str = ""
+    why: str = ""
+
+
+def verify_files(
+    record: TrackingStore, check: Check, models: Sequence[int | str] | None = None, *, every: bool = False
+) -> Iterator[Checked]:
+    """Look at the files of models and write down what was found: ``integrity`` and ``verified_at``, one by one.
+
+    check:  raises ArtifactError for the row of a published model whose files are not what it says.
+    models: ids; None is all published ones, and with `every` also those that were registered by a path alone. Models
+            whose files retention removes or has removed are left out.
+    StoreError ``STORE_NOT_FOUND`` for an unknown id before anything is read; a disk that cannot be read
+    (``STORE_IO``) ends it and says nothing against the model. Cost: every byte is read.
+    """
+    wanted = _published(record, every=every) if models is None else [record.models.get(model) for model in models]
+    for row in wanted:
+        checked = _looked_at(row, check)
+        if _written(record, checked):
+            yield checked
+
+
+def _looked_at(row: Row, check: Check) -> Checked:
+    try:
+        if row["manifest_sha256"] is None:
+            _check_path(row)
+        else:
+            check(row)
+    except ArtifactError as error:
+        return Checked(row, _FOUND.get(error.code, "corrupt"), error.code, error.message)
+    return Checked(row, "verified")
+
+
+def _check_path(row: Row) -> None:
+    """The file of a model that was registered by its path; nothing is parsed."""
+    path = Path(row["checkpoint_path"])
+    try:
+        if not path.is_file():
+            raise ArtifactError(f"{path} is not there", code="ARTIFACT_GONE", path=str(path))
+        if row["content_sha256"] is None:
+            raise ArtifactError(f"{path} was not there when it was registered", code="ARTIFACT_GONE", path=str(path))
+        found = file_sha256(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}", code="STORE_IO") from error
+    if found != row["content_sha256"]:
+        expected = row["content_sha256"]
+        raise ArtifactError(
+            f"{path} is damaged: its bytes hash to {found}, expected {expected}",
+            code="ARTIFACT_CORRUPT",
+            found=found,
+            expected=expected,
+        )
+
+
+def _published(record: TrackingStore, *, every: bool) -> list[Row]:
+    query = sa.select(MODELS).where(_M.deleting_at.is_(None), _M.deleted_at.is_(None)).order_by(_M.id)
+    query = query if every else query.where(_M.manifest_sha256.is_not(None))
+    with record.database.read() as connection:
+        return rows(connection.execute(query))
+
+
+def _written(record: TrackingStore, checked: Checked) -> bool:
+    """Whether it still counts: files that retention took meanwhile are no damage."""
+    row = checked.row
+    values = {"integrity": checked.found, "verified_at": parse_instant(now_ms())}
+    still = sa.update(MODELS).where(_M.id == row["id"], _M.deleting_at.is_(None), _M.deleted_at.is_(None))
+    with record.database.write() as connection:
+        counts = connection.execute(still.values(values)).rowcount == 1
+    if counts and checked.found != "verified":
+        _LOG.info("model %s: its files are %s: %s", row["model_id"], checked.found, checked.why)
+    return counts

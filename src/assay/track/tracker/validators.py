@@ -1,0 +1,118 @@
+"""What a caller's words and numbers must be, said where they come in."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from operator import index
+from os import PathLike, fspath
+from typing import Any
+
+from assay.kernel.errors import StoreError, shown
+from assay.kernel.suggestions import did_you_mean
+from assay.track.canonical_json import plain
+from assay.track.rows import scalar
+
+NAME_MOST = 200
+PATH_MOST = 4096
+LIST_MOST = 10_000
+
+
+def refused(text: str, *, hint: str = "", field: str = "") -> StoreError:
+    """A StoreError ``STORE_VALUE``."""
+    return StoreError(text, code="STORE_VALUE", hint=hint, **({"field": field} if field else {}))
+
+
+def named(value: object, what: str) -> str:
+    """A text of 1 to 200 printable characters."""
+    if isinstance(value, str) and 1 <= len(value) <= NAME_MOST and value.isprintable():
+        return str(value)
+    raise refused(f"{what} is {shown(value)}; it has 1 to {NAME_MOST} printable characters", field=what)
+
+
+def free_text(value: object, what: str) -> str:
+    """A text of any length that UTF-8 can hold, without NUL."""
+    if not isinstance(value, str) or "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+        raise refused(f"{what} is {shown(value)}, not a text that can be stored", field=what)
+    return str(value)
+
+
+def whole(value: object, what: str) -> int | None:
+    """None, or a whole number of Python or numpy that fits 64 bits; a bool is not one."""
+    found = scalar(value)
+    if found is None:
+        return None
+    if not isinstance(found, bool | float | str):
+        try:
+            number = index(found)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+        else:
+            if -(2**63) <= number < 2**63:
+                return number
+    raise refused(f"{what} is {shown(value)} ({type(value).__name__}), not a whole number of 64 bits", field=what)
+
+
+def known_id(value: object, what: str) -> int:
+    """The number of a row."""
+    found = whole(value, what)
+    if found is None:
+        raise refused(f"{what} is None; give the number of a row", field=what)
+    return found
+
+
+def bounded(limit: object, offset: object = 0) -> tuple[int, int]:
+    """1 <= limit <= 10,000 and offset >= 0."""
+    most, skipped = whole(limit, "limit"), whole(offset, "offset")
+    if most is None or skipped is None or not 1 <= most <= LIST_MOST or skipped < 0:
+        raise refused(f"limit is {shown(limit)} in 1..{LIST_MOST}, offset {shown(offset)} at least 0", field="limit")
+    return most, skipped
+
+
+def among(value: object, known: Sequence[str], what: str) -> str:
+    """One of the known words; another is told the nearest."""
+    if isinstance(value, str) and value in known:
+        return value
+    hint = did_you_mean(value, known) if isinstance(value, str) else ""
+    raise refused(f"{what} is {shown(value)}, one of {', '.join(map(repr, known))}", hint=hint, field=what)
+
+
+def texts(values: Iterable[str] | None, what: str) -> list[str]:
+    """A list of texts; None is an empty one, a bare text a mistake."""
+    if values is None:
+        return []
+    found = list(values) if not isinstance(values, str | bytes) else None
+    if found is None or not all(isinstance(value, str) for value in found):
+        raise refused(f"{what} is {shown(values)}; give a list of texts", field=what)
+    return [free_text(value, what) for value in found]
+
+
+def mapping(value: object, what: str) -> dict[str, Any]:
+    """A JSON object; None is an empty one."""
+    found = {} if value is None else plain(value, what)
+    if not isinstance(found, dict):
+        raise refused(f"{what} is {shown(value)}; give a dict with text keys", field=what)
+    return found
+
+
+def path_text(value: object, what: str) -> str:
+    """A path of 1 to 4096 characters, without NUL and line ends; nothing is opened."""
+    text = fspath(value) if isinstance(value, str | PathLike) else value
+    if isinstance(text, str) and 1 <= len(text) <= PATH_MOST and not any(c in text for c in "\0\r\n"):
+        return free_text(text, what)
+    raise refused(f"{what} is {shown(value)}; give a path of 1 to {PATH_MOST} characters", field=what)
+
+
+def day(value: object, what: str) -> str | None:
+    """An ISO date or instant as text, from text, a date or a datetime (pandas' and numpy's too)."""
+    found = scalar(value)
+    if found is None:
+        return None
+    if isinstance(found, date):
+        return found.isoformat()
+    if isinstance(found, str):
+        try:
+            datetime.fromisoformat(found)
+        except ValueError:
+            pass
+        else:
+            return str(found)
+    raise refused(f"{what} is {shown(value)}; write 2024-01-31 or 2024-01-31T12:00:00Z", field=what)

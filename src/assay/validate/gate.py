@@ -1,0 +1,376 @@
+"""The judge's last word: GOLD, UNPROVEN or PYRITE, with a reason for every check.
+
+`evaluate_gate` is pure. What it cannot know is UNKNOWN and keeps a record from GOLD; only a failed check makes it
+PYRITE.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from math import ceil, isfinite, isinf, isnan, nan, sqrt
+from typing import Literal
+
+import numpy as np
+
+from assay.kernel.arrays import FloatArray
+from assay.kernel.plural import amount
+from assay.validate.audit.report import AuditReport
+from assay.validate.gate_input import GateInput, Thresholds, checked
+from assay.validate.nature import Nature, nature_of
+from assay.validate.statistics import Moments, bars_for_error, best_of_many_p_value, harmonic, moments, sharpe_p_value
+from assay.validate.thresholds import looser_thresholds
+
+__all__ = [
+    "CHECKS", "GATE_VERSION", "GateInput", "Reason", "State", "Thresholds", "Verdict", "Word", "independent_trials",
+    "evaluate_gate", "audit_reason", "verdict_of_states",
+]  # fmt: skip
+
+GATE_VERSION = 2  # 1: eight checks, a deflated probability against a confidence
+CHECKS = (
+    "audit", "ledger", "sample", "profit", "edge", "overfitting", "cost", "fills", "data", "regimes", "seeds",
+)  # fmt: skip
+
+_MOSTLY = 0.5  # of what a record earns: less of it left beyond holding is mostly holding
+_NAMED = 5  # problems of the data that a text names
+
+State = Literal["PASS", "FAIL", "UNKNOWN"]
+Word = Literal["GOLD", "UNPROVEN", "PYRITE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One check: what it found (`value`) against what it asks (`threshold`); NaN where there is no number."""
+
+    check: str
+    state: State
+    text: str
+    value: float = nan
+    threshold: float = nan
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The word, the highest lifecycle stage it allows, every check, and the bars that would decide an UNPROVEN one.
+
+    nature: what the model is in plain words, see `assay.validate.nature`.
+    """
+
+    word: Word
+    stage: str
+    reasons: tuple[Reason, ...]
+    bars_needed: int | None
+    nature: Nature = "unknown"
+
+    def reason(self, check: str) -> Reason:
+        """The reason of one check by its name."""
+        return next(r for r in self.reasons if r.check == check)
+
+
+_STAGE: dict[Word, str] = {"GOLD": "VALIDATION", "UNPROVEN": "DISCOVERY", "PYRITE": "PAPER"}
+
+
+def evaluate_gate(evidence: GateInput, thresholds: Thresholds | None = None) -> Verdict:
+    """Judge a record. GOLD: all checks PASS. PYRITE: any FAIL. UNPROVEN: else.
+
+    Raises ConfigError ``CONFIG_PARAMETER`` for evidence that contradicts itself: see
+    `assay.validate.gate_input.checked`.
+    """
+    limits = thresholds or Thresholds()
+    evidence = checked(evidence)
+    active = None if evidence.active_returns is None else moments(evidence.active_returns)
+    enough = _enough_to_fail(evidence, limits)
+    checks: tuple[Callable[[], Reason], ...] = (
+        lambda: audit_reason(evidence.audit),
+        lambda: _ledger(evidence),
+        lambda: _sample(evidence, limits),
+        lambda: _profit(evidence, enough=enough),
+        lambda: _edge(evidence, active, limits, enough=enough),
+        lambda: _overfitting(evidence, limits, enough=enough),
+        lambda: _cost(evidence, limits, enough=enough),
+        lambda: _fills(evidence, limits, enough=enough),
+        lambda: _data(evidence),
+        lambda: _regimes(evidence, limits),
+        lambda: _seeds(evidence, limits, enough=enough),
+    )
+    reasons = tuple(_told_if_loose(check(), limits) for check in checks)
+    word, stage = verdict_of_states(r.state for r in reasons)
+    return Verdict(word, stage, reasons, _bars_needed(evidence, active, limits, reasons), _nature(evidence, reasons))
+
+
+def _nature(evidence: GateInput, reasons: tuple[Reason, ...]) -> Nature:
+    if evidence.active_returns is None or not evidence.returns.size:
+        return "unknown"
+    dear = evidence.break_even is not None and evidence.break_even.side > 0
+    holding = bool(evidence.active_returns.mean() < _MOSTLY * evidence.returns.mean())
+    return nature_of({r.check: r.state for r in reasons}, mostly_holding=holding, earns_before_costs=dear)
+
+
+def verdict_of_states(states: Iterable[State]) -> tuple[Word, str]:
+    """Word and stage of the states of all checks."""
+    found = set(states)
+    word: Word = "PYRITE" if "FAIL" in found else "GOLD" if found == {"PASS"} else "UNPROVEN"
+    return word, _STAGE[word]
+
+
+def _told_if_loose(reason: Reason, limits: Thresholds) -> Reason:
+    """The reason, with each limit named that is looser than the default."""
+    loose = looser_thresholds(asdict(limits), Thresholds(), reason.check)
+    return replace(reason, text=f"{reason.text} ({'; '.join(loose)})") if loose else reason
+
+
+def audit_reason(report: AuditReport | None) -> Reason:
+    """The check ``audit`` alone: what a report says, or that there is none."""
+    if report is None:
+        return Reason("audit", "UNKNOWN", "the causality audit was not run")
+    if report.violations:
+        more = f", and {len(report.violations) - 1} more" if len(report.violations) > 1 else ""
+        return Reason("audit", "FAIL", report.violations[0].text + more, len(report.violations), 0)
+    count = sum(report.checks.values())
+    if not report.complete or not count:
+        notes = "; ".join(report.notes) or "nothing was compared"
+        return Reason("audit", "UNKNOWN", f"the causality audit is not complete: {notes}", count)
+    replayed = f"; {report.coverage.text}" if report.coverage is not None else ""
+    compared = f"{amount(count, 'comparison')} with later bars cut off or changed"
+    return Reason(
+        "audit", "PASS", f"no decision depends on a later bar: {compared} gave no difference{replayed}", count
+    )
+
+
+def _ledger(evidence: GateInput) -> Reason:
+    reads = evidence.holdout_reads
+    if evidence.ledger_complete:
+        read = f"; the holdout was read {amount(reads, 'time')}" if reads else ""
+        return Reason("ledger", "PASS", f"every trial is counted: {evidence.n_trials:,}{read}", evidence.n_trials)
+    return Reason("ledger", "UNKNOWN", "some scored configurations have no row, so trials cannot be counted")
+
+
+def _sample(evidence: GateInput, limits: Thresholds) -> Reason:
+    n, trades, alone = evidence.returns.size, evidence.n_trades, evidence.trades_that_count
+    counted = amount(trades, "trade") + ("" if alone == trades else f", {alone:,} of them independent")
+    text = f"{amount(n, 'bar')} (needs {limits.min_bars:,}) and {counted} (needs {limits.min_trades:,})"
+    enough = n >= limits.min_bars and alone >= limits.min_trades
+    return Reason("sample", "PASS" if enough else "UNKNOWN", text, alone, limits.min_trades)
+
+
+def _enough_to_fail(evidence: GateInput, limits: Thresholds) -> bool:
+    """Whether a check may FAIL: asking for more than by default keeps a record from GOLD, and never from PYRITE."""
+    usual = Thresholds()
+    bars, trades = min(limits.min_bars, usual.min_bars), min(limits.min_trades, usual.min_trades)
+    return evidence.returns.size >= bars and evidence.trades_that_count >= trades
+
+
+def _profit(evidence: GateInput, *, enough: bool) -> Reason:
+    returns = evidence.returns
+    mean = float(returns.mean()) if returns.size else nan
+    if not isfinite(mean):
+        return Reason("profit", "UNKNOWN", f"the mean return is undefined: {_unmeasured(returns)}")
+    text = f"after costs it earns {mean:+.4%} a bar, {mean * evidence.bars_per_year:+.1%} a year without compounding"
+    if mean > 0:
+        return Reason("profit", "PASS", text, mean, 0.0)
+    return Reason("profit", "FAIL" if enough else "UNKNOWN", text, mean, 0.0)
+
+
+def _p_value(m: Moments, n_trials: float) -> float:
+    """That the best of so many skill-less looks has a Sharpe ratio as high as this one; NaN where undefined."""
+    return float(best_of_many_p_value(sharpe_p_value(m.sharpe, m.n, m.skew, m.kurtosis), n_trials))
+
+
+def _edge(evidence: GateInput, m: Moments | None, limits: Thresholds, *, enough: bool) -> Reason:
+    if m is None or evidence.active_returns is None:
+        text = (
+            "its exposures were not kept, so holding cannot be taken out of it: judge the run again from its snapshot "
+            "(assay runs reproduce)"
+        )
+        return Reason("edge", "UNKNOWN", text, nan, limits.error)
+    if not isfinite(m.sharpe):
+        text = f"the Sharpe ratio beyond holding is undefined: {_unmeasured(evidence.active_returns)}"
+        return Reason("edge", "FAIL" if enough else "UNKNOWN", text, nan, limits.error)
+    p = _p_value(m, evidence.effective_trials)
+    text = (
+        f"beyond holding its mean position: Sharpe {m.sharpe:.4f} a bar "
+        f"({m.sharpe * sqrt(evidence.bars_per_year):.2f} a year); p {_small(p)} that {_luck(evidence, limits)}"
+    )
+    state: State = "PASS" if p <= limits.error and m.sharpe > 0 else "UNKNOWN"
+    if enough and m.sharpe <= 0:
+        state = "FAIL"
+    return Reason("edge", state, text, p, limits.error)
+
+
+def _small(p: float) -> str:
+    return "undefined" if not isfinite(p) else f"{p:.4f}" if p >= 1e-4 else f"{p:.1e}"
+
+
+def _luck(evidence: GateInput, limits: Thresholds) -> str:
+    """What luck had to do; and how often the gate errs, for who judges once and for who judges after every look."""
+    count = evidence.effective_trials
+    if amount(count, "trial") == "1 trial":
+        return f"one trial without skill shows this by luck (at most {limits.error:g})"
+    repeated = min(1.0, limits.error * float(harmonic(count)))
+    return (
+        f"the best of {independent_trials(count)} without skill shows this by luck (at most {limits.error:g}; who "
+        f"judges after every trial and stops at the first GOLD errs up to {repeated:.1%} of the time)"
+    )
+
+
+def _unmeasured(returns: FloatArray) -> str:
+    """Why returns have no Sharpe ratio."""
+    if not np.isfinite(returns).all():
+        row = int(np.argmin(np.isfinite(returns)))
+        return f"row {row} of the returns is {returns[row]}"
+    return "the returns do not vary" if len(returns) > 1 else f"the record has {amount(len(returns), 'return')}"
+
+
+def independent_trials(count: float) -> str:
+    """A number of trials in words; one that is no whole number counts trials that are alike as fewer."""
+    text = amount(count, "trial")
+    return text if count == int(count) or text == "1 trial" else text.replace(" ", " independent ")
+
+
+def _cost(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
+    shown = evidence.returns if evidence.shown_returns is None else evidence.shown_returns
+    stressed = evidence.stressed_returns
+    if not len(evidence.returns) == len(stressed) == len(shown):
+        text = f"the record has {amount(len(evidence.returns), 'bar')}, that at higher costs {len(stressed):,}"
+        return Reason("cost", "UNKNOWN", text)
+    sharpe, least = moments(stressed).sharpe, moments(shown).sharpe
+    said = f"{sharpe:.4f} a bar" if isfinite(sharpe) else f"undefined: {_unmeasured(stressed)}"
+    text = f"{_at_costs(evidence, limits)} the Sharpe ratio is {said}{_breaks_even(evidence)}"
+    state: State = "PASS" if sharpe > 0 else "UNKNOWN"
+    if enough and not least > 0:
+        state, text = "FAIL", f"{text}; at the costs that its candles show it is not above 0"
+    return Reason("cost", state, text, sharpe, 0.0)
+
+
+def _at_costs(evidence: GateInput, limits: Thresholds) -> str:
+    if not evidence.cost_sides:
+        return f"with {limits.cost_factor:g} times the costs"
+    count = len(evidence.cost_sides)
+    assumed, shown, stressed = (
+        sum(getattr(each, name) for each in evidence.cost_sides) / count * 1e4
+        for name in ("assumed", "shown", "stressed")
+    )
+    named = f"{assumed:.1f} assumed" if assumed > 0 else "none assumed"
+    seen = f", {shown:.1f} at least by its candles" if shown > assumed else ""
+    return f"at {stressed:.1f} basis points a side ({named}{seen})"
+
+
+def _breaks_even(evidence: GateInput) -> str:
+    found = evidence.break_even
+    if found is None or isnan(found.side):
+        return ""
+    if found.side == 0:
+        return "; it earns nothing even without costs"
+    if isinf(found.side):
+        return "; no multiple of the costs takes all it earns"
+    side = f"{found.side * 1e4:.1f} basis points a side"
+    return f"; it breaks even at {side}" + (
+        "" if isnan(found.multiple) else f", {found.multiple:.2f} times the assumed"
+    )
+
+
+def _fills(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
+    found, most = evidence.fills, limits.max_doubtful_fills
+    if found is None or not isfinite(found.doubtful):
+        text = "nothing was traded" if found is not None else "it is not known in which bars it was filled"
+        return Reason("fills", "UNKNOWN", text, nan, most)
+    parts = {
+        "on bars without volume": found.silent,
+        "on bars of one price": found.flat,
+        "for what exceeds 10 % of the value traded in its bar": found.large,
+    }
+    seen = ", ".join(f"{share:.1%} {where}" for where, share in parts.items() if share > 0)
+    text = f"{found.doubtful:.1%} of the traded notional would hardly have been filled (at most {most:.0%})"
+    text += f": {seen}" if seen else ""
+    if isfinite(found.capacity):
+        text += (
+            f"; capacity: with an account above {found.capacity:,.0f} of quote currency, more than 5 % of the fills "
+            "would each exceed 1 % of the value traded in their bar"
+        )
+    state: State = "PASS" if found.doubtful <= most else "UNKNOWN"
+    if enough and found.doubtful > limits.pyrite_doubtful_fills:
+        state = "FAIL"
+    return Reason("fills", state, text, found.doubtful, most)
+
+
+def _data(evidence: GateInput) -> Reason:
+    found = evidence.data_problems
+    if found is None:
+        return Reason("data", "UNKNOWN", "the judged candles were not examined")
+    if not found:
+        return Reason("data", "PASS", "no split, and no change of the volume's unit, among the judged bars", 0, 0)
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return Reason("data", "UNKNOWN", "; ".join(found[:_NAMED]) + more, len(found), 0)
+
+
+def _overfitting(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
+    """PBO informs, the share of losses decides: where all configurations are good, the best is like its brothers."""
+    found = evidence.overfitting
+    if found is None and evidence.n_searched == 1:
+        text = "nothing was searched: it is the only configuration of its run, not the best of several"
+        return Reason("overfitting", "PASS", text)
+    if found is None:
+        text = (
+            f"it is the best of {amount(evidence.n_searched, 'configuration')} in-sample, and how these fare "
+            "out-of-sample was not compared"
+        )
+        return Reason("overfitting", "UNKNOWN", text)
+    text = (
+        f"the best in-sample lost money out-of-sample in {found.loss_share:.0%} of "
+        f"{amount(len(found.logits), 'split')} (at most {limits.max_loss_share:.0%}); "
+        f"probability of overfitting {found.pbo:.2f}"
+    )
+    state: State = "PASS" if found.loss_share <= limits.max_loss_share else "UNKNOWN"
+    if enough and found.pbo > limits.pyrite_share and found.loss_share > limits.pyrite_share:
+        state = "FAIL"
+    return Reason("overfitting", state, text, found.loss_share, limits.max_loss_share)
+
+
+def _seeds(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
+    sharpes = evidence.seed_sharpes
+    if sharpes is None:
+        return Reason("seeds", "PASS", "the seed hardly moves this kind of training")
+    known = sharpes[np.isfinite(sharpes)]
+    if not len(known):
+        text = f"none of {amount(len(sharpes), 'seed')} has a Sharpe ratio"
+        return Reason("seeds", "UNKNOWN", text, 0, limits.min_seed_share)
+    share = float((known > 0).sum() / len(sharpes))
+    text = (
+        f"{(known > 0).sum()} of {amount(len(sharpes), 'seed')} earn "
+        f"(needs {limits.min_seed_share:.0%} of {limits.min_seeds})"
+    )
+    state: State = "PASS" if len(sharpes) >= limits.min_seeds and share >= limits.min_seed_share else "UNKNOWN"
+    if enough and np.median(known) <= 0:
+        state = "FAIL"
+    return Reason("seeds", state, text, share, limits.min_seed_share)
+
+
+def _regimes(evidence: GateInput, limits: Thresholds) -> Reason:
+    if evidence.regimes is None:
+        return Reason("regimes", "UNKNOWN", "no regime labels")
+    means = [
+        float(evidence.returns[evidence.regimes == label].mean())
+        for label in np.unique(evidence.regimes[evidence.regimes >= 0])
+        if (evidence.regimes == label).sum() >= limits.min_regime_bars
+    ]
+    if len(means) < 2:
+        text = f"{amount(len(means), 'regime')} of {limits.min_regime_bars:,} bars or more, two are needed"
+        return Reason("regimes", "UNKNOWN", text, len(means), 2)
+    share = sum(mean > 0 for mean in means) / len(means)
+    text = f"earns in {sum(mean > 0 for mean in means)} of {len(means)} regimes"
+    return Reason(
+        "regimes", "PASS" if share >= limits.min_regime_share else "UNKNOWN", text, share, limits.min_regime_share
+    )
+
+
+def _bars_needed(evidence: GateInput, m: Moments | None, limits: Thresholds, reasons: tuple[Reason, ...]) -> int | None:
+    """More bars at this rate until `edge` and `sample` pass; None where no number of bars would do."""
+    state = {r.check: r.state for r in reasons}
+    if state["edge"] == state["sample"] == "PASS":
+        return 0
+    n, trades = evidence.returns.size, evidence.trades_that_count
+    if m is None or not trades:
+        return None
+    whole = bars_for_error(m.sharpe, m.skew, m.kurtosis, evidence.effective_trials, limits.error)
+    if not isfinite(whole):
+        return None
+    for_trades = ceil(max(0, limits.min_trades - trades) * n / trades)
+    return max(ceil(whole) - n, for_trades, limits.min_bars - n, 0)

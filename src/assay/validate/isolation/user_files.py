@@ -1,0 +1,156 @@
+"""Files of the user's own as a strategy and as features whose functions run in a closed process alone.
+
+The process that judges never runs a line of the user's: whatever the file patches, prints, ends or remembers, it does
+so where nothing is judged.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import RLock
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from assay.features import CODE as FEATURE_CODE
+from assay.features import Feature, FeatureContext, FeatureFile
+from assay.kernel.arrays import FloatArray
+from assay.kernel.bars import Bars
+from assay.kernel.errors import ConfigError
+from assay.kernel.spec import canonical
+from assay.kernel.timeframe import Timeframe
+from assay.kernel.user_module import refused
+from assay.kernel.user_source import UserCode, read_user_code
+from assay.learn import Setups, State, Strategy
+from assay.validate.isolation.declarations import feature_fields, strategy_fields
+from assay.validate.isolation.isolated import IsolatedFeatures, IsolatedStrategy
+from assay.validate.isolation.process import ClosedProcess, demand_inside
+
+_STRATEGY_CODE = "CONFIG_STRATEGY_FILE"
+_PROCESSES: WeakValueDictionary[tuple[str, str, str], ClosedProcess] = WeakValueDictionary()
+_RECENT: deque[ClosedProcess] = deque(maxlen=2)  # a command loads its file again: no second start
+_STARTING = RLock()
+_LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class IsolatedRule:
+    """The function of a strategy file, called in its closed process.
+
+    gaps: why not every line that can run is part of the file's digest; empty where it is.
+    """
+
+    isolated = True  # `Strategy.setups` needs no copy of the bars
+
+    def __init__(self, process: IsolatedStrategy) -> None:
+        self.process = process
+        self.gaps = _gaps(process)
+        self._lookbacks: dict[str, object] = {}
+
+    def __call__(self, bars: Bars, **structural: Any) -> Setups | State:
+        """What the rule gives for these bars. Raises LeakError ``LEAK_OUTSIDE``, TrainError ``TRAIN_STRATEGY``."""
+        return _answer(self.process, lambda: self.process.rule(bars, structural))
+
+    def lookback(self, values: Mapping[str, Any], timeframe: Timeframe) -> int:
+        """What the file declares for these values; each set of them is asked for once."""
+        key = canonical([dict(values), timeframe.name])
+        if key not in self._lookbacks:
+            self._lookbacks[key] = _answer(self.process, lambda: self.process.lookback(values, timeframe.name))
+        rows: Any = self._lookbacks[key]
+        return rows
+
+
+def isolated_strategy(path: Path) -> Strategy:
+    """The strategy that a file declares; its rule and its lookback are computed in a closed process.
+
+    All strategies of one source share a process. The last two that were started stay; others end with their
+    strategies. Raises ConfigError ``CONFIG_STRATEGY_FILE`` as `load_strategy_file`, LeakError ``LEAK_OUTSIDE`` for
+    what the file tries while it loads.
+    """
+    code = _source(path, "strategy", _STRATEGY_CODE)
+    process = _process(code, "strategy", path)
+    assert isinstance(process, IsolatedStrategy)
+    rule = IsolatedRule(process)
+    try:
+        fields = strategy_fields(process.declared["strategy"])
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise refused(path, f"declares no strategy: {error}", kind="strategy", code=_STRATEGY_CODE) from error
+    return Strategy(**fields, rule=rule, reads=rule.lookback, origin=code.digest, source=code)
+
+
+def isolated_feature_file(path: Path, code: UserCode | None = None) -> FeatureFile:
+    """The features that a file declares; each is computed in a closed process that they share.
+
+    code: the source, where it is not at `path`. Raises ConfigError as `assay.features.user_features.load_feature_file`,
+    LeakError ``LEAK_OUTSIDE`` for what the file tries while it loads.
+    """
+    source = _source(path, "feature", FEATURE_CODE) if code is None else code
+    process = _process(source, "feature", path)
+    assert isinstance(process, IsolatedFeatures)
+    try:
+        fields = [feature_fields(each) for each in process.declared["features"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise refused(path, f"declares no feature: {error}", kind="feature", code=FEATURE_CODE) from error
+    declared = tuple(Feature(**each, compute=IsolatedColumn(process, each["name"])) for each in fields)
+    return FeatureFile(path.name, path, source, source.digest, declared)
+
+
+def source_gaps(own: Strategy | FeatureFile) -> tuple[str, ...]:
+    """Why not every line that can run is part of the digest of an isolated file."""
+    if isinstance(own, Strategy):
+        return own.rule.gaps if isinstance(own.rule, IsolatedRule) else ()
+    columns = [each.compute for each in own.declared if isinstance(each.compute, IsolatedColumn)]
+    return columns[0].gaps if columns else ()
+
+
+class IsolatedColumn:
+    """The function of one feature of a file, called in its closed process.
+
+    gaps: see `IsolatedRule`.
+    """
+
+    def __init__(self, process: IsolatedFeatures, name: str) -> None:
+        self.process, self.name, self.gaps = process, name, _gaps(process)
+
+    def __call__(self, study: FeatureContext) -> FloatArray:
+        """``(n,)``: the feature for these bars. Raises LeakError ``LEAK_OUTSIDE``, TrainError ``TRAIN_FEATURE``."""
+        column: FloatArray = _answer(self.process, lambda: self.process.compute(study.bars, [self.name])).values[:, 0]
+        return column
+
+
+def _gaps(process: ClosedProcess) -> tuple[str, ...]:
+    return tuple(str(each)[:500] for each in process.declared.get("gaps", ()))
+
+
+def _source(path: Path, kind: str, code: str) -> UserCode:
+    try:
+        return read_user_code(path)
+    except OSError as error:
+        raise refused(path, f"cannot be read: {error.strerror}", kind=kind, code=code) from error
+
+
+def _process(code: UserCode, kind: str, path: Path) -> ClosedProcess:
+    """The loaded process of this source, a new one where none is at work."""
+    key = (kind, code.digest, path.name)
+    with _STARTING:
+        process = _PROCESSES.get(key)
+        if process is None:
+            process = IsolatedStrategy(code) if kind == "strategy" else IsolatedFeatures(code)
+            _answer(process, process.load)
+            _PROCESSES[key] = process
+            _RECENT.append(process)
+    return process
+
+
+def _answer(process: ClosedProcess, question: Callable[[], T]) -> T:
+    """The answer; what was printed for the first time is logged.
+
+    Raises LeakError ``LEAK_OUTSIDE`` where the file tried something that it must not.
+    """
+    before = len(process.printed)
+    try:
+        return question()
+    finally:
+        for line in list(process.printed)[before:]:
+            _LOG.warning("%s prints: %s", process.code.main.path, line)
+        demand_inside(process)

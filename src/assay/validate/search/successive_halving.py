@@ -1,0 +1,94 @@
+"""Successive halving: judge many candidates on few folds, and only the best of them on more.
+
+Jamieson & Talwalkar 2016, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", algorithm 1, with
+inner folds as the budget: a round multiplies the folds by eta and keeps one candidate in eta, so that each round costs
+about as much as the first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assay.kernel.errors import ConfigError, shown
+from assay.validate.search.sampler import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One round: how many candidates are judged on how many of the first folds."""
+
+    folds: int
+    candidates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Halving:
+    """The option of a search to drop candidates early.
+
+    eta: one candidate in so many goes on to the next rung, which has so many times the folds.
+    Every candidate that is dropped counts as a trial of state ``pruned``: it was looked at.
+    Raises ConfigError ``CONFIG_METHOD`` unless eta is an integer from 2 to 100.
+    """
+
+    eta: int = 3
+
+    def __post_init__(self) -> None:
+        _demand_eta(self.eta)
+
+    def plan(self, folds: int, candidates: int) -> tuple[Rung, ...]:
+        """Every rung of a search of so many candidates, the last on all folds.
+
+        >>> [(rung.folds, rung.candidates) for rung in Halving(3).plan(9, 100)]
+        [(1, 100), (3, 34), (9, 12)]
+        """
+        found = []
+        for folds_then in rungs(folds, self.eta):
+            found.append(Rung(folds_then, candidates))
+            candidates = kept(candidates, self.eta)
+        return tuple(found)
+
+
+def rungs(folds: int, eta: int) -> list[int]:
+    """Folds of each rung, rising, the last one all of them; each is the next one's share 1/eta, rounded up.
+
+    >>> rungs(9, 3), rungs(10, 3), rungs(5, 2), rungs(2, 3), rungs(1, 3)
+    ([1, 3, 9], [1, 2, 4, 10], [1, 2, 3, 5], [1, 2], [1])
+
+    Raises ConfigError ``CONFIG_METHOD`` for no folds, or an eta that is no integer from 2 to 100.
+    """
+    _demand_eta(eta)
+    if folds < 1:
+        raise ConfigError(f"halving needs at least 1 inner fold, has {folds}", code="CONFIG_METHOD", field="folds")
+    found = [folds]
+    while found[-1] > 1:
+        found.append(-(-found[-1] // eta))
+    return found[::-1]
+
+
+def kept(candidates: int, eta: int) -> int:
+    """How many of so many go on: one in eta, rounded up.
+
+    >>> kept(100, 3), kept(2, 3), kept(1, 3)
+    (34, 1, 1)
+    """
+    return -(-candidates // eta)
+
+
+def survivors(rows: Sequence[Row], eta: int) -> list[int]:
+    """Places in `rows` of those that go on to the next rung, in the order of `rows`: the best one in eta, rounded up.
+
+    By score, of equal ones more trades, then the earlier place. Rows that are not valid come after all that are, by
+    trades and place: with too few trades on few folds a candidate may still have enough on all of them.
+    Raises ConfigError ``CONFIG_METHOD`` for an eta that is no integer from 2 to 100.
+    """
+    _demand_eta(eta)
+    order = sorted(range(len(rows)), key=lambda place: _rank(rows[place], place))
+    return sorted(order[: kept(len(rows), eta)])
+
+
+def _rank(row: Row, place: int) -> tuple[bool, float, int, int]:
+    return (False, -row.score, -row.trades, place) if row.valid else (True, 0.0, -row.trades, place)
+
+
+def _demand_eta(eta: int) -> None:
+    if isinstance(eta, bool) or not isinstance(eta, int) or not 2 <= eta <= 100:
+        raise ConfigError(f"eta is {shown(eta)}, must be an integer from 2 to 100", code="CONFIG_METHOD", field="eta")

@@ -1,0 +1,190 @@
+"""A rule's candidates judged by the sweep: whole batches in one call, counted as one row of the ledger."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.kernel.costs import Costs
+from assay.kernel.errors import AssayError, TrainError
+from assay.kernel.panel import Panel
+from assay.learn import BatchEvaluator, RuleModel, RuleTrainer, Strategy
+from assay.simulate import BacktestResult, simulate
+from assay.validate._walk_forward import mask_filtered_bars
+from assay.validate.search import best_returns
+from assay.validate.search.objective import Objective, measured
+from assay.validate.search.sampler import Row, Session
+from assay.validate.search.space import Point, Space
+from assay.validate.search.trial_recorder import TrialRecorder
+from assay.validate.search.trials import Trials, column
+from assay.validate.search.walk_forward_evaluator import blamed
+
+Heard = Callable[[int, float], None]
+TABLE = ("sharpe", "sharpe_annual", "skew", "kurtosis", "net_profit", "max_drawdown", "win_rate", "total_trades")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleSweep:
+    """What rules offer a search beside being fitted: all candidates of a batch in one call.
+
+    A rule learns nothing, so its inner test bars are all bars of the train window, traded as one account.
+
+    base:   all parameters, as `Strategy.resolve` gives them; candidates change some of them.
+    regime: the only one in which a position may begin; empty is any.
+    threads: None is one a core; changes no number.
+    """
+
+    rule: Strategy
+    base: Mapping[str, Any]
+    regime: str = ""
+    threads: int | None = None
+
+    def on(self, train: Panel, space: Space, costs: Costs) -> "SweepEvaluator":
+        """The ground that candidates of the space are judged on. The panel has one instrument.
+
+        Raises what `Strategy.demand` raises for the set of the space that looks back least.
+        """
+        bars = train.one.bars
+        start = 0 if train.since is None else int(np.searchsorted(bars.known_at, train.since))
+        ends = {name: each.ends for name, each in space.dimensions.items()}
+        bench = BatchEvaluator(self.rule, bars, start, self.base, ends, costs, self.regime, self.threads)
+        self.rule.demand(bars, min(bench.corners(), key=bench.lookback))
+        bench.warm()
+        return SweepEvaluator(self, bench, space)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepEvaluator:
+    """A rule on one train window."""
+
+    sweep: RuleSweep
+    bench: BatchEvaluator
+    space: Space
+
+    def points(self, points: Sequence[Point], objective: Objective) -> Trials:
+        """Candidates one by one, with every metric that the sums of a sweep give."""
+        found = self.bench.points(points)
+        parameters = {name: column([point[name] for point in points]) for name in self.space.dimensions}
+        return self._scored(parameters, found, objective)
+
+    def grid(self, objective: Objective, heard: Heard) -> Trials:
+        """The whole grid of the space under its constraints, with the metrics of `TABLE`."""
+        grids = {name: tuple(each.grid()) for name, each in self.space.dimensions.items()}
+        keep = self.space.grid_mask()
+        names = dict.fromkeys((*TABLE, objective.metric))
+        found = self.bench.product(grids, keep, names, lambda n, part: heard(n, self._best(part, objective)))
+        parameters = _columns(grids)
+        if not keep.all():
+            parameters = {name: values[keep] for name, values in parameters.items()}
+            found = {name: values[keep] for name, values in found.items()}
+        return self._scored(parameters, found, objective)
+
+    def record(self, point: Mapping[str, Any]) -> BacktestResult:
+        """One candidate through the single backtest, on the same bars."""
+        bars, start = self.bench.bars, self.bench.start
+        model = RuleModel(self.sweep.rule, {**self.sweep.base, **point}, bars.instrument.timeframe, self.sweep.regime)
+        return simulate(bars, mask_filtered_bars(model.decisions(bars), bars), self.bench.costs, start=start)
+
+    def measured(self, record: BacktestResult) -> dict[str, float]:
+        """Every metric of a record that a search may report."""
+        return measured(record, bars_per_year=self.bench.bars.bars_per_year)
+
+    def _best(self, found: Mapping[str, np.ndarray[Any, Any]], objective: Objective) -> float:
+        flat = {name: values.ravel() for name, values in found.items()}
+        scores, _ = objective.scores(flat, self.bench.judged, flat["total_trades"].astype(np.int64))
+        return float(np.fmax.reduce(scores, initial=-np.inf)) if np.isfinite(scores).any() else float("nan")
+
+    def _scored(self, parameters: Mapping[str, Any], found: Mapping[str, Any], objective: Objective) -> Trials:
+        trades = found["total_trades"].astype(np.int64)
+        score, reason = objective.scores(found, self.bench.judged, trades)
+        return Trials(parameters, score, reason, trades, found, np.full(len(score), -1, np.int64))
+
+
+def _columns(grids: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[Any]]:
+    """Values of every point of the whole grid, a column a parameter."""
+    shape = [len(values) for values in grids.values()]
+    columns = {}
+    for axis, (name, values) in enumerate(grids.items()):
+        along = column(values).reshape([-1 if k == axis else 1 for k in range(len(shape))])
+        columns[name] = np.broadcast_to(along, shape).ravel()
+    return columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swept:
+    """Judges what a session asks, a batch at a time; with `whole` the grid of the space at once."""
+
+    ground: SweepEvaluator
+    counting: TrialRecorder
+    whole: bool
+
+    @property
+    def seconds(self) -> float:
+        """Spent in the sweep."""
+        return self.ground.bench.seconds
+
+    def judged(self, session: Session) -> Trials:
+        """Every candidate, each batch counted before it is told."""
+        try:
+            return self._grid() if self.whole else self._batches(session)
+        except AssayError as error:
+            point = error.facts.get("parameters")
+            if not isinstance(point, Mapping) or self.counting.ears.wished(error):
+                raise
+            raise blamed(error, dict(point)) from error
+        finally:
+            self.counting.ears.over = True
+
+    def full(self, row: Row) -> Row:
+        """The best with all metrics of its record.
+
+        Raises TrainError ``TRAIN_STRATEGY`` where the rule does not give the signals again that it was scored by.
+        """
+        metrics = self.ground.measured(self.ground.record(row.parameters))
+        now, before = ([each[name] for name in ("sharpe", "total_trades")] for each in (metrics, row.metrics))
+        if not np.array_equal(now, before, equal_nan=True):  # a best that never traded has no Sharpe ratio, twice
+            name = self.ground.sweep.rule.name
+            raise TrainError(f"strategy {name} gave two answers to the same bars", code="TRAIN_STRATEGY")
+        return replace(row, metrics=metrics)
+
+    def _grid(self) -> Trials:
+        done, best = 0, math.nan
+
+        def heard(count: int, score: float) -> None:
+            nonlocal done, best
+            done, best = done + count, float(np.fmax(best, score))
+            self.counting.tell(done, best)
+
+        return self._counted(self.ground.grid(self.counting.objective, heard), math.nan)
+
+    def _batches(self, session: Session) -> Trials:
+        parts: list[Trials] = []
+        done, best = 0, math.nan
+        while asked := session.ask():
+            known = [each.row for each in asked if each.row is not None]
+            if len(known) == len(asked):
+                parts.append(Trials.of(known))
+            else:  # a batch is a block of the ledger: one that was half told is counted as the whole that it was
+                found = self._counted(self.ground.points([each.point for each in asked], self.counting.objective), best)
+                for k, each in enumerate(asked):
+                    if each.row is None:
+                        session.tell(replace(found.row(k), number=done + k))
+                parts.append(found)
+            done += len(asked)
+            best = float(np.fmax(best, np.fmax.reduce(parts[-1].score)))
+            self.counting.tell(done, best)
+        return Trials.joined(parts)
+
+    def _counted(self, found: Trials, before: float) -> Trials:
+        """before: the best score of the search until now."""
+        best = found.best
+        record = self.ground.record(found.point(best or 0))
+        improved = best is not None and not found.score[best] <= before
+        most = best_returns.affordable(len(found), len(record), improved=improved)
+        kept = best_returns.packed(
+            best_returns.distinct(found, most), lambda point: self.ground.record(point).returns, found
+        )
+        return self.counting.many(found, RuleTrainer.name, record, self.ground.measured(record), kept)

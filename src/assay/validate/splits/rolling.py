@@ -1,0 +1,152 @@
+"""Plans that walk forward: train on the past, test on what comes next, move on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from assay.kernel.arrays import IntArray
+from assay.kernel.errors import ConfigError
+from assay.kernel.fold import Fold
+from assay.validate.splits.base import at_least, label_times
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class WalkForward:
+    """Train on the past, test on the next rows, move on.
+
+    train:     rows to learn from (the first fold's, if `expanding`), >= 1.
+    test:      rows to be judged on, >= 1; a shorter last run is left out.
+    step:      rows between the starts of two tests, at least `test` (the default), so that no row is judged twice.
+    expanding: keep all earlier rows instead of the last `train`.
+    embargo:   rows left out between the last row that may be learnt from and the test, on top of the labels' intervals.
+
+    Raises ConfigError ``CONFIG_FOLDS`` with the arithmetic.
+    """
+
+    train: int
+    test: int
+    step: int | None = None
+    expanding: bool = False
+    embargo: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("train", self.train, 1), ("test", self.test, 1), ("embargo", self.embargo, 0)):
+            at_least(name, value, least)
+        if self.step is not None:
+            at_least("step", self.step, self.test)
+        if self.embargo > self.test:
+            raise ConfigError(
+                f"embargo of {self.embargo} rows is longer than a test fold of {self.test}", code="CONFIG_FOLDS"
+            )
+
+    def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
+        """Oldest fold first; the first test begins at the smallest row with `train` rows known before it."""
+        decided, known_at = label_times(known_at, decided_at)
+        n = len(decided)
+        start = self._first(known_at, decided)
+        if start is None or start + self.test > n:
+            raise ConfigError(self._too_short(n, start), code="CONFIG_FOLDS", rows=n, train=self.train, test=self.test)
+        while start + self.test <= n:
+            known = self._known(known_at, decided, start)
+            train = known if self.expanding else known[-self.train :]
+            yield Fold(train, np.arange(start, start + self.test), decided, known_at)
+            start += self.step or self.test
+
+    def _known(self, known_at: IntArray, decided: IntArray, start: int) -> IntArray:
+        """Rows before `start` whose label is known before `start` decides, less the embargo."""
+        before = max(0, start - self.embargo)
+        return np.flatnonzero(known_at[:before] < decided[start])
+
+    def _first(self, known_at: IntArray, decided: IntArray) -> int | None:
+        """Smallest start with enough known rows: the count never falls as the start moves on, so it is bisected."""
+        low, high = self.train, len(decided)
+        while low < high:
+            middle = (low + high) // 2
+            if self._known(known_at, decided, middle).size >= self.train:
+                high = middle
+            else:
+                low = middle + 1
+        return low if low < len(decided) else None
+
+    def _too_short(self, n: int, start: int | None) -> str:
+        asked = f"{self.train} train rows and {self.test} test rows"
+        if start is None:
+            return (
+                f"{n} rows hold no fold of {asked}: labels and embargo leave fewer than {self.train} rows to learn from"
+            )
+        return f"{n} rows hold no fold of {asked}: the first test begins at row {start} and {n - start} rows are left"
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """`WalkForward` by days: windows are cut by time, so gaps in the data do not stretch them.
+
+    train, test: days, > 0.   gap: least days between the last decision learnt from and the first one judged.
+    expanding:   keep all earlier rows.
+    """
+
+    train: float
+    test: float
+    gap: float = 0.0
+    expanding: bool = False
+
+    def __post_init__(self) -> None:
+        sound = all(isfinite(x) for x in (self.train, self.test, self.gap))
+        if not (sound and self.train > 0 and self.test > 0 and self.gap >= 0):
+            raise ConfigError(
+                f"days need finite train > 0, test > 0 and gap >= 0, got {self.train}/{self.test}/{self.gap}",
+                code="CONFIG_FOLDS",
+            )
+
+    def folds(self, known_at: IntArray, decided_at: IntArray | None = None) -> Iterator[Fold]:
+        """Oldest fold first. `decided_at` in ms is needed; windows without test rows or without history are left out.
+
+        The last window counts if its last bar is there. Raises ConfigError ``CONFIG_FOLDS`` with the arithmetic, also
+        for windows shorter than a bar.
+        """
+        if decided_at is None:
+            raise ConfigError("folds by days need decision times in ms", code="CONFIG_FOLDS")
+        decided, known_at = label_times(known_at, decided_at)
+        train, test, gap = (round(x * DAY_MS) for x in (self.train, self.test, self.gap))
+        bar = _shortest_step(decided)
+        if min(train, test) < bar:
+            raise ConfigError(
+                f"{self.train:g} train and {self.test:g} test days: one is shorter than a bar of {bar / DAY_MS:g} days",
+                code="CONFIG_FOLDS",
+            )
+        origin, last = int(decided[0]), int(decided[-1])
+        start, built = origin + train + gap, 0
+        while start + test <= last + bar:
+            rows = np.flatnonzero((decided >= start) & (decided < start + test))
+            begin = origin if self.expanding else start - gap - train
+            window = np.flatnonzero((decided >= begin) & (decided < start - gap))
+            if rows.size and window.size:
+                yield Fold(self._known(window, known_at, start), rows, decided, known_at)
+                built += 1
+            start += test
+        if not built:
+            have = (last - origin + bar) / DAY_MS
+            raise ConfigError(
+                f"{have:.1f} days hold no fold of {self.train:g} train + {self.gap:g} gap + {self.test:g} test days",
+                code="CONFIG_FOLDS",
+            )
+
+    def _known(self, window: IntArray, known_at: IntArray, start: int) -> IntArray:
+        learn = window[known_at[window] < start]
+        if not learn.size:
+            raise ConfigError(
+                f"purge leaves no train row: the labels of all {window.size} rows in {self.train:g} train days are "
+                f"known only after the test begins, {self.gap:g} gap days later",
+                code="CONFIG_FOLDS",
+            )
+        return learn
+
+
+def _shortest_step(decided: IntArray) -> int:
+    """The bar's length as far as decision times tell it; 1 where there is but one."""
+    steps = np.diff(np.unique(decided))
+    return int(steps.min()) if steps.size else 1
