@@ -13,9 +13,9 @@ import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.validate import (
-    BARS,
-    CASES,
     FAR_LEVEL,
+    STUDY_BARS,
+    STUDY_CASES,
     Case,
     GateStudyResult,
     Rule,
@@ -55,13 +55,13 @@ def main() -> None:
     names = " | ".join(f"{name}: error, power" for name in RULES)
     print(f"| returns | N | {names} | power of Sidak 1 % on normal returns |")
     print("|---" * 6 + "|")
-    far = [replace(each, most_level=FAR_LEVEL) for each in CASES if each.kind == "trades"]
-    for case in (*CASES, *far):
+    far = [replace(each, most_level=FAR_LEVEL) for each in STUDY_CASES if each.kind == "trades"]
+    for case in (*STUDY_CASES, *far):
         began = time.monotonic()
         draws = draw_moments(replace(case, markets=case.markets * asked.times), seed=asked.seed)
         found = [count_errors(draws, rule, error) for rule, error in RULES.values()]
         print(f"{line(draws.case, found)} {time.monotonic() - began:.1f} s", flush=True)
-    print(f"\n{BARS:,} bars a market. Rising market, holding's Sharpe 3, 9,000 hourly bars, PSR >= 0.99:\n")
+    print(f"\n{STUDY_BARS:,} bars a market. Rising market, holding's Sharpe 3, 9,000 hourly bars, PSR >= 0.99:\n")
     print("| long, short | plain returns | active returns |\n|---|---|---|")
     for each in drift_study(seed=asked.seed):
         print(f"| {each.rule} | {each.plain / each.rules:.3f} | {each.active / each.rules:.3f} of {each.rules:,} |")

@@ -18,7 +18,7 @@ from scipy.special import ndtr
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.learn import State, Structural, strategy
-from assay.market import SIGMA, synthetic
+from assay.market import SYNTHETIC_SIGMA, synthetic
 from assay.runs import CandidateRule, choose_attempt, momentum, open_laboratory, try_idea
 from assay.validate import sharpe_that_passes
 
@@ -65,7 +65,7 @@ def hour_of_day(seed: int) -> Bars:
     """Six hours in which the mean return is 0.16 of a usual move."""
     bars = synthetic(bars=BARS, seed=seed, symbol=SYMBOL)
     inside = np.isin(bars.timestamp // HOUR % 24, HOURS)
-    return moved(bars, np.where(inside, 0.16 * SIGMA, 0.0))
+    return moved(bars, np.where(inside, 0.16 * SYNTHETIC_SIGMA, 0.0))
 
 
 def regime_momentum(seed: int) -> Bars:
@@ -77,7 +77,7 @@ def regime_momentum(seed: int) -> Bars:
     for t in range(241, BARS):
         now = plain[t - 24 : t] + extra[t - 24 : t]
         if moves[t - 24 : t].mean() > moves[t - 240 : t].mean():
-            extra[t] = 0.16 * SIGMA * np.sign(now.sum())
+            extra[t] = 0.16 * SYNTHETIC_SIGMA * np.sign(now.sum())
     return moved(bars, extra)
 
 

@@ -149,7 +149,7 @@ class Sources:
             self.modules[name] = Module(name, path, ast.parse(text), text.count("\n"))
         for module in self.modules.values():
             _top(module, module.tree.body, module.imports)
-            if "__getattr__" in module.functions:
+            if "__getattr__" in module.functions or "lazy_names" in module.imports:
                 self._lazy(module)
 
     def _lazy(self, module: Module) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from assay.features.context import FeatureContext
-from assay.features.patterns import EVENTS, Pattern, base_columns, base_values
+from assay.features.patterns import PATTERN_EVENTS, Pattern, base_columns, base_values
 from assay.kernel.bars import Bars
 from tests.doors.commands import MARKET, assay, told
 from tests.doors.conftest import BARS
@@ -66,7 +66,7 @@ def test_targets_are_counted_as_a_training_would_see_them(stocked: Path, gold: B
     assert len(told_of) == 64 and found["folds"] == 2
     ranks = [("usable", "drifting", "rare", "constant").index(c["verdict"]) for c in found["candidates"]]
     assert ranks == sorted(ranks)
-    pattern = Pattern(10, base_columns()[0].std_dev, EVENTS[1])
+    pattern = Pattern(10, base_columns()[0].std_dev, PATTERN_EVENTS[1])
     one = told_of[pattern.name]
     assert one["target"] == "pattern(window=10, std_dev=1.0, target_lag=6, target_type=high_reversion)"
     values = base_values(FeatureContext(gold[:BARS]), pattern)

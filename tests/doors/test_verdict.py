@@ -9,7 +9,7 @@ import pytest
 
 from assay.track.model_files.artifact_store import Blobs
 from assay.validate.gate import CHECKS
-from assay.validate.nature import SENTENCES
+from assay.validate.nature import NATURE_SENTENCES
 from tests.doors.commands import MARKET, TRAIN, assay, told
 from tests.doors.searching import KEY
 from tests.doors.test_backtest import record_of
@@ -48,7 +48,7 @@ def test_all_that_decided_is_kept_with_the_run_and_with_its_model(ran: Ran) -> N
     assert used["stressed_sharpe"] == reasons["cost"]["value"]
     assert was["thresholds"]["error"] == 0.01 and was["gate_version"] == row["verdict"]["gate_version"] == 2
     assert used["fills"]["doubtful"] == reasons["fills"]["value"] and used["data_problems"] == []
-    assert was["nature"] == row["verdict"]["nature"] and SENTENCES[was["nature"]] in was["advice"]
+    assert was["nature"] == row["verdict"]["nature"] and NATURE_SENTENCES[was["nature"]] in was["advice"]
 
 
 def test_a_search_tells_overfitting_plateau_and_tests_for_information(searched: Ran) -> None:

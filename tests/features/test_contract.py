@@ -9,7 +9,7 @@ import pytest
 
 from assay.features import kernels
 from assay.features.context import FeatureContext
-from assay.features.patterns import EVENTS, Pattern, base_columns, lag_columns
+from assay.features.patterns import PATTERN_EVENTS, Pattern, base_columns, lag_columns
 from assay.features.registry import Feature, add, feature_registry, forget
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
@@ -18,7 +18,7 @@ from assay.testing import features as contract
 
 _LAGS = ("close_lag_1", "close_lag_10", "rsi_lag_2", "macd_lag_1", "return_lag_3", "volume_lag_2", "spread_lag_1")
 _PATTERNS = tuple(name for base in base_columns((10, 20))[::5] for name in lag_columns(base)[::3])
-_SINCE = tuple(Pattern(10, base_columns()[0].std_dev, event, since=True, lag=10).name for event in EVENTS)
+_SINCE = tuple(Pattern(10, base_columns()[0].std_dev, event, since=True, lag=10).name for event in PATTERN_EVENTS)
 _OTHERS = ("rsi_21", "realized_vol_30", "macd_8_17_5", "bb_position_50_2", "sma_50_rel_lag_3", "htf_rsi_lag_2")
 COLUMNS = (*feature_registry(), *_LAGS, *_PATTERNS, *_SINCE, *_OTHERS)
 _BARS = contract.equipped_bars()

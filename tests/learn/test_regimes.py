@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.features.regime import NAMES, regime_codes
+from assay.features.regime import REGIME_NAMES, regime_codes
 from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
@@ -51,7 +51,7 @@ def labels_by_hand(bars, t):
 
 def test_the_label_is_the_written_one_and_there_is_none_before_row_513():
     bars = lively(1_500, seed=2, calm=0.02)
-    within = {name: regimes.within(bars, name) for name in NAMES}
+    within = {name: regimes.within(bars, name) for name in REGIME_NAMES}
     assert not any(found[:LOOK].any() for found in within.values())
     every = np.sum(list(within.values()), axis=0)
     assert (every[LOOK:] == 1).all()
@@ -60,11 +60,11 @@ def test_the_label_is_the_written_one_and_there_is_none_before_row_513():
         label = labels_by_hand(bars, t)
         assert within[label][t], (t, label)
         seen.add(label)
-    assert seen == set(NAMES)
+    assert seen == set(REGIME_NAMES)
 
 
 @pytest.mark.parametrize("name", ["range_sweep", "liquidity_sweep", "capitulation_reversal", "volume_breakout"])
-@pytest.mark.parametrize("regime", NAMES)
+@pytest.mark.parametrize("regime", REGIME_NAMES)
 def test_entries_stand_only_where_the_label_is_and_nothing_else_changes(name, regime):
     bars = lively(2_000, seed=4, calm=0.01)
     free, held = decided(name, bars, ""), decided(name, bars, regime)
@@ -105,7 +105,7 @@ def test_a_state_rule_is_flat_elsewhere():
 
 
 @pytest.mark.parametrize("name", RULES)
-@given(seed=st.integers(0, 50), row=st.integers(520, 690), regime=st.sampled_from(NAMES))
+@given(seed=st.integers(0, 50), row=st.integers(520, 690), regime=st.sampled_from(REGIME_NAMES))
 @settings(max_examples=4, deadline=None)
 def test_the_future_changes_no_decision_and_513_rows_of_history_are_enough(name, seed, row, regime):
     bars = lively(700, seed=seed, calm=0.01)
@@ -148,5 +148,5 @@ def test_a_regime_that_is_none_is_refused_with_the_nearest(wrong):
 
 def test_codes_and_names_are_one_list():
     bars = lively(900, seed=4, calm=0.01)
-    for place, name in enumerate(NAMES):
+    for place, name in enumerate(REGIME_NAMES):
         np.testing.assert_array_equal(regimes.within(bars, name), regime_codes(bars) == place)

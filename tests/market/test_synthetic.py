@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.market.sources.defects import KINDS, with_defects
-from assay.market.sources.synthetic import FLOOR, MOMENTUM_BARS, REGIMES, SIGMA, synthetic, synthetic_truth
+from assay.market.sources.synthetic import FLOOR, MOMENTUM_BARS, REGIMES, SYNTHETIC_SIGMA, synthetic, synthetic_truth
 
 
 def _autocorrelation(x: np.ndarray, lag: int) -> float:
@@ -38,7 +38,7 @@ def test_the_variance_follows_its_equation() -> None:
     truth = synthetic_truth(bars=5_000, seed=2, ic=0.1)
     returns = truth.bars.close / truth.bars.open - 1
     factor, alpha, beta, _ = REGIMES[truth.regime[1:]].T
-    omega = (factor * SIGMA) ** 2 * (1 - alpha - beta)
+    omega = (factor * SYNTHETIC_SIGMA) ** 2 * (1 - alpha - beta)
     expected = omega + alpha * returns[:-1] ** 2 + beta * truth.sigma[:-1] ** 2
     assert np.allclose(truth.sigma[1:] ** 2, expected, rtol=1e-9, atol=0)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from assay.runs.selftest.figures import Figure, figures
-from assay.runs.selftest.runner import CI, SelfTestResult
+from assay.runs.selftest.runner import CI_SIZE, SelfTestResult
 from assay.runs.selftest.simulations import (
     CONTROL,
     DRIFT,
@@ -50,4 +50,4 @@ def table(found: Sequence[Repetition]) -> dict[str, Figure]:
 
 def made(found: Sequence[Repetition]) -> SelfTestResult:
     kept = [each for each in found if each.kind not in (LEAKS, STATISTICS)]
-    return SelfTestResult(SEED, CI, 2, 12.0, figures(found, tried=20), kept, SUITE)
+    return SelfTestResult(SEED, CI_SIZE, 2, 12.0, figures(found, tried=20), kept, SUITE)

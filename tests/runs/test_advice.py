@@ -8,7 +8,7 @@ import pytest
 from assay.runs.advice import advice
 from assay.validate.cost_stress import BreakEven, CostSides
 from assay.validate.gate import evaluate_gate
-from assay.validate.nature import SENTENCES
+from assay.validate.nature import NATURE_SENTENCES
 from tests.validate.test_verdict import GOOD, N, returns
 
 METRICS = {"sharpe": 0.1, "n_obs": float(N)}
@@ -44,7 +44,7 @@ METRICS = {"sharpe": 0.1, "n_obs": float(N)}
 )
 def test_what_it_is_and_what_to_do(change: dict[str, object], begins: str, ends: str) -> None:
     said = advice(evaluate_gate(replace(GOOD, **change)), METRICS, bars_per_year=8760)  # type: ignore[arg-type]
-    assert said.startswith(SENTENCES[begins]) and ends in said  # type: ignore[index]
+    assert said.startswith(NATURE_SENTENCES[begins]) and ends in said  # type: ignore[index]
 
 
 def test_waiting_is_named_from_ten_times_the_judged_bars_on() -> None:

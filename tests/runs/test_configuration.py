@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from scipy.stats import norm
 
-from assay.features.regime import NAMES, regime_codes
+from assay.features.regime import REGIME_NAMES, regime_codes
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
@@ -188,7 +188,7 @@ def test_a_search_that_held_nothing_back_claims_nothing() -> None:
 def test_the_regime_is_the_most_frequent_one_out_of_sample_or_the_wanted_one(document: Document) -> None:
     at = np.isin(bars().timestamp, searched().account["timestamp"].to_numpy())
     labels = regime_codes(bars())[at]
-    expected = NAMES[int(np.bincount(labels[labels >= 0]).argmax())]
+    expected = REGIME_NAMES[int(np.bincount(labels[labels >= 0]).argmax())]
     assert document["context"]["regime"] == document["metadata"]["regime"] == expected
     wanted = configured(regime_filter="volatile").document["context"]
     assert (wanted["regime"], wanted["regime_filter"]) == ("volatile", True)
@@ -201,7 +201,7 @@ def test_the_ensemble_of_regimes() -> None:
     for timeframe in ("1h", "4h", "1d"):
         longer = hourly if timeframe == "1h" else resample(hourly, timeframe)
         last[timeframe] = regime_codes(longer)[513:][-100:]
-        assert models[f"model_{timeframe}"]["prediction"] == NAMES[last[timeframe][-1]]
+        assert models[f"model_{timeframe}"]["prediction"] == REGIME_NAMES[last[timeframe][-1]]
     assert 0 < len(last["1d"]) < 100
     total = sum(len(labels) for labels in last.values())
     assert models["model_1d"]["weight"] == pytest.approx(len(last["1d"]) / total)

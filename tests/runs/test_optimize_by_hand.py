@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.features.regime import NAMES, regime_codes
+from assay.features.regime import REGIME_NAMES, regime_codes
 from assay.kernel.bars import USABLE, Bars
 from assay.learn.strategies import strategy_named
 from assay.market.data_filter import DataFilter, apply_filter
@@ -46,7 +46,7 @@ def test_a_regime_is_a_filter_of_entries(regime: str, context: Context, bars: Ba
     evidence = evidence_of(found["experiment_id"], context)
     assert evidence is not None
     entered = np.searchsorted(bars.timestamp, evidence.trades["entry_time"].to_numpy())
-    assert set(regime_codes(bars)[entered - 1].tolist()) == {NAMES.index(regime)}  # decided at the close before
+    assert set(regime_codes(bars)[entered - 1].tolist()) == {REGIME_NAMES.index(regime)}  # decided at the close before
     free = optimize(spec_of(min_trades=1, fixed=often), context).document
     assert free["regime_filter"] is None and free["metrics"]["total_trades"] > found["metrics"]["total_trades"]
     every = [metrics["total_trades"] for metrics in free["by_regime"].values()]

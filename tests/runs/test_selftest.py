@@ -16,7 +16,7 @@ from assay.kernel.instrument import Instrument
 from assay.runs.selftest import candidate_rules
 from assay.runs.selftest.figures import bounds, harmonic, not_contradicted, shown_above
 from assay.runs.selftest.page import render
-from assay.runs.selftest.runner import CI, NIGHTLY, SelfTestResult, Size
+from assay.runs.selftest.runner import CI_SIZE, NIGHTLY_SIZE, SelfTestResult, Size
 from assay.runs.selftest.simulations import CONTROL, DRIFT, EDGE, LEAKS, NO_EDGE, SEARCH, STATISTICS
 from tests.runs.selftested import STUDIED, SUITE, good, made, table
 
@@ -72,7 +72,8 @@ def test_momentum_follows_the_sign_of_the_last_bars_and_its_mirror_opposes_it() 
     bars = Bars(
         Instrument("made", "A/B:B", "1h"), np.arange(8) * 3_600_000, close, close, close, close, np.ones(8)
     )  # fmt: skip
-    both = [candidate_rules.momentum.decisions(bars, candidate_rules.momentum.resolve({"lookback": 2, "mirrored": m})).target
+    rule = candidate_rules.momentum
+    both = [rule.decisions(bars, rule.resolve({"lookback": 2, "mirrored": m})).target
             for m in (False, True)]  # fmt: skip
     np.testing.assert_array_equal(both[0][2:], [1, 1, -1, -1, 1, np.nan])  # equal: what is held stays
     np.testing.assert_array_equal(both[1][2:], [-1, -1, 1, 1, -1, np.nan])
@@ -173,9 +174,9 @@ def test_a_rate_never_goes_without_its_n() -> None:
 
 
 def test_the_sizes_are_those_of_the_specification() -> None:
-    assert Size(no_edge=60, edge=30, control=30, trainers=1, drift=20, search=20, search_edge=10) == CI
-    assert Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50) == NIGHTLY
-    assert CI.of(7) == Size(no_edge=7, edge=4, control=4, trainers=1, drift=3, search=3, search_edge=2)
+    assert Size(no_edge=60, edge=30, control=30, trainers=1, drift=20, search=20, search_edge=10) == CI_SIZE
+    assert Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50) == NIGHTLY_SIZE
+    assert CI_SIZE.of(7) == Size(no_edge=7, edge=4, control=4, trainers=1, drift=3, search=3, search_edge=2)
     with pytest.raises(ConfigError, match=r"edge is -1, must be in 0\.\.10,000"):
         Size(edge=-1)
 

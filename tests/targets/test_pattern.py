@@ -5,7 +5,7 @@ import pytest
 
 from assay import targets
 from assay.features.context import FeatureContext
-from assay.features.patterns import EVENTS, base_columns, base_values, lag_columns
+from assay.features.patterns import PATTERN_EVENTS, base_columns, base_values, lag_columns
 from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
 from assay.testing.bars import random_bars
@@ -34,8 +34,8 @@ def test_y_is_the_event_some_bars_ahead() -> None:
 
 def test_no_value_crosses_the_border_between_symbols() -> None:
     chosen = targets.select(FRAME, SYMBOLS, KNOWN, CONFIG)
-    assert set(chosen.y) == {f"target_{event}" for event in EVENTS}
-    for event in EVENTS:
+    assert set(chosen.y) == {f"target_{event}" for event in PATTERN_EVENTS}
+    for event in PATTERN_EVENTS:
         both = chosen.y[f"target_{event}"]
         for bars, rows in ((A, slice(0, 300)), (B, slice(300, 500))):
             alone = targets.label_bars(bars, targets.parse_target("pattern", CONFIG, target_type=event), costs=Costs())
@@ -80,7 +80,7 @@ def test_four_targets_are_too_wide_for_one_trainer() -> None:
     with pytest.raises(ConfigError, match="four targets") as caught:
         targets.label_bars(A, targets.parse_target("pattern", CONFIG), costs=Costs())
     assert caught.value.code == "CONFIG_TARGET_WIDTH"
-    assert [t.target_type for t in targets.Pattern(**CONFIG).each()] == list(EVENTS)  # type: ignore[arg-type]
+    assert [t.target_type for t in targets.Pattern(**CONFIG).each()] == list(PATTERN_EVENTS)  # type: ignore[arg-type]
 
 
 def test_rows_out_of_order_and_twin_names_are_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from assay.track import environment
 from assay.track import git as tree
-from assay.track.environment import ASSAY, DIFF, WORKING, capture_provenance, lock_hash
+from assay.track.environment import ASSAY_SOURCE, DIFF, WORKING_FOLDER, capture_provenance, lock_hash
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.redaction import masked
 from assay.track.tracking_store import TrackingStore
@@ -29,7 +29,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    columns = capture_provenance({WORKING: folder}).columns
+    columns = capture_provenance({WORKING_FOLDER: folder}).columns
     return {name: columns[name] for name in ("git_commit", "git_branch", "git_dirty", "git_diff_hash")}
 
 
@@ -103,7 +103,7 @@ def test_what_is_captured_fits_the_record(
     run = record.experiments.start(
         "a",
         "rules",
-        **capture_provenance({WORKING: tmp_path}, threads={"numba": 2}, machine={"image": "sha256:1"}).columns,
+        **capture_provenance({WORKING_FOLDER: tmp_path}, threads={"numba": 2}, machine={"image": "sha256:1"}).columns,
     )
     row = record.experiments.get(run)
     assert row["environment"]["threads"] == {"numba": 2} and row["environment"]["image"] == "sha256:1"
@@ -114,7 +114,7 @@ def test_what_is_captured_fits_the_record(
 
 
 def kept(record: TrackingStore, blobs: Blobs, run: int, folder: Path) -> tuple[dict[str, Any], bytes]:
-    capture_provenance({WORKING: folder}).keep(record, run, blobs)
+    capture_provenance({WORKING_FOLDER: folder}).keep(record, run, blobs)
     (row,) = record.artifacts.read(run)
     assert (row["artifact_type"], row["sha256"]) == (DIFF, row["metadata"]["blob"])
     return row["metadata"], blobs.get(row["sha256"])
@@ -130,7 +130,7 @@ def test_the_diff_is_an_artifact_without_its_secrets(
     told, diff = kept(record, Blobs(tmp_path), run, repository)
     assert b"+b\n+password = ***\n" in diff and b"canary" not in diff
     assert (told["of"], told["diff_hash"], told["masked"], told["kept"]) == (
-        WORKING,
+        WORKING_FOLDER,
         state["git_diff_hash"],
         True,
         True,
@@ -151,7 +151,7 @@ def test_a_diff_that_is_too_long_is_not_kept(
 
 
 def test_a_clean_tree_leaves_no_diff(record: TrackingStore, run: int, repository: Path, tmp_path: Path) -> None:
-    capture_provenance({WORKING: repository}).keep(record, run, Blobs(tmp_path))
+    capture_provenance({WORKING_FOLDER: repository}).keep(record, run, Blobs(tmp_path))
     assert record.artifacts.read(run) == []
 
 
@@ -162,13 +162,17 @@ def test_code_in_several_places_is_told_apart(repository: Path, tmp_path_factory
     git(other, "add", "__init__.py")
     git(other, "commit", "-m", "first")
     (repository / "sub").mkdir()
-    found = capture_provenance({ASSAY: other, WORKING: repository, "strategy file": repository / "sub"}).columns
+    found = capture_provenance(
+        {ASSAY_SOURCE: other, WORKING_FOLDER: repository, "strategy file": repository / "sub"}
+    ).columns
     assert {what: each["branch"] for what, each in found["environment"]["code"].items()} == {
-        ASSAY: "own", WORKING: "trunk",
+        ASSAY_SOURCE: "own", WORKING_FOLDER: "trunk",
     }  # fmt: skip
     assert (found["git_branch"], found["git_dirty"]) == ("own", False)
     (repository / "__init__.py").write_text("")  # not Git's: an installation inside somebody's work tree
-    assert list(capture_provenance({ASSAY: repository, WORKING: other}).columns["environment"]["code"]) == [WORKING]
+    assert list(
+        capture_provenance({ASSAY_SOURCE: repository, WORKING_FOLDER: other}).columns["environment"]["code"]
+    ) == [WORKING_FOLDER]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +199,7 @@ def test_ordinary_lines_stay() -> None:
 
 
 def test_without_git_its_columns_are_absent(repository: Path) -> None:
-    found = capture_provenance({WORKING: repository}, git=False)
+    found = capture_provenance({WORKING_FOLDER: repository}, git=False)
     assert set(found.columns) == {"environment", "python_version", "lock_hash"} and not found.repositories
 
 
@@ -207,7 +211,7 @@ def test_a_tracker_keeps_the_diff_beside_its_record(repository: Path, monkeypatc
     with ExperimentTracker("runs.db") as tracker:
         run = tracker.start_experiment("mine")
         (kept,) = tracker.record.artifacts.read(run)
-        assert (kept["artifact_type"], kept["metadata"]["of"]) == (DIFF, WORKING)
+        assert (kept["artifact_type"], kept["metadata"]["of"]) == (DIFF, WORKING_FOLDER)
         assert b"+b" in Blobs(repository / "artifacts").get(kept["sha256"])
         tracker.start_experiment("no git", capture_git=False)
         assert tracker.record.artifacts.read(run + 1) == []

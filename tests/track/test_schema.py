@@ -153,7 +153,7 @@ def test_a_killed_upgrade_leaves_nothing(empty: str, monkeypatch: pytest.MonkeyP
 
 
 def test_first_use_by_four_processes_at_once(empty: str) -> None:
-    code = "import sys; from assay.track.tracking_store import open_record as o; o(sys.argv[1]).experiments.start('x', 'rules')"
+    code = "import sys; from assay.track import open_store; open_store(sys.argv[1]).experiments.start('x', 'rules')"
     started = [subprocess.Popen([sys.executable, "-c", code, empty]) for _ in range(4)]
     assert [process.wait(60) for process in started] == [0] * 4
     with open_store(empty) as record:

@@ -8,7 +8,7 @@ import pytest
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
-from assay.market._volume_unit import SERIES, unit_series
+from assay.market._volume_unit import VOLUME_UNIT_SERIES, unit_series
 from assay.market.sources.synthetic import synthetic
 from assay.runs.advice import advice
 from assay.validate.gate import evaluate_gate
@@ -168,7 +168,7 @@ def test_a_market_too_thin_for_the_account_is_seen_where_its_volume_has_a_unit()
     bars = hour_of_day(1, 0.004)
     thin = replace(bars, volume=np.full(len(bars), 10.0))  # 1,000 a bar at first, and 10,000 trade
     for unit, state in (("unknown", "PASS"), ("contracts", "PASS"), ("base", "FAIL"), ("quote", "FAIL")):
-        told = replace(thin, joined={SERIES: unit_series(unit)})  # type: ignore[arg-type]
+        told = replace(thin, joined={VOLUME_UNIT_SERIES: unit_series(unit)})  # type: ignore[arg-type]
         word = evaluate_gate(walked({"BTC/USDT": told}, at_ten, Costs(fee=0.0, slippage_bps=3.0))[1])
         fills = word.reason("fills")
         assert fills.state == state and ("exceeds 10 % of the value traded in its bar" in fills.text) == (

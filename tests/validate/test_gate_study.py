@@ -7,7 +7,7 @@ from scipy.stats import binomtest, kurtosis, skew
 from assay.kernel.errors import ConfigError
 from assay.validate import gate_study as study
 from assay.validate.gate_study import (
-    CASES,
+    STUDY_CASES,
     Case,
     GateStudyResult,
     count_errors,
@@ -79,6 +79,6 @@ def test_a_rising_market_fools_plain_returns_and_not_active_ones() -> None:
 
 
 def test_every_kind_is_studied_at_every_number_of_looks() -> None:
-    assert {(c.kind, c.n_trials) for c in CASES} == {(k, n) for k in study.KINDS for n in (1, 20, 100, 1_000)}
+    assert {(c.kind, c.n_trials) for c in STUDY_CASES} == {(k, n) for k in study.KINDS for n in (1, 20, 100, 1_000)}
     with pytest.raises(ConfigError, match="kind is 'cauchy'"):
         draw_moments(Case("cauchy", 1, 1), seed=1)  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ from assay.validate.isolation.messages import (
     receive,
     send,
 )
-from assay.validate.isolation.probes import QUESTIONS, probe_feature_file, probe_strategy_file
+from assay.validate.isolation.probes import PROBE_QUESTIONS, probe_feature_file, probe_strategy_file
 from assay.validate.isolation.process import Confinement
 
 PLAIN = HONEST[0]
@@ -384,7 +384,7 @@ RARELY = """
 
 def test_a_peek_in_one_row_of_a_hundred_is_seen_by_many_questions(tmp_path: Path) -> None:
     many = synthetic(bars=5_000, seed=4)
-    probe = probe_feature_file(features(tmp_path, RARELY), many, lookback=1, seed=1, questions=40 * QUESTIONS)
+    probe = probe_feature_file(features(tmp_path, RARELY), many, lookback=1, seed=1, questions=40 * PROBE_QUESTIONS)
     assert probe.violations and probe.violations[0].text.startswith("LEAK_FEATURE")
 
 

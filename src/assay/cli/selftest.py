@@ -30,15 +30,15 @@ def selftest(
     as_json: Json = False,
 ) -> None:
     """Judge the judge: how often it calls gold what is none, and how often it finds what is there."""
-    from assay.runs import CI, MOST, NIGHTLY, write_selftest_page
+    from assay.runs import CI_SIZE, MOST_MARKETS, NIGHTLY_SIZE, write_selftest_page
     from assay.runs import run_selftest as asked
     from assay.testing import PARTS
 
     demand_within("--seed", seed, 0, 2**32 - 1)
     demand_within("--workers", 1 if workers is None else workers, 1, 256)
-    size = NIGHTLY if nightly else CI
+    size = NIGHTLY_SIZE if nightly else CI_SIZE
     if markets is not None:
-        demand_within("--markets", markets, 1, MOST)
+        demand_within("--markets", markets, 1, MOST_MARKETS)
         size = size.of(markets)
     with opened(home, working=True) as context:
         found = asked(

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from assay.features.compute import table as table
     from assay.features.context import FeatureContext as FeatureContext
     from assay.features.importance.candidate_patterns import pattern_candidates as pattern_candidates
-    from assay.features.importance.clusters import CUT as CUT
+    from assay.features.importance.clusters import CLUSTER_CUT as CLUSTER_CUT
     from assay.features.importance.clusters import cluster_order as cluster_order
-    from assay.features.importance.rank_stability import DRIFT as DRIFT
-    from assay.features.importance.rank_stability import STABLE as STABLE
+    from assay.features.importance.rank_stability import DRIFT_PSI as DRIFT_PSI
+    from assay.features.importance.rank_stability import STABLE_PSI as STABLE_PSI
     from assay.features.importance.rank_stability import psi as psi
     from assay.features.importance.ranking import rank_features as rank_features
     from assay.features.importance.report import FeatureScore as FeatureScore
@@ -31,29 +31,29 @@ if TYPE_CHECKING:
     from assay.features.kernels import rolling_max as rolling_max
     from assay.features.kernels import rolling_min as rolling_min
     from assay.features.kernels_trend import true_range as true_range
-    from assay.features.lookup import NONE_OWN as NONE_OWN
-    from assay.features.lookup import Own as Own
+    from assay.features.lookup import NO_USER_COLUMNS as NO_USER_COLUMNS
+    from assay.features.lookup import UserColumns as UserColumns
     from assay.features.lookup import find_feature as find_feature
-    from assay.features.patterns import EVENTS as EVENTS
+    from assay.features.patterns import PATTERN_EVENTS as PATTERN_EVENTS
     from assay.features.patterns import Pattern as Pattern
     from assay.features.patterns import base_columns as base_columns
     from assay.features.patterns import base_values as base_values
     from assay.features.patterns import format_number as format_number
     from assay.features.patterns import parse_name as parse_name
     from assay.features.patterns import refuse_twins as refuse_twins
-    from assay.features.regime import LOOKBACK as LOOKBACK
-    from assay.features.regime import NAMES as NAMES
+    from assay.features.regime import REGIME_LOOKBACK as REGIME_LOOKBACK
+    from assay.features.regime import REGIME_NAMES as REGIME_NAMES
     from assay.features.regime import regime_codes as regime_codes
     from assay.features.registry import Clock as Clock
     from assay.features.registry import Feature as Feature
     from assay.features.registry import feature as feature
     from assay.features.registry import feature_registry as feature_registry
-    from assay.features.sets import SETS as SETS
+    from assay.features.sets import FEATURE_SETS as FEATURE_SETS
     from assay.features.training import check_features_file as check_features_file
     from assay.features.training import check_own_columns as check_own_columns
     from assay.features.training import own_names as own_names
     from assay.features.training import training_table as training_table
-    from assay.features.user_features import CODE as CODE
+    from assay.features.user_features import FEATURE_FILE_CODE as FEATURE_FILE_CODE
     from assay.features.user_features import FeatureFile as FeatureFile
     from assay.features.user_features import load_feature_file as load_feature_file
 
@@ -63,8 +63,8 @@ __getattr__, __dir__ = lazy_names(
         "compute": ("Table", "set_columns", "set_digest", "table"),
         "context": ("FeatureContext",),
         "importance.candidate_patterns": ("pattern_candidates",),
-        "importance.clusters": ("CUT", "cluster_order"),
-        "importance.rank_stability": ("DRIFT", "STABLE", "psi"),
+        "importance.clusters": ("CLUSTER_CUT", "cluster_order"),
+        "importance.rank_stability": ("DRIFT_PSI", "STABLE_PSI", "psi"),
         "importance.ranking": ("rank_features",),
         "importance.report": ("FeatureScore", "ImportanceReport", "PatternCandidate"),
         "importance.screening": ("screen_columns",),
@@ -72,12 +72,20 @@ __getattr__, __dir__ = lazy_names(
         "imported": ("imported_features", "imported_with_digest"),
         "kernels": ("compiled", "deviation", "log_change", "rolling_max", "rolling_min"),
         "kernels_trend": ("true_range",),
-        "lookup": ("NONE_OWN", "Own", "find_feature"),
-        "patterns": ("EVENTS", "Pattern", "base_columns", "base_values", "format_number", "parse_name", "refuse_twins"),
-        "regime": ("LOOKBACK", "NAMES", "regime_codes"),
+        "lookup": ("NO_USER_COLUMNS", "UserColumns", "find_feature"),
+        "patterns": (
+            "PATTERN_EVENTS",
+            "Pattern",
+            "base_columns",
+            "base_values",
+            "format_number",
+            "parse_name",
+            "refuse_twins",
+        ),
+        "regime": ("REGIME_LOOKBACK", "REGIME_NAMES", "regime_codes"),
         "registry": ("Clock", "Feature", "feature", "feature_registry"),
-        "sets": ("SETS",),
+        "sets": ("FEATURE_SETS",),
         "training": ("check_features_file", "check_own_columns", "own_names", "training_table"),
-        "user_features": ("CODE", "FeatureFile", "load_feature_file"),
+        "user_features": ("FEATURE_FILE_CODE", "FeatureFile", "load_feature_file"),
     },
 )

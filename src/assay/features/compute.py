@@ -13,10 +13,10 @@ import numpy as np
 import assay
 from assay.features import kernels
 from assay.features.context import FeatureContext, above
-from assay.features.lookup import NONE_OWN, Own, find_feature, relative
+from assay.features.lookup import NO_USER_COLUMNS, UserColumns, find_feature, relative
 from assay.features.patterns import refuse_twins
 from assay.features.registry import Feature
-from assay.features.sets import EXTRAS, SETS
+from assay.features.sets import EXTRAS, FEATURE_SETS
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, DataError, shown
@@ -68,7 +68,7 @@ class Table:
         return 1.0 - self.missing / k if k else np.full(len(self), np.nan)
 
 
-def set_columns(set: str | Sequence[str], own: Own = NONE_OWN) -> tuple[str, ...]:
+def set_columns(set: str | Sequence[str], own: UserColumns = NO_USER_COLUMNS) -> tuple[str, ...]:
     """The columns that a set has wherever there are candles (`table` adds what further data allows).
 
     own: columns of the user's file by name, which a list of names may hold.
@@ -77,10 +77,10 @@ def set_columns(set: str | Sequence[str], own: Own = NONE_OWN) -> tuple[str, ...
     twice, LeakError ``LEAK_COLUMN`` for a column that speaks of the future.
     """
     if isinstance(set, str):
-        if set not in SETS:
-            near = did_you_mean(set, SETS) or f"there are {', '.join(SETS)}"
+        if set not in FEATURE_SETS:
+            near = did_you_mean(set, FEATURE_SETS) or f"there are {', '.join(FEATURE_SETS)}"
             raise ConfigError(f"feature set {shown(set)} is unknown; {near}", code="CONFIG_FEATURE", hint=near)
-        return SETS[set]
+        return FEATURE_SETS[set]
     names = tuple(set)
     for i, name in enumerate(names):
         find_feature(name, own)
@@ -90,7 +90,7 @@ def set_columns(set: str | Sequence[str], own: Own = NONE_OWN) -> tuple[str, ...
     return names
 
 
-def set_digest(set: str | Sequence[str], *, levels: bool = False, own: Own = NONE_OWN) -> str:
+def set_digest(set: str | Sequence[str], *, levels: bool = False, own: UserColumns = NO_USER_COLUMNS) -> str:
     """SHA-256 (hex) of what a set computes: its columns, their lookbacks and units, and Assay's version.
 
     own: columns of the user's file that a list may name; what they compute is said by the digest of that file.
@@ -107,7 +107,7 @@ def table(
     *,
     levels: bool = False,
     lower: Bars | None = None,
-    own: Own = NONE_OWN,
+    own: UserColumns = NO_USER_COLUMNS,
     threads: int = 2,
 ) -> Table:
     """Compute the columns of a set.

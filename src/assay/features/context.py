@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from assay.features.lookup import NONE_OWN, Own, find_feature
+from assay.features.lookup import NO_USER_COLUMNS, UserColumns, find_feature
 from assay.features.registry import Feature
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
@@ -26,7 +26,7 @@ class FeatureContext:
     own:   columns of the user's file by name, which `column` finds before all others.
     """
 
-    def __init__(self, bars: Bars, lower: Bars | None = None, own: Own = NONE_OWN) -> None:
+    def __init__(self, bars: Bars, lower: Bars | None = None, own: UserColumns = NO_USER_COLUMNS) -> None:
         self.bars = bars
         self.lower = lower
         self.own = own

@@ -10,12 +10,12 @@ from assay.features.registry import FORBIDDEN, LAG, Feature, families, feature_r
 from assay.kernel.errors import ConfigError, LeakError, shown
 from assay.kernel.suggestions import did_you_mean
 
-Own = Mapping[str, Feature]
-NONE_OWN: Own = MappingProxyType({})
+UserColumns = Mapping[str, Feature]
+NO_USER_COLUMNS: UserColumns = MappingProxyType({})
 _SHORT = {"rsi": "rsi_14", "return": "return_1", "spread": "avg_spread"}  # names that lags go by
 
 
-def find_feature(name: str, own: Own = NONE_OWN) -> Feature:
+def find_feature(name: str, own: UserColumns = NO_USER_COLUMNS) -> Feature:
     """The column of that name: of `own`, in the book, of a family, a pattern column, a lag, or a relative form.
 
     own: columns of the user's file by name; they are found before those of the book.
@@ -37,7 +37,7 @@ def find_feature(name: str, own: Own = NONE_OWN) -> Feature:
     return found
 
 
-def owned(name: str, own: Own) -> bool:
+def owned(name: str, own: UserColumns) -> bool:
     """Whether a column is one of `own`, or a lag or the relative form of one."""
     if name in own:
         return True
@@ -46,7 +46,7 @@ def owned(name: str, own: Own) -> bool:
     return base != name and owned(base, own)
 
 
-def seek(name: str, own: Own = NONE_OWN) -> Feature | None:
+def seek(name: str, own: UserColumns = NO_USER_COLUMNS) -> Feature | None:
     """The column of that name as `find_feature` gives it, or None."""
     if name in own:
         return own[name]

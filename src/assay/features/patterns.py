@@ -20,10 +20,10 @@ from assay.kernel.errors import ConfigError, shown
 if TYPE_CHECKING:
     from assay.features.context import FeatureContext
 
-EVENTS = ("high_breakout", "high_reversion", "low_breakout", "low_reversion")
+PATTERN_EVENTS = ("high_breakout", "high_reversion", "low_breakout", "low_reversion")
 WINDOWS = (10, 20, 30, 50)
 DEVIATIONS = tuple(Decimal(s) for s in ("1.0", "1.5", "2.0", "2.5"))
-_TAIL = rf"w([1-9]\d*)_s(\d+(?:\.\d+)?)_({'|'.join(EVENTS)})(?:_t(\d+(?:\.\d+)?))?(_since)?"
+_TAIL = rf"w([1-9]\d*)_s(\d+(?:\.\d+)?)_({'|'.join(PATTERN_EVENTS)})(?:_t(\d+(?:\.\d+)?))?(_since)?"
 _BASE = re.compile(f"base_{_TAIL}")
 _LAG = re.compile(rf"{_TAIL}_lag_([1-9]\d*)")
 
@@ -32,7 +32,7 @@ _LAG = re.compile(rf"{_TAIL}_lag_([1-9]\d*)")
 class Pattern:
     """A pattern column, as its name says; equal if their numbers are.
 
-    window, std_dev: of the band. event: one of `EVENTS`. threshold: b and r. since: the counter, not the flag.
+    window, std_dev: of the band. event: one of `PATTERN_EVENTS`. threshold: b and r. since: the counter, not the flag.
     lag: rows, 0 for a base column.
     """
 
@@ -97,7 +97,7 @@ def refuse_twins(names: Iterable[str]) -> None:
 def base_columns(windows: Iterable[int] = WINDOWS, deviations: Iterable[Decimal] = DEVIATIONS) -> tuple[Pattern, ...]:
     """The flags of all events for these windows and deviations."""
     deviations = tuple(deviations)
-    return tuple(Pattern(w, s, event) for w in windows for s in deviations for event in EVENTS)
+    return tuple(Pattern(w, s, event) for w in windows for s in deviations for event in PATTERN_EVENTS)
 
 
 def lag_columns(base: Pattern) -> tuple[str, ...]:
@@ -138,7 +138,9 @@ def _of_threshold(study: "FeatureContext", pattern: Pattern) -> FloatArray:
 def _events(
     high: FloatArray, low: FloatArray, close: FloatArray, mean: FloatArray, sd: FloatArray, w: int, s: float, x: float
 ) -> FloatArray:
-    """``(4, n)`` flags, in the order of `EVENTS`; mean and sd of rows t-w+1..t, so the band of t is row t-1 of them."""
+    """``(4, n)`` flags, in the order of `PATTERN_EVENTS`; mean and sd of rows t-w+1..t, so the band of t is row t-1 of
+    them.
+    """
     n = len(close)
     out = np.zeros((4, n))
     for e in range(w + 1, n):

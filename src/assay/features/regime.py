@@ -9,16 +9,16 @@ from assay.features.registry import feature
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars
 
-LOOKBACK = 513
-NAMES = ("sideways", "bull", "bear", "volatile")
+REGIME_LOOKBACK = 513
+REGIME_NAMES: tuple[str, ...] = ("sideways", "bull", "bear", "volatile")
 _ROWS = 100
 
 
 def regime_codes(bars: Bars) -> IntArray:
-    """``(n,)`` int64: place in `NAMES` of each bar's label, -1 before row 513. Known at the bar's close."""
+    """``(n,)`` int64: place in `REGIME_NAMES` of each bar's label, -1 before row 513. Known at the bar's close."""
     side = trend(bars)
     label = np.where(volatile(bars), 3, np.where(side < 0, 2, side)).astype(np.int64)
-    label[:LOOKBACK] = -1
+    label[:REGIME_LOOKBACK] = -1
     return label
 
 
@@ -44,13 +44,13 @@ def trend(bars: Bars) -> FloatArray:
     return bull.astype(np.float64) - bear
 
 
-@feature(lookback=LOOKBACK, unit="category", group="regime")
+@feature(lookback=REGIME_LOOKBACK, unit="category", group="regime")
 def regime_trend(study: FeatureContext) -> FloatArray:
     """+1 bull, -1 bear, 0 sideways or volatile."""
     return np.where(study.column("regime_volatile") == 1.0, 0.0, trend(study.bars))
 
 
-@feature(lookback=LOOKBACK, unit="flag", group="regime")
+@feature(lookback=REGIME_LOOKBACK, unit="flag", group="regime")
 def regime_volatile(study: FeatureContext) -> FloatArray:
     """1 if the label is volatile."""
     return volatile(study.bars).astype(np.float64)

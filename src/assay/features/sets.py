@@ -45,7 +45,7 @@ _CLASSIC = (
 )  # fmt: skip
 _MINI = ("latest_return", "mean_return_5", "volatility_5", "sma_ratio_5", "volume_ratio_10")
 
-SETS: Mapping[str, tuple[str, ...]] = {
+FEATURE_SETS: Mapping[str, tuple[str, ...]] = {
     "core72": (*_PRICE, "price_range", "pct_change", *_SESSION, *_CORE),
     "full110": (*_CORE, *_SESSION, *_LAGGED, *_ROLLING, *_HIGHER, *_MOMENTUM, *_INTERACTIONS),
     "classic12": _CLASSIC,

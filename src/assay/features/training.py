@@ -7,7 +7,7 @@ import numpy as np
 from assay.features.compute import Table, table
 from assay.features.lookup import owned
 from assay.features.registry import Feature
-from assay.features.user_features import CODE, FeatureFile
+from assay.features.user_features import FEATURE_FILE_CODE, FeatureFile
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.kernel.spec import TrainSpec
@@ -40,7 +40,7 @@ def check_features_file(spec: TrainSpec, own: FeatureFile | None) -> None:
     if own is not None and not isinstance(spec.features, str) and not own_names(spec.features, own):
         raise ConfigError(
             f"features names no column of {own.title}; it declares {', '.join(own.columns)}",
-            code=CODE,
+            code=FEATURE_FILE_CODE,
             hint="Name them in the list, or name a set: all columns of the file are added to a set.",
             field="features",
         )
@@ -81,4 +81,4 @@ def _another(wanted: str, own: FeatureFile | None) -> ConfigError:
     else:
         text = f"the spec names a file of features with hash {wanted}, {own.title} has {own.digest}"
         hint = "Give the file that it names, or take features_digest out of the spec to train with this one."
-    return ConfigError(text, code=CODE, hint=hint, field="features_digest")
+    return ConfigError(text, code=FEATURE_FILE_CODE, hint=hint, field="features_digest")

@@ -18,7 +18,7 @@ from assay.kernel.errors import AssayError, ConfigError, TrainError, shown
 from assay.kernel.user_module import own_line, refused, run_user_code
 from assay.kernel.user_source import UserCode, lay_out, read_user_code
 
-CODE, RAISED, _KIND = "CONFIG_FEATURE_FILE", "TRAIN_FEATURE", "feature"
+FEATURE_FILE_CODE, RAISED, _KIND = "CONFIG_FEATURE_FILE", "TRAIN_FEATURE", "feature"
 _LOADING = RLock()  # a file enters its columns in the one book of the process before they are taken out of it
 
 
@@ -60,7 +60,7 @@ class FeatureFile:
             now = ""
         if now != self.digest:
             hint = "Leave the file as it is until the command has ended."
-            raise refused(self.path, "was changed while it ran", kind=_KIND, code=CODE, hint=hint)
+            raise refused(self.path, "was changed while it ran", kind=_KIND, code=FEATURE_FILE_CODE, hint=hint)
 
 
 def load_feature_file(path: Path) -> FeatureFile:
@@ -116,11 +116,11 @@ def _declared(path: Path) -> tuple[tuple[Feature, ...], UserCode]:
     """What the file enters into the book, taken out of it again, and its source."""
     before = set(feature_registry())
     try:
-        _, code = run_user_code(path, kind=_KIND, code=CODE)
+        _, code = run_user_code(path, kind=_KIND, code=FEATURE_FILE_CODE)
         own = tuple(entry for name, entry in feature_registry().items() if name not in before)
     except ConfigError as error:
         line = own_line(error, str(path))
-        if error.code == CODE or line is None:
+        if error.code == FEATURE_FILE_CODE or line is None:
             raise
         raise ConfigError(f"{path.name}:{line}: {error.message}", code=error.code, hint=error.hint) from error
     finally:
@@ -128,7 +128,7 @@ def _declared(path: Path) -> tuple[tuple[Feature, ...], UserCode]:
             forget(name)
     if not own:
         hint = "Decorate a function of a study with @feature(lookback=…, unit=…)."
-        raise refused(path, "declares no feature", kind=_KIND, code=CODE, hint=hint)
+        raise refused(path, "declares no feature", kind=_KIND, code=FEATURE_FILE_CODE, hint=hint)
     return own, code
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from assay.learn.strategies.regimes import check_regime as check_regime
     from assay.learn.strategies.registry import all_strategies as all_strategies
     from assay.learn.strategies.registry import strategy_named as strategy_named
-    from assay.learn.strategies.setups import LEVELS as LEVELS
+    from assay.learn.strategies.setups import LEVEL_NAMES as LEVEL_NAMES
     from assay.learn.strategies.setups import Above as Above
     from assay.learn.strategies.setups import Crossing as Crossing
     from assay.learn.strategies.setups import Setups as Setups
@@ -66,6 +66,6 @@ __getattr__, __dir__ = lazy_names(
         "strategies.parameters": ("Exit", "Parameter", "Range", "Structural", "Threshold", "Value"),
         "strategies.regimes": ("check_regime",),
         "strategies.registry": ("all_strategies", "strategy_named"),
-        "strategies.setups": ("Above", "Crossing", "LEVELS", "Setups", "Side", "State"),
+        "strategies.setups": ("Above", "Crossing", "LEVEL_NAMES", "Setups", "Side", "State"),
     },
 )

@@ -38,7 +38,7 @@ class RuleModel:
     def lookback(self) -> int:
         """Rows of history needed before the first decision."""
         rows = self.strategy.lookback(self.values, self.timeframe)
-        return max(rows, regimes.LOOKBACK) if self.regime else rows
+        return max(rows, regimes.REGIME_LOOKBACK) if self.regime else rows
 
     def decide(self, panel: Panel) -> dict[str, Decisions]:
         """See `Model`. Raises ConfigError ``CONFIG_TIMEFRAME`` for bars of another length."""

@@ -7,7 +7,7 @@ from assay.kernel.lazy import lazy_names
 if TYPE_CHECKING:
     from assay.market._resample import check_multiple as check_multiple
     from assay.market._resample import resample as resample
-    from assay.market._volume_unit import SERIES as SERIES
+    from assay.market._volume_unit import VOLUME_UNIT_SERIES as VOLUME_UNIT_SERIES
     from assay.market._volume_unit import VolumeUnit as VolumeUnit
     from assay.market._volume_unit import check_volume_unit as check_volume_unit
     from assay.market._volume_unit import unit_series as unit_series
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from assay.market.sources.files import NamedSeries as NamedSeries
     from assay.market.sources.files import read_file as read_file
     from assay.market.sources.synthetic import MOMENTUM_BARS as MOMENTUM_BARS
-    from assay.market.sources.synthetic import SIGMA as SIGMA
+    from assay.market.sources.synthetic import SYNTHETIC_SIGMA as SYNTHETIC_SIGMA
     from assay.market.sources.synthetic import synthetic as synthetic
     from assay.market.stores.base import CandleStore as CandleStore
     from assay.market.stores.base import Span as Span
@@ -37,7 +37,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "_resample": ("check_multiple", "resample"),
-        "_volume_unit": ("SERIES", "VolumeUnit", "check_volume_unit", "unit_series", "volume_unit"),
+        "_volume_unit": ("VOLUME_UNIT_SERIES", "VolumeUnit", "check_volume_unit", "unit_series", "volume_unit"),
         "anomalies": ("Event",),
         "data_filter": ("DataFilter", "apply_filter"),
         "perturbation": ("scramble_future",),
@@ -45,7 +45,7 @@ __getattr__, __dir__ = lazy_names(
         "sources.download": ("Progress", "collect_bars"),
         "sources.exchange": ("ExchangeClient", "open_exchange"),
         "sources.files": ("NamedSeries", "read_file"),
-        "sources.synthetic": ("MOMENTUM_BARS", "SIGMA", "synthetic"),
+        "sources.synthetic": ("MOMENTUM_BARS", "SYNTHETIC_SIGMA", "synthetic"),
         "stores.base": ("CandleStore", "Span", "Upserted"),
         "stores.holdout_view": ("HoldoutView",),
         "stores.open": ("open_candles",),

@@ -14,7 +14,7 @@ from assay.kernel.suggestions import did_you_mean
 
 VolumeUnit = Literal["unknown", "base", "quote", "contracts", "ticks"]
 VOLUME_UNITS: tuple[VolumeUnit, ...] = get_args(VolumeUnit)
-SERIES = "volume_unit"
+VOLUME_UNIT_SERIES = "volume_unit"
 
 
 def check_volume_unit(unit: str) -> VolumeUnit:
@@ -31,14 +31,14 @@ def check_volume_unit(unit: str) -> VolumeUnit:
 
 
 def unit_series(unit: VolumeUnit) -> Joined:
-    """The unit as the series `SERIES` of a market: its place in `VOLUME_UNITS`, known from 1970 on."""
+    """The unit as the series `VOLUME_UNIT_SERIES` of a market: its place in `VOLUME_UNITS`, known from 1970 on."""
     start = np.zeros(1, np.int64)
     return Joined(start, start, np.array([float(VOLUME_UNITS.index(unit))]))
 
 
 def volume_unit(bars: Bars) -> VolumeUnit:
     """What was said when they were stored; ``unknown`` where nothing was."""
-    series = bars.joined.get(SERIES)
+    series = bars.joined.get(VOLUME_UNIT_SERIES)
     if series is None or not len(series.value):
         return "unknown"
     place = series.value[-1]

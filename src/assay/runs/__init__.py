@@ -67,9 +67,9 @@ if TYPE_CHECKING:
     from assay.runs.selftest.candidate_rules import CandidateRule as CandidateRule
     from assay.runs.selftest.candidate_rules import momentum as momentum
     from assay.runs.selftest.page import write_selftest_page as write_selftest_page
-    from assay.runs.selftest.runner import CI as CI
-    from assay.runs.selftest.runner import MOST as MOST
-    from assay.runs.selftest.runner import NIGHTLY as NIGHTLY
+    from assay.runs.selftest.runner import CI_SIZE as CI_SIZE
+    from assay.runs.selftest.runner import MOST_MARKETS as MOST_MARKETS
+    from assay.runs.selftest.runner import NIGHTLY_SIZE as NIGHTLY_SIZE
     from assay.runs.selftest.runner import SelfTestResult as SelfTestResult
     from assay.runs.selftest.runner import run_selftest as run_selftest
     from assay.runs.selftest.trial_runs import choose_attempt as choose_attempt
@@ -137,7 +137,7 @@ __getattr__, __dir__ = lazy_names(
         "search_specs": ("optimize_spec",),
         "selftest.candidate_rules": ("CandidateRule", "momentum"),
         "selftest.page": ("write_selftest_page",),
-        "selftest.runner": ("CI", "MOST", "NIGHTLY", "SelfTestResult", "run_selftest"),
+        "selftest.runner": ("CI_SIZE", "MOST_MARKETS", "NIGHTLY_SIZE", "SelfTestResult", "run_selftest"),
         "selftest.trial_runs": ("choose_attempt", "open_laboratory", "try_idea"),
         "specs": ("build_spec",),
         "sql": ("run_query",),

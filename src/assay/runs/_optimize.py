@@ -38,7 +38,7 @@ from assay.runs.trial_counts import trials_before
 from assay.runs.windows import Searching, Windows, windows
 from assay.track import Run
 from assay.validate import (
-    MIN_WINDOWS,
+    MIN_STABILITY_WINDOWS,
     AuditReport,
     JudgedWalk,
     Splitter,
@@ -177,13 +177,14 @@ def _demand_windows(spec: TrainSpec, folds: Sequence[Fold], past: History) -> No
             code="CONFIG_TIMEFRAME",
         )
     plan_ = spec.folds
-    if plan_.train_days is None or plan_.test_days is None or len(folds) >= MIN_WINDOWS:
+    if plan_.train_days is None or plan_.test_days is None or len(folds) >= MIN_STABILITY_WINDOWS:
         return
     have = (past.panel.times[-1] - past.panel.times[0]) / DAY_MS
-    need = plan_.train_days + plan_.gap_days + MIN_WINDOWS * plan_.test_days
+    need = plan_.train_days + plan_.gap_days + MIN_STABILITY_WINDOWS * plan_.test_days
     raise ConfigError(
-        f"{plan_.train_days:g} train + {plan_.gap_days:g} gap + {MIN_WINDOWS} × {plan_.test_days:g} test days = "
-        f"{need:g} days are needed for {MIN_WINDOWS} windows, the bars span {have:.1f} days",
+        f"{plan_.train_days:g} train + {plan_.gap_days:g} gap "
+        f"+ {MIN_STABILITY_WINDOWS} × {plan_.test_days:g} test days = "
+        f"{need:g} days are needed for {MIN_STABILITY_WINDOWS} windows, the bars span {have:.1f} days",
         code="CONFIG_FOLDS",
         hint="Import more history, or use --walk-forward split.",
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import isnan
 
 from assay.kernel.plural import amount
-from assay.validate import SENTENCES, Reason, Thresholds, Verdict
+from assay.validate import NATURE_SENTENCES, Reason, Thresholds, Verdict
 
 _TWICE = 2.0
 _WAITING = 10  # times the judged bars from which on nobody should wait
@@ -27,7 +27,7 @@ def advice(
     failed = [r for r in verdict.reasons if r.state == "FAIL"]
     if failed:
         return _of_failed(verdict, failed[0])
-    return f"{SENTENCES[verdict.nature]} {_next_step(verdict, metrics, bars_per_year, cost_factor)}"
+    return f"{NATURE_SENTENCES[verdict.nature]} {_next_step(verdict, metrics, bars_per_year, cost_factor)}"
 
 
 def _of_failed(verdict: Verdict, failed: Reason) -> str:
@@ -36,7 +36,7 @@ def _of_failed(verdict: Verdict, failed: Reason) -> str:
         "edge": "This earns more than holding and luck explain, but a check failed.",
         "unknown": "A check failed, whatever more bars would show.",
     }
-    return f"{what.get(verdict.nature, SENTENCES[verdict.nature])} Leave it: {failed.text}."
+    return f"{what.get(verdict.nature, NATURE_SENTENCES[verdict.nature])} Leave it: {failed.text}."
 
 
 def _next_step(verdict: Verdict, metrics: Mapping[str, float], bars_per_year: float, cost_factor: float) -> str:

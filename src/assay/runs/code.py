@@ -9,7 +9,7 @@ from typing import Any
 
 import assay
 from assay.runs.context import Context
-from assay.track import ASSAY, WORKING, Provenance, distributions
+from assay.track import ASSAY_SOURCE, WORKING_FOLDER, Provenance, distributions
 from assay.track import capture_provenance as looked_at
 
 _DECIDING = ("assay", "lightgbm", "numba", "numpy", "scikit-learn", "scipy", "skops", "ta-lib", "xgboost-cpu")
@@ -33,10 +33,10 @@ def captured(context: Context, file: Path | None = None) -> Provenance:
     The code that runs is Assay's checkout, where it is one, and a strategy file of the user's own (kept whole, beside
     its repository's state); the working folder is told as well.
     """
-    folders = {ASSAY: Path(assay.__file__).parent}
+    folders = {ASSAY_SOURCE: Path(assay.__file__).parent}
     folders |= {} if file is None else {"strategy file": file.absolute().parent}
     threads = {"fit": 1, "folds": context.workers}
-    return looked_at(folders | {WORKING: Path.cwd()}, threads=threads, machine=context.machine)
+    return looked_at(folders | {WORKING_FOLDER: Path.cwd()}, threads=threads, machine=context.machine)
 
 
 def versions() -> dict[str, str]:

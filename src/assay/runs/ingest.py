@@ -10,7 +10,7 @@ from assay.kernel.errors import ConfigError, shown
 from assay.kernel.instrument import Instrument
 from assay.kernel.timestamps import from_iso, iso
 from assay.market import (
-    SERIES,
+    VOLUME_UNIT_SERIES,
     ExchangeClient,
     NamedSeries,
     Progress,
@@ -77,7 +77,9 @@ def collect_candles(
     spec = asdict(instrument) | {"since": since, "until": until}
     with _ingest(f"collect {instrument}", spec, context):
         found = collect_bars(source, instrument, since=start, until=end, store=context.stored, report=hear)
-        if ":" not in instrument.symbol and SERIES not in context.stored.series(instrument.exchange, instrument.symbol):
+        if ":" not in instrument.symbol and VOLUME_UNIT_SERIES not in context.stored.series(
+            instrument.exchange, instrument.symbol
+        ):
             _keep_unit(instrument, "base", context)  # what ccxt's spot candles count
     return {
         **asdict(instrument),
@@ -136,7 +138,7 @@ def _ingest(name: str, spec: Mapping[str, Any], context: Context) -> Iterator[No
 
 def _keep_unit(instrument: Instrument, unit: VolumeUnit | None, context: Context) -> None:
     if unit is not None:
-        context.stored.put_series(instrument.exchange, instrument.symbol, SERIES, unit_series(unit))
+        context.stored.put_series(instrument.exchange, instrument.symbol, VOLUME_UNIT_SERIES, unit_series(unit))
 
 
 def _candles(path: Path, admitted: ValidatedBars, stored: Upserted) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from assay.runs.code import captured, code_digest
 from assay.runs.context import Context
-from assay.track import ASSAY
+from assay.track import ASSAY_SOURCE
 
 _MACHINE = ("platform", "machine", "cpu", "cores", "memory_bytes", "thread_variables", "threads")
 
@@ -16,7 +16,9 @@ def surroundings(row: Mapping[str, Any]) -> dict[str, Any]:
     """
     environment: Mapping[str, Any] = row["environment"] or {}
     code = environment.get("code")
-    own = {"commit": row["git_commit"], "diff_hash": row["git_diff_hash"]} if code is None else code.get(ASSAY, {})
+    own = (
+        {"commit": row["git_commit"], "diff_hash": row["git_diff_hash"]} if code is None else code.get(ASSAY_SOURCE, {})
+    )
     found = {
         "commit": own.get("commit"),
         "diff": own.get("diff_hash"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from assay.kernel.errors import ArtifactError
 from assay.runs.context import Context
-from assay.track import BYTES, Blobs
+from assay.track import BLOB_FILE, Blobs
 from assay.track import HOLDOUT as HOLDOUT
 
 AUDIT = "audit"
@@ -46,5 +46,5 @@ def keep_beside(run: int, kind: str, document: Mapping[str, Any], context: Conte
     """Keep one; inside the transaction of what it tells of."""
     blobs = Blobs(context.artifacts)
     blob = blobs.put(json.dumps(document, sort_keys=True, allow_nan=False).encode())
-    place = blobs.path(blob) / BYTES
+    place = blobs.path(blob) / BLOB_FILE
     context.record.artifacts.add(run, kind, place, name=kind, sha256=blob, metadata={"blob": blob})

@@ -11,7 +11,7 @@ from assay.kernel.errors import ArtifactError, ConfigError, shown
 from assay.kernel.instrument import Instrument
 from assay.kernel.user_source import SourceFile, UserCode, lay_out, read_user_code
 from assay.runs.context import Context
-from assay.track import BYTES, Blobs, Run, load_snapshot, save_snapshot
+from assay.track import BLOB_FILE, Blobs, Run, load_snapshot, save_snapshot
 
 if TYPE_CHECKING:
     from assay.features import FeatureFile
@@ -124,7 +124,7 @@ def _stored(code: UserCode, kind: str, run: Run, context: Context) -> None:
     whole = {"digest": code.digest} if code.modules else {}
     for each in code.files:
         blob = blobs.put(each.text)
-        place = blobs.path(blob) / BYTES
+        place = blobs.path(blob) / BLOB_FILE
         context.record.artifacts.add(run.id, kind, place, name=each.path, sha256=blob, metadata={"blob": blob} | whole)
 
 

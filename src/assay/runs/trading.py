@@ -10,7 +10,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.market import volume_unit
 from assay.runs.training_history import History
-from assay.simulate import CAPITAL, BacktestResult, combine_in_sequence, combine_instruments, simulate
+from assay.simulate import START_CAPITAL, BacktestResult, combine_in_sequence, combine_instruments, simulate
 from assay.validate import (
     BreakEven,
     CostSides,
@@ -140,4 +140,4 @@ def _fills(walked: Walked, judged: Mapping[str, Bars]) -> Fills:
         bar_fills(wide[np.searchsorted(whole.timestamp, bars.timestamp), k], bars, volume_unit(bars))
         for k, bars in enumerate(judged.values())
     ]
-    return summarize_fills(parts, capital=CAPITAL)
+    return summarize_fills(parts, capital=START_CAPITAL)

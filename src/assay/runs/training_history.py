@@ -11,7 +11,7 @@ from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import TrainSpec
 from assay.targets import label_bars, parse_target
-from assay.validate import LEAST_ROWS
+from assay.validate import MIN_ROWS
 
 _FLAT = 0.5
 
@@ -94,14 +94,14 @@ def _columns(features: Table, names: tuple[str, ...]) -> np.ndarray[tuple[int, i
 
 def _refuse_few(bars: Bars, warm_up: int, horizon: int, tables: Sequence[Table]) -> None:
     usable = len(bars) - warm_up - horizon - 1
-    if usable < LEAST_ROWS:
+    if usable < MIN_ROWS:
         raise DataError(
-            f"{bars.instrument}: {max(usable, 0)} usable rows, {LEAST_ROWS} needed: {len(bars)} bars less {warm_up} of "
+            f"{bars.instrument}: {max(usable, 0)} usable rows, {MIN_ROWS} needed: {len(bars)} bars less {warm_up} of "
             f"warm-up ({_longest(tables)} reads so many) less {horizon + 1} whose label is not known yet",
             code="DATA_TOO_FEW",
             hint="Import more history, or choose a feature set with a shorter warm-up (mini5 needs 9 bars).",
             have=usable,
-            need=LEAST_ROWS,
+            need=MIN_ROWS,
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assay.features import CODE, FeatureFile, check_features_file, imported_features
+from assay.features import FEATURE_FILE_CODE, FeatureFile, check_features_file, imported_features
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
@@ -39,7 +39,7 @@ def demand_none(spec: TrainSpec, file: Path | None) -> None:
     if file is not None or spec.features_digest:
         raise ConfigError(
             f"learner {spec.learner} reads candles and no features; a file of features is given",
-            code=CODE,
+            code=FEATURE_FILE_CODE,
             hint="Leave --features-file out. A rule computes what it needs in its own strategy file.",
             field="features_file",
         )

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.features import CODE, Feature, FeatureContext, FeatureFile, table
+from assay.features import FEATURE_FILE_CODE, Feature, FeatureContext, FeatureFile, table
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, DataError, LeakError
 from assay.kernel.instrument import Instrument
@@ -17,7 +17,7 @@ from assay.market import synthetic
 from assay.runs.context import Context
 from assay.runs.run_artifacts import to_jsonable
 from assay.validate import (
-    QUESTIONS,
+    PROBE_QUESTIONS,
     Columns,
     Confinement,
     FileProbe,
@@ -68,7 +68,7 @@ def _demand_imports(file: Path, code: UserCode | None = None) -> None:
 
 
 def probe_rule(
-    rule: Strategy, bars: Bars, values: Mapping[str, Any], *, questions: int = QUESTIONS, seed: int = 0,
+    rule: Strategy, bars: Bars, values: Mapping[str, Any], *, questions: int = PROBE_QUESTIONS, seed: int = 0,
     limits: Confinement | None = None,
 ) -> FileProbe | None:  # fmt: skip
     """Ask a strategy of the user's own whether it decides in a closed process as it does in this one.
@@ -87,7 +87,7 @@ def probe_rule(
 
 
 def probe_features(
-    own: FeatureFile, bars: Bars, *, questions: int = QUESTIONS, seed: int = 0,
+    own: FeatureFile, bars: Bars, *, questions: int = PROBE_QUESTIONS, seed: int = 0,
     limits: Confinement | None = None,
 ) -> FileProbe:  # fmt: skip
     """Ask the features of a file whether they compute in a closed process what they do in this one.
@@ -151,7 +151,7 @@ def check_features(
         text = f"{bars.instrument} has {len(bars)} bars; a check of {file.name} needs {need}"
         raise DataError(text, code="DATA_TOO_FEW", have=len(bars), need=need)
     report = audit_features(own.declared, bars[-(ASKED_BARS + 3 * longest) :], seed=1, own=own.columns)
-    closed = probe_features(own, bars, questions=40 * QUESTIONS, seed=1)
+    closed = probe_features(own, bars, questions=40 * PROBE_QUESTIONS, seed=1)
     features = {each.name: {"lookback": each.lookback, "unit": each.unit} for each in own.declared}
     return _check_document(file, bars, features, report, closed)
 
@@ -193,7 +193,7 @@ def _rows(each: Feature, file: Path, timeframe: str) -> int:
     if rows > MOST_ROWS:
         why = f"declares feature {each.name}, whose lookback is {rows:,} bars of {timeframe}; at most {MOST_ROWS:,} do"
         hint = "Let it read fewer, or bars of a longer --timeframe."
-        raise refused(file, why, kind="feature", code=CODE, hint=hint, feature=each.name)
+        raise refused(file, why, kind="feature", code=FEATURE_FILE_CODE, hint=hint, feature=each.name)
     return rows
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from assay.simulate.combine import combine_in_sequence as combine_in_sequence
     from assay.simulate.combine import combine_instruments as combine_instruments
     from assay.simulate.engine import simulate as simulate
-    from assay.simulate.metrics import CAPITAL as CAPITAL
+    from assay.simulate.metrics import START_CAPITAL as START_CAPITAL
     from assay.simulate.metrics import account_metrics as account_metrics
     from assay.simulate.metrics import performance_metrics as performance_metrics
     from assay.simulate.metrics import return_metrics as return_metrics
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from assay.simulate.sweep.replay_scalar import Rows as Rows
     from assay.simulate.sweep.scheduler import Lazy as Lazy
     from assay.simulate.sweep.scheduler import compute_setup as compute_setup
-    from assay.simulate.sweep.simd import WIDTH as WIDTH
+    from assay.simulate.sweep.simd import LANES as LANES
     from assay.simulate.sweep.simd import broadcast as broadcast
     from assay.simulate.sweep.simd import lane_mask as lane_mask
     from assay.simulate.sweep.simd import lane_maximum as lane_maximum
@@ -56,7 +56,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "combine": ("combine_in_sequence", "combine_instruments"),
         "engine": ("simulate",),
-        "metrics": ("CAPITAL", "account_metrics", "performance_metrics", "return_metrics", "trade_metrics"),
+        "metrics": ("START_CAPITAL", "account_metrics", "performance_metrics", "return_metrics", "trade_metrics"),
         "performance": (
             "Moments",
             "annual_return",
@@ -81,7 +81,7 @@ __getattr__, __dir__ = lazy_names(
         "sweep.api": ("SweepResult", "sweep_picks", "sweep_product"),
         "sweep.replay_scalar": ("Rows",),
         "sweep.scheduler": ("Lazy", "compute_setup"),
-        "sweep.simd": ("WIDTH", "broadcast", "lane_mask", "lane_maximum", "load_lanes", "lowest_bit"),
+        "sweep.simd": ("LANES", "broadcast", "lane_mask", "lane_maximum", "load_lanes", "lowest_bit"),
         "sweep.sweep_inputs": ("Candidates", "Exits", "Side", "States", "candidate_rows"),
     },
 )

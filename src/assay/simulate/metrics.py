@@ -11,7 +11,7 @@ from assay.simulate.prepare import as_contiguous
 from assay.simulate.result import BacktestResult
 
 DAY_MS = 86_400_000
-CAPITAL = 10_000.0
+START_CAPITAL = 10_000.0
 
 # name in the export: (name here, factor)
 EXPORT_NAMES: Mapping[str, tuple[str, float]] = {
@@ -36,7 +36,7 @@ EXPORT_NAMES: Mapping[str, tuple[str, float]] = {
 
 
 def performance_metrics(
-    record: BacktestResult, *, bars_per_year: float, capital: float = CAPITAL, seed: int = 0
+    record: BacktestResult, *, bars_per_year: float, capital: float = START_CAPITAL, seed: int = 0
 ) -> dict[str, float]:
     """Every number of a record that needs no other trial: fractions; undefined is NaN.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from assay.features import EVENTS, FeatureContext, base_values, format_number
+from assay.features import PATTERN_EVENTS, FeatureContext, base_values, format_number
 from assay.features import Pattern as Column
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
@@ -33,10 +33,10 @@ class Pattern:
         if not isinstance(self.window, int) or isinstance(self.window, bool) or self.window < 2:
             raise _wrong("window", self.window, "an integer >= 2")
         _ = self.deviation
-        if self.target_type is not None and self.target_type not in EVENTS:
-            near = did_you_mean(str(self.target_type), EVENTS)
+        if self.target_type is not None and self.target_type not in PATTERN_EVENTS:
+            near = did_you_mean(str(self.target_type), PATTERN_EVENTS)
             raise ConfigError(
-                f"target_type is {shown(self.target_type)}, must be one of {', '.join(EVENTS)}",
+                f"target_type is {shown(self.target_type)}, must be one of {', '.join(PATTERN_EVENTS)}",
                 code="CONFIG_TARGET_UNKNOWN",
                 hint=near,
                 field="target_type",
@@ -55,7 +55,7 @@ class Pattern:
 
     def each(self) -> tuple["Pattern", ...]:
         """One target for each event that is asked for."""
-        events = EVENTS if self.target_type is None else (self.target_type,)
+        events = PATTERN_EVENTS if self.target_type is None else (self.target_type,)
         return tuple(
             Pattern(window=self.window, std_dev=self.std_dev, target_lag=self.target_lag, target_type=event)
             for event in events
@@ -67,7 +67,7 @@ class Pattern:
             raise ConfigError(
                 "a target_config without target_type names four targets, and a trainer takes one",
                 code="CONFIG_TARGET_WIDTH",
-                hint=f"Add target_type: one of {', '.join(EVENTS)}.",
+                hint=f"Add target_type: one of {', '.join(PATTERN_EVENTS)}.",
             )
         column = Column(self.window, self.deviation, self.target_type)
         values = base_values(FeatureContext(bars), column)

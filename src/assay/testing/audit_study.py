@@ -106,7 +106,8 @@ def needed() -> tuple[Planted, ...]:
             pipeline=_honest(_with(leaky_pipelines.unit_by_range)),
         ),
         Planted(
-            name="short_lookback", probe="warm-up", blamed="long_memory", pipeline=_honest(_with(leaky_pipelines.long_memory)),
+            name="short_lookback", probe="warm-up", blamed="long_memory",
+            pipeline=_honest(_with(leaky_pipelines.long_memory)),
         ),
         Planted(
             name="published_model_peeks", probe="decide", blamed="tiny, as fitted", pipeline=_honest(),
@@ -132,11 +133,11 @@ def clean() -> Iterator[tuple[str, AuditReport]]:
 
     All columns of the book and all named sets; all targets; all strategies; the trainers, a search among them.
     """
-    from assay.features import SETS
+    from assay.features import FEATURE_SETS
     from assay.learn import RuleTrainer, all_strategies
 
     cross = RuleTrainer(all_strategies()["sma_cross"])
-    for name in SETS:
+    for name in FEATURE_SETS:
         yield f"features {name}", _audited(cross, replace(_SPEC, features=name))
     for group, names in _book():
         yield f"features {group}", _audited(cross, replace(_SPEC, features=names))

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from assay.kernel.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from assay.track.environment import ASSAY as ASSAY
-    from assay.track.environment import WORKING as WORKING
+    from assay.track.environment import ASSAY_SOURCE as ASSAY_SOURCE
+    from assay.track.environment import WORKING_FOLDER as WORKING_FOLDER
     from assay.track.environment import Provenance as Provenance
     from assay.track.environment import capture_provenance as capture_provenance
     from assay.track.environment import distributions as distributions
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from assay.track.mirror.uri import check_uri as check_uri
     from assay.track.mirror.uri import redact as redact
     from assay.track.mirror.worker import MirrorWorker as MirrorWorker
-    from assay.track.model_files.artifact_store import BYTES as BYTES
+    from assay.track.model_files.artifact_store import BLOB_FILE as BLOB_FILE
     from assay.track.model_files.artifact_store import Blobs as Blobs
     from assay.track.model_files.manifest import ModelFacts as ModelFacts
     from assay.track.model_files.manifest import content_sha256 as content_sha256
@@ -103,7 +103,14 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "environment": ("ASSAY", "Provenance", "WORKING", "capture_provenance", "distributions", "lock_hash"),
+        "environment": (
+            "ASSAY_SOURCE",
+            "Provenance",
+            "WORKING_FOLDER",
+            "capture_provenance",
+            "distributions",
+            "lock_hash",
+        ),
         "experiments": ("Run",),
         "fingerprint": ("Fingerprint", "compute_fingerprint", "same_market"),
         "head_documents": ("published_heads",),
@@ -134,7 +141,7 @@ __getattr__, __dir__ = lazy_names(
         "mirror.server": ("TrackingServer", "check_mlflow_installed"),
         "mirror.uri": ("check_uri", "redact"),
         "mirror.worker": ("MirrorWorker",),
-        "model_files.artifact_store": ("BYTES", "Blobs"),
+        "model_files.artifact_store": ("BLOB_FILE", "Blobs"),
         "model_files.manifest": ("ModelFacts", "content_sha256", "manifest_bytes", "read_parts"),
         "model_files.objects.base": ("ObjectStore",),
         "model_files.objects.opening": ("split_address",),

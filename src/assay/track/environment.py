@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 DIFF = "git_diff"
-WORKING, ASSAY = "working folder", "assay"
+WORKING_FOLDER, ASSAY_SOURCE = "working folder", "assay"
 _GIT_SECONDS = git.SECONDS
 _UNKNOWN: dict[str, Any] = dict.fromkeys(("git_commit", "git_branch", "git_dirty", "git_diff_hash"))
 
@@ -117,7 +117,7 @@ def _repositories(folders: Mapping[str, Path]) -> dict[str, Repository]:
     why, deadline = "no folder was given", Deadline(_GIT_SECONDS)
     for what, folder in folders.items():
         try:
-            root = git.root_of(folder, deadline, tracked="__init__.py" if what == ASSAY else None)
+            root = git.root_of(folder, deadline, tracked="__init__.py" if what == ASSAY_SOURCE else None)
             if root is not None and all(root != other.root for other in found.values()):
                 found[what] = git.look(root, deadline)
         except (OSError, subprocess.SubprocessError) as error:

@@ -52,9 +52,9 @@ if TYPE_CHECKING:
     from assay.validate.gate import verdict_of_states as verdict_of_states
     from assay.validate.gate_document import gate_input_document as gate_input_document
     from assay.validate.gate_input import GateInput as GateInput
-    from assay.validate.gate_study import BARS as BARS
-    from assay.validate.gate_study import CASES as CASES
     from assay.validate.gate_study import FAR_LEVEL as FAR_LEVEL
+    from assay.validate.gate_study import STUDY_BARS as STUDY_BARS
+    from assay.validate.gate_study import STUDY_CASES as STUDY_CASES
     from assay.validate.gate_study import Case as Case
     from assay.validate.gate_study import GateStudyResult as GateStudyResult
     from assay.validate.gate_study import Rule as Rule
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from assay.validate.independent_trades import count_independent_trades as count_independent_trades
     from assay.validate.isolation.isolated import IsolatedFeatures as IsolatedFeatures
     from assay.validate.isolation.isolated import IsolatedStrategy as IsolatedStrategy
-    from assay.validate.isolation.probes import QUESTIONS as QUESTIONS
+    from assay.validate.isolation.probes import PROBE_QUESTIONS as PROBE_QUESTIONS
     from assay.validate.isolation.probes import FileProbe as FileProbe
     from assay.validate.isolation.probes import probe_feature_file as probe_feature_file
     from assay.validate.isolation.probes import probe_strategy_file as probe_strategy_file
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     from assay.validate.monitoring import monitor_performance as monitor_performance
     from assay.validate.monitoring import performance_finding as performance_finding
     from assay.validate.monitoring import recommendation_of as recommendation_of
-    from assay.validate.nature import SENTENCES as SENTENCES
+    from assay.validate.nature import NATURE_SENTENCES as NATURE_SENTENCES
     from assay.validate.position_sizing import Portfolio as Portfolio
     from assay.validate.position_sizing import position_size as position_size
     from assay.validate.position_sizing import refusal as refusal
@@ -109,10 +109,10 @@ if TYPE_CHECKING:
     from assay.validate.search.successive_halving import Halving as Halving
     from assay.validate.search.sweep_evaluator import RuleSweep as RuleSweep
     from assay.validate.splits.base import Splitter as Splitter
-    from assay.validate.splits.from_spec import LEAST_ROWS as LEAST_ROWS
+    from assay.validate.splits.from_spec import MIN_ROWS as MIN_ROWS
     from assay.validate.splits.from_spec import split_plan as split_plan
     from assay.validate.splits.rolling import WalkForward as WalkForward
-    from assay.validate.stability import MIN_WINDOWS as MIN_WINDOWS
+    from assay.validate.stability import MIN_STABILITY_WINDOWS as MIN_STABILITY_WINDOWS
     from assay.validate.stability import windows_stability as windows_stability
     from assay.validate.statistics.haircut import effective_number_of_trials as effective_number_of_trials
     from assay.validate.statistics.overfitting import Overfitting as Overfitting
@@ -151,8 +151,8 @@ __getattr__, __dir__ = lazy_names(
         "gate_document": ("gate_input_document",),
         "gate_input": ("GateInput",),
         "gate_study": (
-            "BARS",
-            "CASES",
+            "STUDY_BARS",
+            "STUDY_CASES",
             "Case",
             "FAR_LEVEL",
             "GateStudyResult",
@@ -165,7 +165,7 @@ __getattr__, __dir__ = lazy_names(
         ),
         "independent_trades": ("count_independent_trades",),
         "isolation.isolated": ("IsolatedFeatures", "IsolatedStrategy"),
-        "isolation.probes": ("FileProbe", "QUESTIONS", "probe_feature_file", "probe_strategy_file"),
+        "isolation.probes": ("FileProbe", "PROBE_QUESTIONS", "probe_feature_file", "probe_strategy_file"),
         "isolation.process": ("Attempt", "ClosedProcess", "Confinement"),
         "isolation.user_files": ("isolated_feature_file", "isolated_strategy", "source_gaps"),
         "lifecycle": ("Placement", "STAGES", "confidence_score", "metric_value", "place_stage"),
@@ -177,7 +177,7 @@ __getattr__, __dir__ = lazy_names(
             "performance_finding",
             "recommendation_of",
         ),
-        "nature": ("SENTENCES",),
+        "nature": ("NATURE_SENTENCES",),
         "position_sizing": ("Portfolio", "position_size", "refusal"),
         "robustness": ("parameter_stability", "plateau_score"),
         "search.dimensions": ("Categorical", "FloatRange", "IntRange"),
@@ -193,9 +193,9 @@ __getattr__, __dir__ = lazy_names(
         "search.successive_halving": ("Halving",),
         "search.sweep_evaluator": ("RuleSweep",),
         "splits.base": ("Splitter",),
-        "splits.from_spec": ("LEAST_ROWS", "split_plan"),
+        "splits.from_spec": ("MIN_ROWS", "split_plan"),
         "splits.rolling": ("WalkForward",),
-        "stability": ("MIN_WINDOWS", "windows_stability"),
+        "stability": ("MIN_STABILITY_WINDOWS", "windows_stability"),
         "statistics.haircut": ("effective_number_of_trials",),
         "statistics.overfitting": ("Overfitting", "overfitting_of"),
         "statistics.sharpe": (

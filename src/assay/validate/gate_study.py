@@ -21,7 +21,7 @@ from assay.validate.thresholds import Thresholds
 
 Kind = Literal["normal", "heavy_tails", "trades"]
 KINDS: tuple[Kind, ...] = ("normal", "heavy_tails", "trades")
-BARS, BARS_PER_YEAR = 1_008, 252.0  # four years of days
+STUDY_BARS, BARS_PER_YEAR = 1_008, 252.0  # four years of days
 SKILL = 2.0  # annual Sharpe ratio of the record with skill
 _DEGREES, _ALPHA, _BETA = 5.0, 0.05, 0.90  # Student-t GARCH(1,1) of unit variance and finite kurtosis
 _ENTRY = 0.1  # chance that a flat rule opens a trade in a bar
@@ -41,7 +41,9 @@ class Case:
     most_level: float = MOST_LEVEL
 
 
-CASES = tuple(Case(kind, count, 200 if count == 1_000 else 2_000) for kind in KINDS for count in (1, 20, 100, 1_000))
+STUDY_CASES = tuple(
+    Case(kind, count, 200 if count == 1_000 else 2_000) for kind in KINDS for count in (1, 20, 100, 1_000)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +87,7 @@ class GateStudyResult:
 
 
 def run_gate_study(
-    cases: Sequence[Case] = CASES, *, error: float = 0.01, seed: int = 1, bars: int = BARS
+    cases: Sequence[Case] = STUDY_CASES, *, error: float = 0.01, seed: int = 1, bars: int = STUDY_BARS
 ) -> list[GateStudyResult]:
     """Draw every case and ask the check ``edge`` of an `error`. About 0.1 µs a look and bar."""
     return [count_errors(draw_moments(case, seed=seed, bars=bars), edge_rule(error), error) for case in cases]
@@ -110,7 +112,7 @@ def count_errors(draws: Draws, rule: Rule, error: float) -> GateStudyResult:
     return GateStudyResult(case, int(wrong.sum()), int(right.sum()), bound)
 
 
-def draw_moments(case: Case, *, seed: int, bars: int = BARS) -> Draws:
+def draw_moments(case: Case, *, seed: int, bars: int = STUDY_BARS) -> Draws:
     """Moments of returns for every look of every market; the same seed gives the same numbers.
 
     normal, heavy_tails: each look has its own returns.   trades: all looks of a market trade the same heavy-tailed

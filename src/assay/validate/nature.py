@@ -5,7 +5,7 @@ from typing import Literal
 
 Nature = Literal["edge", "holding", "costs", "luck", "fills", "loss", "leak", "unknown"]
 
-SENTENCES: Mapping[Nature, str] = {
+NATURE_SENTENCES: Mapping[Nature, str] = {
     "edge": "This is an edge: it earns more than holding its average position, and more than luck explains after all "
     "trials.",
     "holding": "This is holding: most of what it earns, its average position would have earned by itself.",

@@ -26,7 +26,7 @@ WIN_RATE_KEPT = 0.8
 MOST_DEVIATION = 1.5
 LEAST_PROFITABLE = 0.5
 LEAST_STABILITY = 0.6
-MIN_WINDOWS = 2
+MIN_STABILITY_WINDOWS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def stability(train: Sequence[Metrics], test: Sequence[Metrics]) -> Stability:
         return Stability(0, None, (), nan, nan, None, nan, nan, nan, nan, nan)
     fitted, judged = _side(train, "train"), _side(test, "test")
     reasons = _reasons(fitted, judged)
-    enough = len(test) >= MIN_WINDOWS
+    enough = len(test) >= MIN_STABILITY_WINDOWS
     score = _score(judged) if enough else nan
     detected = True if reasons else (False if enough else None)
     return Stability(

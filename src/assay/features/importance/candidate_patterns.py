@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.features.importance.rank_stability import DRIFT, psi
+from assay.features.importance.rank_stability import DRIFT_PSI, psi
 from assay.features.importance.report import CandidateVerdict, PatternCandidate
 from assay.features.patterns import format_number, parse_name, refuse_twins
 from assay.kernel.arrays import FloatArray
@@ -61,4 +61,4 @@ def _verdict(counter: bool, rates: Sequence[float], moved: float) -> CandidateVe
         return "constant"
     if min(rates) < RARE:
         return "rare"
-    return "drifting" if moved > DRIFT else "usable"
+    return "drifting" if moved > DRIFT_PSI else "usable"

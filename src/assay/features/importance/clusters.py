@@ -8,7 +8,7 @@ from assay.kernel.arrays import FloatArray, IntArray
 
 _ROWS = 20_000
 _LEAST = 10  # rows that two columns must share
-CUT = 0.1
+CLUSTER_CUT = 0.1
 """Mean distance ``1 - |rho|`` at which two clusters stay apart."""
 
 
@@ -46,7 +46,7 @@ def clustered(rho: FloatArray) -> tuple[tuple[int, ...], ...]:
     k = len(rho)
     if k < 2:
         return tuple((j,) for j in range(k))
-    marks = fcluster(_tree(rho), CUT, criterion="distance")
+    marks = fcluster(_tree(rho), CLUSTER_CUT, criterion="distance")
     found = {mark: tuple(np.flatnonzero(marks == mark).tolist()) for mark in np.unique(marks).tolist()}
     return tuple(sorted(found.values()))
 

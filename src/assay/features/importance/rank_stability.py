@@ -5,7 +5,7 @@ from scipy.stats import rankdata
 
 from assay.kernel.arrays import BoolArray, FloatArray
 
-STABLE, DRIFT = 0.1, 0.25
+STABLE_PSI, DRIFT_PSI = 0.1, 0.25
 """Below the first a column is stable, above the second it drifts; between them it is to be watched."""
 _BINS = 10
 _FLOOR = 1e-4

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from assay.features.importance.rank_stability import DRIFT
+from assay.features.importance.rank_stability import DRIFT_PSI
 from assay.features.importance.selection import Chosen
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 
@@ -138,7 +138,7 @@ def verdict(frequency: float, perm_mean: float, redundant: float, psi_max: float
     if frequency >= 0.5:
         if not perm_mean > 0:  # selected only because there was nothing better
             return "weak"
-        return "drifting" if psi_max > DRIFT else "keep"
+        return "drifting" if psi_max > DRIFT_PSI else "keep"
     if redundant >= 0.5:
         return "redundant"
     return "unstable" if frequency > 0 else "weak"

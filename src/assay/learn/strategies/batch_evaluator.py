@@ -166,7 +166,7 @@ class BatchEvaluator:
     def lookback(self, values: Values) -> int:
         """Rows of history that a decision at these values reads."""
         rows = self.rule.lookback(values, self.bars.instrument.timeframe)
-        return max(rows, regimes.LOOKBACK) if self.regime else rows
+        return max(rows, regimes.REGIME_LOOKBACK) if self.regime else rows
 
     def _widen(self, sets: Iterable[Values]) -> None:
         """See to it that there is history for all of these sets."""

@@ -11,7 +11,7 @@ from assay.kernel.errors import ConfigError, LeakError, TrainError
 from assay.kernel.timestamps import iso
 from assay.learn.strategies.declaration import Strategy
 from assay.learn.strategies.parameters import Range, Structural
-from assay.learn.strategies.setups import LEVELS, Setups, State
+from assay.learn.strategies.setups import LEVEL_NAMES, Setups, State
 from assay.market import scramble_future
 
 FORGOTTEN = 1e-9  # share that a running sum may still remember from before the lookback
@@ -139,7 +139,7 @@ def setup_columns(found: Setups | State) -> Rows:
     for sign, side in found.sides.items():
         word = "long" if sign > 0 else "short"
         out[word] = side.hold.astype(np.float64)
-        levels = {name: getattr(side, name) for name in LEVELS}
+        levels = {name: getattr(side, name) for name in LEVEL_NAMES}
         for name, column in {**side.columns, **levels}.items():
             if column is not None:
                 out[f"{word} {name}"] = np.where(side.hold, column, np.nan)

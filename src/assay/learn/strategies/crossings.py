@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.learn.strategies.indicators import compiled
-from assay.simulate import WIDTH, Rows, broadcast, lane_mask, lane_maximum, load_lanes, lowest_bit
+from assay.simulate import LANES, Rows, broadcast, lane_mask, lane_maximum, load_lanes, lowest_bit
 
 _LOOK = 64  # rows a step, a bit each
 _NONE, _ONE, _LAST = np.uint64(0), np.uint64(1), np.uint64(_LOOK - 1)
@@ -72,7 +72,7 @@ def _reaches(one: FloatArray, other: FloatArray, start: int) -> np.uint64:
         for t in range(start, len(one)):
             word |= np.uint64(one[t] >= other[t]) << np.uint64(t - start)
         return word
-    for k in range(0, _LOOK, WIDTH):
+    for k in range(0, _LOOK, LANES):
         word |= lane_mask(load_lanes(one, start + k) >= load_lanes(other, start + k)) << np.uint64(k)
     return word
 
@@ -85,7 +85,7 @@ def _exceeds(one: FloatArray, other: FloatArray, scale: FloatArray, equal: float
         for t in range(start, len(one)):
             word |= np.uint64(one[t] - other[t] > equal * abs(scale[t])) << np.uint64(t - start)
         return word
-    for k in range(0, _LOOK, WIDTH):
+    for k in range(0, _LOOK, LANES):
         of = load_lanes(scale, start + k)
         least = broadcast(equal) * lane_maximum(of, broadcast(0.0) - of)
         word |= lane_mask(load_lanes(one, start + k) - load_lanes(other, start + k) > least) << np.uint64(k)

@@ -4,22 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from assay.features import LOOKBACK, NAMES, regime_codes
+from assay.features import REGIME_LOOKBACK, REGIME_NAMES, regime_codes
 from assay.kernel.arrays import BoolArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.suggestions import did_you_mean
 
-__all__ = ["LOOKBACK", "check_regime", "confined", "within"]
+__all__ = ["REGIME_LOOKBACK", "check_regime", "confined", "within"]
 
 
 def check_regime(regime: str) -> str:
     """The name of a regime; empty is none. Raises ConfigError ``CONFIG_REGIME`` with the nearest name."""
-    if regime and regime not in NAMES:
-        near = did_you_mean(regime, NAMES)
+    if regime and regime not in REGIME_NAMES:
+        near = did_you_mean(regime, REGIME_NAMES)
         raise ConfigError(
-            f"regime {shown(regime)} is unknown; {near or 'there are ' + ', '.join(NAMES)}",
+            f"regime {shown(regime)} is unknown; {near or 'there are ' + ', '.join(REGIME_NAMES)}",
             code="CONFIG_REGIME",
             hint=near,
             field="regime",
@@ -29,7 +29,7 @@ def check_regime(regime: str) -> str:
 
 def within(bars: Bars, regime: str) -> BoolArray:
     """``(n,)``: bars that carry the label at their close; False before row 513, where none is known."""
-    found: BoolArray = regime_codes(bars) == NAMES.index(regime)
+    found: BoolArray = regime_codes(bars) == REGIME_NAMES.index(regime)
     return found
 
 

@@ -14,7 +14,7 @@ from assay.simulate import as_contiguous
 
 SideArray = NDArray[np.int8]
 Level = FloatArray | float | None
-LEVELS = ("stop_base", "stop_unit", "take_base", "confidence")
+LEVEL_NAMES = ("stop_base", "stop_unit", "take_base", "confidence")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +112,7 @@ class Setups:
         side = self.condition(thresholds, values)
         if self.edge:
             side = edges(side)
-        parts = {name: self._column(name, side) for name in LEVELS}
+        parts = {name: self._column(name, side) for name in LEVEL_NAMES}
         return Entries(side, **parts)
 
     def _column(self, name: str, side: SideArray) -> FloatArray | None:
@@ -131,7 +131,7 @@ class Setups:
     @classmethod
     def of(cls, entries: Entries) -> "Setups":
         """Signals that know no threshold, as setups: what a rule may return that keeps all to itself."""
-        parts = {n: getattr(entries, n) for n in LEVELS}
+        parts = {n: getattr(entries, n) for n in LEVEL_NAMES}
         return cls(Side(entries.side == 1, {}, **parts), Side(entries.side == -1, {}, **parts))
 
     @staticmethod
@@ -144,9 +144,9 @@ class Setups:
         columns of different lengths.
         """
         for name in levels:
-            if name not in LEVELS:
+            if name not in LEVEL_NAMES:
                 raise TrainError(
-                    f"Setups.crossing has no level {shown(name)}: {', '.join(LEVELS)}", code="TRAIN_STRATEGY"
+                    f"Setups.crossing has no level {shown(name)}: {', '.join(LEVEL_NAMES)}", code="TRAIN_STRATEGY"
                 )
         return Crossing(upper, lower, levels)
 
@@ -256,7 +256,7 @@ def demand_shapes(found: "Setups | State", n: int, thresholds: Mapping[str, Thre
         where = "long" if sign > 0 else "short"
         _demand(name, f"{where}.hold", side.hold, n, np.bool_)
         _demand_columns(name, where, side.columns, thresholds)
-        levels = {n_: getattr(side, n_) for n_ in LEVELS}
+        levels = {n_: getattr(side, n_) for n_ in LEVEL_NAMES}
         _demand_all(name, where, {**side.columns, **levels}, n)
 
 

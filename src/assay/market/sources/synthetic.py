@@ -18,7 +18,7 @@ from assay.kernel.seeding import generator
 from assay.kernel.timeframe import Timeframe
 
 MOMENTUM_BARS = 24
-SIGMA = 0.005  # typical volatility of a bar
+SYNTHETIC_SIGMA = 0.005  # typical volatility of a bar
 DEGREES = 5.0
 FLOOR = -0.5  # no bar loses more
 START_MS = 1_577_836_800_000  # 2020-01-01T00:00Z
@@ -89,7 +89,7 @@ def synthetic_truth(
     scale = math.sqrt((DEGREES - 2) / DEGREES)
     z = generator(seed, f"synthetic/{symbol}/innovations").standard_t(DEGREES, n) * scale
     switch = generator(seed, f"synthetic/{symbol}/regimes").random(n)
-    returns, sigma, side, regime = _walk(z, switch, ic, REGIMES, SIGMA, FLOOR, MOMENTUM_BARS)
+    returns, sigma, side, regime = _walk(z, switch, ic, REGIMES, SYNTHETIC_SIGMA, FLOOR, MOMENTUM_BARS)
     kept = slice(_BURN_IN, None)
     close = np.asarray(_FIRST_CLOSE * np.cumprod(1.0 + returns[kept]), np.float64)
     opened = np.concatenate([[_FIRST_CLOSE], close[:-1]])
@@ -130,7 +130,7 @@ def _extremes(
 
 def _volume(returns: FloatArray, sigma: FloatArray, noise: FloatArray) -> FloatArray:
     size = np.abs(returns) / sigma
-    volume: FloatArray = 1_000.0 * (sigma / SIGMA) * (0.5 + 0.5 * size) * np.exp(0.25 * noise)
+    volume: FloatArray = 1_000.0 * (sigma / SYNTHETIC_SIGMA) * (0.5 + 0.5 * size) * np.exp(0.25 * noise)
     return volume
 
 

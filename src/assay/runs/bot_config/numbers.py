@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from assay.kernel.bars import Bars
 from assay.runs.run_artifacts import RunArtifacts
-from assay.simulate import CAPITAL, moments
+from assay.simulate import START_CAPITAL, moments
 from assay.validate import best_of_many_p_value, expected_max_sharpe, metric_value, sharpe_p_value
 from assay.validate import probabilistic_sharpe_ratio as psr
 
@@ -47,7 +47,7 @@ def numbers(evidence: RunArtifacts) -> Numbers:
     found = {name: metric_value(document["metrics"], name) for name in _USED}
     deflated, p_value, z = _judged(evidence, _trials(document))
     first = evidence.account.row(0, named=True)
-    scale = CAPITAL * (1.0 + first["return"]) / first["equity"] if first["equity"] else CAPITAL
+    scale = START_CAPITAL * (1.0 + first["return"]) / first["equity"] if first["equity"] else START_CAPITAL
     pnl = evidence.trades["pnl"].to_numpy() * scale
     return Numbers(
         True, found | {"p_value": p_value}, deflated, z, avg_win=_mean(pnl[pnl > 0]), avg_loss=_mean(pnl[pnl < 0])
@@ -61,10 +61,10 @@ def performance(n: Numbers) -> dict[str, Any]:
         "gross_WR": m["gross_win_rate"],
         "avg_win": n.avg_win,
         "avg_loss": n.avg_loss,
-        "exchange_fees": m["fees"] * CAPITAL,
-        "est_slippage": m["slippage"] * CAPITAL,
+        "exchange_fees": m["fees"] * START_CAPITAL,
+        "est_slippage": m["slippage"] * START_CAPITAL,
         "actual_slippage": None,
-        "NET_PROFIT": m["net_profit"] * CAPITAL,
+        "NET_PROFIT": m["net_profit"] * START_CAPITAL,
         "sample_size": whole(m["total_trades"]),
     }
 
@@ -95,7 +95,7 @@ def risk_allocation(n: Numbers, base: float) -> dict[str, Any]:
         "kelly_fraction": n.metrics["kelly_fraction"],
         "correlation_adjusted_weight": None,
         "regime_adjusted_size": None,
-        "max_position_size": base * CAPITAL,
+        "max_position_size": base * START_CAPITAL,
         "current_allocation": None,
         "var_95": n.metrics["var_95"],
         "cvar_95": n.metrics["cvar_95"],

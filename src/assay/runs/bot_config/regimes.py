@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.features import LOOKBACK, NAMES, regime_codes
+from assay.features import REGIME_LOOKBACK, REGIME_NAMES, regime_codes
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
@@ -12,20 +12,20 @@ from assay.market import check_multiple, resample
 
 _RECENT = 100
 _MEMBERS = ("1h", "4h", "1d")
-_VOLATILE = NAMES.index("volatile")
+_VOLATILE: int = REGIME_NAMES.index("volatile")
 
 
 def most_frequent(bars: Bars, judged: IntArray) -> str | None:
     """The label that most of the judged bars carry at their close; None where none of them has a label.
 
-    judged: ``(m,)`` opens in ms. Of equally frequent labels the first of `NAMES`.
+    judged: ``(m,)`` opens in ms. Of equally frequent labels the first of `REGIME_NAMES`.
     """
     if not len(judged):
         return None
-    first = max(int(np.searchsorted(bars.timestamp, judged.min())) - LOOKBACK, 0)
+    first = max(int(np.searchsorted(bars.timestamp, judged.min())) - REGIME_LOOKBACK, 0)
     found = regime_codes(bars[first:])[np.isin(bars.timestamp[first:], judged)]
     found = found[found >= 0]
-    return NAMES[int(np.bincount(found).argmax())] if found.size else None
+    return REGIME_NAMES[int(np.bincount(found).argmax())] if found.size else None
 
 
 def ensemble(bars: Bars) -> dict[str, Any]:
@@ -67,13 +67,17 @@ def _labels(bars: Bars, timeframe: str) -> IntArray:
 
 def _recent(bars: Bars) -> IntArray:
     """The last 100 labels of these bars; fewer, or none, where the rule has too little history."""
-    return regime_codes(bars[-(LOOKBACK + _RECENT) :])[LOOKBACK:] if len(bars) > LOOKBACK else np.empty(0, np.int64)
+    return (
+        regime_codes(bars[-(REGIME_LOOKBACK + _RECENT) :])[REGIME_LOOKBACK:]
+        if len(bars) > REGIME_LOOKBACK
+        else np.empty(0, np.int64)
+    )
 
 
 def _member(labels: IntArray, total: int) -> dict[str, Any]:
     if not len(labels):
         return {"weight": 0.0, "prediction": None}
-    return {"weight": len(labels) / total, "prediction": NAMES[labels[-1]]}
+    return {"weight": len(labels) / total, "prediction": REGIME_NAMES[labels[-1]]}
 
 
 def _volatility(own: IntArray) -> str | None:
@@ -89,6 +93,8 @@ def _probability(members: dict[str, IntArray], total: int) -> dict[str, float | 
     every = np.concatenate(
         list(members.values())
     )  # weights are counts of labels, so the pooled share is the weighted one
-    counts = np.bincount(every, minlength=len(NAMES))
-    sideways, bull, bear, volatile = (int(counts[NAMES.index(n)]) for n in ("sideways", "bull", "bear", "volatile"))
+    counts = np.bincount(every, minlength=len(REGIME_NAMES))
+    sideways, bull, bear, volatile = (
+        int(counts[REGIME_NAMES.index(n)]) for n in ("sideways", "bull", "bear", "volatile")
+    )
     return dict(zip(names, ((bull + bear) / total, sideways / total, volatile / total), strict=True))

@@ -13,7 +13,7 @@ from assay.kernel.costs import Costs
 from assay.kernel.instrument import Instrument
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn import Range, RuleTrainer, State, Strategy, Structural, strategy, strategy_named
-from assay.market import SIGMA
+from assay.market import SYNTHETIC_SIGMA
 
 FOLDS = SplitSpec(train_bars=2_000, test_bars=500)
 BARS = 6_000  # of a market: eight test folds, 4,000 judged bars
@@ -92,7 +92,7 @@ def drift_ideas() -> tuple[CandidateRule, ...]:
 
 def with_drift(bars: Bars, holding_sharpe: float) -> Bars:
     """The same candles with a drift at which holding has this annual Sharpe ratio in expectation, and nothing else."""
-    rate = holding_sharpe * SIGMA / sqrt(bars.bars_per_year)
+    rate = holding_sharpe * SYNTHETIC_SIGMA / sqrt(bars.bars_per_year)
     grown = np.exp(rate * np.arange(1, len(bars) + 1))
     opened, close = bars.open * np.r_[1.0, grown[:-1]], bars.close * grown
     high = np.maximum(bars.high * grown, np.maximum(opened, close))

@@ -26,9 +26,9 @@ from assay.runs.selftest.simulations import (
     Suite,
     Task,
 )
-from assay.validate import CASES
+from assay.validate import STUDY_CASES
 
-MOST = 10_000  # markets of a kind
+MOST_MARKETS = 10_000  # markets of a kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +47,14 @@ class Size:
     drift: int = 20
     search: int = 20
     search_edge: int = 10
-    statistics: int = len(CASES) + 1
+    statistics: int = len(STUDY_CASES) + 1
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not 0 <= value <= MOST:
-                raise ConfigError(f"{name} is {shown(value)}, must be in 0..{MOST:,}", code="CONFIG_FIELD", field=name)
+            if not 0 <= value <= MOST_MARKETS:
+                raise ConfigError(
+                    f"{name} is {shown(value)}, must be in 0..{MOST_MARKETS:,}", code="CONFIG_FIELD", field=name
+                )
 
     def of(self, markets: int) -> "Size":
         """The same with so many markets without an edge, half as many with one and without costs, and a third or a
@@ -70,12 +72,12 @@ class Size:
         searched = {SEARCH: self.search, SEARCH_EDGE: self.search_edge, DRIFT: self.drift}
         return dear | searched | {
             NO_EDGE: self.no_edge, EDGE: self.edge, CONTROL: self.control,
-            STATISTICS: min(self.statistics, len(CASES) + 1),
+            STATISTICS: min(self.statistics, len(STUDY_CASES) + 1),
         }  # fmt: skip
 
 
-CI = Size()
-NIGHTLY = Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50)
+CI_SIZE = Size()
+NIGHTLY_SIZE = Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from assay.runs.execute import execute_spec
 from assay.runs.run_artifacts import to_jsonable
 from assay.runs.selftest.candidate_rules import BARS, FOLDS, drift_ideas, ideas, with_drift
 from assay.runs.selftest.trial_runs import Chosen, choose_attempt, open_laboratory, try_idea
-from assay.validate import CASES, Thresholds, drift_study, run_gate_study
+from assay.validate import STUDY_CASES, Thresholds, drift_study, run_gate_study
 
 NO_EDGE, EDGE, CONTROL, LEAKS, DRIFT = "no_edge", "edge", "control", "leaks", "drift"
 SEARCH, SEARCH_EDGE, STATISTICS = "search", "search_edge", "statistics"
@@ -184,10 +184,10 @@ def _spec(task: Task, bars: Bars, learner: str, **more: Any) -> TrainSpec:
 def _studied(task: Task) -> dict[str, Any]:
     """One case of `assay.validate.gate_study`, drawn by the seed of the whole self-test; last a rising market."""
     limit = Thresholds().error
-    if task.number >= len(CASES):
+    if task.number >= len(STUDY_CASES):
         held = drift_study([_MOSTLY_LONG], seed=task.seed)[0]
         return {"rules": held.rules, "plain": held.plain, "active": held.active, "error": limit}
-    (found,) = run_gate_study([CASES[task.number]], error=limit, seed=task.seed)
+    (found,) = run_gate_study([STUDY_CASES[task.number]], error=limit, seed=task.seed)
     case = found.case
     return {
         "kind": case.kind, "looks": case.n_trials, "markets": case.markets, "wrong": found.wrong, "right": found.right,

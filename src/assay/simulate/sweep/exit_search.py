@@ -26,7 +26,7 @@ from assay.simulate.sweep.replay_scalar import (
     exit_of,
     order,
 )
-from assay.simulate.sweep.simd import WIDTH, anywhere, both, broadcast, either, load_lanes, store, where
+from assay.simulate.sweep.simd import LANES, anywhere, both, broadcast, either, load_lanes, store, where
 
 # of each place and set of exits: row of the exit, first place that may be entered after it, reason
 ROW, AFTER, REASON = range(3)
@@ -87,21 +87,21 @@ def ends_of(
     whole: BoolArray,
     ends: Ends,
 ) -> None:
-    """Fill `ends` ``(WIDTH, places, 3)`` for `WIDTH` sets of exits; `whole` says where each listed place is an order.
+    """Fill `ends` ``(WIDTH, places, 3)`` for `LANES` sets of exits; `whole` says where each listed place is an order.
 
     entries: ``(places + 1,)`` rows of the entries.   first_at: ``(n + 1,)`` first place at a row or later.
     """
-    bands = np.empty(3 * WIDTH)
-    orders = np.empty((WIDTH, 4))
+    bands = np.empty(3 * LANES)
+    orders = np.empty((LANES, 4))
     whole[:] = True
     for p in range(len(listed)):
         if not listed[p]:
             continue
-        for e in range(WIDTH):
+        for e in range(LANES):
             rule = as_rule(exits[e], carries)
             whole[e] &= _begun(prices, entries[p], signals, p, carries, rule, share, e, bands, orders)
         _search(prices, entries[p], bands)
-        for e in range(WIDTH):
+        for e in range(LANES):
             _ended(prices, entries[p], float(signals[2][p]), p, first_at, e, bands, orders, ends)
 
 
@@ -125,22 +125,22 @@ def _begun(
     paid = prices[0][t] * (1.0 + way)
     levels = paid - side * stop, paid + side * take
     orders[e, 0], orders[e, 1], orders[e, 2] = levels[0], levels[1], side * size
-    bands[e], bands[WIDTH + e] = levels if side > 0.0 else (levels[1], levels[0])
+    bands[e], bands[LANES + e] = levels if side > 0.0 else (levels[1], levels[0])
     limit = min(t + rule[HOLD], len(prices[0])) if rule[HOLD] > 0.0 else len(prices[0])
-    bands[2 * WIDTH + e] = orders[e, 3] = limit
+    bands[2 * LANES + e] = orders[e, 3] = limit
     return size != 0.0
 
 
 @njit(**UNCOUNTED, forceinline=True)
 def _search(prices: Prices, t: int, bands: FloatArray) -> None:
     """The first row from t on, before the given one, that reaches a level."""
-    low, high, found = load_lanes(bands, 0), load_lanes(bands, WIDTH), load_lanes(bands, 2 * WIDTH)
+    low, high, found = load_lanes(bands, 0), load_lanes(bands, LANES), load_lanes(bands, 2 * LANES)
     while anywhere(found > broadcast(float(t))):
         now = broadcast(float(t))
         reached = either(low >= broadcast(prices[2][t]), broadcast(prices[1][t]) >= high)
         found = where(both(reached, found > now), now, found)
         t += 1
-    store(bands, 2 * WIDTH, found)
+    store(bands, 2 * LANES, found)
 
 
 @njit(**UNCOUNTED, forceinline=True)
@@ -156,7 +156,7 @@ def _ended(
     ends: Ends,
 ) -> None:
     """Write down the end of the position of place p, searched to the row in `bands`."""
-    x, how, rows, money = int(bands[2 * WIDTH + e]), INSIDE, ends[0], ends[1]
+    x, how, rows, money = int(bands[2 * LANES + e]), INSIDE, ends[0], ends[1]
     if x == int(orders[e, 3]):
         how = AT_OPEN if x < len(prices[0]) else AT_CLOSE
         x = min(x, len(prices[0]) - 1)

@@ -19,7 +19,7 @@ from assay.simulate.sweep.filter import Levels
 from assay.simulate.sweep.prices import Market
 from assay.simulate.sweep.reference import carries, conditions_at
 from assay.simulate.sweep.replay_scalar import HOLD, REWARD_RATIO, STOP_MULTIPLE, TAKE_MULTIPLE, Signals
-from assay.simulate.sweep.simd import WIDTH
+from assay.simulate.sweep.simd import LANES
 from assay.simulate.sweep.simd_accounts import begin, carry, collect, made
 from assay.simulate.sweep.simd_trades import PLACE, STEPS, list_trades
 from assay.simulate.sweep.sweep_inputs import Candidates
@@ -102,7 +102,7 @@ def replay_eight(
 ) -> None:
     """Every threshold set of the tables with eight sets of exits, into their places `into` of `out` ``(T, E, KEPT)``.
 
-    into: at most `WIDTH`.   sound: ``(T, WIDTH)`` whether the account always had something, so that its sums hold.
+    into: at most `LANES`.   sound: ``(T, WIDTH)`` whether the account always had something, so that its sums hold.
     """
     accounts, scratch = made()
     counts, full = accounts[0], np.empty(TALLY_SIZE)
@@ -132,13 +132,13 @@ def replay_together(
     """
     n, size = len(market.bars), len(places.entries)
     after, turns = places.tables(thresholds, market.start, n)
-    ends = np.empty((WIDTH, size, 3), np.int32), np.empty((WIDTH, size, 3))
+    ends = np.empty((LANES, size, 3), np.int32), np.empty((LANES, size, 3))
     sound = np.zeros((len(thresholds), len(into)), np.bool_)
-    well, whole = np.empty((len(thresholds), WIDTH), np.bool_), np.empty(WIDTH, np.bool_)
+    well, whole = np.empty((len(thresholds), LANES), np.bool_), np.empty(LANES, np.bool_)
     flags = carries(places.setup)
-    for at in range(0, len(into), WIDTH):
-        some = into[at : at + WIDTH]
-        eight = np.ascontiguousarray(exits[np.resize(some, WIDTH)])
+    for at in range(0, len(into), LANES):
+        some = into[at : at + LANES]
+        eight = np.ascontiguousarray(exits[np.resize(some, LANES)])
         ends_of(
             market.prices, places.entries, places.signals, places.listed, places.first_at, flags, eight,
             market.costs[1], whole, ends,
@@ -151,5 +151,5 @@ def replay_together(
             market.prices[0], market.prices[3], market.silent, places.entries, after, turns, ends,
             eight[:, HOLD].astype(np.int64), market.costs, market.equity, some, out, well,
         )  # fmt: skip
-        sound[:, at : at + WIDTH] = (well & whole)[:, : len(some)]
+        sound[:, at : at + LANES] = (well & whole)[:, : len(some)]
     return sound

@@ -22,7 +22,7 @@ from assay.simulate.sweep.replay_scalar import (
     left_by,
     order,
 )
-from assay.simulate.sweep.simd import WIDTH, anywhere, broadcast, either, fetch, lane_mask, load_lanes, lowest_bit
+from assay.simulate.sweep.simd import LANES, anywhere, broadcast, either, fetch, lane_mask, load_lanes, lowest_bit
 from assay.simulate.sweep.simd_accounts import begin, carry, collect, made
 from assay.simulate.sweep.simd_trades import (
     AGAIN,
@@ -43,7 +43,7 @@ from assay.simulate.sweep.simd_trades import (
     fill_up,
 )
 
-LISTS = WIDTH  # most lists that are replayed in one call
+LISTS = LANES  # most lists that are replayed in one call
 STRETCH = 8_192  # bars; their prices stay in the second cache, beside the trades made there
 _AHEAD = 8  # signals whose entries are asked for from memory before they are needed
 
@@ -77,9 +77,9 @@ def replay(
     sound:   ``(pairs,)`` whether the account always had something, so that its sums hold.
     """
     accounts, scratch = made()
-    listed, ends, full = np.zeros(WIDTH, np.int64), np.empty(WIDTH, np.int64), np.empty(TALLY_SIZE)
-    for first in range(0, len(pairs), WIDTH):
-        some = pairs[first : first + WIDTH]
+    listed, ends, full = np.zeros(LANES, np.int64), np.empty(LANES, np.int64), np.empty(TALLY_SIZE)
+    for first in range(0, len(pairs), LANES):
+        some = pairs[first : first + LANES]
         begin(accounts, equity)
         ends[:] = listed[:] = 0
         for stretch in range(0, len(prices[0]), STRETCH):
@@ -94,7 +94,7 @@ def replay(
                         accounts[0][e], scratch[0][e:], scratch[1][e:],
                     )  # fmt: skip
                 steps = listed.max()
-                for e in range(WIDTH):
+                for e in range(LANES):
                     fill_up(scratch[0], scratch[1], e, listed[e], steps)
                 carry(accounts, scratch, steps, prices[3], costs)
         for e in range(len(some)):
@@ -138,14 +138,14 @@ def _list_trades(
         close = closes[x] if how == AT_CLOSE else np.nan  # which is not near yet
         bar = opens[x], highs[x], lows[x], close
         price, reason, _ = exit_of(bar, side, levels, how, np.inf, 0.0, x - t >= rule[HOLD] > 0.0)
-        at, there = k * COLUMNS * WIDTH, k * 3 * WIDTH
-        work[at + SHARED * WIDTH], work[at + AGAIN * WIDTH] = side * size, again
-        work[at + ENTRY * WIDTH], work[at + EXIT * WIDTH] = opens[t], price
-        work[at + MARKED_BY * WIDTH] = close if how == AT_CLOSE else (np.nan if x == t else opens[x])
+        at, there = k * COLUMNS * LANES, k * 3 * LANES
+        work[at + SHARED * LANES], work[at + AGAIN * LANES] = side * size, again
+        work[at + ENTRY * LANES], work[at + EXIT * LANES] = opens[t], price
+        work[at + MARKED_BY * LANES] = close if how == AT_CLOSE else (np.nan if x == t else opens[x])
         i = first_from(rows, i + 1, x - 1 if how == AT_OPEN else x)
         turned = how == AT_OPEN and i < len(rows) and rows[i] == x - 1
         again = int(turned and order(signals, i, carries, rule, closes)[2] != 0.0)
-        held[there + FROM * WIDTH], held[there + TO * WIDTH], held[there + FLAT * WIDTH] = t, x, 1 - again
+        held[there + FROM * LANES], held[there + TO * LANES], held[there + FLAT * LANES] = t, x, 1 - again
         counts[BARS] += x - t
         counts[LEFT_FOR + reason] += 1
         if len(silent) > 0:
@@ -159,12 +159,12 @@ def _list_trades(
 def _reached(lows: FloatArray, highs: FloatArray, band: tuple[float, float], t: int, limit: int) -> int:
     """The first row from t on, before `limit`, whose bar reaches one of two levels; else `limit`."""
     lower, upper = broadcast(band[0]), broadcast(band[1])
-    whole = min(limit, len(lows) - WIDTH + 1)
+    whole = min(limit, len(lows) - LANES + 1)
     while t < whole:
         there = either(lower >= load_lanes(lows, t), load_lanes(highs, t) >= upper)
         if anywhere(there):
             return min(t + lowest_bit(lane_mask(there)), limit)
-        t += WIDTH
+        t += LANES
     while t < limit and not (lows[t] <= band[0] or highs[t] >= band[1]):
         t += 1
     return min(t, limit)

@@ -18,7 +18,7 @@ from assay.simulate.sweep.reference import Setup, carries, levels_of, signals
 from assay.simulate.sweep.replay_scalar import replay_alone
 from assay.simulate.sweep.replay_shared import FEWEST, MOST, Places, by_length, most_sets, replay_together
 from assay.simulate.sweep.replay_simd import LISTS, replay, together
-from assay.simulate.sweep.simd import WIDTH
+from assay.simulate.sweep.simd import LANES
 from assay.simulate.sweep.sweep_inputs import Candidates
 
 _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balance, coarse enough to cost nothing
@@ -35,7 +35,7 @@ def replay_product(
 ) -> None:
     """Every setup × threshold set × set of exits into `out` ``(S, T, E, KEPT)``."""
     sorts = by_length(exits)
-    shared = len(thresholds) >= FEWEST and len(exits) >= WIDTH
+    shared = len(thresholds) >= FEWEST and len(exits) >= LANES
     beside = 1 if len(thresholds) > 1 else _beside(len(setups), threads)
     waiting: list[_Known] = []
 
@@ -43,7 +43,7 @@ def replay_product(
         places = setup[2]
         if places is not None:
             block = most_sets(places)
-            width = WIDTH * max(1, -(-len(exits) // (_BLOCKS * WIDTH * threads)))
+            width = LANES * max(1, -(-len(exits) // (_BLOCKS * LANES * threads)))
             for at in range(0, len(thresholds), block):
                 sets = slice(at, at + block)
                 for first in range(0, len(exits), width):

@@ -14,14 +14,14 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
-WIDTH = 8
+LANES = 8
 _typed: Any = type_callable
 _lowered: Any = lower_builtin
 _place_of: Any = cgutils.gep
 _function_of: Any = cgutils.get_or_insert_function
 _compiled: Any = intrinsic  # its functions are called without the compiler's own first argument
 _DOUBLE, _PLACE = ir.DoubleType(), ir.IntType(32)
-_VECTOR, _MASK = ir.VectorType(_DOUBLE, WIDTH), ir.VectorType(ir.IntType(1), WIDTH)
+_VECTOR, _MASK = ir.VectorType(_DOUBLE, LANES), ir.VectorType(ir.IntType(1), LANES)
 
 
 class _Lanes(types.Type):
@@ -29,7 +29,7 @@ class _Lanes(types.Type):
 
 
 NUMBERS, MASK = _Lanes(name="Lanes"), _Lanes(name="LanesMask")
-_EIGHT: Any = types.UniTuple(NUMBERS, WIDTH)  # type: ignore[no-untyped-call]
+_EIGHT: Any = types.UniTuple(NUMBERS, LANES)  # type: ignore[no-untyped-call]
 
 
 @register_model(_Lanes)
@@ -73,7 +73,7 @@ def broadcast(typing: Any, value: Any) -> Any:
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), args[0], _PLACE(0))
-        return _shuffled(builder, one, one, [0] * WIDTH)
+        return _shuffled(builder, one, one, [0] * LANES)
 
     return NUMBERS(types.float64), build
 
@@ -101,7 +101,7 @@ def anywhere(typing: Any, mask: Any) -> Any:
     """Whether it holds in some lane."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.icmp_unsigned("!=", builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(WIDTH)(0))
+        return builder.icmp_unsigned("!=", builder.bitcast(args[0], ir.IntType(LANES)), ir.IntType(LANES)(0))
 
     return types.boolean(MASK), build
 
@@ -126,7 +126,7 @@ def lane_mask(typing: Any, mask: Any) -> Any:
     """A uint64 whose k-th bit says whether it holds in lane k."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.zext(builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(64))
+        return builder.zext(builder.bitcast(args[0], ir.IntType(LANES)), ir.IntType(64))
 
     return types.uint64(MASK), build
 
@@ -154,7 +154,7 @@ def _read(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
 
 
 def _shuffled(builder: Any, one: Any, other: Any, order: Sequence[int]) -> Any:
-    return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(_PLACE, WIDTH), order))
+    return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(_PLACE, LANES), order))
 
 
 @_compiled
@@ -188,14 +188,14 @@ def transposed(typing: Any, array: Any, at: Any, step: Any) -> Any:
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         runs, place = [], args[1]
-        for _ in range(WIDTH):
+        for _ in range(LANES):
             runs.append(_read(context, builder, signature.args[0], args[0], place))
             place = builder.add(place, args[2])
         for span in (1, 2, 4):  # places that differ by `span` change sides between runs that do
-            for one in [run for run in range(WIDTH) if not run & span]:
+            for one in [run for run in range(LANES) if not run & span]:
                 pair = runs[one], runs[one | span]
-                near = [k if not k & span else WIDTH + (k ^ span) for k in range(WIDTH)]
-                far = [k | span if not k & span else WIDTH + k for k in range(WIDTH)]
+                near = [k if not k & span else LANES + (k ^ span) for k in range(LANES)]
+                far = [k | span if not k & span else LANES + k for k in range(LANES)]
                 runs[one], runs[one | span] = (_shuffled(builder, *pair, order) for order in (near, far))
         return context.make_tuple(builder, signature.return_type, runs)
 

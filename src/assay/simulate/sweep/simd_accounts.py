@@ -12,7 +12,7 @@ from assay.kernel.arrays import FloatArray
 from assay.simulate import accumulators as kept
 from assay.simulate.accumulators import UNCOUNTED, finish
 from assay.simulate.state_arrays import MAX_HOLD, SIGNAL
-from assay.simulate.sweep.simd import WIDTH
+from assay.simulate.sweep.simd import LANES
 from assay.simulate.sweep.simd_equity import BAR_SUMS, BEFORE, DONE, STEP, TRADE, WORST_BAR, add_bars, equities_of
 from assay.simulate.sweep.simd_trades import (
     BARS,
@@ -53,9 +53,9 @@ Scratch = tuple[FloatArray, NDArray[np.int32], FloatArray, NDArray[np.int64], ND
 @njit(cache=True, error_model="numpy")
 def made() -> tuple[Accounts, Scratch]:
     """Room for eight accounts."""
-    accounts = np.empty((WIDTH, COUNTS), np.int64), np.empty(SUMS * WIDTH), np.empty(BAR_SUMS * WIDTH)
-    trades = np.empty(STEPS * COLUMNS * WIDTH), np.empty(STEPS * 3 * WIDTH, np.int32)
-    return accounts, (*trades, np.empty(WIDTH * STEP), np.empty((WIDTH, 2), np.int64), np.empty(WIDTH, np.int64))
+    accounts = np.empty((LANES, COUNTS), np.int64), np.empty(SUMS * LANES), np.empty(BAR_SUMS * LANES)
+    trades = np.empty(STEPS * COLUMNS * LANES), np.empty(STEPS * 3 * LANES, np.int32)
+    return accounts, (*trades, np.empty(LANES * STEP), np.empty((LANES, 2), np.int64), np.empty(LANES, np.int64))
 
 
 @njit(**UNCOUNTED)
@@ -65,12 +65,12 @@ def begin(accounts: Accounts, equity: float) -> None:
     counts[:] = 0
     sums[:] = 0.0
     bars[:] = 0.0
-    bars[BEFORE * WIDTH :] = equity
-    for e in range(WIDTH):
-        sums[HAS * WIDTH + e] = sums[MARKED * WIDTH + e] = equity
-        sums[LEAST * WIDTH + e] = sums[WORST * WIDTH + e] = np.inf
-        sums[BEST * WIDTH + e] = -np.inf
-        bars[5 * WIDTH + e] = bars[6 * WIDTH + e] = bars[7 * WIDTH + e] = 1.0
+    bars[BEFORE * LANES :] = equity
+    for e in range(LANES):
+        sums[HAS * LANES + e] = sums[MARKED * LANES + e] = equity
+        sums[LEAST * LANES + e] = sums[WORST * LANES + e] = np.inf
+        sums[BEST * LANES + e] = -np.inf
+        bars[5 * LANES + e] = bars[6 * LANES + e] = bars[7 * LANES + e] = 1.0
 
 
 @njit(**UNCOUNTED)
@@ -87,14 +87,14 @@ def carry(accounts: Accounts, scratch: Scratch, steps: int, closes: FloatArray, 
     most = 1
     while most > 0:
         most = 0
-        for e in range(WIDTH):
+        for e in range(LANES):
             lengths[e] = equities_of(work, held, steps, closes, e, stands, equities)
             most = max(most, lengths[e])
-        most = -(-most // WIDTH) * WIDTH
-        for e in range(WIDTH):
+        most = -(-most // LANES) * LANES
+        for e in range(LANES):
             # an account with fewer stands still: a return of 0 changes no sum
             base, count = e * STEP, lengths[e]
-            still = equities[base + count - 1] if count > 0 else bars[BEFORE * WIDTH + e]
+            still = equities[base + count - 1] if count > 0 else bars[BEFORE * LANES + e]
             for k in range(count, most):
                 equities[base + k] = still
         add_bars(equities, most, bars)
@@ -107,10 +107,10 @@ def collect(accounts: Accounts, e: int, full: FloatArray) -> bool:
     counts = all_counts[e]
     full[:] = 0.0
     for q in range(6):
-        full[q] = bars[q * WIDTH + e]
-    full[kept.PEAK], full[kept.TROUGH] = bars[6 * WIDTH + e], bars[7 * WIDTH + e]
-    full[kept.DEEPEST], full[kept.DEPTHS] = bars[8 * WIDTH + e], bars[9 * WIDTH + e]
-    full[kept.EPISODES] = bars[10 * WIDTH + e]
+        full[q] = bars[q * LANES + e]
+    full[kept.PEAK], full[kept.TROUGH] = bars[6 * LANES + e], bars[7 * LANES + e]
+    full[kept.DEEPEST], full[kept.DEPTHS] = bars[8 * LANES + e], bars[9 * LANES + e]
+    full[kept.EPISODES] = bars[10 * LANES + e]
     full[kept.BARS_HELD], full[kept.SILENT_FILLS] = counts[BARS], counts[SILENTLY]
     full[kept.EXPOSED] = counts[BARS]
     for reason in range(5):
@@ -120,17 +120,17 @@ def collect(accounts: Accounts, e: int, full: FloatArray) -> bool:
         if reason not in (MAX_HOLD, SIGNAL):  # the others leave within the bar
             full[kept.EXPOSED] += left
     full[kept.GROSS_WINS], full[kept.WINS], full[kept.LOSSES] = (
-        sums[GROSS * WIDTH + e],
-        sums[WON * WIDTH + e],
-        sums[LOST * WIDTH + e],
+        sums[GROSS * LANES + e],
+        sums[WON * LANES + e],
+        sums[LOST * LANES + e],
     )
-    full[kept.WON], full[kept.LOST] = sums[GAINED * WIDTH + e], sums[GIVEN * WIDTH + e]
-    full[kept.WON_SHARE], full[kept.LOST_SHARE] = sums[WON_SHARES * WIDTH + e], sums[LOST_SHARES * WIDTH + e]
-    full[kept.MEAN_GAIN], full[kept.GAIN_SPREAD] = sums[MEAN * WIDTH + e], sums[SPREAD * WIDTH + e]
-    full[kept.HIGHEST], full[kept.LOWEST] = sums[BEST * WIDTH + e], sums[WORST * WIDTH + e]
-    full[kept.LONGEST_STREAK] = sums[STREAK_MOST * WIDTH + e]
-    full[kept.FEES_PAID], full[kept.SLIPPED] = sums[PAID * WIDTH + e], sums[SLIP * WIDTH + e]
-    full[kept.TURNED_OVER] = sums[TURNED * WIDTH + e]
+    full[kept.WON], full[kept.LOST] = sums[GAINED * LANES + e], sums[GIVEN * LANES + e]
+    full[kept.WON_SHARE], full[kept.LOST_SHARE] = sums[WON_SHARES * LANES + e], sums[LOST_SHARES * LANES + e]
+    full[kept.MEAN_GAIN], full[kept.GAIN_SPREAD] = sums[MEAN * LANES + e], sums[SPREAD * LANES + e]
+    full[kept.HIGHEST], full[kept.LOWEST] = sums[BEST * LANES + e], sums[WORST * LANES + e]
+    full[kept.LONGEST_STREAK] = sums[STREAK_MOST * LANES + e]
+    full[kept.FEES_PAID], full[kept.SLIPPED] = sums[PAID * LANES + e], sums[SLIP * LANES + e]
+    full[kept.TURNED_OVER] = sums[TURNED * LANES + e]
     finish(full)
-    measured = sums[WON_SHARES * WIDTH + e] - sums[LOST_SHARES * WIDTH + e] < np.inf  # else an entry was worth nothing
-    return bars[WORST_BAR * WIDTH + e] > -1.0 and sums[LEAST * WIDTH + e] > 0.0 and measured
+    measured = sums[WON_SHARES * LANES + e] - sums[LOST_SHARES * LANES + e] < np.inf  # else an entry was worth nothing
+    return bars[WORST_BAR * LANES + e] > -1.0 and sums[LEAST * LANES + e] > 0.0 and measured

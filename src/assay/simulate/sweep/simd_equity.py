@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.simulate.accumulators import UNCOUNTED
-from assay.simulate.sweep.simd import WIDTH, anywhere, both, broadcast, lesser, load_lanes, store, transposed, where
+from assay.simulate.sweep.simd import LANES, anywhere, both, broadcast, lesser, load_lanes, store, transposed, where
 from assay.simulate.sweep.simd_trades import CASH, COLUMNS, FLAT, FROM, LEFT_WITH, QUANTITY, TO
 
 ROOM = 512  # closes of an account that are kept until they are added up: all eight stay in the nearest cache
-STEP = ROOM + 3 * WIDTH  # from one account's equities to the next one's
+STEP = ROOM + 3 * LANES  # from one account's equities to the next one's
 # where an account stands, ``(WIDTH, 2)``: its trade, the bars of it that are done
 TRADE, DONE = range(2)
 # sums of the accounts, ``(BAR_SUMS, WIDTH)`` flat, in the order of `tally.Bar`; then the worst loss, the equity so far
@@ -35,22 +35,22 @@ def equities_of(
     """
     k, done, count, base = stands[e, TRADE], stands[e, DONE], 0, e * STEP
     while k < steps and count < ROOM:
-        at, there = k * COLUMNS * WIDTH + e, k * 3 * WIDTH + e
-        start = held[there + FROM * WIDTH] + done
-        bars = held[there + TO * WIDTH] - start
+        at, there = k * COLUMNS * LANES + e, k * 3 * LANES + e
+        start = held[there + FROM * LANES] + done
+        bars = held[there + TO * LANES] - start
         more = min(bars, ROOM - count)
-        cash, quantity = broadcast(work[at + CASH * WIDTH]), broadcast(work[at + QUANTITY * WIDTH])
+        cash, quantity = broadcast(work[at + CASH * LANES]), broadcast(work[at + QUANTITY * LANES])
         # most end within these: a loop from the first bar on would be left at a bar that nobody can guess
         store(equities, base + count, cash + quantity * load_lanes(closes, start))
-        store(equities, base + count + WIDTH, cash + quantity * load_lanes(closes, start + WIDTH))
-        for b in range(2 * WIDTH, more, WIDTH):
+        store(equities, base + count + LANES, cash + quantity * load_lanes(closes, start + LANES))
+        for b in range(2 * LANES, more, LANES):
             store(equities, base + count + b, cash + quantity * load_lanes(closes, start + b))
         count += more
         if more < bars:
             done += more
             break
-        equities[base + count] = work[at + LEFT_WITH * WIDTH]
-        count += held[there + FLAT * WIDTH]
+        equities[base + count] = work[at + LEFT_WITH * LANES]
+        count += held[there + FLAT * LANES]
         k, done = k + 1, 0
     stands[e, TRADE], stands[e, DONE] = k, done
     return count
@@ -58,23 +58,23 @@ def equities_of(
 
 @njit(**UNCOUNTED)
 def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
-    """Add the returns of each account's next `count` equities, a multiple of `WIDTH`, to its sums."""
+    """Add the returns of each account's next `count` equities, a multiple of `LANES`, to its sums."""
     kept: Any = (
         load_lanes(sums, 0),
-        load_lanes(sums, WIDTH),
-        load_lanes(sums, 2 * WIDTH),
-        load_lanes(sums, 3 * WIDTH),
-        load_lanes(sums, 4 * WIDTH),
-        load_lanes(sums, 5 * WIDTH),
-        load_lanes(sums, 6 * WIDTH),
-        load_lanes(sums, 7 * WIDTH),
-        load_lanes(sums, 8 * WIDTH),
-        load_lanes(sums, 9 * WIDTH),
-        load_lanes(sums, 10 * WIDTH),
-        load_lanes(sums, WORST_BAR * WIDTH),
+        load_lanes(sums, LANES),
+        load_lanes(sums, 2 * LANES),
+        load_lanes(sums, 3 * LANES),
+        load_lanes(sums, 4 * LANES),
+        load_lanes(sums, 5 * LANES),
+        load_lanes(sums, 6 * LANES),
+        load_lanes(sums, 7 * LANES),
+        load_lanes(sums, 8 * LANES),
+        load_lanes(sums, 9 * LANES),
+        load_lanes(sums, 10 * LANES),
+        load_lanes(sums, WORST_BAR * LANES),
     )
-    before = load_lanes(sums, BEFORE * WIDTH)
-    for k in range(0, count, WIDTH):
+    before = load_lanes(sums, BEFORE * LANES)
+    for k in range(0, count, LANES):
         now = transposed(equities, k, STEP)
         kept = _with_bar(kept, before, now[0])
         kept = _with_bar(kept, now[0], now[1])
@@ -85,9 +85,9 @@ def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
         kept = _with_bar(kept, now[5], now[6])
         kept = _with_bar(kept, now[6], now[7])
         before = now[7]
-    store(sums, BEFORE * WIDTH, before)
+    store(sums, BEFORE * LANES, before)
     for q in range(12):
-        store(sums, q * WIDTH, kept[q])
+        store(sums, q * LANES, kept[q])
 
 
 @njit(**UNCOUNTED, forceinline=True)

@@ -10,7 +10,7 @@ from assay.kernel.arrays import FloatArray
 from assay.simulate.accumulators import UNCOUNTED
 from assay.simulate.state_arrays import MAX_HOLD, SIGNAL
 from assay.simulate.sweep.exit_search import AFTER, MARK, PRICE, REASON, ROW, SIGNED, Ends
-from assay.simulate.sweep.simd import WIDTH, broadcast, either, lane_maximum, lesser, load_lanes, store, where
+from assay.simulate.sweep.simd import LANES, broadcast, either, lane_maximum, lesser, load_lanes, store, where
 
 STEPS = 1024  # trades of each account that are listed before their bars are counted
 # of a trade, ``(STEPS, COLUMNS, WIDTH)`` flat: signed share of equity (0: there is none), entry and exit before
@@ -47,8 +47,8 @@ def list_trades(
     none = len(entries) - 1
     for k in range(STEPS):
         alive = False
-        for e in range(WIDTH):
-            p, at, there = counts[e, PLACE], k * COLUMNS * WIDTH + e, k * 3 * WIDTH + e
+        for e in range(LANES):
+            p, at, there = counts[e, PLACE], k * COLUMNS * LANES + e, k * 3 * LANES + e
             if p == none:
                 _nothing(work, held, at, there)
                 continue
@@ -61,12 +61,12 @@ def list_trades(
                 price = mark = opens[x]
                 reason = MAX_HOLD if x - t == holds[e] else SIGNAL
             follower = after[behind]
-            work[at + SHARED * WIDTH], work[at + MARKED_BY * WIDTH] = money[e, p, SIGNED], mark
-            work[at + ENTRY * WIDTH], work[at + EXIT * WIDTH] = opens[t], price
-            work[at + AGAIN * WIDTH] = counts[e, HELD_ON]
+            work[at + SHARED * LANES], work[at + MARKED_BY * LANES] = money[e, p, SIGNED], mark
+            work[at + ENTRY * LANES], work[at + EXIT * LANES] = opens[t], price
+            work[at + AGAIN * LANES] = counts[e, HELD_ON]
             at_open = reason in (MAX_HOLD, SIGNAL)
             again = at_open and entries[follower] == x
-            held[there + FROM * WIDTH], held[there + TO * WIDTH], held[there + FLAT * WIDTH] = t, x, not again
+            held[there + FROM * LANES], held[there + TO * LANES], held[there + FLAT * LANES] = t, x, not again
             counts[e, PLACE], counts[e, HELD_ON] = follower, again
             counts[e, BARS] += x - t
             counts[e, LEFT_FOR + reason] += 1
@@ -81,15 +81,15 @@ def list_trades(
 def fill_up(work: FloatArray, held: NDArray[np.int32], e: int, first: int, steps: int) -> None:
     """Account e makes no trade from step `first` on."""
     for k in range(first, steps):
-        _nothing(work, held, k * COLUMNS * WIDTH + e, k * 3 * WIDTH + e)
+        _nothing(work, held, k * COLUMNS * LANES + e, k * 3 * LANES + e)
 
 
 @njit(**UNCOUNTED, forceinline=True)
 def _nothing(work: FloatArray, held: NDArray[np.int32], at: int, there: int) -> None:
     """A trade of size 0, in place of one: the account stays as the one before left it."""
-    work[at + SHARED * WIDTH], work[at + AGAIN * WIDTH] = 0.0, 1.0
-    work[at + ENTRY * WIDTH], work[at + EXIT * WIDTH], work[at + MARKED_BY * WIDTH] = 1.0, 1.0, np.nan
-    held[there + FROM * WIDTH] = held[there + TO * WIDTH] = held[there + FLAT * WIDTH] = 0
+    work[at + SHARED * LANES], work[at + AGAIN * LANES] = 0.0, 1.0
+    work[at + ENTRY * LANES], work[at + EXIT * LANES], work[at + MARKED_BY * LANES] = 1.0, 1.0, np.nan
+    held[there + FROM * LANES] = held[there + TO * LANES] = held[there + FLAT * LANES] = 0
 
 
 @njit(**UNCOUNTED)
@@ -97,25 +97,25 @@ def settle(work: FloatArray, steps: int, rate: float, share: float, sums: FloatA
     """Carry the accounts through their trades: the arithmetic of `replay`, in its order."""
     rates, none = broadcast(rate), broadcast(0.0)
     money: Any = (
-        load_lanes(sums, HAS * WIDTH),
-        load_lanes(sums, MARKED * WIDTH),
-        load_lanes(sums, LEAST * WIDTH),
-        load_lanes(sums, PAID * WIDTH),
-        load_lanes(sums, SLIP * WIDTH),
-        load_lanes(sums, TURNED * WIDTH),
+        load_lanes(sums, HAS * LANES),
+        load_lanes(sums, MARKED * LANES),
+        load_lanes(sums, LEAST * LANES),
+        load_lanes(sums, PAID * LANES),
+        load_lanes(sums, SLIP * LANES),
+        load_lanes(sums, TURNED * LANES),
     )
     won, shares, spreads = _opened(sums)
     for k in range(steps):
-        at = k * COLUMNS * WIDTH
-        shared = load_lanes(work, at + SHARED * WIDTH)
+        at = k * COLUMNS * LANES
+        shared = load_lanes(work, at + SHARED * LANES)
         there = either(shared > none, none > shared)
         money, pnl, gross, entered = _fills(work, at, shared, rates, share, money)
         won = _won(won, pnl, gross, there)
         shares, spreads = _gained(shares, spreads, pnl / entered, there)
     for q, value in ((HAS, money[0]), (MARKED, money[1]), (LEAST, money[2]), (PAID, money[3])):
-        store(sums, q * WIDTH, value)
+        store(sums, q * LANES, value)
     for q, value in ((SLIP, money[4]), (TURNED, money[5])):
-        store(sums, q * WIDTH, value)
+        store(sums, q * LANES, value)
     _closed(sums, won, shares, spreads)
 
 
@@ -125,9 +125,9 @@ def _fills(work: FloatArray, at: int, shared: Any, rates: Any, share: float, mon
     has, marked, least, paid, slip, turned = money
     none, one = broadcast(0.0), broadcast(1.0)
     long = shared > none
-    entry, leaving = load_lanes(work, at + ENTRY * WIDTH), load_lanes(work, at + EXIT * WIDTH)
-    by = load_lanes(work, at + MARKED_BY * WIDTH)
-    now = where(load_lanes(work, at + AGAIN * WIDTH) > none, marked, has)
+    entry, leaving = load_lanes(work, at + ENTRY * LANES), load_lanes(work, at + EXIT * LANES)
+    by = load_lanes(work, at + MARKED_BY * LANES)
+    now = where(load_lanes(work, at + AGAIN * LANES) > none, marked, has)
     bought = entry * where(long, broadcast(1.0 + share), broadcast(1.0 - share))
     sold = leaving * where(long, broadcast(1.0 - share), broadcast(1.0 + share))
     quantity = shared * now / bought
@@ -138,9 +138,9 @@ def _fills(work: FloatArray, at: int, shared: Any, rates: Any, share: float, mon
     inside = has - (quantity * bought + fee)
     marked = where(by >= by, inside + quantity * by, now)
     after = inside - ((none - quantity) * sold + fee_out)
-    store(work, at + CASH * WIDTH, inside)
-    store(work, at + QUANTITY * WIDTH, quantity)
-    store(work, at + LEFT_WITH * WIDTH, after)
+    store(work, at + CASH * LANES, inside)
+    store(work, at + QUANTITY * LANES, quantity)
+    store(work, at + LEFT_WITH * LANES, after)
     least = lesser(lesser(least, now), lesser(marked, after))
     turned = turned + entered / now + got / marked
     made = where(long, one, none - one) * (got - entered)
@@ -194,37 +194,37 @@ def _gained(shares: Any, spreads: Any, gain: Any, there: Any) -> Any:
 @njit(**UNCOUNTED, forceinline=True)
 def _opened(sums: FloatArray) -> Any:
     won = (
-        load_lanes(sums, GROSS * WIDTH),
-        load_lanes(sums, WON * WIDTH),
-        load_lanes(sums, LOST * WIDTH),
-        load_lanes(sums, GAINED * WIDTH),
-        load_lanes(sums, GIVEN * WIDTH),
-        load_lanes(sums, STREAK_NOW * WIDTH),
-        load_lanes(sums, STREAK_MOST * WIDTH),
+        load_lanes(sums, GROSS * LANES),
+        load_lanes(sums, WON * LANES),
+        load_lanes(sums, LOST * LANES),
+        load_lanes(sums, GAINED * LANES),
+        load_lanes(sums, GIVEN * LANES),
+        load_lanes(sums, STREAK_NOW * LANES),
+        load_lanes(sums, STREAK_MOST * LANES),
     )
     spreads = (
-        load_lanes(sums, MEAN * WIDTH),
-        load_lanes(sums, SPREAD * WIDTH),
-        load_lanes(sums, BEST * WIDTH),
-        load_lanes(sums, WORST * WIDTH),
-        load_lanes(sums, COUNT * WIDTH),
+        load_lanes(sums, MEAN * LANES),
+        load_lanes(sums, SPREAD * LANES),
+        load_lanes(sums, BEST * LANES),
+        load_lanes(sums, WORST * LANES),
+        load_lanes(sums, COUNT * LANES),
     )
-    return won, (load_lanes(sums, WON_SHARES * WIDTH), load_lanes(sums, LOST_SHARES * WIDTH)), spreads
+    return won, (load_lanes(sums, WON_SHARES * LANES), load_lanes(sums, LOST_SHARES * LANES)), spreads
 
 
 @njit(**UNCOUNTED, forceinline=True)
 def _closed(sums: FloatArray, won: Any, shares: Any, spreads: Any) -> None:
-    store(sums, GROSS * WIDTH, won[0])
-    store(sums, WON * WIDTH, won[1])
-    store(sums, LOST * WIDTH, won[2])
-    store(sums, GAINED * WIDTH, won[3])
-    store(sums, GIVEN * WIDTH, won[4])
-    store(sums, STREAK_NOW * WIDTH, won[5])
-    store(sums, STREAK_MOST * WIDTH, won[6])
-    store(sums, WON_SHARES * WIDTH, shares[0])
-    store(sums, LOST_SHARES * WIDTH, shares[1])
-    store(sums, MEAN * WIDTH, spreads[0])
-    store(sums, SPREAD * WIDTH, spreads[1])
-    store(sums, BEST * WIDTH, spreads[2])
-    store(sums, WORST * WIDTH, spreads[3])
-    store(sums, COUNT * WIDTH, spreads[4])
+    store(sums, GROSS * LANES, won[0])
+    store(sums, WON * LANES, won[1])
+    store(sums, LOST * LANES, won[2])
+    store(sums, GAINED * LANES, won[3])
+    store(sums, GIVEN * LANES, won[4])
+    store(sums, STREAK_NOW * LANES, won[5])
+    store(sums, STREAK_MOST * LANES, won[6])
+    store(sums, WON_SHARES * LANES, shares[0])
+    store(sums, LOST_SHARES * LANES, shares[1])
+    store(sums, MEAN * LANES, spreads[0])
+    store(sums, SPREAD * LANES, spreads[1])
+    store(sums, BEST * LANES, spreads[2])
+    store(sums, WORST * LANES, spreads[3])
+    store(sums, COUNT * LANES, spreads[4])

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from assay.kernel.errors import ArtifactError, StoreError, shown
 
-BYTES = "bytes"
+BLOB_FILE = "bytes"
 _STAGING = ".staging"
 
 
@@ -26,7 +26,7 @@ class Blobs:
         name = hashlib.sha256(data).hexdigest()
         if not self._renewed(name):
             with self.staging() as stage:
-                write_checked(stage / BYTES, data)
+                write_checked(stage / BLOB_FILE, data)
                 self.settle(stage, name)
         return name
 
@@ -40,7 +40,7 @@ class Blobs:
 
     def get(self, name: str) -> bytes:
         """The bytes of `put`. ArtifactError ``ARTIFACT_GONE``; ``ARTIFACT_CORRUPT`` names both hashes."""
-        path = self.path(name) / BYTES
+        path = self.path(name) / BLOB_FILE
         try:
             data = path.read_bytes()
         except FileNotFoundError:

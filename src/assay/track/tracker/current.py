@@ -11,7 +11,7 @@ from typing import Any
 
 from assay.kernel.errors import StoreError
 from assay.track.canonical_json import sha256_of
-from assay.track.environment import WORKING, capture_provenance
+from assay.track.environment import WORKING_FOLDER, capture_provenance
 from assay.track.experiments import ENDS, Run
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.tracker.metric_points import Names
@@ -59,7 +59,7 @@ class CurrentRun(TrackingClient):
             experiments.get(known_id(parent_id, "parent_id"))
         seed = whole(random_seed, "random_seed")
         plan = None if spec is None else mapping(spec, "spec")
-        code = capture_provenance({WORKING: Path.cwd()}, git=bool(capture_git))
+        code = capture_provenance({WORKING_FOLDER: Path.cwd()}, git=bool(capture_git))
         run = experiments.start(
             named(name, "name"),
             named(experiment_type, "experiment_type"),

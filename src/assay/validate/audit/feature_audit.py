@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from assay.features import NONE_OWN, Feature, FeatureContext, Own, table
+from assay.features import NO_USER_COLUMNS, Feature, FeatureContext, UserColumns, table
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, shown
@@ -23,7 +23,7 @@ _WARM_CUTS = 5
 
 
 def audit_features(
-    features: Sequence[Feature], bars: Bars, *, seed: int, cuts: int = 20, own: Own = NONE_OWN
+    features: Sequence[Feature], bars: Bars, *, seed: int, cuts: int = 20, own: UserColumns = NO_USER_COLUMNS
 ) -> AuditReport:
     """Ask each column by itself: its future taken away, and made three others, at every cut; and less history.
 
@@ -52,7 +52,7 @@ def audit_features(
     return AuditReport(not notes and all(r.complete for r in reports), found, dict(checks), tuple(notes))
 
 
-def _asked(each: Feature, bars: Bars, seed: int, cuts: int, own: Own) -> AuditReport:
+def _asked(each: Feature, bars: Bars, seed: int, cuts: int, own: UserColumns) -> AuditReport:
     pipeline = Pipeline(
         features=per_symbol(partial(_column, each.name, own)),
         plan=lambda panel: WalkForward(len(panel.times) // 2, len(panel.times) // 4),  # no fold is asked about
@@ -67,7 +67,7 @@ def _asked(each: Feature, bars: Bars, seed: int, cuts: int, own: Own) -> AuditRe
     return ground.report()
 
 
-def _column(name: str, own: Own, bars: Bars) -> Columns:
+def _column(name: str, own: UserColumns, bars: Bars) -> Columns:
     made = table(bars, [name], levels=True, threads=1, own=own)
     return Columns(made.values, made.names, made.lookback)
 
@@ -79,7 +79,7 @@ def _instants(ground: AuditState, cuts: int) -> list[int]:
     return [int(times[draw.integers(a, max(a + 1, b))]) for a, b in draw.permutation(list(pairwise(edges)))]
 
 
-def _sound(each: Feature, bars: Bars, own: Own) -> FloatArray:
+def _sound(each: Feature, bars: Bars, own: UserColumns) -> FloatArray:
     was = bars.digest()
     first = _numbers(each, each.compute(FeatureContext(bars, own=own)), len(bars))
     if bars.digest() != was:

@@ -12,7 +12,7 @@ import numpy as np
 from assay.features import Clock, Feature
 from assay.kernel.errors import TrainError
 from assay.learn import (
-    LEVELS,
+    LEVEL_NAMES,
     Above,
     Constraint,
     Crossing,
@@ -110,7 +110,7 @@ def setups_message(setups: Setups | State) -> Message:
         name = "long" if sign > 0 else "short"
         columns[f"{name}.hold"] = side.hold
         columns |= {f"{name}.column:{column}": values for column, values in side.columns.items()}
-        columns |= _level_arrays(name, {level: getattr(side, level) for level in LEVELS})
+        columns |= _level_arrays(name, {level: getattr(side, level) for level in LEVEL_NAMES})
     return Message({"form": "setups", "edge": bool(setups.edge)}, columns)
 
 
@@ -127,7 +127,7 @@ def setups_of(message: Message, name: str) -> Setups | State:
         if form == "state":
             return State(arrays["side"])
         if form == "crossing":
-            names = [level for level in LEVELS if level in facts["levels"]]
+            names = [level for level in LEVEL_NAMES if level in facts["levels"]]
             return Crossing(arrays["upper"], arrays["lower"], _levels(arrays, "both", names))
         if form == "setups":
             return Setups(_side(arrays, "long"), _side(arrays, "short"), bool(facts["edge"]))
@@ -141,7 +141,7 @@ def _side(arrays: Mapping[str, Array], name: str) -> Side | None:
         return None
     prefix = f"{name}.column:"
     columns = {each.removeprefix(prefix): values for each, values in arrays.items() if each.startswith(prefix)}
-    return Side(arrays[f"{name}.hold"], columns, **_levels(arrays, name, LEVELS))
+    return Side(arrays[f"{name}.hold"], columns, **_levels(arrays, name, LEVEL_NAMES))
 
 
 def _level_arrays(side: str, levels: Mapping[str, Any]) -> dict[str, Array]:

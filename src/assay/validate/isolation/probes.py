@@ -29,7 +29,7 @@ from assay.validate.isolation.process import Attempt, ClosedProcess, Confinement
 
 REPEATS = 700
 """Times that a short panel is asked before the whole one is asked again: for code that waits before it peeks."""
-QUESTIONS = 24
+PROBE_QUESTIONS = 24
 _SHORT_ROWS, _FUTURES, _GAIN_ROWS, _AGAIN = 64, 4, 24, 10
 _FIELDS = ("target", "stop", "take", "hold")
 _MOST_TOLD = 5
@@ -57,7 +57,7 @@ class FileProbe:
 
 def probe_strategy_file(
     code: UserCode, bars: Bars, values: Mapping[str, Any], *, judged: Decisions | None = None,
-    questions: int = QUESTIONS, seed: int = 0, lookback: int = 0, calendar: bool = False, name: str = "",
+    questions: int = PROBE_QUESTIONS, seed: int = 0, lookback: int = 0, calendar: bool = False, name: str = "",
     limits: Confinement | None = None,
 ) -> FileProbe:  # fmt: skip
     """Ask a strategy file in three fresh processes.
@@ -91,7 +91,7 @@ def probe_strategy_file(
 
 def probe_feature_file(
     code: UserCode, bars: Bars, names: Sequence[str] = (), *, judged: Columns | None = None,
-    questions: int = QUESTIONS, seed: int = 0, lookback: int = 0, calendar: Sequence[str] = (),
+    questions: int = PROBE_QUESTIONS, seed: int = 0, lookback: int = 0, calendar: Sequence[str] = (),
     limits: Confinement | None = None,
 ) -> FileProbe:  # fmt: skip
     """Ask a features file in three fresh processes, as `probe_strategy_file` does; texts name the column.

@@ -12,7 +12,7 @@ from threading import RLock
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from assay.features import CODE as FEATURE_CODE
+from assay.features import FEATURE_FILE_CODE as FEATURE_CODE
 from assay.features import Feature, FeatureContext, FeatureFile
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars

@@ -6,7 +6,7 @@ from assay.kernel.spec import SplitSpec
 from assay.validate.splits import Days, Splitter, WalkForward
 
 DEFAULT_FOLDS = 8
-LEAST_ROWS = 100  # usable rows below which nothing is trained
+MIN_ROWS = 100  # usable rows below which nothing is trained
 
 
 def split_plan(folds: SplitSpec, panel: Panel, *, horizon: int) -> Splitter:
@@ -43,13 +43,13 @@ def _chosen(folds: SplitSpec, panel: Panel, horizon: int) -> Splitter:
     train = folds.train_bars if folds.train_bars is not None else n // 3
     rest = n - train - horizon - 1 - folds.embargo
     test = folds.test_bars if folds.test_bars is not None else rest // DEFAULT_FOLDS
-    if folds.train_bars is None and train < LEAST_ROWS:
+    if folds.train_bars is None and train < MIN_ROWS:
         raise DataError(
-            f"{n} usable rows give train folds of {train}, {LEAST_ROWS} needed: n/3 after warm-up",
+            f"{n} usable rows give train folds of {train}, {MIN_ROWS} needed: n/3 after warm-up",
             code="DATA_TOO_FEW",
             hint="Import more history, or say how long the folds are: --train-bars and --test-bars.",
             have=train,
-            need=LEAST_ROWS,
+            need=MIN_ROWS,
         )
     if folds.test_bars is None and test < 1:
         raise ConfigError(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from assay.features import CUT, ImportanceReport, cluster_order
+from assay.features import CLUSTER_CUT, ImportanceReport, cluster_order
 from assay.kernel.arrays import FloatArray
 from assay.runs.report.components import Key, Part, Section, figure, table
 from assay.runs.report.formatting import ratio
@@ -37,7 +37,8 @@ def section(report: ImportanceReport) -> Section:
     if rows:
         parts.append(table("Clusters", ("Stands for its cluster", "Says the same"), rows, words=True))
     lead = (
-        f"Columns with a mean rank correlation above {ratio(1 - CUT, 1)} are one cluster: they are permuted together, "
+        f"Columns with a mean rank correlation above {ratio(1 - CLUSTER_CUT, 1)} are one cluster: "
+        "they are permuted together, "
         "and one of them, the one with the highest gain, may be selected."
     )
     return Section("clusters", "Clusters", lead, tuple(parts))

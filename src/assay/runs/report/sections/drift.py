@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from assay.features import DRIFT, STABLE, ImportanceReport
+from assay.features import DRIFT_PSI, STABLE_PSI, ImportanceReport
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.runs.report.components import Key, Note, Section, figure
 from assay.runs.report.formatting import ratio
@@ -16,7 +16,8 @@ _MOST = len(_PENS)
 def section(report: ImportanceReport) -> Section:
     """Lines of the columns that moved most, a pale one for each other; a note where there is but one fold."""
     lead = (
-        f"Population stability index between a train fold and its test fold: below {STABLE:g} stable, above {DRIFT:g} "
+        f"Population stability index between a train fold and its test fold: below {STABLE_PSI:g} "
+        f"stable, above {DRIFT_PSI:g} "
         "drifting. It is reported and selects nothing. Columns of the calendar move where a test fold is shorter than "
         "their cycle."
     )
@@ -40,12 +41,12 @@ def section(report: ImportanceReport) -> Section:
 
 def _draw(names: list[str], times: IntArray, values: FloatArray, width: float) -> Canvas:
     left, right, top, bottom = 48.0, width - 12.0, 14.0, 300.0
-    high = max(float(np.nanmax(values)) if np.isfinite(values).any() else 0.0, DRIFT) * 1.05
+    high = max(float(np.nanmax(values)) if np.isfinite(values).any() else 0.0, DRIFT_PSI) * 1.05
     x, y = Scale(float(times[0]), float(times[-1]), left, right), Scale(0.0, high, bottom, top)
     canvas = Canvas(width, bottom + 30, f"Drift of {len(names)} columns over {len(times)} folds")
     canvas.rows(y, [(v, ratio(v)) for v in ticks(0.0, high, 5)], left, right)
     canvas.clock(x, bottom)
-    for limit in (STABLE, DRIFT):
+    for limit in (STABLE_PSI, DRIFT_PSI):
         canvas.add("line", "zero", f"PSI {limit:g}", x1=left, x2=right, y1=y.at(limit), y2=y.at(limit))
     places = x(times)
     for i in reversed(range(len(names))):
