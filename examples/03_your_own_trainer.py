@@ -10,13 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from assay.kernel.contracts import Report, Silent
+from assay.kernel.contracts import NullReport, Report
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.panel import Panel, Window
-from assay.market.sources.synthetic import synthetic
-from assay.validate._walk_forward import walk
-from assay.validate.splits import WalkForward
+from assay.market import synthetic
+from assay.validate import WalkForward, walk_forward
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class DayTrainer:
 
 bars = synthetic(bars=4_000, seed=7, ic=0.2, symbol="GOLD/USDT:USDT")
 panel = Panel.of(Window.of_bars(bars))
-for outcome in walk(DayTrainer(), panel, WalkForward(1_200, 600), costs=Costs(), seed=1, report=Silent()):
+for outcome in walk_forward(DayTrainer(), panel, WalkForward(1_200, 600), costs=Costs(), seed=1, report=NullReport()):
     record = outcome.tested["GOLD/USDT:USDT"].record
     net = record.equity[-1] - 1
     print(f"fold {outcome.number}: net {net:+.1%} over {len(record)} bars, {len(record.trades)} trades")

@@ -7,18 +7,14 @@ import tempfile
 from pathlib import Path
 
 from assay.app import context
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.kernel.costs import Costs
 from assay.kernel.panel import Panel, Window
-from assay.kernel.spec import FoldPlan, TrainSpec
-from assay.learn.rules import RuleTrainer
-from assay.learn.strategies import strategy_named
-from assay.market.sources.synthetic import synthetic
+from assay.kernel.spec import SplitSpec, TrainSpec
+from assay.learn import RuleTrainer, strategy_named
+from assay.market import synthetic
 from assay.runs._optimize import optimize
-from assay.validate.search.grid_sampler import Grid
-from assay.validate.search.search import Search
-from assay.validate.search.space import Space
-from assay.validate.search.sweep_evaluator import RuleSweep
+from assay.validate import Grid, RuleSweep, Search, Space
 
 bars = synthetic(bars=6_000, seed=7, ic=0.1)
 rule = strategy_named("sma_cross")
@@ -31,7 +27,7 @@ search = Search(
     sweep=RuleSweep(rule, base),
     method=Grid(),
 )
-found = search.search(Panel.of(Window.of_bars(bars[:4_000])), seed=1, report=Silent())
+found = search.search(Panel.of(Window.of_bars(bars[:4_000])), seed=1, report=NullReport())
 print(f"{found.valid_evaluations} of {found.total_evaluations} candidates, best {found.best_parameters}")
 for row in sorted(found.rows, key=lambda row: -row.score)[:3]:
     print(f"  {row.parameters}: Sharpe {row.score:.2f} a year in-sample, {row.trades} trades")
@@ -42,7 +38,7 @@ spec = TrainSpec(
     timeframe=bars.instrument.timeframe,
     learner="rules",
     features=(),
-    folds=FoldPlan(train_days=90, test_days=30, gap_days=7),
+    folds=SplitSpec(train_days=90, test_days=30, gap_days=7),
     costs=Costs(fee=0.0005),
     params={"strategy": "sma_cross", "method": "random", "trials": 50},
 )

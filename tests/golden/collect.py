@@ -327,7 +327,7 @@ def configuration() -> Any:
 _IMPORT = re.compile(r"^\s*from (assay[\w.]*|ml_persistence[\w.]*) import (\([^)]*\)|[^\n#;]+)", re.MULTILINE)
 # What a file of the user's own imports from, and the two names of the tracking API.
 USER_MODULES = (
-    "assay.features", "assay.learn.all_strategies", "assay.learn.strategies.sma_cross", "ml_persistence",
+    "assay.features", "assay.learn.strategies", "assay.learn.strategies.sma_cross", "ml_persistence",
     "ml_persistence.core",
 )  # fmt: skip
 

@@ -31,7 +31,7 @@ from assay.validate import (
 if TYPE_CHECKING:
     from assay.validate import AuditReport
 
-_OFFERED = ("assay.features", "assay.learn.all_strategies", "assay.kernel")
+_OFFERED = ("assay.features", "assay.learn.strategies", "assay.kernel")
 SYNTHETIC_BARS, LEAST_BARS, ASKED_BARS = 5_000, 200, 2_000
 MOST_ROWS = 50_000  # that a feature may look back
 

@@ -159,7 +159,7 @@ def _preload(libraries: list[str], kind: str) -> None:
         if kind == "strategy"
         else ["assay.features.user_features", "assay.features.compute"]
     )
-    for name in ("numpy", "numba", "assay.learn.all_strategies", *own, *names):
+    for name in ("numpy", "numba", "assay.learn.strategies", *own, *names):
         with contextlib.suppress(ImportError):  # the file's own import says so with its line
             importlib.import_module(name)
     if kind == "feature":

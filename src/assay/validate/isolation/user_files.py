@@ -19,6 +19,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.kernel.spec import canonical
 from assay.kernel.timeframe import Timeframe
+from assay.kernel.unread import unread_hint
 from assay.kernel.user_module import refused
 from assay.kernel.user_source import UserCode, read_user_code
 from assay.learn import Setups, State, Strategy
@@ -126,7 +127,8 @@ def _source(path: Path, kind: str, code: str) -> UserCode:
     try:
         return read_user_code(path)
     except OSError as error:
-        raise refused(path, f"cannot be read: {error.strerror}", kind=kind, code=code) from error
+        hint = unread_hint(path, error)
+        raise refused(path, f"cannot be read: {error.strerror}", kind=kind, code=code, hint=hint) from error
 
 
 def _process(code: UserCode, kind: str, path: Path) -> ClosedProcess:
