@@ -84,8 +84,8 @@ def _thresholds() -> Thresholds:
 def _keys(settings: Settings) -> Keys | None:
     """The signing keys. ConfigError ``CONFIG_FIELD`` where signatures are required and no key could verify one."""
     if settings.signing_key_file is not None:
-        kept = (settings.home / "models", settings.home / "artifacts")
-        return read_keys(settings.signing_key_file, outside=kept, required=settings.require_signature)
+        stored = (settings.home / "models", settings.home / "artifacts")
+        return read_keys(settings.signing_key_file, outside=stored, required=settings.require_signature)
     if settings.require_signature:
         raise ConfigError(
             "ASSAY_REQUIRE_SIGNATURE is set, and ASSAY_SIGNING_KEY_FILE names no key to verify with",

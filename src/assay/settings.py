@@ -81,23 +81,23 @@ class Settings(FromEnvironment):
         """
         if self.record_url is not None:
             return self.record_url
-        beside, inside = Path(_RECORD), self.home / _RECORD
-        if "home" in self.model_fields_set or not beside.exists():
+        extras, inside = Path(_RECORD), self.home / _RECORD
+        if "home" in self.model_fields_set or not extras.exists():
             return str(inside)
-        if inside.exists() and not inside.samefile(beside):
+        if inside.exists() and not inside.samefile(extras):
             raise ConfigError(
-                f"two records could be meant: {beside} and {inside}",
+                f"two records could be meant: {extras} and {inside}",
                 code="CONFIG_RECORD_AMBIGUOUS",
                 hint="Set ASSAY_RECORD_URL, or name the home by --home or ASSAY_HOME.",
                 field="ASSAY_RECORD_URL",
             )
-        return str(beside)
+        return str(extras)
 
     @property
     def machine(self) -> dict[str, Any]:
         """What only the environment tells of this machine: ``thread_variables`` that are set, and the ``image``."""
-        found = {name: os.environ[name][:64] for name in _THREADS if name in os.environ}
-        return {"thread_variables": found} | ({} if self.image_digest is None else {"image": self.image_digest})
+        result = {name: os.environ[name][:64] for name in _THREADS if name in os.environ}
+        return {"thread_variables": result} | ({} if self.image_digest is None else {"image": self.image_digest})
 
     @property
     def candles(self) -> str:
@@ -139,9 +139,9 @@ def load(*, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
     _refuse_confidence()
     settings = _read(Settings, {} if home is None else {"home": home})
     _demand_timeframe(settings.timeframe)
-    known = [_PREFIX + name.upper() for name in Settings.model_fields] + ["ASSAY_TEST_DATA"]
-    known += [_GATE + name.upper() for name in Gate.model_fields]
-    return settings, tuple(_misspelt(known))
+    available = [_PREFIX + name.upper() for name in Settings.model_fields] + ["ASSAY_TEST_DATA"]
+    available += [_GATE + name.upper() for name in Gate.model_fields]
+    return settings, tuple(_misspelt(available))
 
 
 def load_gate() -> Gate:
@@ -175,9 +175,9 @@ def _error(confidence: str) -> str:
     return f"{value:.6g}" if 0 < value < 1 else "0.01"
 
 
-def _read(kind: type[_Kind], given: dict[str, Any]) -> _Kind:
+def _read(kind: type[_Kind], values: dict[str, Any]) -> _Kind:
     try:
-        return kind(**given)
+        return kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -287,7 +287,7 @@ def masked(text: str) -> str:
     return _SECRET_FIELD.sub(r"\1***", _PASSWORD.sub(r"\1:***", text))
 
 
-def _misspelt(known: list[str]) -> list[str]:
-    unknown = sorted(v for v in os.environ if v.startswith(_PREFIX) and v not in known and not _blank(os.environ[v]))
-    near = {v: get_close_matches(v, known, n=1) for v in unknown}
+def _misspelt(lines: list[str]) -> list[str]:
+    unknown = sorted(v for v in os.environ if v.startswith(_PREFIX) and v not in lines and not _blank(os.environ[v]))
+    near = {v: get_close_matches(v, lines, n=1) for v in unknown}
     return [f"{v} is unknown" + (f"; did you mean {n[0]}?" if n else "") for v, n in near.items()]

@@ -63,17 +63,17 @@ def _tell(document: Document, people: "Callable[[Console, Document], None]", wro
 
 
 def _people(console: "Console", document: Document) -> None:
-    word = "passed" if document["passed"] else "failed" if document["violations"] else "is not complete"
-    asked = ", ".join(f"{n} {probe}" for probe, n in document["checks"].items())
-    console.print(f"{document['name']}: the causality audit {word} ({document['seconds']:.1f} s)", markup=False)
-    console.print(f"  asked: {asked}", highlight=False, markup=False)
+    verdict = "passed" if document["passed"] else "failed" if document["violations"] else "is not complete"
+    request = ", ".join(f"{n} {probe}" for probe, n in document["checks"].items())
+    console.print(f"{document['name']}: the causality audit {verdict} ({document['seconds']:.1f} s)", markup=False)
+    console.print(f"  asked: {request}", highlight=False, markup=False)
     for note in document["notes"]:
         console.print(f"  note: {note}", highlight=False, markup=False)
     for each in document["violations"]:
         console.print(f"  {each['probe']:<10}{each['text']}", highlight=False, markup=False)
     for each in document.get("models", []):
-        word = "" if each["verdict"] == each["was"] else f", its verdict {each['verdict']} (was {each['was']})"
-        text = f"  model {each['id']}: its audit is {each['audit_status']}{word}"
+        verdict = "" if each["verdict"] == each["was"] else f", its verdict {each['verdict']} (was {each['was']})"
+        text = f"  model {each['id']}: its audit is {each['audit_status']}{verdict}"
         console.print(text, highlight=False, markup=False)
     if document["violations"] and document.get("active"):
         text = f"  still active: {', '.join(document['active'])}; assay config deactivate switches it off"
@@ -82,9 +82,9 @@ def _people(console: "Console", document: Document) -> None:
 
 def _suite(console: "Console", document: Document) -> None:
     for each in document["leaks"]:
-        told = each["found"] or "NOT FOUND"
+        summary = each["found"] or "NOT FOUND"
         console.print(
-            f"{each['name']:<28}{each['probe']:<10}{told}",
+            f"{each['name']:<28}{each['probe']:<10}{summary}",
             highlight=False,
             markup=False,
             overflow="ellipsis",

@@ -103,8 +103,8 @@ def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     if code == INTERRUPTED and _Ended.by_signal:
-        told = ConfigError("stopped by SIGTERM", code="STOPPED")
-        return fail(told, as_json=as_json, exit_code=TERMINATED)
+        document = ConfigError("stopped by SIGTERM", code="STOPPED")
+        return fail(document, as_json=as_json, exit_code=TERMINATED)
     if code == INTERRUPTED:  # what Typer makes of Ctrl-C
         return fail(ConfigError("stopped by Ctrl-C", code="STOPPED"), as_json=as_json, exit_code=INTERRUPTED)
     return code if isinstance(code, int) else 0
@@ -232,8 +232,8 @@ def _bar() -> Iterator["Listener"]:
         bar.update(task, completed=1.0, description="done")
 
 
-def _warned(found: "tuple[Context, tuple[str, ...]]") -> "Context":
-    opened_context, warnings = found
+def _warned(result: "tuple[Context, tuple[str, ...]]") -> "Context":
+    opened_context, warnings = result
     for warning in warnings:
         sys.stderr.write(f"warning: {warning}\n")
     return opened_context
@@ -260,13 +260,13 @@ def one_file(option: str, paths: Sequence[Path] | None) -> Path | None:
 
 def settings(pairs: Sequence[str]) -> dict[str, str]:
     """``--set key=value`` options by key; of one given twice the last counts. Raises ``CONFIG_FIELD``."""
-    found = {}
+    result = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
         if not sign or not key:
             raise ConfigError(f"--set {pair!r} is not key=value", code="CONFIG_FIELD")
-        found[key.strip()] = value.strip()
-    return found
+        result[key.strip()] = value.strip()
+    return result
 
 
 def number(value: Any, digits: int = 3, *, percent: bool = False) -> str:

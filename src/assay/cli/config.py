@@ -55,8 +55,8 @@ def show(config_id: ConfigId, home: Home = None, as_json: Json = False) -> None:
     from assay.runs import show_configuration
 
     with opened(home, existing="record") as context:
-        found = show_configuration(config_id, context)
-    say(found, lambda console: _one(console, found), as_json=as_json)
+        result = show_configuration(config_id, context)
+    say(result, lambda console: _one(console, result), as_json=as_json)
 
 
 @app.command()
@@ -87,8 +87,10 @@ def export(
         say(document, lambda console: console.file.write(text), as_json=as_json)
         return
     write_text_file(text, out)
-    told = {"file": str(out), "configurations": len(document.get("configurations", [document]))}
-    say(told, lambda console: console.print(str(out), soft_wrap=True, markup=False, highlight=False), as_json=as_json)
+    summary = {"file": str(out), "configurations": len(document.get("configurations", [document]))}
+    say(
+        summary, lambda console: console.print(str(out), soft_wrap=True, markup=False, highlight=False), as_json=as_json
+    )
 
 
 @app.command()
@@ -115,8 +117,10 @@ def approve(
     from assay.runs import approve_configuration as give
 
     with opened(home, existing="record") as context:
-        found = give(config_id, context, by=by, why=why)
-    say(found, lambda console: console.print(f"{config_id} is MATURE, approved by {by}", markup=False), as_json=as_json)
+        result = give(config_id, context, by=by, why=why)
+    say(
+        result, lambda console: console.print(f"{config_id} is MATURE, approved by {by}", markup=False), as_json=as_json
+    )
 
 
 def _switch(config_id: str, home: Path | None, *, active: bool, as_json: bool) -> None:
@@ -137,13 +141,13 @@ def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
     markets: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         markets.setdefault(f"{row['exchange']} {row['pair']} {row['timeframe']}", []).append(row)
-    for market, held in markets.items():
+    for market, holding in markets.items():
         console.print(market, markup=False, highlight=False)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for column in ("configuration", "stage", "on", "Sharpe", "net"):
             right = column in ("Sharpe", "net")
             table.add_column(column, justify="right" if right else "left", overflow="fold")
-        for row in held:
+        for row in holding:
             table.add_row(
                 row["config_id"], row["stage"], "on" if row["is_active"] else "–",
                 number(row["sharpe_ratio"], 2), _percent(row["net_profit_pct"]),
@@ -151,14 +155,14 @@ def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
         console.print(table, highlight=False)
 
 
-def _one(console: "Console", found: dict[str, Any]) -> None:
-    document = found["configuration"]
+def _one(console: "Console", result: dict[str, Any]) -> None:
+    document = result["configuration"]
     lifecycle, numbers, sure = document["lifecycle"], document["performance"], document["statistical_validation"]
     market = " ".join(document["context"][key] for key in ("exchange", "pair", "timeframe"))
     lines = [
         f"{document['configId']}",
         f"{document['strategy']} on {market}; run {document['metadata']['run_id']}",
-        f"{'active' if found['is_active'] else 'not active'}; regime {document['context']['regime'] or '–'}"
+        f"{'active' if result['is_active'] else 'not active'}; regime {document['context']['regime'] or '–'}"
         + (" only" if document["context"]["regime_filter"] else ""),
         f"{document['status']}: at most {lifecycle['max_allocation_pct']:g} % of capital, size x "
         f"{lifecycle['position_multiplier']:g}, confidence {number(lifecycle['confidence_score'], 2)}",
@@ -166,7 +170,7 @@ def _one(console: "Console", found: dict[str, Any]) -> None:
     if lifecycle["eligible_for"]:
         lines.append(f"eligible for {lifecycle['eligible_for']}: assay config approve, with --by and --why")
     lines.append(
-        f"out of sample: net {_percent(found['net_profit_pct'])}, Sharpe {number(sure['sharpe_ratio'], 2)}, "
+        f"out of sample: net {_percent(result['net_profit_pct'])}, Sharpe {number(sure['sharpe_ratio'], 2)}, "
         f"{amount(numbers['sample_size'], 'trade')}, p {number(sure['p_value'], 3)}, "
         f"stability {number(sure['stability_score'], 2)}"
     )

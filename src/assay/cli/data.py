@@ -56,8 +56,8 @@ def collect(
     from assay.runs import collect_candles
 
     with opened(home, working=True) as context:
-        found = collect_candles(Instrument(exchange, symbol, timeframe), context, since=since, until=until)
-    say(found, lambda console: _collected(console, found), as_json=as_json)
+        result = collect_candles(Instrument(exchange, symbol, timeframe), context, since=since, until=until)
+    say(result, lambda console: _collected(console, result), as_json=as_json)
 
 
 @app.command("list")
@@ -85,8 +85,8 @@ def show(
 
     demand_within("--last", last, 1, 100_000)
     with opened(home) as context:
-        found = show_candles(Instrument(exchange, symbol, timeframe), context, last=last)
-    say(found, lambda console: _candles(console, found), as_json=as_json)
+        result = show_candles(Instrument(exchange, symbol, timeframe), context, last=last)
+    say(result, lambda console: _candles(console, result), as_json=as_json)
 
 
 @app.command()
@@ -96,36 +96,36 @@ def check(exchange: Exchange, symbol: Symbol, timeframe: Timeframe, home: Home =
     from assay.runs import check_candles
 
     with opened(home) as context:
-        found = check_candles(Instrument(exchange, symbol, timeframe), context)
-    say(found, lambda console: _quality(console, found), as_json=as_json)
+        result = check_candles(Instrument(exchange, symbol, timeframe), context)
+    say(result, lambda console: _quality(console, result), as_json=as_json)
 
 
 def _all_imported(console: "Console", done: list[dict[str, Any]]) -> None:
-    for found in done:
-        _imported(console, found)
+    for result in done:
+        _imported(console, result)
 
 
-def _imported(console: "Console", found: dict[str, Any]) -> None:
-    if "series" in found:
+def _imported(console: "Console", result: dict[str, Any]) -> None:
+    if "series" in result:
         console.print(
-            f"{found['exchange']} {found['symbol']} {found['series']}: "
-            f"{amount(found['values'], 'value')}, {found['inserted']:,} new"
+            f"{result['exchange']} {result['symbol']} {result['series']}: "
+            f"{amount(result['values'], 'value')}, {result['inserted']:,} new"
         )
         return
     console.print(
-        f"{amount(found['inserted'], 'new bar')}, {found['revised']:,} revised, {found['unchanged']:,} already there",
+        f"{amount(result['inserted'], 'new bar')}, {result['revised']:,} revised, {result['unchanged']:,} already there",
         highlight=False,
     )
-    _quality(console, found)
+    _quality(console, result)
 
 
-def _collected(console: "Console", found: dict[str, Any]) -> None:
+def _collected(console: "Console", result: dict[str, Any]) -> None:
     console.print(
-        f"{amount(found['inserted'], 'new bar')}, {found['revised']:,} revised, {amount(found['requests'], 'request')}"
+        f"{amount(result['inserted'], 'new bar')}, {result['revised']:,} revised, {amount(result['requests'], 'request')}"
     )
-    if found["quality"] is not None:
-        _quality(console, found)
-    for warning in found["warnings"]:
+    if result["quality"] is not None:
+        _quality(console, result)
+    for warning in result["warnings"]:
         console.print(f"  warning: {warning}", markup=False)
 
 
@@ -144,22 +144,22 @@ def _holdings(console: "Console", rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _candles(console: "Console", found: dict[str, Any]) -> None:
+def _candles(console: "Console", result: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for column in ("time", "open", "high", "low", "close", "volume"):
         table.add_column(column, justify="left" if column == "time" else "right")
-    for row in found["candles"]:
+    for row in result["candles"]:
         prices = (f"{row[name]:g}" for name in ("open", "high", "low", "close"))
         table.add_row(row["time"][:16].replace("T", " "), *prices, number(row["volume"]))
     console.print(table)
 
 
-def _quality(console: "Console", found: dict[str, Any]) -> None:
-    q = found["quality"]
+def _quality(console: "Console", result: dict[str, Any]) -> None:
+    q = result["quality"]
     console.print(
-        f"{found['exchange']} {found['symbol']} {found['timeframe']}: {amount(q['bars'], 'bar')}, {q['first'][:16]} to "
+        f"{result['exchange']} {result['symbol']} {result['timeframe']}: {amount(q['bars'], 'bar')}, {q['first'][:16]} to "
         f"{q['last'][:16]}",
         highlight=False,
     )

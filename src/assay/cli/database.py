@@ -55,11 +55,11 @@ def check(home: Home = None, as_json: Json = False) -> None:
     from assay.track import check_store as checked
 
     with opened(home, existing="record") as context:
-        found = checked(context.record_url, home=context.home)
-    document: dict[str, Any] = {"record": found.where, "schema": found.schema, "trials": found.trials}
-    document["findings"] = [asdict(each) for each in found.findings]
+        result = checked(context.record_url, home=context.home)
+    document: dict[str, Any] = {"record": result.where, "schema": result.schema, "trials": result.trials}
+    document["findings"] = [asdict(each) for each in result.findings]
     say(document, lambda console: _checked(console, document), as_json=as_json)
-    if found.findings:
+    if result.findings:
         raise typer.Exit(1)
 
 
@@ -111,8 +111,8 @@ def export(
 def _told(done: "SchemaUpgrade", as_json: bool) -> None:
     from assay.track import describe_old_trials
 
-    kept = None if done.backup is None else str(done.backup)
-    document: dict[str, Any] = {"record": done.where, "schema": done.now, "was": done.was, "backup": kept}
+    stored = None if done.backup is None else str(done.backup)
+    document: dict[str, Any] = {"record": done.where, "schema": done.now, "was": done.was, "backup": stored}
     if done.old_trials:
         document |= {"old_trials": done.old_trials, "note": describe_old_trials(done.old_trials)}
     say(document, lambda console: _laid(console, document), as_json=as_json)
@@ -134,24 +134,24 @@ def _checked(console: "Console", document: dict[str, Any]) -> None:
         console.print(f"{'':<12}{finding['remedy']}", markup=False, highlight=False, soft_wrap=True)
     count, trials = len(document["findings"]), amount(document["trials"], "ledger row")
     whole = f": {amount(count, 'finding')}" if count else f": all is well, {trials} verified"
-    told = f"{document['record']}: schema {document['schema']}{whole}"
-    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    summary = f"{document['record']}: schema {document['schema']}{whole}"
+    console.print(summary, markup=False, highlight=False, soft_wrap=True)
 
 
 def _accepted(console: "Console", done: list[dict[str, Any]]) -> None:
     for each in done:
-        told = f"{each['market_key'] or 'the ledger'}: goes on without {amount(each['missing_rows'], 'row')}; "
-        told += f"still counted: {amount(each['missing_configs'], 'look')}"
-        console.print(told, markup=False, highlight=False, soft_wrap=True)
+        document = f"{each['market_key'] or 'the ledger'}: goes on without {amount(each['missing_rows'], 'row')}; "
+        document += f"still counted: {amount(each['missing_configs'], 'look')}"
+        console.print(document, markup=False, highlight=False, soft_wrap=True)
 
 
 def _copied(console: "Console", document: dict[str, Any]) -> None:
     rows = amount(sum(document["rows"].values()), "row")
-    told = f"{document['backup']}: {document['bytes']:,} bytes, {rows}, checked"
-    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    summary = f"{document['backup']}: {document['bytes']:,} bytes, {rows}, checked"
+    console.print(summary, markup=False, highlight=False, soft_wrap=True)
 
 
 def _exported(console: "Console", document: dict[str, Any]) -> None:
     rows = document["rows"]
-    told = f"{document['folder']}: {amount(len(rows), 'file')}, {amount(sum(rows.values()), 'row')}"
-    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    summary = f"{document['folder']}: {amount(len(rows), 'file')}, {amount(sum(rows.values()), 'row')}"
+    console.print(summary, markup=False, highlight=False, soft_wrap=True)

@@ -113,9 +113,9 @@ def _of_model(console: "Console", document: Document) -> None:
             console, f"   └ dataset {each['id']}, {each['name']}, {_count(each['num_samples'])} rows, {each['usage']}"
         )
         _said(console, f"      snapshot {each['data_hash'] or '–'}{'' if each['there'] else ' (gone)'}")
-    for word in ("parents", "model_parents"):
-        if document[word]:
-            _said(console, f"   {word.replace('_', ' ')}: {', '.join(map(str, document[word]))}")
+    for verdict in ("parents", "model_parents"):
+        if document[verdict]:
+            _said(console, f"   {verdict.replace('_', ' ')}: {', '.join(map(str, document[verdict]))}")
     console.print(f"came of it: {amount(document['trades'], 'trade')} out of sample", highlight=False)
     for name in document["configurations"]:
         console.print(f"  configuration {name}", soft_wrap=True, highlight=False, markup=False)

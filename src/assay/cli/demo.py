@@ -30,9 +30,9 @@ def demo(
 
 
 def _row(row: "DemoRow") -> dict[str, Any]:
-    found = row.document
-    kept = ("run_id", "experiment_id", "model_id", "verdict", "stage", "advice", "trades", "metrics")
-    return {"market": row.market, "truth": row.truth, "report": str(row.report)} | {k: found[k] for k in kept}
+    result = row.document
+    stored = ("run_id", "experiment_id", "model_id", "verdict", "stage", "advice", "trades", "metrics")
+    return {"market": row.market, "truth": row.truth, "report": str(row.report)} | {k: result[k] for k in stored}
 
 
 def _people(console: "Console", rows: "list[DemoRow]", seconds: float) -> None:
@@ -42,12 +42,12 @@ def _people(console: "Console", rows: "list[DemoRow]", seconds: float) -> None:
     for column in ("market and its truth", "out of sample, after costs", "verdict", "what Assay would do, and why"):
         table.add_column(column)
     for row in rows:
-        m, found = row.document["metrics"], row.document
+        m, result = row.document["metrics"], row.document
         record = (
             f"net {number(m['net_profit'], percent=True)}, holding {number(m['buy_and_hold'], percent=True)}\n"
-            f"Sharpe {number(m['sharpe_annual'], 2)} a year, {amount(found['trades'], 'trade')}"
+            f"Sharpe {number(m['sharpe_annual'], 2)} a year, {amount(result['trades'], 'trade')}"
         )
-        table.add_row(f"{row.market}\n{row.truth}", record, found["verdict"], found["advice"])
+        table.add_row(f"{row.market}\n{row.truth}", record, result["verdict"], result["advice"])
     console.print(table)
     for row in rows:
         console.print(f"report: {row.report}", soft_wrap=True)

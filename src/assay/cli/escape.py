@@ -13,5 +13,5 @@ def escaped(text: str) -> str:
     """
     if text.isprintable():
         return text
-    told = (c if c in "\n\t" or category(c) not in _CONTROL else c.encode("unicode_escape").decode() for c in text)
-    return "".join(told)
+    document = (c if c in "\n\t" or category(c) not in _CONTROL else c.encode("unicode_escape").decode() for c in text)
+    return "".join(document)

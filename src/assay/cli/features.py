@@ -134,9 +134,9 @@ def _ranking(view: "View", people: "People") -> "Callable[..., None]":
 
 app.command(
     "rank", help="Rank a set's columns for a target, inside each train fold; which to keep, and why not others."
-)(_ranking(lambda found: found.document, lambda *told: _columns(*told)))
+)(_ranking(lambda result: result.document, lambda *document: _columns(*document)))
 app.command("stability", help="The same ranking fold by fold: do folds agree, and how far has each column moved.")(
-    _ranking(lambda found: found.steadiness, lambda *told: _by_fold(*told))
+    _ranking(lambda result: result.steadiness, lambda *document: _by_fold(*document))
 )
 
 
@@ -184,10 +184,10 @@ def _ranked(
     if out is not None:
         check_page_path(out)
     with opened(home) as context:
-        found = rank_spec_features(context, spec, max_features=max_features, features_file=features_file)
+        result = rank_spec_features(context, spec, max_features=max_features, features_file=features_file)
     if out is not None:
-        write_ranking_page(found, out)
-    return found
+        write_ranking_page(result, out)
+    return result
 
 
 def _columns(console: "Console", document: dict[str, Any], out: Path | None) -> None:

@@ -31,17 +31,17 @@ def health(
 
     with opened(home, working=True) as context:
         rows = check_serving_models(context, false_alarms=false_alarms) if not model else []
-        found = of_one(model, context, false_alarms=false_alarms) if model else {}
+        result = of_one(model, context, false_alarms=false_alarms) if model else {}
     if model:
-        say(found, lambda console: _one(console, found), as_json=as_json)
+        say(result, lambda console: _one(console, result), as_json=as_json)
     else:
         say({"models": rows}, lambda console: _table(console, rows), as_json=as_json)
 
 
-def _one(console: "Console", found: Document) -> None:
-    console.print(f"{found['model_id']}   {_market(found)}", soft_wrap=True, markup=False, highlight=False)
-    console.print(f"serves as {', '.join(found['aliases']) or 'nothing'}", highlight=False)
-    age = found["age"]
+def _one(console: "Console", result: Document) -> None:
+    console.print(f"{result['model_id']}   {_market(result)}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"serves as {', '.join(result['aliases']) or 'nothing'}", highlight=False)
+    age = result["age"]
     if age is not None:
         text = f"learnt to {age['learnt_to'][:16]}, {amount(round(age['days']), 'day')} ago"
         console.print(f"{text}; newest candle {age['newest'][:16]}", markup=False, highlight=False)
@@ -49,15 +49,15 @@ def _one(console: "Console", found: Document) -> None:
             console.print(
                 f"between what it learnt from and the first newer bar is a gap of {amount(age['gap_bars'], 'bar')}"
             )
-    for each in found["reasons"]:
+    for each in result["reasons"]:
         console.print(f"  {each['state']:<8}{each['check']:<9}{each['text']}", markup=False, highlight=False)
-    beside = found["monitoring"]
-    if beside is not None and beside["documented_stage"]:
-        rolling, lifetime = beside["rolling_30d_sharpe"], beside["lifetime_sharpe_ratio"]
+    extras = result["monitoring"]
+    if extras is not None and extras["documented_stage"]:
+        rolling, lifetime = extras["rolling_30d_sharpe"], extras["lifetime_sharpe_ratio"]
         text = f"beside: Sharpe {rolling:.2f} over 30 days, {lifetime:.2f} out of sample"
-        console.print(f"  {text}; documented limits say {beside['documented_stage']}", markup=False, highlight=False)
-    unknown = f"; {found['open']} of {len(found['reasons'])} checks are open" if found["open"] else ""
-    console.print(f"[bold]{found['recommendation']}[/bold]{unknown}", highlight=False)
+        console.print(f"  {text}; documented limits say {extras['documented_stage']}", markup=False, highlight=False)
+    unknown = f"; {result['open']} of {len(result['reasons'])} checks are open" if result["open"] else ""
+    console.print(f"[bold]{result['recommendation']}[/bold]{unknown}", highlight=False)
 
 
 def _table(console: "Console", rows: "Sequence[Document]") -> None:
@@ -73,8 +73,8 @@ def _table(console: "Console", rows: "Sequence[Document]") -> None:
     for row in rows:
         states = {each["check"]: each["state"] for each in row["reasons"]}
         new = "–" if row["new_bars"] is None else f"{row['new_bars']:,}"
-        told = (states.get(check, "–").replace("UNKNOWN", "?") for check in _TOLD)
-        table.add_row(str(row["id"]), row["strategy_type"], _market(row), new, *told, row["recommendation"])
+        document = (states.get(check, "–").replace("UNKNOWN", "?") for check in _TOLD)
+        table.add_row(str(row["id"]), row["strategy_type"], _market(row), new, *document, row["recommendation"])
     console.print(table, highlight=False)
     for row in rows:
         for each in row["reasons"]:
@@ -83,5 +83,5 @@ def _table(console: "Console", rows: "Sequence[Document]") -> None:
                 console.print(text, markup=False, highlight=False)
 
 
-def _market(found: Document) -> str:
-    return " ".join(found[key] for key in ("exchange", "symbol", "timeframe") if found[key]) or "–"
+def _market(result: Document) -> str:
+    return " ".join(result[key] for key in ("exchange", "symbol", "timeframe") if result[key]) or "–"

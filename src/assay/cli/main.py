@@ -63,8 +63,8 @@ app.command("sql")(sql.sql)
 app.command("settings")(settings.settings)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(present: bool) -> None:
+    if present:
         import assay
 
         sys.stdout.write(f"assay {assay.__version__}\n")

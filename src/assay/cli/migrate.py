@@ -96,10 +96,10 @@ def _table(console: "Console", document: dict[str, Any]) -> None:
         return
     for kind in sorted(document["read"].keys() | document["written"].keys()):
         read, written = document["read"].get(kind), document["written"].get(kind, 0)
-        told = "–" if read is None else f"{read:,}"
-        console.print(f"{kind:<18}read {told:>10}   written {written:>10,}", highlight=False)
+        summary = "–" if read is None else f"{read:,}"
+        console.print(f"{kind:<18}read {summary:>10}   written {written:>10,}", highlight=False)
     flagged = document["flagged"]
-    texts = [f"{word} {count:,}" for word, count in flagged.items()] if isinstance(flagged, dict) else flagged
+    texts = [f"{verdict} {count:,}" for verdict, count in flagged.items()] if isinstance(flagged, dict) else flagged
     for text in texts:
         console.print(f"flagged: {text}", markup=False, highlight=False, soft_wrap=True)
     if document.get("dry_run"):

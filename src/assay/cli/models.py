@@ -51,8 +51,10 @@ def list_models(
             context, limit=limit, strategy=strategy, exchange=exchange, symbol=symbol, timeframe=timeframe,
             serving=serving,
         )  # fmt: skip
-    asked = " ".join(word for word in (strategy, exchange, symbol, timeframe, "serving" if serving else None) if word)
-    say({"models": rows}, lambda console: _table(console, rows, asked), as_json=as_json)
+    request = " ".join(
+        verdict for verdict in (strategy, exchange, symbol, timeframe, "serving" if serving else None) if verdict
+    )
+    say({"models": rows}, lambda console: _table(console, rows, request), as_json=as_json)
 
 
 @app.command()
@@ -61,8 +63,8 @@ def show(model: Model, home: Home = None, as_json: Json = False) -> None:
     from assay.runs import show_model as of
 
     with opened(home, existing="record") as context:
-        found = of(model, context)
-    say(found, lambda console: _one(console, found), as_json=as_json)
+        result = of(model, context)
+    say(result, lambda console: _one(console, result), as_json=as_json)
 
 
 @app.command()
@@ -81,8 +83,8 @@ def promote(
     from assay.runs import promote_model as give
 
     with opened(home, existing="record") as context:
-        found = give(model, context, by=by, override=override, expected_version=expected_version, file=file)
-    _switched(found, as_json=as_json)
+        result = give(model, context, by=by, override=override, expected_version=expected_version, file=file)
+    _switched(result, as_json=as_json)
 
 
 @app.command()
@@ -103,8 +105,8 @@ def rollback(
 
     post = ModelSlot(strategy, exchange, symbol, timeframe)
     with opened(home, existing="record") as context:
-        found = back(context, post, by=by, expected_version=expected_version, file=file)
-    _switched(found, as_json=as_json)
+        result = back(context, post, by=by, expected_version=expected_version, file=file)
+    _switched(result, as_json=as_json)
 
 
 @app.command()
@@ -122,9 +124,9 @@ def verify(
     from assay.runs import verify_models as checked
 
     with opened(home, existing="record") as context:
-        found = checked(models or [], context, every=every)
-    say(found, lambda console: _checked(console, found), as_json=as_json)
-    if found["faults"]:
+        result = checked(models or [], context, every=every)
+    say(result, lambda console: _checked(console, result), as_json=as_json)
+    if result["faults"]:
         raise typer.Exit(1)
 
 
@@ -139,8 +141,8 @@ def prune(
     from assay.runs import prune_models as pruned
 
     with opened(home, existing="record") as context:
-        found = pruned(context, dry_run=dry_run, by=by)
-    say(found, lambda console: _pruned(console, found), as_json=as_json)
+        result = pruned(context, dry_run=dry_run, by=by)
+    say(result, lambda console: _pruned(console, result), as_json=as_json)
 
 
 @app.command()
@@ -154,10 +156,10 @@ def export(
     from assay.runs import export_model as copied
 
     with opened(home, existing="record") as context:
-        found = copied(model, context, out)
+        result = copied(model, context, out)
     say(
-        found,
-        lambda console: console.print(found["to"], soft_wrap=True, markup=False, highlight=False),
+        result,
+        lambda console: console.print(result["to"], soft_wrap=True, markup=False, highlight=False),
         as_json=as_json,
     )
 
@@ -168,24 +170,22 @@ def load_test(model: Model, file: File = None, home: Home = None, as_json: Json 
     from assay.runs import load_test_model as tried
 
     with opened(home, existing="record") as context:
-        found = tried(model, context, file=file)
-    text = f"{found['model_id']} loads; {found['probes']} probes decide as published ({found['seconds']:.1f} s)"
-    say(found, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)
+        result = tried(model, context, file=file)
+    text = f"{result['model_id']} loads; {result['probes']} probes decide as published ({result['seconds']:.1f} s)"
+    say(result, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)
 
 
-def _switched(found: dict[str, Any], *, as_json: bool) -> None:
-    market = " ".join(found[key] for key in ("exchange", "symbol", "timeframe") if found[key])
-    text = (
-        f"{found['model_id']} is champion of {found['strategy_type']} on {market}, version {found['version_of_alias']}"
-    )
-    say(found, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)
+def _switched(result: dict[str, Any], *, as_json: bool) -> None:
+    market = " ".join(result[key] for key in ("exchange", "symbol", "timeframe") if result[key])
+    text = f"{result['model_id']} is champion of {result['strategy_type']} on {market}, version {result['version_of_alias']}"
+    say(result, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)
 
 
-def _table(console: "Console", rows: list[dict[str, Any]], asked: str) -> None:
+def _table(console: "Console", rows: list[dict[str, Any]], name: str) -> None:
     from rich.table import Table
 
     if not rows:
-        text = f"No model that is {asked}." if asked else "No model. assay train makes one."
+        text = f"No model that is {name}." if name else "No model. assay train makes one."
         console.print(text, markup=False, highlight=False)
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -208,53 +208,53 @@ def _word(row: dict[str, Any]) -> str:
     return (row["verdict"] or "–") + ("!" if row["override"] else "") + later
 
 
-def _one(console: "Console", found: dict[str, Any]) -> None:
-    market = " ".join(found[key] for key in ("exchange", "symbol", "timeframe") if found[key])
+def _one(console: "Console", result: dict[str, Any]) -> None:
+    market = " ".join(result[key] for key in ("exchange", "symbol", "timeframe") if result[key])
     lines = [
-        f"{found['model_id']}   number {found['id']}",
-        f"{found['strategy_type'] or found['name']} on {market or 'no market'}; run {found['experiment_id']}",
-        f"serves as {', '.join(found['aliases']) or 'nothing'}",
-        f"files {found['integrity']}, leak audit {found['audit_status']}, format {found['format'] or '–'}",
-        f"{found['checkpoint_path']}",
-        f"made {found['created_at'][:19]}   last loaded {(found['last_used_at'] or '–')[:19]}",
-        f"metric: validation {number(found['val_metric'], 3)}, test {number(found['test_metric'], 3)}",
-        f"verdict {_word(found)}",
+        f"{result['model_id']}   number {result['id']}",
+        f"{result['strategy_type'] or result['name']} on {market or 'no market'}; run {result['experiment_id']}",
+        f"serves as {', '.join(result['aliases']) or 'nothing'}",
+        f"files {result['integrity']}, leak audit {result['audit_status']}, format {result['format'] or '–'}",
+        f"{result['checkpoint_path']}",
+        f"made {result['created_at'][:19]}   last loaded {(result['last_used_at'] or '–')[:19]}",
+        f"metric: validation {number(result['val_metric'], 3)}, test {number(result['test_metric'], 3)}",
+        f"verdict {_word(result)}",
     ]
-    if found["verdict_now"] and found["verdict_now"] != found["verdict"]:
-        lines.append(f"{amount(found['looks_now'], 'trial')} on its bars by now; who serves is not withdrawn by them")
-    if found["deleted_at"]:
-        lines.append(f"its files were removed {found['deleted_at'][:19]}")
-    if found["override"]:
-        lines.append(f"promoted against its verdict by {found['override']['by']}: {found['override']['reason']}")
-    lines += [f"  {r['state']:<8}{r['check']:<12}{r['text']}" for r in _reasons(found)]
-    lines += holdout(found)
-    for event in found["events"]:
-        told = ", ".join(f"{k} {v}" for k, v in event["details"].items() if v is not None)
-        lines.append(f"  {event['time'][:19]}  {event['action']} by {event['by'] or 'nobody'}: {told}")
+    if result["verdict_now"] and result["verdict_now"] != result["verdict"]:
+        lines.append(f"{amount(result['looks_now'], 'trial')} on its bars by now; who serves is not withdrawn by them")
+    if result["deleted_at"]:
+        lines.append(f"its files were removed {result['deleted_at'][:19]}")
+    if result["override"]:
+        lines.append(f"promoted against its verdict by {result['override']['by']}: {result['override']['reason']}")
+    lines += [f"  {r['state']:<8}{r['check']:<12}{r['text']}" for r in _reasons(result)]
+    lines += holdout(result)
+    for event in result["events"]:
+        document = ", ".join(f"{k} {v}" for k, v in event["details"].items() if v is not None)
+        lines.append(f"  {event['time'][:19]}  {event['action']} by {event['by'] or 'nobody'}: {document}")
     for line in lines:  # a name or a reason of two lines could pass for an event of its own
         console.print(line.replace("\n", "\\n"), markup=False, highlight=False)
 
 
-def _reasons(found: dict[str, Any]) -> list[dict[str, Any]]:
-    reasons = (found["judgement"] or {}).get("reasons", [])
+def _reasons(result: dict[str, Any]) -> list[dict[str, Any]]:
+    reasons = (result["judgement"] or {}).get("reasons", [])
     return [{"state": "", "check": "", "text": ""} | reason for reason in reasons]
 
 
-def _checked(console: "Console", found: dict[str, Any]) -> None:
-    for fault in found["faults"]:
+def _checked(console: "Console", result: dict[str, Any]) -> None:
+    for fault in result["faults"]:
         text = f"{fault['model_id']}: {fault['integrity']} ({fault['code']}) {fault['why']}"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{amount(found['checked'], 'model')} read, {len(found['faults'])} with a fault", highlight=False)
+    console.print(f"{amount(result['checked'], 'model')} read, {len(result['faults'])} with a fault", highlight=False)
 
 
-def _pruned(console: "Console", found: dict[str, Any]) -> None:
-    verb = "would go" if found["dry_run"] else "removed"
-    for each in found["models"]:
+def _pruned(console: "Console", result: dict[str, Any]) -> None:
+    verb = "would go" if result["dry_run"] else "removed"
+    for each in result["models"]:
         console.print(f"{each['model_id']}: {verb}", markup=False, highlight=False, soft_wrap=True)
-    for each in found["orphans"]:
+    for each in result["orphans"]:
         console.print(f"{each['path']}: {verb}, no row points to it", markup=False, highlight=False, soft_wrap=True)
-    size = f"{found['bytes'] / 1024 / 1024:.1f} MiB"
-    files = amount(len(found["orphans"]), "file")
-    console.print(f"{amount(len(found['models']), 'model')} and {files} without a row {verb}, {size}", highlight=False)
-    if found["why"]:
-        console.print(f"Nothing was deleted: {found['why']}.", highlight=False)
+    size = f"{result['bytes'] / 1024 / 1024:.1f} MiB"
+    files = amount(len(result["orphans"]), "file")
+    console.print(f"{amount(len(result['models']), 'model')} and {files} without a row {verb}, {size}", highlight=False)
+    if result["why"]:
+        console.print(f"Nothing was deleted: {result['why']}.", highlight=False)

@@ -101,8 +101,8 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
         + f"; {_said(overfit, len(document['windows']))}",
         highlight=False,
     )
-    held = "first window, held over all" if document["mode"] == "fixed" else "newest window"
-    console.print(f"best parameters ({held}, searched on {_searched_on(document)}):", highlight=False)
+    holding = "first window, held over all" if document["mode"] == "fixed" else "newest window"
+    console.print(f"best parameters ({holding}, searched on {_searched_on(document)}):", highlight=False)
     for name in document["searched"]:
         console.print(f"  {name} = {document['best_parameters'][name]}", highlight=False, markup=False)
     console.print(f"configuration {document['config_id']}, stage {document['stage']}", highlight=False, markup=False)
@@ -124,15 +124,15 @@ def _asked(document: Document) -> str:
 
 
 def _searched_on(document: Document) -> str:
-    found = [window for window in document["windows"] if window["curve"]]
-    return f"{found[-1]['train_from'][:10]} to {found[-1]['train_to'][:10]}"
+    result = [window for window in document["windows"] if window["curve"]]
+    return f"{result[-1]['train_from'][:10]} to {result[-1]['train_to'][:10]}"
 
 
 def _points(table: Document) -> int:
     if table["type"] == "choice":
         return len(table["values"])
-    found: int = table.get("points") or table["high"] - table["low"] + 1
-    return found
+    count: int = table.get("points") or table["high"] - table["low"] + 1
+    return count
 
 
 def _said(overfit: Document, windows: int) -> str:

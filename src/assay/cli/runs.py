@@ -145,8 +145,8 @@ def _one(console: "Console", document: dict[str, Any]) -> None:
     console.print(f"run_id {document['run_id']}")
     console.print(f"model {document.get('model_id') or '–'}", soft_wrap=True)
     console.print(f"started {document['start_time']}   seconds {number(document.get('seconds'), 1)}")
-    for name, told in _asked(document).items():
-        console.print(f"{name:<8}{told}", markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
+    for name, summary in _asked(document).items():
+        console.print(f"{name:<8}{summary}", markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
     if document.get("notes"):
         console.print(document["notes"], markup=False)
     if "verdict" in document:
@@ -162,9 +162,9 @@ def _asked(document: dict[str, Any]) -> dict[str, str]:
     parts = [str(spec[name]) for name in ("learner", "exchange", "timeframe") if spec.get(name)]
     parts[2:2] = spec.get("symbols") or ()
     rest = {k: v for k, v in (spec.get("params") or {}).items() if v not in (None, {}, [])}
-    told = " ".join([*parts, *(f"{name}={value}" for name, value in rest.items())])
+    summary = " ".join([*parts, *(f"{name}={value}" for name, value in rest.items())])
     short = {name: (document.get(key) or "–")[:12] for name, key in (("data", "data_digest"), ("commit", "git_commit"))}
     seed = document.get("seed")
-    return {"spec": f"{(document.get('spec_hash') or '–')[:12]} {told}".rstrip()} | short | {
+    return {"spec": f"{(document.get('spec_hash') or '–')[:12]} {summary}".rstrip()} | short | {
         "seed": "–" if seed is None else str(seed)
     }  # fmt: skip

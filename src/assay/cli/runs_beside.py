@@ -20,14 +20,14 @@ def reproduced(console: "Console", document: Document) -> None:
         highlight=False,
     )
     for each in document["compared"]:
-        said = "equal" if each["equal"] else f"differs at {each['place']}"
+        message = "equal" if each["equal"] else f"differs at {each['place']}"
         size = f"{each['size']:>9,}" if each["size"] else f"{'':>9}"
-        console.print(f"  {each['what']:<10}{size}  {said}", highlight=False, markup=False)
+        console.print(f"  {each['what']:<10}{size}  {message}", highlight=False, markup=False)
     first = document["first"]
     if first is not None:
         console.print(f"first difference: {first['what']}, {first['place']}", highlight=False, markup=False)
-        for word in ("was", "now"):
-            console.print(f"  {word} {first[word]!r}", highlight=False, markup=False)
+        for verdict in ("was", "now"):
+            console.print(f"  {verdict} {first[verdict]!r}", highlight=False, markup=False)
     _around(console, document["differs"])
 
 
@@ -41,17 +41,17 @@ def parted(console: "Console", document: Document) -> None:
     if document["equal"]:
         console.print("nothing differs")
     for part in ("spec", "data", "code", "environment", "metrics"):
-        found = document[part]
-        if not found:
+        result = document[part]
+        if not result:
             continue
         table = Table(box=None, pad_edge=False, title=part, title_justify="left", title_style="bold", width=80)
         for column, width in (("", 32), ("a", 22), ("b", 22)):
             table.add_column(column, width=width, no_wrap=True, overflow="ellipsis")
-        for each in found[:_SHOWN]:
+        for each in result[:_SHOWN]:
             table.add_row(*(Text(_short(each[name])) for name in ("what", "a", "b")))
         console.print(table)
-        if len(found) > _SHOWN:
-            console.print(f"and {len(found) - _SHOWN} more; --json has all", highlight=False)
+        if len(result) > _SHOWN:
+            console.print(f"and {len(result) - _SHOWN} more; --json has all", highlight=False)
 
 
 def beside(console: "Console", document: Document) -> None:

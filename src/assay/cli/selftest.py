@@ -31,7 +31,7 @@ def selftest(
 ) -> None:
     """Judge the judge: how often it calls gold what is none, and how often it finds what is there."""
     from assay.runs import CI_SIZE, MOST_MARKETS, NIGHTLY_SIZE, write_selftest_page
-    from assay.runs import run_selftest as asked
+    from assay.runs import run_selftest as request
     from assay.testing import PARTS
 
     demand_within("--seed", seed, 0, 2**32 - 1)
@@ -41,48 +41,50 @@ def selftest(
         demand_within("--markets", markets, 1, MOST_MARKETS)
         size = size.of(markets)
     with opened(home, working=True) as context:
-        found = asked(
+        result = request(
             size, seed=seed, workers=workers or context.workers, listener=context.listener, suite=planted, parts=PARTS
         )
-        path = write_selftest_page(found, context.home / "reports" / "selftest.html" if report is None else report)
-    document = found.document | {"report": str(path)}
-    if found.word == "PASS" or not as_json:
-        say(document, lambda console: _people(console, found, path), as_json=as_json)
-    if found.word != "PASS":
-        raise TrainError(_wrong(found), code="TRAIN_SELFTEST", **document)
+        path = write_selftest_page(result, context.home / "reports" / "selftest.html" if report is None else report)
+    document = result.document | {"report": str(path)}
+    if result.word == "PASS" or not as_json:
+        say(document, lambda console: _people(console, result, path), as_json=as_json)
+    if result.word != "PASS":
+        raise TrainError(_wrong(result), code="TRAIN_SELFTEST", **document)
 
 
 def planted(part: int) -> dict[str, Any]:
     """One part of the suite of leaks and attacks, and of what must raise no alarm, in numbers and names."""
     from assay.testing import run_audit_suite
 
-    found = run_audit_suite(part)
-    counts = found.document
+    result = run_audit_suite(part)
+    counts = result.document
     return {
         "planted": counts["planted"], "found": counts["found"], "attacks": counts["attacks_planted"],
-        "attacks_found": counts["attacks_found"], "cut_short": found.cut,
-        "cut_short_missed": len(found.missed_when_cut), "missed": found.missed, "clean": counts["audited_clean"],
-        "alarms": counts["false_alarms"], "alarmed": found.alarmed, "questions": found.questions,
+        "attacks_found": counts["attacks_found"], "cut_short": result.cut,
+        "cut_short_missed": len(result.missed_when_cut), "missed": result.missed, "clean": counts["audited_clean"],
+        "alarms": counts["false_alarms"], "alarmed": result.alarmed, "questions": result.questions,
     }  # fmt: skip
 
 
-def _wrong(found: "SelfTestResult") -> str:
-    failed = [each for each in found.figures if each.state == "FAIL"]
+def _wrong(result: "SelfTestResult") -> str:
+    failed = [each for each in result.figures if each.state == "FAIL"]
     if failed:
-        said = "; ".join(f"{each.title}: {each.told}, {each.needs} wanted" for each in failed)
-        return f"the gate does not do what it must: {said}"
-    few = "; ".join(f"{each.title}: {each.told}, {each.needs} wanted" for each in found.figures if each.state != "PASS")
+        message = "; ".join(f"{each.title}: {each.told}, {each.needs} wanted" for each in failed)
+        return f"the gate does not do what it must: {message}"
+    few = "; ".join(
+        f"{each.title}: {each.told}, {each.needs} wanted" for each in result.figures if each.state != "PASS"
+    )
     return f"too few repetitions to tell: {few}"
 
 
-def _people(console: "Console", found: "SelfTestResult", path: Path) -> None:
+def _people(console: "Console", result: "SelfTestResult", path: Path) -> None:
     from rich.table import Table
 
     table = Table()
     for column in ("figure", "count, 95 % bounds", "wanted", ""):
         table.add_column(column)
-    for each in found.figures:
+    for each in result.figures:
         table.add_row(each.title, each.told, each.needs, each.state)
     console.print(table)
-    console.print(f"seed {found.seed}, {found.workers} at once, {found.seconds:.0f} s", highlight=False)
+    console.print(f"seed {result.seed}, {result.workers} at once, {result.seconds:.0f} s", highlight=False)
     console.print(f"report: {path}", soft_wrap=True, highlight=False)

@@ -37,13 +37,13 @@ def sql(
     if as_csv and as_json:
         raise ConfigError("give --csv or --json, not both", field="csv")
     with opened(home, existing="home") as context:
-        found = run_query(statement, context, store=store, limit=limit)
-    if found.answer.more:
+        result = run_query(statement, context, store=store, limit=limit)
+    if result.answer.more:
         sys.stderr.write(f"note: more than {amount(limit, 'row')}; --limit shows more\n")
     if as_csv:
-        return _csv(found.answer)
-    rows = [[plain(value) for value in row] for row in found.answer.rows]
-    document = {"store": found.store, "columns": list(found.answer.columns), "rows": rows, "more": found.answer.more}
+        return _csv(result.answer)
+    rows = [[plain(value) for value in row] for row in result.answer.rows]
+    document = {"store": result.store, "columns": list(result.answer.columns), "rows": rows, "more": result.answer.more}
     return say(document, lambda console: _table(console, document), as_json=as_json)
 
 
@@ -58,9 +58,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes | memoryview):
         return value.hex()
     if isinstance(value, dict):
-        return {str(name): plain(held) for name, held in value.items()}
+        return {str(name): plain(holding) for name, holding in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(held) for held in value]
+        return [plain(holding) for holding in value]
     return value if value is None or isinstance(value, bool | int | str) else _number(value)
 
 

@@ -60,7 +60,7 @@ def check(
     """
     from assay.learn import check_strategy as run
     from assay.runs import check_enough_bars, check_probe, count_signals, load_strategy, name_user_line, probe_rule
-    from assay.runs import probe_document as told
+    from assay.runs import probe_document as summary
 
     if (exchange is None) != (symbol is None):
         raise ConfigError(
@@ -71,7 +71,7 @@ def check(
         bars = _bars(rule, context, exchange, symbol, timeframe or "1h")
         check_enough_bars(rule, bars)
         newest = max(_BARS, 3 * rule.lookback(rule.defaults, bars.instrument.timeframe))
-        asked, made = run(rule, bars[-newest:]), count_signals(rule, bars)
+        request, made = run(rule, bars[-newest:]), count_signals(rule, bars)
         closed = probe_rule(rule, bars, rule.defaults)
         check_probe(closed)
     document = {
@@ -79,11 +79,11 @@ def check(
         "file": str(file),
         "passed": True,
         "bars": len(bars),
-        "asked": asked,
+        "asked": request,
         "signals": made,
         "market": str(bars.instrument),
         "lookback": rule.lookback(rule.defaults, bars.instrument.timeframe),
-        "closed": None if closed is None else told(closed),
+        "closed": None if closed is None else summary(closed),
     }
     say(document, lambda console: _checked(console, document), as_json=as_json)
 
@@ -110,24 +110,24 @@ def _listed(console: "Console", rows: list[dict[str, Any]]) -> None:
     console.print("assay strategies show NAME tells its parameters.")
 
 
-def _shown(console: "Console", found: dict[str, Any]) -> None:
+def _shown(console: "Console", result: dict[str, Any]) -> None:
     from rich.table import Table
 
-    console.print(f"[bold]{found['strategy']}[/bold]")
-    console.print(found["what"], markup=False, highlight=False)
-    lookback = "–" if found["lookback"] is None else f"{amount(found['lookback'], 'bar')} of {found['timeframe']}"
+    console.print(f"[bold]{result['strategy']}[/bold]")
+    console.print(result["what"], markup=False, highlight=False)
+    lookback = "–" if result["lookback"] is None else f"{amount(result['lookback'], 'bar')} of {result['timeframe']}"
     console.print(
-        f"sides: {'long and short' if found['two_sided'] else 'long only'}   volume: "
-        f"{'needed' if found['needs_volume'] else 'not needed'}   lookback: {lookback}   "
-        f"least trades: {found['min_trades']}",
+        f"sides: {'long and short' if result['two_sided'] else 'long only'}   volume: "
+        f"{'needed' if result['needs_volume'] else 'not needed'}   lookback: {lookback}   "
+        f"least trades: {result['min_trades']}",
         highlight=False,
     )
-    for text in found["constraints"]:
+    for text in result["constraints"]:
         console.print(f"must hold: {text}", markup=False, highlight=False)
     table = Table(box=None, pad_edge=False)
     for column in ("parameter", "kind", "default", "searched", "unit"):
         table.add_column(column, justify="right" if column == "default" else "left", no_wrap=column == "parameter")
-    for each in found["parameters"]:
+    for each in result["parameters"]:
         unit = each["unit"] or (f"column {each['book']}" if each["book"] else "")
         table.add_row(each["name"], each["kind"], _value(each["default"]), _searched(each), unit)
     console.print(table)
@@ -149,14 +149,14 @@ def _value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _checked(console: "Console", found: dict[str, Any]) -> None:
-    console.print(f"{found['strategy']} keeps to the contract on {found['market']}.", markup=False)
+def _checked(console: "Console", result: dict[str, Any]) -> None:
+    console.print(f"{result['strategy']} keeps to the contract on {result['market']}.", markup=False)
     console.print(
-        f"{amount(found['bars'], 'bar')}, {amount(found['signals'], 'signal')}, lookback {found['lookback']:,}. "
-        f"Does a later bar change the answer? Compared at {amount(found['asked'], 'bar')}: no.",
+        f"{amount(result['bars'], 'bar')}, {amount(result['signals'], 'signal')}, lookback {result['lookback']:,}. "
+        f"Does a later bar change the answer? Compared at {amount(result['asked'], 'bar')}: no.",
         highlight=False,
     )
-    closed = found["closed"]
+    closed = result["closed"]
     if closed is not None:
         how = "closed processes" if closed["landlock"] else "processes that this kernel cannot close (no Landlock)"
         console.print(
@@ -164,5 +164,5 @@ def _checked(console: "Console", found: dict[str, Any]) -> None:
         )
         for note in closed["notes"]:
             console.print(f"note: {note}", markup=False, highlight=False)
-    if not found["signals"]:
+    if not result["signals"]:
         console.print("It made no signal on these bars: check it on a market where it makes some.")

@@ -38,8 +38,8 @@ def trials(
             rows = list_tried_markets(context, limit=limit)
             return say(rows, lambda console: _markets(console, rows), as_json=as_json)
         market = Instrument(exchange, symbol, timeframe) if all(named) else None
-        found = list_trials(context, market=market, run=run, limit=limit)
-    return say(found, lambda console: _tried(console, found), as_json=as_json)
+        result = list_trials(context, market=market, run=run, limit=limit)
+    return say(result, lambda console: _tried(console, result), as_json=as_json)
 
 
 def _markets(console: "Console", rows: list[dict[str, Any]]) -> None:
@@ -72,38 +72,38 @@ def _markets(console: "Console", rows: list[dict[str, Any]]) -> None:
         console.print(f"note: {describe_old_trials(old)}", markup=False, highlight=False)
 
 
-def _tried(console: "Console", found: Document) -> None:
-    if not found["rows"] and not found["missing"]:
-        console.print(_none_of(found))
+def _tried(console: "Console", result: Document) -> None:
+    if not result["rows"] and not result["missing"]:
+        console.print(_none_of(result))
         return
-    sharpe = found["sharpe"]
-    rows, judged = found["rows"], found["identities"]
+    sharpe = result["sharpe"]
+    rows, judged = result["rows"], result["identities"]
     which = amount(judged, "identity", "identities")
     console.print(
-        f"{amount(found['trials'], 'trial')} in {amount(rows, 'row')} of the ledger, of {which}", highlight=False
+        f"{amount(result['trials'], 'trial')} in {amount(rows, 'row')} of the ledger, of {which}", highlight=False
     )
-    for gone in found["missing"]:
+    for gone in result["missing"]:
         console.print(_missing(gone), highlight=False, markup=False)
-    if found["old"]:
-        console.print(f"note: {found['old_text']}", highlight=False, markup=False)
+    if result["old"]:
+        console.print(f"note: {result['old_text']}", highlight=False, markup=False)
     if not rows:
         return
-    for key, count in found.get("also", {}).items():
+    for key, count in result.get("also", {}).items():
         console.print(f"these candles have {amount(count, 'trial')} under {key}", highlight=False, markup=False)
-    console.print(f"by learner: {_counts(found['by_learner'])}", highlight=False)
-    console.print(f"by state: {_counts(found['by_state'])}", highlight=False)
+    console.print(f"by learner: {_counts(result['by_learner'])}", highlight=False)
+    console.print(f"by state: {_counts(result['by_state'])}", highlight=False)
     console.print(
         f"Sharpe ratio a bar: best {number(sharpe['best'], 4)}, median {number(sharpe['median'], 4)} "
         f"of {sharpe['known']:,}",
         highlight=False,
     )
-    for key, chain in found["chains"].items():
-        told = f"whole, {amount(chain['rows'], 'row')}" if chain["state"] == "whole" else f"BROKEN: {chain['text']}"
-        console.print(f"chain {key}: {told}", highlight=False, markup=False)
-    if found["unread"]:
-        rows = amount(found["unread"], "row")
+    for key, chain in result["chains"].items():
+        document = f"whole, {amount(chain['rows'], 'row')}" if chain["state"] == "whole" else f"BROKEN: {chain['text']}"
+        console.print(f"chain {key}: {document}", highlight=False, markup=False)
+    if result["unread"]:
+        rows = amount(result["unread"], "row")
         console.print(f"counted, but not looked into: {rows} whose block is gone or damaged")
-    _latest(console, found["latest"])
+    _latest(console, result["latest"])
 
 
 def _latest(console: "Console", rows: list[dict[str, Any]]) -> None:
@@ -133,12 +133,12 @@ def _missing(gone: Document) -> str:
     )
 
 
-def _none_of(found: Document) -> str:
-    if "run" not in found:
+def _none_of(result: Document) -> str:
+    if "run" not in result:
         return _NONE
-    if found["reproduces"]:
-        return f"run {found['run']} reproduces run {found['reproduces']}: its trials are those, none was added"
-    return f"run {found['run']} added no trial: it scored nothing, or nothing that was not counted already"
+    if result["reproduces"]:
+        return f"run {result['run']} reproduces run {result['reproduces']}: its trials are those, none was added"
+    return f"run {result['run']} added no trial: it scored nothing, or nothing that was not counted already"
 
 
 def _counts(counts: Document) -> str:

@@ -31,8 +31,8 @@ def lock(
     from assay.runs import lock_holdout as locking
 
     with opened(home) as context:
-        found = locking(context, exchange, symbol, by=by, last=last, since=since)
-    say(found, lambda console: _plain(console, [_line(found)]), as_json=as_json)
+        result = locking(context, exchange, symbol, by=by, last=last, since=since)
+    say(result, lambda console: _plain(console, [_line(result)]), as_json=as_json)
 
 
 @app.command()
@@ -48,9 +48,9 @@ def unlock(
     from assay.runs import unlock_holdout as unlocking
 
     with opened(home) as context:
-        found = unlocking(context, exchange, symbol, by=by, why=why)
-    text = f"{exchange} {symbol} is open again; it was read {_times(found['readings'])}"
-    say(found, lambda console: _plain(console, [text]), as_json=as_json)
+        result = unlocking(context, exchange, symbol, by=by, why=why)
+    text = f"{exchange} {symbol} is open again; it was read {_times(result['readings'])}"
+    say(result, lambda console: _plain(console, [text]), as_json=as_json)
 
 
 @app.command("list")
@@ -59,8 +59,8 @@ def list_locks(home: Home = None, as_json: Json = False) -> None:
     from assay.runs import list_locks
 
     with opened(home) as context:
-        found = list_locks(context)
-    say(found, lambda console: _listed(console, found), as_json=as_json)
+        result = list_locks(context)
+    say(result, lambda console: _listed(console, result), as_json=as_json)
 
 
 @app.command("open")
@@ -74,8 +74,8 @@ def open_(
     from assay.runs import read_holdout
 
     with opened(home, working=True) as context:
-        found = read_holdout(run, context, by=by)
-    say(found, lambda console: _read(console, found), as_json=as_json)
+        result = read_holdout(run, context, by=by)
+    say(result, lambda console: _read(console, result), as_json=as_json)
 
 
 def _plain(console: "Console", lines: list[str]) -> None:
@@ -83,12 +83,12 @@ def _plain(console: "Console", lines: list[str]) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _line(found: Document) -> str:
-    seen = found["trials_before"]
+def _line(result: Document) -> str:
+    seen = result["trials_before"]
     before = f"; scored on it before: {amount(seen, 'trial')}" if seen else ""
     return (
-        f"{found['exchange']} {found['symbol']}: locked from {found['from'][:16]} on by {found['by']}, read "
-        f"{_times(found['readings'])}{before}"
+        f"{result['exchange']} {result['symbol']}: locked from {result['from'][:16]} on by {result['by']}, read "
+        f"{_times(result['readings'])}{before}"
     )
 
 
@@ -96,9 +96,9 @@ def _times(count: int) -> str:
     return "never" if not count else "once" if count == 1 else f"{count} times"
 
 
-def _listed(console: "Console", found: Document) -> None:
-    _plain(console, [_line(each) for each in found["locks"]] or ["Nothing is locked."])
-    for each in found["events"]:
+def _listed(console: "Console", result: Document) -> None:
+    _plain(console, [_line(each) for each in result["locks"]] or ["Nothing is locked."])
+    for each in result["events"]:
         what = each["action"].removeprefix("vault.")
         of = f" by run {each['run']}, {each['verdict']}" if what == "read" else ""
         why = f": {each['why']}" if "why" in each else ""
@@ -108,15 +108,15 @@ def _listed(console: "Console", found: Document) -> None:
         )
 
 
-def _read(console: "Console", found: Document) -> None:
-    _plain(console, [f"run {found['run']} on {found['market']}, {found['from'][:16]} to {found['to'][:16]}"])
-    _plain(console, [f"{found['verdict']} on the holdout, reading {found['evidence']['holdout_reads']} of it"])
-    reasons(console, found)
-    m: dict[str, Any] = found["metrics"]
+def _read(console: "Console", result: Document) -> None:
+    _plain(console, [f"run {result['run']} on {result['market']}, {result['from'][:16]} to {result['to'][:16]}"])
+    _plain(console, [f"{result['verdict']} on the holdout, reading {result['evidence']['holdout_reads']} of it"])
+    reasons(console, result)
+    m: dict[str, Any] = result["metrics"]
     _plain(
         console,
         [
             f"net {number(m['net_profit'], percent=True)}, Sharpe {number(m['sharpe_annual'], 2)} a year, "
-            f"{amount(m['total_trades'], 'trade')}; kept with run {found['run']}"
+            f"{amount(m['total_trades'], 'trade')}; kept with run {result['run']}"
         ],
     )

@@ -60,25 +60,25 @@ def holdout(document: Document) -> Iterator[str]:
 
 def beside(document: Document) -> Iterator[str]:
     """Lines of a document's ``information``; none where it has none, or no number in it."""
-    told = document.get("information") or {}
-    if told.get("trials_variance") and told["deflated_by_spread"] is not None:
+    summary = document.get("information") or {}
+    if summary.get("trials_variance") and summary["deflated_by_spread"] is not None:
         yield (
-            f"the luckiest of these trials would show a Sharpe ratio of {number(told['luck_by_spread'], 4)} a bar "
-            f"without any skill (variance between trials {told['trials_variance']:.3g}); probability that this record "
-            f"has more: {number(told['deflated_by_spread'])}"
+            f"the luckiest of these trials would show a Sharpe ratio of {number(summary['luck_by_spread'], 4)} a bar "
+            f"without any skill (variance between trials {summary['trials_variance']:.3g}); probability that this record "
+            f"has more: {number(summary['deflated_by_spread'])}"
         )
-    if told.get("deflated") is not None:
-        yield f"deflated Sharpe probability {number(told['deflated'])}, haircut {number(told.get('haircut'), 2)}"
-    if told.get("pbo") is not None:
-        yield f"probability of backtest overfitting {number(told['pbo'], 2)}"
-    if told.get("plateau") is not None:
-        yield f"neighbours of the best parameters keep {number(told['plateau'], 2)} of its score"
+    if summary.get("deflated") is not None:
+        yield f"deflated Sharpe probability {number(summary['deflated'])}, haircut {number(summary.get('haircut'), 2)}"
+    if summary.get("pbo") is not None:
+        yield f"probability of backtest overfitting {number(summary['pbo'], 2)}"
+    if summary.get("plateau") is not None:
+        yield f"neighbours of the best parameters keep {number(summary['plateau'], 2)} of its score"
     for name, of in (("record", "on the judged bars"), ("search", "of the search, on the bars of the search")):
-        found = (told.get("spa") or {}).get(name)
-        if found is not None and found["cash"]["consistent"] is not None:
-            several = amount(found["configurations"], "configuration")
+        result = (summary.get("spa") or {}).get(name)
+        if result is not None and result["cash"]["consistent"] is not None:
+            several = amount(result["configurations"], "configuration")
             yield (
                 f"Hansen's SPA test, {several} {of}: the best would look this good by luck with probability "
-                f"{number(found['cash']['consistent'], 2)} if none really beat cash, "
-                f"{number(found['buy_and_hold']['consistent'], 2)} if none beat buying and holding"
+                f"{number(result['cash']['consistent'], 2)} if none really beat cash, "
+                f"{number(result['buy_and_hold']['consistent'], 2)} if none beat buying and holding"
             )

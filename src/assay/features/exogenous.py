@@ -75,16 +75,16 @@ def _around(now: IntArray, published: IntArray, due: IntArray, impact: FloatArra
     out = np.full((3, len(now)), np.nan)
     times = np.empty(len(due), np.int64)  # of the events known so far, ordered; first `known` entries count
     weights = np.empty(len(due))
-    known = 0
+    available = 0
     for t in range(len(now)):
-        while known < len(published) and published[known] <= now[t]:
-            at = np.searchsorted(times[:known], due[known], side="right")
-            for j in range(known, at, -1):
+        while available < len(published) and published[available] <= now[t]:
+            at = np.searchsorted(times[:available], due[available], side="right")
+            for j in range(available, at, -1):
                 times[j], weights[j] = times[j - 1], weights[j - 1]
-            times[at], weights[at] = due[known], impact[known]
-            known += 1
-        after = np.searchsorted(times[:known], now[t], side="right")
-        if after < known:
+            times[at], weights[at] = due[available], impact[available]
+            available += 1
+        after = np.searchsorted(times[:available], now[t], side="right")
+        if after < available:
             out[0, t] = (times[after] - now[t]) / 60_000.0
             out[1, t] = weights[after]
         if after > 0:
@@ -95,11 +95,11 @@ def _around(now: IntArray, published: IntArray, due: IntArray, impact: FloatArra
 def _event(row: int) -> Callable[[FeatureContext], FloatArray]:
     def values(study: FeatureContext) -> FloatArray:
         events = study.bars.joined["events"]
-        found = study.once(
+        result = study.once(
             "events",
             lambda: _around(study.bars.known_at, events.known_at, events.value_time, events.value.astype(np.float64)),
         )
-        chosen: FloatArray = found[row]
+        chosen: FloatArray = result[row]
         return chosen
 
     return values

@@ -153,21 +153,21 @@ def median(x: FloatArray, w: int) -> FloatArray:
     n = len(x)
     out = np.full(n, np.nan)
     ordered = np.empty(w)
-    held = 0
+    holding = 0
     for t in range(n):
         if np.isnan(x[t]):
-            held = 0
+            holding = 0
             continue
-        if held == w:
+        if holding == w:
             at = np.searchsorted(ordered, x[t - w])
             for j in range(at, w - 1):
                 ordered[j] = ordered[j + 1]
-            held -= 1
-        at = np.searchsorted(ordered[:held], x[t])
-        for j in range(held, at, -1):
+            holding -= 1
+        at = np.searchsorted(ordered[:holding], x[t])
+        for j in range(holding, at, -1):
             ordered[j] = ordered[j - 1]
         ordered[at] = x[t]
-        held += 1
-        if held == w:
+        holding += 1
+        if holding == w:
             out[t] = 0.5 * (ordered[(w - 1) // 2] + ordered[w // 2])
     return out

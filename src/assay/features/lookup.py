@@ -30,11 +30,11 @@ def find_feature(name: str, own: UserColumns = NO_USER_COLUMNS) -> Feature:
             hint="Take it out of the feature list; a pattern column's lags (w20_s2.0_high_breakout_lag_20) may stay.",
             column=name[:64],
         )
-    found = seek(name, own)
-    if found is None:
+    result = seek(name, own)
+    if result is None:
         near = did_you_mean(name, [*own, *feature_registry()])
         raise ConfigError(f"feature {shown(name)} is unknown; {near}".rstrip("; "), code="CONFIG_FEATURE", hint=near)
-    return found
+    return result
 
 
 def owned(name: str, own: UserColumns) -> bool:
@@ -50,8 +50,8 @@ def seek(name: str, own: UserColumns = NO_USER_COLUMNS) -> Feature | None:
     """The column of that name as `find_feature` gives it, or None."""
     if name in own:
         return own[name]
-    if name in (known := feature_registry()):
-        return known[name]
+    if name in (available := feature_registry()):
+        return available[name]
     for member in (*(f.match(name) for f in families()), pattern_feature(name)):
         if member is not None:
             return member

@@ -74,10 +74,10 @@ def format_number(number: Decimal) -> str:
 def parse_name(name: str) -> Pattern | None:
     """What a pattern column's name says, base or lag; None for any other name."""
     base, lag = _BASE.fullmatch(name), _LAG.fullmatch(name)
-    found = base or lag
-    if found is None:
+    result = base or lag
+    if result is None:
         return None
-    window, deviation, event, threshold, since = found.groups()[:5]
+    window, deviation, event, threshold, since = result.groups()[:5]
     rows = int(lag[6]) if lag is not None else 0
     pattern = Pattern(int(window), Decimal(deviation), event, Decimal(threshold or 1), since is not None, rows)
     return pattern if pattern.window > 1 and pattern.std_dev > 0 and pattern.threshold > 0 else None

@@ -58,8 +58,8 @@ class Family:
     def match(self, name: str) -> Feature | None:
         """The column of that name, None if it is no member."""
         pattern = re.escape(self.template).replace(r"\{\}", r"([1-9]\d{0,4})")
-        found = re.fullmatch(pattern, name)
-        return replace(self.build(*map(int, found.groups())), name=name) if found else None
+        result = re.fullmatch(pattern, name)
+        return replace(self.build(*map(int, result.groups())), name=name) if result else None
 
 
 _BOOK: dict[str, Feature] = {}

@@ -107,13 +107,13 @@ class Bars:
         if rows.step not in (None, 1):
             raise IndexError("bars are cut in stretches, without a step")
         start, stop, _ = rows.indices(len(self))
-        known = int(self.known_at[stop - 1]) if stop > start else 0
+        available = int(self.known_at[stop - 1]) if stop > start else 0
         return replace(
             self,
             timestamp=self.timestamp[rows],
             volume=None if self.volume is None else self.volume[rows],
             columns={name: column[rows] for name, column in self.columns.items()},
-            joined={name: series.until(known) for name, series in self.joined.items()},
+            joined={name: series.until(available) for name, series in self.joined.items()},
             **{name: getattr(self, name)[rows] for name in PRICES},
         )
 

@@ -145,8 +145,8 @@ class Panel:
 
 def span(window: Window, first: int, last: int) -> tuple[int, int]:
     """Rows ``[start, stop)`` of a window decided from instant `first` to instant `last`, both included (ms)."""
-    known = window.bars.known_at
-    return int(np.searchsorted(known, first)), int(np.searchsorted(known, last, side="right"))
+    available = window.bars.known_at
+    return int(np.searchsorted(available, first)), int(np.searchsorted(available, last, side="right"))
 
 
 def _learning(window: Window, mask: BoolArray, last: int) -> Window:
@@ -156,5 +156,5 @@ def _learning(window: Window, mask: BoolArray, last: int) -> Window:
         return cut
     # Labels of the chosen rows are known before the test decides, even where they end after the last chosen row.
     chosen = window.labels.only(mask)
-    kept = replace(chosen, y=chosen.y[:stop], known_at=chosen.known_at[:stop], end=chosen.end[:stop])
-    return replace(cut, labels=kept.settled(cut.bars.known_at))
+    stored = replace(chosen, y=chosen.y[:stop], known_at=chosen.known_at[:stop], end=chosen.end[:stop])
+    return replace(cut, labels=stored.settled(cut.bars.known_at))

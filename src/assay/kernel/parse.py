@@ -30,16 +30,19 @@ def _dataclass(kind: type[T], document: Any, path: str, code: str) -> T:
     if not isinstance(document, Mapping):
         raise ConfigError(f"{path or 'the document'} must be a table, is {shown(document)}", code=code, field=path)
     hints = get_type_hints(kind)
-    known = {f.name: f for f in fields(cast(Any, kind))}
+    available = {f.name: f for f in fields(cast(Any, kind))}
     for key in document:
-        if key not in known:
+        if key not in available:
             at = f"{path}.{key}" if path else str(key)
-            near = did_you_mean(str(key), known)
+            near = did_you_mean(str(key), available)
             raise ConfigError(
-                f"unknown key {shown(at)}; {near or 'known: ' + ', '.join(known)}", code=code, hint=near, field=at[:128]
+                f"unknown key {shown(at)}; {near or 'known: ' + ', '.join(available)}",
+                code=code,
+                hint=near,
+                field=at[:128],
             )
     missing = [
-        n for n, f in known.items() if n not in document and f.default is MISSING and f.default_factory is MISSING
+        n for n, f in available.items() if n not in document and f.default is MISSING and f.default_factory is MISSING
     ]
     if missing:
         raise ConfigError(f"{path or 'the document'} lacks {', '.join(missing)}", code=code, field=missing[0])

@@ -132,8 +132,8 @@ class RuleTrainer:
         return RuleModel(self.strategy, values, timeframes[0], self.regime)
 
 
-def _rule(name: str, origin: str, given: Strategy | None) -> Strategy:
-    rule = strategy_named(name) if given is None and not origin else given
+def _rule(name: str, origin: str, value: Strategy | None) -> Strategy:
+    rule = strategy_named(name) if value is None and not origin else value
     if rule is None:
         raise ArtifactError(
             f"{_FILE} holds strategy {shown(name)} of the user's own; give its file as well", code="ARTIFACT_STRATEGY"
@@ -157,10 +157,10 @@ def _document(path: Path) -> dict[str, Any]:
         _VERSION,
     ):
         raise ArtifactError(f"{path.name} is not {_FORMAT} of version {_VERSION}", code="ARTIFACT_VERSION")
-    said = document.pop("digest", None)
-    if said != _digest(document):
+    message = document.pop("digest", None)
+    if message != _digest(document):
         raise ArtifactError(
-            f"{path.name} says it has hash {shown(said)}, it has {_digest(document)}", code="ARTIFACT_CORRUPT"
+            f"{path.name} says it has hash {shown(message)}, it has {_digest(document)}", code="ARTIFACT_CORRUPT"
         )
     return document
 

@@ -54,7 +54,7 @@ def splits(bars: Bars) -> list[Event]:
     """
     gap = np.log(bars.open[1:] / bars.close[:-1])
     stays = np.log(bars.close[1:] / bars.close[:-1])
-    found = []
+    result = []
     for at in np.flatnonzero((np.abs(gap) > np.log(1.4)) & (np.abs(stays - gap) < 0.25)).tolist():
         ratio = float(np.exp(abs(gap[at])))
         whole = float(_SPLITS[np.argmin(np.abs(np.log(_SPLITS / ratio)))])
@@ -65,8 +65,8 @@ def splits(bars: Bars) -> list[Event]:
         likely = off <= _LIKELY and not turnover >= 4
         ways = f"{whole:g}:1" if gap[at] < 0 else f"1:{whole:g}"
         seen: dict[str, float | str] = {"split": ways, "verdict": "likely" if likely else "doubtful", "ratio": ratio}
-        found.append(Event(_time(bars, at + 1), {**seen, "off": off, "turnover": turnover}))
-    return found
+        result.append(Event(_time(bars, at + 1), {**seen, "off": off, "turnover": turnover}))
+    return result
 
 
 def _turnover(bars: Bars, at: int) -> float:
@@ -127,14 +127,14 @@ def volume_units(bars: Bars) -> list[Event]:
     size = np.log(bars.volume[traded])
     medians = pl.Series(size).rolling_median(_WINDOW).to_numpy()
     step = medians[2 * _WINDOW - 1 :] - medians[_WINDOW - 1 : -_WINDOW]  # of the boundary before traded bar i + WINDOW
-    found = []
+    result = []
     for first, last in _stretches(np.abs(step) > np.log(_UNIT_FACTOR)):
         peak = first + int(np.argmax(np.abs(step[first : last + 1]))) + _WINDOW
         at = int(traded[_boundary(size, peak, float(step[peak - _WINDOW]))])
         factor = float(np.exp(step[peak - _WINDOW]))
         like = abs(abs(np.log(factor)) - abs(np.log(bars.close[at]))) < np.log(5)
-        found.append(Event(_time(bars, at), {"factor": factor, "like_price": "yes" if like else "no"}))
-    return found
+        result.append(Event(_time(bars, at), {"factor": factor, "like_price": "yes" if like else "no"}))
+    return result
 
 
 def _stretches(mask: BoolArray) -> list[tuple[int, int]]:

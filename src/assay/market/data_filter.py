@@ -120,19 +120,19 @@ def apply_filter(bars: Bars, config: DataFilter) -> Filtered:
     counts = {name: int((names == place).sum()) for place, name in enumerate(VERDICTS)}
     usable = np.isin(names, [VERDICTS.index(name) for name in _KEPT])
     report = _report(bars, config, counts, usable)
-    kept = int(usable.sum())
-    if config.enable_filtering and kept < LEAST:
+    stored = int(usable.sum())
+    if config.enable_filtering and stored < LEAST:
         raise DataError(
-            f"{bars.instrument}: {kept} of {n} bars are left after the data filter, {LEAST} are needed; removed "
+            f"{bars.instrument}: {stored} of {n} bars are left after the data filter, {LEAST} are needed; removed "
             f"{report['removal_breakdown'] or 'none'}",
             code="DATA_TOO_FEW",
             hint="Load more history, loosen data_filter_config, or set enable_filtering to false.",
-            kept=kept,
+            kept=stored,
             needed=LEAST,
         )
     if config.action == "mark":
         return Filtered(bars, usable, report)
-    return Filtered(chosen(bars, usable), np.ones(kept, np.bool_), report)
+    return Filtered(chosen(bars, usable), np.ones(stored, np.bool_), report)
 
 
 def chosen(bars: Bars, mask: BoolArray) -> Bars:
@@ -144,21 +144,21 @@ def chosen(bars: Bars, mask: BoolArray) -> Bars:
 
 
 def _report(bars: Bars, config: DataFilter, counts: dict[str, int], usable: BoolArray) -> dict[str, Any]:
-    n, kept = len(bars), int(usable.sum())
+    n, stored = len(bars), int(usable.sum())
     removed = {name: count for name, count in counts.items() if count and name not in _KEPT}
     times = bars.timestamp[usable]
     return {
         "filtering_enabled": config.enable_filtering,
         "config": asdict(config),
         "original_count": n,
-        "filtered_count": kept,
-        "removed_count": n - kept,
-        "removed_pct": 100 * (n - kept) / n if n else 0.0,
+        "filtered_count": stored,
+        "removed_count": n - stored,
+        "removed_pct": 100 * (n - stored) / n if n else 0.0,
         "removal_breakdown": removed,
         "removal_breakdown_pct": {name: 100 * count / n for name, count in removed.items()},
         "kept_breakdown": {name: counts[name] for name in _KEPT if counts[name]},
-        "data_quality_score": 100 * kept / n if n else None,
+        "data_quality_score": 100 * stored / n if n else None,
         "missing_bars": sum(gap.missing for gap in gaps(bars)),
-        "first_timestamp": iso(int(times[0])) if kept else None,
-        "last_timestamp": iso(int(times[-1])) if kept else None,
+        "first_timestamp": iso(int(times[0])) if stored else None,
+        "last_timestamp": iso(int(times[-1])) if stored else None,
     }

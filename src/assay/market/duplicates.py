@@ -33,10 +33,10 @@ class Duplicates:
 
 def check_choice(on_conflict: str) -> None:
     """Raise ``CONFIG_FIELD`` unless the choice is refuse, first or last."""
-    known = get_args(OnConflict)
-    if on_conflict not in known:
-        near = did_you_mean(on_conflict, known)
-        text = f"--on-conflict {shown(on_conflict)} is unknown, use {', '.join(known)} {near}".strip()
+    available = get_args(OnConflict)
+    if on_conflict not in available:
+        near = did_you_mean(on_conflict, available)
+        text = f"--on-conflict {shown(on_conflict)} is unknown, use {', '.join(available)} {near}".strip()
         raise ConfigError(text, field="on_conflict")
 
 
@@ -52,7 +52,7 @@ def collapsed(rows: Rows, on_conflict: str, faults: Faults) -> tuple[Rows, Dupli
     differs = {name: _differs(column[again - 1], column[again]) for name, column in rows.values.items()}
     conflict = np.logical_or.reduce(list(differs.values()))
     choice = on_conflict if conflict.any() else ""
-    found = Duplicates(
+    result = Duplicates(
         equal=int((~conflict).sum()),
         conflicting=int(conflict.sum()),
         fields={name: int(mask.sum()) for name, mask in differs.items() if mask.any()},
@@ -61,23 +61,23 @@ def collapsed(rows: Rows, on_conflict: str, faults: Faults) -> tuple[Rows, Dupli
         last=iso(int(rows.timestamp[again[-1]])),
     )
     if conflict.any():
-        _tell(rows, again[conflict], found, on_conflict, faults)
+        _tell(rows, again[conflict], result, on_conflict, faults)
     keep = np.ones(len(rows), np.bool_)
     if on_conflict == "last":
         keep[again - 1] = False
     else:
         keep[again] = False
-    return rows.take(keep), found
+    return rows.take(keep), result
 
 
-def _tell(rows: Rows, again: IntArray, found: Duplicates, on_conflict: str, faults: Faults) -> None:
+def _tell(rows: Rows, again: IntArray, result: Duplicates, on_conflict: str, faults: Faults) -> None:
     close = rows.values["close"]
     two = _two_instruments(close[again - 1], close[again], len(np.unique(rows.timestamp)))
     if on_conflict != "refuse" and not two:
         return
     apart = np.abs(close[again] - close[again - 1])
     at = int(again[np.argmax(apart)])
-    counts = ", ".join(f"{name} in {count}" for name, count in found.fields.items())
+    counts = ", ".join(f"{name} in {count}" for name, count in result.fields.items())
     advice = (
         "the file seems to hold two instruments: add a symbol column or split the file"
         if two
@@ -85,13 +85,13 @@ def _tell(rows: Rows, again: IntArray, found: Duplicates, on_conflict: str, faul
     )
     faults.add(
         "DATA_CONFLICT",
-        f"{found.conflicting} conflicting duplicates ({counts}; {found.equal} equal ones) from {found.first} to "
-        f"{found.last}; rows {rows.number[at - 1]} and {rows.number[at]} at {iso(int(rows.timestamp[at]))} have closes "
+        f"{result.conflicting} conflicting duplicates ({counts}; {result.equal} equal ones) from {result.first} to "
+        f"{result.last}; rows {rows.number[at - 1]} and {rows.number[at]} at {iso(int(rows.timestamp[at]))} have closes "
         f"{close[at - 1]:.12g} and {close[at]:.12g}; {advice}",
         hint="" if two else "--on-conflict last keeps the later row.",
-        conflicting=found.conflicting,
-        equal=found.equal,
-        fields=found.fields,
+        conflicting=result.conflicting,
+        equal=result.equal,
+        fields=result.fields,
         closes=[float(close[at - 1]), float(close[at])],
     )
 

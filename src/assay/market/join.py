@@ -40,20 +40,20 @@ def series(
         text = f"{source}: row {at + 1}: known_at {iso(int(known_at[at]))} is ahead of now, {iso(now_ms)}"
         raise DataError(text, code="DATA_FUTURE", row=at + 1)
     order = np.lexsort((value_time, known_at))
-    times, known, values = value_time[order], known_at[order], value[order]
-    again = np.r_[False, (np.diff(times) == 0) & (np.diff(known) == 0)][: len(times)]
+    times, available, values = value_time[order], known_at[order], value[order]
+    again = np.r_[False, (np.diff(times) == 0) & (np.diff(available) == 0)][: len(times)]
     clash = again & np.r_[False, np.diff(values) != 0][: len(times)]
     if clash.any():
         at = int(np.argmax(clash))
         text = f"{source}: two values at {iso(int(times[at]))}, {values[at - 1]:.12g} and {values[at]:.12g}"
         raise DataError(text, code="DATA_CONFLICT")
-    return Joined(times[~again], known[~again], values[~again])
+    return Joined(times[~again], available[~again], values[~again])
 
 
 def with_joined(bars: Bars, name: str, added: Joined) -> Bars:
     """The same bars with this series under `name`, cut to what is known at the last bar's close."""
-    known = added.until(int(bars.known_at[-1])) if len(bars) else added.until(np.iinfo(np.int64).min)
-    return replace(bars, joined={**bars.joined, name: known})
+    available = added.until(int(bars.known_at[-1])) if len(bars) else added.until(np.iinfo(np.int64).min)
+    return replace(bars, joined={**bars.joined, name: available})
 
 
 def as_of(bars: Bars, joined: Joined) -> FloatArray:

@@ -11,23 +11,23 @@ _NAMED = 5
 
 def notices(q: Quality) -> tuple[Notice, ...]:
     """All that a reader of this report should know, most pressing first; numbers are complete, lists name five."""
-    told = [*_door(q), *_volume(q), *_dead(q), *_breaks(q), *_gaps(q)]
-    return tuple(Notice(code, text) for code, text in told)
+    document = [*_door(q), *_volume(q), *_dead(q), *_breaks(q), *_gaps(q)]
+    return tuple(Notice(code, text) for code, text in document)
 
 
 def _door(q: Quality) -> Iterable[tuple[str, str]]:
     for code, count in q.quarantined.items():
         rows = [row.text for row in q.set_aside if row.code == code]
         yield code, f"{count} row{'s' * (count > 1)} set aside: {_some(rows)}"
-    found = q.duplicates
-    if found.equal:
-        yield "duplicates", f"{found.equal} duplicate{'s' * (found.equal > 1)} with equal values collapsed"
-    if found.conflicting:
-        fields = ", ".join(f"{name} in {count}" for name, count in found.fields.items())
+    result = q.duplicates
+    if result.equal:
+        yield "duplicates", f"{result.equal} duplicate{'s' * (result.equal > 1)} with equal values collapsed"
+    if result.conflicting:
+        fields = ", ".join(f"{name} in {count}" for name, count in result.fields.items())
         yield (
             "DATA_CONFLICT",
-            f"{found.conflicting} conflicting duplicates ({fields}) from {found.first} to {found.last}; "
-            f"the {found.resolved or 'first'} row of each stays",
+            f"{result.conflicting} conflicting duplicates ({fields}) from {result.first} to {result.last}; "
+            f"the {result.resolved or 'first'} row of each stays",
         )
     if q.unsorted:
         yield "sorted", f"rows were out of order and have been sorted: {q.unsorted} stood before an earlier one"
@@ -88,12 +88,12 @@ def _gaps(q: Quality) -> Iterable[tuple[str, str]]:
     if not q.gaps:
         return
     largest = sorted(q.gaps, key=lambda gap: -gap.missing)
-    told = [f"{gap.missing} missing from {gap.first} to {gap.last}" for gap in largest]
+    document = [f"{gap.missing} missing from {gap.first} to {gap.last}" for gap in largest]
     bar = Timeframe(q.instrument.rsplit(" ", 1)[1])
     yield (
         "gap",
         f"{len(q.gaps)} gap{'s' * (len(q.gaps) > 1)} on the unbroken {bar} grid, {q.missing_bars} bars in all, "
-        f"the longest {q.longest_gap}: {_some(told)}; never filled",
+        f"the longest {q.longest_gap}: {_some(document)}; never filled",
     )
 
 

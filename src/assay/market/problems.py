@@ -56,16 +56,16 @@ class Faults:
         first = ordered[0]
         text = first.text if len(ordered) == 1 else _listed(ordered)
         hints = dict.fromkeys(f.hint for f in ordered if f.hint)
-        told = [{"code": f.code, "text": f.text, **f.facts} for f in ordered]
-        facts = {"source": self.source, **first.facts, "faults": told, **self._beside, **more}
+        document = [{"code": f.code, "text": f.text, **f.facts} for f in ordered]
+        facts = {"source": self.source, **first.facts, "faults": document, **self._beside, **more}
         raise DataError(text, code=first.code, hint=" ".join(hints), **facts)
 
     def adopt(self, error: DataError) -> None:
         """Take over the faults of an error that `refuse` raised elsewhere, or the error itself as one."""
-        told = error.facts.get("faults")
+        document = error.facts.get("faults")
         if "quality" in error.facts:
             self._beside.setdefault("quality", error.facts["quality"])
-        for fault in told if isinstance(told, list) else [{"code": error.code, "text": error.message}]:
+        for fault in document if isinstance(document, list) else [{"code": error.code, "text": error.message}]:
             facts = {key: value for key, value in fault.items() if key not in ("code", "text")}
             self.found.append(Fault(fault["code"], fault["text"], error.hint, facts))
 

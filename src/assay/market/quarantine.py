@@ -84,8 +84,8 @@ def _values(rows: Rows, at: int) -> dict[str, float | None]:
 
 def _nan(rows: Rows, at: int) -> str:
     wrong = [name for name in PRICES if not np.isfinite(rows.values[name][at])]
-    said = "infinite" if np.isinf(rows.values[wrong[0]][at]) else "NaN or missing"
-    return f"{', '.join(wrong)} is {said}"
+    message = "infinite" if np.isinf(rows.values[wrong[0]][at]) else "NaN or missing"
+    return f"{', '.join(wrong)} is {message}"
 
 
 def _price(rows: Rows, at: int) -> str:
@@ -94,5 +94,5 @@ def _price(rows: Rows, at: int) -> str:
 
 
 def _shape(rows: Rows, at: int) -> str:
-    said = ", ".join(f"{name} {rows.values[name][at]:.12g}" for name in PRICES)
-    return f"{said}: high must be the highest and low the lowest of the four"
+    message = ", ".join(f"{name} {rows.values[name][at]:.12g}" for name in PRICES)
+    return f"{message}: high must be the highest and low the lowest of the four"

@@ -65,8 +65,8 @@ def rows_of(table: pl.DataFrame, faults: Faults) -> Rows:
     """
     missing = [name for name in ("timestamp", *PRICES, "volume") if name not in table.columns]
     if missing:
-        found = ", ".join(table.columns[:20]) or "none"
-        faults.add("DATA_SCHEMA", f"missing column {', '.join(missing)}; found {found}", missing=missing)
+        result = ", ".join(table.columns[:20]) or "none"
+        faults.add("DATA_SCHEMA", f"missing column {', '.join(missing)}; found {result}", missing=missing)
     names = [name for name in (*PRICES, "volume", *EXTRA) if name in table.columns]
     wrong = [name for name in names if not (table[name].dtype.is_numeric() or table[name].dtype == pl.Null)]
     if "timestamp" in table.columns and not table["timestamp"].dtype.is_integer():

@@ -67,17 +67,17 @@ def admit(
     timed, open_until = _timed(rows, instrument, timestamps.now_ms() if now_ms is None else now_ms, time_unit, faults)
     sound, aside = _sound(timed, instrument.bar, total, allow_negative_price, faults)
     unsorted = int((np.diff(sound.timestamp) < 0).sum())
-    single, found = collapsed(sound.take(np.argsort(sound.timestamp, kind="stable")), on_conflict, faults)
+    single, result = collapsed(sound.take(np.argsort(sound.timestamp, kind="stable")), on_conflict, faults)
     off = outliers.outliers(single)
     aside += quarantine.set_aside(single, "DATA_JUMP", off, outliers.tell, total, faults)
-    kept = single.take(~off)
-    if not len(kept) and not faults.found:
+    stored = single.take(~off)
+    if not len(stored) and not faults.found:
         faults.add("DATA_EMPTY", f"0 rows of {total} can be stored for {instrument}: {_why(aside, open_until)}")
-    if not (len(kept) and kept.timed):
+    if not (len(stored) and stored.timed):
         faults.refuse()
-    admitted = _admitted(kept, instrument, found, aside, unsorted, open_until, notes)
+    admitted = _admitted(stored, instrument, result, aside, unsorted, open_until, notes)
     faults.refuse(quality=admitted.quality.as_dict())
-    log.info("admitted %d of %d rows", len(kept), total, extra={"source": source, "instrument": str(instrument)})
+    log.info("admitted %d of %d rows", len(stored), total, extra={"source": source, "instrument": str(instrument)})
     return admitted
 
 
@@ -144,7 +144,7 @@ def _why(aside: list[SetAside], open_until: str) -> str:
 def _admitted(
     rows: Rows,
     instrument: Instrument,
-    found: Duplicates,
+    result: Duplicates,
     aside: list[SetAside],
     unsorted: int,
     open_until: str,
@@ -154,9 +154,9 @@ def _admitted(
     dead = not (np.nan_to_num(volume) != 0).any()  # null everywhere, or 0 everywhere
     bars = rows.bars(instrument, with_volume=not dead)
     quality = replace(
-        examine_quality(bars), duplicates=found, unsorted=unsorted, set_aside=tuple(aside), open_until=open_until
+        examine_quality(bars), duplicates=result, unsorted=unsorted, set_aside=tuple(aside), open_until=open_until
     )
-    said = [*notes]
+    message = [*notes]
     if dead and not np.isnan(volume).all():
-        said.append(Notice("volume", "volume is 0 in every row: stored as null"))
-    return ValidatedBars(bars, replace(quality, warnings=(*said, *notices(quality))))
+        message.append(Notice("volume", "volume is 0 in every row: stored as null"))
+    return ValidatedBars(bars, replace(quality, warnings=(*message, *notices(quality))))

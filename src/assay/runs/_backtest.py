@@ -109,10 +109,10 @@ def build_backtest(
 
     Raises ConfigError ``CONFIG_PARAMETER`` and ``CONFIG_FIELD`` naming key, value and the nearest known name.
     """
-    given, costs, filtered = told_apart(rule, settings)
+    value, costs, filtered = told_apart(rule, settings)
     derivative = ":" in instrument.symbol
-    values = rule.resolve(given)
-    if ALLOW_SHORT in values and ALLOW_SHORT not in given:
+    values = rule.resolve(value)
+    if ALLOW_SHORT in values and ALLOW_SHORT not in value:
         values[ALLOW_SHORT] = derivative
     return BacktestSpec(
         strategy=rule.name,
@@ -164,8 +164,8 @@ def traded(
         digest = candles.digest()
         rule.demand(candles, spec.params)
         demand_honest(rule, candles, spec.params)
-        if not force and (known := _existing(spec, digest, context)) is not None:
-            return BacktestRun(known, existing=True)
+        if not force and (available := _existing(spec, digest, context)) is not None:
+            return BacktestRun(available, existing=True)
         model = RuleModel(rule, {**spec.params, ALLOW_SHORT: spec.short}, spec.timeframe, spec.regime)
         decided = mask_filtered_bars(model.decisions(candles), candles)
     with run_outputs.running(spec, digest, [candles], context, by=rule.name, kind=KIND, file=file) as run:
@@ -173,8 +173,8 @@ def traded(
         measured = performance_metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)
         seconds = time.monotonic() - began
         number = Recording(context, run.id, "counting").trial(_trial(spec, record, measured, digest, seconds))
-        asked = Asked(spec.instrument.key, number, record.timestamp, [candles])
-        looks = count_looks(asked, context, walk=False)  # nothing is judged by it
+        request = Asked(spec.instrument.key, number, record.timestamp, [candles])
+        looks = count_looks(request, context, walk=False)  # nothing is judged by it
         document = _document(spec, candles, record, measured) | {
             "run_id": run.run_id,
             "experiment_id": run.id,
@@ -193,8 +193,8 @@ def traded(
 
 
 def _existing(spec: BacktestSpec, digest: str, context: Context) -> dict[str, Any] | None:
-    found = run_outputs.existing(spec, digest, context)
-    evidence = None if found is None else run_outputs.evidence_of(found["experiment_id"], context)
+    result = run_outputs.existing(spec, digest, context)
+    evidence = None if result is None else run_outputs.evidence_of(result["experiment_id"], context)
     return None if evidence is None else _told(evidence)
 
 

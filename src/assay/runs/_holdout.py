@@ -42,14 +42,14 @@ def lock_holdout(
     Raises ConfigError ``CONFIG_FIELD`` for none of both, both, or a text that is none; DataError ``DATA_NOT_FOUND``
     for a market without candles, ``DATA_TOO_FEW`` where nothing would be left to work with; StoreError as `Vault.lock`.
     """
-    held = [
+    holding = [
         h for h in context.stored.instruments() if (h.instrument.exchange, h.instrument.symbol) == (exchange, symbol)
     ]
-    if not held:
+    if not holding:
         raise DataError(f"the store has no candles of {exchange} {symbol}", code="DATA_NOT_FOUND")
     if (last is None) == (since is None):
         raise ConfigError("name --last or --from, one of the two", code="CONFIG_FIELD", field="from")
-    newest = max(h.last + h.instrument.bar.ms for h in held)
+    newest = max(h.last + h.instrument.bar.ms for h in holding)
     begins = newest - _days(last) * DAY_MS if last is not None else instant_of("--from", since or "")
     if begins >= newest:
         raise ConfigError(
@@ -57,21 +57,21 @@ def lock_holdout(
             code="CONFIG_FIELD",
             field="from",
         )
-    if not any(h.first + h.instrument.bar.ms <= begins for h in held):
+    if not any(h.first + h.instrument.bar.ms <= begins for h in holding):
         raise DataError(
-            f"{exchange} {symbol} begins {iso(min(h.first for h in held))}: nothing would be left before {iso(begins)}",
+            f"{exchange} {symbol} begins {iso(min(h.first for h in holding))}: nothing would be left before {iso(begins)}",
             code="DATA_TOO_FEW",
             hint="Lock a shorter stretch (--last or --from), or import more history first.",
         )
-    for each in held:  # so that what was scored on the same candles under another name counts
+    for each in holding:  # so that what was scored on the same candles under another name counts
         context.record.markets.keep(context.stored.read(each.instrument))
     return _told(context.record.vault.lock(exchange, symbol, begins, by=by), context)
 
 
 def unlock_holdout(context: Context, exchange: str, symbol: str, *, by: str, why: str) -> dict[str, Any]:
     """Open it to all work again. Raises as `Vault.unlock`."""
-    found = context.record.vault.unlock(exchange, symbol, by=by, why=why)
-    return _told(found, context) | {"unlocked_by": by.strip(), "why": why.strip()}
+    result = context.record.vault.unlock(exchange, symbol, by=by, why=why)
+    return _told(result, context) | {"unlocked_by": by.strip(), "why": why.strip()}
 
 
 def list_locks(context: Context) -> dict[str, Any]:
@@ -104,12 +104,12 @@ def read_holdout(run: int | str, context: Context, *, by: str) -> dict[str, Any]
     audit = _audit(row["id"], document, model_row, context)
     _demand_unseen(row["id"], spec, locks, context)
     context.demand_whole(spec.market_key)
-    found, past, counted = _earned(row, model_row, spec, locks, context)
+    result, past, counted = _earned(row, model_row, spec, locks, context)
     with context.record.together():
         number = Recording(context, row["id"], "reading the holdout").trial(counted)
         reads = max(len(context.record.vault.readings(each.exchange, each.symbol)) for each in locks)
         evidence = evidence_of(
-            found,
+            result,
             past,
             n_trials=max(map(context.record.vault.looks, locks)),
             counted=True,
@@ -117,10 +117,10 @@ def read_holdout(run: int | str, context: Context, *, by: str) -> dict[str, Any]
             holdout_reads=reads,
         )
         of = {"run": row["id"], "run_id": row["run_id"], "model_id": model_row["model_id"], "market": spec.market_key}
-        said = of | {"number": number, "by": by.strip()} | _said(found, evidence, locks, context)
-        keep_beside(row["id"], HOLDOUT, said, context)
-        context.record.vault.read(row["id"], by, locks, {"verdict": said["verdict"], "number": number})
-    return said
+        message = of | {"number": number, "by": by.strip()} | _said(result, evidence, locks, context)
+        keep_beside(row["id"], HOLDOUT, message, context)
+        context.record.vault.read(row["id"], by, locks, {"verdict": message["verdict"], "number": number})
+    return message
 
 
 def _earned(
@@ -142,31 +142,31 @@ def _earned(
         fold = _fold(past, max(each.since for each in locks), bars)
         tested = judge_model(model, past.panel, fold.test, spec.costs)
     outcome = FoldResult(0, fold, model, tested, time.monotonic() - began)
-    found = judged([outcome], past, spec.costs, seed=spec.seed, limits=context.limits)
+    result = judged([outcome], past, spec.costs, seed=spec.seed, limits=context.limits)
     digest, seconds = run_outputs.data_digest(bars, spec, own), time.monotonic() - began
-    return found, past, _trial(spec, found, digest, row, locks, seconds)
+    return result, past, _trial(spec, result, digest, row, locks, seconds)
 
 
 def _said(
-    found: OutOfSampleResult, evidence: GateInput, locks: Sequence[HoldoutLock], context: Context
+    result: OutOfSampleResult, evidence: GateInput, locks: Sequence[HoldoutLock], context: Context
 ) -> dict[str, Any]:
     return {
         "time": iso(now_ms()),
-        "from": iso(int(found.whole.timestamp[0])),
-        "to": iso(int(found.whole.timestamp[-1])),
+        "from": iso(int(result.whole.timestamp[0])),
+        "to": iso(int(result.whole.timestamp[-1])),
         **verdict_summary(evaluate_gate(evidence, context.limits)),
         "thresholds": asdict(context.limits),
         "evidence": to_jsonable(gate_input_document(evidence)),
-        "metrics": to_jsonable(dict(found.metrics)),
+        "metrics": to_jsonable(dict(result.metrics)),
         "locks": [_told(each, context) for each in locks],
     }
 
 
 def _days(text: str) -> int:
-    found = _LAST.fullmatch(text)
-    if found is None:
+    result = _LAST.fullmatch(text)
+    if result is None:
         raise ConfigError(f"--last is {shown(text)}; write days: 90d", code="CONFIG_FIELD", field="last")
-    return int(found[1])
+    return int(result[1])
 
 
 def _told(each: HoldoutLock, context: Context) -> dict[str, Any]:
@@ -187,15 +187,15 @@ def _left(row: Mapping[str, Any], context: Context) -> tuple[Mapping[str, Any], 
 
 
 def _locks(spec: TrainSpec, context: Context) -> list[HoldoutLock]:
-    found = {each: context.record.vault.of(each.exchange, each.symbol) for each in spec.instruments}
-    open_ = [f"{each.exchange} {each.symbol}" for each, known in found.items() if known is None]
+    result = {each: context.record.vault.of(each.exchange, each.symbol) for each in spec.instruments}
+    open_ = [f"{each.exchange} {each.symbol}" for each, available in result.items() if available is None]
     if open_:
         raise StoreError(
             f"no stretch of {', '.join(open_)} is locked: there is no holdout to read",
             code="STORE_NOT_FOUND",
             hint="assay vault lock, before the training.",
         )
-    return [known for known in found.values() if known is not None]
+    return [available for available in result.values() if available is not None]
 
 
 def _audit(run: int, document: Mapping[str, Any], model: Mapping[str, Any], context: Context) -> Any:
@@ -203,10 +203,10 @@ def _audit(run: int, document: Mapping[str, Any], model: Mapping[str, Any], cont
     text = f"the causality audit of run {run} is {model['audit_status']}: it may not read the holdout"
     if model["audit_status"] == "failed":
         raise LeakError(text, code="LEAK_AUDIT", hint="It may rest on bars that it could not know.")
-    said = [*([document["audit"]] if document.get("audit") else []), *kept(run, AUDIT, context)]
-    if model["audit_status"] != "passed" or not said:
+    message = [*([document["audit"]] if document.get("audit") else []), *kept(run, AUDIT, context)]
+    if model["audit_status"] != "passed" or not message:
         raise not_audited(text, run)
-    return report_of(said[-1])
+    return report_of(message[-1])
 
 
 def _demand_unseen(run: int, spec: TrainSpec, locks: Sequence[HoldoutLock], context: Context) -> None:
@@ -231,7 +231,7 @@ def _demand_unseen(run: int, spec: TrainSpec, locks: Sequence[HoldoutLock], cont
 
 def _fold(past: History, since: int, bars: Sequence[Bars]) -> Fold:
     """The bars that open in the stretch, after all whose label was known before it."""
-    times, known = past.panel.times, past.panel.known_at
+    times, available = past.panel.times, past.panel.known_at
     test: IntArray = np.flatnonzero(times - bars[0].instrument.bar.ms >= since)
     if len(test) < _LEAST:
         raise DataError(
@@ -241,14 +241,14 @@ def _fold(past: History, since: int, bars: Sequence[Bars]) -> Fold:
             have=len(test),
             need=_LEAST,
         )
-    return Fold(np.flatnonzero(known < times[test[0]]), test, times, known)
+    return Fold(np.flatnonzero(available < times[test[0]]), test, times, available)
 
 
 def _trial(
-    spec: TrainSpec, found: OutOfSampleResult, digest: str, row: Mapping[str, Any],
+    spec: TrainSpec, result: OutOfSampleResult, digest: str, row: Mapping[str, Any],
     locks: Sequence[HoldoutLock], seconds: float
 ) -> Trial:  # fmt: skip
-    made = trial(spec, found, digest, seconds, strategy=str(spec.params.get("strategy", "")))
+    made = trial(spec, result, digest, seconds, strategy=str(spec.params.get("strategy", "")))
     context = {"run": row["run_id"], "locks": [each.id for each in locks], "from": [iso(each.since) for each in locks]}
     return replace(made, params={**made.params, HOLDOUT: context}, objective=HOLDOUT, tuning_method="manual")
 

@@ -65,50 +65,52 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
     began = time.monotonic()
     with name_user_line(file):
         spec = with_origin(spec, file)
-        asked = RuleSearch(spec, file)
+        request = RuleSearch(spec, file)
         bars, filtered = run_outputs.candles(spec, context)
         digest = run_outputs.data_digest(bars, spec)
-        if not force and (known := run_outputs.existing(spec, digest, context)) is not None:
-            return TrainResult(known, existing=True)
-        past, folds = _windows_of(asked, bars)
+        if not force and (available := run_outputs.existing(spec, digest, context)) is not None:
+            return TrainResult(available, existing=True)
+        past, folds = _windows_of(request, bars)
         context.demand_whole(spec.market_key)
         counted = trials_before(spec.market_key, bars, context)
         running = run_outputs.running(
-            spec, digest, bars, context, by=asked.rule.name, kind=KIND, file=file, known={"counted": counted}
+            spec, digest, bars, context, by=request.rule.name, kind=KIND, file=file, known={"counted": counted}
         )
         with _journal(spec, digest, context, force=force) as journal, running as run:
             report = Recording(context, run.id, "searching", 0.0, 0.9)
-            search = asked.search(spec.costs, digest=digest, journal=journal, counted=counted)
-            trainer = Searching(search, fixed=asked.params.mode == "fixed")
+            search = request.search(spec.costs, digest=digest, journal=journal, counted=counted)
+            trainer = Searching(search, fixed=request.params.mode == "fixed")
             outcomes = list(walk_forward(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
             trainer.demand_some()
-            found = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
-            walked = windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=spec.seed)
-            number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=asked.rule.name))
-            _demand_honest_bests(asked, walked, bars[0])
+            result = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
+            walked = windows(trainer, outcomes, past.panel, result.folds, spec.costs, seed=spec.seed)
+            number = report.trial(trial(spec, result, digest, time.monotonic() - began, strategy=request.rule.name))
+            _demand_honest_bests(request, walked, bars[0])
             few = few_candidates(spec, file, walked.newest.best_parameters)
             replayed = JudgedWalk(past.panel, outcomes, refit=False)
             peeked = audited(few, spec, bars, context, models=(walked.model,), walked=replayed)
-            told = _searched(asked, walked, past, found)
-            word = _word(found, past, spec, context, walked, told["overfit"]["plateau_score"], peeked.report, number)
-            told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document) | told
-            told |= {"advice": _advised(told), "engine_seconds": trainer.engine_seconds}
-            told |= of_run(run, filtered, peeked, began=began, workers=1)
-            evidence = RunArtifacts(told, *tables(found, outcomes, past), walked.trials)
+            summary = _searched(request, walked, past, result)
+            verdict = _word(
+                result, past, spec, context, walked, summary["overfit"]["plateau_score"], peeked.report, number
+            )
+            summary = document(spec, digest, past, outcomes, result, verdict.verdict, beside=verdict.document) | summary
+            summary |= {"advice": _advised(summary), "engine_seconds": trainer.engine_seconds}
+            summary |= of_run(run, filtered, peeked, began=began, workers=1)
+            evidence = RunArtifacts(summary, *tables(result, outcomes, past), walked.trials)
             configured = partial(_configured, evidence, bars[0], run, context)
-            by = asked.rule.name
+            by = request.rule.name
             return TrainResult(
                 run_outputs.finish(spec, context, run, walked.model, evidence, past, by=by, with_model=configured)
             )
 
 
 def _word(
-    found: OutOfSampleResult, past: History, spec: TrainSpec, context: Context, walked: Windows, plateau: float | None,
+    result: OutOfSampleResult, past: History, spec: TrainSpec, context: Context, walked: Windows, plateau: float | None,
     audit: AuditReport | None, number: int,
 ) -> GateDecision:  # fmt: skip
     """The gate's word: the newest search tells how its choice fares elsewhere, all windows how much was searched."""
     return ruled(
-        found, past, spec, context, number=number, audit=audit, fared=walked.fared,
+        result, past, spec, context, number=number, audit=audit, fared=walked.fared,
         n_searched=max(1, sum(each["trials"] for each in walked.documents)),
         plateau=nan if plateau is None else plateau,
     )  # fmt: skip
@@ -128,12 +130,12 @@ def _configured(
 
 def _active(context: Context) -> dict[str, pl.DataFrame]:
     """What the active configurations earned out of sample, bar by bar, by their id."""
-    found = {}
+    result = {}
     for row in context.record.configurations.list(active=True):
         evidence = None if row["experiment_id"] is None else run_outputs.evidence_of(row["experiment_id"], context)
         if evidence is not None:
-            found[str(row["config_id"])] = evidence.account
-    return found
+            result[str(row["config_id"])] = evidence.account
+    return result
 
 
 @contextmanager
@@ -159,13 +161,13 @@ def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> 
     path.unlink(missing_ok=True)
 
 
-def _windows_of(asked: RuleSearch, bars: Sequence[Bars]) -> tuple[History, Splitter]:
+def _windows_of(request: RuleSearch, bars: Sequence[Bars]) -> tuple[History, Splitter]:
     """Candles and windows, refused before a run begins where they cannot serve."""
-    asked.demand(bars[0])
-    demand_honest(asked.rule, bars[0], asked.base)
+    request.demand(bars[0])
+    demand_honest(request.rule, bars[0], request.base)
     past = bare(bars)
-    folds = split_plan(asked.spec.folds, past.panel, horizon=past.horizon)
-    _demand_windows(asked.spec, [*folds.folds(past.panel.known_at, past.panel.times)], past)
+    folds = split_plan(request.spec.folds, past.panel, horizon=past.horizon)
+    _demand_windows(request.spec, [*folds.folds(past.panel.known_at, past.panel.times)], past)
     return past, folds
 
 
@@ -190,26 +192,26 @@ def _demand_windows(spec: TrainSpec, folds: Sequence[Fold], past: History) -> No
     )
 
 
-def _searched(asked: RuleSearch, walked: Windows, past: History, found: OutOfSampleResult) -> dict[str, Any]:
+def _searched(request: RuleSearch, walked: Windows, past: History, result: OutOfSampleResult) -> dict[str, Any]:
     """What an optimisation says beside what every training says."""
-    params, documents = asked.params, walked.documents
-    overfit = _overfit(asked, documents)
-    best = {**asked.base, **walked.newest.best_parameters}
+    params, documents = request.params, walked.documents
+    overfit = _overfit(request, documents)
+    best = {**request.base, **walked.newest.best_parameters}
     return {
         "kind": KIND,
-        "name": f"{asked.rule.name} on {asked.spec.symbols[0]} {asked.spec.timeframe}",
-        "strategy": asked.rule.name,
+        "name": f"{request.rule.name} on {request.spec.symbols[0]} {request.spec.timeframe}",
+        "strategy": request.rule.name,
         "origin": params.origin,
         "method": params.method,
         "sampler": params.sampler if params.method == "bayesian" else None,
         "objective": params.objective,
-        "min_trades": asked.min_trades,
+        "min_trades": request.min_trades,
         "mode": params.mode,
-        "walk_forward": plan_name(asked.spec.folds),
+        "walk_forward": plan_name(request.spec.folds),
         "regime_filter": params.regime or None,
-        "space": as_tables(asked.space),
-        "constraints": [each.text for each in asked.space.constraints],
-        "searched": list(asked.space.dimensions),
+        "space": as_tables(request.space),
+        "constraints": [each.text for each in request.space.constraints],
+        "searched": list(request.space.dimensions),
         "best_parameters": to_jsonable(best),
         "best_score": to_jsonable(walked.newest.best_score),
         "best_metrics": to_jsonable(walked.newest.best_metrics),
@@ -218,27 +220,27 @@ def _searched(asked: RuleSearch, walked: Windows, past: History, found: OutOfSam
         "trials_shown": len(walked.trials),
         "windows": to_jsonable(documents),
         "overfit": to_jsonable(overfit),
-        "by_regime": to_jsonable(split_by_regime(past.panel.one.bars, found.whole)),
+        "by_regime": to_jsonable(split_by_regime(past.panel.one.bars, result.whole)),
     }
 
 
-def _demand_honest_bests(asked: RuleSearch, walked: Windows, bars: Bars) -> None:
+def _demand_honest_bests(request: RuleSearch, walked: Windows, bars: Bars) -> None:
     """A strategy of the user's own is asked again at what the windows found: it may peek at some parameters only."""
-    found = {canonical(w["parameters"]): w["parameters"] for w in reversed(walked.documents) if w["parameters"]}
-    for number, parameters in enumerate(islice(found.values(), _PROBED_BESTS)):
-        demand_honest(asked.rule, bars, {**asked.base, **parameters}, closed=number == 0)
+    result = {canonical(w["parameters"]): w["parameters"] for w in reversed(walked.documents) if w["parameters"]}
+    for number, parameters in enumerate(islice(result.values(), _PROBED_BESTS)):
+        demand_honest(request.rule, bars, {**request.base, **parameters}, closed=number == 0)
 
 
-def _advised(told: Mapping[str, Any]) -> str:
+def _advised(document: Mapping[str, Any]) -> str:
     """The gate's advice, after the windows' word where that is worse."""
-    overfit, advice = told["overfit"], str(told["advice"])
-    if overfit["verdict"] != "REJECT" or told["verdict"] == "PYRITE":
+    overfit, advice = document["overfit"], str(document["advice"])
+    if overfit["verdict"] != "REJECT" or document["verdict"] == "PYRITE":
         return advice
     codes = ", ".join(reason["code"] for reason in overfit["reasons"])
     return f"Hold back: the windows say REJECT ({codes}). Apart from that: {advice}"
 
 
-def _overfit(asked: RuleSearch, documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _overfit(request: RuleSearch, documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     steady = windows_stability(documents)
     parameters = [w["parameters"] for w in documents if w["parameters"]]
     plateaus = [w["plateau"] for w in documents if w["plateau"] is not None]
@@ -247,7 +249,7 @@ def _overfit(asked: RuleSearch, documents: Sequence[Mapping[str, Any]]) -> dict[
         "reasons": [asdict(reason) for reason in steady.reasons],
         "stability_score": steady.stability_score,
         "train_sharpe_std": steady.train_sharpe_std,
-        "parameter_stability": parameter_stability(parameters, as_tables(asked.space)),
+        "parameter_stability": parameter_stability(parameters, as_tables(request.space)),
         "plateau_score": sum(plateaus) / len(plateaus) if plateaus else None,
         "verdict": steady.verdict,
     }

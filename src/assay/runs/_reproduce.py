@@ -73,40 +73,40 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
     snapshot, source or evidence is missing, ``ARTIFACT_CORRUPT`` where one was changed; and what the run itself raises.
     """
     began = time.monotonic()
-    kept = _opened(run, context)
-    number, document = kept.row["id"], kept.evidence.document
-    differs = list(differing(surroundings(kept.row), here(context)))
+    stored = _opened(run, context)
+    number, document = stored.row["id"], stored.evidence.document
+    differs = list(differing(surroundings(stored.row), here(context)))
     if strict:
         _demand_same(number, differs)
     again = ReproductionInputs(
         run=number,
         bars=run_inputs.bars_of(number, context),
         filtered=document.get("filter") or {},
-        counted=int(kept.row["metadata"].get("counted", document["n_trials"])),
+        counted=int(stored.row["metadata"].get("counted", document["n_trials"])),
         n_trials=int(document["n_trials"]),
         audit=document.get("audit"),
         thresholds=thresholds_from_document(document.get("thresholds", {})),
         holdout=document.get("holdout", {}),
         looks=document.get("looks", {}),
         head=document.get("head", {}),
-        identity=known_of(kept.row["metadata"]),
+        identity=known_of(stored.row["metadata"]),
         effective=(document.get("evidence") or {}).get("effective_trials"),
     )
     with (
-        run_inputs.source_of(number, kept.row["spec"], context) as file,
-        run_inputs.features_of(number, kept.row["spec"], context) as features,
+        run_inputs.source_of(number, stored.row["spec"], context) as file,
+        run_inputs.features_of(number, stored.row["spec"], context) as features,
     ):
-        made = _executed(kept.spec, context.standing_on(again), file, features)
+        made = _executed(stored.spec, context.standing_on(again), file, features)
     now = run_outputs.evidence_of(made["experiment_id"], context)
     if now is None:
         raise ArtifactError(f"run {made['experiment_id']} left no evidence", code="ARTIFACT_GONE")
-    compared = [*_compared(kept, now, context), _counted(again)]
+    compared = [*_compared(stored, now, context), _counted(again)]
     first = next((each for each in compared if not each.equal), None)
     differs += _gates(document, now.document)
     return {
         "run": number,
-        "run_id": kept.row["run_id"],
-        "name": kept.row["name"],
+        "run_id": stored.row["run_id"],
+        "name": stored.row["name"],
         "reproduced_as": made["experiment_id"],
         "reproduced_run_id": made["run_id"],
         "equal": first is None,
@@ -128,10 +128,10 @@ def _opened(run: int | str, context: Context) -> _Kept:
 
 
 def _evidence(row: Mapping[str, Any], context: Context) -> RunArtifacts:
-    found = [a for a in context.record.artifacts.read(row["id"]) if a["artifact_type"] == run_outputs.EVIDENCE]
-    if not found:
+    result = [a for a in context.record.artifacts.read(row["id"]) if a["artifact_type"] == run_outputs.EVIDENCE]
+    if not result:
         raise _nothing(row, f"of type {row['experiment_type']} left no decisions, trades and metrics to compare with")
-    name = found[0]["metadata"]["blob"]
+    name = result[0]["metadata"]["blob"]
     folder = Blobs(context.artifacts).path(name)
     if run_outputs.evidence_sha256(folder) != name:
         raise ArtifactError(
@@ -179,10 +179,10 @@ def _nothing(row: Mapping[str, Any], why: str) -> ArtifactError:
 def _demand_same(run: int, differs: list[dict[str, Any]]) -> None:
     deciding = [each for each in differs if each["decides"]]
     if deciding:
-        told = [f"{each['what']} {each['was']} then, {each['now']} now" for each in deciding[:3]]
+        document = [f"{each['what']} {each['was']} then, {each['now']} now" for each in deciding[:3]]
         more = f", and {len(deciding) - 3} more" if len(deciding) > 3 else ""
         raise StoreError(
-            f"run {run} ran with other code or libraries: {'; '.join(told)}{more}",
+            f"run {run} ran with other code or libraries: {'; '.join(document)}{more}",
             code="STORE_SURROUNDINGS",
             hint="Check out its commit and install its lock, or leave --strict out.",
             differs=deciding,
@@ -195,25 +195,25 @@ def _executed(spec: Spec, context: Context, file: Path | None, features: Path | 
     return execute_spec(spec, context, file=file, features_file=features, force=True).document
 
 
-def _compared(kept: _Kept, now: RunArtifacts, context: Context) -> list[Compared]:
-    was = kept.evidence
+def _compared(stored: _Kept, now: RunArtifacts, context: Context) -> list[Compared]:
+    was = stored.evidence
     pairs: dict[str, tuple[pl.DataFrame | None, pl.DataFrame | None]] = {
         name: (getattr(was, name), _as_then(getattr(was, name), getattr(now, name)))
         for name in ("decisions", "trades", "bars", "account", "trials")
     }
-    found = [
+    result = [
         document_differences.tables(name, *each) for name, each in pairs.items() if any(e is not None for e in each)
     ]
-    found.append(document_differences.documents("metrics", was.document["metrics"], now.document["metrics"]))
-    model = _content(kept, context)
+    result.append(document_differences.documents("metrics", was.document["metrics"], now.document["metrics"]))
+    model = _content(stored, context)
     if model is not None:
-        found.append(document_differences.documents("model", model, now.document.get(run_outputs.CONTENT)))
+        result.append(document_differences.documents("model", model, now.document.get(run_outputs.CONTENT)))
     lasting = {n: v for n, v in _lasting(now.document).items() if n in was.document or n not in _SAID_LATER}
     before = _lasting(was.document)
     if _gates(was.document, now.document):  # another gate: its word is not what is reproduced
         before, lasting = ({n: v for n, v in each.items() if n not in _BY_GATE} for each in (before, lasting))
     before, lasting = (_without_sentences(each) for each in (before, lasting))
-    return [*found, document_differences.documents("document", before, lasting)]
+    return [*result, document_differences.documents("document", before, lasting)]
 
 
 def _without_sentences(value: Any) -> Any:
@@ -239,13 +239,13 @@ def _gates(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any
     return [{"what": "gate version", "was": versions[0], "now": versions[1], "decides": False}]
 
 
-def _content(kept: _Kept, context: Context) -> str | None:
+def _content(stored: _Kept, context: Context) -> str | None:
     """The content hash of the run's model; None for a backtest, which has none, or where it is not known."""
-    if isinstance(kept.spec, BacktestSpec):
+    if isinstance(stored.spec, BacktestSpec):
         return None
-    rows = context.record.models.recent(kept.row["id"], limit=1)
-    known = rows[0]["content_sha256"] if rows else kept.evidence.document.get(run_outputs.CONTENT)
-    return None if known is None else str(known)
+    rows = context.record.models.recent(stored.row["id"], limit=1)
+    available = rows[0]["content_sha256"] if rows else stored.evidence.document.get(run_outputs.CONTENT)
+    return None if available is None else str(available)
 
 
 def _counted(again: ReproductionInputs) -> Compared:
@@ -257,6 +257,6 @@ def _counted(again: ReproductionInputs) -> Compared:
 
 def _lasting(document: Mapping[str, Any]) -> dict[str, Any]:
     """What of ``run.json`` must not change from one execution to the next."""
-    found = {name: value for name, value in document.items() if name not in _CHANGES | _SAID_ELSEWHERE}
-    found["folds"] = [{n: v for n, v in fold.items() if n != "seconds"} for fold in document["folds"]]
-    return found
+    result = {name: value for name, value in document.items() if name not in _CHANGES | _SAID_ELSEWHERE}
+    result["folds"] = [{n: v for n, v in fold.items() if n != "seconds"} for fold in document["folds"]]
+    return result

@@ -38,8 +38,8 @@ def train(spec: TrainSpec, context: Context, *, features_file: Path | None = Non
     spec, own = with_features(spec, features_file)
     bars, filtered = run_outputs.candles(spec, context)
     digest = run_outputs.data_digest(bars, spec, own)
-    if not force and (known := run_outputs.existing(spec, digest, context)) is not None:
-        return TrainResult(known, existing=True)
+    if not force and (available := run_outputs.existing(spec, digest, context)) is not None:
+        return TrainResult(available, existing=True)
     past = load_history(spec, bars, own)
     folds = split_plan(spec.folds, past.panel, horizon=past.horizon)
     context.demand_whole(spec.market_key)
@@ -50,16 +50,16 @@ def train(spec: TrainSpec, context: Context, *, features_file: Path | None = Non
                 trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report, workers=context.workers
             )
         )
-        found = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
-        number = report.trial(trial(spec, found, digest, time.monotonic() - began))
+        result = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
+        number = report.trial(trial(spec, result, digest, time.monotonic() - began))
         model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.9))
         walked = JudgedWalk(past.panel, outcomes)
-        asked = audited(trainer, spec, bars, context, models=(model,), walked=walked, own=own)
-        word = ruled(found, past, spec, context, number=number, audit=asked.report)
-        told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
-        told["members"] = member_reasons(found, past, outcomes, spec.costs, context.limits)
-        told |= of_run(run, filtered, asked, began=began, workers=context.workers)
-        evidence = RunArtifacts(told, *tables(found, outcomes, past))
+        request = audited(trainer, spec, bars, context, models=(model,), walked=walked, own=own)
+        verdict = ruled(result, past, spec, context, number=number, audit=request.report)
+        summary = document(spec, digest, past, outcomes, result, verdict.verdict, beside=verdict.document)
+        summary["members"] = member_reasons(result, past, outcomes, spec.costs, context.limits)
+        summary |= of_run(run, filtered, request, began=began, workers=context.workers)
+        evidence = RunArtifacts(summary, *tables(result, outcomes, past))
         return TrainResult(run_outputs.finish(spec, context, run, model, evidence, past))
 
 
@@ -72,9 +72,9 @@ def _final(trainer: Trainer, panel: Panel, outcomes: Sequence[FoldResult], spec:
 
 
 def _has_label(panel: Panel) -> IntArray:
-    found = np.zeros(len(panel.times), np.int64)
+    result = np.zeros(len(panel.times), np.int64)
     for _, window in panel:
         if window.labels is not None:
-            known = window.bars.known_at[np.isfinite(window.labels.y)]
-            found[np.searchsorted(panel.times, known)] = 1
-    return found
+            available = window.bars.known_at[np.isfinite(window.labels.y)]
+            result[np.searchsorted(panel.times, available)] = 1
+    return result

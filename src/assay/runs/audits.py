@@ -60,13 +60,13 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
             else walk_trainer(trainer, spec, series, context, own)
         )
         models = _published(row["id"], context, file)
-        found = audited(trainer, spec, series, replace(context, audit=FULL), models=models, walked=walked, own=own)
-        found = _compared(found, walked, row["id"], context)
-    told = {"run": row["id"], "name": left["name"], "seconds": found.seconds} | (found.document or {})
-    told |= _settled(row["id"], found, context)
+        result = audited(trainer, spec, series, replace(context, audit=FULL), models=models, walked=walked, own=own)
+        result = _compared(result, walked, row["id"], context)
+    document = {"run": row["id"], "name": left["name"], "seconds": result.seconds} | (result.document or {})
+    document |= _settled(row["id"], result, context)
     if run_pages.usual(row["id"], context).exists():
         run_pages.write_run_page(row["id"], context)
-    return told
+    return document
 
 
 def audits_of(run: int, context: Context) -> list[dict[str, Any]]:
@@ -74,35 +74,35 @@ def audits_of(run: int, context: Context) -> list[dict[str, Any]]:
     return kept(run, AUDIT, context)
 
 
-def _compared(found: Audited, walked: JudgedWalk, run: int, context: Context) -> Audited:
+def _compared(result: Audited, walked: JudgedWalk, run: int, context: Context) -> Audited:
     """The audit is not complete where the decisions that it replayed are not those that the run was judged by."""
     evidence = run_outputs.evidence_of(run, context)
-    if found.report is None or evidence is None:
-        return found
+    if result.report is None or evidence is None:
+        return result
     other = first_other_decision(walked, evidence.decisions)
     if not other:
-        return found
+        return result
     note = f"the run's decisions could not be made again here: {other}; assay runs reproduce {run} says more"
-    report = replace(found.report, complete=False, notes=(*found.report.notes, note))
-    return replace(found, report=report)
+    report = replace(result.report, complete=False, notes=(*result.report.notes, note))
+    return replace(result, report=report)
 
 
 def _published(run: int, context: Context, file: Path | None) -> list[Model]:
     """The model that a run published; of one that serves many symbols one row's, since all hold the same bytes."""
-    found = [row for row in context.record.models.recent(run, limit=1) if row["manifest_sha256"] is not None]
-    return [load_model(row, context.places, strategy=file) for row in found]
+    result = [row for row in context.record.models.recent(run, limit=1) if row["manifest_sha256"] is not None]
+    return [load_model(row, context.places, strategy=file) for row in result]
 
 
-def _settled(run: int, found: Audited, context: Context) -> dict[str, Any]:
-    assert found.report is not None  # the mode is full
-    document = {**(found.document or {}), "time": iso(now_ms()), "code_digest": code_digest()}
+def _settled(run: int, result: Audited, context: Context) -> dict[str, Any]:
+    assert result.report is not None  # the mode is full
+    document = {**(result.document or {}), "time": iso(now_ms()), "code_digest": code_digest()}
     record = context.record
-    first = found.report.violations[0].text if found.report.violations else None
-    said = {"passed": found.report.passed, "complete": found.report.complete, "first": first}
+    first = result.report.violations[0].text if result.report.violations else None
+    message = {"passed": result.report.passed, "complete": result.report.complete, "first": first}
     with record.together():
         keep_beside(run, AUDIT, document, context)
-        reason = to_jsonable(asdict(audit_reason(found.report)))
-        models = record_audit(record, run, audit_status(found.document), reason, said)
+        reason = to_jsonable(asdict(audit_reason(result.report)))
+        models = record_audit(record, run, audit_status(result.document), reason, message)
     active = [c["config_id"] for c in record.configurations.list(active=True) if c["experiment_id"] == run]
     return {"models": models, "active": active}
 
@@ -123,9 +123,9 @@ def audit_strategy(
             exchange=market.exchange, symbols=(market.symbol,), timeframe=timeframe, learner="rules", features=(),
             folds=SplitSpec(train_share=_TRAIN_SHARE),
         )  # fmt: skip
-        found = audited(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL))
-    return {"strategy": rule.name, "name": f"{rule.name} on {market}", "seconds": found.seconds} | (
-        found.document or {}
+        result = audited(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL))
+    return {"strategy": rule.name, "name": f"{rule.name} on {market}", "seconds": result.seconds} | (
+        result.document or {}
     )
 
 
@@ -140,9 +140,9 @@ def audit_features_file(
     began = time.monotonic()
     _demand_market(exchange, symbol)
     with name_user_line(file, "TRAIN_FEATURE"):
-        found = check_features(file, context, exchange, symbol, timeframe)
-    name = f"{file.name} on {found['market']}"
-    return {"name": name, "mode": FULL, "seconds": time.monotonic() - began} | found
+        result = check_features(file, context, exchange, symbol, timeframe)
+    name = f"{file.name} on {result['market']}"
+    return {"name": name, "mode": FULL, "seconds": time.monotonic() - began} | result
 
 
 def _demand_market(exchange: str | None, symbol: str | None) -> None:

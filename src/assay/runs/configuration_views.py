@@ -33,21 +33,21 @@ def show_configuration(config_id: str, context: Context) -> dict[str, Any]:
 
 def export_configurations(config_ids: Sequence[str], context: Context) -> dict[str, Any]:
     """The document of one, or the bundle of several (``CONFIG_BUNDLE`` unless they are of one pair and strategy)."""
-    found = [_document(context.record.configurations.get(name)) for name in dict.fromkeys(config_ids)]
-    return found[0] if len(found) == 1 else bundle(found)
+    result = [_document(context.record.configurations.get(name)) for name in dict.fromkeys(config_ids)]
+    return result[0] if len(result) == 1 else bundle(result)
 
 
 def select_configurations(context: Context, **filters: Any) -> list[str]:
     """Ids of all configurations that the filters leave. Raises StoreError ``STORE_NOT_FOUND`` for none."""
-    found = [row["config_id"] for row in context.record.configurations.list(limit=10_000, **filters)]
-    if not found:
-        asked = ", ".join(f"{name} {shown(value)}" for name, value in filters.items() if value is not None)
+    lines = [row["config_id"] for row in context.record.configurations.list(limit=10_000, **filters)]
+    if not lines:
+        request = ", ".join(f"{name} {shown(value)}" for name, value in filters.items() if value is not None)
         raise StoreError(
-            f"there is no configuration{f' of {asked}' if asked else ''}",
+            f"there is no configuration{f' of {request}' if request else ''}",
             code="STORE_NOT_FOUND",
             hint="assay config list shows those there are.",
         )
-    return found
+    return lines
 
 
 def switch_configuration(config_id: str, context: Context, *, active: bool) -> dict[str, Any]:

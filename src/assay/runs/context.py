@@ -162,8 +162,8 @@ class Recording:
         total = sum(self._trials.values())
         rate = total / max(time.monotonic() - self._since, 1e-3)
         best = metrics.get("best_score", float("nan"))
-        told = f", best {best:.3g}" if best == best else ""
-        return f"{self.stage}, window {fold + 1:.0f}: {total:,.0f} trials, {rate:,.0f}/s{told}"
+        document = f", best {best:.3g}" if best == best else ""
+        return f"{self.stage}, window {fold + 1:.0f}: {total:,.0f} trials, {rate:,.0f}/s{document}"
 
     def trial(self, trial: Trial) -> int:
         """See `assay.kernel.contracts.Report`. Of a run that is reproduced the number that it has; 0 if it has none.

@@ -24,13 +24,13 @@ def list_datasets(context: Context, *, limit: int) -> list[dict[str, Any]]:
     return [_line(row, context) | {"runs": row["runs"]} for row in context.record.datasets.recent(limit)]
 
 
-def show_dataset(asked: str, context: Context) -> dict[str, Any]:
+def show_dataset(name: str, context: Context) -> dict[str, Any]:
     """One dataset with the runs that used it: by id, name (the highest revision), or 8 or more digits of its hash.
 
     Raises StoreError ``STORE_NOT_FOUND`` with the nearest name or the ids there are, ``STORE_CONFLICT`` where a hash
     begins several.
     """
-    row = _found(asked, context)
+    row = _found(name, context)
     return _line(row, context) | {
         "data_path": row["data_path"],
         "features": row["feature_columns"],
@@ -41,42 +41,42 @@ def show_dataset(asked: str, context: Context) -> dict[str, Any]:
     }
 
 
-def show_lineage(asked: str, context: Context) -> dict[str, Any]:
+def show_lineage(name: str, context: Context) -> dict[str, Any]:
     """Of a dataset: the runs on it, and what each left. Of a model: its run, datasets, spec and parents, and what came
     of it: configurations and trades.
 
     asked: as of `show_dataset`, or a ``model_id``. Raises StoreError ``STORE_NOT_FOUND`` with the nearest of both.
     """
     try:
-        model = None if asked.isdecimal() else context.record.models.get(asked)
+        model = None if name.isdecimal() else context.record.models.get(name)
     except StoreError as error:
         if error.code != "STORE_NOT_FOUND":
             raise
         model = None
     if model is not None:
         return _of_model(model["model_id"], context)
-    known = [row["model_id"] for row in context.record.models.recent(limit=10_000)]
-    return _of_dataset(_found(asked, context, also=known), context)
+    available = [row["model_id"] for row in context.record.models.recent(limit=10_000)]
+    return _of_dataset(_found(name, context, also=available), context)
 
 
 def _of_model(model_id: str, context: Context) -> dict[str, Any]:
     from assay.track import DatasetManager
 
-    found = DatasetManager(context.record).lineage(model_id)
+    result = DatasetManager(context.record).lineage(model_id)
     configurations = _configurations(context)
     return {
         "kind": "model",
-        "model": _plain({n: found["model"][n] for n in ("model_id", "id", "name", "version", "strategy_type", "symbol",
+        "model": _plain({n: result["model"][n] for n in ("model_id", "id", "name", "version", "strategy_type", "symbol",
                                                          "timeframe", "content_sha256", "integrity", "lifecycle_stage",
                                                          "created_at")}),
-        "run": _plain({n: found["run"][n] for n in ("id", "run_id", "name", "status", "start_time", "git_commit",
+        "run": _plain({n: result["run"][n] for n in ("id", "run_id", "name", "status", "start_time", "git_commit",
                                                     "lock_hash", "spec_hash", "data_digest", "reproduces_id")}),
-        "datasets": [_line(row, context) | {"usage": row["usage_type"]} for row in found["datasets"]],
-        "spec": found["spec"],
-        "parents": found["parents"],
-        "model_parents": found["model_parents"],
-        "configurations": [row["config_id"] for row in configurations if row["id"] in set(found["configurations"])],
-        "trades": found["trades"],
+        "datasets": [_line(row, context) | {"usage": row["usage_type"]} for row in result["datasets"]],
+        "spec": result["spec"],
+        "parents": result["parents"],
+        "model_parents": result["model_parents"],
+        "configurations": [row["config_id"] for row in configurations if row["id"] in set(result["configurations"])],
+        "trades": result["trades"],
     }  # fmt: skip
 
 
@@ -97,24 +97,26 @@ def _configurations(context: Context) -> list[dict[str, Any]]:
     return context.record.configurations.list(limit=10_000)
 
 
-def _found(asked: str, context: Context, *, also: list[str] | None = None) -> dict[str, Any]:
-    kept = context.record.datasets
-    if asked.isdecimal() and len(asked) < 10:
-        return kept.by_id(int(asked))
-    named = kept.recent(10_000, name=asked)
+def _found(name: str, context: Context, *, also: list[str] | None = None) -> dict[str, Any]:
+    stored = context.record.datasets
+    if name.isdecimal() and len(name) < 10:
+        return stored.by_id(int(name))
+    named = stored.recent(10_000, name=name)
     if named:
         return max(named, key=lambda row: (row["revision"], row["id"]))
-    hashed = kept.recent(10_000, data_hash=asked) if _HASH.fullmatch(asked) else []
+    hashed = stored.recent(10_000, data_hash=name) if _HASH.fullmatch(name) else []
     if len(hashed) > 1:
         ids = ", ".join(str(row["id"]) for row in hashed)
-        raise StoreError(f"{shown(asked)} begins the hash of datasets {ids}", code="STORE_CONFLICT")
+        raise StoreError(f"{shown(name)} begins the hash of datasets {ids}", code="STORE_CONFLICT")
     if hashed:
         return hashed[0]
-    known = [*kept.names(), *(also or [])]
-    near = did_you_mean(asked, known) or (f"the record holds {len(known)} names" if known else "there is none yet")
+    available = [*stored.names(), *(also or [])]
+    near = did_you_mean(name, available) or (
+        f"the record holds {len(available)} names" if available else "there is none yet"
+    )
     what = "dataset" if also is None else "dataset or model"
     raise StoreError(
-        f"there is no {what} {shown(asked)}; {near}",
+        f"there is no {what} {shown(name)}; {near}",
         code="STORE_NOT_FOUND",
         hint="assay datasets list shows the datasets there are.",
     )

@@ -47,8 +47,8 @@ def run_demo(context: Context, *, seed: int = 1) -> Iterator[DemoRow]:
             target=TargetChoice(params={"horizon": horizon}),
             seed=seed,
         )
-        found = dict(train(spec, part).document)
-        yield DemoRow(str(instrument), truth, found, write_run_page(found["experiment_id"], part))
+        result = dict(train(spec, part).document)
+        yield DemoRow(str(instrument), truth, result, write_run_page(result["experiment_id"], part))
 
 
 def daily() -> Bars:

@@ -54,10 +54,10 @@ def tables(what: str, was: pl.DataFrame | None, now: pl.DataFrame | None) -> Com
         return Compared(what, size, "columns", *kinds)
     n = min(len(was), len(now))
     firsts = {name: _first(was[name][:n], now[name][:n]) for name in was.columns}
-    found = min((row for row in firsts.values() if row is not None), default=None)
-    if found is not None:
-        name = next(name for name, row in firsts.items() if row == found)
-        return Compared(what, size, f"row {found}, {name}{_when(was, found)}", was[name][found], now[name][found])
+    result = min((row for row in firsts.values() if row is not None), default=None)
+    if result is not None:
+        name = next(name for name, row in firsts.items() if row == result)
+        return Compared(what, size, f"row {result}, {name}{_when(was, result)}", was[name][result], now[name][result])
     if len(was) != len(now):
         return Compared(what, size, "rows", len(was), len(now))
     return Compared(what, size)

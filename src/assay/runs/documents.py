@@ -27,24 +27,24 @@ class TrainResult:
     existing: bool = False
 
 
-def trial(spec: TrainSpec, found: OutOfSampleResult, digest: str, seconds: float, *, strategy: str = "") -> Trial:
+def trial(spec: TrainSpec, result: OutOfSampleResult, digest: str, seconds: float, *, strategy: str = "") -> Trial:
     """The record of a walk as the ledger counts it."""
-    first, last = int(found.whole.timestamp[0]), int(found.whole.timestamp[-1])
+    first, last = int(result.whole.timestamp[0]), int(result.whole.timestamp[-1])
     return Trial(
         market_key=spec.market_key,
         learner=spec.learner,
         strategy=strategy or spec.learner,
         params=spec.as_dict(),
-        returns=found.whole.returns,
-        metrics=found.metrics,
+        returns=result.whole.returns,
+        metrics=result.metrics,
         objective="sharpe",
-        score=found.metrics["sharpe"],
-        total_trades=len(found.whole.trades),
+        score=result.metrics["sharpe"],
+        total_trades=len(result.whole.trades),
         window=(first, last),
-        intervals=scored(spec, found),
-        times=found.whole.timestamp,
-        active=found.active,
-        mean_exposure=found.mean_exposure,
+        intervals=scored(spec, result),
+        times=result.whole.timestamp,
+        active=result.active,
+        mean_exposure=result.mean_exposure,
         tuning_method="none",
         seed=spec.seed,
         data_digest=digest,
@@ -52,12 +52,12 @@ def trial(spec: TrainSpec, found: OutOfSampleResult, digest: str, seconds: float
     )
 
 
-def scored(spec: TrainSpec, found: OutOfSampleResult) -> tuple[tuple[int, int], ...]:
+def scored(spec: TrainSpec, result: OutOfSampleResult) -> tuple[tuple[int, int], ...]:
     """First and last bar open, ms, of each test fold that was judged."""
-    opens = found.whole.timestamp
-    known = spec.instruments[0].bar.close(opens)
-    folds = [fold for fold in found.folds if not fold.get("left_out")]
-    rows = [(known >= from_iso(fold["test_from"])) & (known <= from_iso(fold["test_to"])) for fold in folds]
+    opens = result.whole.timestamp
+    available = spec.instruments[0].bar.close(opens)
+    folds = [fold for fold in result.folds if not fold.get("left_out")]
+    rows = [(available >= from_iso(fold["test_from"])) & (available <= from_iso(fold["test_to"])) for fold in folds]
     return tuple((int(opens[each][0]), int(opens[each][-1])) for each in rows if each.any())
 
 
@@ -89,8 +89,8 @@ def document(
     digest: str,
     past: History,
     outcomes: Sequence[FoldResult],
-    found: OutOfSampleResult,
-    word: Verdict,
+    result: OutOfSampleResult,
+    verdict: Verdict,
     *,
     beside: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def document(
     from assay.runs.advice import advice
 
     labels = {s: w.labels for s, w in past.panel}
-    kept = beside or {"thresholds": asdict(Thresholds())}
-    factor = kept["thresholds"]["cost_factor"]
+    stored = beside or {"thresholds": asdict(Thresholds())}
+    factor = stored["thresholds"]["cost_factor"]
     return {
         "format_version": 1,
         "name": f"{spec.learner} on {', '.join(spec.symbols)} {spec.timeframe}",
@@ -111,20 +111,20 @@ def document(
         "spec_hash": spec.hash,
         "data_digest": digest,
         "code_digest": code_digest(),
-        "bars_per_year": found.bars_per_year,
+        "bars_per_year": result.bars_per_year,
         "warm_up": past.warm_up,
-        "n_trials": int(word.reason("ledger").value),
-        "metrics": to_jsonable(found.metrics),
-        "by_symbol": to_jsonable(found.by_symbol),
-        "folds": to_jsonable(found.folds),
-        "trades": len(found.whole.trades),
+        "n_trials": int(verdict.reason("ledger").value),
+        "metrics": to_jsonable(result.metrics),
+        "by_symbol": to_jsonable(result.by_symbol),
+        "folds": to_jsonable(result.folds),
+        "trades": len(result.whole.trades),
         "importance": to_jsonable(importance(outcomes)),
         "labels": {s: labels_summary(each) for s, each in labels.items() if each is not None},
         "quality": {s: to_jsonable(examine_quality(b).as_dict()) for s, b in past.bars.items()},
         "snapshots": {s: b.digest() for s, b in past.bars.items()},
         "absent": dict(past.absent) | unfunded(past.bars.values()),
         **own_features(past),
-        **verdict_summary(word),
-        **kept,
-        "advice": advice(word, found.metrics, bars_per_year=found.bars_per_year, cost_factor=factor),
+        **verdict_summary(verdict),
+        **stored,
+        "advice": advice(verdict, result.metrics, bars_per_year=result.bars_per_year, cost_factor=factor),
     }

@@ -78,8 +78,8 @@ def _last(rows: list[Look]) -> int:
 def _edge(evidence: RunArtifacts, looks: Looks, context: Context) -> Reason:
     """The check alone, on the returns that the run left."""
     document, account = evidence.document, evidence.account
-    known = {field.name for field in fields(GateInput)}
-    given: dict[str, Any] = {
+    available = {field.name for field in fields(GateInput)}
+    values: dict[str, Any] = {
         "returns": account["return"].to_numpy(),
         "active_returns": _column(account, "active_return"),
         "stressed_returns": account["stressed_return"].to_numpy(),
@@ -89,8 +89,10 @@ def _edge(evidence: RunArtifacts, looks: Looks, context: Context) -> Reason:
         "effective_trials": looks.effective,
         "ledger_complete": True,
     }
-    found = evaluate_gate(GateInput(**{name: value for name, value in given.items() if name in known}), context.limits)
-    reason = found.reason("edge")
+    result = evaluate_gate(
+        GateInput(**{name: value for name, value in values.items() if name in available}), context.limits
+    )
+    reason = result.reason("edge")
     return replace(reason, text=f"{reason.text}; {looks.text}")
 
 

@@ -65,15 +65,15 @@ def judged(
 
     limits: that it will be judged by; None are the default ones.
     """
-    kept = [o for o in outcomes if not o.left_out]
-    symbols = [s for s in past.panel.windows if any(s in o.tested for o in kept)]
-    records = {s: stitched(s, kept) for s in symbols}
+    stored = [o for o in outcomes if not o.left_out]
+    symbols = [s for s in past.panel.windows if any(s in o.tested for o in stored)]
+    records = {s: stitched(s, stored) for s in symbols}
     whole = combine_instruments(list(records.values()))
     per_year = float(np.nanmean([past.bars[s].bars_per_year for s in symbols]))
-    market_moves = _held(whole, kept, past)
+    market_moves = _held(whole, stored, past)
     active = active_returns(whole.returns, whole.exposure, market_moves)
-    trading = traded(Walked(records, whole, kept, past), costs, limits or Thresholds())
-    quality = forecast_quality(kept, past.panel)
+    trading = traded(Walked(records, whole, stored, past), costs, limits or Thresholds())
+    quality = forecast_quality(stored, past.panel)
     return OutOfSampleResult(
         records=records,
         whole=whole,
@@ -92,7 +92,7 @@ def judged(
 
 
 def evidence_of(
-    found: OutOfSampleResult,
+    result: OutOfSampleResult,
     past: History,
     *,
     n_trials: int,
@@ -110,44 +110,44 @@ def evidence_of(
     a choice fares.   holdout_reads: see `GateInput`. Regimes are those of the first instrument.
     """
     return GateInput(
-        returns=found.whole.returns,
-        bars_per_year=found.bars_per_year,
-        n_trades=len(found.whole.trades),
+        returns=result.whole.returns,
+        bars_per_year=result.bars_per_year,
+        n_trades=len(result.whole.trades),
         n_trials=n_trials,
         effective_trials=float(n_trials) if effective_trials is None else effective_trials,
         trials_variance=trials_variance,
         ledger_complete=counted,
         audit=audit,
         holdout_reads=holdout_reads,
-        stressed_returns=found.stressed,
-        active_returns=found.active,
-        n_independent_trades=found.trading.independent_trades,
-        shown_returns=found.trading.shown,
-        cost_sides=found.trading.sides,
-        break_even=found.trading.break_even,
-        fills=found.trading.fills,
-        data_problems=found.trading.data_problems,
+        stressed_returns=result.stressed,
+        active_returns=result.active,
+        n_independent_trades=result.trading.independent_trades,
+        shown_returns=result.trading.shown,
+        cost_sides=result.trading.sides,
+        break_even=result.trading.break_even,
+        fills=result.trading.fills,
+        data_problems=result.trading.data_problems,
         n_searched=n_searched,
         overfitting=overfitting,
-        regimes=regimes(past.bars[next(iter(found.records))], found.whole),
+        regimes=regimes(past.bars[next(iter(result.records))], result.whole),
     )
 
 
 def _held(whole: BacktestResult, outcomes: Sequence[FoldResult], past: History) -> FloatArray:
     """Returns of holding each instrument, of the shape of ``whole.exposure``; NaN where a fold could not trade it."""
-    found = np.full((len(whole), len(whole.trades.symbols)), np.nan)
+    result = np.full((len(whole), len(whole.trades.symbols)), np.nan)
     places = {symbol: k for k, symbol in enumerate(whole.trades.symbols)}
     for outcome in outcomes:
         for symbol, tested in outcome.tested.items():
             bars = past.panel[symbol].bars[slice(*tested.rows)]
-            found[np.searchsorted(whole.timestamp, bars.timestamp), places[symbol]] = market_returns(bars)
-    return found[:, 0] if whole.exposure.ndim == 1 else found
+            result[np.searchsorted(whole.timestamp, bars.timestamp), places[symbol]] = market_returns(bars)
+    return result[:, 0] if whole.exposure.ndim == 1 else result
 
 
 def _fold(outcome: FoldResult, past: History, per_year: float) -> dict[str, Any]:
     times = past.panel.times
     train, test = outcome.fold.train, outcome.fold.test
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "number": outcome.number,
         "train_from": iso(int(times[train[0]])),
         "train_to": iso(int(times[train[-1]])),
@@ -158,9 +158,9 @@ def _fold(outcome: FoldResult, past: History, per_year: float) -> dict[str, Any]
         "seconds": outcome.seconds,
     }
     if outcome.left_out:
-        return found | {"left_out": outcome.left_out, "metrics": {}}
+        return result | {"left_out": outcome.left_out, "metrics": {}}
     whole = combine_instruments([t.record for t in outcome.tested.values()])
-    return found | {
+    return result | {
         "left_out": None,
         "metrics": performance_metrics(whole, bars_per_year=per_year) | forecast_quality([outcome], past.panel),
     }

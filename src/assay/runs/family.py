@@ -46,8 +46,8 @@ def family(
     if sharpes is not None and len(sharpes) > 1:
         spread = float(sharpes.var(ddof=1))
     others = _beside(record, [each for each in rows if each.row["seq"] != number])
-    known = 0 if sharpes is None else len(sharpes)
-    return Family(spread, known, np.column_stack([record.returns, *others]))
+    available = 0 if sharpes is None else len(sharpes)
+    return Family(spread, available, np.column_stack([record.returns, *others]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,42 +71,42 @@ def independent_looks(mine: Look | None, others: Sequence[Look], times: IntArray
         return Independent()
     columns = [own]
     for each in list(reversed(others))[:MOST_RETURNS]:
-        kept = _on(each, times, blobs)
-        if kept is not None and int(np.isfinite(kept).sum()) >= max(2, context.limits.min_bars):
-            columns.append(kept)
-    found = effective_number_of_trials(correlation=_correlation(columns, max(2, context.limits.min_bars)))
-    return Independent(len(columns), float(found) if isfinite(found) else float(len(columns)))
+        stored = _on(each, times, blobs)
+        if stored is not None and int(np.isfinite(stored).sum()) >= max(2, context.limits.min_bars):
+            columns.append(stored)
+    result = effective_number_of_trials(correlation=_correlation(columns, max(2, context.limits.min_bars)))
+    return Independent(len(columns), float(result) if isfinite(result) else float(len(columns)))
 
 
 def _on(look: Look, times: IntArray, blobs: Blobs) -> FloatArray | None:
     """``(n,)`` active returns on these bars, NaN where it has none; None where none are kept."""
     try:
-        kept = look.active(blobs)
+        stored = look.active(blobs)
     except ArtifactError:  # what is gone is counted, and not compared
         return None
-    if kept is None:
+    if stored is None:
         return None
-    _, at, there = np.intersect1d(times, kept[0], assume_unique=True, return_indices=True)
-    found: FloatArray = np.full(len(times), np.nan)
-    found[at] = kept[1][there]
-    return found
+    _, at, there = np.intersect1d(times, stored[0], assume_unique=True, return_indices=True)
+    result: FloatArray = np.full(len(times), np.nan)
+    result[at] = stored[1][there]
+    return result
 
 
 def _correlation(columns: Sequence[FloatArray], least: int) -> FloatArray:
     """``(k, k)`` on the bars that each pair has in common; 0 for fewer than `least` of them and for constants."""
     values = np.column_stack(columns)
-    known = np.isfinite(values)
-    filled, mask = np.where(known, values, 0.0), known.astype(np.float64)
+    available = np.isfinite(values)
+    filled, mask = np.where(available, values, 0.0), available.astype(np.float64)
     count = mask.T @ mask
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (filled.T @ mask) / count  # of column i on the bars of column j
         covariance = (filled.T @ filled) / count - mean * mean.T
         variance = ((filled**2).T @ mask) / count - mean**2
-        found = covariance / np.sqrt(variance * variance.T)
-    usable = (count >= least) & np.isfinite(found) & (variance > 0) & (variance.T > 0)
-    found = np.where(usable, np.clip(found, -1.0, 1.0), 0.0)
-    np.fill_diagonal(found, 1.0)
-    return found
+        result = covariance / np.sqrt(variance * variance.T)
+    usable = (count >= least) & np.isfinite(result) & (variance > 0) & (variance.T > 0)
+    result = np.where(usable, np.clip(result, -1.0, 1.0), 0.0)
+    np.fill_diagonal(result, 1.0)
+    return result
 
 
 def _sharpes(rows: list[LedgerRow]) -> FloatArray | None:
@@ -120,24 +120,24 @@ def _sharpes(rows: list[LedgerRow]) -> FloatArray | None:
             parts.append(each.columns(("sharpe",))["sharpe"].astype(np.float64))
         except ArtifactError:
             return None
-    found = np.concatenate(parts)
-    return found[np.isfinite(found)]
+    result = np.concatenate(parts)
+    return result[np.isfinite(result)]
 
 
 def _beside(record: BacktestResult, rows: list[LedgerRow]) -> list[FloatArray]:
     """Returns of single trials on the record's own bars, the newest first; none of a row that stands for many."""
     ends = parse_instant(int(record.timestamp[0])), parse_instant(int(record.timestamp[-1]))
-    found: list[FloatArray] = []
+    result: list[FloatArray] = []
     for each in reversed(rows):
         row = each.row
         if row["block_sha256"] is not None or (row["window_start"], row["window_end"]) != ends:
             continue
-        if len(found) == MOST_RETURNS:
+        if len(result) == MOST_RETURNS:
             break
         try:
             returns = each.returns().get(0)
         except ArtifactError:  # what is gone is counted, and not compared
             continue
         if returns is not None and len(returns) == len(record) and np.isfinite(returns).all():
-            found.append(returns)
-    return found
+            result.append(returns)
+    return result

@@ -48,36 +48,36 @@ class FeatureRanking:
     @property
     def document(self) -> dict[str, Any]:
         """What ``assay features rank --json`` prints."""
-        found = self.report
+        result = self.report
         return self._head() | {
-            "columns": [to_jsonable(asdict(row)) for row in found.rows],
-            "selected": list(found.recommended),
-            "clusters": [[found.names[j] for j in group] for group in found.folds[-1].clusters],
-            "candidates": [to_jsonable(asdict(each)) for each in found.candidates],
+            "columns": [to_jsonable(asdict(row)) for row in result.rows],
+            "selected": list(result.recommended),
+            "clusters": [[result.names[j] for j in group] for group in result.folds[-1].clusters],
+            "candidates": [to_jsonable(asdict(each)) for each in result.candidates],
         }
 
     @property
     def steadiness(self) -> dict[str, Any]:
         """What ``assay features stability --json`` prints."""
-        found = self.report
-        at = {name: j for j, name in enumerate(found.names)}
-        return self._head() | {"columns": [self._by_fold(row, at[row.name]) for row in found.rows]}
+        result = self.report
+        at = {name: j for j, name in enumerate(result.names)}
+        return self._head() | {"columns": [self._by_fold(row, at[row.name]) for row in result.rows]}
 
     def _by_fold(self, row: FeatureScore, j: int) -> dict[str, Any]:
-        found = self.report
-        told = {
+        result = self.report
+        document = {
             "name": row.name,
             "selection_frequency": row.selection_frequency,
             "psi_max": row.psi_max,
             "verdict": row.verdict,
-            "rank": found.ranks[:, j].tolist(),
-            "selected": found.selected[:, j].tolist(),
-            "psi": found.psi[:, j].tolist(),
+            "rank": result.ranks[:, j].tolist(),
+            "selected": result.selected[:, j].tolist(),
+            "psi": result.psi[:, j].tolist(),
         }
-        return dict(to_jsonable(told))
+        return dict(to_jsonable(document))
 
     def _head(self) -> dict[str, Any]:
-        found, spec = self.report, self.spec
+        result, spec = self.report, self.spec
         folds = [
             {
                 "number": number,
@@ -88,10 +88,10 @@ class FeatureRanking:
                 "train_rows": times.train_rows,
                 "test_rows": times.test_rows,
                 "clusters": len(fold.clusters),
-                "selected": [found.names[j] for j in fold.selected],
+                "selected": [result.names[j] for j in fold.selected],
                 "warning": fold.warning,
             }
-            for number, (times, fold) in enumerate(zip(found.times, found.folds, strict=True))
+            for number, (times, fold) in enumerate(zip(result.times, result.folds, strict=True))
         ]
         return {
             "exchange": spec.exchange,
@@ -101,10 +101,10 @@ class FeatureRanking:
             "target": self.target,
             "bars": self.bars,
             "seed": spec.seed,
-            "rank_corr": to_jsonable(found.rank_corr),
-            "nogueira": to_jsonable(found.nogueira),
+            "rank_corr": to_jsonable(result.rank_corr),
+            "nogueira": to_jsonable(result.nogueira),
             "folds": folds,
-            "warnings": list(found.warnings),
+            "warnings": list(result.warnings),
         }
 
 
@@ -129,7 +129,7 @@ def rank_spec_features(
     columns = [find_feature(name) if own is None else find_feature(name, own.columns) for name in window.names]
     study = FeatureContext(bars[0])
     base = base_columns()
-    found = rank_features(
+    result = rank_features(
         np.column_stack([window.features, _base(study, past.warm_up)]),
         labels.y,
         _weigh(labels),
@@ -143,8 +143,8 @@ def rank_spec_features(
         max_features=max_features,
         threads=context.workers,
     )
-    _count(spec, bars[0], context, "rank", found.names, {"max_features": max_features})
-    return FeatureRanking(spec, len(bars[0]), labels.name, found)
+    _count(spec, bars[0], context, "rank", result.names, {"max_features": max_features})
+    return FeatureRanking(spec, len(bars[0]), labels.name, result)
 
 
 def rank_targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, Any]:
@@ -161,16 +161,16 @@ def rank_targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[
         "target_lag": target_lag,
         "target_type": widest.event,
     }
-    asked = replace(spec, features="mini5", target=TargetChoice(name="pattern", params=choice))
-    bars, _ = run_outputs.candles(asked, context)
-    past = load_history(asked, bars)
+    request = replace(spec, features="mini5", target=TargetChoice(name="pattern", params=choice))
+    bars, _ = run_outputs.candles(request, context)
+    past = load_history(request, bars)
     folds = tuple(
-        split_plan(asked.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times)
+        split_plan(request.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times)
     )
     values = np.full((len(past.panel.one), len(base_columns())), np.nan)
     values[:-target_lag] = _base(FeatureContext(bars[0]), past.warm_up + target_lag)
-    found = pattern_candidates([p.name for p in base_columns()], values, folds)
-    _count(asked, bars[0], context, "targets", [p.name for p in base_columns()], {"target_lag": target_lag})
+    result = pattern_candidates([p.name for p in base_columns()], values, folds)
+    _count(request, bars[0], context, "targets", [p.name for p in base_columns()], {"target_lag": target_lag})
     return {
         "exchange": spec.exchange,
         "symbol": spec.symbols[0],
@@ -178,15 +178,15 @@ def rank_targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[
         "bars": len(bars[0]),
         "target_lag": target_lag,
         "folds": len(folds),
-        "candidates": [_told(each, target_lag) for each in found],
+        "candidates": [_told(each, target_lag) for each in result],
     }
 
 
 def _count(
-    spec: TrainSpec, bars: Bars, context: Context, kind: str, columns: Sequence[str], asked: Mapping[str, Any]
+    spec: TrainSpec, bars: Bars, context: Context, kind: str, columns: Sequence[str], request: Mapping[str, Any]
 ) -> None:  # fmt: skip
     """A row of the ledger for who looks at columns outside a fit: as many configurations, on all bars used."""
-    document = {"kind": f"features {kind}", "columns": list(columns)} | dict(asked) | spec.as_dict()
+    document = {"kind": f"features {kind}", "columns": list(columns)} | dict(request) | spec.as_dict()
     identity = identity_of(Looked(document), [bars], code_digest())
     context.record.markets.keep(bars)
     trial = Trial(

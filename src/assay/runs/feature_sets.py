@@ -31,19 +31,19 @@ def compute_features(
     if out is not None and out.suffix not in (".parquet", ".csv"):
         raise ConfigError(f"--out {shown(str(out))} must end in .parquet or .csv", code="CONFIG_PATH", field="out")
     bars = context.candles.read(Instrument(exchange, symbol, timeframe))
-    found = table(bars, name)
+    result = table(bars, name)
     if out is not None:
-        _write(found, bars.timestamp, out)
+        _write(result, bars.timestamp, out)
     return {
         "exchange": exchange,
         "symbol": symbol,
         "timeframe": timeframe,
         "set": name,
         "bars": len(bars),
-        "lookback": found.lookback,
-        "quality": float(np.isfinite(found.values[found.lookback :]).mean()) if len(bars) > found.lookback else None,
-        "features": to_jsonable([_measured(n, found.column(n)) for n in found.names]),
-        "absent": dict(found.absent),
+        "lookback": result.lookback,
+        "quality": float(np.isfinite(result.values[result.lookback :]).mean()) if len(bars) > result.lookback else None,
+        "features": to_jsonable([_measured(n, result.column(n)) for n in result.names]),
+        "absent": dict(result.absent),
         "out": None if out is None else str(out),
     }
 
@@ -60,10 +60,10 @@ def _measured(name: str, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -
     return {"name": name, "finite": float(np.isfinite(values).mean()), "mean": mean, "std": std, "last": last}
 
 
-def _write(found: Table, timestamp: np.ndarray[tuple[int], np.dtype[np.int64]], out: Path) -> None:
+def _write(result: Table, timestamp: np.ndarray[tuple[int], np.dtype[np.int64]], out: Path) -> None:
     import polars as pl
 
-    frame = pl.DataFrame({"timestamp": timestamp} | {n: found.column(n) for n in found.names})
+    frame = pl.DataFrame({"timestamp": timestamp} | {n: result.column(n) for n in result.names})
     try:
         frame.write_parquet(out) if out.suffix == ".parquet" else frame.write_csv(out)
     except OSError as error:

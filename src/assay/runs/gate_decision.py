@@ -41,7 +41,7 @@ class GateDecision:
 
 
 def ruled(
-    found: OutOfSampleResult,
+    result: OutOfSampleResult,
     past: History,
     spec: TrainSpec,
     context: Context,
@@ -60,25 +60,25 @@ def ruled(
     whether the bootstrap tests that inform, and decide nothing, are made.
     Raises StoreError ``STORE_CORRUPT`` for a ledger whose chain does not hold.
     """
-    looks = count_looks(Asked(spec.market_key, number, found.whole.timestamp, past.bars.values()), context)
+    looks = count_looks(Asked(spec.market_key, number, result.whole.timestamp, past.bars.values()), context)
     locked = holdout(spec, context)
-    tried = family(found.whole, number, spec.market_key, context, until=until(looks, spec.market_key, context))
+    tried = family(result.whole, number, spec.market_key, context, until=until(looks, spec.market_key, context))
     evidence = evidence_of(
-        found, past, n_trials=looks.n, counted=looks.counted, trials_variance=tried.spread,
+        result, past, n_trials=looks.n, counted=looks.counted, trials_variance=tried.spread,
         effective_trials=looks.effective, n_searched=n_searched, audit=audit,
         overfitting=None if fared is None else fared.overfitting, holdout_reads=len(locked["readings"]),
     )  # fmt: skip
-    beside = _spreads(evidence, tried) | {
+    extras = _spreads(evidence, tried) | {
         "pbo": nan if fared is None else fared.overfitting.pbo,
         "plateau": plateau,
         "spa": {
-            "record": superiority_p_values(span_sums(tried.returns), span_sums(found.held), seed=spec.seed)
+            "record": superiority_p_values(span_sums(tried.returns), span_sums(result.held), seed=spec.seed)
             if compared
             else None,
             "search": None if fared is None else superiority_p_values(fared.spans, fared.held, seed=spec.seed),
         },
     }
-    document = {"thresholds": asdict(context.limits), "evidence": gate_input_document(evidence), "information": beside}
+    document = {"thresholds": asdict(context.limits), "evidence": gate_input_document(evidence), "information": extras}
     document |= {"holdout": locked, "looks": looks.document, "head": looks.head.document}
     return GateDecision(with_looks(evaluate_gate(evidence, context.limits), looks), evidence, to_jsonable(document))
 

@@ -46,8 +46,8 @@ def identity_of(spec: Specified, bars: Sequence[Bars], code: str) -> Identity:
 
 def known_of(metadata: Mapping[str, Any] | None) -> Identity:
     """What the metadata of a run says; empty for one of before identities were kept."""
-    given = metadata or {}
-    return Identity(str(given.get("identity", "")), str(given.get("recipe", "")))
+    value = metadata or {}
+    return Identity(str(value.get("identity", "")), str(value.get("recipe", "")))
 
 
 def _sha256(value: object) -> str:

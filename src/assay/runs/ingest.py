@@ -41,8 +41,8 @@ def import_file(
     unit = None if volume_unit is None else check_volume_unit(volume_unit)
     contents = read_file(path, **options)
     done: list[dict[str, Any]] = []
-    asked = {"file": path.name} | options | ({} if unit is None else {"volume_unit": unit})
-    with _ingest(f"import {path.name}"[:200], asked, context):
+    request = {"file": path.name} | options | ({} if unit is None else {"volume_unit": unit})
+    with _ingest(f"import {path.name}"[:200], request, context):
         parts = len(contents.candles) + len(contents.series)
         for admitted in contents.candles:
             stored = context.stored.upsert(admitted.bars, source=path.name)
@@ -76,20 +76,20 @@ def collect_candles(
 
     spec = asdict(instrument) | {"since": since, "until": until}
     with _ingest(f"collect {instrument}", spec, context):
-        found = collect_bars(source, instrument, since=start, until=end, store=context.stored, report=hear)
+        result = collect_bars(source, instrument, since=start, until=end, store=context.stored, report=hear)
         if ":" not in instrument.symbol and VOLUME_UNIT_SERIES not in context.stored.series(
             instrument.exchange, instrument.symbol
         ):
             _keep_unit(instrument, "base", context)  # what ccxt's spot candles count
     return {
         **asdict(instrument),
-        "bars": 0 if found.quality is None else found.quality.bars,
-        **asdict(found.upserted),
-        "requests": found.requests,
-        "history_from": None if found.history_from is None else iso(found.history_from),
-        "active": found.active,
-        "warnings": list(found.warnings),
-        "quality": None if found.quality is None else found.quality.as_dict(),
+        "bars": 0 if result.quality is None else result.quality.bars,
+        **asdict(result.upserted),
+        "requests": result.requests,
+        "history_from": None if result.history_from is None else iso(result.history_from),
+        "active": result.active,
+        "warnings": list(result.warnings),
+        "quality": None if result.quality is None else result.quality.as_dict(),
     }
 
 
@@ -143,8 +143,8 @@ def _keep_unit(instrument: Instrument, unit: VolumeUnit | None, context: Context
 
 def _candles(path: Path, admitted: ValidatedBars, stored: Upserted) -> dict[str, Any]:
     quality = admitted.quality.as_dict()
-    kept = {"bars": len(admitted.bars), "from": quality["first"], "to": quality["last"]}
-    return {"file": str(path), **asdict(admitted.bars.instrument), **kept, **asdict(stored), "quality": quality}
+    retained = {"bars": len(admitted.bars), "from": quality["first"], "to": quality["last"]}
+    return {"file": str(path), **asdict(admitted.bars.instrument), **retained, **asdict(stored), "quality": quality}
 
 
 def _series(path: Path, named: NamedSeries, added: int) -> dict[str, Any]:

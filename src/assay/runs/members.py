@@ -16,18 +16,18 @@ CHECKS = ("profit", "cost", "fills", "data")
 
 
 def member_reasons(
-    found: OutOfSampleResult, past: History, outcomes: Sequence[FoldResult], costs: Costs, limits: Thresholds
+    result: OutOfSampleResult, past: History, outcomes: Sequence[FoldResult], costs: Costs, limits: Thresholds
 ) -> dict[str, list[dict[str, Any]]]:
     """By symbol, the reasons of `CHECKS` about the instrument's own record, as JSON; empty for a panel of one.
 
     Cost: some 20 simulations an instrument.
     """
-    if len(found.records) < 2:
+    if len(result.records) < 2:
         return {}
-    kept = [each for each in outcomes if not each.left_out]
+    stored = [each for each in outcomes if not each.left_out]
     return {
-        symbol: [dict(to_jsonable(asdict(each))) for each in _reasons(symbol, record, kept, past, costs, limits)]
-        for symbol, record in found.records.items()
+        symbol: [dict(to_jsonable(asdict(each))) for each in _reasons(symbol, record, stored, past, costs, limits)]
+        for symbol, record in result.records.items()
     }
 
 
@@ -42,8 +42,8 @@ def member_columns(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> d
             continue
         own = {each["check"]: each for each in reasons}
         whole = [own.get(each["check"], each) for each in verdict["reasons"]]
-        word, stage = verdict_of_states(each["state"] for each in whole)
-        lowered = {**verdict, "word": word, "stage": stage, "reasons": whole}
+        label, stage = verdict_of_states(each["state"] for each in whole)
+        lowered = {**verdict, "word": label, "stage": stage, "reasons": whole}
         columns[symbol] = {"verdict": lowered, "lifecycle_stage": stage}
     return columns
 

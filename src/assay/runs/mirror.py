@@ -19,9 +19,9 @@ def mirror_once(context: Context, *, everything: bool = False) -> dict[str, Any]
     from assay.track import backfill
 
     mirror = _mirror(context)
-    told = backfill(context.record.database) if everything else 0
+    document = backfill(context.record.database) if everything else 0
     done = mirror.once(early=True)
-    return {"told": told, "delivered": done.rows, "failed": done.failed, "away": done.away} | mirror_status(context)
+    return {"told": document, "delivered": done.rows, "failed": done.failed, "away": done.away} | mirror_status(context)
 
 
 def run_mirror(context: Context, stop: threading.Event) -> None:
@@ -31,10 +31,10 @@ def run_mirror(context: Context, stop: threading.Event) -> None:
 
 def mirror_status(context: Context) -> dict[str, Any]:
     """What waits to be told, since when, when it is tried again, and the last error; no server is asked."""
-    found = OutboxTopic(context.record.database).state()
+    result = OutboxTopic(context.record.database).state()
     server = None if context.mlflow_uri is None else redact(context.mlflow_uri)
-    times = {name: _text(found[name]) for name in ("since", "next_attempt_at", "last_delivery")}
-    return {"server": server, "experiment": context.mlflow_experiment} | found | times
+    times = {name: _text(result[name]) for name in ("since", "next_attempt_at", "last_delivery")}
+    return {"server": server, "experiment": context.mlflow_experiment} | result | times
 
 
 def _mirror(context: Context) -> Any:

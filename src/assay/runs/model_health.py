@@ -42,7 +42,7 @@ _MONTH = 30
 _LOG = logging.getLogger(__name__)
 
 
-def check_health(asked: int | str, context: Context, *, false_alarms: float = 0.05) -> dict[str, Any]:
+def check_health(request: int | str, context: Context, *, false_alarms: float = 0.05) -> dict[str, Any]:
     """One model: ``recommendation`` and the ``reasons`` for it, with every number they rest on. Nothing is written.
 
     ``open`` counts the reasons that are UNKNOWN: a model of which nothing is known is kept for want of a reason.
@@ -52,8 +52,8 @@ def check_health(asked: int | str, context: Context, *, false_alarms: float = 0.
     all its candles.
     """
     check_share("false_alarms", false_alarms)
-    is_number = isinstance(asked, str) and asked.isdecimal() and len(asked) < 19
-    return _looked_at(context.record.models.get(int(asked) if is_number else asked), context, false_alarms)
+    is_number = isinstance(request, str) and request.isdecimal() and len(request) < 19
+    return _looked_at(context.record.models.get(int(request) if is_number else request), context, false_alarms)
 
 
 def check_serving_models(context: Context, *, false_alarms: float = 0.05) -> list[dict[str, Any]]:
@@ -76,21 +76,24 @@ def _of_many(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
 
 
 def _opened(row: Row, context: Context) -> dict[str, Any]:
-    told: dict[str, Any] = {name: row[name] for name in _IDENTITY}
-    told |= {
+    document: dict[str, Any] = {name: row[name] for name in _IDENTITY}
+    document |= {
         "aliases": list(model_standings(context.record, [row["id"]])[row["id"]].aliases),
         "verdict": verdict_word(row),
     }
-    return told | {"new_bars": None, "record": None, "inputs": None, "age": None, "monitoring": None}
+    return document | {"new_bars": None, "record": None, "inputs": None, "age": None, "monitoring": None}
 
 
-def _closed(told: dict[str, Any], findings: Sequence[Finding]) -> dict[str, Any]:
-    told |= {"recommendation": recommendation_of(findings), "open": sum(each.state == "UNKNOWN" for each in findings)}
-    return dict(to_jsonable(told | {"reasons": [asdict(each) for each in findings]}))
+def _closed(document: dict[str, Any], findings: Sequence[Finding]) -> dict[str, Any]:
+    document |= {
+        "recommendation": recommendation_of(findings),
+        "open": sum(each.state == "UNKNOWN" for each in findings),
+    }
+    return dict(to_jsonable(document | {"reasons": [asdict(each) for each in findings]}))
 
 
 def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
-    told = _opened(row, context)
+    document = _opened(row, context)
     model, files = _loaded(row, context)
     findings = [files, _audit(row), _verdict(row)]
     since = since_training(row, context)
@@ -98,12 +101,12 @@ def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, Any
         findings.append(since)
     else:
         evidence = _evidence(row, context)
-        told |= {"new_bars": since.new, "age": age(row, since)}
+        document |= {"new_bars": since.new, "age": age(row, since)}
         findings += locked(since, context)
         findings.append(age_finding(since.new, _longest(evidence)))
         if model is not None:
-            findings += _judged(model, row, since, evidence, context, false_alarms, told)
-    return _closed(told, findings)
+            findings += _judged(model, row, since, evidence, context, false_alarms, document)
+    return _closed(document, findings)
 
 
 def _loaded(row: Row, context: Context) -> tuple[Model | None, Finding]:
@@ -133,11 +136,11 @@ def _audit(row: Row) -> Finding:
 
 
 def _verdict(row: Row) -> Finding:
-    found = verdict_word(row)
-    if found == "PYRITE":
+    result = verdict_word(row)
+    if result == "PYRITE":
         return Finding("verdict", "FAIL", "its verdict was PYRITE", "retire")
-    text = "it has no verdict" if found == "unknown" else f"its verdict was {found}"
-    return Finding("verdict", "PASS" if found == "GOLD" else "UNKNOWN", text)
+    text = "it has no verdict" if result == "unknown" else f"its verdict was {result}"
+    return Finding("verdict", "PASS" if result == "GOLD" else "UNKNOWN", text)
 
 
 def _evidence(row: Row, context: Context) -> RunArtifacts | None:
@@ -159,7 +162,7 @@ def _longest(evidence: RunArtifacts | None) -> int | None:
 
 def _judged(
     model: Model, row: Row, since: Since, evidence: RunArtifacts | None, context: Context, false_alarms: float,
-    told: dict[str, Any],
+    document: dict[str, Any],
 ) -> Iterator[Finding]:  # fmt: skip
     """Record and inputs; their numbers go into `told`."""
     bytes_ = read_verified(row, context.places)
@@ -171,11 +174,11 @@ def _judged(
         return
     warm_up = max(0, int(manifest["lookback"]) - model.lookback)
     record = _record(model, window[min(warm_up, len(window)) :], since)
-    found, told["record"] = _of_record(record, since, evidence, row)
-    yield found
+    result, document["record"] = _of_record(record, since, evidence, row)
+    yield result
     if record is not None and evidence is not None:
-        told["monitoring"] = _monitoring(record, since, evidence)
-    seen, told["inputs"] = _of_inputs(model, window, since, false_alarms, warm_up)
+        document["monitoring"] = _monitoring(record, since, evidence)
+    seen, document["inputs"] = _of_inputs(model, window, since, false_alarms, warm_up)
     yield seen
 
 
@@ -217,9 +220,9 @@ def _of_record(
     now = np.empty(0) if record is None else record.returns
     trials = int(evidence.document["n_trials"])
     luck = float((evidence.document.get("evidence") or {}).get("effective_trials") or trials)  # as the gate deflates
-    found, realised = performance_finding(past, now, n_trials=luck, seed=integer(since.spec.seed, "health"))
+    result, realised = performance_finding(past, now, n_trials=luck, seed=integer(since.spec.seed, "health"))
     if realised is None or record is None:
-        return found, None
+        return result, None
     numbers: dict[str, Any] = {
         "bars": len(now),
         "trades": len(record.trades),
@@ -227,7 +230,7 @@ def _of_record(
         "n_trials": trials,
     }
     numbers["effective_trials"] = luck
-    return found, numbers | asdict(realised)
+    return result, numbers | asdict(realised)
 
 
 def _of_inputs(
@@ -242,8 +245,8 @@ def _of_inputs(
     values = values[:, [names.index(name) for name in used]]
     new = window.bars.timestamp > since.learnt.timestamp[-1]
     train = values[warm_up:][~new[warm_up:]]
-    found, drift = input_drift_finding(train, values[new], used, false_alarms=false_alarms)
-    return found, None if drift is None else asdict(drift) | {"false_alarms": false_alarms}
+    result, drift = input_drift_finding(train, values[new], used, false_alarms=false_alarms)
+    return result, None if drift is None else asdict(drift) | {"false_alarms": false_alarms}
 
 
 def _used(model: Model, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -259,5 +262,5 @@ def _monitoring(record: BacktestResult, since: Since, evidence: RunArtifacts) ->
     lifetime = evidence.document["metrics"].get("sharpe_annual")
     lifetime = float("nan") if lifetime is None else float(lifetime)
     degradation, stage = monitor_performance(rolling, lifetime)
-    told = {"rolling_30d_sharpe": rolling, "lifetime_sharpe_ratio": lifetime}
-    return told | {"performance_degradation": degradation, "documented_stage": stage}
+    document = {"rolling_30d_sharpe": rolling, "lifetime_sharpe_ratio": lifetime}
+    return document | {"performance_degradation": degradation, "documented_stage": stage}

@@ -33,20 +33,24 @@ def list_models(
 
     serving: only those that are champion, challenger or previous. A filter that is None takes all.
     """
-    asked = {"strategy_type": strategy, "exchange": exchange, "symbol": symbol, "timeframe": timeframe}
-    found = find_models(context.record, {k: v for k, v in asked.items() if v is not None}, serving=serving, limit=limit)
-    standing = model_standings(context.record, [row["id"] for row in found])
-    return [_line(row, standing[row["id"]]) | _now(row, context) for row in found]
+    request = {"strategy_type": strategy, "exchange": exchange, "symbol": symbol, "timeframe": timeframe}
+    result = find_models(
+        context.record, {k: v for k, v in request.items() if v is not None}, serving=serving, limit=limit
+    )
+    standing = model_standings(context.record, [row["id"] for row in result])
+    return [_line(row, standing[row["id"]]) | _now(row, context) for row in result]
 
 
-def show_model(asked: int | str, context: Context) -> dict[str, Any]:
+def show_model(request: int | str, context: Context) -> dict[str, Any]:
     """One model: its row, verdict with reasons, aliases, and all that people did with it. ``STORE_NOT_FOUND``.
 
     holdouts: what its run earned where its markets were locked, see `assay.runs._holdout`.
     """
-    row = _row(asked, context)
+    row = _row(request, context)
     run = context.record.experiments.get(row["experiment_id"])
-    told = to_jsonable({name: row[name] for name in ("verdict", "hyperparameters", "performance_metrics", "metadata")})
+    document = to_jsonable(
+        {name: row[name] for name in ("verdict", "hyperparameters", "performance_metrics", "metadata")}
+    )
     events = [
         {"time": _iso(e["timestamp"]), "by": e["actor"], "action": e["action"], "details": e["details"]}
         for e in model_history(context.record, row["id"])
@@ -56,18 +60,18 @@ def show_model(asked: int | str, context: Context) -> dict[str, Any]:
     more = {"run_id": run["run_id"], "run_name": run["name"], "events": events}
     times = {name: _iso(row[name]) for name in _TIMES}
     more["holdouts"] = kept_or_gone(row["experiment_id"], HOLDOUT, context)
-    return told | line | hashes | more | times | {"judgement": told["verdict"]}
+    return document | line | hashes | more | times | {"judgement": document["verdict"]}
 
 
 def promote_model(
-    asked: int | str, context: Context, *, by: str, override: str, expected_version: int | None, file: Path | None
+    request: int | str, context: Context, *, by: str, override: str, expected_version: int | None, file: Path | None
 ) -> dict[str, Any]:
     """Make it champion; the alias as it is then. The files are read and the self-test asked first.
 
     A verdict that was GOLD is asked again with the looks that its bars have had by now; where it is not GOLD any more
     a person gives a reason. Who is champion stays it.
     """
-    row = _row(asked, context)
+    row = _row(request, context)
     version = context.record.champions.promote(
         row["id"], by=by, works=works(context, file), expected_version=expected_version, override=override,
         limits=context.thresholds, since=fault_of(_today(row, context, walk=True), row["verdict"]),
@@ -84,19 +88,19 @@ def rollback_model(
     return show_model(champions.of(post)["champion"]["model_id"], context) | {"version_of_alias": version}
 
 
-def verify_models(asked: Sequence[str], context: Context, *, every: bool) -> dict[str, Any]:
+def verify_models(request: Sequence[str], context: Context, *, every: bool) -> dict[str, Any]:
     """Read files again and write down what was found: ``checked``, and ``faults`` with their reasons."""
     from assay.track import check_files
     from assay.track import verify_files as verifying
 
     places = context.places
-    wanted = [_row(each, context)["id"] for each in asked] or None
+    wanted = [_row(each, context)["id"] for each in request] or None
     faults, count = [], 0
     for checked in verifying(context.record, lambda row: check_files(row, places), wanted, every=every):
         count += 1
         if checked.why:
-            told = {"id": checked.row["id"], "model_id": checked.row["model_id"], "integrity": checked.found}
-            faults.append(told | {"before": checked.row["integrity"], "code": checked.code, "why": checked.why})
+            document = {"id": checked.row["id"], "model_id": checked.row["model_id"], "integrity": checked.found}
+            faults.append(document | {"before": checked.row["integrity"], "code": checked.code, "why": checked.why})
     return {"checked": count, "faults": faults}
 
 
@@ -119,14 +123,14 @@ def prune_models(context: Context, *, dry_run: bool, by: str) -> dict[str, Any]:
     }
 
 
-def export_model(asked: int | str, context: Context, to: Path) -> dict[str, Any]:
+def export_model(request: int | str, context: Context, to: Path) -> dict[str, Any]:
     """Copy the parts and the manifest of a model, checked, into a new folder, or a new ``.tar`` where `to` ends so.
 
     StoreError ``STORE_PATH`` for a place that is taken or cannot be written; ArtifactError as loading says.
     """
     from assay.track import check_files
 
-    row = _row(asked, context)
+    row = _row(request, context)
     check_files(row, context.places)
     source = context.places.blobs.path(row["manifest_sha256"])
     if to.exists():
@@ -144,7 +148,7 @@ def export_model(asked: int | str, context: Context, to: Path) -> dict[str, Any]
     return {"model_id": row["model_id"], "to": str(to), "manifest_sha256": row["manifest_sha256"], "files": files}
 
 
-def load_test_model(asked: int | str, context: Context, *, file: Path | None) -> dict[str, Any]:
+def load_test_model(request: int | str, context: Context, *, file: Path | None) -> dict[str, Any]:
     """Load a model in a process of its own and ask its self-test rows; how many there are, and how long it took.
 
     Errors as `assay.track.loading.load`.
@@ -153,7 +157,7 @@ def load_test_model(asked: int | str, context: Context, *, file: Path | None) ->
 
     from assay.track import LoadingSandbox, check_format, read_verified
 
-    row = _row(asked, context)
+    row = _row(request, context)
     began = time.monotonic()
     bytes_ = read_verified(row, context.places)
     check_format(row["format"], f"model {row['model_id']}")
@@ -163,8 +167,8 @@ def load_test_model(asked: int | str, context: Context, *, file: Path | None) ->
             strategy=file,
         )  # fmt: skip
     probes = bytes_.manifest["self_test"].get("probes", [])
-    told = {"id": row["id"], "model_id": row["model_id"], "format": row["format"], "loads": True}
-    return told | {"probes": len(probes), "seconds": round(time.monotonic() - began, 3)}
+    document = {"id": row["id"], "model_id": row["model_id"], "format": row["format"], "loads": True}
+    return document | {"probes": len(probes), "seconds": round(time.monotonic() - began, 3)}
 
 
 def works(context: Context, file: Path | None) -> Any:
@@ -175,18 +179,18 @@ def works(context: Context, file: Path | None) -> Any:
     return lambda row: load_model(row, places, strategy=file)
 
 
-def _row(asked: int | str, context: Context) -> Row:
-    is_number = isinstance(asked, str) and asked.isdecimal() and len(asked) < 19
-    return context.record.models.get(int(asked) if is_number else asked)
+def _row(request: int | str, context: Context) -> Row:
+    is_number = isinstance(request, str) and request.isdecimal() and len(request) < 19
+    return context.record.models.get(int(request) if is_number else request)
 
 
 def _line(row: Row, standing: ModelStanding) -> dict[str, Any]:
-    word = (row["verdict"] or {}).get("word")
-    told = {name: row[name] for name in (*_IDENTITY, *_STATE)} | {
+    verdict = (row["verdict"] or {}).get("word")
+    document = {name: row[name] for name in (*_IDENTITY, *_STATE)} | {
         "created_at": _iso(row["created_at"]),
-        "verdict": word,
+        "verdict": verdict,
     }
-    return dict(to_jsonable(told | {"aliases": list(standing.aliases), "override": standing.override}))
+    return dict(to_jsonable(document | {"aliases": list(standing.aliases), "override": standing.override}))
 
 
 def _today(row: Row, context: Context, *, walk: bool) -> Today | None:

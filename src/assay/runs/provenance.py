@@ -19,7 +19,7 @@ def surroundings(row: Mapping[str, Any]) -> dict[str, Any]:
     own = (
         {"commit": row["git_commit"], "diff_hash": row["git_diff_hash"]} if code is None else code.get(ASSAY_SOURCE, {})
     )
-    found = {
+    result = {
         "commit": own.get("commit"),
         "diff": own.get("diff_hash"),
         "sources": (row["metadata"] or {}).get("code_digest"),
@@ -27,9 +27,9 @@ def surroundings(row: Mapping[str, Any]) -> dict[str, Any]:
         "python": row["python_version"],
         "image": environment.get("image"),
     }
-    found |= {f"library {name}": version for name, version in (environment.get("distributions") or {}).items()}
-    found |= {name: environment.get(name) for name in _MACHINE}
-    return {name: value for name, value in found.items() if value is not None}
+    result |= {f"library {name}": version for name, version in (environment.get("distributions") or {}).items()}
+    result |= {name: environment.get(name) for name in _MACHINE}
+    return {name: value for name, value in result.items() if value is not None}
 
 
 def here(context: Context) -> dict[str, Any]:

@@ -54,16 +54,16 @@ class RuleParams:
 
     def __post_init__(self) -> None:
         check_regime(self.regime)
-        for name, known, code in (
+        for name, available, code in (
             ("method", METHODS, "CONFIG_METHOD"),
             ("sampler", SAMPLERS, "CONFIG_METHOD"),
             ("mode", MODES, "CONFIG_MODE"),
         ):
             value = getattr(self, name)
-            if value not in known:
-                near = did_you_mean(value, known)
+            if value not in available:
+                near = did_you_mean(value, available)
                 raise ConfigError(
-                    f"{name} is {shown(value)}, must be one of {', '.join(known)}",
+                    f"{name} is {shown(value)}, must be one of {', '.join(available)}",
                     code=code,
                     hint=near,
                     field=name,
@@ -151,22 +151,22 @@ class RuleSearch:
         Random().start(self.space, trials=1, batch=1, seed=0, identity="").ask()
 
     def _base(self) -> dict[str, Any]:
-        given = dict(self.params.fixed)
-        values = self.rule.resolve(given)
-        if ALLOW_SHORT in values and ALLOW_SHORT not in given:
+        value = dict(self.params.fixed)
+        values = self.rule.resolve(value)
+        if ALLOW_SHORT in values and ALLOW_SHORT not in value:
             values[ALLOW_SHORT] = may_short(self.spec)
         return values
 
     def _space(self) -> Space:
-        given = dict(self.params.space)
-        twice = sorted(set(given) & set(self.params.fixed))
+        values = dict(self.params.space)
+        twice = sorted(set(values) & set(self.params.fixed))
         if twice:
             raise ConfigError(f"{twice[0]} is searched and set at once", code="CONFIG_SPACE", field=twice[0])
-        if not given:
-            given = declared(self.rule, self.params.fixed)
+        if not values:
+            values = declared(self.rule, self.params.fixed)
         # Draws follow the order of the dimensions: it may not depend on the order in which a spec happens to be written
-        given = {name: given[name] for name in sorted(given, key=_place(self.rule))}
-        space = Space.of_strategy(self.rule, given, values=self.base)
+        values = {name: values[name] for name in sorted(values, key=_place(self.rule))}
+        space = Space.of_strategy(self.rule, values, values=self.base)
         for name, each in space.dimensions.items():
             for value in each.ends:
                 self.rule.parameters[name].checked(name, value)
@@ -186,8 +186,8 @@ def _some(values: Sequence[Any]) -> Any:
 
 def declared(rule: Strategy, fixed: Mapping[str, Any]) -> dict[str, Any]:
     """What a rule declares to search but for what is fixed, as `dimension` takes it: choices are a list."""
-    found = {name: search for name, search in rule.space.items() if name not in fixed}
-    return {name: list(search) if isinstance(search, tuple) else search for name, search in found.items()}
+    result = {name: search for name, search in rule.space.items() if name not in fixed}
+    return {name: list(search) if isinstance(search, tuple) else search for name, search in result.items()}
 
 
 def as_tables(space: Space) -> dict[str, dict[str, Any]]:
@@ -199,9 +199,9 @@ def _table(each: Categorical | IntRange | FloatRange) -> dict[str, Any]:
     if isinstance(each, Categorical):
         return {"type": "choice", "values": list(each.values)}
     kind = "int" if isinstance(each, IntRange) else "float"
-    found: dict[str, Any] = {"type": kind, "low": each.low, "high": each.high}
+    result: dict[str, Any] = {"type": kind, "low": each.low, "high": each.high}
     if each.log:
-        found["log"] = True
+        result["log"] = True
     if each.points is not None:
-        found["points"] = each.points
-    return found
+        result["points"] = each.points
+    return result

@@ -107,37 +107,37 @@ def audit_status(audit: Mapping[str, Any] | None) -> str:
 
 
 def tables(
-    found: OutOfSampleResult, outcomes: Sequence[FoldResult], past: History
+    result: OutOfSampleResult, outcomes: Sequence[FoldResult], past: History
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The four tables of a walk, in the order of `TABLES`."""
-    kept = [o for o in outcomes if not o.left_out]
-    decided = [_decided(s, t, o.number, past) for o in kept for s, t in o.tested.items()]
-    bars = [_bars(s, r, kept) for s, r in found.records.items()]
+    stored = [o for o in outcomes if not o.left_out]
+    decided = [_decided(s, t, o.number, past) for o in stored for s, t in o.tested.items()]
+    bars = [_bars(s, r, stored) for s, r in result.records.items()]
     trades = [
         trades_table(r, _fold_of(r, b), at_entry(past.bars[s], r))
-        for (s, r), b in zip(found.records.items(), bars, strict=True)
+        for (s, r), b in zip(result.records.items(), bars, strict=True)
     ]
-    return _account(found), pl.concat(bars), pl.concat(decided, how="diagonal"), pl.concat(trades)
+    return _account(result), pl.concat(bars), pl.concat(decided, how="diagonal"), pl.concat(trades)
 
 
 def importance(outcomes: Sequence[FoldResult]) -> list[dict[str, Any]]:
     """``{fold, shares: {feature: share of gain}}`` for each fold whose model can say."""
-    found = []
+    result = []
     for outcome in outcomes:
         shares = getattr(outcome.model, "importance", None)
         if shares is not None:
-            found.append({"fold": outcome.number, "shares": shares()})
-    return found
+            result.append({"fold": outcome.number, "shares": shares()})
+    return result
 
 
 def labels_summary(labels: Labels) -> dict[str, Any]:
     """Name, horizon, rows, class shares and what was dropped, for the report."""
-    known = labels.y[np.isfinite(labels.y)]
-    shares = {f"{c:g}": float((known == c).mean()) for c in labels.classes} if known.size else {}
+    available = labels.y[np.isfinite(labels.y)]
+    shares = {f"{c:g}": float((available == c).mean()) for c in labels.classes} if available.size else {}
     return {
         "name": labels.name,
         "horizon": labels.horizon,
-        "labelled": int(known.size),
+        "labelled": int(available.size),
         "shares": shares,
         "dropped": dict(labels.dropped),
         "classes": list(labels.classes),
@@ -145,30 +145,30 @@ def labels_summary(labels: Labels) -> dict[str, Any]:
     }
 
 
-def verdict_summary(found: Verdict) -> dict[str, Any]:
+def verdict_summary(verdict: Verdict) -> dict[str, Any]:
     """A verdict as documents carry it: ``verdict`` (the word), ``stage``, ``reasons``, ``bars_needed``, ``nature``.
 
     ``gate_version`` says which checks there were; documents without it were judged by the first version's eight.
     """
     return {
-        "verdict": found.word,
-        "stage": found.stage,
-        "reasons": [to_jsonable(asdict(reason)) for reason in found.reasons],
-        "bars_needed": found.bars_needed,
-        "nature": found.nature,
+        "verdict": verdict.word,
+        "stage": verdict.stage,
+        "reasons": [to_jsonable(asdict(reason)) for reason in verdict.reasons],
+        "bars_needed": verdict.bars_needed,
+        "nature": verdict.nature,
         "gate_version": GATE_VERSION,
     }
 
 
-def _account(found: OutOfSampleResult) -> pl.DataFrame:
-    whole = found.whole
+def _account(result: OutOfSampleResult) -> pl.DataFrame:
+    whole = result.whole
     return pl.DataFrame(
         {
             "timestamp": whole.timestamp,
             "return": whole.returns,
             "equity": whole.equity,
-            "stressed_return": found.stressed,
-            "active_return": found.active,
+            "stressed_return": result.stressed,
+            "active_return": result.active,
         }
     )
 

@@ -39,10 +39,10 @@ class Audited:
         """Plain and JSON-able: mode, passed, complete, violations, checks, notes; None without an audit."""
         if self.report is None:
             return None
-        found = {"mode": self.mode, "passed": self.report.passed} | asdict(self.report)
+        result = {"mode": self.mode, "passed": self.report.passed} | asdict(self.report)
         if self.report.coverage is None:  # of an audit of before it was kept
-            del found["coverage"]
-        return dict(to_jsonable(found))
+            del result["coverage"]
+        return dict(to_jsonable(result))
 
 
 def audited(
@@ -79,8 +79,8 @@ def audited(
 
 def report_of(document: Mapping[str, Any]) -> AuditReport:
     """Inverse of `Audited.document`."""
-    found = [{**v, "change": float("nan") if v["change"] is None else v["change"]} for v in document["violations"]]
-    violations = tuple(Violation(**each) for each in found)
+    result = [{**v, "change": float("nan") if v["change"] is None else v["change"]} for v in document["violations"]]
+    violations = tuple(Violation(**each) for each in result)
     covered = document.get("coverage")  # audits of before had none
     share = float("nan") if covered is None or covered["profit_share"] is None else covered["profit_share"]
     coverage = None if covered is None else Coverage(covered["rows_judged"], covered["rows_asked"], share)
@@ -114,6 +114,6 @@ class FewCandidates:
 def few_candidates(spec: TrainSpec, file: Path | None, best: Mapping[str, Any]) -> FewCandidates:
     """The audited form of a parameter search. best: parameters that the run came to, beside those of the spec."""
     few = {**spec.params, "method": "random", "trials": CANDIDATES}
-    asked = RuleSearch(replace(spec, params=few), file)
-    rule = RuleTrainer(asked.rule, {**asked.base, **best}, regime=asked.params.regime)
-    return FewCandidates(asked.search(spec.costs, counted=0, digest=""), rule)
+    request = RuleSearch(replace(spec, params=few), file)
+    rule = RuleTrainer(request.rule, {**request.base, **best}, regime=request.params.regime)
+    return FewCandidates(request.search(spec.costs, counted=0, digest=""), rule)

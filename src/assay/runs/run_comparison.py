@@ -22,7 +22,7 @@ def diff_runs(one: int | str, other: int | str, context: Context) -> dict[str, A
     """
     rows = [context.record.experiments.get(run) for run in (one, other)]
     around = [surroundings(row) for row in rows]
-    found: dict[str, list[dict[str, Any]]] = {
+    result: dict[str, list[dict[str, Any]]] = {
         "spec": list(_parting(*(row["spec"] or {} for row in rows))),
         "data": list(_parting(*(_data(row, context) for row in rows))),
         "code": [],
@@ -31,11 +31,11 @@ def diff_runs(one: int | str, other: int | str, context: Context) -> dict[str, A
     }
     for each in differing(*around):
         part = "code" if each["what"] in ("commit", "diff", "sources") else "environment"
-        found[part].append({"what": each["what"], "a": to_jsonable(each["was"]), "b": to_jsonable(each["now"])})
+        result[part].append({"what": each["what"], "a": to_jsonable(each["was"]), "b": to_jsonable(each["now"])})
     return {
         **{side: _named(row) for side, row in zip("ab", rows, strict=True)},
-        "equal": not any(found.values()),
-        **found,
+        "equal": not any(result.values()),
+        **result,
     }
 
 
@@ -49,12 +49,12 @@ def compare_runs(runs: Sequence[int | str], context: Context, *, metrics: Sequen
         raise ConfigError(f"{len(runs)} runs are given, 1 to {MOST} can be compared", field="runs")
     rows = [context.record.experiments.get(run) for run in runs]
     values = [_metrics(row["id"], context) for row in rows]
-    known = sorted({name for each in values for name in each})
+    available = sorted({name for each in values for name in each})
     for name in metrics:
-        if name not in known:
-            near = did_you_mean(name, known) or f"they have {_some(known)}"
+        if name not in available:
+            near = did_you_mean(name, available) or f"they have {_some(available)}"
             raise ConfigError(f"none of these runs has a metric {shown(name)}; {near}", field="metric", hint=near)
-    wanted = list(dict.fromkeys(metrics)) or known
+    wanted = list(dict.fromkeys(metrics)) or available
     return {
         "runs": [_named(row) for row in rows],
         "metrics": {name: [each.get(name) for each in values] for name in wanted},
@@ -74,8 +74,8 @@ def _parting(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[dict[
 
 def _data(row: Mapping[str, Any], context: Context) -> dict[str, Any]:
     linked = context.record.datasets.of_run(row["id"])
-    found = {f"{each['name']} ({each['usage_type']})": _dataset(each) for each in linked}
-    return {"digest": row["data_digest"]} | found
+    result = {f"{each['name']} ({each['usage_type']})": _dataset(each) for each in linked}
+    return {"digest": row["data_digest"]} | result
 
 
 def _dataset(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,17 +82,17 @@ def features_of(run: int, spec: Mapping[str, Any], context: Context) -> Iterator
 def _kept_file(run: int, kind: str, wanted: str, context: Context) -> Iterator[Path]:
     rows = [row for row in context.record.artifacts.read(run) if row["artifact_type"] == kind]
     rows = [row for row in rows if row["metadata"].get("digest", row["sha256"]) == wanted]
-    said = f"run {run} ran a {kind.replace('_', ' ')} with hash {wanted[:12]}…"
+    message = f"run {run} ran a {kind.replace('_', ' ')} with hash {wanted[:12]}…"
     if not rows:
-        raise ArtifactError(f"{said}, whose source was not kept", code="ARTIFACT_GONE", run=run)
+        raise ArtifactError(f"{message}, whose source was not kept", code="ARTIFACT_GONE", run=run)
     blobs = Blobs(context.artifacts)
     files = [SourceFile(str(i), _place(row, kind), blobs.get(row["sha256"])) for i, row in enumerate(rows)]
     with TemporaryDirectory(prefix="assay-") as folder:
         path = lay_out(UserCode(files[0], tuple(files[1:])), Path(folder))
-        found = read_user_code(path).digest
-        if found != wanted:
+        result = read_user_code(path).digest
+        if result != wanted:
             raise ArtifactError(
-                f"{said}; what it kept hashes to {found[:12]}…: a module of it is not there, or is found elsewhere",
+                f"{message}; what it kept hashes to {result[:12]}…: a module of it is not there, or is found elsewhere",
                 code="ARTIFACT_CORRUPT",
                 hint="Modules on Python's path come before those that were kept: take theirs out of PYTHONPATH.",
                 run=run,

@@ -113,10 +113,10 @@ def existing(spec: Asked, digest: str, context: Context) -> dict[str, Any] | Non
     row = context.record.experiments.find_completed(spec.hash, digest)
     if row is None or row["metadata"].get("code_digest") != code_digest():
         return None
-    found = document_of(row["id"], context)
-    if found is None or "verdict" not in found:  # nothing was judged
-        return found
-    return found if thresholds_from_document(found.get("thresholds", {})) == context.limits else None
+    result = document_of(row["id"], context)
+    if result is None or "verdict" not in result:  # nothing was judged
+        return result
+    return result if thresholds_from_document(result.get("thresholds", {})) == context.limits else None
 
 
 def document_of(run: int, context: Context) -> dict[str, Any] | None:
@@ -318,11 +318,11 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
 
 def _flat(document: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """Dotted names for a nested table; lists as JSON text."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, value in document.items():
         name = f"{path}{key}"
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{name}.")
+            result |= _flat(value, f"{name}.")
         else:
-            found[name] = json.dumps(value) if isinstance(value, list) else value
-    return found
+            result[name] = json.dumps(value) if isinstance(value, list) else value
+    return result

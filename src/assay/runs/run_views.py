@@ -16,8 +16,8 @@ _WORD = ("verdict", "stage", "reasons")
 
 def list_runs(context: Context, *, limit: int, status: str | None = None) -> list[dict[str, Any]]:
     """Runs, newest first: id, name, status, times, spec hash, verdict word and test metrics (undefined is None)."""
-    found = context.record.experiments.recent(limit, status=status)
-    return [_row(row, context) for row in found]
+    result = context.record.experiments.recent(limit, status=status)
+    return [_row(row, context) for row in result]
 
 
 def show_run(run: int | str, context: Context) -> dict[str, Any]:
@@ -63,14 +63,16 @@ def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:
         if error.code != "ARTIFACT_GONE":
             raise
         _LOG.warning("the report of run %d is gone, the record alone tells of it: %s", row["id"], error)
-        told = {name: value for name, value in _row(row, context).items() if name in ("seconds", "model_id", "metrics")}
-        return told | _judged(row, context) | {"gone": error.message}
+        document = {
+            name: value for name, value in _row(row, context).items() if name in ("seconds", "model_id", "metrics")
+        }
+        return document | _judged(row, context) | {"gone": error.message}
 
 
 def _judged(row: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """The verdict that the run's model has; nothing where it has none."""
-    found = [model["verdict"] for model in context.record.models.recent(row["id"], limit=1) if model["verdict"]]
-    return {"verdict": found[0].get("word")} | {k: found[0][k] for k in VERDICT if k in found[0]} if found else {}
+    result = [model["verdict"] for model in context.record.models.recent(row["id"], limit=1) if model["verdict"]]
+    return {"verdict": result[0].get("word")} | {k: result[0][k] for k in VERDICT if k in result[0]} if result else {}
 
 
 def _row(row: dict[str, Any], context: Context) -> dict[str, Any]:

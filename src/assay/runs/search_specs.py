@@ -66,15 +66,15 @@ def optimize_spec(
 
 def _space(rule: Strategy, fixed: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
     """What is searched, as the spec writes it: what the texts say, or else what the strategy declares."""
-    given: dict[str, Any] = {}
+    value: dict[str, Any] = {}
     for text in texts:
         name, values = parse_space_text(text)
-        if name in given:
+        if name in value:
             raise ConfigError(f"--space names {shown(name)} twice", code="CONFIG_SPACE", field=name[:128])
-        given[name] = values
-    if not given:
-        given = declared(rule, fixed)
-    return as_tables(Space.of_strategy(rule, given))
+        value[name] = values
+    if not value:
+        value = declared(rule, fixed)
+    return as_tables(Space.of_strategy(rule, value))
 
 
 def windows_of(text: str) -> SplitSpec:

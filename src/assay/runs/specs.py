@@ -90,12 +90,12 @@ def _address(name: str, learner: str) -> str:
     """Where a setting goes: ``target.horizon`` is ``target.params.horizon``, a bare name ``params.name``."""
     part, dot, key = name.partition(".")
     if not dot:
-        known = parameter_names(learner)
+        available = parameter_names(learner)
         top = {f.name for f in fields(TrainSpec)} - set(_PARTS)
         if name in top:
             return name
-        if name not in known:
-            raise _unknown_parameter(name, learner, [*known, *top, *_dotted()])
+        if name not in available:
+            raise _unknown_parameter(name, learner, [*available, *top, *_dotted()])
         return f"params.{name}"
     if part in _FREE.get(learner, ()):
         return f"params.{name}"

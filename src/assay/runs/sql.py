@@ -44,11 +44,11 @@ def _candles(statement: str, context: Context, limit: int) -> QueryAnswer:
     sql = getattr(context.stored, "sql", None)
     if sql is None:
         raise ConfigError("this candle store takes no SQL", code="CONFIG_FIELD")
-    found = sql(statement)
-    held = found.slice(0, limit)
-    columns = tuple(str(name) for name in found.column_names)
-    rows = tuple(zip(*(held.column(n).to_pylist() for n in range(len(columns))), strict=True))
-    return QueryAnswer(columns, rows, len(found) > limit)
+    result = sql(statement)
+    holding = result.slice(0, limit)
+    columns = tuple(str(name) for name in result.column_names)
+    rows = tuple(zip(*(holding.column(n).to_pylist() for n in range(len(columns))), strict=True))
+    return QueryAnswer(columns, rows, len(result) > limit)
 
 
 def _neither(missing: StoreError, error: StoreError | ConfigError) -> StoreError:

@@ -63,15 +63,15 @@ def told_apart(
     The filter is None where nothing speaks of it. Raises ConfigError ``CONFIG_PARAMETER`` naming an unknown parameter
     and the nearest known name.
     """
-    found: dict[str, dict[str, Any]] = {"": {}, "costs": {}, "filter": {}}
+    result: dict[str, dict[str, Any]] = {"": {}, "costs": {}, "filter": {}}
     for name, text in settings.items():
         part, dot, key = name.partition(".")
-        if dot and part in found:
-            found[part][key] = typed(text)
+        if dot and part in result:
+            result[part][key] = typed(text)
         else:
             _demand_known(rule, name)
-            found[""][name] = typed(text)
-    return found[""], found["costs"], found["filter"] or None
+            result[""][name] = typed(text)
+    return result[""], result["costs"], result["filter"] or None
 
 
 def _demand_known(rule: Strategy, name: str) -> None:
@@ -114,8 +114,8 @@ def name_user_line(file: Path | None, code: str = "TRAIN_STRATEGY") -> Iterator[
         line = None if file is None else own_line(error, str(file))
         if file is None or line is None:
             raise
-        told = TrainError(f"{type(error).__name__}: {error}", code=code, line=line)
-        raise _at(file, line, told) from error
+        document = TrainError(f"{type(error).__name__}: {error}", code=code, line=line)
+        raise _at(file, line, document) from error
 
 
 def _at(file: Path, line: object, error: TrainError) -> TrainError:
@@ -128,8 +128,8 @@ def _at(file: Path, line: object, error: TrainError) -> TrainError:
 def count_signals(rule: Strategy, bars: Bars) -> int:
     """How often it speaks at its defaults: orders, or of a state rule changes of the weight."""
     target = rule.decisions(bars, rule.defaults).target
-    said = target[np.isfinite(target)]
-    return int(np.count_nonzero(np.diff(said, prepend=0.0) if rule.state else said))
+    message = target[np.isfinite(target)]
+    return int(np.count_nonzero(np.diff(message, prepend=0.0) if rule.state else message))
 
 
 def demand_honest(rule: Strategy, bars: Bars, values: Mapping[str, Any], *, closed: bool = True) -> None:
@@ -210,7 +210,7 @@ def _parameter(name: str, each: Parameter) -> dict[str, Any]:
         search = {"low": search.low, "high": search.high, "step": search.step, "log": search.log}
     return {
         "name": name,
-        "kind": next(word for kind, word in _KINDS if isinstance(each, kind)),
+        "kind": next(verdict for kind, verdict in _KINDS if isinstance(each, kind)),
         "default": each.default,
         "unit": each.unit,
         "search": list(search) if isinstance(search, tuple) else search,

@@ -110,7 +110,7 @@ class Asked:
     bars: Collection[Bars]
 
 
-def count_looks(asked: Asked, context: Context, *, walk: bool = True) -> Looks:
+def count_looks(request: Asked, context: Context, *, walk: bool = True) -> Looks:
     """Count the looks at the judged bars: all rows that are committed now; of a reproduction those up to its head.
 
     walk: demand that the ledger holds; without, it is counted as it is.
@@ -118,26 +118,28 @@ def count_looks(asked: Asked, context: Context, *, walk: bool = True) -> Looks:
     """
     again = context.again
     if again is not None and not again.looks:
-        return _as_then(again, asked)
-    chains = _chains(asked, context) if again is None else _chains_of(again.looks)
+        return _as_then(again, request)
+    chains = _chains(request, context) if again is None else _chains_of(again.looks)
     if walk:
         context.demand_whole(*(chain.market_key for chain in chains))
     head = context.record.ledger.head(c.market_key for c in chains) if again is None else read_head(again.head)
-    return _counted(asked, chains, head or _UNKNOWN_HEAD, context)
+    return _counted(request, chains, head or _UNKNOWN_HEAD, context)
 
 
-def _counted(asked: Asked, chains: Sequence[Chain], head: LedgerHead, context: Context) -> Looks:
+def _counted(request: Asked, chains: Sequence[Chain], head: LedgerHead, context: Context) -> Looks:
     rows = context.record.ledger.looks(
         (c.market_key for c in chains), {c.market_key: head.seq(c.market_key) for c in chains}
     )
-    mine = next((r for r in rows if (r.market_key, r.seq) == (asked.market_key, asked.number)), None)
+    mine = next((r for r in rows if (r.market_key, r.seq) == (request.market_key, request.number)), None)
     own, others = _parted(rows, mine, context)
-    counting = _touching(others, asked, {c.market_key: c.moved_ms for c in chains})
+    counting = _touching(others, request, {c.market_key: c.moved_ms for c in chains})
     markets = _by_chain(chains, counting, context)
     own_looks = max(1, sum(_looks_of([row for row in own if row.is_record]).values()))
     n = own_looks + sum(each.looks for each in markets)
-    alike = independent_looks(mine, [row for group in counting for row in group if row.is_record], asked.times, context)
-    found = Looks(
+    alike = independent_looks(
+        mine, [row for group in counting for row in group if row.is_record], request.times, context
+    )
+    result = Looks(
         n=n,
         effective=n - alike.kept + alike.effective,
         own=own_looks,
@@ -150,7 +152,7 @@ def _counted(asked: Asked, chains: Sequence[Chain], head: LedgerHead, context: C
         head=head,
         counted=mine is not None or context.again is not None,
     )
-    return replace(found, text=_text(found, context))
+    return replace(result, text=_text(result, context))
 
 
 def trials_before(market_key: str, bars: Collection[Bars], context: Context) -> int:
@@ -177,41 +179,41 @@ def until(looks: Looks, market_key: str, context: Context) -> int:
     return last
 
 
-def _as_then(again: ReproductionInputs, asked: Asked) -> Looks:
+def _as_then(again: ReproductionInputs, request: Asked) -> Looks:
     """What a run of before looks were kept was judged with."""
     effective = float(again.n_trials) if again.effective is None else float(again.effective)
-    others = (MarketLooks(asked.market_key, again.n_trials - 1),)
+    others = (MarketLooks(request.market_key, again.n_trials - 1),)
     return Looks(
         n=again.n_trials, effective=effective, own=1, others=others, candidates=0, judged_before=0,
         unknown_rows=again.n_trials - 1, missing=0, markets_tried=1, head=_UNKNOWN_HEAD, counted=True,
     )  # fmt: skip
 
 
-def _chains(asked: Asked, context: Context) -> list[Chain]:
+def _chains(request: Asked, context: Context) -> list[Chain]:
     """Every chain that holds one of the judged markets, by its name or by its candles, alone or in a panel."""
     _learn_old_markets(context)
-    names = {market[:2] for market in markets_of(asked.market_key)}
+    names = {market[:2] for market in markets_of(request.market_key)}
     markets = context.record.markets
     alike = (
-        markets.like(asked.bars)
-        if asked.bars
-        else markets.like_known("|".join(m) for m in markets_of(asked.market_key))
+        markets.like(request.bars)
+        if request.bars
+        else markets.like_known("|".join(m) for m in markets_of(request.market_key))
     )
-    found = []
+    result = []
     for key in context.record.ledger.chains():
         members = markets_of(key)
         moved = {ms for m in members for ms in alike.get("|".join(m), ())}
         if any(m[:2] in names for m in members):
-            found.append(Chain(key, distinct_shifts(moved | {0})))  # candles may have been moved under their name
+            result.append(Chain(key, distinct_shifts(moved | {0})))  # candles may have been moved under their name
         elif moved:
-            found.append(Chain(key, distinct_shifts(moved), "candles"))
-    return found
+            result.append(Chain(key, distinct_shifts(moved), "candles"))
+    return result
 
 
 def _learn_old_markets(context: Context) -> None:
     """Keep the fingerprints of series that were scored before they were kept, as far as snapshots are there."""
-    ledger, known = context.record.ledger, set(context.record.markets.fingerprinted())
-    strange = {"|".join(m) for key in ledger.chains() for m in markets_of(key)} - known
+    ledger, available = context.record.ledger, set(context.record.markets.fingerprinted())
+    strange = {"|".join(m) for key in ledger.chains() for m in markets_of(key)} - available
     if not strange:
         return
     for row in (row for name in sorted(strange) for row in context.record.datasets.recent(_SNAPSHOTS, name=name)):
@@ -234,12 +236,12 @@ def _by_chain(
     total: Counter[str] = Counter()
     for group in counting:
         total.update(_looks_of(group))
-    found = []
+    result = []
     for each in chains:
         lost = then[each.market_key] if each.market_key in then else ledger.missing(each.market_key)
         looks = total[each.market_key] + lost
-        found.append(MarketLooks(each.market_key, looks, each.known_by, each.moved_ms, lost))
-    return tuple(found)
+        result.append(MarketLooks(each.market_key, looks, each.known_by, each.moved_ms, lost))
+    return tuple(result)
 
 
 def _parted(rows: Sequence[Look], mine: Look | None, context: Context) -> tuple[list[Look], list[list[Look]]]:
@@ -255,27 +257,27 @@ def _parted(rows: Sequence[Look], mine: Look | None, context: Context) -> tuple[
 
 
 def _touching(
-    groups: Sequence[Sequence[Look]], asked: Asked, moved: Mapping[str, tuple[int | None, ...]]
+    groups: Sequence[Sequence[Look]], request: Asked, moved: Mapping[str, tuple[int | None, ...]]
 ) -> list[Sequence[Look]]:  # fmt: skip
     """The identities whose scores are looks at the judged bars.
 
     Those whose scored stretches together cover at least `LEAST_SHARE` of the bars, those of which nobody knows what
     they scored, and all that cover less as soon as together they cover as much.
     """
-    length = max(Timeframe(timeframe).ms for _, _, timeframe in markets_of(asked.market_key))
-    found, small = [], []
-    together: BoolArray = np.zeros(len(asked.times), np.bool_)
+    length = max(Timeframe(timeframe).ms for _, _, timeframe in markets_of(request.market_key))
+    result, small = [], []
+    together: BoolArray = np.zeros(len(request.times), np.bool_)
     for group in groups:
         if not any(row.intervals for row in group):
-            found.append(group)
+            result.append(group)
             continue
-        covered = _covered(group, asked.times, length, moved)
+        covered = _covered(group, request.times, length, moved)
         if covered.mean() >= LEAST_SHARE:
-            found.append(group)
+            result.append(group)
         elif covered.any():
             small.append(group)
             together |= covered
-    return [*found, *(small if together.mean() >= LEAST_SHARE else [])]
+    return [*result, *(small if together.mean() >= LEAST_SHARE else [])]
 
 
 def _covered(
@@ -303,16 +305,16 @@ def _looks_of(group: Sequence[Look]) -> Counter[str]:
     A record that is scored again continues the one before if it ends later than all before it; on other bars, or with
     other returns on the same ones, it is another look.
     """
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     latest: dict[str, int] = {}
     for row in group:
         if not row.is_record or row.last is None:
-            found[row.market_key] += row.n_configs
+            result[row.market_key] += row.n_configs
             continue
         if row.last <= latest.get(row.market_key, row.last):
-            found[row.market_key] += 1
+            result[row.market_key] += 1
         latest[row.market_key] = max(row.last, latest.get(row.market_key, row.last))
-    return found
+    return result
 
 
 def _markets_tried(mine: Look | None, context: Context) -> int:
@@ -323,31 +325,31 @@ def _markets_tried(mine: Look | None, context: Context) -> int:
     return max(1, context.record.markets.distinct(context.record.ledger.tried_as(mine.recipe)))
 
 
-def _text(found: Looks, context: Context) -> str:
+def _text(result: Looks, context: Context) -> str:
     """What is counted and where it comes from, for the check `ledger`."""
-    parts = [f"{found.own:,} looks of its own" if found.own > 1 else "its own look"]
-    for each in found.others:
+    parts = [f"{result.own:,} looks of its own" if result.own > 1 else "its own look"]
+    for each in result.others:
         if each.looks:
-            known = "" if each.known_by == "name" else "these candles as "
+            available = "" if each.known_by == "name" else "these candles as "
             late = ", moved in time" if any(ms != 0 for ms in each.moved_ms) else ""
-            parts.append(f"{each.looks:,} under {known}{_spelled(each.market_key)}{late}")
-    told = [", ".join(parts)]
-    if found.judged_before:
-        told.append(f"this was judged {_times(found.judged_before)} before")
-    if found.candidates:
-        told.append(
-            f"not counted: {amount(found.candidates, 'candidate')} of its own searches, tried before these bars"
+            parts.append(f"{each.looks:,} under {available}{_spelled(each.market_key)}{late}")
+    document = [", ".join(parts)]
+    if result.judged_before:
+        document.append(f"this was judged {_times(result.judged_before)} before")
+    if result.candidates:
+        document.append(
+            f"not counted: {amount(result.candidates, 'candidate')} of its own searches, tried before these bars"
         )
-    if found.unknown_rows:
-        told.append(
-            f"counted one by one, on the whole span of each: {amount(found.unknown_rows, 'row')} from before schema "
+    if result.unknown_rows:
+        document.append(
+            f"counted one by one, on the whole span of each: {amount(result.unknown_rows, 'row')} from before schema "
             "0004, of which neither identity nor scored intervals are stored"
         )
-    if found.missing:
-        told.append(f"counted although the rows are gone: {amount(found.missing, 'look')}")
-    if found.markets_tried > 1:
-        told.append(several_markets(found.markets_tried, error_of(context.limits)))
-    return "; ".join(told)
+    if result.missing:
+        document.append(f"counted although the rows are gone: {amount(result.missing, 'look')}")
+    if result.markets_tried > 1:
+        document.append(several_markets(result.markets_tried, error_of(context.limits)))
+    return "; ".join(document)
 
 
 def several_markets(markets: int, error: float) -> str:
@@ -363,8 +365,8 @@ def several_markets(markets: int, error: float) -> str:
 
 def error_of(limits: Thresholds) -> float:
     """The chance that the gate calls skill-less records GOLD."""
-    known = asdict(limits)
-    return float(known["error"]) if "error" in known else 1.0 - float(known["confidence"])
+    available = asdict(limits)
+    return float(available["error"]) if "error" in available else 1.0 - float(available["confidence"])
 
 
 def _times(count: int) -> str:

@@ -58,22 +58,22 @@ def list_trials(
     """
     if run is not None:
         row = context.record.experiments.get(run)
-        asked: dict[str, Any] = {"run": row["id"], "reproduces": row["reproduces_id"]}
+        document: dict[str, Any] = {"run": row["id"], "reproduces": row["reproduces_id"]}
         epochs = []
-        found = _rows(context, experiment_id=row["id"])
+        result = _rows(context, experiment_id=row["id"])
     else:
         keys = _keys(context, market)
         epochs = [each for each in context.record.ledger.epochs() if each["market_key"] in keys]
         also = {} if market is None else _alike(market, set(keys), context)
-        asked = {"market": None if market is None else asdict(market), "also": also}
-        found = [each for key in keys for each in _rows(context, market_key=key)]
-    found.sort(key=lambda each: each.row["id"])
-    counted = _counted(found)
-    return asked | counted | {
+        document = {"market": None if market is None else asdict(market), "also": also}
+        result = [each for key in keys for each in _rows(context, market_key=key)]
+    result.sort(key=lambda each: each.row["id"])
+    counted = _counted(result)
+    return document | counted | {
         "old_text": describe_old_trials(counted["old"]) if counted["old"] else None,
         "missing": [_gone(each) for each in epochs],
-        "chains": {key: _chain(key, context) for key in sorted({each.row["market_key"] for each in found})},
-        "latest": [_line(each) for each in found[: -limit - 1 : -1]],
+        "chains": {key: _chain(key, context) for key in sorted({each.row["market_key"] for each in result})},
+        "latest": [_line(each) for each in result[: -limit - 1 : -1]],
     }  # fmt: skip
 
 
@@ -89,12 +89,12 @@ def _rows(context: Context, **which: Any) -> list[LedgerRow]:
 
 
 def _keys(context: Context, market: Instrument | None) -> list[str]:
-    known = context.record.ledger.chains()
-    if market is None or not known:
-        return known
-    keys = [key for key in known if market.key in key.split("+")]
+    lines = context.record.ledger.chains()
+    if market is None or not lines:
+        return lines
+    keys = [key for key in lines if market.key in key.split("+")]
     if not keys:
-        near = did_you_mean(market.key, known) or f"it holds {', '.join(known[:5])}"
+        near = did_you_mean(market.key, lines) or f"it holds {', '.join(lines[:5])}"
         raise StoreError(f"the ledger holds no trial of {shown(market.key)}; {near}", code="STORE_NOT_FOUND", hint=near)
     return keys
 
@@ -103,15 +103,15 @@ def _alike(market: Instrument, keys: set[str], context: Context) -> dict[str, in
     """Configurations in other chains whose candles are this market's, by market key."""
     alike = context.record.markets.like_known([market.key])
     chains = (key for key in context.record.ledger.chains() if key not in keys)
-    found = (key for key in chains if any("|".join(m) in alike for m in markets_of(key)))
-    return {key: context.record.ledger.count(key) for key in found}
+    result = (key for key in chains if any("|".join(m) in alike for m in markets_of(key)))
+    return {key: context.record.ledger.count(key) for key in result}
 
 
-def _counted(found: Sequence[LedgerRow]) -> dict[str, Any]:
+def _counted(result: Sequence[LedgerRow]) -> dict[str, Any]:
     learners: Counter[str] = Counter()
     states: Counter[str] = Counter()
     sharpes, unread = [np.empty(0)], 0
-    for each in found:
+    for each in result:
         learners[each.row["learner"]] += len(each)
         try:
             columns = each.columns(("failed", "sharpe"))
@@ -127,10 +127,10 @@ def _counted(found: Sequence[LedgerRow]) -> dict[str, Any]:
             states.update({"failed": failed, "complete": len(each) - failed})
         sharpes.append(columns.get("sharpe", np.array([_nan(each.row["sharpe"])])).astype(np.float64))
     return {
-        "trials": sum(len(each) for each in found),
-        "rows": len(found),
-        "old": sum(each.row["identity"] is None for each in found),
-        "identities": len({each.row["identity"] or f"row {each.row['id']}" for each in found}),
+        "trials": sum(len(each) for each in result),
+        "rows": len(result),
+        "old": sum(each.row["identity"] is None for each in result),
+        "identities": len({each.row["identity"] or f"row {each.row['id']}" for each in result}),
         "by_learner": dict(sorted(learners.items())),
         "by_state": {state: n for state, n in sorted(states.items()) if n},
         "sharpe": _sharpe(sharpes),

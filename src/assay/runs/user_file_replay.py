@@ -94,15 +94,15 @@ def asked_by_itself(
 
     A file of which not every line is known leaves the report incomplete: its digest does not name what ran.
     """
-    found: list[FileProbe] = []
+    result: list[FileProbe] = []
     last = _last_rule(walked)
     for series in bars:
         if last is not None:
             probe = probe_rule(last.strategy, series, last.values, seed=seed)
-            found += [] if probe is None else [probe]
+            result += [] if probe is None else [probe]
         if own is not None and own.code is not None:
-            found.append(probe_features(own, series, seed=seed))
-    for each in found:
+            result.append(probe_features(own, series, seed=seed))
+    for each in result:
         checks = {name: report.checks.get(name, 0) + n for name, n in each.checks.items()}
         report = replace(
             report, violations=(*each.violations, *report.violations), checks={**report.checks, **checks},

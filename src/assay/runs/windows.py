@@ -120,12 +120,12 @@ def windows(
     documents, tables = [], []
     newest: tuple[SearchResult, Model] | None = None
     searched: IntArray | None = None
-    held: SearchResult | None = None
+    holding: SearchResult | None = None
     for outcome, judged in zip(outcomes, tested, strict=True):
         times, fold = panel.times, outcome.fold
         span = int(times[fold.train[0]]), int(times[fold.train[-1]])
         result, refused = trainer.found.get(span), trainer.refused.get(span)
-        held = result or (held if trainer.fixed else None)
+        holding = result or (holding if trainer.fixed else None)
         document = {
             "number": outcome.number,
             "train_from": iso(span[0]),
@@ -135,12 +135,12 @@ def windows(
             "parameters": {}, "score": None, "trials": refused.facts["trials"] if refused else 0, "valid_trials": 0,
             "note": "", "plateau": None, "curve": [], "train": {}, "test": dict(judged["metrics"]),
         }  # fmt: skip
-        if held is None or outcome.model is None:
+        if holding is None or outcome.model is None:
             document["note"] = refused.message if refused else outcome.left_out
             documents.append(document)
             continue
-        newest = held, outcome.model
-        document |= {"parameters": held.best_parameters, "score": held.best_score}
+        newest = holding, outcome.model
+        document |= {"parameters": holding.best_parameters, "score": holding.best_score}
         document["train"] = to_jsonable(_metrics(outcome.model, panel, fold.train, costs, seed))
         if result is not None:
             document |= _told(result, trainer.search.space)

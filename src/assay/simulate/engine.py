@@ -136,8 +136,8 @@ def run_panel(
         out,
     )
     trades = Trades.of_ledger(ledger, tuple(judged), tuple(b.timestamp for b in several))
-    held = float(np.mean([buy_and_hold(b, f) for b, f in zip(several, firsts, strict=True)]))
-    return record_of(times, out, trades, account, equity, held, length)
+    holding = float(np.mean([buy_and_hold(b, f) for b, f in zip(several, firsts, strict=True)]))
+    return record_of(times, out, trades, account, equity, holding, length)
 
 
 def record_of(

@@ -58,10 +58,10 @@ def leave(
     reason: int,
 ) -> None:
     """Close the open position at `price` before slippage, and write the trade into the ledger."""
-    held = position[QUANTITY]
-    way = -1.0 if held > 0.0 else 1.0
-    price_paid = price * (1.0 + way * _share(costs, abs(held), volume))
-    trade(account, position, costs, equity, price, price_paid, -held, volume)
+    holding = position[QUANTITY]
+    way = -1.0 if holding > 0.0 else 1.0
+    price_paid = price * (1.0 + way * _share(costs, abs(holding), volume))
+    trade(account, position, costs, equity, price, price_paid, -holding, volume)
     closed = ledger[int(account[CLOSED])]
     account[CLOSED] += 1.0
     closed[L_ENTRY] = position[ENTRY_ROW]
@@ -97,7 +97,7 @@ def trade(
     notional = abs(change) * price_paid
     fee = notional * costs[FEE]
     slipped = abs(change) * abs(price_paid - price)
-    held = position[QUANTITY]
+    holding = position[QUANTITY]
     account[CASH] -= change * price_paid + fee
     account[FEES] += fee
     account[SLIPPAGE] += slipped
@@ -105,12 +105,12 @@ def trade(
         account[TURNOVER] += notional / equity
     if volume == 0.0:
         account[ZERO_VOLUME_FILLS] += 1.0
-    if held > 0.0 > change or held < 0.0 < change:
+    if holding > 0.0 > change or holding < 0.0 < change:
         position[EXIT_NOTIONAL] += notional
     else:
         position[OPENED] += abs(change)
         position[ENTRY_NOTIONAL] += notional
-    position[QUANTITY] = held + change
+    position[QUANTITY] = holding + change
     position[OWN_FEES] += fee
     position[OWN_SLIPPAGE] += slipped
 

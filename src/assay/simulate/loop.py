@@ -153,9 +153,9 @@ def together(
         for j in range(k):
             b = index[i, j]
             if b < 0:
-                held = positions[j, QUANTITY]
-                out[3][i] |= held != 0.0
-                out[4][i, j] = _weight(held, held, closes[seen[j]] if held != 0.0 else 0.0, at_open)
+                holding = positions[j, QUANTITY]
+                out[3][i] |= holding != 0.0
+                out[4][i, j] = _weight(holding, holding, closes[seen[j]] if holding != 0.0 else 0.0, at_open)
                 out[5][i, j] = 0.0
                 continue
             seen[j] = b
@@ -175,8 +175,8 @@ def together(
         out[0][i] = now
         out[1][i] = now / before - 1.0 if before > 0.0 else 0.0
         for j in range(k):
-            held = positions[j, QUANTITY]
-            out[2][i, j] = held * closes[seen[j]] / now if held != 0.0 and now > 0.0 else 0.0
+            holding = positions[j, QUANTITY]
+            out[2][i, j] = holding * closes[seen[j]] / now if holding != 0.0 and now > 0.0 else 0.0
         before = now
     return ledger[: int(account[CLOSED])]
 

@@ -23,12 +23,12 @@ def metrics_by_regime(
     """
     if len(labels) != len(record):
         raise ConfigError(f"{len(labels)} regime labels for {len(record)} judged bars", code="CONFIG_PARAMETER")
-    known = np.concatenate([[np.nan], np.asarray(labels, np.float64)[:-1]])
-    entered = known[np.searchsorted(record.timestamp, record.trades.entry_time)]
+    available = np.concatenate([[np.nan], np.asarray(labels, np.float64)[:-1]])
+    entered = available[np.searchsorted(record.timestamp, record.trades.entry_time)]
     out = {}
-    for label in np.unique(known[~np.isnan(known)]):
+    for label in np.unique(available[~np.isnan(available)]):
         part = replace(record, trades=record.trades.only(entered == label))
-        numbers = return_metrics(record.returns[known == label], bars_per_year=bars_per_year) | trade_metrics(part)
+        numbers = return_metrics(record.returns[available == label], bars_per_year=bars_per_year) | trade_metrics(part)
         del numbers["trade_clustering"]
-        out[float(label)] = numbers | {"n_obs": float((known == label).sum())}
+        out[float(label)] = numbers | {"n_obs": float((available == label).sum())}
     return out

@@ -70,13 +70,13 @@ def step(
         leave(account, position, ledger, costs, equity, row, symbol, opening, volume, MAX_HOLD)
     if not _idle(position[QUANTITY], position[ACTED], target, stop, take, hold):
         _obey(account, position, ledger, costs, equity, row, symbol, opening, volume, target, stop, take, hold)
-    held = position[QUANTITY]
-    position[AFTER_OPEN] = held
-    if held == 0.0:
+    holding = position[QUANTITY]
+    position[AFTER_OPEN] = holding
+    if holding == 0.0:
         return False
-    if _touched(held, position[STOP], position[TAKE], high, low):
+    if _touched(holding, position[STOP], position[TAKE], high, low):
         _exit(account, position, ledger, costs, equity, row, symbol, opening, high, low, volume)
-        position[AFTER_OPEN] = held
+        position[AFTER_OPEN] = holding
     if position[QUANTITY] != 0.0:
         _carry(account, position, costs, close, funding)
     return True
@@ -84,7 +84,7 @@ def step(
 
 @njit(cache=True, error_model="numpy", forceinline=True)
 def quiet(
-    held: float,
+    value: float,
     stop_price: float,
     take_price: float,
     expiry: float,
@@ -104,34 +104,34 @@ def quiet(
     Scalars only: handing arrays over counts references, which costs more than the whole bar. borrow is
     ``costs[BORROW_SHARE]``; the rest are fields of the position and arguments of `step`.
     """
-    if row >= expiry or not _idle(held, acted, target, stop, take, hold):
+    if row >= expiry or not _idle(value, acted, target, stop, take, hold):
         return False
-    if held == 0.0:
+    if value == 0.0:
         return True
-    return funding == 0.0 and (held > 0.0 or borrow == 0.0) and not _touched(held, stop_price, take_price, high, low)
+    return funding == 0.0 and (value > 0.0 or borrow == 0.0) and not _touched(value, stop_price, take_price, high, low)
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def _idle(held: float, acted: float, target: float, stop: float, take: float, hold: int) -> bool:
+def _idle(value: float, acted: float, target: float, stop: float, take: float, hold: int) -> bool:
     """Whether a decision asks for nothing: keep, flat already, a same-side order, or the weight acted on last."""
     if math.isnan(target):
         return True
     if target == 0.0:
-        return held == 0.0
+        return value == 0.0
     order = not math.isnan(stop) or not math.isnan(take) or hold > 0
-    return _same_side(held, target) and (order or target == acted)
+    return _same_side(value, target) and (order or target == acted)
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def _same_side(held: float, target: float) -> bool:
+def _same_side(value: float, target: float) -> bool:
     """Not by their product: of two tiny numbers it is 0."""
-    return held > 0.0 < target or held < 0.0 > target
+    return value > 0.0 < target or value < 0.0 > target
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def _touched(held: float, stop: float, take: float, high: float, low: float) -> bool:
+def _touched(value: float, stop: float, take: float, high: float, low: float) -> bool:
     """Whether a bar reaches a level (prices). Comparisons with NaN are false: no level, no exit."""
-    if held > 0.0:
+    if value > 0.0:
         return low <= stop or high >= take
     return high >= stop or low <= take
 
@@ -152,11 +152,11 @@ def _obey(
     take: float,
     hold: int,
 ) -> None:
-    held = position[QUANTITY]
-    if _same_side(held, target):
+    holding = position[QUANTITY]
+    if _same_side(holding, target):
         _rebalance(account, position, costs, equity, price, volume, target)
         return
-    if held != 0.0:
+    if holding != 0.0:
         leave(account, position, ledger, costs, equity, row, symbol, price, volume, SIGNAL)
     if target == 0.0 or equity <= 0.0:
         return
@@ -187,13 +187,13 @@ def _rebalance(
     position[ACTED] = target
     if equity <= 0.0:
         return
-    held = position[QUANTITY]
-    missing = target * equity - held * price
+    holding = position[QUANTITY]
+    missing = target * equity - holding * price
     if missing == 0.0:
         return
     way = 1.0 if missing > 0.0 else -1.0
     price_paid = sized_price(costs, price, way, abs(missing), volume)
-    change = target * equity / price_paid - held
+    change = target * equity / price_paid - holding
     if change * way > 0.0:
         trade(account, position, costs, equity, price, price_paid, change, volume)
 

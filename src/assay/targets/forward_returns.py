@@ -42,8 +42,8 @@ class ForwardReturn:
     def label(self, bars: Bars, costs: Costs) -> Labels:
         """Labels of one instrument; costs play no part."""
         h = bars_ahead(self.horizon, bars.instrument.bar)
-        end, known = _known(bars, h, self.price)
-        return labels(bars, _returns(bars, h, self.price), end, known, str(self), h + (self.price == "open"))
+        end, available = _known(bars, h, self.price)
+        return labels(bars, _returns(bars, h, self.price), end, available, str(self), h + (self.price == "open"))
 
     def __str__(self) -> str:
         return f"forward_return(horizon={self.horizon}, price={self.price})"
@@ -70,8 +70,8 @@ class Direction:
         h = bars_ahead(self.horizon, bars.instrument.bar)
         r = _returns(bars, h, self.price)
         y = np.where(np.isnan(r), np.nan, (r > self.band).astype(np.float64) - (r < -self.band))
-        end, known = _known(bars, h, self.price)
-        return labels(bars, y, end, known, str(self), h + (self.price == "open"), classes=(-1.0, 0.0, 1.0))
+        end, available = _known(bars, h, self.price)
+        return labels(bars, y, end, available, str(self), h + (self.price == "open"), classes=(-1.0, 0.0, 1.0))
 
     def __str__(self) -> str:
         return f"direction(horizon={self.horizon}, band={self.band}, price={self.price})"
@@ -103,10 +103,10 @@ class Profitable:
         short = (first * sold > last * bought).astype(np.float64)
         y = {"long": long, "short": short, "both": long - short}[self.side]
         y[np.isnan(last)] = np.nan
-        end, known = _known(bars, h, "open")
+        end, available = _known(bars, h, "open")
         classes = (-1.0, 0.0, 1.0) if self.side == "both" else (0.0, 1.0)
         side = -1 if self.side == "short" else 1
-        return labels(bars, y, end, known, str(self), h + 1, classes=classes, side=side)
+        return labels(bars, y, end, available, str(self), h + 1, classes=classes, side=side)
 
     def __str__(self) -> str:
         return f"profitable(horizon={self.horizon}, side={self.side})"

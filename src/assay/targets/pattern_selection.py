@@ -46,18 +46,18 @@ def select(
     chosen = _chosen(columns, target)
     blocks = _blocks(symbols, known_at, target.target_lag)
     y = {f"target_{event}": np.full(len(known_at), np.nan) for event in chosen}
-    known = known_at.copy()
+    available = known_at.copy()
     dropped: dict[str, dict[str, int]] = {}
     for symbol, start, stop in blocks:
         cut = stop - target.target_lag
         for event, name in chosen.items():
             y[f"target_{event}"][start:cut] = columns[name][start + target.target_lag : stop]
-        known[start:cut] = known_at[start + target.target_lag : stop]
+        available[start:cut] = known_at[start + target.target_lag : stop]
         dropped[symbol] = _dropped(np.array([v[start:stop] for v in y.values()]), target.target_lag)
     none = np.any([np.isnan(v) for v in y.values()], axis=0)
-    known[none] = known_at[none]
+    available[none] = known_at[none]
     x = tuple(name for name in columns if (p := parse_name(name)) is None or p.lag)
-    return Selection(x, y, known, dropped)
+    return Selection(x, y, available, dropped)
 
 
 def _chosen(columns: Mapping[str, FloatArray], target: Pattern) -> dict[str, str]:
@@ -66,7 +66,7 @@ def _chosen(columns: Mapping[str, FloatArray], target: Pattern) -> dict[str, str
         p: n for n in columns if (p := parse_name(n)) is not None and not p.lag and not p.since and p.threshold == 1
     }
     pairs = sorted({(p.window, p.std_dev) for p in flags})
-    found = {}
+    result = {}
     for part in target.each():
         name = flags.get(Column(target.window, target.deviation, part.target_type or ""))
         if name is None:
@@ -77,8 +77,8 @@ def _chosen(columns: Mapping[str, FloatArray], target: Pattern) -> dict[str, str
                 f"there are {there}",
                 code="CONFIG_TARGET_UNKNOWN",
             )
-        found[part.target_type or ""] = name
-    return found
+        result[part.target_type or ""] = name
+    return result
 
 
 def _blocks(symbols: Sequence[str], known_at: IntArray, lag: int) -> list[tuple[str, int, int]]:

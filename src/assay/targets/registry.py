@@ -63,11 +63,11 @@ def parse_target(name: str, params: Mapping[str, Any] | None = None, /, **more: 
         near = did_you_mean(name, TARGETS) or f"there are {', '.join(TARGETS)}"
         raise ConfigError(f"target {shown(name)} is unknown; {near}", code="CONFIG_TARGET_UNKNOWN", hint=near)
     kind = TARGETS[name]
-    given = {**(params or {}), **more}
-    known = [f.name for f in fields(kind)]
-    for key in given:
-        if key not in known:
-            near = did_you_mean(str(key), known) or f"it has {', '.join(known)}"
+    value = {**(params or {}), **more}
+    available = [f.name for f in fields(kind)]
+    for key in value:
+        if key not in available:
+            near = did_you_mean(str(key), available) or f"it has {', '.join(available)}"
             raise ConfigError(
                 f"target {name} has no parameter {shown(str(key))}; {near}",
                 code="CONFIG_PARAMETER",
@@ -75,11 +75,11 @@ def parse_target(name: str, params: Mapping[str, Any] | None = None, /, **more: 
                 field=str(key)[:64],
             )
     if name == "profitable":
-        given.setdefault("horizon", HORIZON)
-    lacking = [f for f in required(kind) if f not in given]
+        value.setdefault("horizon", HORIZON)
+    lacking = [f for f in required(kind) if f not in value]
     if lacking:
         raise ConfigError(f"target {name} needs {', '.join(lacking)}", code="CONFIG_PARAMETER", field=lacking[0])
-    target: Target = kind(**given)
+    target: Target = kind(**value)
     return target
 
 

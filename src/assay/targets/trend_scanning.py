@@ -23,7 +23,7 @@ def strongest_slope(y: FloatArray, shortest: int, longest: int) -> FloatArray:
     out = np.full(n, np.nan)
     for i in range(n - longest):
         best = 0.0
-        found = False
+        result = False
         sy = sxy = syy = 0.0
         for j in range(longest + 1):
             v = y[i + j] - y[i]
@@ -39,9 +39,9 @@ def strongest_slope(y: FloatArray, shortest: int, longest: int) -> FloatArray:
             rest = total - cross * cross / sxx
             if rest > 1e-12 * syy:
                 t = cross / sxx / np.sqrt(rest / (m - 2) / sxx)
-                if not found or abs(t) > abs(best):
-                    best, found = t, True
-        if found:
+                if not result or abs(t) > abs(best):
+                    best, result = t, True
+        if result:
             out[i] = best
     return out
 

@@ -52,10 +52,10 @@ class SuiteResult:
     @property
     def document(self) -> dict[str, Any]:
         """Plain and JSON-able, as ``assay audit --planted`` prints it."""
-        found = sum(bool(text) for _, _, text in self.leaks)
+        result = sum(bool(text) for _, _, text in self.leaks)
         return {
             "leaks": [{"name": n, "probe": probe, "found": text} for n, probe, text in self.leaks],
-            "planted": len(self.leaks), "found": found, "recall": found / len(self.leaks) if self.leaks else None,
+            "planted": len(self.leaks), "found": result, "recall": result / len(self.leaks) if self.leaks else None,
             "attacks": [{"name": name, "found": text} for name, text in self.attacks],
             "attacks_planted": len(self.attacks), "attacks_found": sum(bool(text) for _, text in self.attacks),
             "clean": {name: list(texts) for name, texts in self.clean.items()}, "audited_clean": len(self.clean),
@@ -101,11 +101,11 @@ def _own_files(files: Sequence[OwnFile]) -> SuiteResult:
     caught: list[tuple[str, str]] = []
     sound: dict[str, list[str]] = {}
     questions = 0
-    for file, found in outcomes(files):
-        texts = [each.text for each in found.violations]
+    for file, result in outcomes(files):
+        texts = [each.text for each in result.violations]
         if file.begins:
-            caught.append((f"own file {file.name}", texts[0] if is_right(file, found) and texts else ""))
+            caught.append((f"own file {file.name}", texts[0] if is_right(file, result) and texts else ""))
         else:
             sound[f"own file {file.name}"] = texts
-            questions += sum(found.checks.values())
+            questions += sum(result.checks.values())
     return SuiteResult((), caught, sound, questions)

@@ -184,9 +184,9 @@ class CandleStoreContract:
     def test_a_round_trip_with_series(self, store: CandleStore) -> None:
         """Bars that bring their series along are read back whole."""
         times = np.array([0, HOUR_MS], np.int64)
-        given = candles(5)
+        value = candles(5)
         joined = {"rate": Joined(times, times, np.array([1.0, 2.0]))}
-        bars = Bars(BTC, given.timestamp, given.open, given.high, given.low, given.close, given.volume, joined=joined)
+        bars = Bars(BTC, value.timestamp, value.open, value.high, value.low, value.close, value.volume, joined=joined)
         store.upsert(bars, source="test")
         assert store.read(BTC).digest() == bars.digest()
 

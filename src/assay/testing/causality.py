@@ -32,11 +32,11 @@ def check_known_at_is_true(label: Label, bars: Bars) -> None:
     touched = False
     for cut in _cuts(len(bars)):
         instant = bars.known_at[cut]
-        known = np.isfinite(whole.y) & (whole.known_at <= instant)
+        available = np.isfinite(whole.y) & (whole.known_at <= instant)
         open_ones = np.isfinite(whole.y) & (whole.known_at > instant) & (bars.known_at <= instant)
         for factor in (1.0, 10.0):
             other = label(scramble_future(bars, cut + 1, seed=cut, factor=factor))
-            wrong = known & ((other.y != whole.y) | (other.known_at != whole.known_at))
+            wrong = available & ((other.y != whole.y) | (other.known_at != whole.known_at))
             assert not wrong.any(), (
                 f"label {int(np.argmax(wrong))} says it is known at {whole.known_at[np.argmax(wrong)]}, "
                 f"but bars after {instant} change it"

@@ -66,8 +66,8 @@ def sees_no_future(names: Names, bars: Bars, *, lower: Bars | None = None) -> No
     """Cutting the future off, or making noise of it, changes no row before: not by one bit."""
     whole = _table(names, bars, lower)
     for cut in _cuts(bars):
-        known = int(bars.known_at[cut - 1])
-        below = None if lower is None else lower[: int(np.searchsorted(lower.known_at, known, side="right"))]
+        available = int(bars.known_at[cut - 1])
+        below = None if lower is None else lower[: int(np.searchsorted(lower.known_at, available, side="right"))]
         _same(whole, _table(names, bars[:cut], below), slice(0, cut), f"with all rows after {cut - 1} cut off")
         _same(whole, _table(names, noisy(bars, cut), lower), slice(0, cut), f"with noise in the rows after {cut - 1}")
 
@@ -96,17 +96,17 @@ def lookback_is_honest(names: Names, bars: Bars) -> None:
     """
     whole = _table(names, bars)
     study = FeatureContext(bars)
-    asked = [i for i, f in enumerate(whole.features) if f.windowed and f.unit not in ("flag", "category", "count")]
-    asked = [i for i in asked if 0 < whole.lookbacks[i] < len(bars) // 2 and whole.names[i] not in _UNASKED]
-    reached = {i: -1 for i in asked}
-    width = max((study.per(whole.features[i].clock) for i in asked), default=1)
+    request = [i for i, f in enumerate(whole.features) if f.windowed and f.unit not in ("flag", "category", "count")]
+    request = [i for i in request if 0 < whole.lookbacks[i] < len(bars) // 2 and whole.names[i] not in _UNASKED]
+    reached = {i: -1 for i in request}
+    width = max((study.per(whole.features[i].clock) for i in request), default=1)
     for row in range(len(bars) // 3, len(bars) // 3 + width):
         for variant in (0, 1):
             other = _table(names, _jolted(bars, row, variant))
-            for i in asked:
+            for i in request:
                 changed = np.flatnonzero(~_equal(whole.values[:, i], other.values[:, i]))
                 reached[i] = max(reached[i], int(changed[-1]) - row if changed.size else -1)
-    for i in asked:
+    for i in request:
         # A bar in the middle of a higher bar says nothing of its own, and the higher bar still open is not read.
         slack = 0 if whole.features[i].clock == "own" else 2 * study.per(whole.features[i].clock)
         least = whole.lookbacks[i] - slack

@@ -102,8 +102,8 @@ def understated(label: Callable[[Bars], Labels], *, bars_early: int = 1) -> Call
 
     def early(bars: Bars) -> Labels:
         honest = label(bars)
-        known = np.maximum(honest.known_at - bars_early * bars.instrument.bar.ms, bars.known_at)
-        return replace(honest, known_at=known)
+        available = np.maximum(honest.known_at - bars_early * bars.instrument.bar.ms, bars.known_at)
+        return replace(honest, known_at=available)
 
     return early
 

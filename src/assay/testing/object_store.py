@@ -59,8 +59,10 @@ def check_bytes_come_back(store: ObjectStore) -> None:
 def check_nothing_is_overwritten(store: ObjectStore) -> None:
     """Other bytes under a key are refused with both hashes, and what stood there stays."""
     store.put("key", b"first")
-    told = _refused("ARTIFACT_CORRUPT", lambda: store.put("key", b"second"))
-    assert {told.facts["found"], told.facts["expected"]} == {sha256(d).hexdigest() for d in (b"first", b"second")}
+    document = _refused("ARTIFACT_CORRUPT", lambda: store.put("key", b"second"))
+    assert {document.facts["found"], document.facts["expected"]} == {
+        sha256(d).hexdigest() for d in (b"first", b"second")
+    }
     assert store.get("key", most=MOST) == b"first"
 
 
@@ -166,7 +168,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def _refused(code: str, act: Callable[[], object]) -> ArtifactError:
-    with pytest.raises(ArtifactError) as told:
+    with pytest.raises(ArtifactError) as document:
         act()
-    assert told.value.code == code, told.value
-    return told.value
+    assert document.value.code == code, document.value
+    return document.value

@@ -110,6 +110,6 @@ CHECKS = (check_metrics, check_ledger, check_one_best, check_all_or_nothing)
 
 
 def _refused(code: str, act: Any) -> None:
-    with pytest.raises(StoreError) as told:
+    with pytest.raises(StoreError) as document:
         act()
-    assert told.value.code == code
+    assert document.value.code == code

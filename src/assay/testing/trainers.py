@@ -169,8 +169,8 @@ def _scrambled(panel: Panel, fold: Fold) -> Panel:
     first = panel.times[fold.test[0]]
     parts = {}
     for symbol, window in panel:
-        known = window.bars.known_at
-        unseen = (known >= first) & ~chosen[np.searchsorted(panel.times, known)]
+        available = window.bars.known_at
+        unseen = (available >= first) & ~chosen[np.searchsorted(panel.times, available)]
         parts[symbol] = _noisy(window, unseen, symbol)
     return Panel(parts)
 
@@ -255,8 +255,8 @@ def labelled(panel: Panel) -> tuple[FloatArray, FloatArray]:
 
 def correlations(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Correlation of each column with y, twice: to choose by, and to weigh by."""
-    found = np.array([np.corrcoef(column, y)[0, 1] if column.std() > 0 else 0.0 for column in x.T])
-    return found, found
+    result = np.array([np.corrcoef(column, y)[0, 1] if column.std() > 0 else 0.0 for column in x.T])
+    return result, result
 
 
 def tiny(x: FloatArray, choose_by: FloatArray, weight: FloatArray, *, keep: int) -> TinyModel:

@@ -45,8 +45,8 @@ class Artifacts:
         if ".." in PurePath(text).parts or "\0" in text:
             raise StoreError(f"artifact path {shown(text)} may not hold '..' or NUL", code="STORE_VALUE")
         file = Path(text)
-        found = file.is_file()
-        if not found and sha256 is None:
+        result = file.is_file()
+        if not result and sha256 is None:
             _LOG.warning("artifact %s of run %d is not there; it is kept without a hash", shown(text), run)
         values = {
             "experiment_id": run,
@@ -54,8 +54,8 @@ class Artifacts:
             "artifact_type": artifact_type,
             "artifact_path": text,
             "artifact_name": name or PurePath(text).name,
-            "file_size_mb": file.stat().st_size / _MIB if found else None,
-            "sha256": sha256 or (file_sha256(file) if found else None),
+            "file_size_mb": file.stat().st_size / _MIB if result else None,
+            "sha256": sha256 or (file_sha256(file) if result else None),
             "description": description,
             "metadata": dict(metadata or {}),
         }
@@ -74,8 +74,8 @@ class Artifacts:
             ARTIFACTS.c.artifact_type == artifact_type
         )
         with self._database.read() as connection:
-            found = connection.execute(query.order_by(ARTIFACTS.c.id.desc())).all()
-        return {str(metadata["blob"]): int(run) for metadata, run in found if metadata and "blob" in metadata}
+            result = connection.execute(query.order_by(ARTIFACTS.c.id.desc())).all()
+        return {str(metadata["blob"]): int(run) for metadata, run in result if metadata and "blob" in metadata}
 
 
 def file_sha256(path: Path) -> str:

@@ -68,12 +68,12 @@ class Configurations:
             raise StoreError(f"limit is {limit}, must be in 1..{LIST_MOST}", code="STORE_VALUE")
         if stage is not None and stage not in STAGES.split():
             raise StoreError(f"stage is {shown(stage)}, one of {', '.join(STAGES.split())}", code="STORE_VALUE")
-        asked = {
+        request = {
             "strategy_name": strategy, "exchange": exchange, "pair": pair, "timeframe": timeframe,
             "lifecycle_stage": stage, "is_active": active,
         }  # fmt: skip
         query = sa.select(*(c for c in _C if c is not _C.config_json))
-        query = query.where(*(_C[name] == value for name, value in asked.items() if value is not None))
+        query = query.where(*(_C[name] == value for name, value in request.items() if value is not None))
         with self._database.read() as connection:
             return rows(connection.execute(query.order_by(_C.created_at.desc(), _C.id.desc()).limit(limit)))
 
@@ -132,14 +132,14 @@ class Configurations:
 
 def _row(connection: sa.Connection, config_id: str, *, locked: bool = False) -> Row:
     query = sa.select(CONFIGURATIONS).where(_C.config_id == config_id)
-    found = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
-    if found:
-        return found[0]
-    known = list(connection.execute(sa.select(_C.config_id).order_by(_C.id.desc()).limit(_NAMED)).scalars())
-    near = did_you_mean(config_id, known)
-    told = "assay config list shows those there are" if known else "the record holds no configuration yet"
+    result = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
+    if result:
+        return result[0]
+    available = list(connection.execute(sa.select(_C.config_id).order_by(_C.id.desc()).limit(_NAMED)).scalars())
+    near = did_you_mean(config_id, available)
+    document = "assay config list shows those there are" if available else "the record holds no configuration yet"
     raise StoreError(
-        f"there is no configuration {shown(config_id)}; {near or told}",
+        f"there is no configuration {shown(config_id)}; {near or document}",
         code="STORE_NOT_FOUND",
         hint=near,
         asked=shown(config_id),

@@ -55,15 +55,15 @@ class CrashReaper:
 
     def _mark(self) -> list[int]:
         with self._database.write() as connection:
-            found = _crashed(connection, locked=True)
-            for run, run_id, end in found:
+            result = _crashed(connection, locked=True)
+            for run, run_id, end in result:
                 connection.execute(
                     sa.update(EXPERIMENTS)
                     .where(EXPERIMENTS.c.id == run)
                     .values(status="crashed", end_time=parse_instant(end), updated_at=parse_instant(now_ms()))
                 )
                 enqueue(connection, "run", f"{run_id}:crashed:{end}", run_id=run_id)
-        return [run for run, *_ in found]
+        return [run for run, *_ in result]
 
 
 def _crashed(connection: sa.Connection, *, locked: bool = False) -> list[tuple[int, str, int]]:
@@ -72,11 +72,11 @@ def _crashed(connection: sa.Connection, *, locked: bool = False) -> list[tuple[i
     beaten = sa.func.coalesce(e.heartbeat_at, e.start_time, type_=e.start_time.type)
     query = sa.select(e.id, e.run_id, e.owner, e.start_time, beaten)
     query = query.where(e.status == "running").order_by(e.id)
-    found = []
-    asked = query.with_for_update(key_share=True) if locked else query
-    for run, run_id, owner, start, beat in connection.execute(asked):
+    result = []
+    request = query.with_for_update(key_share=True) if locked else query
+    for run, run_id, owner, start, beat in connection.execute(request):
         last = round(beat.timestamp() * 1000)
         if is_gone(owner, last):
             # A clock that was set back puts a heartbeat before the start; no run ends there.
-            found.append((int(run), str(run_id), max(last, round(start.timestamp() * 1000))))
-    return found
+            result.append((int(run), str(run_id), max(last, round(start.timestamp() * 1000))))
+    return result

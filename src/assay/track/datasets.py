@@ -60,7 +60,7 @@ class Datasets:
         either side, without a contradiction in what both know; then what it did not know is filled in. Otherwise a new
         row with revision + 1 is made, and a WARN says so if there was an older one.
         """
-        given: Row = {
+        value: Row = {
             "exchange": exchange,
             "symbol": symbol,
             "timeframe": timeframe,
@@ -72,23 +72,23 @@ class Datasets:
             "feature_columns": list(feature_columns),
             "target_columns": list(target_columns),
         }
-        _demand_order(name, given)
+        _demand_order(name, value)
         key = {"name": name, "version": version, "split_type": split_type}
-        return self._kept(key, given, {"dataset_type": dataset_type, "metadata": dict(metadata or {})})
+        return self._kept(key, value, {"dataset_type": dataset_type, "metadata": dict(metadata or {})})
 
-    def _kept(self, key: Row, given: Row, more: Row) -> int:
+    def _kept(self, key: Row, value: Row, more: Row) -> int:
         """The id of a row that is the same, with what it did not know filled in, or of a new revision."""
         with self._database.write() as connection:
             hold(connection, f"dataset {key['name']}")
             older = self._revisions(connection, key)
             for row in older:
-                if _same(row, given):
-                    _fill(connection, row, given)
+                if _same(row, value):
+                    _fill(connection, row, value)
                     return int(row["id"])
             revision = older[0]["revision"] + 1 if older else 1
             if older:
                 _LOG.warning("dataset %s: other rows than before, kept as revision %d", shown(key["name"]), revision)
-            values = key | given | more | {"revision": revision}
+            values = key | value | more | {"revision": revision}
             return int(connection.execute(sa.insert(DATASETS).values(values).returning(DATASETS.c.id)).scalar_one())
 
     @writes
@@ -116,15 +116,15 @@ class Datasets:
     def get(self, name: str, version: str = "", split_type: str = "") -> Row | None:
         """The highest revision, or None."""
         with self._database.read() as connection:
-            found = self._revisions(connection, {"name": name, "version": version, "split_type": split_type})
-        return found[0] if found else None
+            result = self._revisions(connection, {"name": name, "version": version, "split_type": split_type})
+        return result[0] if result else None
 
     def by_id(self, dataset_id: int) -> Row:
         """The row. StoreError ``STORE_NOT_FOUND`` says which there are."""
         with self._database.read() as connection:
-            found = rows(connection.execute(sa.select(DATASETS).where(DATASETS.c.id == dataset_id)))
-            if found:
-                return found[0]
+            result = rows(connection.execute(sa.select(DATASETS).where(DATASETS.c.id == dataset_id)))
+            if result:
+                return result[0]
             raise not_found("dataset", dataset_id, _known(connection))
 
     def recent(self, limit: int = 50, *, name: str | None = None, data_hash: str | None = None) -> list[Row]:
@@ -170,21 +170,21 @@ def _known(connection: sa.Connection) -> str:
     return f"the record holds {count} datasets, ids {first} to {last}" if count else "the record holds no dataset yet"
 
 
-def _demand_order(name: str, given: Row) -> None:
-    if given["start_date"] and given["end_date"] and given["start_date"] > given["end_date"]:
+def _demand_order(name: str, value: Row) -> None:
+    if value["start_date"] and value["end_date"] and value["start_date"] > value["end_date"]:
         raise StoreError(
-            f"dataset {shown(name)} starts {given['start_date']}, after its end {given['end_date']}", code="STORE_VALUE"
+            f"dataset {shown(name)} starts {value['start_date']}, after its end {value['end_date']}", code="STORE_VALUE"
         )
 
 
-def _same(row: Row, given: Row) -> bool:
-    if row["data_hash"] is not None and given["data_hash"] is not None:
-        return bool(row["data_hash"] == given["data_hash"])
-    return all(_unknown(row[k]) or _unknown(given[k]) or row[k] == given[k] for k in _KNOWN)
+def _same(row: Row, value: Row) -> bool:
+    if row["data_hash"] is not None and value["data_hash"] is not None:
+        return bool(row["data_hash"] == value["data_hash"])
+    return all(_unknown(row[k]) or _unknown(value[k]) or row[k] == value[k] for k in _KNOWN)
 
 
-def _fill(connection: sa.Connection, row: Row, given: Row) -> None:
-    fresh = {k: given[k] for k in _KNOWN if _unknown(row[k]) and not _unknown(given[k])}
+def _fill(connection: sa.Connection, row: Row, value: Row) -> None:
+    fresh = {k: value[k] for k in _KNOWN if _unknown(row[k]) and not _unknown(value[k])}
     if fresh:
         connection.execute(sa.update(DATASETS).where(DATASETS.c.id == row["id"]).values(fresh))
 

@@ -66,15 +66,15 @@ def speaking(where: str, *, away: str = "STORE_BUSY") -> Iterator[None]:
     except sa.exc.StatementError as error:
         if isinstance(error.orig, StoreError):  # a column's type refused the value before the database saw it
             raise error.orig from None
-        told = store_error(error.orig, where, away=away)
-        if told is None:
+        document = store_error(error.orig, where, away=away)
+        if document is None:
             raise
-        raise told from error
+        raise document from error
     except sqlite3.Error as error:
-        told = store_error(error, where)
-        if told is None:
+        document = store_error(error, where)
+        if document is None:
             raise
-        raise told from error
+        raise document from error
     except sa.exc.TimeoutError as error:
         raise StoreError(f"record {where} has no connection free", code="STORE_BUSY", hint="Try again.") from error
     except (OverflowError, UnicodeEncodeError) as error:  # the driver's words for what the database cannot hold

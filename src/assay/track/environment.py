@@ -43,23 +43,25 @@ class Provenance:
 
         The artifact's metadata list untracked files by hash. A diff above 10 MiB is not kept; the metadata say so.
         """
-        for what, found in self.repositories.items():
-            if not found.dirty:
+        for what, result in self.repositories.items():
+            if not result.dirty:
                 continue
-            text = masked(found.diff)
+            text = masked(result.diff)
             blob = blobs.put(text)
-            told = {
+            document = {
                 "of": what,
-                "commit": found.commit,
-                "diff_hash": found.diff_hash,
-                "diff_bytes": found.diff_bytes,
-                "kept": found.diff_bytes <= git.DIFF_MOST,
-                "masked": text != found.diff,
-                "untracked": list(found.untracked),
-                "untracked_count": found.untracked_count,
+                "commit": result.commit,
+                "diff_hash": result.diff_hash,
+                "diff_bytes": result.diff_bytes,
+                "kept": result.diff_bytes <= git.DIFF_MOST,
+                "masked": text != result.diff,
+                "untracked": list(result.untracked),
+                "untracked_count": result.untracked_count,
                 "blob": blob,
             }
-            record.artifacts.add(run, DIFF, blobs.path(blob) / "bytes", name=f"{what}.diff", sha256=blob, metadata=told)
+            record.artifacts.add(
+                run, DIFF, blobs.path(blob) / "bytes", name=f"{what}.diff", sha256=blob, metadata=document
+            )
 
 
 def capture_provenance(
@@ -92,18 +94,18 @@ def capture_provenance(
     columns = {"environment": environment, "python_version": platform.python_version(), "lock_hash": lock_hash()}
     if not git:
         return Provenance(columns)
-    found = _repositories(folders)
-    environment["code"] = {what: each.facts() for what, each in found.items()}
-    first = next(iter(found.values()), None)
+    result = _repositories(folders)
+    environment["code"] = {what: each.facts() for what, each in result.items()}
+    first = next(iter(result.values()), None)
     columns |= _UNKNOWN if first is None else {f"git_{name}": value for name, value in first.facts().items()}
-    return Provenance(columns, found)
+    return Provenance(columns, result)
 
 
 @cache
 def distributions() -> tuple[tuple[str, str], ...]:
     """Installed distributions as (name, version), names in small letters, sorted; read once per process."""
-    found = {d.name.lower(): d.version for d in metadata.distributions() if d.name}
-    return tuple(sorted(found.items()))
+    result = {d.name.lower(): d.version for d in metadata.distributions() if d.name}
+    return tuple(sorted(result.items()))
 
 
 def lock_hash() -> str:
@@ -113,18 +115,18 @@ def lock_hash() -> str:
 
 def _repositories(folders: Mapping[str, Path]) -> dict[str, Repository]:
     """Those that are there, each work tree once."""
-    found: dict[str, Repository] = {}
+    result: dict[str, Repository] = {}
     why, deadline = "no folder was given", Deadline(_GIT_SECONDS)
     for what, folder in folders.items():
         try:
             root = git.root_of(folder, deadline, tracked="__init__.py" if what == ASSAY_SOURCE else None)
-            if root is not None and all(root != other.root for other in found.values()):
-                found[what] = git.look(root, deadline)
+            if root is not None and all(root != other.root for other in result.values()):
+                result[what] = git.look(root, deadline)
         except (OSError, subprocess.SubprocessError) as error:
             why = git.explained(error)
-    if not found:
+    if not result:
         _warn_once(why)
-    return found
+    return result
 
 
 @cache

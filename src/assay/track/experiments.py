@@ -131,8 +131,8 @@ class Experiments:
             seconds = (
                 time.monotonic() - run.began if isinstance(run, Run) else (end - row["start_time"]).total_seconds()
             )
-            told = {} if notes is None else {"notes": notes}
-            self._set(connection, row["id"], status=status, end_time=end, duration_seconds=seconds, **told)
+            document = {} if notes is None else {"notes": notes}
+            self._set(connection, row["id"], status=status, end_time=end, duration_seconds=seconds, **document)
             enqueue(connection, "run", f"{row['run_id']}:{status}", run_id=row["run_id"])
 
     @contextmanager
@@ -171,8 +171,8 @@ class Experiments:
         if git_commit is not None:
             query = query.where(e.git_commit == git_commit)
         with self._database.read() as connection:
-            found = rows(connection.execute(query.order_by(e.id.desc()).limit(1)))
-        return found[0] if found else None
+            result = rows(connection.execute(query.order_by(e.id.desc()).limit(1)))
+        return result[0] if result else None
 
     def recent(
         self,
@@ -220,16 +220,16 @@ class Experiments:
         if self.get(run)["status"] not in ENDS:
             self.finish(run, status, notes)
 
-    def _row(self, connection: sa.Connection, asked: int | str, *, locked: bool = False) -> Row:
+    def _row(self, connection: sa.Connection, request: int | str, *, locked: bool = False) -> Row:
         e = EXPERIMENTS.c
-        wanted = e.run_id == asked if isinstance(asked, str) else e.id == int(asked)
+        wanted = e.run_id == request if isinstance(request, str) else e.id == int(request)
         query = sa.select(EXPERIMENTS).where(wanted)
-        found = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
-        if found:
-            return found[0]
-        if isinstance(asked, str) and asked.isdecimal() and len(asked) < 19:
-            return self._row(connection, int(asked), locked=locked)
-        raise not_found("run", asked, _known(connection))
+        result = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
+        if result:
+            return result[0]
+        if isinstance(request, str) and request.isdecimal() and len(request) < 19:
+            return self._row(connection, int(request), locked=locked)
+        raise not_found("run", request, _known(connection))
 
     def _set(self, connection: sa.Connection, run: int, **values: Any) -> None:
         changed = values | {"updated_at": parse_instant(now_ms())}

@@ -80,10 +80,10 @@ def look(root: Path, deadline: Deadline) -> Repository:
     names = sorted(name for name in listed if name)
     sha, untracked = hashlib.sha256(diff), []
     for name in names:
-        found = _described(root, name, deadline)
-        if found["sha256"] is not None:
-            sha.update(b"untracked " + name + b"\0" + bytes.fromhex(found["sha256"]))
-        untracked.append(found)
+        result = _described(root, name, deadline)
+        if result["sha256"] is not None:
+            sha.update(b"untracked " + name + b"\0" + bytes.fromhex(result["sha256"]))
+        untracked.append(result)
     return Repository(
         root,
         commit,
@@ -105,13 +105,13 @@ def explained(error: Exception) -> str:
 
 def _described(root: Path, name: bytes, deadline: Deadline) -> dict[str, Any]:
     deadline.left()
-    path, found = root / os.fsdecode(name), None
+    path, result = root / os.fsdecode(name), None
     if path.is_symlink() or not path.is_file():
         return {"path": name.decode(errors="replace"), "bytes": None, "sha256": None}
     size = path.stat().st_size
     if size <= UNTRACKED_MOST:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"path": name.decode(errors="replace"), "bytes": size, "sha256": found}
+        result = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"path": name.decode(errors="replace"), "bytes": size, "sha256": result}
 
 
 def _git(folder: Path, deadline: Deadline, *words: str) -> bytes:

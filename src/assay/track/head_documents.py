@@ -38,8 +38,8 @@ def published_heads(record: TrackingStore, *, home: Path, artifacts: Path, afres
     if heads != remembered and not afresh:
         _remember(place, heads)
     own = record.artifacts.blobs(EVIDENCE)
-    found = [(name, read_head(document)) for name, document in heads.items()]
-    files = [Published(_where(name, own), h, name.split("/")[0] in own) for name, h in found if h is not None]
+    result = [(name, read_head(document)) for name, document in heads.items()]
+    files = [Published(_where(name, own), h, name.split("/")[0] in own) for name, h in result if h is not None]
     return sorted(files, key=lambda each: not each.own) + _of_models(record)
 
 
@@ -57,8 +57,8 @@ def _files(home: Path, artifacts: Path) -> Iterator[tuple[str, Path]]:
 def _head_in(file: Path) -> Any:
     if file.suffix == ".html":
         with file.open("rb") as page:
-            found = _META.search(page.read(_PAGE_BEGINS))
-        text: str | bytes = b"" if found is None else unescape(found[1].decode("utf-8", "replace"))
+            result = _META.search(page.read(_PAGE_BEGINS))
+        text: str | bytes = b"" if result is None else unescape(result[1].decode("utf-8", "replace"))
     else:
         text = file.read_bytes()
     try:
@@ -84,10 +84,10 @@ def _where(name: str, own: dict[str, int]) -> str:
 
 def _remembered(place: Path) -> dict[str, Any]:
     try:
-        found = json.loads(place.read_bytes())
+        result = json.loads(place.read_bytes())
     except (FileNotFoundError, ValueError, RecursionError):  # gone or damaged: all is read again
         return {}
-    return found if isinstance(found, dict) else {}
+    return result if isinstance(result, dict) else {}
 
 
 def _remember(place: Path, heads: dict[str, Any]) -> None:

@@ -64,10 +64,10 @@ class Vault:
         scored = self._scored_after(exchange, symbol, since)
         with self._database.write() as connection:
             hold(connection, _subject(exchange, symbol))
-            known = _lock(connection, exchange, symbol)
-            if known is not None:
+            available = _lock(connection, exchange, symbol)
+            if available is not None:
                 raise StoreError(
-                    f"{exchange} {symbol} is locked already, from {_told(known.since)} on, by {known.by}",
+                    f"{exchange} {symbol} is locked already, from {_told(available.since)} on, by {available.by}",
                     code="STORE_CONFLICT",
                     hint="assay vault unlock, with a written reason, comes first.",
                 )
@@ -85,19 +85,19 @@ class Vault:
         _demand("why", why)
         with self._database.write() as connection:
             hold(connection, _subject(exchange, symbol))
-            known = _lock(connection, exchange, symbol)
-            if known is None:
+            available = _lock(connection, exchange, symbol)
+            if available is None:
                 raise not_found("locked market", f"{exchange} {symbol}", "assay vault list shows those that there are")
-            _log(connection, by, _UNLOCK, exchange, symbol, {"why": why.strip(), "since": known.since})
-        return known
+            _log(connection, by, _UNLOCK, exchange, symbol, {"why": why.strip(), "since": available.since})
+        return available
 
     def read(self, run: int, by: str, locks: Iterable[HoldoutLock], details: Mapping[str, Any]) -> None:
         """Write down that a run read what is locked; inside the transaction of its ledger row."""
         _demand("by", by)
         with self._database.write() as connection:
             for lock in locks:
-                told = {"run": run, "since": lock.since} | dict(details)
-                _log(connection, by, _READ, lock.exchange, lock.symbol, told)
+                document = {"run": run, "since": lock.since} | dict(details)
+                _log(connection, by, _READ, lock.exchange, lock.symbol, document)
 
     def of(self, exchange: str, symbol: str) -> HoldoutLock | None:
         """The lock of a market, if it is locked."""
@@ -137,8 +137,8 @@ class Vault:
         """
         chains = self._chains(exchange, symbol)
         with self._database.read() as connection:
-            found = rows(connection.execute(sa.select(TRIALS).where(_T.objective == HOLDOUT).order_by(_T.id)))
-        return [row for row in found if row["market_key"] in chains]
+            result = rows(connection.execute(sa.select(TRIALS).where(_T.objective == HOLDOUT).order_by(_T.id)))
+        return [row for row in result if row["market_key"] in chains]
 
     def _scored_after(self, exchange: str, symbol: str, since: int) -> int:
         """Configurations whose last bar closes in the stretch: who chose by them has seen it.
@@ -183,15 +183,21 @@ def _holds(market_key: str, exchange: str, symbol: str) -> bool:
 
 def _lock(connection: sa.Connection, exchange: str, symbol: str) -> HoldoutLock | None:
     query = sa.select(EVENTS).where(_E.subject == _subject(exchange, symbol), _E.action.in_((LOCKED, _UNLOCK)))
-    found = rows(connection.execute(query.order_by(_E.id.desc()).limit(1)))
-    return _as_lock(found[0]) if found and found[0]["action"] == LOCKED else None
+    result = rows(connection.execute(query.order_by(_E.id.desc()).limit(1)))
+    return _as_lock(result[0]) if result and result[0]["action"] == LOCKED else None
 
 
 def _as_lock(row: Row) -> HoldoutLock:
-    told = row["details"]
+    document = row["details"]
     made = round(row["timestamp"].timestamp() * 1000)
     return HoldoutLock(
-        row["id"], told["exchange"], told["symbol"], told["since"], row["actor"], made, told["trials_before"]
+        row["id"],
+        document["exchange"],
+        document["symbol"],
+        document["since"],
+        row["actor"],
+        made,
+        document["trials_before"],
     )
 
 

@@ -29,11 +29,11 @@ class Hyperparameters:
         """
         with self._database.write() as connection:
             hold(connection, f"hyperparameters {run}")
-            held = self._held(connection, run, model_id)
+            holding = self._held(connection, run, model_id)
             fresh = []
             for name, value in values.items():
                 kind, text = written(value)
-                if name not in held:
+                if name not in holding:
                     fresh.append(
                         {
                             "experiment_id": run,
@@ -43,9 +43,9 @@ class Hyperparameters:
                             "param_type": kind,
                         }
                     )
-                elif held[name] != (kind, text):
+                elif holding[name] != (kind, text):
                     raise StoreError(
-                        f"hyperparameter {shown(name)} of run {run} is {shown(held[name][1])}, it cannot become "
+                        f"hyperparameter {shown(name)} of run {run} is {shown(holding[name][1])}, it cannot become "
                         f"{shown(text)}",
                         code="STORE_CONFLICT",
                     )
@@ -55,8 +55,8 @@ class Hyperparameters:
     def read(self, run: int, *, model_id: int | None = None) -> dict[str, Any]:
         """Values by name, sorted, in the types in which they were given."""
         with self._database.read() as connection:
-            held = self._held(connection, run, model_id)
-        return {name: restored(*held[name]) for name in sorted(held)}
+            holding = self._held(connection, run, model_id)
+        return {name: restored(*holding[name]) for name in sorted(holding)}
 
     def _held(self, connection: sa.Connection, run: int, model_id: int | None) -> dict[str, tuple[str, str]]:
         h = HYPERPARAMETERS.c

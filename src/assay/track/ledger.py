@@ -62,9 +62,9 @@ class Ledger:
                 blobs.put(data)
         with self._database.write() as connection:
             hold(connection, trial.market_key)
-            known = _identical(connection, row)
-            if known is not None:
-                return known
+            count = _identical(connection, row)
+            if count is not None:
+                return count
             seq, before = head(connection, trial.market_key)
             row |= {"seq": seq + 1, "created_at": parse_instant(now_ms()), "prev_hash": before}
             row["row_hash"] = row_hash(row)
@@ -86,8 +86,8 @@ class Ledger:
             sa.func.max(t.created_at, type_=t.created_at.type).label("last"),
         ).group_by(t.market_key)
         with self._database.read() as connection:
-            found = rows(connection.execute(query.order_by(sa.func.max(t.id).desc())))
-        return [row | {"trials": int(row["trials"])} for row in found]
+            result = rows(connection.execute(query.order_by(sa.func.max(t.id).desc())))
+        return [row | {"trials": int(row["trials"])} for row in result]
 
     def trials(
         self, market_key: str | None = None, *, experiment_id: int | None = None, blobs: Blobs | None = None
@@ -114,8 +114,8 @@ class Ledger:
         t = TRIALS.c
         query = sa.select(*(t[name] for name in _LOOK)).where(t.market_key.in_(sorted(set(keys)))).order_by(t.id)
         with self._database.read() as connection:
-            found = rows(connection.execute(query))
-        return [look_of(row) for row in found if ends is None or row["seq"] <= ends.get(row["market_key"], 0)]
+            result = rows(connection.execute(query))
+        return [look_of(row) for row in result if ends is None or row["seq"] <= ends.get(row["market_key"], 0)]
 
     def tried_as(self, recipe: str) -> list[str]:
         """Market keys on which a spec without its market was tried."""
@@ -173,10 +173,10 @@ class Ledger:
         A row cut from the end of a chain leaves no broken link; the chain's head, which the database keeps, misses it.
         """
         with self._database.read() as connection:
-            held = _walk(connection, market_key)
+            count = _walk(connection, market_key)
             check_heads(connection, market_key)
             _check_end(connection)
-        return held
+        return count
 
     def check_chain(self, market_key: str) -> int:
         """The links of one chain alone; raises as `check`."""
@@ -254,16 +254,16 @@ def _described(trial: Trial) -> Row:
 
 
 def _real(value: object, what: str) -> float | None:
-    found = finite_or_none(value, what)
-    return None if found is None else found + 0.0  # the database knows one zero
+    result = finite_or_none(value, what)
+    return None if result is None else result + 0.0  # the database knows one zero
 
 
 def _one_zero(value: Any) -> Any:
     """JSON without minus zero, which PostgreSQL's decimals do not have: a row has one hash on every database."""
     if isinstance(value, dict):
-        return {name: _one_zero(held) for name, held in value.items()}
+        return {name: _one_zero(holding) for name, holding in value.items()}
     if isinstance(value, list):
-        return [_one_zero(held) for held in value]
+        return [_one_zero(holding) for holding in value]
     return value + 0.0 if isinstance(value, float) else value
 
 
@@ -273,25 +273,25 @@ def _identical(connection: sa.Connection, row: Row, *, whatever_returns: bool = 
     names += [] if whatever_returns else ["returns_sha256"]
     same = [t[k].is_not_distinct_from(row[k]) for k in names]
     query = sa.select(t.seq).where(t.market_key == row["market_key"], t.config_hash == row["config_hash"], *same)
-    found = connection.execute(query.order_by(t.seq).limit(1)).scalar()
-    return None if found is None else int(found)
+    result = connection.execute(query.order_by(t.seq).limit(1)).scalar()
+    return None if result is None else int(result)
 
 
 def _walk(connection: sa.Connection, market_key: str | None) -> int:
-    held, last = 0, {"market_key": "", "seq": 0, "row_hash": FIRST}
-    known = bases(connection)
+    count, last = 0, {"market_key": "", "seq": 0, "row_hash": FIRST}
+    available = bases(connection)
     query = sa.select(TRIALS).order_by(TRIALS.c.market_key, TRIALS.c.seq)
     query = query if market_key is None else query.where(TRIALS.c.market_key == market_key)
-    for found in connection.execute(query).mappings():
-        row = dict(found)
-        seq, row_hash = known.get(row["market_key"], (0, FIRST))
+    for result in connection.execute(query).mappings():
+        row = dict(result)
+        seq, row_hash = available.get(row["market_key"], (0, FIRST))
         if row["market_key"] != last["market_key"]:
             last = {"market_key": row["market_key"], "seq": seq, "row_hash": row_hash}
         if row["seq"] > seq:  # rows of before missing ones were accepted are walked by nobody
             _check_link(row, last)
             last = row
-        held += 1
-    return held
+        count += 1
+    return count
 
 
 def _check_link(row: Row, last: Row) -> None:
@@ -308,8 +308,8 @@ def _check_link(row: Row, last: Row) -> None:
 def _check_end(connection: sa.Connection) -> None:
     if connection.dialect.name != "sqlite":
         return
-    given = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'trials'").scalar() or 0
+    value = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'trials'").scalar() or 0
     highest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(TRIALS.c.id), 0))).scalar_one()
     accepted = connection.execute(sa.select(sa.func.max(LEDGER_EPOCHS.c.highest_id))).scalar()
-    if given != highest and not (given == accepted and highest < given):
-        raise broken("?", highest, f"is the last row, but {given} were written")
+    if value != highest and not (value == accepted and highest < value):
+        raise broken("?", highest, f"is the last row, but {value} were written")

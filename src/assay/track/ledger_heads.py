@@ -72,10 +72,10 @@ class Published:
 
 def chain_id(connection: sa.Connection) -> str:
     """The ledger's random name, given once. StoreError ``STORE_CORRUPT`` where there is not exactly one."""
-    found = connection.execute(sa.select(LEDGER_CHAIN.c.chain_id)).scalars().all()
-    if len(found) != 1:
-        raise _corrupt(f"trial ledger: its name stands {len(found)} times in the record, once is due")
-    return str(found[0])
+    result = connection.execute(sa.select(LEDGER_CHAIN.c.chain_id)).scalars().all()
+    if len(result) != 1:
+        raise _corrupt(f"trial ledger: its name stands {len(result)} times in the record, once is due")
+    return str(result[0])
 
 
 def head_of(connection: sa.Connection, keys: Iterable[str]) -> LedgerHead:
@@ -92,8 +92,8 @@ def head_of(connection: sa.Connection, keys: Iterable[str]) -> LedgerHead:
 
 def head(connection: sa.Connection, market_key: str) -> tuple[int, str]:
     """Number and hash of the last row that the chain was given, whether it is still there or not; 0 for a new chain."""
-    found = connection.execute(sa.select(_H.seq, _H.row_hash).where(_H.market_key == market_key)).first()
-    return (0, FIRST) if found is None else (int(found.seq), str(found.row_hash))
+    result = connection.execute(sa.select(_H.seq, _H.row_hash).where(_H.market_key == market_key)).first()
+    return (0, FIRST) if result is None else (int(result.seq), str(result.row_hash))
 
 
 def counted(connection: sa.Connection, market_key: str) -> int:
@@ -101,12 +101,12 @@ def counted(connection: sa.Connection, market_key: str) -> int:
 
     Counted are those of the head, or of the rows that are there and those whose absence was accepted, if that is more.
     """
-    kept = int(connection.execute(sa.select(_H.n_configs).where(_H.market_key == market_key)).scalar() or 0)
+    count = int(connection.execute(sa.select(_H.n_configs).where(_H.market_key == market_key)).scalar() or 0)
     lost = missing(connection, market_key)
     if not lost:
-        return kept
+        return count
     there = connection.execute(sa.select(sa.func.sum(_T.n_configs)).where(_T.market_key == market_key)).scalar() or 0
-    return max(kept, int(there) + lost)
+    return max(count, int(there) + lost)
 
 
 def missing(connection: sa.Connection, market_key: str) -> int:
@@ -127,10 +127,10 @@ def check_heads(connection: sa.Connection, market_key: str | None = None) -> Non
     rows = connection.execute(sa.select(_T.market_key, sa.func.max(_T.seq).label("seq"), total).group_by(_T.market_key))
     ends = {row.market_key: row for row in rows}
     heads = {row.market_key: row for row in connection.execute(sa.select(TRIAL_HEADS))}
-    known = bases(connection)
+    available = bases(connection)
     for key in sorted(ends.keys() | heads.keys()):
         if market_key in (None, key):
-            _check(connection, key, ends.get(key), heads.get(key), known.get(key))
+            _check(connection, key, ends.get(key), heads.get(key), available.get(key))
 
 
 def check_published(connection: sa.Connection, published: Iterable[Published]) -> None:
@@ -160,31 +160,31 @@ def check_published(connection: sa.Connection, published: Iterable[Published]) -
 
 def _check_end(connection: sa.Connection, key: str, end: End, where: str) -> None:
     query = sa.select(_T.row_hash).where(_T.market_key == key, _T.seq == end.seq)
-    found = connection.execute(query).scalar()
-    if found is None:
+    result = connection.execute(query).scalar()
+    if result is None:
         last = connection.execute(sa.select(sa.func.max(_T.seq)).where(_T.market_key == key)).scalar() or 0
         raise broken(key, end.seq, f"is missing: {where} was judged by it, the chain has {int(last):,} rows")
-    if found != end.row_hash:
-        raise broken(key, end.seq, f"is not that by which {where} was judged", found=str(found), wanted=end.row_hash)
+    if result != end.row_hash:
+        raise broken(key, end.seq, f"is not that by which {where} was judged", found=str(result), wanted=end.row_hash)
 
 
 def _epoch(connection: sa.Connection) -> int:
     return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(_E.id), 0))).scalar_one())
 
 
-def _check(connection: sa.Connection, key: str, end: Any, given: Any, base: tuple[int, str] | None) -> None:
+def _check(connection: sa.Connection, key: str, end: Any, value: Any, base: tuple[int, str] | None) -> None:
     last = 0 if end is None else int(end.seq)
-    if given is None:
+    if value is None:
         raise broken(key, last, "ends a chain that was never counted")
-    if base is not None and base[0] == given.seq and last <= base[0]:
+    if base is not None and base[0] == value.seq and last <= base[0]:
         return
-    if end is None or last < given.seq:
-        raise broken(key, last + 1, f"is missing: the chain ends with number {last}, {given.seq} were written")
+    if end is None or last < value.seq:
+        raise broken(key, last + 1, f"is missing: the chain ends with number {last}, {value.seq} were written")
     hashed = connection.execute(sa.select(_T.row_hash).where(_T.market_key == key, _T.seq == last)).scalar()
-    if last > given.seq or hashed != given.row_hash:
-        raise broken(key, last, "is not the row that was counted last", found=str(hashed), wanted=str(given.row_hash))
-    if int(end.n_configs) != given.n_configs and (base is None or end.n_configs > given.n_configs):
-        raise broken(key, last, f"ends a chain of {end.n_configs} configurations, {given.n_configs} were counted")
+    if last > value.seq or hashed != value.row_hash:
+        raise broken(key, last, "is not the row that was counted last", found=str(hashed), wanted=str(value.row_hash))
+    if int(end.n_configs) != value.n_configs and (base is None or end.n_configs > value.n_configs):
+        raise broken(key, last, f"ends a chain of {end.n_configs} configurations, {value.n_configs} were counted")
 
 
 class BrokenChain(StoreError):

@@ -37,8 +37,8 @@ class LedgerRow:
         not what the row says. Cost: of a block its hash, and the columns that are asked for.
         """
         if self.row["block_sha256"] is None:
-            found = self._own()
-            return found if names is None else {name: found[name] for name in names if name in found}
+            result = self._own()
+            return result if names is None else {name: result[name] for name in names if name in result}
         table = self._block(names)
         if len(table) != len(self):
             raise _damaged(self.row, f"holds {len(table):,} configurations, {len(self):,} were counted")
@@ -61,12 +61,12 @@ class LedgerRow:
 
     def _own(self) -> dict[str, NDArray[Any]]:
         row = self.row
-        found: dict[str, NDArray[Any]] = {
+        result: dict[str, NDArray[Any]] = {
             name: np.array([np.nan if row[name] is None else row[name]], np.float64) for name in _REAL
         }
-        found["failed"] = np.array([row["state"] != "complete"])
-        found["trades"] = np.array([row["total_trades"] or 0], np.int64)
-        return found | {f"p_{name}": _one(value) for name, value in row["params"].items()}
+        result["failed"] = np.array([row["state"] != "complete"])
+        result["trades"] = np.array([row["total_trades"] or 0], np.int64)
+        return result | {f"p_{name}": _one(value) for name, value in row["params"].items()}
 
     def _block(self, names: Sequence[str] | None) -> "pl.DataFrame":
         import polars as pl
@@ -77,18 +77,18 @@ class LedgerRow:
             )
         data = io.BytesIO(self.blobs.get(self.row["block_sha256"]))
         if names is not None:
-            known = pl.read_parquet_schema(data)
+            available = pl.read_parquet_schema(data)
             data.seek(0)
-            names = [name for name in names if name in known]
+            names = [name for name in names if name in available]
         return pl.read_parquet(data, columns=names)
 
 
 def _one(value: Any) -> NDArray[Any]:
     if isinstance(value, bool | int | float):
         return np.array([value])
-    held = np.empty(1, object)
-    held[0] = value
-    return held
+    holding = np.empty(1, object)
+    holding[0] = value
+    return holding
 
 
 def _damaged(row: Row, why: str) -> ArtifactError:

@@ -32,8 +32,8 @@ def is_gone(owner: str | None, heartbeat_ms: int) -> bool:
     host, pid, start = _parts(owner)
     if host != socket.gethostname():
         return now_ms() - heartbeat_ms > ELSEWHERE_MS
-    found = _started(pid)
-    return found is None or abs(found - start) > _TOLERANCE_MS
+    result = _started(pid)
+    return result is None or abs(result - start) > _TOLERANCE_MS
 
 
 def _parts(owner: str | None) -> tuple[str, int, int]:

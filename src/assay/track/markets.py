@@ -31,24 +31,24 @@ class Markets:
 
         Candles that continue or repeat those that were kept under the name lengthen their row; others get a row.
         """
-        found = compute_fingerprint(bars)
+        result = compute_fingerprint(bars)
         with self._database.read() as connection:
-            if _holds(connection, found):
+            if _holds(connection, result):
                 return
         with self._database.write() as connection:
-            hold(connection, f"fingerprint {found.market_key}")
+            hold(connection, f"fingerprint {result.market_key}")
             for row in rows(
-                connection.execute(sa.select(MARKET_FINGERPRINTS).where(_F.market_key == found.market_key))
+                connection.execute(sa.select(MARKET_FINGERPRINTS).where(_F.market_key == result.market_key))
             ):
-                kept = _read(row)
-                merged = grown(kept, found)
+                stored = _read(row)
+                merged = grown(stored, result)
                 if merged is None:
                     continue
-                if merged is not kept:
+                if merged is not stored:
                     change = sa.update(MARKET_FINGERPRINTS).where(_F.id == row["id"])
                     connection.execute(change.values(_columns(merged) | {"updated_at": parse_instant(now_ms())}))
                 return
-            connection.execute(sa.insert(MARKET_FINGERPRINTS).values(_columns(found)))
+            connection.execute(sa.insert(MARKET_FINGERPRINTS).values(_columns(result)))
 
     def fingerprinted(self) -> list[str]:
         """Keys of all series that are known by their candles: closes of theirs are stored."""
@@ -71,26 +71,26 @@ class Markets:
         with self._database.read() as connection:
             return self._like([_read(row) for row in rows(connection.execute(query))])
 
-    def _like(self, asked: list[Fingerprint]) -> dict[str, tuple[int | None, ...]]:
-        found: dict[str, set[int | None]] = {}
+    def _like(self, request: list[Fingerprint]) -> dict[str, tuple[int | None, ...]]:
+        result: dict[str, set[int | None]] = {}
         with self._database.read() as connection:
             for row in rows(connection.execute(sa.select(*_LIGHT).order_by(_F.id))):
-                match = _first_match(connection, asked, row)
+                match = _first_match(connection, request, row)
                 if match is not None:
-                    found.setdefault(row["market_key"], set()).add(match.moved_ms)
-        return {key: distinct_shifts(moved) for key, moved in found.items()}
+                    result.setdefault(row["market_key"], set()).add(match.moved_ms)
+        return {key: distinct_shifts(moved) for key, moved in result.items()}
 
     def distinct(self, keys: Iterable[str]) -> int:
         """How many markets the series of these names are; a series without candles that are known counts as one."""
         wanted = sorted(set(keys))
         with self._database.read() as connection:
             query = sa.select(MARKET_FINGERPRINTS).where(_F.market_key.in_(wanted)).order_by(_F.id)
-            held = [_read(row) for row in rows(connection.execute(query))]
+            holding = [_read(row) for row in rows(connection.execute(query))]
         groups: list[list[Fingerprint]] = []
-        for each in held:
+        for each in holding:
             like = [g for g in groups if any(o.market_key == each.market_key or same_market(o, each) for o in g)]
             groups = [g for g in groups if g not in like] + [[*(o for g in like for o in g), each]]
-        return len(groups) + len(set(wanted) - {each.market_key for each in held})
+        return len(groups) + len(set(wanted) - {each.market_key for each in holding})
 
 
 def distinct_shifts(moved: Iterable[int | None]) -> tuple[int | None, ...]:
@@ -98,34 +98,34 @@ def distinct_shifts(moved: Iterable[int | None]) -> tuple[int | None, ...]:
     return tuple(sorted(set(moved), key=lambda ms: (ms is None, ms or 0)))
 
 
-def _first_match(connection: sa.Connection, asked: list[Fingerprint], row: Row) -> Match | None:
+def _first_match(connection: sa.Connection, request: list[Fingerprint], row: Row) -> Match | None:
     """Of the days alone, which are few; then of all that is stored."""
     light = _read(row)
-    match = next((m for each in asked if (m := same_market(each, light)) is not None), None)
+    match = next((m for each in request if (m := same_market(each, light)) is not None), None)
     if match is not None:
         return match
     stored = _read(rows(connection.execute(sa.select(MARKET_FINGERPRINTS).where(_F.id == row["id"])))[0])
-    return next((m for each in asked if (m := same_market(each, stored)) is not None), None)
+    return next((m for each in request if (m := same_market(each, stored)) is not None), None)
 
 
-def _holds(connection: sa.Connection, found: Fingerprint) -> bool:
+def _holds(connection: sa.Connection, result: Fingerprint) -> bool:
     """Whether the very candles are stored under the name, with all that is compared today."""
-    query = sa.select(_F.days, _F.bars).where(_F.market_key == found.market_key, _F.candles_digest == found.digest)
+    query = sa.select(_F.days, _F.bars).where(_F.market_key == result.market_key, _F.candles_digest == result.digest)
     row = connection.execute(query.limit(1)).first()
     return row is not None and all(
-        text or not len(new) for text, new in zip(row, (found.days, found.bars), strict=True)
+        text or not len(new) for text, new in zip(row, (result.days, result.bars), strict=True)
     )
 
 
-def _columns(found: Fingerprint) -> Row:
-    texts = {name: packed(getattr(found, name)) for name in ("days", "hours", "bars")}
+def _columns(result: Fingerprint) -> Row:
+    texts = {name: packed(getattr(result, name)) for name in ("days", "hours", "bars")}
     described: Row = {
-        "market_key": found.market_key,
-        "candles_digest": found.digest,
-        "first_at": parse_instant(found.first),
-        "last_at": parse_instant(found.last),
-        "n_bars": found.n_bars,
-        "zero_share": found.zero_share,
+        "market_key": result.market_key,
+        "candles_digest": result.digest,
+        "first_at": parse_instant(result.first),
+        "last_at": parse_instant(result.last),
+        "n_bars": result.n_bars,
+        "zero_share": result.zero_share,
     }
     return described | texts
 

@@ -76,13 +76,13 @@ class Metrics:
         query = query if split is None else query.where(m.split == split)
         with self._database.read() as connection:
             order = [place.nulls_first() for place in (m.step, m.episode, m.epoch)]
-            found = rows(connection.execute(query.order_by(*order, m.id)))
-        return [nan_for_null(_restored(row), ["value"]) for row in found]
+            result = rows(connection.execute(query.order_by(*order, m.id)))
+        return [nan_for_null(_restored(row), ["value"]) for row in result]
 
     def last(self, run: int, *, split: str | None = None) -> dict[str, float]:
         """The last value of each metric, by the order of `read`; names sorted."""
-        found = {row["metric_name"]: row["value"] for row in self.read(run, split=split)}
-        return dict(sorted(found.items()))
+        result = {row["metric_name"]: row["value"] for row in self.read(run, split=split)}
+        return dict(sorted(result.items()))
 
 
 def _decoded(text: str) -> Any:
@@ -95,10 +95,10 @@ def _decoded(text: str) -> Any:
 def _point(name: object, value: object) -> Row:
     if not (isinstance(name, str) and 1 <= len(name) <= 200 and name.isprintable()):
         raise StoreError(f"metric name {shown(name)} is not 1 to 200 printable characters", code="STORE_VALUE")
-    found = number(value, f"metric {shown(name)}")
-    if math.isfinite(found):
-        return {"metric_name": name, "value": found, "non_finite": None}
-    kind = "nan" if math.isnan(found) else "inf" if found > 0 else "-inf"
+    result = number(value, f"metric {shown(name)}")
+    if math.isfinite(result):
+        return {"metric_name": name, "value": result, "non_finite": None}
+    kind = "nan" if math.isnan(result) else "inf" if result > 0 else "-inf"
     return {"metric_name": name, "value": None, "non_finite": kind}
 
 

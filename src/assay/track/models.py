@@ -88,21 +88,21 @@ class Models:
         with self._database.read() as connection:
             return [(int(number), verdict) for number, verdict in connection.execute(query)]
 
-    def _row(self, connection: sa.Connection, asked: int | str) -> Row:
-        wanted = MODELS.c.model_id == asked if isinstance(asked, str) else MODELS.c.id == int(asked)
-        found = rows(connection.execute(sa.select(MODELS).where(wanted)))
-        if not found:
-            raise not_found("model", asked, _known(connection, asked))
-        return found[0]
+    def _row(self, connection: sa.Connection, request: int | str) -> Row:
+        wanted = MODELS.c.model_id == request if isinstance(request, str) else MODELS.c.id == int(request)
+        result = rows(connection.execute(sa.select(MODELS).where(wanted)))
+        if not result:
+            raise not_found("model", request, _known(connection, request))
+        return result[0]
 
 
-def _known(connection: sa.Connection, asked: int | str) -> str:
+def _known(connection: sa.Connection, request: int | str) -> str:
     """What there is instead: the nearest text id among the newest, or how many."""
     count, last = connection.execute(sa.select(sa.func.count(), sa.func.max(MODELS.c.id))).one()
     newest = sa.select(MODELS.c.model_id).order_by(MODELS.c.id.desc()).limit(_NAMED)
-    near = did_you_mean(asked, connection.execute(newest).scalars()) if isinstance(asked, str) else ""
-    told = f"the record holds {count} models" + (f", numbers up to {last}" if count else "")
-    return f"{told}; {near}" if near else told
+    near = did_you_mean(request, connection.execute(newest).scalars()) if isinstance(request, str) else ""
+    document = f"the record holds {count} models" + (f", numbers up to {last}" if count else "")
+    return f"{document}; {near}" if near else document
 
 
 def _unused(connection: sa.Connection, values: Row, made: datetime) -> str:
@@ -120,10 +120,10 @@ def model_id(values: Row, made: datetime) -> str:
 
 
 def _metric(values: Row, name: str) -> float | None:
-    found = finite_or_none(values[name], name)
-    if found is None and values.get("is_best"):
+    value = finite_or_none(values[name], name)
+    if value is None and values.get("is_best"):
         raise StoreError(f"{name} is {shown(values[name])}; a best model has a finite one", code="STORE_VALUE")
-    return found
+    return value
 
 
 def _clear_best(connection: sa.Connection, run: int) -> None:

@@ -36,8 +36,8 @@ def writes(method: Callable[_P, _T]) -> Callable[_P, _T]:
     """`again` for a method of an object that keeps its record as ``_database``."""
 
     @wraps(method)
-    def trying(*given: _P.args, **named: _P.kwargs) -> _T:
-        held: Any = given[0]
-        return again(held._database, lambda: method(*given, **named))
+    def trying(*value: _P.args, **named: _P.kwargs) -> _T:
+        holding: Any = value[0]
+        return again(holding._database, lambda: method(*value, **named))
 
     return trying

@@ -40,8 +40,8 @@ def number(value: object, what: str) -> float:
 
 def finite_or_none(value: object, what: str) -> float | None:
     """`number`, with None for None, NaN and infinities: in the record undefined is NULL."""
-    found = math.nan if value is None else number(value, what)
-    return found if math.isfinite(found) else None
+    result = math.nan if value is None else number(value, what)
+    return result if math.isfinite(result) else None
 
 
 def scalar(value: object) -> object:
@@ -49,14 +49,14 @@ def scalar(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def not_found(kind: str, asked: object, known: str) -> StoreError:
+def not_found(kind: str, request: object, text: str) -> StoreError:
     """``STORE_NOT_FOUND`` that says what there is instead."""
-    return StoreError(f"there is no {kind} {shown(asked)}; {known}", code="STORE_NOT_FOUND", asked=shown(asked))
+    return StoreError(f"there is no {kind} {shown(request)}; {text}", code="STORE_NOT_FOUND", asked=shown(request))
 
 
-def known_fields(given: Mapping[str, object], table: sa.Table) -> Row:
+def known_fields(values: Mapping[str, object], table: sa.Table) -> Row:
     """The given columns with numpy scalars unwrapped; an unknown one is StoreError ``STORE_VALUE``."""
-    unknown = sorted(set(given) - set(table.columns.keys()))
+    unknown = sorted(set(values) - set(table.columns.keys()))
     if unknown:
         raise StoreError(f"{table.name} has no column {', '.join(unknown)}", code="STORE_VALUE")
-    return {name: scalar(value) for name, value in given.items()}
+    return {name: scalar(value) for name, value in values.items()}

@@ -55,10 +55,10 @@ def load_snapshot(digest: str, folder: Path) -> Bars:
         bars = _bars(pq.read_table(path))
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, DataError) as error:
         raise ArtifactError(f"{path} is damaged: {error}", code="ARTIFACT_CORRUPT", expected=digest) from error
-    found = bars.digest()
-    if found != digest:
+    result = bars.digest()
+    if result != digest:
         raise ArtifactError(
-            f"{path} holds bars of digest {found}", code="ARTIFACT_CORRUPT", found=found, expected=digest
+            f"{path} holds bars of digest {result}", code="ARTIFACT_CORRUPT", found=result, expected=digest
         )
     return bars
 

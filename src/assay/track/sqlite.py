@@ -57,8 +57,8 @@ class SqliteFile:
 
     def damage(self, connection: sa.Connection) -> str:
         """What SQLite finds wrong with the file, or nothing."""
-        found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(5)")]
-        return "" if found == ["ok"] else "; ".join(found)
+        result = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(5)")]
+        return "" if result == ["ok"] else "; ".join(result)
 
 
 def notes_of(record: Path) -> Path:
@@ -70,16 +70,16 @@ def newest_backup(record: Path) -> Path | None:
     """The newest backup that was made here and is still where it was made."""
     try:
         lines = notes_of(record).read_text(encoding="utf-8").splitlines()
-        known = [Path(json.loads(line)["file"]) for line in lines]
+        available = [Path(json.loads(line)["file"]) for line in lines]
     except (OSError, ValueError, KeyError, TypeError):  # no notes, or nobody's
         return None
-    return next((path for path in reversed(known) if path.is_file()), None)
+    return next((path for path in reversed(available) if path.is_file()), None)
 
 
 def restoring(record: Path) -> str:
     """What to do about a damaged file: the newest backup by name, where one is known."""
-    known = newest_backup(record)
-    return f"Restore {known or 'the newest backup'}; do not write to this file."
+    available = newest_backup(record)
+    return f"Restore {available or 'the newest backup'}; do not write to this file."
 
 
 def _check_place(path: Path) -> None:

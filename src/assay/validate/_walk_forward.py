@@ -79,8 +79,8 @@ class _Shares:
             raise CancelledError
         with self.lock:
             self.done[number] = max(self.done[number], share)
-            told = {**metrics, "fold": float(number)} if metrics else {}
-            self.report.progress(min(1.0, sum(self.done) / len(self.done)), told)
+            document = {**metrics, "fold": float(number)} if metrics else {}
+            self.report.progress(min(1.0, sum(self.done) / len(self.done)), document)
 
 
 @dataclass(frozen=True, slots=True)

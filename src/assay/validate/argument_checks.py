@@ -35,18 +35,20 @@ def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
 
 def check_share(name: str, value: Any) -> float:
     """The value as a float. Raises ConfigError unless it lies between 0 and 1, both excluded."""
-    found = numbers(name, value)
-    if found.ndim or not 0 < found < 1:
+    result = numbers(name, value)
+    if result.ndim or not 0 < result < 1:
         raise ConfigError(f"{name} is {shown(value)}, must be in (0, 1)", code="CONFIG_PARAMETER", field=name)
-    return float(found)
+    return float(result)
 
 
 def within(name: str, value: Any, least: float, most: float) -> None:
     """Raise ConfigError unless the value is one number in least..most; `SMALLEST` says > 0, `LARGEST` finite."""
-    found = numbers(name, value)
-    if found.ndim or not least <= found <= most:
-        said = "> 0 and finite" if least == SMALLEST else f">= {least:g} and finite" if most == LARGEST else "in 0..1"
-        raise ConfigError(f"{name} is {shown(value)}, must be {said}", code="CONFIG_PARAMETER", field=name)
+    result = numbers(name, value)
+    if result.ndim or not least <= result <= most:
+        message = (
+            "> 0 and finite" if least == SMALLEST else f">= {least:g} and finite" if most == LARGEST else "in 0..1"
+        )
+        raise ConfigError(f"{name} is {shown(value)}, must be {message}", code="CONFIG_PARAMETER", field=name)
 
 
 def plain(x: Any) -> Any:

@@ -30,13 +30,13 @@ def span_sums(returns: FloatArray) -> FloatArray:
 
 def held(bars: Bars, start: int = 0) -> FloatArray:
     """``(n - start,)`` per-bar returns of who buys at the open of row ``start + 1`` and keeps it, without costs."""
-    found = np.zeros(len(bars) - start)
-    found[1:2] = bars.close[start + 1 : start + 2] / bars.open[start + 1 : start + 2] - 1.0
-    found[2:] = bars.close[start + 2 :] / bars.close[start + 1 : -1] - 1.0
-    return found
+    result = np.zeros(len(bars) - start)
+    result[1:2] = bars.close[start + 1 : start + 2] / bars.open[start + 1 : start + 2] - 1.0
+    result[2:] = bars.close[start + 2 :] / bars.close[start + 1 : -1] - 1.0
+    return result
 
 
-def superiority_p_values(returns: FloatArray, held: FloatArray, *, seed: int) -> dict[str, Any]:
+def superiority_p_values(returns: FloatArray, holding: FloatArray, *, seed: int) -> dict[str, Any]:
     """p-values of "none of these configurations beats the benchmark", by Hansen's test, on `span_sums`.
 
     returns: ``(m, k)``, of k configurations.   held: ``(m,)``, of buying and holding.   cash: against nothing at all.
@@ -49,7 +49,7 @@ def superiority_p_values(returns: FloatArray, held: FloatArray, *, seed: int) ->
             return {"lower": nan, "consistent": nan, "upper": nan}
         return asdict(superior_predictive_ability(returns, benchmark, reps=DRAWS, seed=seed))
 
-    return {"configurations": returns.shape[1], "cash": against(None), "buy_and_hold": against(held)}
+    return {"configurations": returns.shape[1], "cash": against(None), "buy_and_hold": against(holding)}
 
 
 def deflated_by_spread(m: Moments, n_trials: float, trials_variance: float) -> Mapping[str, float]:

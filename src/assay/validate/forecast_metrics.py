@@ -18,12 +18,12 @@ def forecast_quality(outcomes: Sequence[FoldResult], panel: Panel) -> dict[str, 
     ``auc`` (one against rest, mean over classes, weighted by count), ``log_loss`` (nats), ``base_log_loss`` (of the
     test rows' own class shares), ``brier`` (mean squared distance to the truth), ``accuracy``, ``forecast_rows``.
     """
-    found = list(forecasts(outcomes, panel))
-    if not found:
+    result = list(forecasts(outcomes, panel))
+    if not result:
         return {}
-    classes = found[0][2]
-    p = np.concatenate([f for f, _, _ in found])
-    y = np.concatenate([c for _, c, _ in found])
+    classes = result[0][2]
+    p = np.concatenate([f for f, _, _ in result])
+    y = np.concatenate([c for _, c, _ in result])
     if not len(y):
         return {"forecast_rows": 0.0}
     hit = np.eye(len(classes))[y]

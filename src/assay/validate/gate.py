@@ -92,8 +92,8 @@ def evaluate_gate(evidence: GateInput, thresholds: Thresholds | None = None) -> 
         lambda: _seeds(evidence, limits, enough=enough),
     )
     reasons = tuple(_told_if_loose(check(), limits) for check in checks)
-    word, stage = verdict_of_states(r.state for r in reasons)
-    return Verdict(word, stage, reasons, _bars_needed(evidence, active, limits, reasons), _nature(evidence, reasons))
+    verdict, stage = verdict_of_states(r.state for r in reasons)
+    return Verdict(verdict, stage, reasons, _bars_needed(evidence, active, limits, reasons), _nature(evidence, reasons))
 
 
 def _nature(evidence: GateInput, reasons: tuple[Reason, ...]) -> Nature:
@@ -106,9 +106,9 @@ def _nature(evidence: GateInput, reasons: tuple[Reason, ...]) -> Nature:
 
 def verdict_of_states(states: Iterable[State]) -> tuple[Word, str]:
     """Word and stage of the states of all checks."""
-    found = set(states)
-    word: Word = "PYRITE" if "FAIL" in found else "GOLD" if found == {"PASS"} else "UNPROVEN"
-    return word, _STAGE[word]
+    result = set(states)
+    verdict: Word = "PYRITE" if "FAIL" in result else "GOLD" if result == {"PASS"} else "UNPROVEN"
+    return verdict, _STAGE[verdict]
 
 
 def _told_if_loose(reason: Reason, limits: Thresholds) -> Reason:
@@ -232,8 +232,8 @@ def _cost(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
         text = f"the record has {amount(len(evidence.returns), 'bar')}, that at higher costs {len(stressed):,}"
         return Reason("cost", "UNKNOWN", text)
     sharpe, least = moments(stressed).sharpe, moments(shown).sharpe
-    said = f"{sharpe:.4f} a bar" if isfinite(sharpe) else f"undefined: {_unmeasured(stressed)}"
-    text = f"{_at_costs(evidence, limits)} the Sharpe ratio is {said}{_breaks_even(evidence)}"
+    message = f"{sharpe:.4f} a bar" if isfinite(sharpe) else f"undefined: {_unmeasured(stressed)}"
+    text = f"{_at_costs(evidence, limits)} the Sharpe ratio is {message}{_breaks_even(evidence)}"
     state: State = "PASS" if sharpe > 0 else "UNKNOWN"
     if enough and not least > 0:
         state, text = "FAIL", f"{text}; at the costs that its candles show it is not above 0"
@@ -254,91 +254,91 @@ def _at_costs(evidence: GateInput, limits: Thresholds) -> str:
 
 
 def _breaks_even(evidence: GateInput) -> str:
-    found = evidence.break_even
-    if found is None or isnan(found.side):
+    result = evidence.break_even
+    if result is None or isnan(result.side):
         return ""
-    if found.side == 0:
+    if result.side == 0:
         return "; it earns nothing even without costs"
-    if isinf(found.side):
+    if isinf(result.side):
         return "; no multiple of the costs takes all it earns"
-    side = f"{found.side * 1e4:.1f} basis points a side"
+    side = f"{result.side * 1e4:.1f} basis points a side"
     return f"; it breaks even at {side}" + (
-        "" if isnan(found.multiple) else f", {found.multiple:.2f} times the assumed"
+        "" if isnan(result.multiple) else f", {result.multiple:.2f} times the assumed"
     )
 
 
 def _fills(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
-    found, most = evidence.fills, limits.max_doubtful_fills
-    if found is None or not isfinite(found.doubtful):
-        text = "nothing was traded" if found is not None else "it is not known in which bars it was filled"
+    result, most = evidence.fills, limits.max_doubtful_fills
+    if result is None or not isfinite(result.doubtful):
+        text = "nothing was traded" if result is not None else "it is not known in which bars it was filled"
         return Reason("fills", "UNKNOWN", text, nan, most)
     parts = {
-        "on bars without volume": found.silent,
-        "on bars of one price": found.flat,
-        "for what exceeds 10 % of the value traded in its bar": found.large,
+        "on bars without volume": result.silent,
+        "on bars of one price": result.flat,
+        "for what exceeds 10 % of the value traded in its bar": result.large,
     }
     seen = ", ".join(f"{share:.1%} {where}" for where, share in parts.items() if share > 0)
-    text = f"{found.doubtful:.1%} of the traded notional would hardly have been filled (at most {most:.0%})"
+    text = f"{result.doubtful:.1%} of the traded notional would hardly have been filled (at most {most:.0%})"
     text += f": {seen}" if seen else ""
-    if isfinite(found.capacity):
+    if isfinite(result.capacity):
         text += (
-            f"; capacity: with an account above {found.capacity:,.0f} of quote currency, more than 5 % of the fills "
+            f"; capacity: with an account above {result.capacity:,.0f} of quote currency, more than 5 % of the fills "
             "would each exceed 1 % of the value traded in their bar"
         )
-    state: State = "PASS" if found.doubtful <= most else "UNKNOWN"
-    if enough and found.doubtful > limits.pyrite_doubtful_fills:
+    state: State = "PASS" if result.doubtful <= most else "UNKNOWN"
+    if enough and result.doubtful > limits.pyrite_doubtful_fills:
         state = "FAIL"
-    return Reason("fills", state, text, found.doubtful, most)
+    return Reason("fills", state, text, result.doubtful, most)
 
 
 def _data(evidence: GateInput) -> Reason:
-    found = evidence.data_problems
-    if found is None:
+    result = evidence.data_problems
+    if result is None:
         return Reason("data", "UNKNOWN", "the judged candles were not examined")
-    if not found:
+    if not result:
         return Reason("data", "PASS", "no split, and no change of the volume's unit, among the judged bars", 0, 0)
-    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return Reason("data", "UNKNOWN", "; ".join(found[:_NAMED]) + more, len(found), 0)
+    more = f"; and {len(result) - _NAMED} more" if len(result) > _NAMED else ""
+    return Reason("data", "UNKNOWN", "; ".join(result[:_NAMED]) + more, len(result), 0)
 
 
 def _overfitting(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
     """PBO informs, the share of losses decides: where all configurations are good, the best is like its brothers."""
-    found = evidence.overfitting
-    if found is None and evidence.n_searched == 1:
+    result = evidence.overfitting
+    if result is None and evidence.n_searched == 1:
         text = "nothing was searched: it is the only configuration of its run, not the best of several"
         return Reason("overfitting", "PASS", text)
-    if found is None:
+    if result is None:
         text = (
             f"it is the best of {amount(evidence.n_searched, 'configuration')} in-sample, and how these fare "
             "out-of-sample was not compared"
         )
         return Reason("overfitting", "UNKNOWN", text)
     text = (
-        f"the best in-sample lost money out-of-sample in {found.loss_share:.0%} of "
-        f"{amount(len(found.logits), 'split')} (at most {limits.max_loss_share:.0%}); "
-        f"probability of overfitting {found.pbo:.2f}"
+        f"the best in-sample lost money out-of-sample in {result.loss_share:.0%} of "
+        f"{amount(len(result.logits), 'split')} (at most {limits.max_loss_share:.0%}); "
+        f"probability of overfitting {result.pbo:.2f}"
     )
-    state: State = "PASS" if found.loss_share <= limits.max_loss_share else "UNKNOWN"
-    if enough and found.pbo > limits.pyrite_share and found.loss_share > limits.pyrite_share:
+    state: State = "PASS" if result.loss_share <= limits.max_loss_share else "UNKNOWN"
+    if enough and result.pbo > limits.pyrite_share and result.loss_share > limits.pyrite_share:
         state = "FAIL"
-    return Reason("overfitting", state, text, found.loss_share, limits.max_loss_share)
+    return Reason("overfitting", state, text, result.loss_share, limits.max_loss_share)
 
 
 def _seeds(evidence: GateInput, limits: Thresholds, *, enough: bool) -> Reason:
     sharpes = evidence.seed_sharpes
     if sharpes is None:
         return Reason("seeds", "PASS", "the seed hardly moves this kind of training")
-    known = sharpes[np.isfinite(sharpes)]
-    if not len(known):
+    available = sharpes[np.isfinite(sharpes)]
+    if not len(available):
         text = f"none of {amount(len(sharpes), 'seed')} has a Sharpe ratio"
         return Reason("seeds", "UNKNOWN", text, 0, limits.min_seed_share)
-    share = float((known > 0).sum() / len(sharpes))
+    share = float((available > 0).sum() / len(sharpes))
     text = (
-        f"{(known > 0).sum()} of {amount(len(sharpes), 'seed')} earn "
+        f"{(available > 0).sum()} of {amount(len(sharpes), 'seed')} earn "
         f"(needs {limits.min_seed_share:.0%} of {limits.min_seeds})"
     )
     state: State = "PASS" if len(sharpes) >= limits.min_seeds and share >= limits.min_seed_share else "UNKNOWN"
-    if enough and np.median(known) <= 0:
+    if enough and np.median(available) <= 0:
         state = "FAIL"
     return Reason("seeds", state, text, share, limits.min_seed_share)
 

@@ -49,16 +49,16 @@ def gate_input_document(evidence: GateInput) -> dict[str, Any]:
     }
 
 
-def _overfitting(found: Overfitting | None) -> dict[str, Any] | None:
-    if found is None:
+def _overfitting(result: Overfitting | None) -> dict[str, Any] | None:
+    if result is None:
         return None
-    numbers = {name: getattr(found, name) for name in ("pbo", "loss_share", "slope", "intercept", "n_dropped")}
-    return numbers | {"splits": len(found.logits)}
+    numbers = {name: getattr(result, name) for name in ("pbo", "loss_share", "slope", "intercept", "n_dropped")}
+    return numbers | {"splits": len(result.logits)}
 
 
 def _regimes(returns: FloatArray, regimes: IntArray) -> dict[str, dict[str, float]]:
-    found = {}
+    result = {}
     for label in np.unique(regimes[regimes >= 0]).tolist():
-        held = returns[regimes == label]
-        found[str(label)] = {"bars": len(held), "mean": float(held.mean())}
-    return found
+        holding = returns[regimes == label]
+        result[str(label)] = {"bars": len(holding), "mean": float(holding.mean())}
+    return result

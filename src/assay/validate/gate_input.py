@@ -103,21 +103,21 @@ def _optional(name: str, value: ArrayLike | None, rows: int | None) -> FloatArra
 
 
 def _series(name: str, value: ArrayLike, rows: int | None) -> FloatArray:
-    found = numbers(name, value)
-    if found.ndim != 1 or (rows is not None and len(found) != rows):
+    result = numbers(name, value)
+    if result.ndim != 1 or (rows is not None and len(result) != rows):
         raise ConfigError(
-            f"{name} have shape {found.shape}, ({'n' if rows is None else rows},) is needed",
+            f"{name} have shape {result.shape}, ({'n' if rows is None else rows},) is needed",
             code="CONFIG_PARAMETER",
             field=name,
         )
-    return found
+    return result
 
 
 def _labels(value: ArrayLike, rows: int) -> IntArray:
-    found = _series("regimes", value, rows)
-    if not (np.isfinite(found).all() and (found == np.floor(found)).all()):
+    result = _series("regimes", value, rows)
+    if not (np.isfinite(result).all() and (result == np.floor(result)).all()):
         raise _wrong("regimes", value, "must be whole numbers, one a bar")
-    return found.astype(np.int64)
+    return result.astype(np.int64)
 
 
 def _wrong(name: str, value: object, wanted: str) -> ConfigError:

@@ -101,7 +101,7 @@ NEEDED = ("net_profit", "sharpe_annual", "total_trades", "p_value")
 
 
 def place_stage(
-    word: "Word",
+    verdict: "Word",
     metrics: Mapping[str, Any],
     overfit: "OverfitVerdict | None",
     *,
@@ -119,23 +119,23 @@ def place_stage(
     mature_trades, mature_sharpe: what MATURE asks for, a year; never less than what is documented.
     Raises ConfigError ``CONFIG_METRIC`` for a metric that is missing, and for an unknown word.
     """
-    if word not in ("GOLD", "UNPROVEN", "PYRITE"):
-        raise ConfigError(f"verdict is {shown(word)}, must be GOLD, UNPROVEN or PYRITE", code="CONFIG_METRIC")
+    if verdict not in ("GOLD", "UNPROVEN", "PYRITE"):
+        raise ConfigError(f"verdict is {shown(verdict)}, must be GOLD, UNPROVEN or PYRITE", code="CONFIG_METRIC")
     m = {name: metric_value(metrics, name) for name in NEEDED}
     seen = live or Live()
-    asked: dict[Stage, tuple[Reason, ...]] = {
-        "PAPER": tuple(_paper(word, m, seen)),
+    request: dict[Stage, tuple[Reason, ...]] = {
+        "PAPER": tuple(_paper(verdict, m, seen)),
         "DECAY": tuple(_decay(seen)),
-        "DISCOVERY": tuple(_discovery(word, m)),
+        "DISCOVERY": tuple(_discovery(verdict, m)),
         "MATURE": tuple(
             _mature(m, overfit, seen, max(MATURE_TRADES, mature_trades), max(MATURE_SHARPE, mature_sharpe))
         ),
     }
-    reasons = [r for rules in asked.values() for r in rules]
+    reasons = [r for rules in request.values() for r in rules]
     for lower in ("PAPER", "DECAY", "DISCOVERY"):
-        if any(r.state == "FAIL" for r in asked[lower]):
+        if any(r.state == "FAIL" for r in request[lower]):
             return _placed(lower, None, reasons, seen)
-    if any(r.state == "FAIL" for r in asked["MATURE"]):
+    if any(r.state == "FAIL" for r in request["MATURE"]):
         return _placed("VALIDATION", None, reasons, seen)
     text = "a person approved it" if approved else "no person has approved it"
     reasons.append(Reason("APPROVAL", "PASS" if approved else "UNKNOWN", text, None, None))
@@ -172,8 +172,8 @@ def _placed(stage: Stage, eligible: Literal["MATURE"] | None, reasons: list[Reas
     )
 
 
-def _paper(word: "Word", m: Mapping[str, float], live: Live) -> Iterator[Reason]:
-    yield _rule("VERDICT", word != "PYRITE", f"the gate says {word}", word, "not PYRITE")
+def _paper(verdict: "Word", m: Mapping[str, float], live: Live) -> Iterator[Reason]:
+    yield _rule("VERDICT", verdict != "PYRITE", f"the gate says {verdict}", verdict, "not PYRITE")
     profit, sharpe = m["net_profit"], m["sharpe_annual"]
     yield _rule("NET_PROFIT", profit >= 0, f"net profit {_told(profit, '.2%')} out of sample", profit, 0.0)
     yield _rule("SHARPE", sharpe >= MIN_SHARPE, f"Sharpe {_told(sharpe, '.2f')} a year", sharpe, MIN_SHARPE)
@@ -192,9 +192,9 @@ def _decay(live: Live) -> Iterator[Reason]:
     yield _measured("ADVERSE_SELECTION", adverse, ADVERSE, lambda v, limit: v <= limit)
 
 
-def _discovery(word: "Word", m: Mapping[str, float]) -> Iterator[Reason]:
+def _discovery(verdict: "Word", m: Mapping[str, float]) -> Iterator[Reason]:
     trades, p = m["total_trades"], m["p_value"]
-    yield _rule("PROVEN", word == "GOLD", f"the gate says {word}", word, "GOLD")
+    yield _rule("PROVEN", verdict == "GOLD", f"the gate says {verdict}", verdict, "GOLD")
     yield _rule("TRADES", trades >= MIN_TRADES, f"{_told(trades, ',.0f')} closed trades", trades, MIN_TRADES)
     yield _rule("P_VALUE", p < MAX_P_VALUE, f"p {_told(p, '.4f')} after deflation", p, MAX_P_VALUE)
 
@@ -214,8 +214,8 @@ def _mature(
 
 
 def _rule(code: str, passes: bool, text: str, value: float | str | None, limit: float | str) -> Reason:
-    known = None if isinstance(value, float) and not isfinite(value) else value
-    return Reason(code, "PASS" if passes else "FAIL", text, known, limit)
+    available = None if isinstance(value, float) and not isfinite(value) else value
+    return Reason(code, "PASS" if passes else "FAIL", text, available, limit)
 
 
 def _measured(code: str, value: float | None, limit: float | None, passes: Any) -> Reason:

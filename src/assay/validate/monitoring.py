@@ -71,19 +71,19 @@ def performance_finding(
             "record", "UNKNOWN", f"its out-of-sample record has {amount(n, 'bar')}, {LEAST_BARS} are needed"
         ), None
     band = banded_record(out_of_sample, realised, level=LEVEL, seed=seed)
-    said = f"{_signed(band.total)} in {amount(new, 'new bar')}"
+    message = f"{_signed(band.total)} in {amount(new, 'new bar')}"
     if band.state == "unknown":
-        return Finding("record", "UNKNOWN", f"{said}; the out-of-sample record gives no band"), Realised(band, None)
-    meant = f"{said}; {LEVEL:.0%} of such stretches would give {_signed(band.low)} to {_signed(band.high)}"
+        return Finding("record", "UNKNOWN", f"{message}; the out-of-sample record gives no band"), Realised(band, None)
+    meant = f"{message}; {LEVEL:.0%} of such stretches would give {_signed(band.low)} to {_signed(band.high)}"
     if band.state != "below":
         return Finding("record", "PASS", meant), Realised(band, None)
     luck = expected_max_sharpe(max(1, n_trials), 1 / (n - 1)) * float(out_of_sample.std(ddof=1))
     deflated = banded_record(out_of_sample - luck, realised, level=LEVEL, seed=seed)
-    found = Realised(band, deflated)
+    result = Realised(band, deflated)
     if deflated.state != "below":
-        return Finding("record", "PASS", f"{meant}, but the luck of {independent_trials(n_trials)} explains it"), found
+        return Finding("record", "PASS", f"{meant}, but the luck of {independent_trials(n_trials)} explains it"), result
     most = f", and {_signed(deflated.low)} at least if {independent_trials(n_trials)} were luck" if n_trials > 1 else ""
-    return Finding("record", "FAIL", f"{meant}{most}", "retire" if band.total < 0 else "retrain"), found
+    return Finding("record", "FAIL", f"{meant}{most}", "retire" if band.total < 0 else "retrain"), result
 
 
 def input_drift_finding(
@@ -103,13 +103,13 @@ def input_drift_finding(
         text = f"training had {amount(len(train), 'row')}; {need}"
         return Finding("inputs", "UNKNOWN", text), None
     drift = input_drift(train, live[len(live) - rows :], names, false_alarms=false_alarms)
-    said = f"of {drift.windows + 1} windows of {rows:,} bars {drift.p_value:.2f} moved as far as the newest"
+    message = f"of {drift.windows + 1} windows of {rows:,} bars {drift.p_value:.2f} moved as far as the newest"
     if not drift.alarm:
-        return Finding("inputs", "PASS", f"{said} (alarm at {false_alarms:g})"), drift
+        return Finding("inputs", "PASS", f"{message} (alarm at {false_alarms:g})"), drift
     moved = drift.moved or tuple(sorted(drift.psi, key=lambda name: -drift.psi[name]))[:1]
-    told = ", ".join(f"{name} (PSI {drift.psi[name]:.2f})" for name in moved[:_MOVED])
+    document = ", ".join(f"{name} (PSI {drift.psi[name]:.2f})" for name in moved[:_MOVED])
     more = f" and {len(moved) - _MOVED} more" if len(moved) > _MOVED else ""
-    return Finding("inputs", "FAIL", f"{said}: {told}{more}", "retrain"), drift
+    return Finding("inputs", "FAIL", f"{message}: {document}{more}", "retrain"), drift
 
 
 def age_finding(new_bars: int, longest: int | None) -> Finding:
@@ -120,8 +120,12 @@ def age_finding(new_bars: int, longest: int | None) -> Finding:
     if longest is None:
         since = f"{amount(new_bars, 'bar')} since training"
         return Finding("age", "UNKNOWN", f"{since}; its record is gone, so no expiry is known")
-    said = f"{amount(new_bars, 'bar')} since training; in its record no model served more than {longest:,}"
-    return Finding("age", "FAIL", f"{said}: expired", "retrain") if new_bars > longest else Finding("age", "PASS", said)
+    message = f"{amount(new_bars, 'bar')} since training; in its record no model served more than {longest:,}"
+    return (
+        Finding("age", "FAIL", f"{message}: expired", "retrain")
+        if new_bars > longest
+        else Finding("age", "PASS", message)
+    )
 
 
 def monitor_performance(rolling: float, lifetime: float) -> tuple[float | None, str | None]:

@@ -66,25 +66,31 @@ def position_size(stage: Stage, metrics: Mapping[str, Any], *, capital: float, c
     return min(whole * worth * confidence, whole)
 
 
-def refusal(size: float, stage: Stage, asset: str, held: Portfolio) -> Refusal | None:
+def refusal(size: float, stage: Stage, asset: str, holding: Portfolio) -> Refusal | None:
     """The first limit that opening `size` quote units would break, or None.
 
     Asked in this order: the day's loss, exposure (of all positions, of the stage, cash that is left), the asset, the
     least size, PAPER, and the number of positions. Shares are of the capital.
     """
-    of = _share(held.capital)
-    total = of(sum(held.by_stage.values()) + size)
-    in_stage, limit = of(held.by_stage.get(stage, 0.0) + size), STAGES[stage].exposure
-    in_asset, cash = of(held.by_asset.get(asset, 0.0) + size), of(held.cash - size)
+    of = _share(holding.capital)
+    total = of(sum(holding.by_stage.values()) + size)
+    in_stage, limit = of(holding.by_stage.get(stage, 0.0) + size), STAGES[stage].exposure
+    in_asset, cash = of(holding.by_asset.get(asset, 0.0) + size), of(holding.cash - size)
     checks = (
-        (held.daily_loss >= MAX_DAILY_LOSS, "MAX_DAILY_LOSS", "lost today", held.daily_loss, MAX_DAILY_LOSS),
+        (holding.daily_loss >= MAX_DAILY_LOSS, "MAX_DAILY_LOSS", "lost today", holding.daily_loss, MAX_DAILY_LOSS),
         (not total <= MAX_EXPOSURE, "EXPOSURE", "in positions", total, MAX_EXPOSURE),
         (stage != "PAPER" and not in_stage <= limit, "STAGE_EXPOSURE", f"in {stage} positions", in_stage, limit),
         (not cash >= MIN_CASH, "CASH", "left in cash", cash, MIN_CASH),
         (not in_asset <= MAX_ASSET, "ASSET", f"in {shown(asset)[1:-1]}", in_asset, MAX_ASSET),
         (not size >= MIN_SIZE, "MIN_SIZE", "quote units", size, MIN_SIZE),
         (stage == "PAPER", "PAPER", "is not traded", size, 0.0),
-        (held.positions >= MAX_POSITIONS, "POSITIONS", "positions open", float(held.positions), float(MAX_POSITIONS)),
+        (
+            holding.positions >= MAX_POSITIONS,
+            "POSITIONS",
+            "positions open",
+            float(holding.positions),
+            float(MAX_POSITIONS),
+        ),
     )
     return next((Refusal(c, f"{v:g} {t}, the limit is {x:g}", v, x) for broken, c, t, v, x in checks if broken), None)
 

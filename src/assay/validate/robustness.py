@@ -17,7 +17,7 @@ NEIGHBOUR_SHARE = 0.05
 _SAMPLED = 50_000  # trials looked at; the error of a median of 2,500 neighbours is far below what anybody acts on
 
 
-def parameter_stability(found: Sequence[Mapping[str, Any]], space: Mapping[str, Mapping[str, Any]]) -> float:
+def parameter_stability(result: Sequence[Mapping[str, Any]], space: Mapping[str, Mapping[str, Any]]) -> float:
     """How little the best parameters moved between windows: 1 not at all, 0 as much as drawn at random, or more.
 
     found: the best of each window that found one, by searched name.
@@ -32,11 +32,11 @@ def parameter_stability(found: Sequence[Mapping[str, Any]], space: Mapping[str, 
     Each is clipped to 0..1. A parameter with one possible value cannot move and is left out. NaN below two windows or
     without a parameter that can move. Raises ConfigError ``CONFIG_METRIC`` for a window that lacks a searched name.
     """
-    if len(found) < MIN_WINDOWS:
+    if len(result) < MIN_WINDOWS:
         return nan
     terms = []
     for name, table in space.items():
-        values = [_parameter(window, name, number) for number, window in enumerate(found)]
+        values = [_parameter(window, name, number) for number, window in enumerate(result)]
         term = _movement(values, table)
         if term is not None:
             terms.append(term)

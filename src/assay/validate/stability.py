@@ -151,23 +151,23 @@ def _metric(values: Metrics, name: str, where: str) -> float:
 
 def _reasons(train: _Side, test: _Side) -> tuple[OverfitReason, ...]:
     sharpe, win_rate, spread = _mean(test.sharpe), _mean(test.win_rate), _std(test.sharpe)
-    kept, kept_wins = SHARPE_KEPT * _mean(train.sharpe), WIN_RATE_KEPT * _mean(train.win_rate)
-    found = []
-    if _mean(train.sharpe) > 0 and sharpe < kept:
+    stored, kept_wins = SHARPE_KEPT * _mean(train.sharpe), WIN_RATE_KEPT * _mean(train.win_rate)
+    result = []
+    if _mean(train.sharpe) > 0 and sharpe < stored:
         text = f"mean test Sharpe {sharpe:.2f}, below {SHARPE_KEPT:g} of the {_mean(train.sharpe):.2f} in training"
-        found.append(OverfitReason("SHARPE_DROP", text, sharpe, kept))
+        result.append(OverfitReason("SHARPE_DROP", text, sharpe, stored))
     if win_rate < kept_wins:
         text = f"mean test win rate {win_rate:.1%}, below {WIN_RATE_KEPT:g} of {_mean(train.win_rate):.1%} in training"
-        found.append(OverfitReason("WIN_RATE_DROP", text, win_rate, kept_wins))
+        result.append(OverfitReason("WIN_RATE_DROP", text, win_rate, kept_wins))
     if sharpe < 0:
-        found.append(OverfitReason("NEGATIVE_TEST", f"mean test Sharpe {sharpe:.2f}, below 0", sharpe, 0.0))
+        result.append(OverfitReason("NEGATIVE_TEST", f"mean test Sharpe {sharpe:.2f}, below 0", sharpe, 0.0))
     if spread > MOST_DEVIATION:
         text = f"test Sharpe ratios spread by {spread:.2f}, more than {MOST_DEVIATION:g}"
-        found.append(OverfitReason("UNSTABLE", text, spread, MOST_DEVIATION))
+        result.append(OverfitReason("UNSTABLE", text, spread, MOST_DEVIATION))
     if test.profitable < LEAST_PROFITABLE:
         text = f"{test.profitable:.0%} of the test windows earn, fewer than half"
-        found.append(OverfitReason("FEW_PROFITABLE", text, test.profitable, LEAST_PROFITABLE))
-    return tuple(found)
+        result.append(OverfitReason("FEW_PROFITABLE", text, test.profitable, LEAST_PROFITABLE))
+    return tuple(result)
 
 
 def _score(test: _Side) -> float:

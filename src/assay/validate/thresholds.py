@@ -64,20 +64,20 @@ class Thresholds:
         within("mature_annual_sharpe", self.mature_annual_sharpe, -LARGEST, LARGEST)
 
 
-def looser_thresholds(given: Mapping[str, Any], asked: Thresholds, check: str | None = None) -> list[str]:
+def looser_thresholds(values: Mapping[str, Any], request: Thresholds, check: str | None = None) -> list[str]:
     """Each limit of `given` that lets more pass than `asked` does, in words; of one check only, or of all.
 
     What `given` lacks is as by default; what it has and no check knows is passed over.
     """
-    usual, given = Thresholds(), translated(given)
-    found = []
+    usual, values = Thresholds(), translated(values)
+    lines = []
     for name, way in {n: w for c, limits in LOOSER.items() if check in (None, c) for n, w in limits.items()}.items():
-        mine, wanted = given.get(name, getattr(usual, name)), getattr(asked, name)
+        mine, wanted = values.get(name, getattr(usual, name)), getattr(request, name)
         if way * (mine - wanted) > 0:
-            found.append(f"{name} {mine:g}, looser than {wanted:g}")
+            lines.append(f"{name} {mine:g}, looser than {wanted:g}")
         elif way == 0 and mine != wanted:  # more bars leave out the regimes that have few, be they the losing ones
-            found.append(f"{name} {mine:g}, other than {wanted:g}")
-    return found
+            lines.append(f"{name} {mine:g}, other than {wanted:g}")
+    return lines
 
 
 def thresholds_from_document(document: Mapping[str, Any]) -> Thresholds:
@@ -85,8 +85,8 @@ def thresholds_from_document(document: Mapping[str, Any]) -> Thresholds:
 
     One of the gate's first version carries a ``confidence``; see `translated`.
     """
-    known = {field.name for field in fields(Thresholds)}
-    return Thresholds(**{name: value for name, value in translated(document).items() if name in known})
+    available = {field.name for field in fields(Thresholds)}
+    return Thresholds(**{name: value for name, value in translated(document).items() if name in available})
 
 
 def translated(document: Mapping[str, Any]) -> Mapping[str, Any]:

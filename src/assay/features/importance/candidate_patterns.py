@@ -26,8 +26,8 @@ def pattern_candidates(names: Sequence[str], values: FloatArray, folds: Sequence
 
     Counted on train rows; the rows of a test fold take part in the drift alone.
     """
-    found = [_candidate(name, values[:, j], folds) for j, name in enumerate(names)]
-    return tuple(sorted(found, key=lambda c: (_ORDER.index(c.verdict), -c.events, c.name)))
+    result = [_candidate(name, values[:, j], folds) for j, name in enumerate(names)]
+    return tuple(sorted(result, key=lambda c: (_ORDER.index(c.verdict), -c.events, c.name)))
 
 
 def _candidate(name: str, column: FloatArray, folds: Sequence[Fold]) -> PatternCandidate:

@@ -47,8 +47,8 @@ def clustered(rho: FloatArray) -> tuple[tuple[int, ...], ...]:
     if k < 2:
         return tuple((j,) for j in range(k))
     marks = fcluster(_tree(rho), CLUSTER_CUT, criterion="distance")
-    found = {mark: tuple(np.flatnonzero(marks == mark).tolist()) for mark in np.unique(marks).tolist()}
-    return tuple(sorted(found.values()))
+    result = {mark: tuple(np.flatnonzero(marks == mark).tolist()) for mark in np.unique(marks).tolist()}
+    return tuple(sorted(result.values()))
 
 
 def cluster_order(rho: FloatArray) -> IntArray:

@@ -66,20 +66,20 @@ def rank_features(
     if not all_folds:
         raise ConfigError("importance needs at least one fold", code="CONFIG_FOLDS")
     inside, outside = split_names(names)
-    kept = tuple(names[j] for j in inside)
+    stored = tuple(names[j] for j in inside)
     backs = [0 if lookbacks is None else int(lookbacks[j]) for j in inside]
     matrix = x if len(inside) == len(names) else np.ascontiguousarray(x[:, inside])
 
     def one(number: int) -> Chosen:
         rows = _rows(matrix, y, weights, all_folds[number], classes, warm_up)
         part = integer(seed, f"importance of fold {number}")
-        return select_features(rows, kept, backs, fit=fit, seed=part, max_features=max_features)
+        return select_features(rows, stored, backs, fit=fit, seed=part, max_features=max_features)
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         chosen = tuple(pool.map(one, range(len(all_folds))))
     named = ["" if groups is None else groups[j] for j in inside]
     apart = pattern_candidates([names[j] for j in outside], x[:, outside], all_folds)
-    return _together(matrix, kept, named, backs, all_folds, chosen, apart)
+    return _together(matrix, stored, named, backs, all_folds, chosen, apart)
 
 
 def _together(
@@ -113,10 +113,10 @@ def _check(
     groups: Sequence[str] | None,
     max_features: int | None,
 ) -> None:
-    given = [len(each) for each in (lookbacks, groups) if each is not None]
-    if x.ndim != 2 or x.shape != (len(y), len(names)) or any(length != len(names) for length in given):
+    value = [len(each) for each in (lookbacks, groups) if each is not None]
+    if x.ndim != 2 or x.shape != (len(y), len(names)) or any(length != len(names) for length in value):
         raise DataError(
-            f"x has shape {x.shape} for {len(y)} labels and {len(names)} names, lookbacks and groups {given}",
+            f"x has shape {x.shape} for {len(y)} labels and {len(names)} names, lookbacks and groups {value}",
             code="DATA_SCHEMA",
         )
     if len(set(names)) < len(names):
@@ -141,10 +141,10 @@ def _rows(
     values = y[at]
     if len(classes):
         order = np.asarray(classes, np.float64)
-        found = np.searchsorted(order, values)
-        if np.any(order[np.minimum(found, len(order) - 1)] != values):
+        result = np.searchsorted(order, values)
+        if np.any(order[np.minimum(result, len(order) - 1)] != values):
             raise DataError(f"y holds values that are none of the classes {tuple(classes)}", code="DATA_SCHEMA")
-        values = found.astype(np.float64)
+        values = result.astype(np.float64)
     weight = np.ones(len(at)) if weights is None else weights(at) if callable(weights) else weights[at]
     if weight.shape != at.shape or not (weight >= 0).all():
         raise DataError("weights must be numbers >= 0, one for each labelled train row", code="DATA_SCHEMA")
@@ -217,13 +217,13 @@ def _mean(values: FloatArray) -> FloatArray:
 
 
 def _largest(drift: FloatArray) -> FloatArray:
-    found = np.where(np.isnan(drift), -np.inf, drift).max(axis=0)
-    return np.where(np.isfinite(found), found, np.nan)
+    result = np.where(np.isnan(drift), -np.inf, drift).max(axis=0)
+    return np.where(np.isfinite(result), result, np.nan)
 
 
 def _warned(folds: tuple[Chosen, ...]) -> tuple[str, ...]:
     texts = [fold.warning for fold in folds if fold.warning]
-    told = tuple(f"{texts.count(text)} of {len(folds)} folds: {text}" for text in dict.fromkeys(texts))
-    for text in told:
+    document = tuple(f"{texts.count(text)} of {len(folds)} folds: {text}" for text in dict.fromkeys(texts))
+    for text in document:
         _LOG.warning("feature importance, %s", text)
-    return told
+    return document

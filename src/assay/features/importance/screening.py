@@ -61,15 +61,15 @@ def screen_columns(
         reason = _reason(rows, j, finite[j], first_same[j], most_nan, most_frequent)
         if reason:
             dropped[name] = reason
-    kept = tuple(j for j, name in enumerate(names) if name not in dropped)
-    if not kept:
+    stored = tuple(j for j, name in enumerate(names) if name not in dropped)
+    if not stored:
         raise DataError(
             f"no column of {len(names)} is left: " + "; ".join(f"{n} {r}" for n, r in list(dropped.items())[:3]),
             code="DATA_DEGENERATE",
         )
     if y is not None:
-        _refuse_answers(rows, names, kept, y[warm_up:], most_like_y)
-    return Screen(kept, dropped)
+        _refuse_answers(rows, names, stored, y[warm_up:], most_like_y)
+    return Screen(stored, dropped)
 
 
 def _refuse_names(names: Sequence[str]) -> None:
@@ -120,11 +120,11 @@ def _reason(x: FloatArray | Single, j: int, finite: int, same: int, most_nan: fl
 
 
 def _refuse_answers(
-    x: FloatArray | Single, names: Sequence[str], kept: tuple[int, ...], y: FloatArray, limit: float
+    x: FloatArray | Single, names: Sequence[str], stored: tuple[int, ...], y: FloatArray, limit: float
 ) -> None:
     labelled = np.flatnonzero(np.isfinite(y))
     few, many = spaced(labelled, _GLANCE), spaced(labelled, _ROWS)
-    for j in kept:
+    for j in stored:
         # A glance settles all honest columns: a sample of 2,000 does not miss 0.95 by 0.15.
         if abs(_rank_correlation(x[few, j], y[few])) <= limit - 0.15:
             continue

@@ -51,8 +51,8 @@ class TrainRows:
     def split(self) -> tuple["TrainRows", "TrainRows"]:
         """The older rows whose label is known before the newest quarter decides, and the newest quarter."""
         begins = int(np.searchsorted(self.decided_at, self.decided_at[int(len(self) * (1 - NEWEST))]))
-        known = np.flatnonzero(self.known_at[:begins] < self.decided_at[begins])
-        return self.of(known), self.of(slice(begins, None))
+        available = np.flatnonzero(self.known_at[:begins] < self.decided_at[begins])
+        return self.of(available), self.of(slice(begins, None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,32 +99,37 @@ def select_features(
     DataError ``DATA_TOO_FEW``, ``DATA_DEGENERATE``. Equal input and seed give an equal answer. Cost: a fit of 60
     rounds, and 5 forecasts of the newest quarter for each cluster that the model uses.
     """
-    found = screen_columns(rows.x, names, rows.y, warm_up=rows.warm_up)
-    kept = rows.x[:, found.kept]
-    rho = rank_correlations(kept)
+    result = screen_columns(rows.x, names, rows.y, warm_up=rows.warm_up)
+    stored = rows.x[:, result.kept]
+    rho = rank_correlations(stored)
     groups = clustered(rho)
-    older, newest = _parts(rows, found)
+    older, newest = _parts(rows, result)
     # Labels that overlap tell the same story: the model weighs rows in independent labels.
     share = 1.0 / float(older.overlap.mean())
     model = fit(older.x, older.y, older.weight * share, n_classes=rows.n_classes, seed=integer(seed, "quick model"))
     gain = _shares(model.gain)
-    costs = _permuted(model, newest, groups, [names[j] for j in found.kept], int(rows.overlap.max()), seed)
+    costs = _permuted(model, newest, groups, [names[j] for j in result.kept], int(rows.overlap.max()), seed)
     shap = _shares(model.contributions(newest.x[spaced(np.arange(len(newest)), _SHAP_ROWS)]))
-    missing = (~np.isfinite(kept)).sum(axis=0)
+    missing = (~np.isfinite(stored)).sum(axis=0)
     first = [
-        min(g, key=lambda j: (-gain[j], missing[j], lookbacks[found.kept[j]], names[found.kept[j]])) for g in groups
+        min(g, key=lambda j: (-gain[j], missing[j], lookbacks[result.kept[j]], names[result.kept[j]])) for g in groups
     ]
     rank = _ranks(groups, gain, costs.mean(axis=1), shap)
-    order = sorted(range(len(groups)), key=lambda c: (rank[c], names[found.kept[first[c]]]))
+    order = sorted(range(len(groups)), key=lambda c: (rank[c], names[result.kept[first[c]]]))
     good = [c for c in order if costs[c].mean() > 0]
     warning = "" if good else "no column's permutation costs anything: the best by rank is kept alone"
-    selected = tuple(found.kept[first[c]] for c in (good or order[:1])[:max_features])
-    return _laid_out(found, groups, tuple(first), rho, gain, costs, shap, rank, selected, warning, len(names))
+    selected = tuple(result.kept[first[c]] for c in (good or order[:1])[:max_features])
+    return _laid_out(result, groups, tuple(first), rho, gain, costs, shap, rank, selected, warning, len(names))
 
 
-def _parts(rows: TrainRows, found: Screen) -> tuple[TrainRows, TrainRows]:
+def _parts(rows: TrainRows, result: Screen) -> tuple[TrainRows, TrainRows]:
     slim = TrainRows(
-        np.ascontiguousarray(rows.x[:, found.kept]), rows.y, rows.weight, rows.decided_at, rows.known_at, rows.n_classes
+        np.ascontiguousarray(rows.x[:, result.kept]),
+        rows.y,
+        rows.weight,
+        rows.decided_at,
+        rows.known_at,
+        rows.n_classes,
     )
     older, newest = slim.split()
     longest = int(rows.overlap.max())
@@ -184,7 +189,7 @@ def _ranks(groups: Sequence[Sequence[int]], gain: FloatArray, costs: FloatArray,
 
 
 def _laid_out(
-    found: Screen,
+    result: Screen,
     groups: tuple[tuple[int, ...], ...],
     first: tuple[int, ...],
     rho: FloatArray,
@@ -197,22 +202,22 @@ def _laid_out(
     k: int,
 ) -> Chosen:
     """From positions among the columns left to positions among all."""
-    kept = np.array(found.kept)
-    of = np.empty(len(kept), np.int64)
+    stored = np.array(result.kept)
+    of = np.empty(len(stored), np.int64)
     for c, group in enumerate(groups):
         of[list(group)] = c
 
     def wide(values: FloatArray, fill: float = np.nan) -> FloatArray:
         out = np.full(k, fill)
-        out[kept] = values
+        out[stored] = values
         return out
 
     correlation = np.full((k, k), np.nan)
-    correlation[np.ix_(kept, kept)] = rho
+    correlation[np.ix_(stored, stored)] = rho
     return Chosen(
-        dropped=found.dropped,
-        clusters=tuple(tuple(kept[list(g)].tolist()) for g in groups),
-        representatives=tuple(kept[list(first)].tolist()),
+        dropped=result.dropped,
+        clusters=tuple(tuple(stored[list(g)].tolist()) for g in groups),
+        representatives=tuple(stored[list(first)].tolist()),
         correlation=correlation,
         gain_share=wide(gain),
         perm_mean=wide(costs.mean(axis=1)[of]),

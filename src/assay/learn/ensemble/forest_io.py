@@ -69,8 +69,8 @@ def _check(forest: Any, name: str, columns: int, n_classes: int) -> None:
     if not isinstance(forest, RandomForestClassifier) or getattr(forest, "n_features_in_", None) != columns:
         raise ArtifactError(f"{name} is no forest over {columns} features", code="ARTIFACT_CORRUPT")
     classes = np.asarray(forest.classes_)
-    known = classes.dtype.kind == "i" and classes.size == forest.n_classes_ and (np.diff(classes) > 0).all()
-    if not (known and classes.size and classes[0] >= 0 and classes[-1] < n_classes and forest.n_outputs_ == 1):
+    available = classes.dtype.kind == "i" and classes.size == forest.n_classes_ and (np.diff(classes) > 0).all()
+    if not (available and classes.size and classes[0] >= 0 and classes[-1] < n_classes and forest.n_outputs_ == 1):
         raise ArtifactError(f"{name} votes for other classes", code="ARTIFACT_CORRUPT")
     if not forest.estimators_:
         raise ArtifactError(f"{name} holds no tree", code="ARTIFACT_CORRUPT")

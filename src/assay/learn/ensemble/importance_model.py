@@ -46,18 +46,18 @@ class QuickModel:
 
     def score(self, x: Matrix, y: FloatArray, weight: FloatArray) -> float:
         """See `Quick`; minus the mean log loss, or minus the mean squared error in units of the spread."""
-        told = np.asarray(self.booster.predict(x, num_threads=1), np.float64)
+        document = np.asarray(self.booster.predict(x, num_threads=1), np.float64)
         if not self.n_classes:
-            return -float(np.average((told - self._scaled(y)) ** 2, weights=weight))
-        p = told if told.ndim == 2 else np.column_stack([1.0 - told, told])
+            return -float(np.average((document - self._scaled(y)) ** 2, weights=weight))
+        p = document if document.ndim == 2 else np.column_stack([1.0 - document, document])
         hit = p[np.arange(len(y)), y.astype(np.int64)]
         return float(np.average(np.log(np.maximum(hit, _TINY)), weights=weight))
 
     def contributions(self, x: Matrix) -> FloatArray:
         """See `Quick`; TreeSHAP of the margin (Lundberg et al. 2020), summed over classes."""
         k = x.shape[1]
-        told = np.asarray(self.booster.predict(x, pred_contrib=True, num_threads=1), np.float64)
-        return np.abs(told).mean(axis=0).reshape(-1, k + 1)[:, :k].sum(axis=0)
+        document = np.asarray(self.booster.predict(x, pred_contrib=True, num_threads=1), np.float64)
+        return np.abs(document).mean(axis=0).reshape(-1, k + 1)[:, :k].sum(axis=0)
 
     def _scaled(self, y: FloatArray) -> FloatArray:
         return (y - self.centre) / self.spread

@@ -159,10 +159,10 @@ def _document(path: Path) -> dict[str, Any]:
         raise ArtifactError(f"{path.name} cannot be read: {error}", code="ARTIFACT_CORRUPT") from error
     if not isinstance(document, dict) or document.get("format_version") != 1:
         raise ArtifactError(f"{path.name} is not of format version 1", code="ARTIFACT_VERSION")
-    said = document.pop("digest", None)
-    if said != _digest(document):
+    message = document.pop("digest", None)
+    if message != _digest(document):
         raise ArtifactError(
-            f"{path.name} says it has hash {shown(said)}, it has {_digest(document)}", code="ARTIFACT_CORRUPT"
+            f"{path.name} says it has hash {shown(message)}, it has {_digest(document)}", code="ARTIFACT_CORRUPT"
         )
     return document
 
@@ -172,20 +172,23 @@ def _digest(document: Mapping[str, Any]) -> str:
 
 
 def _demand_files(folder: Path, document: Mapping[str, Any]) -> None:
-    for name, said in document["files"].items():
-        found = sha256((folder / Path(name).name).read_bytes()).hexdigest()
-        if found != said:
-            raise ArtifactError(f"{name} has hash {found}, {_FILE} says {shown(said)}", code="ARTIFACT_CORRUPT")
+    for name, message in document["files"].items():
+        result = sha256((folder / Path(name).name).read_bytes()).hexdigest()
+        if result != message:
+            raise ArtifactError(f"{name} has hash {result}, {_FILE} says {shown(message)}", code="ARTIFACT_CORRUPT")
 
 
 def _demand_document(document: Mapping[str, Any], columns: Columns, members: Mapping[str, Member]) -> None:
     """Raise ValueError for a part that would fail, or mislead, only when the model decides."""
     classes, votes = document["classes"], document["votes"]
     numbers = np.stack([columns.fill, columns.centre, columns.spread])
-    kept = np.asarray(columns.kept)
+    stored = np.asarray(columns.kept)
     sound = {
-        "columns": numbers.shape == (3, kept.size) and np.isfinite(numbers).all() and (columns.spread > 0).all(),
-        "kept": kept.size > 0 and kept.dtype.kind == "i" and kept.min() >= 0 and kept.max() < len(columns.names),
+        "columns": numbers.shape == (3, stored.size) and np.isfinite(numbers).all() and (columns.spread > 0).all(),
+        "kept": stored.size > 0
+        and stored.dtype.kind == "i"
+        and stored.min() >= 0
+        and stored.max() < len(columns.names),
         "classes": len(classes) >= 2 and bool((np.diff(classes) > 0).all()),
         "votes": set(votes) == set(members) and np.isclose(sum(votes.values()), 1.0) and min(votes.values()) >= 0,
         "side": document["side"] in (-1, 1),

@@ -73,14 +73,14 @@ def checked_lightgbm(text: str, columns: int, n_classes: int, *, name: str) -> s
     Raises ArtifactError ``ARTIFACT_CORRUPT`` with the line.
     """
     head, *blocks = text.split("\nTree=")
-    found = _fields(head, 1, name)
-    if not set(found) <= _HEAD or found.get("version") != "v4":
+    result = _fields(head, 1, name)
+    if not set(result) <= _HEAD or result.get("version") != "v4":
         raise ArtifactError(f"{name}: the header is damaged", code="ARTIFACT_CORRUPT")
     width = 1 if n_classes == 2 else n_classes
     for key, want in (("max_feature_idx", columns - 1), ("num_class", width), ("num_tree_per_iteration", width)):
-        if _whole(found, key) != want:
+        if _whole(result, key) != want:
             raise ArtifactError(f"{name}: {key} is not {want}", code="ARTIFACT_CORRUPT", field=key)
-    if any(len(found.get(key, "").split()) != columns for key in ("feature_names", "feature_infos")):
+    if any(len(result.get(key, "").split()) != columns for key in ("feature_names", "feature_infos")):
         raise ArtifactError(f"{name}: not {columns} columns", code="ARTIFACT_CORRUPT")
     line = head.count("\n") + 2
     for number, block in enumerate(blocks):
@@ -91,32 +91,32 @@ def checked_lightgbm(text: str, columns: int, n_classes: int, *, name: str) -> s
         line += block.count("\n") + 1
     if not blocks or len(blocks) % width:
         raise ArtifactError(f"{name}: {len(blocks)} trees for {width} a round", code="ARTIFACT_CORRUPT")
-    kept = [row for row in head.split("\n") if not row.startswith("tree_sizes=")]
+    stored = [row for row in head.split("\n") if not row.startswith("tree_sizes=")]
     # What follows the trees (importances, the parameters of the fit) decides nothing, and its parser is not safe.
-    trees, end, _ = "\nTree=".join(["\n".join(kept), *blocks]).partition("\nend of trees")
+    trees, end, _ = "\nTree=".join(["\n".join(stored), *blocks]).partition("\nend of trees")
     return f"{trees}{end}\n\nparameters:\nend of parameters\n\npandas_categorical:null\n"
 
 
-def _lightgbm_tree(found: Mapping[str, str], columns: int, where: str) -> None:
+def _lightgbm_tree(result: Mapping[str, str], columns: int, where: str) -> None:
     """Inner nodes count from 0, leaf k is written ``-k - 1``; both together, leaves behind, make the tree."""
-    leaves = _whole(found, "num_leaves")
-    value = _numbers(found, "leaf_value", where)
-    if len(value) != leaves or _whole(found, "num_cat") != 0 or _whole(found, "is_linear") != 0:
+    leaves = _whole(result, "num_leaves")
+    value = _numbers(result, "leaf_value", where)
+    if len(value) != leaves or _whole(result, "num_cat") != 0 or _whole(result, "is_linear") != 0:
         raise ArtifactError(f"{where} has not {leaves} plain leaves", code="ARTIFACT_CORRUPT")
     inner = leaves - 1
-    if not set(found) <= _TREE:
+    if not set(result) <= _TREE:
         raise ArtifactError(f"{where} has a field too many", code="ARTIFACT_CORRUPT")
-    _numbers(found, "shrinkage", where)
+    _numbers(result, "shrinkage", where)
     if not inner:
         return
     for keys, count in ((_SPLITS, inner), (_LEAVES, leaves)):
         for key in keys:
-            if len(_numbers(found, key, where)) != count:
+            if len(_numbers(result, key, where)) != count:
                 raise ArtifactError(f"{where} has not {count} of {key}", code="ARTIFACT_CORRUPT")
-    if not np.isin(_numbers(found, "decision_type", where), (2, 6, 10)).all():
+    if not np.isin(_numbers(result, "decision_type", where), (2, 6, 10)).all():
         raise ArtifactError(f"{where} splits by category", code="ARTIFACT_CORRUPT")
     left, right, feature = (
-        _numbers(found, key, where).astype(np.int64) for key in ("left_child", "right_child", "split_feature")
+        _numbers(result, key, where).astype(np.int64) for key in ("left_child", "right_child", "split_feature")
     )
     none, zero = np.full(leaves, _LEAF), np.zeros(leaves, np.int64)
     placed = [np.concatenate([np.where(side < 0, inner - 1 - side, side), none]) for side in (left, right)]
@@ -127,26 +127,26 @@ def _lightgbm_tree(found: Mapping[str, str], columns: int, where: str) -> None:
 
 
 def _fields(text: str, line: int, name: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for at, row in enumerate(text.split("\n"), line):
         key, equals, value = row.partition("=")
         if not equals:
             continue
-        if key in found:
+        if key in result:
             raise ArtifactError(f"{name}: {key[:64]} stands twice, line {at}", code="ARTIFACT_CORRUPT", line=at)
-        found[key] = value
-    return found
+        result[key] = value
+    return result
 
 
-def _whole(found: Mapping[str, str], key: str) -> int:
-    text = found.get(key, "")
+def _whole(result: Mapping[str, str], key: str) -> int:
+    text = result.get(key, "")
     return int(text) if text.isdecimal() and len(text) < 10 else -1
 
 
-def _numbers(found: Mapping[str, str], key: str, where: str) -> NDArray[np.float64]:
-    words: Sequence[str] = found.get(key, "").split()
+def _numbers(result: Mapping[str, str], key: str, where: str) -> NDArray[np.float64]:
+    words: Sequence[str] = result.get(key, "").split()
     try:
-        numbers = np.asarray([float(word) for word in words])
+        numbers = np.asarray([float(verdict) for verdict in words])
     except ValueError as error:
         raise ArtifactError(f"{where} {key}: {error}", code="ARTIFACT_CORRUPT") from error
     if not np.isfinite(numbers).all():

@@ -70,17 +70,17 @@ def fit_columns(samples: Samples, names: tuple[str, ...], params: EnsembleParams
     """
     if params.max_features is None:
         screened = screen_columns(samples.x, names, samples.y.astype(np.float64))
-        kept, dropped = tuple(screened.kept), dict(screened.dropped)
+        stored, dropped = tuple(screened.kept), dict(screened.dropped)
     else:
-        kept, dropped = _selected(samples, names, params.max_features, seed)
-    if not kept:
+        stored, dropped = _selected(samples, names, params.max_features, seed)
+    if not stored:
         raise DataError(
             f"no usable feature is left of {len(names)}: "
             + "; ".join(f"{name}: {why}" for name, why in list(dropped.items())[:5]),
             code="DATA_DEGENERATE",
         )
-    fill, centre, spread = np.array([_measure(samples.x[:, j], params.scale) for j in kept]).T.copy()
-    return Columns(names, kept, fill, centre, spread, dropped)
+    fill, centre, spread = np.array([_measure(samples.x[:, j], params.scale) for j in stored]).T.copy()
+    return Columns(names, stored, fill, centre, spread, dropped)
 
 
 def _measure(column: np.ndarray[tuple[int], np.dtype[np.float32]], how: str) -> tuple[float, float, float]:
@@ -107,13 +107,13 @@ def _selected(
         samples.x, samples.y.astype(np.float64), samples.weight, samples.decided_at, samples.known_at,
         n_classes=int(samples.y.max()) + 1,
     )  # fmt: skip
-    found = select_features(rows, names, [0] * len(names), fit=fit_quick, seed=seed, max_features=count)
-    if found.warning:
-        log.warning("max_features: %s (%s)", found.warning, names[found.selected[0]])
-    dropped = dict(found.dropped)
-    for group, first in zip(found.clusters, found.representatives, strict=True):
+    result = select_features(rows, names, [0] * len(names), fit=fit_quick, seed=seed, max_features=count)
+    if result.warning:
+        log.warning("max_features: %s (%s)", result.warning, names[result.selected[0]])
+    dropped = dict(result.dropped)
+    for group, first in zip(result.clusters, result.representatives, strict=True):
         dropped |= {names[j]: f"says what {names[first]} says" for j in group if j != first}
-        if first not in found.selected:
-            costs = found.perm_mean[first] > 0
+        if first not in result.selected:
+            costs = result.perm_mean[first] > 0
             dropped[names[first]] = "not among max_features" if costs else "to permute it costs nothing"
-    return tuple(sorted(found.selected)), dropped
+    return tuple(sorted(result.selected)), dropped

@@ -107,10 +107,10 @@ def inner_split(samples: Samples, share: float) -> tuple[Samples, Samples]:
     """
     first = samples.decided_at[min(len(samples) - 1, int(len(samples) * (1 - share)))]
     begins = int(np.searchsorted(samples.decided_at, first))
-    known = samples.known_at[:begins] < first
-    ends = int(known.sum())
+    available = samples.known_at[:begins] < first
+    ends = int(available.sum())
     # Labels of one length leave a stretch without holes: a view, not a copy of the largest array of a fit.
-    older = samples[:ends] if known[:ends].all() else samples[np.flatnonzero(known)]
+    older = samples[:ends] if available[:ends].all() else samples[np.flatnonzero(available)]
     return older, samples[begins:]
 
 

@@ -93,11 +93,11 @@ class BatchEvaluator:
         self._widen(distinct.values())
         with share_indicators():
             setups = [self._setup(distinct[key]) for key in places]
-            found = sweep_picks(
+            result = sweep_picks(
                 self._window, setups, np.array([places[key] for key in keys]), threshold_matrix(self.rule, sets),
                 build_exits(sets), self.costs, start=self._from, threads=self.threads,
             )  # fmt: skip
-        measured = self._measured(found, names)
+        measured = self._measured(result, names)
         self.seconds += time.perf_counter() - began
         return measured
 
@@ -118,14 +118,14 @@ class BatchEvaluator:
         out = {name: np.full((len(structural), len(thresholds), len(exits)), np.nan) for name in names}
         matrix, ways = threshold_matrix(self.rule, thresholds), build_exits(exits)
         for chosen, rows, setups in self._chunks(some, structural, matrix, len(ways)):
-            found = sweep_product(
+            result = sweep_product(
                 self._window, setups, matrix[rows], ways, self.costs, start=self._from, threads=self.threads
             )
-            measured = self._measured(found, names)
+            measured = self._measured(result, names)
             for name, values in measured.items():
                 out[name][chosen, rows] = values
             self.seconds += time.perf_counter() - began
-            heard(found.values[..., 0].size, measured)
+            heard(result.values[..., 0].size, measured)
             began = time.perf_counter()
         done = {name: _reordered(values.ravel(), order, list(grids), grids) for name, values in out.items()}
         self.seconds += time.perf_counter() - began
@@ -145,8 +145,8 @@ class BatchEvaluator:
                 for first in range(0, len(matrix), rows):
                     yield chosen, slice(first, first + rows), setups
 
-    def _measured(self, found: SweepResult, names: Collection[str] | None) -> Measured:
-        return found.metrics(bars_per_year=self.bars.bars_per_year, names=names)
+    def _measured(self, result: SweepResult, names: Collection[str] | None) -> Measured:
+        return result.metrics(bars_per_year=self.bars.bars_per_year, names=names)
 
     def corners(self) -> list[dict[str, Any]]:
         """Parameter sets at the ends of the space: where the lookback is longest and shortest, unless a rule is odd."""
@@ -194,8 +194,8 @@ class BatchEvaluator:
         def once() -> Setup:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            self._known[key] = found = lazy()
-            return found
+            self._known[key] = result = lazy()
+            return result
 
         return once
 

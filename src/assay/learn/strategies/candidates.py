@@ -46,39 +46,39 @@ def candidates(
 
     Bars whose column ``usable`` is not 1 give no signal.
     """
-    found = rule.setups(bars, values)
+    result = rule.setups(bars, values)
     lookback = rule.lookback(values, bars.instrument.timeframe)
     short = bool(values.get(ALLOW_SHORT, True))
     usable = bars.columns[USABLE] == 1 if USABLE in bars.columns else None
-    if isinstance(found, setups.Above) and regime is None and usable is None:
-        return _turns(found, max(start, lookback), short)
-    if isinstance(found, setups.State):
-        side = found.side if short else np.maximum(found.side, 0.0)
+    if isinstance(result, setups.Above) and regime is None and usable is None:
+        return _turns(result, max(start, lookback), short)
+    if isinstance(result, setups.State):
+        side = result.side if short else np.maximum(result.side, 0.0)
         side = side if regime is None else np.where(regime, side, 0.0)
         side = side if usable is None else np.where(usable, side, np.nan)
         return States.of(side, start=start, lookback=lookback)
     names = list(rule.thresholds)
     at_least = np.array([each.holds == AT_LEAST for each in rule.thresholds.values()], np.bool_)
-    if isinstance(found, setups.Crossing):
-        rows, turns = found.rows()
+    if isinstance(result, setups.Crossing):
+        rows, turns = result.rows()
         rows, turns = (rows, turns) if short else (rows[turns > 0.0], turns[turns > 0.0])
-        levels = {name: _at(found.levels.get(name), rows) for name in _LEVELS}
+        levels = {name: _at(result.levels.get(name), rows) for name in _LEVELS}
         signs = (1, -1) if short else (1,)
         sides = {sign: Side(turns == sign, np.empty((0, len(rows))), **levels) for sign in signs}
     else:
-        chosen = found if short else found.without_shorts()
+        chosen = result if short else result.without_shorts()
         rows = candidate_rows(
             [(s.hold, [s.columns[n] for n in names]) for s in chosen.sides.values()], thresholds, at_least
         )
         sides = {sign: _side(side, names, rows) for sign, side in chosen.sides.items()}
     marks = [each[rows] for each in (usable, regime) if each is not None]
     allowed = np.logical_and.reduce(marks) if marks else None
-    return Candidates(rows, sides.get(1), sides.get(-1), at_least, found.edge, lookback, allowed)
+    return Candidates(rows, sides.get(1), sides.get(-1), at_least, result.edge, lookback, allowed)
 
 
-def _turns(found: setups.Above, first: int, short: bool) -> States:
+def _turns(result: setups.Above, first: int, short: bool) -> States:
     """Where its side changes from row `first` on; without shorts the lower side is flat."""
-    rows, side = found.turns(first)
+    rows, side = result.turns(first)
     if not short:
         side = np.maximum(side, 0.0)
         begun = int(len(side) > 0 and side[0] == 0.0)  # flat it was before
@@ -109,8 +109,8 @@ def build_exits(sets: Sequence[Values]) -> Exits:
 
 
 def _numbers(sets: Sequence[Values], name: str, absent: float) -> FloatArray:
-    found = [values.get(name) for values in sets]
-    return np.array([absent if value is None else value for value in found], np.float64)
+    result = [values.get(name) for values in sets]
+    return np.array([absent if value is None else value for value in result], np.float64)
 
 
 def _side(side: setups.Side, names: list[str], rows: NDArray[np.int32]) -> Side:

@@ -44,10 +44,10 @@ def check_strategy(strategy: Strategy, bars: Bars, values: Mapping[str, Any] | N
     strategy.demand(bars, chosen)
     check_leaves_its_input_alone(strategy, bars, chosen)
     check_is_deterministic(strategy, bars, chosen)
-    asked = check_knows_no_later_bar(strategy, bars, chosen)
+    count = check_knows_no_later_bar(strategy, bars, chosen)
     check_lookback_is_enough(strategy, bars, chosen)
     check_space_can_be_computed(strategy, bars, chosen)
-    return asked
+    return count
 
 
 def check_leaves_its_input_alone(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
@@ -66,12 +66,12 @@ def check_leaves_its_input_alone(strategy: Strategy, bars: Bars, values: Mapping
 def check_is_deterministic(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
     """The same bars and parameters give the same setups."""
     first, second = (setup_columns(strategy.setups(bars, values)) for _ in range(2))
-    found = _difference(first, second, 0, len(bars))
-    if found is not None:
+    result = _difference(first, second, 0, len(bars))
+    if result is not None:
         raise TrainError(
-            f"strategy {strategy.name} gave two answers to the same bars: {found[1]} in row {found[0]}",
+            f"strategy {strategy.name} gave two answers to the same bars: {result[1]} in row {result[0]}",
             code="TRAIN_STRATEGY",
-            row=found[0],
+            row=result[0],
         )
 
 
@@ -79,12 +79,12 @@ def check_knows_no_later_bar(strategy: Strategy, bars: Bars, values: Mapping[str
     """Cutting off or scrambling the bars after row c changes nothing up to c. Gives how many rows c it asked about."""
     lookback = strategy.lookback(values, bars.instrument.timeframe)
     whole = setup_columns(strategy.setups(bars, values))
-    asked = _asked(whole, lookback, len(bars))
-    for cut in asked:
+    request = _asked(whole, lookback, len(bars))
+    for cut in request:
         for what, other in _futures(bars, cut):
-            found = _difference(whole, setup_columns(strategy.setups(other, values)), lookback, cut + 1)
-            if found is not None:
-                row, name = found
+            result = _difference(whole, setup_columns(strategy.setups(other, values)), lookback, cut + 1)
+            if result is not None:
+                row, name = result
                 when = iso(int(bars.timestamp[row]))
                 raise LeakError(
                     f"strategy {strategy.name} peeks: {name} in row {row} (bar of {when}) changed when the bars "
@@ -94,7 +94,7 @@ def check_knows_no_later_bar(strategy: Strategy, bars: Bars, values: Mapping[str
                     row=row,
                     timestamp=int(bars.timestamp[row]),
                 )
-    return len(asked)
+    return len(request)
 
 
 def check_lookback_is_enough(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
@@ -105,10 +105,10 @@ def check_lookback_is_enough(strategy: Strategy, bars: Bars, values: Mapping[str
     for row in _asked(loose, lookback, len(bars)):
         part = signals(strategy, bars[row - lookback : row + 1], values)
         before = {n: a[row - lookback : row + 1] for n, a in whole.items()}
-        found = _difference(before, part, lookback, lookback + 1, tolerance=FORGOTTEN)
-        if found is not None:
+        result = _difference(before, part, lookback, lookback + 1, tolerance=FORGOTTEN)
+        if result is not None:
             raise ConfigError(
-                f"strategy {strategy.name} reads more than its lookback of {lookback} rows: {found[1]} in row {row} "
+                f"strategy {strategy.name} reads more than its lookback of {lookback} rows: {result[1]} in row {row} "
                 "is another when no more history is there",
                 code="CONFIG_STRATEGY",
                 row=row,
@@ -131,18 +131,18 @@ def check_space_can_be_computed(strategy: Strategy, bars: Bars, values: Mapping[
                 strategy.setups(bars, tried)
 
 
-def setup_columns(found: Setups | State) -> Rows:
+def setup_columns(result: Setups | State) -> Rows:
     """All that a rule says, ``(n,)`` float64 by name; NaN where a row has no setup on that side."""
-    if isinstance(found, State):
-        return {"side": found.side}
+    if isinstance(result, State):
+        return {"side": result.side}
     out: dict[str, FloatArray] = {}
-    for sign, side in found.sides.items():
-        word = "long" if sign > 0 else "short"
-        out[word] = side.hold.astype(np.float64)
+    for sign, side in result.sides.items():
+        verdict = "long" if sign > 0 else "short"
+        out[verdict] = side.hold.astype(np.float64)
         levels = {name: getattr(side, name) for name in LEVEL_NAMES}
         for name, column in {**side.columns, **levels}.items():
             if column is not None:
-                out[f"{word} {name}"] = np.where(side.hold, column, np.nan)
+                out[f"{verdict} {name}"] = np.where(side.hold, column, np.nan)
     return out
 
 
@@ -172,7 +172,7 @@ def _difference(
     one: Rows, other: Rows, first: int, stop: int, *, tolerance: float = 0.0
 ) -> tuple[int, str] | None:  # fmt: skip
     """First row in first..stop-1 in which the two differ by more than this share, and what."""
-    found: tuple[int, str] | None = None
+    result: tuple[int, str] | None = None
     for name in one:
         a, b = one[name][first:stop], other[name][first:stop]
         wrong = ~((a == b) | (np.isnan(a) & np.isnan(b)))
@@ -180,6 +180,6 @@ def _difference(
             wrong &= ~(np.abs(a - b) <= tolerance * np.maximum(np.abs(a), np.abs(b)))
         if wrong.any():
             row = first + int(np.argmax(wrong))
-            if found is None or row < found[0]:
-                found = (row, name)
-    return found
+            if result is None or row < result[0]:
+                result = (row, name)
+    return result

@@ -32,12 +32,12 @@ class Constraint:
             raise ConfigError(f"constraint {shown(text)} cannot be read: {error}", code="CONFIG_SPACE") from error
         if len(text) > _LONGEST:
             raise ConfigError(f"constraint {shown(text)} is longer than {_LONGEST} letters", code="CONFIG_SPACE")
-        known = set(names)
+        available = set(names)
         self.names = tuple(sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}))
         for name in self.names:
-            if name not in known:
+            if name not in available:
                 raise ConfigError(
-                    f"constraint {shown(text)} names {shown(name)}, which is no parameter; {did_you_mean(name, known)}",
+                    f"constraint {shown(text)} names {shown(name)}, which is no parameter; {did_you_mean(name, available)}",
                     code="CONFIG_SPACE",
                 )
         self._condition(tree)

@@ -29,20 +29,20 @@ def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> 
     """Rows from `first` on at which `side_of` is not what it was, NaN left out, and the side; flat before `first`."""
     n = len(upper)
     rows, sides = np.empty(n, np.int32), np.empty(n, np.int8)
-    count, held = 0, 0
+    count, holding = 0, 0
     for start in range(first, n, _LOOK):
         long, short = _exceeds(upper, lower, lower, equal, start), _exceeds(lower, upper, lower, equal, start)
-        if held != 0 and ~(long | short) == _NONE:
-            before = _ONE if held > 0 else _NONE
+        if holding != 0 and ~(long | short) == _NONE:
+            before = _ONE if holding > 0 else _NONE
             rose, fell = long & (short << _ONE | _ONE - before), short & (long << _ONE | before)
             count = _write(rows, sides, count, start, rose, fell)
-            held = 1 if long >> _LAST else -1
+            holding = 1 if long >> _LAST else -1
             continue
         for k in range(_LOOK):
             side = np.int64(long >> np.uint64(k) & _ONE) - np.int64(short >> np.uint64(k) & _ONE)
-            if side != 0 and side != held:
-                held = int(side)
-                rows[count], sides[count] = start + k, held
+            if side != 0 and side != holding:
+                holding = int(side)
+                rows[count], sides[count] = start + k, holding
                 count += 1
     return rows[:count].copy(), sides[:count].astype(np.float64)
 
@@ -67,29 +67,29 @@ def crossings_of(upper: FloatArray, lower: FloatArray) -> tuple[Rows, FloatArray
 @compiled
 def _reaches(one: FloatArray, other: FloatArray, start: int) -> np.uint64:
     """Of `_LOOK` rows from `start` on: a bit for each at which the one is not less than the other; NaN is 0."""
-    word = _NONE
+    verdict = _NONE
     if start + _LOOK > len(one):
         for t in range(start, len(one)):
-            word |= np.uint64(one[t] >= other[t]) << np.uint64(t - start)
-        return word
+            verdict |= np.uint64(one[t] >= other[t]) << np.uint64(t - start)
+        return verdict
     for k in range(0, _LOOK, LANES):
-        word |= lane_mask(load_lanes(one, start + k) >= load_lanes(other, start + k)) << np.uint64(k)
-    return word
+        verdict |= lane_mask(load_lanes(one, start + k) >= load_lanes(other, start + k)) << np.uint64(k)
+    return verdict
 
 
 @compiled
 def _exceeds(one: FloatArray, other: FloatArray, scale: FloatArray, equal: float, start: int) -> np.uint64:
     """The same, a bit where the one is more than the other by more than the share `equal` of the scale."""
-    word = _NONE
+    verdict = _NONE
     if start + _LOOK > len(one):
         for t in range(start, len(one)):
-            word |= np.uint64(one[t] - other[t] > equal * abs(scale[t])) << np.uint64(t - start)
-        return word
+            verdict |= np.uint64(one[t] - other[t] > equal * abs(scale[t])) << np.uint64(t - start)
+        return verdict
     for k in range(0, _LOOK, LANES):
         of = load_lanes(scale, start + k)
         least = broadcast(equal) * lane_maximum(of, broadcast(0.0) - of)
-        word |= lane_mask(load_lanes(one, start + k) - load_lanes(other, start + k) > least) << np.uint64(k)
-    return word
+        verdict |= lane_mask(load_lanes(one, start + k) - load_lanes(other, start + k) > least) << np.uint64(k)
+    return verdict
 
 
 @compiled

@@ -76,14 +76,14 @@ class Strategy:
         """What is searched by default: `Range` or tuple of choices by name; parameters of absent columns left out."""
         return {name: p.search for name, p in self.parameters.items() if p.search is not None and not p.book}
 
-    def resolve(self, given: Values | None = None) -> dict[str, Any]:
+    def resolve(self, inputs: Values | None = None) -> dict[str, Any]:
         """All parameters: those given, checked, and defaults for the others.
 
         Raises ConfigError ``CONFIG_PARAMETER`` for an unknown name (with the nearest), a value of the wrong type or
         range, and a broken constraint. Search ranges do not bound what is given by hand.
         """
         values = self.defaults
-        for name, value in (given or {}).items():
+        for name, value in (inputs or {}).items():
             if name not in self.parameters:
                 near = did_you_mean(str(name), self.parameters)
                 raise ConfigError(
@@ -95,9 +95,11 @@ class Strategy:
             values[name] = self.parameters[name].checked(name, value)
         for constraint in self.constraints:
             if not constraint(values):
-                said = ", ".join(f"{n} is {shown(values[n])}" for n in constraint.names)
+                message = ", ".join(f"{n} is {shown(values[n])}" for n in constraint.names)
                 raise ConfigError(
-                    f"{self.name} needs {constraint.text}: {said}", code="CONFIG_PARAMETER", field=constraint.names[0]
+                    f"{self.name} needs {constraint.text}: {message}",
+                    code="CONFIG_PARAMETER",
+                    field=constraint.names[0],
                 )
         return values
 
@@ -142,9 +144,9 @@ class Strategy:
         """
         # the user's own code never holds the arrays that are traded on; one in a process of its own cannot
         runs_here = bool(self.origin) and not getattr(self.rule, "isolated", False)
-        given = bars.copy() if runs_here else bars
+        value = bars.copy() if runs_here else bars
         try:
-            found = self.rule(given, **{name: values[name] for name in self.of_kind(Structural)})
+            result = self.rule(value, **{name: values[name] for name in self.of_kind(Structural)})
         except AssayError:
             raise
         except (
@@ -154,21 +156,21 @@ class Strategy:
         ) as error:  # a rule that exits must not end a search without a word
             raise _failed(self, error) from error
         if runs_here:
-            _demand_unwritten(self, bars, given)
-        whole = Setups.of(found) if isinstance(found, Entries) else found
+            _demand_unwritten(self, bars, value)
+        whole = Setups.of(result) if isinstance(result, Entries) else result
         demand_shapes(whole, len(bars), self.thresholds, self.name)
         return whole
 
     def entries(self, bars: Bars, values: Values) -> Entries:
         """Signals at these values; rows before the lookback have none. A state rule has no entries: TypeError."""
-        found = self.setups(bars, values)
-        if isinstance(found, State):
+        result = self.setups(bars, values)
+        if isinstance(result, State):
             raise TypeError(f"{self.name} is a state rule: it has weights, no entries")
-        return self.filtered(found, values, lookback=self.lookback(values, bars.instrument.timeframe))
+        return self.filtered(result, values, lookback=self.lookback(values, bars.instrument.timeframe))
 
-    def filtered(self, found: Setups, values: Values, *, lookback: int) -> Entries:
+    def filtered(self, result: Setups, values: Values, *, lookback: int) -> Entries:
         """What is left of setups at these thresholds, without the short side where `allow_short` is false."""
-        allowed = found if values.get(ALLOW_SHORT, True) else found.without_shorts()
+        allowed = result if values.get(ALLOW_SHORT, True) else result.without_shorts()
         return allowed.entries(self.thresholds, values).without(slice(0, lookback))
 
     def decisions(self, bars: Bars, values: Values) -> Decisions:
@@ -176,10 +178,10 @@ class Strategy:
         lookback = self.lookback(values, bars.instrument.timeframe)
         if len(bars) <= lookback:
             return exits.flat_decisions(len(bars))
-        found = self.setups(bars, values)
-        if isinstance(found, State):
-            return exits.weights(found, values, lookback=lookback, short=bool(values.get(ALLOW_SHORT, True)))
-        return exits.decisions(self.filtered(found, values, lookback=lookback), bars.close, values, lookback=lookback)
+        result = self.setups(bars, values)
+        if isinstance(result, State):
+            return exits.weights(result, values, lookback=lookback, short=bool(values.get(ALLOW_SHORT, True)))
+        return exits.decisions(self.filtered(result, values, lookback=lookback), bars.close, values, lookback=lookback)
 
 
 def strategy(
@@ -259,10 +261,10 @@ def _demand_declaration(
             parameter.checked(each, parameter.default)
 
 
-def _demand_unwritten(rule: Strategy, bars: Bars, given: Bars) -> None:
+def _demand_unwritten(rule: Strategy, bars: Bars, value: Bars) -> None:
     """Raise TrainError ``TRAIN_STRATEGY`` where the rule wrote into the copy that it was given."""
-    arrays = {name: (getattr(bars, name), getattr(given, name)) for name in (*PRICES, "timestamp", "volume")}
-    arrays |= {name: (column, given.columns[name]) for name, column in bars.columns.items()}
+    arrays = {name: (getattr(bars, name), getattr(value, name)) for name in (*PRICES, "timestamp", "volume")}
+    arrays |= {name: (column, value.columns[name]) for name, column in bars.columns.items()}
     for name, (was, now) in arrays.items():
         if was is not None and not np.array_equal(was, now, equal_nan=True):
             row = int(np.argmax((was != now) & ~(np.isnan(was) & np.isnan(now))))

@@ -32,14 +32,14 @@ def higher(htf: str | None, bar: Timeframe) -> Timeframe:
         raise ConfigError(
             f"htf_sweep on {bar} bars has no usual higher timeframe; give htf", code="CONFIG_TIMEFRAME", field="htf"
         )
-    found = Timeframe(name)
-    if bar.name == "1M" or found.ms % bar.ms or found.ms <= bar.ms:
+    result = Timeframe(name)
+    if bar.name == "1M" or result.ms % bar.ms or result.ms <= bar.ms:
         raise ConfigError(
-            f"htf is {found}, must be a whole multiple of the bars' {bar}, above 1",
+            f"htf is {result}, must be a whole multiple of the bars' {bar}, above 1",
             code="CONFIG_TIMEFRAME",
             field="htf",
         )
-    return found
+    return result
 
 
 def _lookback(values: Mapping[str, Any], bar: Timeframe) -> int:
@@ -57,7 +57,13 @@ def _swing(low: FloatArray, k: int, window: int) -> int:
 
 @compiled
 def _sweeps(
-    low: FloatArray, high: FloatArray, last: FloatArray, close: FloatArray, known: IntArray, window: int, confirm: bool
+    low: FloatArray,
+    high: FloatArray,
+    last: FloatArray,
+    close: FloatArray,
+    available: IntArray,
+    window: int,
+    confirm: bool,
 ) -> tuple[BoolArray, FloatArray, FloatArray]:
     """One side, in prices where it is the long one; at most one row a bucket. Buckets: low, high, last; rows: close."""
     n = len(close)
@@ -65,7 +71,7 @@ def _sweeps(
     depth, stop = np.full(n, np.nan), np.full(n, np.nan)
     before, level, used = -1, -1, True
     for t in range(n):
-        k = known[t]
+        k = available[t]
         if k != before:
             before = k
             level = _swing(low, k, window) if k >= window else -1
@@ -105,11 +111,11 @@ def htf_sweep(
     opens, first = np.unique(long_bar.floor(bars.timestamp), return_index=True)
     high, low = np.maximum.reduceat(bars.high, first), np.minimum.reduceat(bars.low, first)
     last = bars.close[np.r_[first[1:], len(bars)] - 1]
-    known = np.searchsorted(opens + long_bar.ms, bars.known_at, side="right") - 1
+    available = np.searchsorted(opens + long_bar.ms, bars.known_at, side="right") - 1
     sides = []
     for sign, near, far in ((1.0, low, high), (-1.0, high, low)):
         hold, depth, stop = _sweeps(
-            sign * near, sign * far, sign * last, sign * bars.close, known, swing_lookback_periods,
+            sign * near, sign * far, sign * last, sign * bars.close, available, swing_lookback_periods,
             structure_shift_confirmation,
         )  # fmt: skip
         # Strictly deeper than the threshold: the next smaller number must reach it.

@@ -44,7 +44,7 @@ def clusters(prices: FloatArray, count: int, width: float, touches: int, out: Fl
 
     Ascending, a price joins the running cluster while it lies at most `width` (a fraction) above its mean so far.
     """
-    found, i = 0, 0
+    result, i = 0, 0
     while i < count:
         total, size = prices[i], 1
         i += 1
@@ -53,17 +53,17 @@ def clusters(prices: FloatArray, count: int, width: float, touches: int, out: Fl
             size += 1
             i += 1
         if size >= touches:
-            out[found] = total / size
-            found += 1
-    return found
+            out[result] = total / size
+            result += 1
+    return result
 
 
 @compiled
-def deepest(found: FloatArray, count: int, close: float, extreme: float, reach: float, sign: float) -> float:
+def deepest(result: FloatArray, count: int, close: float, extreme: float, reach: float, sign: float) -> float:
     """Largest pierced fraction among levels within `reach` of the close and reclaimed by it; NaN if there is none."""
     best = np.nan
     for i in range(count):
-        level = found[i]
+        level = result[i]
         if abs(level - close) <= reach and sign * (close - level) > 0 and sign * (level - extreme) >= 0:
             depth = abs(1.0 - extreme / level)
             if not best >= depth:

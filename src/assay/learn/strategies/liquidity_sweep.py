@@ -26,10 +26,10 @@ def _lookback(values: Mapping[str, Any], timeframe: Timeframe) -> int:
 
 @compiled
 def _extreme(near: FloatArray, first: int, stop: int, sign: float) -> float:
-    found = near[first]
+    value = near[first]
     for i in range(first + 1, stop):
-        found = near[i] if sign * near[i] < sign * found else found
-    return found
+        value = near[i] if sign * near[i] < sign * value else value
+    return value
 
 
 @compiled
@@ -47,7 +47,7 @@ def _pierced(
         return out
     swing = swings(sign * near)
     prices, levels = np.empty(window + 1), np.empty(window + 1)
-    count = found = 0
+    count = result = 0
     for t in range(run + 6, n):
         newest, gone = t - run - 4, t - run - window  # may be a swing inside the level window; may be no more
         left = gone >= 0 and swing[gone]
@@ -56,10 +56,10 @@ def _pierced(
         if left:
             count = leave(prices, count, near[gone])
         if left or swing[newest]:
-            found = clusters(prices, count, width, touches, levels)
-        if found > 0 and gone > 0:  # gone > 0: the level window is whole
+            result = clusters(prices, count, width, touches, levels)
+        if result > 0 and gone > 0:  # gone > 0: the level window is whole
             extreme = _extreme(near, t - run - 1, t, sign)
-            out[t] = deepest(levels, found, close[t], extreme, _REACH * unit[t], sign)
+            out[t] = deepest(levels, result, close[t], extreme, _REACH * unit[t], sign)
     return out
 
 

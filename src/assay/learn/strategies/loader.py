@@ -18,9 +18,9 @@ def load_strategy_file(path: Path) -> Strategy:
     strategy or several, or takes the name of one of Assay's.
     """
     module, source = run_user_code(path, kind=_KIND, code=_CODE)
-    found = {id(value): value for value in vars(module).values() if isinstance(value, Strategy)}
+    result = {id(value): value for value in vars(module).values() if isinstance(value, Strategy)}
     own = [
-        each for each in found.values() if getattr(each.rule, "__module__", "") == module.__name__
+        each for each in result.values() if getattr(each.rule, "__module__", "") == module.__name__
     ]  # others are imported
     if not own:
         raise _refused(path, "declares no strategy", hint="decorate one function with @strategy(...)")

@@ -8,8 +8,8 @@ from assay.kernel.bars import Bars
 
 def resting(bars: Bars, column: str, *, absent: float) -> FloatArray:
     """``(n,)``: the column, and `absent` (a value that passes) where it is not there or not finite."""
-    found = bars.columns.get(column)
-    if found is None:
+    result = bars.columns.get(column)
+    if result is None:
         everywhere: FloatArray = np.broadcast_to(np.float64(absent), (len(bars),))
         return everywhere
-    return np.where(np.isfinite(found), found, absent)
+    return np.where(np.isfinite(result), result, absent)

@@ -29,8 +29,8 @@ def check_regime(regime: str) -> str:
 
 def within(bars: Bars, regime: str) -> BoolArray:
     """``(n,)``: bars that carry the label at their close; False before row 513, where none is known."""
-    found: BoolArray = regime_codes(bars) == REGIME_NAMES.index(regime)
-    return found
+    result: BoolArray = regime_codes(bars) == REGIME_NAMES.index(regime)
+    return result
 
 
 def confined(decisions: Decisions, allowed: BoolArray, *, state: bool, lookback: int) -> Decisions:
@@ -39,11 +39,11 @@ def confined(decisions: Decisions, allowed: BoolArray, *, state: bool, lookback:
     An order elsewhere becomes "keep", so that exits are untouched. A state rule has no entries to tell from exits: it
     is flat elsewhere.
     """
-    kept = allowed.copy()
-    kept[:lookback] = False
+    stored = allowed.copy()
+    stored[:lookback] = False
     if state:
-        return replace(decisions, target=np.where(kept, decisions.target, 0.0))
-    target = np.where(kept, decisions.target, np.nan)
+        return replace(decisions, target=np.where(stored, decisions.target, 0.0))
+    target = np.where(stored, decisions.target, np.nan)
     target[:lookback] = 0.0
-    stop, take = (np.where(kept, level, np.nan) for level in (decisions.stop, decisions.take))
-    return Decisions(target, stop, take, np.where(kept, decisions.hold, 0).astype(np.int32))
+    stop, take = (np.where(stored, level, np.nan) for level in (decisions.stop, decisions.take))
+    return Decisions(target, stop, take, np.where(stored, decisions.hold, 0).astype(np.int32))

@@ -29,8 +29,8 @@ def all_strategies() -> dict[str, Strategy]:
 
 @cache
 def _built(name: str) -> Strategy:
-    found: Strategy = getattr(import_module(f"assay.learn.strategies.{name}"), name)
-    return found
+    result: Strategy = getattr(import_module(f"assay.learn.strategies.{name}"), name)
+    return result
 
 
 def strategy_named(name: str) -> Strategy:

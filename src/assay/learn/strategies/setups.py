@@ -238,21 +238,21 @@ def edges(side: SideArray) -> SideArray:
     return out
 
 
-def demand_shapes(found: "Setups | State", n: int, thresholds: Mapping[str, Threshold], name: str) -> None:
+def demand_shapes(result: "Setups | State", n: int, thresholds: Mapping[str, Threshold], name: str) -> None:
     """Raise TrainError ``TRAIN_STRATEGY`` where a rule gave arrays of another length, or not a column it declared."""
-    if isinstance(found, State):
-        for each in (found.upper, found.lower) if isinstance(found, Above) else (found.side,):
+    if isinstance(result, State):
+        for each in (result.upper, result.lower) if isinstance(result, Above) else (result.side,):
             _demand(name, "State.side", each, n)
         return
-    if not isinstance(found, Setups):
+    if not isinstance(result, Setups):
         raise TrainError(
-            f"strategy {name} gave {shown(found)}, must be Setups, State or Entries", code="TRAIN_STRATEGY"
+            f"strategy {name} gave {shown(result)}, must be Setups, State or Entries", code="TRAIN_STRATEGY"
         )
-    if isinstance(found, Crossing):
+    if isinstance(result, Crossing):
         _demand_columns(name, "a crossing", (), thresholds)
-        _demand_all(name, "crossing", {"upper": found.upper, "lower": found.lower, **found.levels}, n)
+        _demand_all(name, "crossing", {"upper": result.upper, "lower": result.lower, **result.levels}, n)
         return
-    for sign, side in found.sides.items():
+    for sign, side in result.sides.items():
         where = "long" if sign > 0 else "short"
         _demand(name, f"{where}.hold", side.hold, n, np.bool_)
         _demand_columns(name, where, side.columns, thresholds)
@@ -277,8 +277,8 @@ def _demand_all(name: str, where: str, columns: Mapping[str, object], n: int) ->
 
 def _demand(name: str, what: str, values: object, n: int, kind: type = np.float64) -> None:
     if not isinstance(values, np.ndarray) or values.shape != (n,) or values.dtype != kind:
-        said = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else shown(values)
+        message = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else shown(values)
         raise TrainError(
-            f"strategy {name}: {what} is {said}, must be an array of {kind.__name__} and shape ({n},)",
+            f"strategy {name}: {what} is {message}, must be an array of {kind.__name__} and shape ({n},)",
             code="TRAIN_STRATEGY",
         )

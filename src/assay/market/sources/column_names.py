@@ -39,7 +39,7 @@ def matched(columns: Iterable[str], faults: Faults) -> Header:
     An exact name wins over synonyms. Two synonyms of one name without it are ambiguous: ``DATA_SCHEMA``.
     """
     folded = {column: _folded(column) for column in columns}
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for name in (*CANDLE, *NAMES, *EXTRA, "funding_rate", "known_at"):
         exact = [column for column, fold in folded.items() if fold == name]
         others = [column for column, fold in folded.items() if fold in _SYNONYMS.get(name, ())]
@@ -50,8 +50,8 @@ def matched(columns: Iterable[str], faults: Faults) -> Header:
                 "DATA_SCHEMA", f"{len(candidates)} columns could be {name}: {listed}; keep one or name it {name}"
             )
         if candidates:
-            found[name] = candidates[0]
-    return Header(found, tuple(c for c in folded if c not in found.values()))
+            result[name] = candidates[0]
+    return Header(result, tuple(c for c in folded if c not in result.values()))
 
 
 def demand(header: Header, names: Iterable[str], columns: Iterable[str], faults: Faults) -> None:

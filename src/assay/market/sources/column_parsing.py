@@ -52,9 +52,9 @@ def check_zone(tz: str | None) -> None:
     """Raise ``CONFIG_FIELD`` for a zone that the IANA list does not have."""
     if tz is None or tz == "UTC":
         return
-    known = available_timezones()
-    if tz not in known:
-        near = did_you_mean(tz, known)
+    available = available_timezones()
+    if tz not in available:
+        near = did_you_mean(tz, available)
         text = f"--tz {shown(tz)} is no IANA time zone, for example America/New_York or UTC {near}".strip()
         raise ConfigError(text, field="tz")
     ZoneInfo(tz)
@@ -140,10 +140,10 @@ def _offset_ms(zone: pl.Series) -> IntArray:
 
 
 def _tell_offsets(zone: pl.Series, bare: pl.Series, tz: str | None, notes: list[Notice]) -> None:
-    said = (
+    message = (
         zone.drop_nulls().str.replace("^(Z|z|UTC|GMT)$", "+00:00").str.replace("^([+-][0-9]{2}):?([0-9]{2})$", "$1:$2")
     )
-    counts = said.value_counts(sort=True).rows()
+    counts = message.value_counts(sort=True).rows()
     if len(counts) > 1:
         listed = ", ".join(f"{offset} in {count} rows" for offset, count in counts)
         notes.append(Notice("offsets", f"timestamps carry {len(counts)} offsets ({listed}); stored as UTC"))
@@ -169,12 +169,12 @@ def _local(
     early = naive.dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
     once = naive.dt.replace_time_zone(tz, ambiguous="null", non_existent="null")
     absent, twice = early.is_null() & judged, once.is_null() & early.is_not_null() & judged
-    for mask, said in ((absent, "does not exist in"), (twice, "occurs twice (is ambiguous) in")):
+    for mask, message in ((absent, "does not exist in"), (twice, "occurs twice (is ambiguous) in")):
         if mask.any():
             at = int(mask.arg_max() or 0)
             faults.add(
                 "DATA_TZ",
-                f"row {at + 1}: {str(shown_as[at])[:64]} {said} {tz}: the clocks change ({int(mask.sum())} rows)",
+                f"row {at + 1}: {str(shown_as[at])[:64]} {message} {tz}: the clocks change ({int(mask.sum())} rows)",
                 hint="Export the times in UTC or with their offset.",
                 row=at + 1,
             )

@@ -109,17 +109,17 @@ def _check_name(name: str, source: str) -> None:
 
 def _drained(stream: IO[bytes] | gzip.GzipFile, packed: int, source: str, member: str = "") -> bytes:
     """All of a packed stream, or an error as soon as it is too much."""
-    held = io.BytesIO()
+    holding = io.BytesIO()
     while chunk := stream.read(_CHUNK):
-        held.write(chunk)
-        if held.tell() > min(LIMIT, RATIO * max(packed, 1)):
+        holding.write(chunk)
+        if holding.tell() > min(LIMIT, RATIO * max(packed, 1)):
             which = f"member {shown(member)}" if member else "the gzip"
             raise _refused(
                 source,
-                f"{which} unpacks to more than {held.tell()} bytes from {packed}, over the ratio of {RATIO} or the "
+                f"{which} unpacks to more than {holding.tell()} bytes from {packed}, over the ratio of {RATIO} or the "
                 "limit of 1 GiB",
             )
-    return held.getvalue()
+    return holding.getvalue()
 
 
 def _refused(source: str, text: str) -> DataError:

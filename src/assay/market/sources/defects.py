@@ -173,7 +173,7 @@ def _draft(bars: Bars) -> _Draft:
 
 
 def _table(bars: Bars, draft: _Draft) -> tuple[pl.DataFrame, Callable[[str, int, int], int]]:
-    stay = [i for i, kept in enumerate(draft.kept) if kept]
+    stay = [i for i, stored in enumerate(draft.kept) if stored]
     place = np.array([draft.place[i] for i in stay] + [at for at, _, _ in draft.added])
     order = np.argsort(place, kind="stable")
     times = np.array([draft.timestamp[i] for i in stay] + [time for _, time, _ in draft.added], np.int64)[order]

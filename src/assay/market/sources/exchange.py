@@ -47,7 +47,7 @@ def open_exchange(name: str) -> ExchangeClient:
     import ccxt
 
     check_exchange(name)
-    listed = {known: known for known in ccxt.exchanges}
+    listed = {available: available for available in ccxt.exchanges}
     if name not in listed:
         near = did_you_mean(name, listed) or "for example binance, bybit, coinbase, kraken or okx"
         raise ConfigError(
@@ -121,10 +121,10 @@ class Line:
         if body is None:
             return
         try:
-            told = json.loads(body)
+            document = json.loads(body)
         except ValueError as wrong:
             raise self._refusal(f"asked for {what} it sent no JSON but {shown(body)}") from wrong
-        if not isinstance(told, list | dict) or any(not isinstance(row, list | dict | str) for row in told):
+        if not isinstance(document, list | dict) or any(not isinstance(row, list | dict | str) for row in document):
             raise self._refusal(f"asked for {what} it sent no rows but {shown(body)}")
 
     def _patiently(self, call: Callable[[], _Answer], what: str) -> _Answer:
@@ -170,11 +170,11 @@ def retry_after(headers: Mapping[str, str] | None, *, now: Callable[[], datetime
     >>> retry_after({"retry-after": "30"})
     30.0
     """
-    told = next((v.strip() for k, v in (headers or {}).items() if k.lower() == "retry-after"), "")
-    if told.isdigit():
-        return float(told)
+    document = next((v.strip() for k, v in (headers or {}).items() if k.lower() == "retry-after"), "")
+    if document.isdigit():
+        return float(document)
     try:
-        return max(0.0, (parsedate_to_datetime(told) - now()).total_seconds())
+        return max(0.0, (parsedate_to_datetime(document) - now()).total_seconds())
     except (TypeError, ValueError):
         return 0.0
 

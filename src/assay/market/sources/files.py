@@ -183,8 +183,8 @@ def _instruments(
     chosen = [row for row in groups.iter_rows(named=True) if _agrees(row, named)]
     if not chosen:
         has = "; ".join(" ".join(str(v) for v in row) for row in groups.rows()[:5])
-        said = ", ".join(f"--{k} {v}" for k, v in named.items() if v)
-        faults.add("DATA_CONFLICT", f"the file's columns say {has}, the options say {said}")
+        message = ", ".join(f"--{k} {v}" for k, v in named.items() if v)
+        faults.add("DATA_CONFLICT", f"the file's columns say {has}, the options say {message}")
     for row in chosen:
         instrument = Instrument(row["exchange"], row["symbol"], row["timeframe"])
         alone = len(groups) == 1
@@ -227,15 +227,15 @@ def _labels(
 def _series(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[NamedSeries]:
     """Funding payments by exchange and symbol; a payment is known when it is made, unless `known_at` says later."""
     at, _ = column_parsing.instants(table["timestamp"], choice.unit, choice.tz, faults)
-    known = at
+    available = at
     if "known_at" in table.columns:
-        known, _ = column_parsing.instants(table["known_at"], choice.unit, choice.tz, faults)
+        available, _ = column_parsing.instants(table["known_at"], choice.unit, choice.tz, faults)
     rates, _ = column_parsing.numbers(table["funding_rate"], "funding_rate", faults)
     labels = _labels(table, choice.named, faults, ("exchange", "symbol"))
     faults.refuse()
-    if at is None or known is None or labels is None:
+    if at is None or available is None or labels is None:
         raise DataError(f"{faults.source}: the series cannot be read", code="DATA_TIME")
-    whole = pl.DataFrame([pl.Series("at", at), pl.Series("known", known), rates.alias("rate"), *labels])
+    whole = pl.DataFrame([pl.Series("at", at), pl.Series("known", available), rates.alias("rate"), *labels])
     for (exchange, symbol), own in whole.group_by(["exchange", "symbol"], maintain_order=True):
         check_exchange(str(exchange))
         check_symbol(str(symbol))

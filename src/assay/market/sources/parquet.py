@@ -32,7 +32,7 @@ def names(path: Path, source: str) -> list[str]:
         raise _refused(source, f"the footer has {length} bytes, more than 10,000 columns need")
     try:
         footer = parquet.read_metadata(path)
-        found: list[str] = footer.schema.to_arrow_schema().names if footer.num_columns <= MAX_COLUMNS else []
+        lines: list[str] = footer.schema.to_arrow_schema().names if footer.num_columns <= MAX_COLUMNS else []
     except (pa.ArrowException, OSError, UnicodeDecodeError) as wrong:
         raise _refused(source, f"the footer cannot be read: {wrong}") from wrong
     if footer.num_columns > MAX_COLUMNS:
@@ -41,7 +41,7 @@ def names(path: Path, source: str) -> list[str]:
         raise _refused(source, f"the footer says {footer.num_rows} rows, more than are read at once")
     if not footer.num_rows:
         raise DataError(f"{source}: 0 rows", code="DATA_EMPTY", rows=0)
-    return found
+    return lines
 
 
 def table(path: Path, columns: Sequence[str], source: str) -> pl.DataFrame:
@@ -51,9 +51,9 @@ def table(path: Path, columns: Sequence[str], source: str) -> pl.DataFrame:
 
     try:  # Arrow answers damaged bytes with an error where polars panics
         with parquet.ParquetFile(path) as file:
-            held = file.read(columns=list(columns))
-        held.validate(full=True)
-        bare = pa.table(dict(zip(held.column_names, held.columns, strict=True)))  # damaged metadata stays behind
+            holding = file.read(columns=list(columns))
+        holding.validate(full=True)
+        bare = pa.table(dict(zip(holding.column_names, holding.columns, strict=True)))  # damaged metadata stays behind
         read = pl.from_arrow(bare)
     except (pa.ArrowException, OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as wrong:
         first = str(wrong).splitlines()[0][:200]

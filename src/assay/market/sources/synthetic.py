@@ -90,14 +90,14 @@ def synthetic_truth(
     z = generator(seed, f"synthetic/{symbol}/innovations").standard_t(DEGREES, n) * scale
     switch = generator(seed, f"synthetic/{symbol}/regimes").random(n)
     returns, sigma, side, regime = _walk(z, switch, ic, REGIMES, SYNTHETIC_SIGMA, FLOOR, MOMENTUM_BARS)
-    kept = slice(_BURN_IN, None)
-    close = np.asarray(_FIRST_CLOSE * np.cumprod(1.0 + returns[kept]), np.float64)
+    stored = slice(_BURN_IN, None)
+    close = np.asarray(_FIRST_CLOSE * np.cumprod(1.0 + returns[stored]), np.float64)
     opened = np.concatenate([[_FIRST_CLOSE], close[:-1]])
-    high, low = _extremes(opened, close, sigma[kept], generator(seed, f"synthetic/{symbol}/ranges"))
+    high, low = _extremes(opened, close, sigma[stored], generator(seed, f"synthetic/{symbol}/ranges"))
     noise = generator(seed, f"synthetic/{symbol}/volume").standard_normal(bars)
-    volume = _volume(returns[kept], sigma[kept], noise)
+    volume = _volume(returns[stored], sigma[stored], noise)
     made = Bars(instrument, _times(instrument.bar, start, bars), opened, high, low, close, volume)
-    return Truth(made, sigma[kept].copy(), side[kept].copy(), regime[kept].copy(), float(side[_BURN_IN - 1]))
+    return Truth(made, sigma[stored].copy(), side[stored].copy(), regime[stored].copy(), float(side[_BURN_IN - 1]))
 
 
 def _check(bars: int, ic: float) -> None:

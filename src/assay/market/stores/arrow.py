@@ -82,10 +82,10 @@ def _extra(columns: Mapping[str, FloatArray], n: int) -> pa.Array:
         return pa.nulls(n, kind)
     names = sorted(columns)
     values = np.column_stack([columns[name] for name in names])
-    known = ~np.isnan(values)
-    offsets = np.concatenate([[0], np.cumsum(known.sum(axis=1))]).astype(np.int32)
-    keys = pa.DictionaryArray.from_arrays(np.nonzero(known)[1].astype(np.int32), pa.array(names, pa.string()))
-    maps = pa.MapArray.from_arrays(pa.array(offsets), keys.cast(pa.string()), pa.array(values[known]))
+    available = ~np.isnan(values)
+    offsets = np.concatenate([[0], np.cumsum(available.sum(axis=1))]).astype(np.int32)
+    keys = pa.DictionaryArray.from_arrays(np.nonzero(available)[1].astype(np.int32), pa.array(names, pa.string()))
+    maps = pa.MapArray.from_arrays(pa.array(offsets), keys.cast(pa.string()), pa.array(values[available]))
     return maps
 
 

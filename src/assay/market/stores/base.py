@@ -124,21 +124,22 @@ def digest_of(parts: Sequence[Bars]) -> str:
     return sha.hexdigest()
 
 
-def not_found(instrument: Instrument, held: Sequence[Holding]) -> DataError:
+def not_found(instrument: Instrument, holding: Sequence[Holding]) -> DataError:
     """The error for an instrument that the store does not have: what it has instead, and how to import."""
-    known = {str(h.instrument): h.instrument for h in held}
+    available = {str(h.instrument): h.instrument for h in holding}
     of_symbol = sorted(
         h.instrument.timeframe
-        for h in held
+        for h in holding
         if (h.instrument.exchange, h.instrument.symbol) == (instrument.exchange, instrument.symbol)
     )
-    near = did_you_mean(str(instrument), known)
+    near = did_you_mean(str(instrument), available)
     if of_symbol:
         near = f"this market is here in {', '.join(of_symbol)}"
-    elif not held:
+    elif not holding:
         near = "the store is empty"
     return DataError(
-        f"the store has no candles of {instrument}" + (f"; {near}" if near else f"; it has {len(held)} other series"),
+        f"the store has no candles of {instrument}"
+        + (f"; {near}" if near else f"; it has {len(holding)} other series"),
         code="DATA_NOT_FOUND",
         hint=f"bring them in: assay collect --exchange {instrument.exchange} --symbol {instrument.symbol} --timeframe "
         f"{instrument.timeframe}, or assay import FILE",

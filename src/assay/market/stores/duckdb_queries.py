@@ -51,10 +51,10 @@ def has_schema(db: "duckdb.DuckDBPyConnection", path: Path) -> bool:
 
 def holdings(db: "duckdb.DuckDBPyConnection") -> list[Holding]:
     """All instruments with their counts and ends."""
-    found = db.execute(
+    result = db.execute(
         "SELECT exchange, symbol, timeframe, count(*), min(timestamp), max(timestamp) FROM candles GROUP BY ALL"
     ).fetchall()
-    return sorted(Holding(Instrument(*row[:3]), *row[3:]) for row in found)
+    return sorted(Holding(Instrument(*row[:3]), *row[3:]) for row in result)
 
 
 def holds(db: "duckdb.DuckDBPyConnection", instrument: Instrument) -> bool:
@@ -113,11 +113,11 @@ def write(db: "duckdb.DuckDBPyConnection", parts: Merge, *, source: str, now: in
         _from_table(db, changed, schema.REVISE, with_source)
 
 
-def put_series(db: "duckdb.DuckDBPyConnection", exchange: str, symbol: str, name: str, given: Joined) -> int:
+def put_series(db: "duckdb.DuckDBPyConnection", exchange: str, symbol: str, name: str, value: Joined) -> int:
     """Write the rows of a series that are new or have another value; returns how many."""
-    _, changed = united_series(series(db, exchange, symbol).get(name), given)
+    _, changed = united_series(series(db, exchange, symbol).get(name), value)
     if changed:
-        unique, _ = united_series(None, given)
+        unique, _ = united_series(None, value)
         _from_table(db, series_table(exchange, symbol, name, unique), schema.PUT_SERIES, {})
     return changed
 
@@ -140,8 +140,8 @@ def _one_series(db: "duckdb.DuckDBPyConnection", params: dict[str, str]) -> Join
 
 def covered(db: "duckdb.DuckDBPyConnection", instrument: Instrument) -> tuple[Span, ...]:
     """Stretches asked for to the end."""
-    found = db.execute(f"SELECT start_ms, end_ms FROM covered WHERE {schema.ONE}", _key(instrument)).fetchall()
-    return united(Span(*row) for row in found)
+    result = db.execute(f"SELECT start_ms, end_ms FROM covered WHERE {schema.ONE}", _key(instrument)).fetchall()
+    return united(Span(*row) for row in result)
 
 
 def cover(db: "duckdb.DuckDBPyConnection", instrument: Instrument, span: Span) -> None:

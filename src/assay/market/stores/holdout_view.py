@@ -55,9 +55,9 @@ class HoldoutView:
 
     def revisions(self, instrument: Instrument) -> Bars | None:
         """See `CandleStore`; of visible bars."""
-        found = self.store.revisions(instrument)
+        result = self.store.revisions(instrument)
         since = self.locked_from(instrument.exchange, instrument.symbol)
-        return found if found is None or since is None else found[: int((found.known_at <= since).sum())]
+        return result if result is None or since is None else result[: int((result.known_at <= since).sum())]
 
     def put_series(self, exchange: str, symbol: str, name: str, series: Joined) -> int:
         """See `CandleStore`."""
@@ -66,8 +66,8 @@ class HoldoutView:
     def series(self, exchange: str, symbol: str) -> Mapping[str, Joined]:
         """See `CandleStore`; what was known before the lock."""
         since = self.locked_from(exchange, symbol)
-        found = self.store.series(exchange, symbol)
-        return found if since is None else {name: each.until(since) for name, each in found.items()}
+        result = self.store.series(exchange, symbol)
+        return result if since is None else {name: each.until(since) for name, each in result.items()}
 
     def covered(self, instrument: Instrument) -> tuple[Span, ...]:
         """See `CandleStore`."""

@@ -56,8 +56,8 @@ class MemoryStore:
     def instruments(self) -> list[Holding]:
         """See `CandleStore.instruments`."""
         with self._lock:
-            held = [Holding(k, len(b), int(b.timestamp[0]), int(b.timestamp[-1])) for k, b in self._bars.items()]
-        return sorted(held)
+            holding = [Holding(k, len(b), int(b.timestamp[0]), int(b.timestamp[-1])) for k, b in self._bars.items()]
+        return sorted(holding)
 
     def digest(self, instrument: Instrument | None = None) -> str:
         """See `CandleStore.digest`."""

@@ -57,10 +57,10 @@ def rows(bars: Bars, at: IntArray) -> Bars:
 def combined(first: Bars, second: Bars) -> Bars:
     """The rows of both, sorted; where both have a time, the row of `second`."""
     fresh = ~np.isin(first.timestamp, second.timestamp)
-    kept = rows(first, np.flatnonzero(fresh))
-    order = np.argsort(np.concatenate([kept.timestamp, second.timestamp]), kind="stable")
-    names = sorted({*kept.columns, *second.columns})
-    volumes = _joined_column(kept.volume, second.volume, len(kept), len(second))[order]
+    stored = rows(first, np.flatnonzero(fresh))
+    order = np.argsort(np.concatenate([stored.timestamp, second.timestamp]), kind="stable")
+    names = sorted({*stored.columns, *second.columns})
+    volumes = _joined_column(stored.volume, second.volume, len(stored), len(second))[order]
 
     def both(a: FloatArray, b: FloatArray) -> FloatArray:
         return np.ascontiguousarray(np.concatenate([a, b])[order])
@@ -68,14 +68,16 @@ def combined(first: Bars, second: Bars) -> Bars:
     return tidy(
         Bars(
             first.instrument,
-            np.concatenate([kept.timestamp, second.timestamp])[order],
-            both(kept.open, second.open),
-            both(kept.high, second.high),
-            both(kept.low, second.low),
-            both(kept.close, second.close),
+            np.concatenate([stored.timestamp, second.timestamp])[order],
+            both(stored.open, second.open),
+            both(stored.high, second.high),
+            both(stored.low, second.low),
+            both(stored.close, second.close),
             volume=volumes,
             columns={
-                name: _joined_column(kept.columns.get(name), second.columns.get(name), len(kept), len(second))[order]
+                name: _joined_column(stored.columns.get(name), second.columns.get(name), len(stored), len(second))[
+                    order
+                ]
                 for name in names
             },
         )
@@ -86,8 +88,8 @@ def tidy(bars: Bars, joined: Mapping[str, Joined] | None = None) -> Bars:
     """As stores answer: no volume and no column that has not a single value; joined up to the last bar's close."""
     volume = None if bars.volume is None or np.isnan(bars.volume).all() else bars.volume
     columns = {n: c for n, c in sorted(bars.columns.items()) if not np.isnan(c).all()}
-    known = int(bars.known_at[-1]) if len(bars) else None
-    cut = {} if known is None else {n: s.until(known) for n, s in (joined or {}).items()}
+    available = int(bars.known_at[-1]) if len(bars) else None
+    cut = {} if available is None else {n: s.until(available) for n, s in (joined or {}).items()}
     return replace(bars, volume=volume, columns=columns, joined=cut)
 
 
@@ -97,8 +99,10 @@ def united_series(stored: Joined | None, incoming: Joined) -> tuple[Joined, int]
     after = before | _by_key(incoming)
     changed = sum(1 for key, value in after.items() if key not in before or not _equal(before[key], value))
     keys = sorted(after)
-    known = np.array([k for k, _ in keys], np.int64)
-    return Joined(np.array([v for _, v in keys], np.int64), known, np.array([after[k] for k in keys], float)), changed
+    available = np.array([k for k, _ in keys], np.int64)
+    return Joined(
+        np.array([v for _, v in keys], np.int64), available, np.array([after[k] for k in keys], float)
+    ), changed
 
 
 def _by_key(series: Joined) -> dict[tuple[int, int], float]:
@@ -121,8 +125,8 @@ def _filled(old: Bars, new: Bars) -> Bars:
 
 def _or(value: FloatArray | None, other: FloatArray | None, n: int) -> FloatArray:
     if value is None or other is None:
-        known = other if value is None else value
-        return np.full(n, np.nan) if known is None else known
+        available = other if value is None else value
+        return np.full(n, np.nan) if available is None else available
     return np.where(np.isnan(value), other, value)
 
 

@@ -71,26 +71,26 @@ def configure(
     for a length of bar that the table does not keep, ``CONFIG_PARAMETER`` where the newest window found no parameters,
     ``CONFIG_METRIC`` for a metric that is not there. Cost: O(n), mostly the regimes of the bars.
     """
-    found = evidence.document
-    _demand_one_market(found, bars)
+    result = evidence.document
+    _demand_one_market(result, bars)
     n = told.numbers(evidence)
-    placed, moment, regime = _placed(found, n), iso(created), _regime(evidence, bars, judged=n.judged)
-    context = _context(bars, regime, filtered=found["regime_filter"] is not None)
-    name = config_id(found["strategy"], context, found["best_parameters"], run_id, created)
+    placed, moment, regime = _placed(result, n), iso(created), _regime(evidence, bars, judged=n.judged)
+    context = _context(bars, regime, filtered=result["regime_filter"] is not None)
+    name = config_id(result["strategy"], context, result["best_parameters"], run_id, created)
     document = {
         "id": str(uuid.uuid5(_NAMESPACE, name)),
         "configId": name,
         "version": VERSION,
-        "strategy": found["strategy"],
+        "strategy": result["strategy"],
         "status": placed.stage,
         "createdAt": moment,
-        "metadata": _metadata(found, run_id, moment, engine_hash, regime, job),
+        "metadata": _metadata(result, run_id, moment, engine_hash, regime, job),
         "context": context,
-        "parameters": dict(found["best_parameters"]),
+        "parameters": dict(result["best_parameters"]),
     }
     whole = checked(to_jsonable(document | _chapters(evidence, bars, n, placed, moment, others or {})))
     ids = {"experiment_id": experiment_id, "model_id": model_id, "trial_id": trial_id, "job_id": job and job[0]}
-    return Configured(whole, row_of(whole, _verdict(found)) | ids)
+    return Configured(whole, row_of(whole, _verdict(result)) | ids)
 
 
 def config_id(
@@ -112,10 +112,10 @@ def engine_hash() -> str:
     return hashlib.sha256(f"{code_digest()}\n{lock_hash()}".encode()).hexdigest()
 
 
-def _demand_one_market(found: Mapping[str, Any], bars: Bars) -> None:
-    own, spec = bars.instrument, found["spec"]
-    asked = (spec["exchange"], list(spec["symbols"]), spec["timeframe"])
-    if asked != (own.exchange, [own.symbol], own.timeframe):
+def _demand_one_market(result: Mapping[str, Any], bars: Bars) -> None:
+    own, spec = bars.instrument, result["spec"]
+    request = (spec["exchange"], list(spec["symbols"]), spec["timeframe"])
+    if request != (own.exchange, [own.symbol], own.timeframe):
         raise ConfigError(
             f"a configuration is of one market: the run searched {spec['exchange']} {', '.join(spec['symbols'])} "
             f"{spec['timeframe']}, the bars are of {own}",
@@ -126,7 +126,7 @@ def _demand_one_market(found: Mapping[str, Any], bars: Bars) -> None:
             f"a configuration trades bars of {', '.join(TIMEFRAMES)}, not of {shown(own.timeframe)}",
             code="CONFIG_TIMEFRAME",
         )
-    if not found["best_parameters"]:
+    if not result["best_parameters"]:
         raise ConfigError(
             "the newest window found no valid trial, so there are no parameters to configure",
             code="CONFIG_PARAMETER",
@@ -134,11 +134,11 @@ def _demand_one_market(found: Mapping[str, Any], bars: Bars) -> None:
         )
 
 
-def _placed(found: Mapping[str, Any], n: told.Numbers) -> Placement:
+def _placed(result: Mapping[str, Any], n: told.Numbers) -> Placement:
     """The stage that it begins in; what nobody judged is not proven."""
-    limits = thresholds_from_document(found.get("thresholds", {}))
+    limits = thresholds_from_document(result.get("thresholds", {}))
     return place_stage(
-        found["verdict"] if n.judged else "UNPROVEN", n.metrics, found["overfit"]["verdict"],
+        result["verdict"] if n.judged else "UNPROVEN", n.metrics, result["overfit"]["verdict"],
         mature_trades=limits.mature_trades, mature_sharpe=limits.mature_annual_sharpe,
     )  # fmt: skip
 
@@ -159,8 +159,8 @@ def _chapters(
     others: Mapping[str, pl.DataFrame],
 ) -> dict[str, Any]:  # fmt: skip
     """What the document says beside whose it is: how good it was, and how it may be run."""
-    found, steady = evidence.document, evidence.document["overfit"]["stability_score"]
-    costs = found["spec"]["costs"]
+    result, steady = evidence.document, evidence.document["overfit"]["stability_score"]
+    costs = result["spec"]["costs"]
     return {
         "performance": told.performance(n),
         "statistical_validation": told.statistical_validation(n, steady if n.judged else None),
@@ -173,8 +173,8 @@ def _chapters(
         "pattern_health": standing.pattern_health(told.correlations(evidence.account, others if n.judged else {})),
         "lifecycle": standing.lifecycle(placed, confidence_score(n.metrics, steady), moment),
         "circuit_breakers": circuit_breakers(placed.stage),
-        "validation": standing.validation(found),
-        "meta_learning_outputs": _meta_learning(found, judged=n.judged),
+        "validation": standing.validation(result),
+        "meta_learning_outputs": _meta_learning(result, judged=n.judged),
     }
 
 
@@ -187,23 +187,23 @@ def _regime(evidence: RunArtifacts, bars: Bars, *, judged: bool) -> str | None:
 
 
 def _metadata(
-    found: Mapping[str, Any], run_id: str, moment: str, engine: str, regime: str | None, job: tuple[int, str] | None
+    result: Mapping[str, Any], run_id: str, moment: str, engine: str, regime: str | None, job: tuple[int, str] | None
 ) -> dict[str, Any]:
-    spec, environment = found["spec"], found["environment"]
+    spec, environment = result["spec"], result["environment"]
     return {
         "model_version": VERSION,
         "discovery_date": moment,
         "engine_hash": engine,
         "runtime_env": f"Python {environment['python']} on {environment['platform']}",
-        "optimizer": found["method"],
+        "optimizer": result["method"],
         "seed": spec["seed"],
         "regime": regime,
         "job_id": None if job is None else job[1],
         "run_id": run_id,
-        "spec_hash": found["spec_hash"],
-        "data_digest": found["data_digest"],
+        "spec_hash": result["spec_hash"],
+        "data_digest": result["data_digest"],
         "data_filter_config": spec["filter"] or {},
-        "n_trials": found["n_trials"],
+        "n_trials": result["n_trials"],
     }
 
 
@@ -212,14 +212,14 @@ def _funding(bars: Bars) -> float | None:
     return None if series is None or not len(series.value) else float(series.value[-1])
 
 
-def _meta_learning(found: Mapping[str, Any], *, judged: bool) -> dict[str, Any]:
+def _meta_learning(result: Mapping[str, Any], *, judged: bool) -> dict[str, Any]:
     return {
         "pattern_failure_predictors": [],
-        "optimal_market_conditions": dict(found["by_regime"]) if judged else {},
+        "optimal_market_conditions": dict(result["by_regime"]) if judged else {},
         "edge_expiration_estimate": None,
         "recommended_alternatives": [],
     }
 
 
-def _verdict(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {"word": found["verdict"]} | {key: found[key] for key in VERDICT if key in found}
+def _verdict(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {"word": result["verdict"]} | {key: result[key] for key in VERDICT if key in result}

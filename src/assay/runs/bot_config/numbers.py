@@ -44,13 +44,13 @@ def numbers(evidence: RunArtifacts) -> Numbers:
     document = evidence.document
     if not any(w["test"] for w in document["windows"]):
         return Numbers(False, dict.fromkeys((*_USED, "p_value"), nan), nan, nan, nan, nan)
-    found = {name: metric_value(document["metrics"], name) for name in _USED}
+    result = {name: metric_value(document["metrics"], name) for name in _USED}
     deflated, p_value, z = _judged(evidence, _trials(document))
     first = evidence.account.row(0, named=True)
     scale = START_CAPITAL * (1.0 + first["return"]) / first["equity"] if first["equity"] else START_CAPITAL
     pnl = evidence.trades["pnl"].to_numpy() * scale
     return Numbers(
-        True, found | {"p_value": p_value}, deflated, z, avg_win=_mean(pnl[pnl > 0]), avg_loss=_mean(pnl[pnl < 0])
+        True, result | {"p_value": p_value}, deflated, z, avg_win=_mean(pnl[pnl > 0]), avg_loss=_mean(pnl[pnl < 0])
     )
 
 
@@ -120,13 +120,13 @@ def microstructure(bars: Bars, judged: pl.Series, taker_fee: float) -> dict[str,
 
 def correlations(own: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> dict[str, float]:
     """Correlation of per-bar returns with each other account over the bars that both judged, 30 of them or more."""
-    found = {}
+    result = {}
     for name, other in sorted(others.items()):
         both = own.select("timestamp", "return").join(other.select("timestamp", "return"), on="timestamp")
         r = both.select("return", "return_right").to_numpy()
         if len(r) >= _SHARED_BARS and (r.std(axis=0) > 0).all():
-            found[name] = float(np.clip(np.corrcoef(r.T)[0, 1], -1.0, 1.0))
-    return found
+            result[name] = float(np.clip(np.corrcoef(r.T)[0, 1], -1.0, 1.0))
+    return result
 
 
 def whole(value: float) -> int | None:

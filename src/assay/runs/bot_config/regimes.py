@@ -23,9 +23,9 @@ def most_frequent(bars: Bars, judged: IntArray) -> str | None:
     if not len(judged):
         return None
     first = max(int(np.searchsorted(bars.timestamp, judged.min())) - REGIME_LOOKBACK, 0)
-    found = regime_codes(bars[first:])[np.isin(bars.timestamp[first:], judged)]
-    found = found[found >= 0]
-    return REGIME_NAMES[int(np.bincount(found).argmax())] if found.size else None
+    result = regime_codes(bars[first:])[np.isin(bars.timestamp[first:], judged)]
+    result = result[result >= 0]
+    return REGIME_NAMES[int(np.bincount(result).argmax())] if result.size else None
 
 
 def ensemble(bars: Bars) -> dict[str, Any]:

@@ -46,10 +46,10 @@ def parse_configuration(text: str) -> dict[str, Any]:
         document = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"configuration is no JSON: {error}", code="ARTIFACT_CORRUPT") from error
-    found = document.get("version") if isinstance(document, dict) else None
-    if isinstance(document, dict) and found is not None and found != VERSION:
+    result = document.get("version") if isinstance(document, dict) else None
+    if isinstance(document, dict) and result is not None and result != VERSION:
         raise ArtifactError(
-            f"configuration has version {shown(found)}, this Assay reads {VERSION}", code="ARTIFACT_VERSION"
+            f"configuration has version {shown(result)}, this Assay reads {VERSION}", code="ARTIFACT_VERSION"
         )
     return stored(document)
 
@@ -91,8 +91,8 @@ def _validator(*, several: bool) -> Draft202012Validator:
     whole = configuration_schema()
     if not several:
         return Draft202012Validator(whole)
-    known: Registry[Any] = Registry().with_resource(whole["$id"], Resource.from_contents(whole))
-    return Draft202012Validator({"$ref": f"{whole['$id']}#/$defs/bundle"}, registry=known)
+    available: Registry[Any] = Registry().with_resource(whole["$id"], Resource.from_contents(whole))
+    return Draft202012Validator({"$ref": f"{whole['$id']}#/$defs/bundle"}, registry=available)
 
 
 def _fault(document: Any) -> tuple[str, str, str] | None:
@@ -111,20 +111,20 @@ def _fault(document: Any) -> tuple[str, str, str] | None:
 
 
 def _told(error: ValidationError) -> tuple[str, str, str]:
-    found: Any = error.instance
-    asked: Any = error.validator_value
+    result: Any = error.instance
+    request: Any = error.validator_value
     path = error.json_path.removeprefix("$").removeprefix(".")
     if error.validator == "additionalProperties" and isinstance(error.schema, dict):
-        known = error.schema.get("properties", {})
-        unknown = next(iter(sorted(set(found) - set(known))), "")
+        available = error.schema.get("properties", {})
+        unknown = next(iter(sorted(set(result) - set(available))), "")
         if unknown:
-            return _under(path, unknown), "is no key of this document", did_you_mean(unknown, known)
+            return _under(path, unknown), "is no key of this document", did_you_mean(unknown, available)
     if error.validator == "required":
-        missing = next(name for name in asked if name not in found)
+        missing = next(name for name in request if name not in result)
         return _under(path, missing), "is missing", ""
     if error.validator == "const":
-        return path, f"is {shown(found)}, must be {shown(asked)}", ""
-    return path or "the document", f"is {shown(found)}: {_rule(error)}", ""
+        return path, f"is {shown(result)}, must be {shown(request)}", ""
+    return path or "the document", f"is {shown(result)}: {_rule(error)}", ""
 
 
 def _rule(error: ValidationError) -> str:
@@ -139,5 +139,5 @@ def _under(path: str, name: str) -> str:
     return f"{path}.{shown_name}" if path else shown_name
 
 
-def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON number")
+def _no_number(label: str) -> Any:
+    raise ValueError(f"{label} is no JSON number")

@@ -74,7 +74,7 @@ def validation(document: Mapping[str, Any]) -> dict[str, Any]:
     windows = windows_stability(document["windows"])
     if not windows.windows:
         return {}
-    found = document["overfit"]
+    result = document["overfit"]
     return {
         "method": "split" if document["walk_forward"] == "split" else "walk_forward",
         "mode": document["mode"],
@@ -82,11 +82,11 @@ def validation(document: Mapping[str, Any]) -> dict[str, Any]:
         "test_sharpe_ratio": windows.test_sharpe,
         "test_win_rate": windows.test_win_rate,
         "test_net_profit_pct": 100.0 * windows.test_net_profit,
-        "train_sharpe_std": found["train_sharpe_std"],
-        "overfitting_detected": found["detected"],
-        "overfitting_reasons": list(found["reasons"]),
-        "stability_score": found["stability_score"],
-        "verdict": found["verdict"],
+        "train_sharpe_std": result["train_sharpe_std"],
+        "overfitting_detected": result["detected"],
+        "overfitting_reasons": list(result["reasons"]),
+        "stability_score": result["stability_score"],
+        "verdict": result["verdict"],
         "audit_passed": _audit(document["reasons"]),
     }
 

@@ -24,18 +24,18 @@ class Head:
     cards: Cards
 
 
-def render(found: "FeatureRanking") -> str:
+def render(result: "FeatureRanking") -> str:
     """One HTML page that needs nothing else: columns with verdicts, cluster map, stability heat map, drift lines.
 
     Equal rankings give equal bytes.
     """
-    return templates().get_template("ranked.html.j2").render(head=_head(found), sections=_sections(found))
+    return templates().get_template("ranked.html.j2").render(head=_head(result), sections=_sections(result))
 
 
-def write_ranking_page(found: "FeatureRanking", path: Path) -> None:
+def write_ranking_page(result: "FeatureRanking", path: Path) -> None:
     """Write a ranking's page. Raises StoreError ``STORE_PATH``."""
     try:
-        path.write_bytes(render(found).encode("utf-8"))
+        path.write_bytes(render(result).encode("utf-8"))
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}", code="STORE_PATH") from error
 
@@ -48,14 +48,14 @@ def check_page_path(path: Path) -> None:
         raise StoreError(f"--out {shown(str(path))}: there is no such folder", code="STORE_PATH")
 
 
-def _sections(found: "FeatureRanking") -> list[Section]:
-    report = found.report
+def _sections(result: "FeatureRanking") -> list[Section]:
+    report = result.report
     drawn = [columns.section, clusters.section, steadiness.section, drift.section, candidates.section]
     return [section for draw in drawn if (section := draw(report)) is not None]
 
 
-def _head(found: "FeatureRanking") -> Head:
-    report, spec = found.report, found.spec
+def _head(result: "FeatureRanking") -> Head:
+    report, spec = result.report, result.spec
     verdicts = [row.verdict for row in report.rows]
     first, last = report.times[0], report.times[-1]
     cards = (
@@ -66,9 +66,9 @@ def _head(found: "FeatureRanking") -> Head:
     )
     features = spec.features if isinstance(spec.features, str) else f"{len(spec.features)} columns"
     facts = (
-        ("Target", found.target),
+        ("Target", result.target),
         ("Columns", features),
-        ("Bars", count(found.bars)),
+        ("Bars", count(result.bars)),
         ("Folds", f"{len(report.folds)} of {count(first.train_rows)} train and {count(last.test_rows)} test rows"),
         ("Selected in a fold", _span([len(fold.selected) for fold in report.folds])),
         ("Seed", str(spec.seed)),

@@ -41,21 +41,21 @@ def render(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> str:
     pixel.
     """
     plain = replace(evidence, document=_plain(evidence.document))
-    held = evidence.document.get("head")
+    holding = evidence.document.get("head")
     return (
         templates()
         .get_template("report.html.j2")
         .render(
             head=overview.head(plain),
             sections=sections(plain, candles),
-            ledger_head=canonical(to_jsonable(held)) if held else "",
+            ledger_head=canonical(to_jsonable(holding)) if holding else "",
         )
     )
 
 
 def sections(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> list[Section]:
     """The chapters in the order of the page; one that has nothing to say is left out."""
-    found = [
+    result = [
         *(_of_search(evidence, candles) if evidence.is_search else _of_model(evidence, candles)),
         trades.section(evidence, candles),
         costs.section(evidence),
@@ -63,7 +63,7 @@ def sections(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> list[Sectio
         overview.numbers(evidence),
         data.made_of(evidence),
     ]
-    return [each for each in found if each is not None]
+    return [each for each in result if each is not None]
 
 
 def _of_model(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> list[Section | None]:
@@ -98,9 +98,9 @@ def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(canonical(to_jsonable(document)))
     symbols = plain["spec"]["symbols"]
     for part in ("by_symbol", "labels", "quality", "snapshots"):
-        found = plain[part]
-        order = [s for s in symbols if s in found] + [s for s in found if s not in symbols]
-        plain[part] = {s: found[s] for s in order}
+        result = plain[part]
+        order = [s for s in symbols if s in result] + [s for s in result if s not in symbols]
+        plain[part] = {s: result[s] for s in order}
     return plain
 
 

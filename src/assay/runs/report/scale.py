@@ -94,14 +94,14 @@ def time_ticks(low: float, high: float, about: int) -> list[tuple[float, str]]:
 def _by_month(low: float, high: float, step: int) -> list[tuple[float, str]]:
     begin = datetime.fromtimestamp(low / 1000, UTC)
     month = (begin.year * 12 + begin.month - 1) // step * step
-    found: list[tuple[float, str]] = []
+    result: list[tuple[float, str]] = []
     while True:
         moment = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
         at = moment.timestamp() * 1000
         if at > high:
-            return found
+            return result
         if at >= low:
-            found.append((at, f"{moment:%Y}" if step >= 12 else f"{moment:%b %Y}"))
+            result.append((at, f"{moment:%Y}" if step >= 12 else f"{moment:%b %Y}"))
         month += step
 
 
@@ -112,15 +112,15 @@ def _label(ms: float, step: float) -> str:
 
 def spaced(marks: Sequence[tuple[float, str]], scale: Scale, char: float) -> list[tuple[float, str]]:
     """Those marks whose labels, `char` wide a letter, neither touch each other nor leave the scale's ends."""
-    kept: list[tuple[float, str]] = []
+    stored: list[tuple[float, str]] = []
     edge = -math.inf
     for value, text in marks:
         half = len(text) * char / 2
         x = scale.at(value)
         if x - half >= edge and x + half <= scale.stop + half:
-            kept.append((value, text))
+            stored.append((value, text))
             edge = x + half + char
-    return kept
+    return stored
 
 
 def envelope(x: FloatArray | IntArray, y: FloatArray, buckets: int) -> tuple[FloatArray, FloatArray]:
@@ -136,5 +136,5 @@ def envelope(x: FloatArray | IntArray, y: FloatArray, buckets: int) -> tuple[Flo
     order = np.lexsort((y, bucket))
     edges = np.flatnonzero(np.diff(bucket[order], prepend=-1, append=buckets))
     lowest, highest = order[edges[:-1]], order[edges[1:] - 1]
-    kept = np.unique(np.concatenate([[0], lowest, highest, [len(x) - 1]]))
-    return x[kept], y[kept]
+    stored = np.unique(np.concatenate([[0], lowest, highest, [len(x) - 1]]))
+    return x[stored], y[stored]

@@ -46,13 +46,13 @@ class Canvas:
 
     def add(self, tag: str, css: str = "", tip: str = "", **places: float | str) -> None:
         """A shape; `tip` is said when a pointer rests on it."""
-        given = "".join(
+        value = "".join(
             f' {key.replace("_", "-")}="{n(v) if isinstance(v, float | int) else escape(v)}"'
             for key, v in places.items()
         )
         named = f' class="{escape(css)}"' if css else ""
         inner = f"><title>{escape(tip)}</title></{tag}>" if tip else "/>"
-        self.parts.append(Markup(f"<{tag}{named}{given}{inner}"))
+        self.parts.append(Markup(f"<{tag}{named}{value}{inner}"))
 
     def text(self, x: float, y: float, words: str, css: str = "tick", anchor: str = "start") -> None:
         """Words at a place; `anchor` is start, middle or end."""

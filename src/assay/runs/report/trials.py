@@ -45,11 +45,11 @@ class Axis:
         if self.labels:
             return [(float(k), words) for k, words in enumerate(self.labels)]
         low, high = float(self.edges[0]), float(self.edges[-1])
-        found = (log_ticks if self.log else ticks)(low, high, about)
-        found = [t for t in found if t == int(t)] if self.whole else found
+        result = (log_ticks if self.log else ticks)(low, high, about)
+        result = [t for t in result if t == int(t)] if self.whole else result
         if self.log and high / low >= 30:
-            return [(t, f"{t:g}") for t in found]
-        return list(zip(found, alike(found), strict=True))
+            return [(t, f"{t:g}") for t in result]
+        return list(zip(result, alike(result), strict=True))
 
     def place(self, value: Any) -> float:
         """Where a value of the document stands, NaN if it is not on this axis."""
@@ -144,17 +144,17 @@ def axis(name: str, column: pl.Series, space: Mapping[str, Any], bins: int) -> A
     at = column.cast(pl.Float64).to_numpy().astype(np.float64)
     whole = column.dtype.is_integer()
     low, high = number(space.get("low")), number(space.get("high"))
-    known = at[np.isfinite(at)]
-    low = low if math.isfinite(low) else float(known.min(initial=math.inf))
-    high = high if math.isfinite(high) else float(known.max(initial=-math.inf))
+    available = at[np.isfinite(at)]
+    low = low if math.isfinite(low) else float(available.min(initial=math.inf))
+    high = high if math.isfinite(high) else float(available.max(initial=-math.inf))
     if not high > low:
         return _of_choices(name, column, column.drop_nulls().unique().sort().to_list())
     log = bool(space.get("log")) and low > 0
     air = 0.5 if whole and not log else 0.0
     edges = np.geomspace(low, high, bins + 1) if log else np.linspace(low - air, high + air, bins + 1)
-    kept = np.clip(at, edges[0], edges[-1])
-    found = np.clip(np.searchsorted(edges, kept, side="right") - 1, 0, bins - 1)
-    return Axis(name, kept, edges, np.where(np.isfinite(at), found, -1), log=log, whole=whole)
+    stored = np.clip(at, edges[0], edges[-1])
+    result = np.clip(np.searchsorted(edges, stored, side="right") - 1, 0, bins - 1)
+    return Axis(name, stored, edges, np.where(np.isfinite(at), result, -1), log=log, whole=whole)
 
 
 def _choices(column: pl.Series, space: Mapping[str, Any]) -> list[Any] | None:
@@ -173,13 +173,13 @@ def _choices(column: pl.Series, space: Mapping[str, Any]) -> list[Any] | None:
 
 def _of_choices(name: str, column: pl.Series, values: Sequence[Any]) -> Axis:
     labels = list(dict.fromkeys(_words(v) for v in values))
-    given = [None if v is None else _words(v) for v in column.to_list()]
+    value = [None if v is None else _words(v) for v in column.to_list()]
     if len(labels) > _CHOICES:
-        often = sorted(labels, key=lambda v: -given.count(v))[: _CHOICES - 1]
+        often = sorted(labels, key=lambda v: -value.count(v))[: _CHOICES - 1]
         labels = [v for v in labels if v in often] + [_OTHER]
-        given = [v if v is None or v in often else _OTHER for v in given]
+        value = [v if v is None or v in often else _OTHER for v in value]
     index = {words: k for k, words in enumerate(labels)}
-    bins = np.array([-1 if v is None else index.get(v, -1) for v in given], np.int64)
+    bins = np.array([-1 if v is None else index.get(v, -1) for v in value], np.int64)
     edges: FloatArray = np.arange(len(labels) + 1, dtype=np.float64) - 0.5
     return Axis(name, np.where(bins < 0, np.nan, bins), edges, bins, tuple(labels))
 
@@ -212,19 +212,19 @@ def explained(bins: IntArray, gain: FloatArray) -> float:
 
 def ranks(gain: FloatArray) -> FloatArray:
     """``(n,)`` ranks from 1, equal values at their mean rank. Cost: O(n log n)."""
-    found: FloatArray = pl.Series(gain).rank("average").to_numpy().astype(np.float64)
-    return found
+    result: FloatArray = pl.Series(gain).rank("average").to_numpy().astype(np.float64)
+    return result
 
 
 def between(bins: IntArray, rank: FloatArray) -> float:
     """`explained` of ranks at hand. Cost: O(n)."""
-    held = np.bincount(bins)
-    n, k = len(rank), int((held > 0).sum())
+    holding = np.bincount(bins)
+    n, k = len(rank), int((holding > 0).sum())
     total = float(((rank - rank.mean()) ** 2).sum()) if n else 0.0
     if n <= k:
         return math.nan
     if total <= 0:
         return 0.0
-    mean = np.bincount(bins, rank) / np.maximum(held, 1)
+    mean = np.bincount(bins, rank) / np.maximum(holding, 1)
     inside = float(((rank - mean[bins]) ** 2).sum())
     return max(0.0, 1.0 - (inside / (n - k)) / (total / (n - 1)))

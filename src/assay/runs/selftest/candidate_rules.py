@@ -51,8 +51,8 @@ class CandidateRule:
     @property
     def name(self) -> str:
         """Short, for people and for the figures."""
-        said = " ".join(f"{k}={v}" for k, v in self.params.items())
-        return f"{self.rule.name} {said}".strip()
+        message = " ".join(f"{k}={v}" for k, v in self.params.items())
+        return f"{self.rule.name} {message}".strip()
 
     @property
     def trainer(self) -> RuleTrainer:

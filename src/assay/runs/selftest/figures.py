@@ -75,19 +75,19 @@ def bounds(count: int, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def figures(found: Sequence[Repetition], *, tried: int) -> list[Figure]:
+def figures(result: Sequence[Repetition], *, tried: int) -> list[Figure]:
     """The table of the self-test, as far as these repetitions go. tried: rules on each market."""
     kinds = (NO_EDGE, EDGE, CONTROL, DRIFT, SEARCH, SEARCH_EDGE)
-    by = {kind: [each for each in found if each.kind == kind] for kind in kinds}
-    trainers = [each for each in found if each.kind in TRAINERS]
-    suite = whole_suite([each.suite for each in found if each.kind == LEAKS])
+    by = {kind: [each for each in result if each.kind == kind] for kind in kinds}
+    trainers = [each for each in result if each.kind in TRAINERS]
+    suite = whole_suite([each.suite for each in result if each.kind == LEAKS])
     every = [
         *(_false(by[NO_EDGE], tried) if by[NO_EDGE] else []),
         *([_power(by[EDGE])] if by[EDGE] else []),
         *(_drift(by[DRIFT]) if by[DRIFT] else []),
         *([_searched(by[SEARCH])] if by[SEARCH] else []),
         *([_finds(by[SEARCH_EDGE])] if by[SEARCH_EDGE] else []),
-        *_studied([each.suite for each in found if each.kind == STATISTICS]),
+        *_studied([each.suite for each in result if each.kind == STATISTICS]),
         *(_control(by[CONTROL]) if by[CONTROL] else []),
         *([_trainers(trainers)] if trainers else []),
         *(_leaks(suite) if suite else []),
@@ -125,20 +125,20 @@ def harmonic(n: int) -> float:
     return sum(1.0 / k for k in range(1, n + 1))
 
 
-def _false(found: Sequence[Repetition], tried: int) -> list[Figure]:
+def _false(result: Sequence[Repetition], tried: int) -> list[Figure]:
     """GOLD in either reading is an error; and so is GOLD of any that was tried, when it was judged."""
     error = Thresholds().error
     return [
-        _error("false_promotion", "No edge: the best of 20, judged with all, is GOLD", found, error),
+        _error("false_promotion", "No edge: the best of 20, judged with all, is GOLD", result, error),
         _rate(
-            "any_promotion", "No edge: any of 20 was GOLD when it was judged", [each.any_gold for each in found],
+            "any_promotion", "No edge: any of 20 was GOLD when it was judged", [each.any_gold for each in result],
             _at_error(error * harmonic(tried)), error * harmonic(tried), not_contradicted(error * harmonic(tried)),
         ),
     ]  # fmt: skip
 
 
-def _error(name: str, title: str, found: Sequence[Repetition], error: float) -> Figure:
-    wrong = ["GOLD" in (each.verdict, each.told) for each in found]
+def _error(name: str, title: str, result: Sequence[Repetition], error: float) -> Figure:
+    wrong = ["GOLD" in (each.verdict, each.told) for each in result]
     return _rate(name, title, wrong, _at_error(error), error, not_contradicted(error))
 
 
@@ -146,12 +146,12 @@ def _at_error(error: float) -> str:
     return f"no contradiction to {error:.1%}"
 
 
-def _drift(found: Sequence[Repetition]) -> list[Figure]:
+def _drift(result: Sequence[Repetition]) -> list[Figure]:
     """Markets that rise or fall steadily: holding earns, and nobody knows anything."""
     error = Thresholds().error
-    learnt = [each.ensemble == "GOLD" for each in found if each.ensemble]
+    learnt = [each.ensemble == "GOLD" for each in result if each.ensemble]
     return [
-        _error("drift", "Drift, no skill: the best of 20 rules is GOLD", found, error),
+        _error("drift", "Drift, no skill: the best of 20 rules is GOLD", result, error),
         *([
             _rate(
                 "drift_ensemble", "Drift, no skill: an ensemble is GOLD", learnt, _at_error(error), error,
@@ -161,22 +161,22 @@ def _drift(found: Sequence[Repetition]) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _searched(found: Sequence[Repetition]) -> Figure:
-    return _error("search", "No edge: a first walk-forward search is GOLD", found, Thresholds().error)
+def _searched(result: Sequence[Repetition]) -> Figure:
+    return _error("search", "No edge: a first walk-forward search is GOLD", result, Thresholds().error)
 
 
-def _finds(found: Sequence[Repetition]) -> Figure:
-    gold = [each.verdict == "GOLD" for each in found]
+def _finds(result: Sequence[Repetition]) -> Figure:
+    gold = [each.verdict == "GOLD" for each in result]
     title = f"Power of a first search: GOLD on ic {STRENGTH[SEARCH_EDGE]:g}"
     return _rate("search_power", title, gold, f"{LEAST_FOUND:.0%} or more", LEAST_FOUND, at_least(LEAST_FOUND))
 
 
 def _studied(suites: Sequence[Mapping[str, Any]]) -> list[Figure]:
     """The statistics alone: the error at every number of looks, and the power beside that of a Šidák test."""
-    found = []
+    result = []
     for each in suites:
         if "plain" in each:
-            found += _rising(each)
+            result += _rising(each)
             continue
         name, n = f"{each['kind']}_{each['looks']}", int(each["markets"])
         what = f"{each['kind'].replace('_', ' ')}, {each['looks']:,} looks"
@@ -184,25 +184,25 @@ def _studied(suites: Sequence[Mapping[str, Any]]) -> list[Figure]:
         wanted = STUDIED_POWER * float(each["bound"])
         wrong, right = int(each["wrong"]), int(each["right"])
         low, high = bounds(wrong, n)
-        found.append(
+        result.append(
             Figure(
                 f"error_{name}", f"Statistics, {what}: error", wrong, n, low, high, f"{limit:.0%} within its bound",
                 limit, "PASS" if low <= limit else "FAIL",
             )
         )  # fmt: skip
         low, high = bounds(right, n)
-        found.append(
+        result.append(
             Figure(
                 f"power_{name}", f"Statistics, {what}: power", right, n, low, high, f"{wanted:.0%} within its bound",
                 wanted, "PASS" if high >= wanted else "FAIL",
             )
         )  # fmt: skip
-    return found
+    return result
 
 
-def _power(found: Sequence[Repetition]) -> Figure:
+def _power(result: Sequence[Repetition]) -> Figure:
     """GOLD in both readings is a success."""
-    right = [each.verdict == each.told == "GOLD" for each in found]
+    right = [each.verdict == each.told == "GOLD" for each in result]
     return _rate(
         "power", f"Power: GOLD on an edge of ic {STRENGTH[EDGE]:g}", right,
         f"lower bound {LEAST_POWER:.0%} or more", LEAST_POWER, shown_above(LEAST_POWER),
@@ -225,9 +225,9 @@ def _rising(suite: Mapping[str, Any]) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _control(found: Sequence[Repetition]) -> list[Figure]:
-    naive = [each.naive_edge == "PASS" for each in found]
-    deflated = [each.edge == "PASS" for each in found]
+def _control(result: Sequence[Repetition]) -> list[Figure]:
+    naive = [each.naive_edge == "PASS" for each in result]
+    deflated = [each.edge == "PASS" for each in result]
     return [
         _rate(
             "control", "Control: edge passes, one trial counted", naive,
@@ -268,10 +268,10 @@ def _at_most(count: int, n: int) -> State:
     return "PASS" if count <= floor(MOST_DEFLATED * n) else "FAIL" if n >= FEW else "UNKNOWN"
 
 
-def _trainers(found: Sequence[Repetition]) -> Figure:
-    gold = sum(each.verdict == "GOLD" for each in found)
+def _trainers(result: Sequence[Repetition]) -> Figure:
+    gold = sum(each.verdict == "GOLD" for each in result)
     title = f"Trainers: GOLD on an edge of ic {STRENGTH[TRAINERS[0]]:g}"
-    return _every("trainers", title, gold, len(found), wanted=len(found))
+    return _every("trainers", title, gold, len(result), wanted=len(result))
 
 
 def _leaks(suite: Mapping[str, Any]) -> list[Figure]:
@@ -297,9 +297,9 @@ def _attacks(suite: Mapping[str, Any]) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _counted(found: Sequence[Repetition], tried: int) -> Figure:
-    whole = sum(each.trials == tried for each in found)
-    return _every("ledger", f"Ledgers that count {tried} trials", whole, len(found), wanted=len(found))
+def _counted(result: Sequence[Repetition], tried: int) -> Figure:
+    whole = sum(each.trials == tried for each in result)
+    return _every("ledger", f"Ledgers that count {tried} trials", whole, len(result), wanted=len(result))
 
 
 def shown_above(limit: float) -> Callable[[int, int], State]:

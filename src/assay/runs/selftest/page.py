@@ -46,38 +46,38 @@ class Head:
     cards: Cards
 
 
-def write_selftest_page(found: "SelfTestResult", path: Path) -> Path:
+def write_selftest_page(result: "SelfTestResult", path: Path) -> Path:
     """Write `render`'s page as UTF-8 with line feeds; its path. Raises StoreError ``STORE_PATH``."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(render(found).encode("utf-8"))
+        path.write_bytes(render(result).encode("utf-8"))
     except OSError as error:
         raise StoreError(f"report {shown(str(path))}: {error.strerror}", code="STORE_PATH") from error
     return path
 
 
-def render(found: "SelfTestResult") -> str:
+def render(result: "SelfTestResult") -> str:
     """One HTML page that needs nothing else."""
-    markets = [each for each in found.repetitions if each.kind in _KINDS]
-    drawn = [_rates(found.figures), *([_markets(markets)] if markets else []), _every(found.repetitions), _tried()]
-    return templates().get_template("selftest.html.j2").render(head=_head(found), sections=drawn)
+    markets = [each for each in result.repetitions if each.kind in _KINDS]
+    drawn = [_rates(result.figures), *([_markets(markets)] if markets else []), _every(result.repetitions), _tried()]
+    return templates().get_template("selftest.html.j2").render(head=_head(result), sections=drawn)
 
 
-def _head(found: "SelfTestResult") -> Head:
-    rates = [each for each in found.figures if not isnan(each.low)]
+def _head(result: "SelfTestResult") -> Head:
+    rates = [each for each in result.figures if not isnan(each.low)]
     cards = [
         Card(each.title, percent(each.count / each.n, 1), each.told, "good" if each.state == "PASS" else "bad")
         for each in rates
     ]
     facts = (
-        ("Seed", str(found.seed)),
-        ("Markets", count(sum(each.kind in _KINDS for each in found.repetitions))),
+        ("Seed", str(result.seed)),
+        ("Markets", count(sum(each.kind in _KINDS for each in result.repetitions))),
         ("Rules tried on each", count(len(ideas()))),
         ("Bars of each", count(BARS)),
-        ("Time", f"{count(found.seconds)} s, {found.workers} at once"),
+        ("Time", f"{count(result.seconds)} s, {result.workers} at once"),
     )
     lead = "Seeded markets whose truth is known, one researcher on each, and what the gate said of his best record"
-    return Head(found.word, _WORDS[found.word], lead, found.figures, facts, Cards(tuple(cards)))
+    return Head(result.word, _WORDS[result.word], lead, result.figures, facts, Cards(tuple(cards)))
 
 
 def _rates(figures: Sequence[Figure]) -> Section:
@@ -114,20 +114,20 @@ def _intervals(figures: Sequence[Figure], width: float) -> Canvas:
     canvas.columns(x, [(k / 5, percent(k / 5, 0)) for k in range(6)], bottom, top=top)
     for k, each in enumerate(figures):
         y = top + _ROW * (k + 0.68)
-        said = f"{each.title}: {each.told}"
-        canvas.text(left + 4, y - 14, said if width > NARROW else each.title, "tick halo")
-        canvas.add("line", "whisker", said, x1=x.at(each.low), x2=x.at(each.high), y1=y, y2=y)
+        message = f"{each.title}: {each.told}"
+        canvas.text(left + 4, y - 14, message if width > NARROW else each.title, "tick halo")
+        canvas.add("line", "whisker", message, x1=x.at(each.low), x2=x.at(each.high), y1=y, y2=y)
         canvas.add(
             "line", "ideal", f"wanted: {each.needs}", x1=x.at(each.limit), x2=x.at(each.limit), y1=y - 9, y2=y + 9
         )
-        canvas.add("circle", "dot", said, cx=x.at(each.count / each.n), cy=y, r=5)
+        canvas.add("circle", "dot", message, cx=x.at(each.count / each.n), cy=y, r=5)
     return canvas
 
 
-def _markets(found: Sequence[Repetition]) -> Section:
+def _markets(result: Sequence[Repetition]) -> Section:
     plot = figure(
         "How unlikely luck is behind the best record on each market",
-        lambda width: _strips(found, width),
+        lambda width: _strips(result, width),
         caption="One dot a market. Right of the dashed line the check edge passes. Without costs a ring shows the same "
         "record as one trial: what luck would be taken for if nobody counted.",
         legend=(
@@ -141,8 +141,8 @@ def _markets(found: Sequence[Repetition]) -> Section:
     return Section("markets", "Markets", lead, (plot,))
 
 
-def _strips(found: Sequence[Repetition], width: float) -> Canvas:
-    kinds = [kind for kind in _KINDS if any(each.kind == kind for each in found)]
+def _strips(result: Sequence[Repetition], width: float) -> Canvas:
+    kinds = [kind for kind in _KINDS if any(each.kind == kind for each in result)]
     left, right, top, tall = 12.0, width - 24.0, 8.0, 92.0
     bottom = top + tall * len(kinds)
     canvas = Canvas(width, bottom + 34, "How unlikely luck is behind the best record on each market")
@@ -150,20 +150,20 @@ def _strips(found: Sequence[Repetition], width: float) -> Canvas:
     canvas.columns(x, [(k / 5, percent(k / 5, 0)) for k in range(6)], bottom, top=top)
     canvas.add("line", "ideal", x1=x.at(_CONFIDENT), x2=x.at(_CONFIDENT), y1=top, y2=bottom)
     for row, kind in enumerate(kinds):
-        mine = [each for each in found if each.kind == kind]
+        mine = [each for each in result if each.kind == kind]
         canvas.text(left + 4, top + tall * row + 16, f"{_KINDS[kind]}, {len(mine)} markets", "value halo")
         for k, each in enumerate(mine):
             y = top + tall * row + 28 + (k * 7 % 10) / 10 * (tall - 40)
-            said = f"{_KINDS[kind]} {each.number}: {each.best}, {each.verdict}, {percent(each.deflated, 1)}"
+            message = f"{_KINDS[kind]} {each.number}: {each.best}, {each.verdict}, {percent(each.deflated, 1)}"
             gold = each.verdict == "GOLD"
             if kind == CONTROL:
-                canvas.add("circle", "chosen", f"{said}; as one trial {percent(each.naive, 1)}",
+                canvas.add("circle", "chosen", f"{message}; as one trial {percent(each.naive, 1)}",
                            cx=x.at(number(each.naive)), cy=y, r=3.2)  # fmt: skip
-            canvas.add("circle", "dot" if gold else "dot pale", said, cx=x.at(number(each.deflated)), cy=y, r=4.2)
+            canvas.add("circle", "dot" if gold else "dot pale", message, cx=x.at(number(each.deflated)), cy=y, r=4.2)
     return canvas
 
 
-def _every(found: Sequence[Repetition]) -> Section:
+def _every(result: Sequence[Repetition]) -> Section:
     head = (
         "Market",
         "Seed",
@@ -189,7 +189,7 @@ def _every(found: Sequence[Repetition]) -> Section:
             each.verdict,
             each.told,
         )
-        for each in found
+        for each in result
     ]
     caption = (
         "Gate: the verdict as a run of its own has it, with all trials of its market counted. Told all: the same, told "

@@ -136,9 +136,9 @@ def run_selftest(
     def heard(count: int) -> None:
         listener(count / len(tasks), f"{count} of {len(tasks)} repetitions")
 
-    found = all_done(tasks, workers=workers, heard=heard)
-    asked = whole_suite([each.suite for each in found if each.kind == LEAKS])
+    result = all_done(tasks, workers=workers, heard=heard)
+    request = whole_suite([each.suite for each in result if each.kind == LEAKS])
     return SelfTestResult(
-        seed, size, workers, time.monotonic() - began, figures(found, tried=len(ideas())),
-        [each for each in found if each.kind not in (LEAKS, STATISTICS)], asked,
+        seed, size, workers, time.monotonic() - began, figures(result, tried=len(ideas())),
+        [each for each in result if each.kind not in (LEAKS, STATISTICS)], request,
     )  # fmt: skip

@@ -123,22 +123,22 @@ def _researched(task: Task, home: Path) -> dict[str, Any]:
     return facts
 
 
-def _facts(found: Chosen) -> dict[str, Any]:
-    best, edge, naive = found.best, found.alone.reason("edge"), found.naive.reason("edge")
+def _facts(result: Chosen) -> dict[str, Any]:
+    best, edge, naive = result.best, result.alone.reason("edge"), result.naive.reason("edge")
     return {
         "best": best.idea.name,
         "bars": len(best.found.whole.returns),
         "trades": len(best.found.whole.trades),
-        "trials": found.trials,
+        "trials": result.trials,
         "sharpe": to_jsonable(float(best.found.metrics["sharpe"])),
-        "verdict": found.alone.word,
-        "told": found.among.word,
+        "verdict": result.alone.word,
+        "told": result.among.word,
         "deflated": to_jsonable(1.0 - edge.value),
         "naive": to_jsonable(1.0 - naive.value),
         "edge": edge.state,
         "naive_edge": naive.state,
-        "any_gold": found.any_gold,
-        "checks": {reason.check: reason.state for reason in found.among.reasons},
+        "any_gold": result.any_gold,
+        "checks": {reason.check: reason.state for reason in result.among.reasons},
     }
 
 
@@ -148,28 +148,28 @@ def _trained(task: Task, home: Path) -> dict[str, Any]:
     A first walk-forward search has `CANDIDATES` in each window.
     """
     bars = _market(task)
-    asked: dict[str, Any] = {"features": (), "params": {"strategy": "sma_cross"}}
+    fields: dict[str, Any] = {"features": (), "params": {"strategy": "sma_cross"}}
     if task.kind == "ensemble":
-        asked = {"target": TargetChoice(params={"horizon": MOMENTUM_BARS})}
+        fields = {"target": TargetChoice(params={"horizon": MOMENTUM_BARS})}
     if task.kind in (SEARCH, SEARCH_EDGE):
-        asked["params"] |= {"trials": CANDIDATES}
-    spec = _spec(task, bars, "ensemble" if task.kind == "ensemble" else "rules", **asked)
+        fields["params"] |= {"trials": CANDIDATES}
+    spec = _spec(task, bars, "ensemble" if task.kind == "ensemble" else "rules", **fields)
     with open_laboratory(home / "home") as context:
         context.candles.upsert(bars, source="selftest")
-        told = execute_spec(spec, context).document
-    edge = next(reason for reason in told["reasons"] if reason["check"] == "edge")
+        document = execute_spec(spec, context).document
+    edge = next(reason for reason in document["reasons"] if reason["check"] == "edge")
     return {
-        "best": str(told["name"]),
-        "bars": int(told["metrics"]["n_obs"]),
-        "trades": int(told["trades"]),
-        "trials": int(told["n_trials"]),
-        "sharpe": told["metrics"]["sharpe"],
-        "verdict": told["verdict"],
-        "told": told["verdict"],
+        "best": str(document["name"]),
+        "bars": int(document["metrics"]["n_obs"]),
+        "trades": int(document["trades"]),
+        "trials": int(document["n_trials"]),
+        "sharpe": document["metrics"]["sharpe"],
+        "verdict": document["verdict"],
+        "told": document["verdict"],
         "deflated": None if edge["value"] is None else 1.0 - edge["value"],
         "edge": edge["state"],
-        "any_gold": told["verdict"] == "GOLD",
-        "checks": {reason["check"]: reason["state"] for reason in told["reasons"]},
+        "any_gold": document["verdict"] == "GOLD",
+        "checks": {reason["check"]: reason["state"] for reason in document["reasons"]},
     }
 
 
@@ -185,11 +185,11 @@ def _studied(task: Task) -> dict[str, Any]:
     """One case of `assay.validate.gate_study`, drawn by the seed of the whole self-test; last a rising market."""
     limit = Thresholds().error
     if task.number >= len(STUDY_CASES):
-        held = drift_study([_MOSTLY_LONG], seed=task.seed)[0]
-        return {"rules": held.rules, "plain": held.plain, "active": held.active, "error": limit}
-    (found,) = run_gate_study([STUDY_CASES[task.number]], error=limit, seed=task.seed)
-    case = found.case
+        holding = drift_study([_MOSTLY_LONG], seed=task.seed)[0]
+        return {"rules": holding.rules, "plain": holding.plain, "active": holding.active, "error": limit}
+    (result,) = run_gate_study([STUDY_CASES[task.number]], error=limit, seed=task.seed)
+    case = result.case
     return {
-        "kind": case.kind, "looks": case.n_trials, "markets": case.markets, "wrong": found.wrong, "right": found.right,
-        "bound": found.bound, "error": limit,
+        "kind": case.kind, "looks": case.n_trials, "markets": case.markets, "wrong": result.wrong, "right": result.right,
+        "bound": result.bound, "error": limit,
     }  # fmt: skip

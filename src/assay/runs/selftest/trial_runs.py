@@ -77,13 +77,13 @@ def try_idea(idea: CandidateRule, bars: Bars, context: Context, *, costs: Costs,
     with run_outputs.running(spec, digest, read, context, by=by) as run:
         report = Recording(context, run.id, "walking forward")
         outcomes = list(walk_forward(idea.trainer, past.panel, folds, costs=costs, seed=seed, report=report))
-        found = judged(outcomes, past, costs, seed=seed, limits=context.limits)
-        number = report.trial(trial(spec, found, digest, time.monotonic() - began, strategy=by))
-        word = ruled(found, past, spec, context, number=number, audit=None, compared=False)
-        told = document(spec, digest, past, outcomes, found, word.verdict, beside=word.document)
-        run_outputs.leave(spec, context, run, RunArtifacts(told, *tables(found, outcomes, past)), by=by)
-    passes = all(r.state == "PASS" for r in word.verdict.reasons if r.check != "audit")
-    return Tried(idea, spec, past, found, number, JudgedWalk(past.panel, outcomes), passes)
+        result = judged(outcomes, past, costs, seed=seed, limits=context.limits)
+        number = report.trial(trial(spec, result, digest, time.monotonic() - began, strategy=by))
+        verdict = ruled(result, past, spec, context, number=number, audit=None, compared=False)
+        summary = document(spec, digest, past, outcomes, result, verdict.verdict, beside=verdict.document)
+        run_outputs.leave(spec, context, run, RunArtifacts(summary, *tables(result, outcomes, past)), by=by)
+    passes = all(r.state == "PASS" for r in verdict.verdict.reasons if r.check != "audit")
+    return Tried(idea, spec, past, result, number, JudgedWalk(past.panel, outcomes), passes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,10 +115,10 @@ def choose_attempt(attempts: Sequence[Tried], context: Context) -> Chosen:
     peeked = audited(
         best.idea.trainer, best.spec, list(best.past.bars.values()), context, walked=best.walked
     )  # fmt: skip
-    word = partial(ruled, best.found, best.past, best.spec, context, number=best.number, audit=peeked.report)
-    alone = word()
+    verdict = partial(ruled, best.found, best.past, best.spec, context, number=best.number, audit=peeked.report)
+    alone = verdict()
     count = alone.evidence.n_trials
-    among = word(n_searched=count, fared=_fared([each.found for each in attempts]))
+    among = verdict(n_searched=count, fared=_fared([each.found for each in attempts]))
     one = replace(alone.evidence, n_trials=1, effective_trials=1.0)
     return Chosen(
         best, peeked, count, alone.verdict, among.verdict, evaluate_gate(one, context.limits),
@@ -135,9 +135,9 @@ def _gold_when_judged(attempt: Tried, context: Context) -> bool:
     return report is not None and report.passed
 
 
-def _fared(found: Sequence[OutOfSampleResult]) -> SearchOverfit:
+def _fared(result: Sequence[OutOfSampleResult]) -> SearchOverfit:
     """All of them on the bars that they were judged on, which are the same."""
-    every = [each.whole.returns for each in found]
+    every = [each.whole.returns for each in result]
     return SearchOverfit(
-        overfitting_of(every), np.column_stack([span_sums(each) for each in every]), span_sums(found[0].held)
+        overfitting_of(every), np.column_stack([span_sums(each) for each in every]), span_sums(result[0].held)
     )

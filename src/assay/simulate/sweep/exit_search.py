@@ -39,7 +39,7 @@ def entered_at(rows: Rows, sides: FloatArray, long: Levels, short: Levels) -> Si
     """The signal that each place would be. sides: +1, -1, or one of them; long, short: levels of each."""
     own = [long if side > 0.0 else short for side in sides]
 
-    def beside(level: int, absent: float) -> FloatArray:
+    def extras(level: int, absent: float) -> FloatArray:
         columns = [one[level] for one in own]
         if not any(len(column) for column in columns):
             return np.empty(0)
@@ -47,7 +47,7 @@ def entered_at(rows: Rows, sides: FloatArray, long: Levels, short: Levels) -> Si
 
     places = np.repeat(rows, len(sides)).astype(np.int32)
     speak = np.tile(sides, len(rows)).astype(np.int8)
-    return places, np.empty(0, np.int32), speak, beside(0, 0.0), beside(1, 0.0), beside(2, np.nan)
+    return places, np.empty(0, np.int32), speak, extras(0, 0.0), extras(1, 0.0), extras(2, np.nan)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -134,13 +134,13 @@ def _begun(
 @njit(**UNCOUNTED, forceinline=True)
 def _search(prices: Prices, t: int, bands: FloatArray) -> None:
     """The first row from t on, before the given one, that reaches a level."""
-    low, high, found = load_lanes(bands, 0), load_lanes(bands, LANES), load_lanes(bands, 2 * LANES)
-    while anywhere(found > broadcast(float(t))):
+    low, high, result = load_lanes(bands, 0), load_lanes(bands, LANES), load_lanes(bands, 2 * LANES)
+    while anywhere(result > broadcast(float(t))):
         now = broadcast(float(t))
         reached = either(low >= broadcast(prices[2][t]), broadcast(prices[1][t]) >= high)
-        found = where(both(reached, found > now), now, found)
+        result = where(both(reached, result > now), now, result)
         t += 1
-    store(bands, 2 * LANES, found)
+    store(bands, 2 * LANES, result)
 
 
 @njit(**UNCOUNTED, forceinline=True)

@@ -46,9 +46,9 @@ def _rows_of(
         count += one[t] | other[t]
     rows = np.empty(count + 1, np.int32)
     at = 0
-    for word in range(len(words)):
-        if words[word] | more[word]:
-            for t in range(8 * word, 8 * word + 8):
+    for verdict in range(len(words)):
+        if words[verdict] | more[verdict]:
+            for t in range(8 * verdict, 8 * verdict + 8):
                 rows[at] = t  # not a branch: it would be guessed wrong at every mark
                 at += one[t] | other[t]
     for t in range(8 * len(words), len(one)):
@@ -72,7 +72,7 @@ def conditions_of(
     Both sides at once are silent; then the edge rule. allowed: where a signal counts, asked after the edge rule; empty
     is everywhere. first: row of the first signal that counts; the last is ``n - 2``.
     """
-    found = np.zeros(len(rows), np.int8)
+    result = np.zeros(len(rows), np.int8)
     before, before_row = 0, -2
     for c in range(len(rows)):
         condition = int(long[c]) - int(short[c])
@@ -81,21 +81,21 @@ def conditions_of(
         if condition == 0 or (edge and condition == old) or rows[c] < first or rows[c] > n - 2:
             continue
         if len(allowed) == 0 or allowed[c]:
-            found[c] = condition
-    return found
+            result[c] = condition
+    return result
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def signals_of(rows: Rows, conditions: Sides, long: Levels, short: Levels) -> Signals:
     """The candidates with a condition, as a list of signals. long, short: levels of each side, ``(m,)`` or empty."""
     count = 0
-    found, sides = np.empty(len(rows), np.int32), np.empty(len(rows), np.int8)
+    result, sides = np.empty(len(rows), np.int32), np.empty(len(rows), np.int8)
     for c in range(len(rows)):
-        found[count], sides[count] = rows[c], conditions[c]
+        result[count], sides[count] = rows[c], conditions[c]
         count += conditions[c] != 0
     sides = sides[:count]
     return (
-        found[:count],
+        result[:count],
         turns_of(sides),
         sides,
         _chosen(conditions, count, long[0], short[0], 0.0),
@@ -132,17 +132,17 @@ def turns_of(sides: Sides) -> Rows:
 def changes(side: FloatArray, first: int) -> tuple[NDArray[np.int32], FloatArray]:
     """Rows and sides where a state, NaN left out, is not what it was; flat before row `first`."""
     rows, sides = np.empty(len(side), np.int32), np.empty(len(side))
-    count, held = 0, 0.0
+    count, holding = 0, 0.0
     for start in range(first, len(side), _LOOK):
         part = side[start : start + _LOOK]
         odd = 0
         for k in range(len(part)):  # most looks end here, four rows at a time
-            odd += part[k] != held
+            odd += part[k] != holding
         if odd == 0:
             continue
         for k in range(len(part)):
-            if part[k] != held and not np.isnan(part[k]):
-                held = part[k]
-                rows[count], sides[count] = start + k, held
+            if part[k] != holding and not np.isnan(part[k]):
+                holding = part[k]
+                rows[count], sides[count] = start + k, holding
                 count += 1
     return rows[:count].copy(), sides[:count].copy()

@@ -74,11 +74,11 @@ def decisions(
     """
     n, flags = len(bars), carries(setup)
     rule = tuple(exits.matrix[which])
-    found, closes = signals(setup, levels_of(setup), thresholds, start, n), as_contiguous(bars.close)
+    result, closes = signals(setup, levels_of(setup), thresholds, start, n), as_contiguous(bars.close)
     target, stop, take = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
     hold = np.zeros(n, np.int32)
-    for i, (row, side) in enumerate(zip(found[0], found[2], strict=True)):
-        stop_by, take_by, size = order(found, i, flags, rule, closes)
+    for i, (row, side) in enumerate(zip(result[0], result[2], strict=True)):
+        stop_by, take_by, size = order(result, i, flags, rule, closes)
         if flags & STATE:
             target[row] = side * size
         elif size > 0.0:

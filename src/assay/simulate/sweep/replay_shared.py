@@ -44,19 +44,19 @@ class Places:
     @classmethod
     def of(cls, setup: Candidates, levels: tuple[Levels, Levels], start: int, n: int) -> "Places":
         """Both sides of each candidate, or the only one. O(n)."""
-        given = {1.0: setup.long, -1.0: setup.short}
-        sides = np.array([s for s, one in given.items() if one is not None])
+        value = {1.0: setup.long, -1.0: setup.short}
+        sides = np.array([s for s, one in value.items() if one is not None])
         rows = as_contiguous(setup.rows, np.int32)
         counts = (rows >= max(start, setup.lookback)) & (rows <= n - 2)
         if setup.allowed is not None:
             counts &= setup.allowed
-        held = np.array([one.holds & counts for one in given.values() if one is not None])
+        holding = np.array([one.holds & counts for one in value.values() if one is not None])
         return cls(
             setup,
             sides,
             np.append(np.repeat(rows + 1, len(sides)), _NEVER).astype(np.int32),
             (np.searchsorted(rows, np.arange(n + 1)) * len(sides)).astype(np.int32),
-            np.ascontiguousarray(held.T).ravel(),
+            np.ascontiguousarray(holding.T).ravel(),
             entered_at(rows, sides, *levels),
         )
 

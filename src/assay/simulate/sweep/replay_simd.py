@@ -113,7 +113,7 @@ def _list_trades(
     end: int,
     counts: NDArray[np.int64],
     work: FloatArray,
-    held: NDArray[np.int32],
+    holding: NDArray[np.int32],
 ) -> int:
     """An account's next trades, at most `STEPS`, of the signals before place `end`; how many. Reads no account."""
     opens, highs, lows, closes = prices
@@ -145,7 +145,7 @@ def _list_trades(
         i = first_from(rows, i + 1, x - 1 if how == AT_OPEN else x)
         turned = how == AT_OPEN and i < len(rows) and rows[i] == x - 1
         again = int(turned and order(signals, i, carries, rule, closes)[2] != 0.0)
-        held[there + FROM * LANES], held[there + TO * LANES], held[there + FLAT * LANES] = t, x, 1 - again
+        holding[there + FROM * LANES], holding[there + TO * LANES], holding[there + FLAT * LANES] = t, x, 1 - again
         counts[BARS] += x - t
         counts[LEFT_FOR + reason] += 1
         if len(silent) > 0:

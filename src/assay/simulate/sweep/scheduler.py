@@ -36,7 +36,7 @@ def replay_product(
     """Every setup × threshold set × set of exits into `out` ``(S, T, E, KEPT)``."""
     sorts = by_length(exits)
     shared = len(thresholds) >= FEWEST and len(exits) >= LANES
-    beside = 1 if len(thresholds) > 1 else _beside(len(setups), threads)
+    extras = 1 if len(thresholds) > 1 else _beside(len(setups), threads)
     waiting: list[_Known] = []
 
     def pieces(s: int, setup: _Known) -> Iterator[_Work]:
@@ -51,7 +51,7 @@ def replay_product(
                     yield partial(_replay_together, market, setup, places, thresholds[sets], exits, into, out[s, sets])
             return
         waiting.append(setup)
-        if len(waiting) < beside and s + 1 < len(setups):
+        if len(waiting) < extras and s + 1 < len(setups):
             return
         some, first = waiting.copy(), s + 1 - len(waiting)
         waiting.clear()
@@ -100,15 +100,15 @@ def _work(
 ) -> None:
     """Give a pool its work, a few setups ahead of what is being replayed, and wait for it."""
     ahead, order = 2 * threads, list(chosen)
-    known: dict[int, Future[_Known]] = {}
+    available: dict[int, Future[_Known]] = {}
     work: deque[Future[None]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
         for at, s in enumerate(order):
             for later in order[at : at + ahead]:
-                if later not in known:
-                    known[later] = pool.submit(_with_levels, setups[later], market, thresholds, shared)
-            setup = known.pop(s).result()
+                if later not in available:
+                    available[later] = pool.submit(_with_levels, setups[later], market, thresholds, shared)
+            setup = available.pop(s).result()
             while len(work) > ahead * _BLOCKS * threads:
                 work.popleft().result()
             for piece in pieces(s, setup):
@@ -137,22 +137,22 @@ def _replay_picks(market: Market, picks: Sequence[_Pick]) -> None:
             out[:] = sums
 
 
-def _replay(market: Market, asked: Sequence[tuple[_Known, FloatArray]], exits: FloatArray, out: FloatArray) -> None:
+def _replay(market: Market, request: Sequence[tuple[_Known, FloatArray]], exits: FloatArray, out: FloatArray) -> None:
     """Setups at one set of thresholds ``(K,)`` each, with all of some exits, into `out` ``(asked, E, KEPT)``."""
     pairs = np.indices((LISTS, len(exits))).reshape(2, -1).T
-    for at in range(0, len(asked), LISTS):
-        some = asked[at : at + LISTS]
+    for at in range(0, len(request), LISTS):
+        some = request[at : at + LISTS]
         done = _accounts(market, some, exits, pairs[: len(some) * len(exits)])
         out[at : at + len(some)] = done.reshape(len(some), len(exits), -1)
 
 
 def _accounts(
-    market: Market, asked: Sequence[tuple[_Known, FloatArray]], exits: FloatArray, pairs: IntArray
+    market: Market, request: Sequence[tuple[_Known, FloatArray]], exits: FloatArray, pairs: IntArray
 ) -> FloatArray:
     """``(pairs, KEPT)`` sums of each pair of a list of signals and a set of exits."""
-    flags = np.array([carries(setup) for (setup, _, _), _ in asked], np.int64)
+    flags = np.array([carries(setup) for (setup, _, _), _ in request], np.int64)
     n = len(market.bars)
-    lists = [signals(s, levels, values, market.start, n) for (s, levels, _), values in asked]
+    lists = [signals(s, levels, values, market.start, n) for (s, levels, _), values in request]
     done, sound = np.empty((len(pairs), KEPT)), np.zeros(len(pairs), np.bool_)
     if len(pairs) >= _FEWEST:
         replay(

@@ -113,9 +113,9 @@ def fetch(typing: Any, array: Any, at: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         where, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [where, number, number, number])
-        asked = _function_of(builder.module, kind, "llvm.prefetch.p0i8")
+        request = _function_of(builder.module, kind, "llvm.prefetch.p0i8")
         address = builder.bitcast(_address(context, builder, signature.args[0], *args), where)
-        builder.call(asked, [address, number(0), number(3), number(1)])  # to read, into all caches, data
+        builder.call(request, [address, number(0), number(3), number(1)])  # to read, into all caches, data
         return context.get_dummy_value()
 
     return types.void(array, types.intp), build
@@ -132,7 +132,7 @@ def lane_mask(typing: Any, mask: Any) -> Any:
 
 
 @_compiled
-def lowest_bit(typing: Any, word: Any) -> Any:
+def lowest_bit(typing: Any, verdict: Any) -> Any:
     """Place of the lowest bit that is set of a uint64, 64 where none is."""
     return types.intp(types.uint64), lambda context, builder, signature, args: builder.cttz(args[0], ir.IntType(1)(0))
 

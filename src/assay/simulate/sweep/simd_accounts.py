@@ -80,7 +80,7 @@ def carry(accounts: Accounts, scratch: Scratch, steps: int, closes: FloatArray, 
     closes: with at least `2 * WIDTH` more at the end than there are bars.
     """
     _, sums, bars = accounts
-    work, held, equities, stands, lengths = scratch
+    work, holding, equities, stands, lengths = scratch
     settle(work, steps, costs[0], costs[1], sums)
     stands[:, TRADE] = 0
     stands[:, DONE] = 0
@@ -88,7 +88,7 @@ def carry(accounts: Accounts, scratch: Scratch, steps: int, closes: FloatArray, 
     while most > 0:
         most = 0
         for e in range(LANES):
-            lengths[e] = equities_of(work, held, steps, closes, e, stands, equities)
+            lengths[e] = equities_of(work, holding, steps, closes, e, stands, equities)
             most = max(most, lengths[e])
         most = -(-most // LANES) * LANES
         for e in range(LANES):

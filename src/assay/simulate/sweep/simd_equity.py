@@ -22,7 +22,7 @@ WORST_BAR, BEFORE, BAR_SUMS = 11, 12, 13
 @njit(**UNCOUNTED)
 def equities_of(
     work: FloatArray,
-    held: NDArray[np.int32],
+    holding: NDArray[np.int32],
     steps: int,
     closes: FloatArray,
     e: int,
@@ -36,8 +36,8 @@ def equities_of(
     k, done, count, base = stands[e, TRADE], stands[e, DONE], 0, e * STEP
     while k < steps and count < ROOM:
         at, there = k * COLUMNS * LANES + e, k * 3 * LANES + e
-        start = held[there + FROM * LANES] + done
-        bars = held[there + TO * LANES] - start
+        start = holding[there + FROM * LANES] + done
+        bars = holding[there + TO * LANES] - start
         more = min(bars, ROOM - count)
         cash, quantity = broadcast(work[at + CASH * LANES]), broadcast(work[at + QUANTITY * LANES])
         # most end within these: a loop from the first bar on would be left at a bar that nobody can guess
@@ -50,7 +50,7 @@ def equities_of(
             done += more
             break
         equities[base + count] = work[at + LEFT_WITH * LANES]
-        count += held[there + FLAT * LANES]
+        count += holding[there + FLAT * LANES]
         k, done = k + 1, 0
     stands[e, TRADE], stands[e, DONE] = k, done
     return count
@@ -59,7 +59,7 @@ def equities_of(
 @njit(**UNCOUNTED)
 def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
     """Add the returns of each account's next `count` equities, a multiple of `LANES`, to its sums."""
-    kept: Any = (
+    stored: Any = (
         load_lanes(sums, 0),
         load_lanes(sums, LANES),
         load_lanes(sums, 2 * LANES),
@@ -76,24 +76,24 @@ def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
     before = load_lanes(sums, BEFORE * LANES)
     for k in range(0, count, LANES):
         now = transposed(equities, k, STEP)
-        kept = _with_bar(kept, before, now[0])
-        kept = _with_bar(kept, now[0], now[1])
-        kept = _with_bar(kept, now[1], now[2])
-        kept = _with_bar(kept, now[2], now[3])
-        kept = _with_bar(kept, now[3], now[4])
-        kept = _with_bar(kept, now[4], now[5])
-        kept = _with_bar(kept, now[5], now[6])
-        kept = _with_bar(kept, now[6], now[7])
+        stored = _with_bar(stored, before, now[0])
+        stored = _with_bar(stored, now[0], now[1])
+        stored = _with_bar(stored, now[1], now[2])
+        stored = _with_bar(stored, now[2], now[3])
+        stored = _with_bar(stored, now[3], now[4])
+        stored = _with_bar(stored, now[4], now[5])
+        stored = _with_bar(stored, now[5], now[6])
+        stored = _with_bar(stored, now[6], now[7])
         before = now[7]
     store(sums, BEFORE * LANES, before)
     for q in range(12):
-        store(sums, q * LANES, kept[q])
+        store(sums, q * LANES, stored[q])
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _with_bar(kept: Any, before: Any, now: Any) -> Any:
+def _with_bar(stored: Any, before: Any, now: Any) -> Any:
     """The sums with the return from one equity to the next; those of an account that loses all of it do not hold."""
-    total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes, worst = kept
+    total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes, worst = stored
     one = broadcast(1.0)
     r = now / before - one
     square, loss = r * r, lesser(r, broadcast(0.0))

@@ -40,7 +40,7 @@ def list_trades(
     holds: NDArray[np.int64],
     counts: NDArray[np.int64],
     work: FloatArray,
-    held: NDArray[np.int32],
+    holding: NDArray[np.int32],
 ) -> int:
     """The next trades of each account, at most `STEPS`; how many steps. Reads tables and prices, no account."""
     rows, money = ends
@@ -50,7 +50,7 @@ def list_trades(
         for e in range(LANES):
             p, at, there = counts[e, PLACE], k * COLUMNS * LANES + e, k * 3 * LANES + e
             if p == none:
-                _nothing(work, held, at, there)
+                _nothing(work, holding, at, there)
                 continue
             alive = True
             t, x, behind, reason = entries[p], rows[e, p, ROW], rows[e, p, AFTER], rows[e, p, REASON]
@@ -66,7 +66,7 @@ def list_trades(
             work[at + AGAIN * LANES] = counts[e, HELD_ON]
             at_open = reason in (MAX_HOLD, SIGNAL)
             again = at_open and entries[follower] == x
-            held[there + FROM * LANES], held[there + TO * LANES], held[there + FLAT * LANES] = t, x, not again
+            holding[there + FROM * LANES], holding[there + TO * LANES], holding[there + FLAT * LANES] = t, x, not again
             counts[e, PLACE], counts[e, HELD_ON] = follower, again
             counts[e, BARS] += x - t
             counts[e, LEFT_FOR + reason] += 1
@@ -78,18 +78,18 @@ def list_trades(
 
 
 @njit(**UNCOUNTED)
-def fill_up(work: FloatArray, held: NDArray[np.int32], e: int, first: int, steps: int) -> None:
+def fill_up(work: FloatArray, holding: NDArray[np.int32], e: int, first: int, steps: int) -> None:
     """Account e makes no trade from step `first` on."""
     for k in range(first, steps):
-        _nothing(work, held, k * COLUMNS * LANES + e, k * 3 * LANES + e)
+        _nothing(work, holding, k * COLUMNS * LANES + e, k * 3 * LANES + e)
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _nothing(work: FloatArray, held: NDArray[np.int32], at: int, there: int) -> None:
+def _nothing(work: FloatArray, holding: NDArray[np.int32], at: int, there: int) -> None:
     """A trade of size 0, in place of one: the account stays as the one before left it."""
     work[at + SHARED * LANES], work[at + AGAIN * LANES] = 0.0, 1.0
     work[at + ENTRY * LANES], work[at + EXIT * LANES], work[at + MARKED_BY * LANES] = 1.0, 1.0, np.nan
-    held[there + FROM * LANES] = held[there + TO * LANES] = held[there + FLAT * LANES] = 0
+    holding[there + FROM * LANES] = holding[there + TO * LANES] = holding[there + FLAT * LANES] = 0
 
 
 @njit(**UNCOUNTED)
@@ -161,7 +161,7 @@ def _size(value: Any) -> Any:
 @njit(**UNCOUNTED, forceinline=True)
 def _won(sums: Any, pnl: Any, gross: Any, there: Any) -> Any:
     """Counts and sums of wins and losses, with one more trade, where it is there."""
-    grosses, wins, losses, gained, given, streak, most = sums
+    grosses, wins, losses, gained, value, streak, most = sums
     none, one = broadcast(0.0), broadcast(1.0)
     streak = where(there, where(pnl < none, streak + one, none), streak)
     return (
@@ -169,7 +169,7 @@ def _won(sums: Any, pnl: Any, gross: Any, there: Any) -> Any:
         wins + where(pnl > none, one, none),
         losses + where(pnl < none, one, none),
         gained + lane_maximum(pnl, none),
-        given + lesser(pnl, none),
+        value + lesser(pnl, none),
         streak,
         lane_maximum(most, streak),
     )

@@ -167,8 +167,8 @@ class Exits:
     @classmethod
     def of(cls, **values: FloatArray | float) -> "Exits":
         """From columns or numbers; what is left out: no multiple, no take, no hold, all equity, no risk rule."""
-        given = {"stop_multiple": 0.0, "take_multiple": np.nan, "reward_ratio": np.nan, "hold": 0.0, "share": 1.0}
-        columns = np.broadcast_arrays(*({**given, "risk": np.nan, **values}[f.name] for f in fields(cls)))
+        value = {"stop_multiple": 0.0, "take_multiple": np.nan, "reward_ratio": np.nan, "hold": 0.0, "share": 1.0}
+        columns = np.broadcast_arrays(*({**value, "risk": np.nan, **values}[f.name] for f in fields(cls)))
         return cls(*(np.atleast_1d(np.asarray(column, np.float64)) for column in columns))
 
     @property
@@ -217,5 +217,5 @@ def _demand(exits: Exits, name: str, rule: Rule, words: str) -> None:
         )
 
 
-def _wrong(said: str) -> ConfigError:
-    return ConfigError(f"candidates: {said}", code="CONFIG_PARAMETER")
+def _wrong(message: str) -> ConfigError:
+    return ConfigError(f"candidates: {message}", code="CONFIG_PARAMETER")

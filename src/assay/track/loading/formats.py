@@ -41,11 +41,11 @@ FORMATS: Mapping[str, Format] = {
 
 def check_format(name: object, where: str) -> Format:
     """The format of this name. Raises ArtifactError ``ARTIFACT_FORMAT`` with what is accepted."""
-    found = FORMATS.get(name) if isinstance(name, str) else None
-    if found is None:
+    result = FORMATS.get(name) if isinstance(name, str) else None
+    if result is None:
         raise ArtifactError(
             f"{where} has format {shown(name)}, which Assay does not load; it loads {', '.join(FORMATS)}",
             code="ARTIFACT_FORMAT",
             hint="Files of other tools are registered and hashed, never opened. Train the model with Assay.",
         )
-    return found
+    return result

@@ -55,24 +55,24 @@ def golden_outputs(model: Model, window: Window) -> dict[str, Any]:
     return {"version": _VERSION, "features": names, "probes": probes}
 
 
-def demand_alike(model: Model, told: Mapping[str, Any], *, tolerance: float, where: str) -> None:
+def demand_alike(model: Model, document: Mapping[str, Any], *, tolerance: float, where: str) -> None:
     """Ask the model its self-test. Raises ArtifactError ``ARTIFACT_SELFTEST`` naming probe, array, row, both values.
 
     ``ARTIFACT_SELFTEST`` also for a model without probes; ``ARTIFACT_HEADER_MISMATCH`` where it wants other features
     than its manifest names; ``ARTIFACT_CORRUPT`` for probes that are no windows.
     """
-    for number, (window, expected) in enumerate(unpacked(told, where)):
+    for number, (window, expected) in enumerate(unpacked(document, where)):
         at = f"{where}: probe {number}"
         try:
-            found = _answered(model, window)
+            result = _answered(model, window)
         except AssayError as error:
             code = "ARTIFACT_HEADER_MISMATCH" if error.code == "DATA_FEATURES" else "ARTIFACT_SELFTEST"
             raise ArtifactError(f"{at}: {error.message}", code=code) from error
         for name in _DECISION:
-            _demand_equal(name, getattr(found.decisions, name), getattr(expected.decisions, name), tolerance, at)
-        if found.forecast is not None and expected.forecast is not None:
-            _demand_equal("forecast", found.forecast, expected.forecast, _NEAR, at)
-        elif found.forecast is not expected.forecast:
+            _demand_equal(name, getattr(result.decisions, name), getattr(expected.decisions, name), tolerance, at)
+        if result.forecast is not None and expected.forecast is not None:
+            _demand_equal("forecast", result.forecast, expected.forecast, _NEAR, at)
+        elif result.forecast is not expected.forecast:
             raise _differs(f"{at}: a forecast is on one side only")
 
 
@@ -84,12 +84,12 @@ def _ends(model: Model, window: Window) -> list[int]:
     target = _decided(model, window).target
     acting = np.isfinite(target) & (target != 0)
     turning = acting & (target != np.r_[0.0, target[:-1]])
-    found = np.flatnonzero(turning if turning.any() else acting) + 1
-    found = found[found >= first]
-    chosen = found[np.linspace(0, found.size - 1, min(_ACTING, found.size)).astype(np.int64)]
+    result = np.flatnonzero(turning if turning.any() else acting) + 1
+    result = result[result >= first]
+    chosen = result[np.linspace(0, result.size - 1, min(_ACTING, result.size)).astype(np.int64)]
     rest = [end for end in spread if end not in chosen]
-    kept = np.linspace(0, len(rest) - 1, min(PROBES - len(set(chosen)), len(rest))).astype(np.int64)
-    return sorted({int(end) for end in chosen} | {int(rest[place]) for place in kept})
+    stored = np.linspace(0, len(rest) - 1, min(PROBES - len(set(chosen)), len(rest))).astype(np.int64)
+    return sorted({int(end) for end in chosen} | {int(rest[place]) for place in stored})
 
 
 def _decided(model: Model, window: Window) -> Decisions:
@@ -104,14 +104,14 @@ def _answered(model: Model, window: Window) -> Answer:
     return Answer(_decided(model, window), forecast)
 
 
-def _demand_equal(name: str, found: _Array, expected: _Array, tolerance: float, where: str) -> None:
-    if found.shape != expected.shape:
-        raise _differs(f"{where}: {name} has shape {found.shape}, stored is {expected.shape}")
-    near = np.isclose(found, expected, rtol=0.0, atol=tolerance) if tolerance else found == expected
-    odd = ~(near | (np.isnan(found) & np.isnan(expected)))
+def _demand_equal(name: str, result: _Array, expected: _Array, tolerance: float, where: str) -> None:
+    if result.shape != expected.shape:
+        raise _differs(f"{where}: {name} has shape {result.shape}, stored is {expected.shape}")
+    near = np.isclose(result, expected, rtol=0.0, atol=tolerance) if tolerance else result == expected
+    odd = ~(near | (np.isnan(result) & np.isnan(expected)))
     if odd.any():
         row = int(np.argwhere(odd)[0][0])
-        raise _differs(f"{where}: {name} in row {row} is {found[row]}, stored is {expected[row]}")
+        raise _differs(f"{where}: {name} in row {row} is {result[row]}, stored is {expected[row]}")
 
 
 def _differs(text: str) -> ArtifactError:
@@ -143,54 +143,56 @@ def _joined(series: Joined) -> dict[str, str]:
 
 def _told(answer: Answer) -> dict[str, Any]:
     decided, forecast = answer.decisions, answer.forecast
-    told: dict[str, Any] = {name: _base64(getattr(decided, name)) for name in _DECISION[:3]}
+    document: dict[str, Any] = {name: _base64(getattr(decided, name)) for name in _DECISION[:3]}
     classes = None if forecast is None else forecast.shape[1]
-    return told | {
+    return document | {
         "hold": _base64(decided.hold, "<i8"),
         "forecast": None if forecast is None else _base64(forecast),
         "classes": classes,
     }
 
 
-def unpacked(told: Mapping[str, Any], where: str) -> list[tuple[Window, Answer]]:
+def unpacked(document: Mapping[str, Any], where: str) -> list[tuple[Window, Answer]]:
     """The probes of a manifest; errors as `demand_alike`."""
-    if not told.get("probes"):
+    if not document.get("probes"):
         raise ArtifactError(
             f"{where} carries no self-test rows", code="ARTIFACT_SELFTEST", hint="Train the model again."
         )
     try:
-        if told["version"] != _VERSION or len(told["probes"]) > PROBES:
+        if document["version"] != _VERSION or len(document["probes"]) > PROBES:
             raise ValueError("not of this version")
-        names = tuple(str(name) for name in told["features"])
-        return [(_window(each["window"], names), _answer(each["answer"])) for each in told["probes"]]
+        names = tuple(str(name) for name in document["features"])
+        return [(_window(each["window"], names), _answer(each["answer"])) for each in document["probes"]]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, AssayError) as error:
         raise ArtifactError(f"{where}: its self-test rows are damaged: {error}", code="ARTIFACT_CORRUPT") from error
 
 
-def _window(told: Mapping[str, Any], names: tuple[str, ...]) -> Window:
-    instrument = Instrument(told["exchange"], told["symbol"], told["timeframe"])
-    high, low, first, last = (_array(told["prices"][name]) for name in ("high", "low", "open", "close"))
+def _window(document: Mapping[str, Any], names: tuple[str, ...]) -> Window:
+    instrument = Instrument(document["exchange"], document["symbol"], document["timeframe"])
+    high, low, first, last = (_array(document["prices"][name]) for name in ("high", "low", "open", "close"))
     bars = Bars(
         instrument,
-        _array(told["timestamp"], "<i8"),
+        _array(document["timestamp"], "<i8"),
         open=first,
         high=high,
         low=low,
         close=last,
-        volume=None if told["volume"] is None else _array(told["volume"]),
-        columns={name: _array(column) for name, column in told["columns"].items()},
+        volume=None if document["volume"] is None else _array(document["volume"]),
+        columns={name: _array(column) for name, column in document["columns"].items()},
         joined={
             name: Joined(_array(s["value_time"], "<i8"), _array(s["known_at"], "<i8"), _array(s["value"]))
-            for name, s in told["joined"].items()
+            for name, s in document["joined"].items()
         },
     )
-    return Window(bars, _array(told["features"]).reshape(len(bars), len(names)), names)
+    return Window(bars, _array(document["features"]).reshape(len(bars), len(names)), names)
 
 
-def _answer(told: Mapping[str, Any]) -> Answer:
-    target, stop, take = (_array(told[name]) for name in _DECISION[:3])
-    forecast = None if told["forecast"] is None else _array(told["forecast"]).reshape(len(target), told["classes"])
-    return Answer(Decisions(target, stop, take, _array(told["hold"], "<i8").astype(np.int32)), forecast)
+def _answer(document: Mapping[str, Any]) -> Answer:
+    target, stop, take = (_array(document[name]) for name in _DECISION[:3])
+    forecast = (
+        None if document["forecast"] is None else _array(document["forecast"]).reshape(len(target), document["classes"])
+    )
+    return Answer(Decisions(target, stop, take, _array(document["hold"], "<i8").astype(np.int32)), forecast)
 
 
 def _base64(array: _Array, kind: str = "<f8") -> str:
@@ -202,5 +204,5 @@ def _array(text: str, kind: str = "<f8") -> _Array:
         raw = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError(str(error)) from error
-    found: FloatArray = np.frombuffer(raw, kind).astype(kind[1:])
-    return found
+    result: FloatArray = np.frombuffer(raw, kind).astype(kind[1:])
+    return result

@@ -28,13 +28,13 @@ def load_model(row: Mapping[str, Any], places: ModelPaths, *, strategy: Path | N
 def _live(row: Mapping[str, Any], bytes_: VerifiedFiles, strategy: Path | None) -> Model:
     where = f"model {row['model_id']}"
     kind = check_format(row["format"], where)
-    told = bytes_.manifest["self_test"]
+    document = bytes_.manifest["self_test"]
     with LoadingSandbox(memory=memory_for(bytes_.parts)) as child:
-        child.prove(bytes_.parts, told, kind=row["format"], where=where, strategy=strategy)
+        child.prove(bytes_.parts, document, kind=row["format"], where=where, strategy=strategy)
     with TemporaryDirectory(prefix="assay-model-") as folder:  # its own: the child might have changed the other one
         laid(bytes_.parts, Path(folder))
         model = kind.read(Path(folder), strategy)
-    demand_alike(model, told, tolerance=kind.tolerance, where=where)
+    demand_alike(model, document, tolerance=kind.tolerance, where=where)
     return model
 
 

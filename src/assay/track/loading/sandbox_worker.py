@@ -60,9 +60,9 @@ def answered(request: dict[str, Any]) -> dict[str, Any]:
     kind, folder = FORMATS[request["format"]], Path(request["folder"])
     own = None if request["strategy"] is None else Path(request["strategy"])
     try:
-        told = json.loads((folder / "self_test.json").read_bytes())
+        document = json.loads((folder / "self_test.json").read_bytes())
         demand_archives({path.name: path.read_bytes() for path in (folder / "parts").rglob("*") if path.is_file()})
-        demand_alike(kind.read(folder / "parts", own), told, tolerance=kind.tolerance, where=request["where"])
+        demand_alike(kind.read(folder / "parts", own), document, tolerance=kind.tolerance, where=request["where"])
     except AssayError as error:
         return {"code": error.code, "message": error.message, "hint": error.hint}
     except MemoryError:

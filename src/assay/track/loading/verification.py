@@ -68,10 +68,10 @@ def _held(row: Mapping[str, Any], places: ModelPaths) -> tuple[Envelope, dict[st
 
 
 def _envelope_hash(row: Mapping[str, Any]) -> str:
-    found = row["metadata"].get("envelope_sha256")
-    if not isinstance(found, str):
+    match = row["metadata"].get("envelope_sha256")
+    if not isinstance(match, str):
         raise ArtifactError(f"model {row['model_id']}: its row has no hash of its file", code="ARTIFACT_MANIFEST")
-    return found
+    return match
 
 
 def _envelope(row: Mapping[str, Any], places: ModelPaths) -> Envelope:
@@ -110,10 +110,10 @@ def _demand_row(row: Mapping[str, Any], manifest: Mapping[str, Any], parts: Mapp
         _demand_same(key, manifest[key], row[key], f"{where}: its manifest")
     if "features" in row["metadata"]:
         _demand_same("features", manifest["features"], row["metadata"]["features"], f"{where}: its manifest")
-    found = content_sha256(parts)
-    if not found == manifest["content_sha256"] == row["content_sha256"]:
+    result = content_sha256(parts)
+    if not result == manifest["content_sha256"] == row["content_sha256"]:
         raise ArtifactError(
-            f"{where}: its parts hash to {found}, its row says {row['content_sha256']}", code="ARTIFACT_CORRUPT"
+            f"{where}: its parts hash to {result}, its row says {row['content_sha256']}", code="ARTIFACT_CORRUPT"
         )
     size = sum(len(part) for part in parts.values()) / _MIB
     if row["checkpoint_size_mb"] != size:
@@ -122,8 +122,8 @@ def _demand_row(row: Mapping[str, Any], manifest: Mapping[str, Any], parts: Mapp
         )
 
 
-def _demand_same(key: str, found: object, said: object, where: str) -> None:
-    if found != said:
+def _demand_same(key: str, result: object, message: object, where: str) -> None:
+    if result != message:
         raise ArtifactError(
-            f"{where} says {key} {shown(found)}, the record says {shown(said)}", code="ARTIFACT_HEADER_MISMATCH"
+            f"{where} says {key} {shown(result)}, the record says {shown(message)}", code="ARTIFACT_HEADER_MISMATCH"
         )

@@ -63,14 +63,14 @@ def copy_sqlite(source: Path, target: Path, *, busy_seconds: float = BUSY_SECOND
     address = f"file:{quote(str(source.absolute()))}?mode=rw"  # what a killed writer left behind is rolled back
     with (
         speaking(str(source)),
-        closing(sqlite3.connect(address, uri=True, timeout=busy_seconds, isolation_level=None)) as held,
+        closing(sqlite3.connect(address, uri=True, timeout=busy_seconds, isolation_level=None)) as holding,
         closing(sqlite3.connect(target, isolation_level=None)) as copy,
     ):
-        held.execute("PRAGMA query_only=ON")
-        held.execute("BEGIN")
-        counted = _counts(held)
-        held.backup(copy)
-        held.execute("COMMIT")
+        holding.execute("PRAGMA query_only=ON")
+        holding.execute("BEGIN")
+        counted = _counts(holding)
+        holding.backup(copy)
+        holding.execute("COMMIT")
         copy.execute("PRAGMA journal_mode=DELETE")
         _demand_good(copy, counted, target)
     return counted
@@ -99,17 +99,19 @@ def _note(record: Path, made: Backup) -> None:
         _LOG.warning("the backup is good, but %s was not noted: %s", notes_of(record), error.strerror)
 
 
-def _counts(held: sqlite3.Connection) -> dict[str, int]:
-    names = held.execute(
+def _counts(holding: sqlite3.Connection) -> dict[str, int]:
+    names = holding.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     )
-    return {name: held.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0] for (name,) in sorted(names.fetchall())}
+    return {
+        name: holding.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0] for (name,) in sorted(names.fetchall())
+    }
 
 
 def _demand_good(copy: sqlite3.Connection, counted: Mapping[str, int], target: Path) -> None:
     wrong = [str(row[0]) for row in copy.execute("PRAGMA integrity_check(5)") if row[0] != "ok"]
-    found = {} if wrong else _counts(copy)
-    wrong += [f"{name} has {found[name]} rows of {rows}" for name, rows in counted.items() if found.get(name) != rows]
+    result = {} if wrong else _counts(copy)
+    wrong += [f"{name} has {result[name]} rows of {rows}" for name, rows in counted.items() if result.get(name) != rows]
     if wrong:
         raise StoreError(
             f"the copy does not hold: {'; '.join(wrong)}",

@@ -49,10 +49,10 @@ def accept_ledger_head(
 def _accept(record: TrackingStore, published: list[Published], reason: str, by: str) -> list[Accepted]:
     with record.database.write() as connection:
         due = _due(connection, published)
-        given = _given(connection)
-        keys = sorted({*due, *given, *record.ledger.chains()})
-        found = [(key, _lacking(connection, record, key, due.get(key), given.get(key))) for key in keys]
-        lacking = [(key, each) for key, each in found if each is not None]
+        value = _given(connection)
+        keys = sorted({*due, *value, *record.ledger.chains()})
+        result = [(key, _lacking(connection, record, key, due.get(key), value.get(key))) for key in keys]
+        lacking = [(key, each) for key, each in result if each is not None]
         if not lacking and not _ids_are_missing(connection):
             raise StoreError("no row of the trial ledger is missing: there is nothing to accept", code="STORE_CONFLICT")
         lacking = lacking or [("", (0, FIRST, 0, 0))]
@@ -77,12 +77,12 @@ def _due(connection: sa.Connection, published: list[Published]) -> dict[str, End
     """The furthest end of each chain that was published of this ledger and not accepted to be missing since."""
     own = chain_id(connection)
     accepted = dict(connection.execute(sa.select(_E.market_key, sa.func.max(_E.id)).group_by(_E.market_key)).all())
-    found: dict[str, End] = {}
+    result: dict[str, End] = {}
     for head in (each.head for each in published if each.head.chain == own):
         for key, end in head.ends.items():
-            if head.epoch >= accepted.get(key, 0) and end.seq >= (found[key].seq if key in found else 0):
-                found[key] = end
-    return found
+            if head.epoch >= accepted.get(key, 0) and end.seq >= (result[key].seq if key in result else 0):
+                result[key] = end
+    return result
 
 
 def _given(connection: sa.Connection) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _given(connection: sa.Connection) -> dict[str, Any]:
 
 
 def _lacking(
-    connection: sa.Connection, record: TrackingStore, key: str, due: End | None, given: Any
+    connection: sa.Connection, record: TrackingStore, key: str, due: End | None, values: Any
 ) -> tuple[int, str, int, int] | None:
     """Where the chain is walked from on, and rows and configurations that it lacks; None for one that is whole."""
     if _is_whole(connection, record, key, due):
@@ -98,15 +98,15 @@ def _lacking(
     total = sa.select(sa.func.max(_T.seq), sa.func.sum(_T.n_configs), sa.func.count()).where(_T.market_key == key)
     last, configs, rows = (int(value or 0) for value in connection.execute(total).one())
     lost = missing(connection, key)
-    wanted = max(0 if due is None else due.looks, 0 if given is None else int(given.n_configs))
-    wanted_rows = max(0 if due is None else due.seq, 0 if given is None else int(given.seq), last)
-    if given is not None and int(given.seq) < last:
+    wanted = max(0 if due is None else due.looks, 0 if values is None else int(values.n_configs))
+    wanted_rows = max(0 if due is None else due.seq, 0 if values is None else int(values.seq), last)
+    if values is not None and int(values.seq) < last:
         raise StoreError(
             f"trial ledger: the head of {key} lies before its rows; restore a backup", code="STORE_CORRUPT"
         )
-    if given is None and last:
-        given = _set_head(connection, key, last, configs)
-    base = (0, FIRST) if given is None else (int(given.seq), str(given.row_hash))
+    if values is None and last:
+        values = _set_head(connection, key, last, configs)
+    base = (0, FIRST) if values is None else (int(values.seq), str(values.row_hash))
     return *base, wanted_rows - rows, max(0, wanted - configs - lost)
 
 

@@ -21,15 +21,15 @@ def program(name: str) -> Path:
 
     ConfigError ``CONFIG_EXTRA`` where there is none.
     """
-    kept = sorted(_KEPT.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
-    found = kept[-1] if kept else shutil.which(name)
-    if found is None:
+    stored = sorted(_KEPT.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
+    result = stored[-1] if stored else shutil.which(name)
+    if result is None:
         raise ConfigError(
             f"PostgreSQL's program {name} is not on the PATH",
             code="CONFIG_EXTRA",
             hint="Install PostgreSQL's client programs, e.g. apt-get install postgresql-client.",
         )
-    return Path(found)
+    return Path(result)
 
 
 def dump(place: PostgresDatabase, target: Path) -> dict[str, int]:
@@ -88,23 +88,23 @@ def _demand_rows(reading: Path, dumped: Path, wanted: dict[str, int]) -> None:
         stderr=subprocess.DEVNULL,
     ) as process:
         assert process.stdout is not None
-        found = _copied(process.stdout)
-    short = {name: rows for name, rows in wanted.items() if found.get(name, 0) != rows}
+        result = _copied(process.stdout)
+    short = {name: rows for name, rows in wanted.items() if result.get(name, 0) != rows}
     if process.returncode or short:
-        told = ", ".join(f"{name} has {found.get(name, 0)} rows of {rows}" for name, rows in short.items())
-        raise StoreError(f"the dump does not read back: {told or 'pg_restore fails'}", code="STORE_BACKUP")
+        document = ", ".join(f"{name} has {result.get(name, 0)} rows of {rows}" for name, rows in short.items())
+        raise StoreError(f"the dump does not read back: {document or 'pg_restore fails'}", code="STORE_BACKUP")
 
 
 def _copied(lines: Iterable[bytes]) -> dict[str, int]:
     """Rows of each COPY block of a plain dump, by the table's bare name."""
-    found: dict[str, int] = {}
+    result: dict[str, int] = {}
     name = ""
     for line in lines:
         if name and line == b"\\.\n":
             name = ""
         elif name:
-            found[name] += 1
+            result[name] += 1
         elif line.startswith(b"COPY "):
             name = line.decode().split(" ", 2)[1].rsplit(".", 1)[-1].strip('"')
-            found[name] = 0
-    return found
+            result[name] = 0
+    return result

@@ -34,11 +34,11 @@ def _purge(record: TrackingStore, run: int) -> None:
         row = record.experiments.get(run)
         if row["status"] == "running":
             raise StoreError(f"run {run} is running and cannot be purged", code="STORE_CONFLICT", hint="End it first.")
-        held = {what: _pointing(connection, column, row["id"]) for what, column in _COUNT_ON.items()}
-        told = [f"{what} {', '.join(map(str, ids))}" for what, ids in held.items() if ids]
-        if told:
+        holding = {what: _pointing(connection, column, row["id"]) for what, column in _COUNT_ON.items()}
+        document = [f"{what} {', '.join(map(str, ids))}" for what, ids in holding.items() if ids]
+        if document:
             raise StoreError(
-                f"run {run} cannot be purged: {'; '.join(told)} point to it",
+                f"run {run} cannot be purged: {'; '.join(document)} point to it",
                 code="STORE_CONFLICT",
                 hint="Hide it instead: delete_experiment.",
             )
@@ -48,4 +48,4 @@ def _purge(record: TrackingStore, run: int) -> None:
 def _pointing(connection: sa.Connection, column: sa.Column[int], run: int) -> list[int]:
     table = column.table
     query = sa.select(table.c.id).where(column == run).order_by(table.c.id).limit(_TOLD)
-    return [int(found) for found in connection.execute(query).scalars()]
+    return [int(result) for result in connection.execute(query).scalars()]

@@ -22,13 +22,13 @@ _LONGEST = 16 * 1024 * 1024  # bytes of one value
 _READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
 _PRAGMAS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list"})
 _WRITING = frozenset(
-    word
+    verdict
     for line in (
         "alter analyze begin call checkpoint cluster comment commit copy create deallocate declare delete discard do",
         "drop end execute grant import insert listen load lock merge move notify prepare reassign refresh reindex",
         "release reset revoke rollback savepoint security set start truncate unlisten update vacuum",
     )
-    for word in line.split()
+    for verdict in line.split()
 )
 _UNSAFE = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
 
@@ -122,16 +122,16 @@ def _told_by_sqlite(error: Exception, path: Path, statement: str) -> StoreError:
         return _reads_only(statement, text)
     if name == "SQLITE_INTERRUPT":
         return _too_long(statement)
-    told = None if name in ("SQLITE_ERROR", "") else store_error(error, str(path))
-    return told or _unreadable(statement, text)
+    document = None if name in ("SQLITE_ERROR", "") else store_error(error, str(path))
+    return document or _unreadable(statement, text)
 
 
 def _ask_postgresql(place: PostgresDatabase, statement: str, limit: int, seconds: float) -> QueryAnswer:
     engine = place.engine(SECONDS)
     try:
         # Not the bare driver's connection: what that raises as it connects nobody translates.
-        with speaking(place.where, away="STORE_OPEN"), engine.connect() as held:
-            connection: Any = held.connection.driver_connection
+        with speaking(place.where, away="STORE_OPEN"), engine.connect() as holding:
+            connection: Any = holding.connection.driver_connection
             with _postgresql_refusals(place, statement), suppress(_Undone), connection.transaction():
                 for setting in _settings(connection, seconds):
                     connection.execute(setting)

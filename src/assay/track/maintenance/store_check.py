@@ -98,14 +98,14 @@ def _tables(connection: sa.Connection) -> Iterator[Finding]:
     statements = {f"view {name}": ddl for name, ddl in views(dialect)}
     statements |= {f"trigger {ddl.split()[2]}": ddl for ddl in guards(dialect) if ddl.startswith("CREATE TRIGGER")}
     wanted = {f"table {name}" for name in RECORD.tables} | statements.keys()
-    asked = (
+    request = (
         "SELECT type || ' ' || name FROM sqlite_master"
         if dialect == "sqlite"
         else "SELECT CASE relkind WHEN 'v' THEN 'view ' ELSE 'table ' END || relname FROM pg_class "
         "WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v', 'p') "
         "UNION SELECT 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
     )
-    there = {str(name) for name in connection.exec_driver_sql(asked).scalars()}
+    there = {str(name) for name in connection.exec_driver_sql(request).scalars()}
     for name in sorted(wanted - there):
         statement = statements.get(name)
         remedy = _BACKUP if statement is None else _DROPPED + " ".join(statement.split())
@@ -124,11 +124,11 @@ def _dangling(connection: sa.Connection, child: sa.Column[object], target: sa.Co
     orphans = sa.select(child).where(
         child.is_not(None), ~sa.exists().where(parent.c[target.name] == child).correlate(child.table)
     )
-    found = connection.execute(orphans.distinct().limit(_TOLD)).scalars().all()
-    if found:
-        told = ", ".join(map(str, found))
-        text = f"{child.table.name}.{child.name} points to {target.table.name} {told}, which is not there"
-        yield Finding("references", text, {"column": f"{child.table.name}.{child.name}", "missing": list(found)})
+    result = connection.execute(orphans.distinct().limit(_TOLD)).scalars().all()
+    if result:
+        document = ", ".join(map(str, result))
+        text = f"{child.table.name}.{child.name} points to {target.table.name} {document}, which is not there"
+        yield Finding("references", text, {"column": f"{child.table.name}.{child.name}", "missing": list(result)})
 
 
 def _aliases(connection: sa.Connection) -> Iterator[Finding]:
@@ -151,8 +151,8 @@ def _fingerprints(connection: sa.Connection) -> Iterator[Finding]:
     t = TRIALS.c
     scored = connection.execute(sa.select(t.market_key).where(t.identity.is_not(None)).distinct()).scalars()
     names = {"|".join(market) for key in scored for market in markets_of(key)}
-    known = set(connection.execute(sa.select(MARKET_FINGERPRINTS.c.market_key)).scalars())
-    for name in sorted(names - known):
+    available = set(connection.execute(sa.select(MARKET_FINGERPRINTS.c.market_key)).scalars())
+    for name in sorted(names - available):
         text = f"trials of {name} are counted, and what its candles looked like is gone"
         remedy = (
             "Restore a backup; or train, search or backtest once more on the same candles: that stores again what they "
@@ -164,10 +164,10 @@ def _fingerprints(connection: sa.Connection) -> Iterator[Finding]:
 def _locks(connection: sa.Connection) -> Iterator[Finding]:
     """Readings of the holdout whose lock nobody knows any more: events are kept for ever."""
     t, e = TRIALS.c, EVENTS.c
-    known = set(connection.execute(sa.select(e.id).where(e.action == LOCKED)).scalars())
+    available = set(connection.execute(sa.select(e.id).where(e.action == LOCKED)).scalars())
     query = sa.select(t.seq, t.market_key, t.params).where(t.objective == HOLDOUT).order_by(t.id)
     for seq, market, params in connection.execute(query):
-        gone = sorted(set(params[HOLDOUT]["locks"]) - known)
+        gone = sorted(set(params[HOLDOUT]["locks"]) - available)
         if gone:
             text = f"trial {seq} of {market} read the holdout under lock {', '.join(map(str, gone))}, which is gone"
             yield Finding("vault", text, {"market": market, "seq": seq, "missing": gone})

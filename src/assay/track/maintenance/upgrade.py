@@ -47,8 +47,8 @@ def initialise_store(url: str | os.PathLike[str], *, backups: Path | None = None
         return SchemaUpgrade(place.where, was, now, None, 0 if was is None else _old_trials(place))
     with _alone(place):  # a dump fails when its tables change under it
         was = found_version(place)
-        kept = None if was in (None, HEAD) else _backed_up(url, place, str(was), backups)
-        return SchemaUpgrade(place.where, was, _upgraded(place), kept, _old_trials(place))
+        stored = None if was in (None, HEAD) else _backed_up(url, place, str(was), backups)
+        return SchemaUpgrade(place.where, was, _upgraded(place), stored, _old_trials(place))
 
 
 def upgrade_store(url: str | os.PathLike[str], *, backups: Path | None = None) -> SchemaUpgrade:
@@ -89,14 +89,14 @@ def _alone(place: Place) -> Iterator[None]:
     engine = place.engine(BUSY_SECONDS)
     try:
         with speaking(place.where, away="STORE_OPEN"):
-            held = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        with held:
+            holding = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        with holding:
             with speaking(place.where):
-                held.exec_driver_sql("SET statement_timeout = 0")
-                held.exec_driver_sql("SET lock_timeout = 0")
-                held.exec_driver_sql("SELECT pg_advisory_lock(hashtextextended('assay upgrade', 0))")
+                holding.exec_driver_sql("SET statement_timeout = 0")
+                holding.exec_driver_sql("SET lock_timeout = 0")
+                holding.exec_driver_sql("SELECT pg_advisory_lock(hashtextextended('assay upgrade', 0))")
             yield
-            held.invalidate()  # the connection ends, and its lock and settings with it
+            holding.invalidate()  # the connection ends, and its lock and settings with it
     finally:
         engine.dispose()
 
@@ -120,8 +120,8 @@ def _old_trials(place: Place) -> int:
 
 
 def _backed_up(url: str | os.PathLike[str], place: Place, was: str, folder: Path | None) -> Path:
-    beside = place.path.parent if isinstance(place, SqliteFile) else Path()
-    into = beside if folder is None else folder
+    extras = place.path.parent if isinstance(place, SqliteFile) else Path()
+    into = extras if folder is None else folder
     try:
         into.mkdir(parents=True, exist_ok=True)
     except OSError as error:

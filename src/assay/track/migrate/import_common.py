@@ -81,8 +81,8 @@ def known(database: Database, origin: str) -> dict[str, int]:
     """Ids of the runs that were imported from a tool, by their key there; deleted ones too: they stay deleted."""
     e = EXPERIMENTS.c
     with database.read() as connection:
-        found = connection.execute(sa.select(e.id, e.metadata).where(HoldsText(e.tags, sa.literal(origin, sa.Text()))))
-        marked = [(int(row[0]), row[1].get(IMPORTED)) for row in found]
+        result = connection.execute(sa.select(e.id, e.metadata).where(HoldsText(e.tags, sa.literal(origin, sa.Text()))))
+        marked = [(int(row[0]), row[1].get(IMPORTED)) for row in result]
     return {mark["key"]: run for run, mark in marked if isinstance(mark, dict) and mark.get("from") == origin}
 
 

@@ -143,13 +143,13 @@ class _Import:
 
     def _parameters(self) -> dict[Any, dict[str, Any]]:
         """Settings by experiment, each with its inferred type; the first of two of one name counts."""
-        found: dict[Any, dict[str, Any]] = {}
+        result: dict[Any, dict[str, Any]] = {}
         for row in self._relic.rows("hyperparameters"):
-            held = found.setdefault(row["experiment_id"], {})
-            if row["param_name"] in held:
+            holding = result.setdefault(row["experiment_id"], {})
+            if row["param_name"] in holding:
                 self._done.flagged["parameter_twice"] += 1
-            held.setdefault(str(row["param_name"]), inferred(row["param_value"]))
-        return found
+            holding.setdefault(str(row["param_name"]), inferred(row["param_value"]))
+        return result
 
     def _settings(self, row: Row, parameters: dict[str, Any]) -> None:
         own = {name: row[name] for name in ("learning_rate", "gamma") if row[name] is not None}
@@ -162,13 +162,13 @@ class _Import:
             start, end = (text_of(row[f"{split}_{edge}_date"]) for edge in ("start", "end"))
             if start is None and end is None:
                 continue
-            told: Row = {"start_date": start, "end_date": end}
+            document: Row = {"start_date": start, "end_date": end}
             if start is not None and end is not None and start > end:
                 self._done.flagged["dates_reversed"] += 1
-                told = {}
+                document = {}
             name, version = f"legacy-{_name(row)}", f"{start or ''}_{end or ''}"
             fresh = self._record.datasets.get(name, version, split) is None
-            dataset = self._record.datasets.add(name, version, split, **told)
+            dataset = self._record.datasets.add(name, version, split, **document)
             self._record.datasets.link(self._runs[row["id"]], dataset, split)
             self._done.written["datasets"] += fresh
 
@@ -243,14 +243,14 @@ class _Import:
             yield place | {"metric_name": name, "value": value if inf_word is None else None, "non_finite": inf_word}
 
     def _artifact(self, row: Row, place: Row) -> None:
-        held = {name: finite(value) for name, value in row.items() if name != "rowid"}
-        raw = canonical(held).encode()
+        holding = {name: finite(value) for name, value in row.items() if name != "rowid"}
+        raw = canonical(holding).encode()
         sha256 = hashlib.sha256(raw).hexdigest()
         if self._blobs is not None:
             self._blobs.put(raw)
         name = f"regime_analysis_{row['id']}.json"
         artifacts: Artifacts = self._record.artifacts
-        metadata = {"row": held, "bytes": len(raw)}
+        metadata = {"row": holding, "bytes": len(raw)}
         artifacts.add(place["experiment_id"], "regime_analysis", sha256, name=name, sha256=sha256, metadata=metadata)
         self._done.written["artifacts"] += 1
 

@@ -100,23 +100,23 @@ def _client(place: str) -> "MlflowClient":
 
 
 def _experiments(there: "MlflowClient", place: str, names: Sequence[str]) -> Iterator["Experiment"]:
-    found: dict[str, Experiment] = {}
+    result: dict[str, Experiment] = {}
     token: str | None = None
     while True:
         with speaking(place):
             page = there.search_experiments(page_token=token)
-        found |= {str(e.name): e for e in page}
+        result |= {str(e.name): e for e in page}
         token = page.token
         if not token:
             break
-    unknown = [name for name in names if name not in found]
+    unknown = [name for name in names if name not in result]
     if unknown:
         raise ConfigError(
-            f"there is no experiment {shown(unknown[0])}; there are {shown(', '.join(sorted(found)))}",
+            f"there is no experiment {shown(unknown[0])}; there are {shown(', '.join(sorted(result)))}",
             code="CONFIG_FIELD",
             field="experiments",
         )
-    yield from (found[name] for name in (names or sorted(found)))
+    yield from (result[name] for name in (names or sorted(result)))
 
 
 def _runs(there: "MlflowClient", place: str, experiment: "Experiment") -> Iterator["Run"]:

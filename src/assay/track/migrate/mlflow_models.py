@@ -72,14 +72,14 @@ def _registered(there: "MlflowClient", place: str) -> Iterator[tuple[str, Mappin
 
 def _versions(there: "MlflowClient", place: str, name: str) -> Iterator[Any]:
     """Versions, the first first."""
-    found: list[Any] = []
+    result: list[Any] = []
     token: str | None = None
     quote = '"' if "'" in name else "'"
     while True:
         with speaking(place):
             page = there.search_model_versions(f"name={quote}{name}{quote}", page_token=token)
-        found += page
+        result += page
         token = page.token
         if not token:
-            yield from sorted(found, key=lambda version: int(version.version))
+            yield from sorted(result, key=lambda version: int(version.version))
             return

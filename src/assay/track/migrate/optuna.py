@@ -151,17 +151,17 @@ def _studies(storage: str, names: Sequence[str]) -> Iterator["Study"]:
 
     with _reading(storage):
         opened = _opened(storage)
-        held = sorted(optuna.get_all_study_names(opened))
-    if not held:
+        holding = sorted(optuna.get_all_study_names(opened))
+    if not holding:
         raise DataError(f"{shown(Path(storage).name)} holds no study of Optuna", code="DATA_EMPTY")
-    unknown = [name for name in names if name not in held]
+    unknown = [name for name in names if name not in holding]
     if unknown:
         raise ConfigError(
-            f"there is no study {shown(unknown[0])}; there are {shown(', '.join(held))}",
+            f"there is no study {shown(unknown[0])}; there are {shown(', '.join(holding))}",
             code="CONFIG_FIELD",
             field="studies",
         )
-    for name in names or held:
+    for name in names or holding:
         with _reading(storage):
             study = optuna.load_study(study_name=name, storage=opened)
         yield study

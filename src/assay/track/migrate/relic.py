@@ -79,10 +79,10 @@ class Relic:
 
     def whole(self, row: Row, table: str, column: str) -> int:
         """A whole number that must be there; else DataError ``DATA_NUMBER``."""
-        found = self.number(row, table, column)
-        if found is None or found != found // 1:
+        result = self.number(row, table, column)
+        if result is None or result != result // 1:
             raise _wrong("DATA_NUMBER", self.path, table, column, row["rowid"], row[column], "a whole number")
-        return int(found)
+        return int(result)
 
     def _decoded(self, value: Any, table: str, column: str, rowid: int) -> Any:
         if not isinstance(value, bytes):
@@ -96,8 +96,8 @@ class Relic:
         tables = {str(n) for (n,) in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         lacking = [name for name in _NEEDED if name not in tables]
         for table in tables & set(COLUMNS):
-            held = {str(row[1]) for row in self._connection.execute(f"PRAGMA table_info({table})")}
-            lacking += [f"{table}.{name}" for name in COLUMNS[table].split() if name not in held]
+            holding = {str(row[1]) for row in self._connection.execute(f"PRAGMA table_info({table})")}
+            lacking += [f"{table}.{name}" for name in COLUMNS[table].split() if name not in holding]
         if lacking:
             raise DataError(
                 f"{shown(str(self.path))} is no old experiment database: it lacks {', '.join(lacking)}",
@@ -179,8 +179,8 @@ def text_of(value: Any) -> str | None:
 
 def differs(row: Row) -> bool:
     """Whether the difference that a regime row tells is not that of its two shares, to 1e-9."""
-    bull, bear, told = (row[name] for name in ("bull_buy_prob", "bear_buy_prob", "buy_prob_difference"))
+    bull, bear, document = (row[name] for name in ("bull_buy_prob", "bear_buy_prob", "buy_prob_difference"))
     try:
-        return None not in (bull, bear, told) and not abs(float(bull) - float(bear) - float(told)) <= 1e-9
+        return None not in (bull, bear, document) and not abs(float(bull) - float(bear) - float(document)) <= 1e-9
     except (TypeError, ValueError):
         return True

@@ -15,9 +15,9 @@ _TAG_MOST = 8_000
 _STATUS = {"running": "RUNNING", "completed": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "crashed": "FAILED"}
 
 
-def status(word: str) -> str:
+def status(label: str) -> str:
     """MLflow's word for how a run stands; it has one for failed and crashed."""
-    return _STATUS[word]
+    return _STATUS[label]
 
 
 def key(name: str) -> str:

@@ -44,26 +44,26 @@ class MirroredModels:
 
     def bring_aliases(self, post: ModelSlot) -> None:
         """Make champion and challenger of a post point there to what they point to here."""
-        held = self._record.champions.of(post)
+        holding = self._record.champions.of(post)
         wanted: dict[str, str | None] = dict.fromkeys(ALIASES)
         for alias in ALIASES:
-            row = self._record.models.get(int(held[alias]["model_id"])) if alias in held else None
+            row = self._record.models.get(int(holding[alias]["model_id"])) if alias in holding else None
             if row is not None and _published(row):
                 wanted[alias] = self._version(row)
         name = self._name(post)
         there = self._server.registered(name)
-        known = {} if there is None else dict(there.aliases)
+        available = {} if there is None else dict(there.aliases)
         for alias, number in wanted.items():
-            if known.get(alias) != number and (number is not None or alias in known):
+            if available.get(alias) != number and (number is not None or alias in available):
                 self._server.set_alias(name, alias, number)
 
     def _version(self, row: Row) -> str | None:
         """Number of the model's version there, made when it is not there; None where its files are gone for good."""
         name = self._name(ModelSlot(row["strategy_type"], row["exchange"] or "", row["symbol"], row["timeframe"] or ""))
-        for found in self._server.versions(name):
-            if found.tags.get(MODEL_ID) == row["model_id"]:
-                self._server.tag_version(name, str(found.version), _changed(_said(row), found.tags))
-                return str(found.version)
+        for result in self._server.versions(name):
+            if result.tags.get(MODEL_ID) == row["model_id"]:
+                self._server.tag_version(name, str(result.version), _changed(_said(row), result.tags))
+                return str(result.version)
         try:
             facts, parts = verified(self._blobs, row["manifest_sha256"])
         except ArtifactError as error:
@@ -82,10 +82,10 @@ class MirroredModels:
         plain = mlflow_names.registered_name(post.strategy_type, post.symbol, post.timeframe)
         names = [plain, f"{plain}-{mlflow_names.key(post.exchange)}"] if post.exchange else [plain]
         for name in names:
-            found = self._server.registered(name)
-            if found is None:
+            result = self._server.registered(name)
+            if result is None:
                 self._server.register(name, {EXCHANGE: post.exchange})
-            if found is None or found.tags.get(EXCHANGE) == post.exchange:
+            if result is None or result.tags.get(EXCHANGE) == post.exchange:
                 return name
         raise Refused(
             f"the registered model {names[-1]} on the server is somebody else's: it has no tag {EXCHANGE} of "
@@ -116,7 +116,7 @@ def _published(row: Row) -> bool:
 
 def _said(row: Row) -> dict[str, str]:
     verdict: Mapping[str, Any] = row["verdict"] or {}
-    said = {
+    message = {
         MODEL_ID: row["model_id"],
         EXCHANGE: row["exchange"] or "",
         "assay.lifecycle_stage": row["lifecycle_stage"],
@@ -124,8 +124,8 @@ def _said(row: Row) -> dict[str, str]:
         "assay.content_sha256": row["content_sha256"],
         "assay.manifest_sha256": row["manifest_sha256"],
     }
-    return {name: str(value) for name, value in said.items() if value is not None}
+    return {name: str(value) for name, value in message.items() if value is not None}
 
 
-def _changed(said: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in said.items() if known.get(name) != value}
+def _changed(message: Mapping[str, str], available: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in message.items() if available.get(name) != value}

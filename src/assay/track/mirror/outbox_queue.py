@@ -73,10 +73,10 @@ class OutboxTopic:
         worst = self._waiting().where(_O.last_error.is_not(None)).order_by(_O.attempts.desc(), _O.id).limit(1)
         last = sa.select(sa.func.max(_O.done_at, type_=_O.created_at.type)).where(_O.topic == self.topic)
         with self._database.read() as connection:
-            found = rows(connection.execute(counted))[0]
+            result = rows(connection.execute(counted))[0]
             failed = rows(connection.execute(worst))
-            found["last_delivery"] = connection.execute(last).scalar_one()
-        return found | {"last_error": failed[0]["last_error"] if failed else None}
+            result["last_delivery"] = connection.execute(last).scalar_one()
+        return result | {"last_error": failed[0]["last_error"] if failed else None}
 
     def _waiting(self) -> sa.Select[Any]:
         return sa.select(OUTBOX).where(_O.topic == self.topic, _O.done_at.is_(None))

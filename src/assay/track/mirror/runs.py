@@ -53,14 +53,14 @@ class MirroredRuns:
 
     def there(self, row: Row) -> "Run":
         """The run on the server; made when it is not there. Of two, which only a lost answer can leave, the first."""
-        found = self._server.find_runs(RUN_ID, row["run_id"])
-        if not found:
+        result = self._server.find_runs(RUN_ID, row["run_id"])
+        if not result:
             return self._server.create_run(row["name"], _ms(row["start_time"]), self._first_tags(row))
-        living = [run for run in found if run.info.lifecycle_stage != "deleted"]
+        living = [run for run in result if run.info.lifecycle_stage != "deleted"]
         for double in living[1:]:
             _LOG.warning("run %d was made twice on the server; the later one goes to its bin", row["id"])
             self._server.delete_run(str(double.info.run_id))
-        return living[0] if living else found[0]
+        return living[0] if living else result[0]
 
     def _first_tags(self, row: Row) -> dict[str, str]:
         tags = {RUN_ID: row["run_id"], "mlflow.user": "assay", "mlflow.source.name": "assay"}
@@ -70,8 +70,8 @@ class MirroredRuns:
         return tags
 
     def _params(self, run: int) -> dict[str, str]:
-        held = self._record.hyperparameters.read(run)
-        return {mlflow_names.key(name): mlflow_names.parameter(value) for name, value in held.items()}
+        holding = self._record.hyperparameters.read(run)
+        return {mlflow_names.key(name): mlflow_names.parameter(value) for name, value in holding.items()}
 
     def _points(self, run: int, after: int) -> Iterator[tuple[list[Any], int]]:
         """Points after a row id, in batches, each with its last row id."""
@@ -81,11 +81,11 @@ class MirroredRuns:
         query = sa.select(METRICS).where(m.experiment_id == run, m.metric_type == "scalar").order_by(m.id)
         while True:
             with self._record.database.read() as connection:
-                found = rows(connection.execute(query.where(m.id > after).limit(_AT_ONCE)))
-            if not found:
+                result = rows(connection.execute(query.where(m.id > after).limit(_AT_ONCE)))
+            if not result:
                 return
-            after = int(found[-1]["id"])
-            yield [Metric(*_point(row)) for row in found], after
+            after = int(result[-1]["id"])
+            yield [Metric(*_point(row)) for row in result], after
 
     def _send_files(self, run: int, there: "Run") -> None:
         """Artifacts that are new, as plain files; what is gone or not the file that was recorded is named in a tag."""
@@ -105,7 +105,7 @@ class MirroredRuns:
 
 
 def _described(row: Row) -> dict[str, str]:
-    said: Mapping[str, Any] = {
+    document: Mapping[str, Any] = {
         "assay.experiment_id": row["id"],
         "assay.experiment_type": row["experiment_type"],
         "assay.status": row["status"],
@@ -117,7 +117,7 @@ def _described(row: Row) -> dict[str, str]:
         "mlflow.source.git.branch": row["git_branch"],
         "mlflow.note.content": "\n\n".join(filter(None, (row["description"], row["notes"]))) or None,
     }
-    return {name: mlflow_names.tag(str(value)) for name, value in said.items() if value is not None}
+    return {name: mlflow_names.tag(str(value)) for name, value in document.items() if value is not None}
 
 
 def _point(row: Row) -> tuple[str, float, int, int]:

@@ -49,8 +49,8 @@ class TrackingServer:
     def experiment_id(self) -> str:
         """Id of the experiment there."""
         with speaking(self.uri):
-            found = self._client.get_experiment_by_name(self.experiment)
-            made = self._client.create_experiment(self.experiment) if found is None else found.experiment_id
+            result = self._client.get_experiment_by_name(self.experiment)
+            made = self._client.create_experiment(self.experiment) if result is None else result.experiment_id
             return self._demanded(made, "an experiment without an id")
 
     def find_runs(self, tag: str, value: str) -> list["Run"]:
@@ -59,10 +59,10 @@ class TrackingServer:
 
         wanted = f"tags.`{tag}` = '{value}'"
         with speaking(self.uri):
-            found = self._client.search_runs(
+            result = self._client.search_runs(
                 [self.experiment_id], wanted, ViewType.ALL, max_results=10, order_by=["attributes.start_time ASC"]
             )
-        return list(found)
+        return list(result)
 
     def create_run(self, name: str, start_ms: int, tags: Mapping[str, str]) -> "Run":
         """A new run, tagged in the same call."""
@@ -89,13 +89,13 @@ class TrackingServer:
         """Metrics, parameters and tags; at most 1,000 things a call, parameters and tags in hundreds."""
         from mlflow.entities import Param, RunTag
 
-        told = [Param(name, value) for name, value in (params or {}).items()]
-        said = [RunTag(name, value) for name, value in (tags or {}).items()]
+        document = [Param(name, value) for name, value in (params or {}).items()]
+        message = [RunTag(name, value) for name, value in (tags or {}).items()]
         with speaking(self.uri):
-            for i in range(0, len(told), _AT_ONCE):
-                self._client.log_batch(run, params=told[i : i + _AT_ONCE], synchronous=True)
-            if metrics or said:
-                self._client.log_batch(run, metrics=metrics, tags=said, synchronous=True)
+            for i in range(0, len(document), _AT_ONCE):
+                self._client.log_batch(run, params=document[i : i + _AT_ONCE], synchronous=True)
+            if metrics or message:
+                self._client.log_batch(run, metrics=metrics, tags=message, synchronous=True)
 
     def set_status(self, run: str, status: str, end_ms: int | None) -> None:
         """How the run stands; an end needs its time."""
@@ -112,7 +112,7 @@ class TrackingServer:
         """
         from mlflow.utils import credentials, rest_utils
 
-        known: Any = credentials.get_default_host_creds
+        available: Any = credentials.get_default_host_creds
         ask: Any = rest_utils.http_request
 
         if not folder.startswith(_SCHEME) or folder.startswith(_SCHEME + "/"):
@@ -123,12 +123,12 @@ class TrackingServer:
             )
         place = f"{folder[len(_SCHEME) :].strip('/')}/{name}"
         with speaking(self.uri):
-            answer = ask(known(self.uri), _ARTIFACTS + quote(place), "PUT", data=data)
+            answer = ask(available(self.uri), _ARTIFACTS + quote(place), "PUT", data=data)
             if answer.status_code != 200:
-                said = f"{redact(self.uri)} answered {answer.status_code} to file {shown(name)}"
+                message = f"{redact(self.uri)} answered {answer.status_code} to file {shown(name)}"
                 if 400 <= answer.status_code < 500 and answer.status_code not in _NOT_NOW:
-                    raise Refused(said, code="STORE_VALUE")
-                raise Away(said, code="STORE_BUSY")
+                    raise Refused(message, code="STORE_VALUE")
+                raise Away(message, code="STORE_BUSY")
 
     def registered(self, name: str) -> Any:
         """The registered model of this name, or None."""

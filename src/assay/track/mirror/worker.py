@@ -60,8 +60,8 @@ class MirrorWorker:
 
     def forever(self, stop: threading.Event, *, poll_seconds: float = _POLL_SECONDS) -> None:
         """`once`, as long as `stop` is not set; looks every `poll_seconds`. A failing record is waited for, too."""
-        with ExitStack() as held:
-            held.enter_context(alone(self._database, "mlflow mirror"))
+        with ExitStack() as holding:
+            holding.enter_context(alone(self._database, "mlflow mirror"))
             while not stop.is_set():
                 try:
                     done = self._pass(early=False)
@@ -99,25 +99,25 @@ class MirrorWorker:
         _LOG.info("mirrored %s in %.2f s", row["dedup_key"], time.monotonic() - began)
 
     def _act(self, row: Row) -> Callable[[], None]:
-        told = row["payload"]
-        if told["kind"] == "run":
-            return partial(self._runs.bring, told["run_id"])
-        if told["kind"] == "model":
-            return partial(self._models.bring, int(told["id"]))
-        if told["kind"] == "alias":
-            post = ModelSlot(told["strategy_type"], told["exchange"], told["symbol"], told["timeframe"])
+        document = row["payload"]
+        if document["kind"] == "run":
+            return partial(self._runs.bring, document["run_id"])
+        if document["kind"] == "model":
+            return partial(self._models.bring, int(document["id"]))
+        if document["kind"] == "alias":
+            post = ModelSlot(document["strategy_type"], document["exchange"], document["symbol"], document["timeframe"])
             return partial(self._models.bring_aliases, post)
-        raise StoreError(f"outbox row {row['id']} is of kind {told['kind']}, which is unknown", code="STORE_VALUE")
+        raise StoreError(f"outbox row {row['id']} is of kind {document['kind']}, which is unknown", code="STORE_VALUE")
 
 
 def _grouped(due: list[Row]) -> list[list[Row]]:
     """Rows that tell of the same thing together, at the place of their first: one delivery brings all of it."""
-    found: dict[str, list[Row]] = {}
+    result: dict[str, list[Row]] = {}
     for row in due:
-        told = row["payload"]
+        document = row["payload"]
         names = {"run": ("run_id",), "model": ("id",)}.get(
-            told["kind"], ("strategy_type", "exchange", "symbol", "timeframe")
+            document["kind"], ("strategy_type", "exchange", "symbol", "timeframe")
         )
-        key = "|".join([told["kind"], *(str(told.get(name)) for name in names)])
-        found.setdefault(key, []).append(row)
-    return list(found.values())
+        key = "|".join([document["kind"], *(str(document.get(name)) for name in names)])
+        result.setdefault(key, []).append(row)
+    return list(result.values())

@@ -123,13 +123,13 @@ def write_checked(path: Path, data: bytes) -> None:
 
 def check_bytes(path: PurePath, data: bytes, expected: str) -> None:
     """ArtifactError ``ARTIFACT_CORRUPT`` with both hashes unless the bytes hash to `expected`."""
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected:
+    result = hashlib.sha256(data).hexdigest()
+    if result != expected:
         raise ArtifactError(
-            f"{path} is damaged: its bytes hash to {found}, expected {expected}",
+            f"{path} is damaged: its bytes hash to {result}, expected {expected}",
             code="ARTIFACT_CORRUPT",
             hint="Restore the file from a backup, or train again.",
-            found=found,
+            found=result,
             expected=expected,
         )
 

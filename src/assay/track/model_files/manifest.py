@@ -105,8 +105,8 @@ def manifest_bytes(parts: Mapping[str, bytes], facts: ModelFacts) -> bytes:
         {"path": name, "bytes": len(parts[name]), "sha256": hashlib.sha256(parts[name]).hexdigest()}
         for name in sorted(parts)
     ]
-    told = {name: value for name, value in asdict(facts).items() if value is not None or name != "ledger_head"}
-    body = told | {
+    document = {name: value for name, value in asdict(facts).items() if value is not None or name != "ledger_head"}
+    body = document | {
         "format_version": FORMAT_VERSION,
         "created_at": iso(facts.created_at),
         "files": files,
@@ -137,14 +137,14 @@ def verified(blobs: Blobs, manifest_sha256: str) -> tuple[dict[str, Any], dict[s
     format that this program does not know).
     """
     folder = blobs.path(manifest_sha256)
-    held = set(listed(blobs.folder, manifest_sha256))
-    if MANIFEST not in held:
+    holding = set(listed(blobs.folder, manifest_sha256))
+    if MANIFEST not in holding:
         raise ArtifactError(f"{folder} has no {MANIFEST}", code="ARTIFACT_MANIFEST", file=MANIFEST)
     raw = read_file(blobs.folder, f"{manifest_sha256}/{MANIFEST}", most=LARGEST_MANIFEST)
     check_bytes(folder / MANIFEST, raw, manifest_sha256)
     manifest = parsed_manifest(raw, str(folder / MANIFEST))
     expected = {entry["path"]: entry for entry in manifest["files"]}
-    odd = sorted(set(expected) ^ (held - {MANIFEST}))
+    odd = sorted(set(expected) ^ (holding - {MANIFEST}))
     if odd:
         raise ArtifactError(f"{folder}: {shown(odd[0])} is not as listed", code="ARTIFACT_MANIFEST", file=odd[0])
     parts: dict[str, bytes] = {}

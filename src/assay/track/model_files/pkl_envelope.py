@@ -99,7 +99,7 @@ def _bytes(value: bytes) -> bytes:
 
 def _scanned(data: bytes, where: str) -> list[tuple[str, Any]]:
     """Opcode names and arguments, all of them allowed and the whole file used."""
-    found: list[tuple[str, Any]] = []
+    result: list[tuple[str, Any]] = []
     end = 0
     marked = (
         data[:1] == b"\x80"
@@ -107,19 +107,19 @@ def _scanned(data: bytes, where: str) -> list[tuple[str, Any]]:
     try:
         for opcode, argument, position in pickletools.genops(data):
             if marked and opcode.name not in _ALLOWED:
-                _refuse_foreign(where, found, argument)
+                _refuse_foreign(where, result, argument)
                 raise _forbidden(where, opcode.name)
-            found.append((opcode.name, argument))
+            result.append((opcode.name, argument))
             end = (position or 0) + 1
-            if len(found) > _MOST_NODES:
+            if len(result) > _MOST_NODES:
                 raise ArtifactError(f"{where} has more than {_MOST_NODES} opcodes", code="ARTIFACT_TOO_LARGE")
     except (ValueError, OverflowError, IndexError, MemoryError) as error:
         raise _corrupt(where, str(error)[:100]) from error
-    if found[0] != ("PROTO", 4):
+    if result[0] != ("PROTO", 4):
         raise _forbidden(where, "no protocol 4")
     if end != len(data):
         raise _corrupt(where, f"{len(data) - end} bytes follow its end")
-    return found
+    return result
 
 
 class _Machine:
@@ -163,8 +163,8 @@ class _Machine:
 
 def _checked(value: Any, where: str) -> Envelope:
     if not isinstance(value, dict) or set(value) != set(KEYS):
-        held = ", ".join(sorted(value)) if isinstance(value, dict) else type(value).__name__
-        raise _mismatch(where, f"holds {shown(held)}, must hold exactly {', '.join(KEYS)}")
+        holding = ", ".join(sorted(value)) if isinstance(value, dict) else type(value).__name__
+        raise _mismatch(where, f"holds {shown(holding)}, must hold exactly {', '.join(KEYS)}")
     state = value["model_state"]
     if not all(isinstance(value[key], str) for key in KEYS[:3]) or not isinstance(state, dict):
         raise _mismatch(where, "must hold three texts and a dict")
@@ -176,9 +176,9 @@ def _checked(value: Any, where: str) -> Envelope:
 def _check_path(envelope: Envelope, path: Path) -> None:
     named = _NAME.fullmatch(path.name)
     wanted = (path.parent.parent.name, path.parent.name, named.group(1) if named else path.name)
-    found = (slug(envelope.strategy_type), slug(envelope.symbol), envelope.timestamp)
-    if found != wanted:
-        raise _mismatch(str(path), f"says {shown('/'.join(found))}, its path says {shown('/'.join(wanted))}")
+    result = (slug(envelope.strategy_type), slug(envelope.symbol), envelope.timestamp)
+    if result != wanted:
+        raise _mismatch(str(path), f"says {shown('/'.join(result))}, its path says {shown('/'.join(wanted))}")
 
 
 def _mismatch(where: str, text: str) -> ArtifactError:
@@ -198,7 +198,7 @@ def _refuse_foreign(where: str, before: list[tuple[str, Any]], argument: object)
     """Say whose file it is, where the module that it asks for tells: that helps more than the opcode's name."""
     words = [argument, *(value for _, value in before[-4:])]
     for module in _MODULES:
-        if any(isinstance(word, str) and re.match(rf"{module}\b", word) for word in words):
+        if any(isinstance(verdict, str) and re.match(rf"{module}\b", verdict) for verdict in words):
             raise _foreign(where, f"an object of {module}")
 
 

@@ -51,8 +51,8 @@ class Shared:
 
     def catch_up(self) -> bool:
         """Bring what waits, oldest first; whether nothing waits any more."""
-        found = (self.blobs.folder / _WAITING).glob("[0-9a-f]*")
-        waiting = sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+        result = (self.blobs.folder / _WAITING).glob("[0-9a-f]*")
+        waiting = sorted(result, key=lambda path: (path.stat().st_mtime_ns, path.name))
         if not waiting:
             return True
         try:

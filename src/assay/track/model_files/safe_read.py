@@ -54,10 +54,10 @@ def listed(root: Path, folder: str) -> list[str]:
 
     ArtifactError as `read_file`; a link or another thing that is no file is ``ARTIFACT_MANIFEST``.
     """
-    found: list[str] = []
+    lines: list[str] = []
     waiting = [""]
     try:
-        while waiting and len(found) <= MOST_FILES:
+        while waiting and len(lines) <= MOST_FILES:
             below = waiting.pop()
             handle = _entered(root, [*folder.split("/"), *below.split("/")[:-1]])
             try:
@@ -67,7 +67,7 @@ def listed(root: Path, folder: str) -> list[str]:
                         if stat.S_ISDIR(mode):
                             waiting.append(f"{below}{entry.name}/")
                         elif stat.S_ISREG(mode):
-                            found.append(below + entry.name)
+                            lines.append(below + entry.name)
                         else:
                             raise no_plain_file(root / folder, below + entry.name)
             finally:
@@ -76,7 +76,7 @@ def listed(root: Path, folder: str) -> list[str]:
                 raise no_plain_file(root / folder, below)
     except OSError as error:
         raise _told(root / folder, error) from error
-    return sorted(found)
+    return sorted(lines)
 
 
 def no_plain_file(where: Path, name: str) -> ArtifactError:

@@ -34,8 +34,8 @@ class Keys:
     def mac(self, relative: str, data: bytes, *, key_id: str | None = None) -> str:
         """HMAC-SHA256 (hex) over ``key id NUL relative path NUL bytes``, by the current key or the one named."""
         name = key_id or self.current
-        said = name.encode() + b"\0" + relative.encode() + b"\0" + data
-        return hmac.new(self.secrets[name], said, hashlib.sha256).hexdigest()
+        message = name.encode() + b"\0" + relative.encode() + b"\0" + data
+        return hmac.new(self.secrets[name], message, hashlib.sha256).hexdigest()
 
 
 def read_keys(path: Path, *, outside: tuple[Path, ...], required: bool = False) -> Keys:
@@ -62,14 +62,16 @@ def _secrets(path: Path, lines: list[str]) -> dict[str, bytes]:
     for number, line in enumerate(map(str.strip, lines), 1):
         if not line or line.startswith("#"):
             continue
-        found = _LINE.fullmatch(line)
-        if found is None:
+        result = _LINE.fullmatch(line)
+        if result is None:
             raise _refused(path, f"line {number} is not an id and a key in hex")
-        if len(found["hex"]) < 2 * _LEAST:
-            raise _refused(path, f"line {number} has a key of {len(found['hex']) // 2} bytes, at least {_LEAST} needed")
-        if found["id"] in secrets:
-            raise _refused(path, f"line {number} names key {found['id']} again")
-        secrets[found["id"]] = bytes.fromhex(found["hex"])
+        if len(result["hex"]) < 2 * _LEAST:
+            raise _refused(
+                path, f"line {number} has a key of {len(result['hex']) // 2} bytes, at least {_LEAST} needed"
+            )
+        if result["id"] in secrets:
+            raise _refused(path, f"line {number} names key {result['id']} again")
+        secrets[result["id"]] = bytes.fromhex(result["hex"])
     if not secrets:
         raise _refused(path, "holds no key")
     return secrets
@@ -89,8 +91,8 @@ def demand_signature(
 ) -> None:
     """Raise ArtifactError ``ARTIFACT_BAD_SIGNATURE`` naming the key unless the sidecar's bytes sign both files."""
     try:
-        told = json.loads(raw)
-        key_id, macs = told["key_id"], (told["mac"], told["manifest_mac"])
+        document = json.loads(raw)
+        key_id, macs = document["key_id"], (document["mac"], document["manifest_mac"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _bad(f"{where}: its signature is damaged") from None
     if not isinstance(key_id, str) or key_id not in keys.secrets:

@@ -61,9 +61,9 @@ class Champions:
         with self._database.write() as connection:
             row = _model(connection, model, locked=True)
             post = post_of(row)
-            held = _held(connection, post)
+            holding = _held(connection, post)
             demand_there(row)
-            if "champion" in held and held["champion"]["model_id"] == row["id"]:
+            if "champion" in holding and holding["champion"]["model_id"] == row["id"]:
                 raise StoreError(f"model {row['id']} is the champion of {post} already", code="STORE_CONFLICT")
             _place(connection, post, "challenger", row["id"], by)
             _log(connection, by, "challenge", row["id"], post, {})
@@ -109,8 +109,8 @@ class Champions:
             # it may have been found damaged, or marked for deletion, while its files were read
             gate(row, override, [], limits, since)
             post = post_of(row)
-            held = _held(connection, post)
-            old = held.get("champion")
+            holding = _held(connection, post)
+            old = holding.get("champion")
             if old is not None and (old["model_id"], old["version"]) == (row["id"], seen):
                 return seen
             _swap(connection, post, row["id"], seen, by)
@@ -131,11 +131,11 @@ class Champions:
         """
         _demand_name(by)
         with self._database.read() as connection:
-            held = _of(connection, post)
-            if "previous" not in held:
-                raise not_found("previous champion", str(post), f"it has {', '.join(held) or 'no champion'}")
-            row = _model(connection, held["previous"]["model_id"])
-            seen = _seen(held, expected_version)
+            holding = _of(connection, post)
+            if "previous" not in holding:
+                raise not_found("previous champion", str(post), f"it has {', '.join(holding) or 'no champion'}")
+            row = _model(connection, holding["previous"]["model_id"])
+            seen = _seen(holding, expected_version)
         demand_there(row)
         demand_sound(row, faults_of(row))
         works(row)
@@ -170,8 +170,8 @@ def _held(connection: sa.Connection, post: ModelSlot) -> dict[str, Row]:
     return _of(connection, post)
 
 
-def _seen(held: Mapping[str, Row], expected: int | None) -> int:
-    return expected if expected is not None else int(held["champion"]["version"]) if "champion" in held else 0
+def _seen(holding: Mapping[str, Row], expected: int | None) -> int:
+    return expected if expected is not None else int(holding["champion"]["version"]) if "champion" in holding else 0
 
 
 def _swap(connection: sa.Connection, post: ModelSlot, model: int, seen: int, by: str) -> None:
@@ -187,9 +187,9 @@ def _swap(connection: sa.Connection, post: ModelSlot, model: int, seen: int, by:
 
 
 def _changed(post: ModelSlot, now: Row | None, seen: int) -> StoreError:
-    told = "it has none" if now is None else f"it is model {now['model_id']}, version {now['version']}"
+    document = "it has none" if now is None else f"it is model {now['model_id']}, version {now['version']}"
     return StoreError(
-        f"the champion of {post} is not of version {seen} any more: {told}",
+        f"the champion of {post} is not of version {seen} any more: {document}",
         code="STORE_CONFLICT",
         hint="Look at the champion and decide again.",
         winner=None if now is None else now["model_id"],
@@ -208,12 +208,14 @@ def _clear(connection: sa.Connection, post: ModelSlot, alias: str, model: int) -
     connection.execute(sa.delete(ALIASES).filter_by(**_at(post, alias)).where(_A.model_id == model))
 
 
-def _model(connection: sa.Connection, asked: int | str, *, locked: bool = False) -> Row:
-    query = sa.select(MODELS).where(MODELS.c.model_id == asked if isinstance(asked, str) else MODELS.c.id == asked)
-    found = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
-    if not found:
-        raise not_found("model", asked, "assay models list shows those that there are")
-    return found[0]
+def _model(connection: sa.Connection, request: int | str, *, locked: bool = False) -> Row:
+    query = sa.select(MODELS).where(
+        MODELS.c.model_id == request if isinstance(request, str) else MODELS.c.id == request
+    )
+    result = rows(connection.execute(query.with_for_update(key_share=True) if locked else query))
+    if not result:
+        raise not_found("model", request, "assay models list shows those that there are")
+    return result[0]
 
 
 def post_of(row: Row) -> ModelSlot:

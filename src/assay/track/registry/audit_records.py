@@ -42,8 +42,8 @@ def _settled(
         values: Row = {"audit_status": status} | _judged(row["verdict"], reason)
         connection.execute(sa.update(MODELS).where(_M.id == row["id"]).values(values))
         now |= {"audit_status": status, "verdict": values.get("verdict", {}).get("word", was)}
-    told = {**details, "audit_status": now["audit_status"], "verdict": now["verdict"]}
-    event = {"actor": BY, "action": "audit", "subject": f"model:{row['id']}", "details": told}
+    document = {**details, "audit_status": now["audit_status"], "verdict": now["verdict"]}
+    event = {"actor": BY, "action": "audit", "subject": f"model:{row['id']}", "details": document}
     connection.execute(sa.insert(EVENTS).values(event))
     return now | {"was": was}
 
@@ -53,6 +53,6 @@ def _judged(verdict: Row | None, reason: Mapping[str, Any]) -> Row:
     if not verdict or not verdict.get("reasons"):
         return {}
     reasons = [dict(reason) if r.get("check") == reason["check"] else r for r in verdict["reasons"]]
-    word, stage = verdict_of_states(r["state"] for r in reasons)
-    changed = verdict | {"word": word, "stage": stage, "reasons": reasons}
-    return {"verdict": changed} | ({"lifecycle_stage": stage} if word != verdict["word"] else {})
+    label, stage = verdict_of_states(r["state"] for r in reasons)
+    changed = verdict | {"word": label, "stage": stage, "reasons": reasons}
+    return {"verdict": changed} | ({"lifecycle_stage": stage} if label != verdict["word"] else {})

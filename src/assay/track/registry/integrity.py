@@ -73,15 +73,15 @@ def _check_path(row: Row) -> None:
             raise ArtifactError(f"{path} is not there", code="ARTIFACT_GONE", path=str(path))
         if row["content_sha256"] is None:
             raise ArtifactError(f"{path} was not there when it was registered", code="ARTIFACT_GONE", path=str(path))
-        found = file_sha256(path)
+        result = file_sha256(path)
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}", code="STORE_IO") from error
-    if found != row["content_sha256"]:
+    if result != row["content_sha256"]:
         expected = row["content_sha256"]
         raise ArtifactError(
-            f"{path} is damaged: its bytes hash to {found}, expected {expected}",
+            f"{path} is damaged: its bytes hash to {result}, expected {expected}",
             code="ARTIFACT_CORRUPT",
-            found=found,
+            found=result,
             expected=expected,
         )
 

@@ -38,15 +38,15 @@ def orphans(record: TrackingStore, *, artifacts: Path, models: Path, older_ms: i
     Old by the disk's own clock: a wall clock that runs ahead makes no file of a publish under way old. A hash that
     stands anywhere in the record, in a row of whatever table, is a name. What Assay does not name so is left alone.
     """
-    found = [*_old_folders(artifacts, older_ms), *_old_files(models, older_ms)]  # before the rows are read
-    if not found:
+    result = [*_old_folders(artifacts, older_ms), *_old_files(models, older_ms)]  # before the rows are read
+    if not result:
         return []
     hashes, paths = _named(record)
-    kept = paths | {path + SUFFIX for path in paths}
+    stored = paths | {path + SUFFIX for path in paths}
     return [
         Orphan(path, _size(path))
-        for path in found
-        if path.name not in hashes and not (models in path.parents and path.relative_to(models).as_posix() in kept)
+        for path in result
+        if path.name not in hashes and not (models in path.parents and path.relative_to(models).as_posix() in stored)
     ]
 
 

@@ -27,8 +27,8 @@ def gate(row: Row, override: str, also: list[str], limits: Thresholds | None = N
     """
     faults = [*faults_of(row), *_unproven(row), *also]
     if not override.strip():
-        given, asked = (row["verdict"] or {}).get("thresholds") or {}, limits or Thresholds()
-        loose = dict.fromkeys([*looser_thresholds(given, Thresholds()), *looser_thresholds(given, asked)])
+        value, request = (row["verdict"] or {}).get("thresholds") or {}, limits or Thresholds()
+        loose = dict.fromkeys([*looser_thresholds(value, Thresholds()), *looser_thresholds(value, request)])
         if verdict_word(row) != GOLD:
             faults.append(f"its verdict is {verdict_word(row)}, not GOLD, and no reason is given to override it")
         elif since:
@@ -130,5 +130,5 @@ def _chains(connection: sa.Connection, row: Row) -> list[str]:
     run = rows(connection.execute(sa.select(e.spec_hash, e.data_digest).where(e.id == row["experiment_id"])))[0]
     alike = sa.select(e.id).where(e.spec_hash == run["spec_hash"], e.data_digest == run["data_digest"])
     mine = sa.or_(t.experiment_id == row["experiment_id"], t.experiment_id.in_(alike))
-    found = connection.execute(sa.select(t.market_key).where(mine).distinct()).scalars()
-    return sorted(chain for chain in found if _market(row) in map("|".join, markets_of(chain)))
+    result = connection.execute(sa.select(t.market_key).where(mine).distinct()).scalars()
+    return sorted(chain for chain in result if _market(row) in map("|".join, markets_of(chain)))

@@ -35,8 +35,8 @@ def find_models(
     query = sa.select(MODELS).where(_M.deleted_at.is_(None), *(_M[name] == value for name, value in where.items()))
     query = query.where(sa.exists().where(_A.model_id == _M.id)) if serving else query
     with record.database.read() as connection:
-        found = rows(connection.execute(query.order_by(_M.created_at.desc(), _M.id.desc()).limit(limit)))
-    return [nan_for_null(row, _METRICS) for row in found]
+        result = rows(connection.execute(query.order_by(_M.created_at.desc(), _M.id.desc()).limit(limit)))
+    return [nan_for_null(row, _METRICS) for row in result]
 
 
 def model_standings(record: TrackingStore, models: Sequence[int]) -> dict[int, ModelStanding]:
@@ -45,11 +45,11 @@ def model_standings(record: TrackingStore, models: Sequence[int]) -> dict[int, M
     aliases = sa.select(_A.model_id, _A.alias).where(_A.model_id.in_(models))
     promoted = sa.select(EVENTS).where(_E.action == "promote", _E.subject.in_(subjects)).order_by(_E.id)
     with record.database.read() as connection:
-        held = connection.execute(aliases).all()
+        holding = connection.execute(aliases).all()
         events = rows(connection.execute(promoted))
     overrides = {subjects[event["subject"]]: _override(event) for event in events if event["details"]["override"]}
     return {
-        model: ModelStanding(tuple(sorted(alias for of, alias in held if of == model)), overrides.get(model))
+        model: ModelStanding(tuple(sorted(alias for of, alias in holding if of == model)), overrides.get(model))
         for model in models
     }
 
@@ -63,5 +63,5 @@ def model_history(record: TrackingStore, model: int) -> list[Row]:
 
 def _override(event: Row) -> dict[str, Any]:
     details = event["details"]
-    told = {"by": event["actor"], "reason": details["override"], "verdict": details["verdict"]}
-    return told | {"time": format_instant(event["timestamp"])}
+    document = {"by": event["actor"], "reason": details["override"], "verdict": details["verdict"]}
+    return document | {"time": format_instant(event["timestamp"])}

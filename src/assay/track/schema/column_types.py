@@ -209,7 +209,7 @@ def columns(
         )
         yield from _kind_checks(name, bare)
         if among is not None:
-            words = ", ".join(f"'{word}'" for word in among.split(" "))
+            words = ", ".join(f"'{verdict}'" for verdict in among.split(" "))
             yield sa.CheckConstraint(f"{name} IN ({words})")
         if check is not None:
             yield sa.CheckConstraint(check.format(name))

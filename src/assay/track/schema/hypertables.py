@@ -11,9 +11,9 @@ def timescale(connection: sa.Connection) -> str | None:
     """Version of the extension in this database; None where it is not, and on SQLite."""
     if connection.dialect.name != "postgresql":
         return None
-    asked = connection.exec_driver_sql("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
-    found = asked.scalar()
-    return None if found is None else str(found)
+    request = connection.exec_driver_sql("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
+    result = request.scalar()
+    return None if result is None else str(result)
 
 
 def lay_hypertables(connection: sa.Connection) -> bool:

@@ -28,20 +28,20 @@ def version(connection: sa.Connection) -> str | None:
         if names:
             raise _foreign(where, names)
         return None
-    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    if found is None:
+    result = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if result is None:
         return None
-    if not _OURS.fullmatch(found):  # MLflow and Optuna keep a version in a table of that name, too
+    if not _OURS.fullmatch(result):  # MLflow and Optuna keep a version in a table of that name, too
         raise _foreign(where, names)
-    if found > HEAD:
+    if result > HEAD:
         raise StoreError(
-            f"{where} has schema {found}; this program knows up to {HEAD}",
+            f"{where} has schema {result}; this program knows up to {HEAD}",
             code="STORE_SCHEMA_NEWER",
             hint="Use the newer program, or another record.",
-            found=found,
+            found=result,
             known=HEAD,
         )
-    return str(found)
+    return str(result)
 
 
 def lay(engine: sa.Engine) -> str:
@@ -50,18 +50,18 @@ def lay(engine: sa.Engine) -> str:
     An older record is not touched: StoreError ``STORE_SCHEMA_OLDER``, else errors as `version`.
     """
     with engine.connect() as connection:
-        found, where = version(connection), _where(connection)
-    if found is None:
+        match, where = version(connection), _where(connection)
+    if match is None:
         return upgrade(engine)
-    if found != HEAD:
+    if match != HEAD:
         raise StoreError(
-            f"{where} has schema {found}; this program works on {HEAD}",
+            f"{where} has schema {match}; this program works on {HEAD}",
             code="STORE_SCHEMA_OLDER",
             hint="Run: assay db upgrade. It makes a backup first.",
-            found=found,
+            found=match,
             known=HEAD,
         )
-    return found
+    return match
 
 
 def upgrade(engine: sa.Engine) -> str:

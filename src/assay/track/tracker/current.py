@@ -86,18 +86,18 @@ class CurrentRun(TrackingClient):
         The same end twice does nothing, another is StoreError ``STORE_CONFLICT``.
         """
         among(status, ENDS, "status")
-        told = None if notes is None else free_text(notes, "notes")
+        document = None if notes is None else free_text(notes, "notes")
         run = self._run()[0] if experiment_id is None else known_id(experiment_id, "experiment_id")
         try:
             self._shared.settle()
         finally:
-            self._finish(run, status, told)
+            self._finish(run, status, document)
 
     @property
     def current_experiment_id(self) -> int | None:
         """The run that `log_metric` would log to here."""
-        found = self._found()
-        return None if found is None else found[0]
+        result = self._found()
+        return None if result is None else result[0]
 
     @contextmanager
     def experiment(self, name: str | None = None, experiment_type: str = "rl", **options: Any) -> Iterator[int]:
@@ -151,10 +151,10 @@ class CurrentRun(TrackingClient):
         if inside is not None and inside[0] == run:
             self._blocks.current = None
 
-    def _make_current(self, found: tuple[int, Names]) -> None:
-        self._latest = found
+    def _make_current(self, result: tuple[int, Names]) -> None:
+        self._latest = result
         if getattr(self._blocks, "current", None) is not None:
-            self._blocks.current = found
+            self._blocks.current = result
 
     def _found(self) -> tuple[int, Names] | None:
         return getattr(self._blocks, "current", None) or self._latest
@@ -162,11 +162,11 @@ class CurrentRun(TrackingClient):
     def _run(self) -> tuple[int, Names]:
         if os.getpid() != self._pid:
             self._shared.check_owner()
-        found = getattr(self._blocks, "current", None) or self._latest
-        if found is None:
+        result = getattr(self._blocks, "current", None) or self._latest
+        if result is None:
             raise StoreError(
                 "no experiment is current in this tracker",
                 code="STORE_NO_EXPERIMENT",
                 hint="call start_experiment first",
             )
-        return found
+        return result

@@ -82,14 +82,14 @@ class DatasetManager(TrackingClient):
         """The run's datasets by usage; further ones of the same usage stand under that row's ``also``, a list."""
         record, run = self.record, known_id(experiment_id, "experiment_id")
         record.experiments.get(run)
-        found: dict[str, Row] = {}
+        result: dict[str, Row] = {}
         for row in record.datasets.of_run(run):
             usage = row["usage_type"]
-            if usage in found:
-                found[usage].setdefault("also", []).append(row)
+            if usage in result:
+                result[usage].setdefault("also", []).append(row)
             else:
-                found[usage] = row
-        return found
+                result[usage] = row
+        return result
 
     def get_dataset(
         self,
@@ -101,12 +101,12 @@ class DatasetManager(TrackingClient):
         """The dataset by id, or by name and, where given, version and split: the highest revision, or None."""
         if dataset_id is None and name is None:
             raise refused("give the dataset's name or its dataset_id", field="name")
-        given = {"name": name, "version": version, "split_type": split_type, "id": whole(dataset_id, "dataset_id")}
-        query = sa.select(DATASETS).filter_by(**{key: value for key, value in given.items() if value is not None})
+        values = {"name": name, "version": version, "split_type": split_type, "id": whole(dataset_id, "dataset_id")}
+        query = sa.select(DATASETS).filter_by(**{key: value for key, value in values.items() if value is not None})
         order = DATASETS.c.revision.desc(), DATASETS.c.id.desc()
         with self.record.database.read() as connection:
-            found = rows(connection.execute(query.order_by(*order).limit(1)))
-        return found[0] if found else None
+            result = rows(connection.execute(query.order_by(*order).limit(1)))
+        return result[0] if result else None
 
     def lineage(self, model_id: int | str) -> dict[str, Any]:
         """Where a model comes from and what came of it.
@@ -128,19 +128,19 @@ class DatasetManager(TrackingClient):
         }
 
     def _known(self, dataset_id: int) -> Row:
-        asked = known_id(dataset_id, "dataset_id")
-        found = self.get_dataset(dataset_id=asked)
-        if found is None:
-            raise StoreError(f"there is no dataset {asked}", code="STORE_NOT_FOUND", asked=asked)
-        return found
+        request = known_id(dataset_id, "dataset_id")
+        result = self.get_dataset(dataset_id=request)
+        if result is None:
+            raise StoreError(f"there is no dataset {request}", code="STORE_NOT_FOUND", asked=request)
+        return result
 
 
 def _above(parent: Callable[[int], int | None], first: int | None) -> list[int]:
-    found: list[int] = []
-    while first is not None and first not in found and len(found) < _PARENTS_MOST:
-        found.append(first)
+    result: list[int] = []
+    while first is not None and first not in result and len(result) < _PARENTS_MOST:
+        result.append(first)
         first = parent(first)
-    return found
+    return result
 
 
 def _downwards(record: TrackingStore, model: int, run: int) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from assay.track.tracking_store import TrackingStore
 def set_metadata(record: TrackingStore, run: int, metadata: dict[str, Any], *, merge: bool) -> None:
     """Replace the object, or update it key by key, in one transaction."""
     with record.database.write() as connection:
-        held = record.experiments.get(run)["metadata"] if merge else {}
-        _set(connection, run, metadata=held | metadata)
+        holding = record.experiments.get(run)["metadata"] if merge else {}
+        _set(connection, run, metadata=holding | metadata)
 
 
 def hide(record: TrackingStore, run: int) -> None:

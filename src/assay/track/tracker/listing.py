@@ -46,9 +46,9 @@ def summaries(
         # first which, then what: the sums of a row are made for those that are shown
         chosen = sa.select(SUMMARY.c.id).where(*where).order_by(*order).limit(limit).offset(offset)
         ids = connection.execute(chosen).scalars().all()
-        found = _told(connection.execute(_THESE, {"ids": ids}))
+        result = _told(connection.execute(_THESE, {"ids": ids}))
     place = {run: k for k, run in enumerate(ids)}
-    return sorted(found, key=lambda row: place[row["id"]])
+    return sorted(result, key=lambda row: place[row["id"]])
 
 
 def _told(result: sa.CursorResult[Any]) -> list[Row]:
@@ -57,10 +57,10 @@ def _told(result: sa.CursorResult[Any]) -> list[Row]:
 
 def summary(database: Database, run: int) -> Row:
     """The view's row of one run; StoreError ``STORE_NOT_FOUND`` for an unknown or deleted one."""
-    found = summaries(database, [SUMMARY.c.id == run], limit=1)
-    if not found:
+    result = summaries(database, [SUMMARY.c.id == run], limit=1)
+    if not result:
         raise not_found("run", run, "or it was deleted; list_experiments() shows which there are")
-    return found[0]
+    return result[0]
 
 
 class HoldsText(FunctionElement[bool]):

@@ -103,10 +103,10 @@ def place(
 
 def measured(name: str, value: object) -> tuple[float | None, str | None]:
     """``value`` and ``non_finite``; anything but a number is StoreError ``STORE_VALUE``."""
-    found = value if type(value) is float else number(value, f"metric {shown(name)}")
-    if math.isfinite(found):
-        return found, None
-    return None, "nan" if math.isnan(found) else "inf" if found > 0 else "-inf"
+    result = value if type(value) is float else number(value, f"metric {shown(name)}")
+    if math.isfinite(result):
+        return result, None
+    return None, "nan" if math.isnan(result) else "inf" if result > 0 else "-inf"
 
 
 def described(value_json: object, metric_type: str | None) -> tuple[str, str | None]:
@@ -149,7 +149,7 @@ def _copy(connection: sa.Connection, points: Sequence[Point]) -> None:
             for point in points:
                 copy.write_row(point)
     except psycopg.Error as error:  # past SQLAlchemy, so it is not put into its words
-        told = store_error(error, connection.engine.url.render_as_string())
-        if told is None:
+        document = store_error(error, connection.engine.url.render_as_string())
+        if document is None:
             raise
-        raise told from error
+        raise document from error

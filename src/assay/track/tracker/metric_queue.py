@@ -121,14 +121,14 @@ class PointBuffer:
 
     def _report(self) -> None:
         with self._lock:
-            told, self._refusals = self._refusals, []
-        if told:
-            first = told[0]
+            document, self._refusals = self._refusals, []
+        if document:
+            first = document[0]
             raise StoreError(
-                f"{len(told)} queued metric entries were refused and are lost; the first: {first.message}",
+                f"{len(document)} queued metric entries were refused and are lost; the first: {first.message}",
                 code=first.code,
                 hint=first.hint,
-                refused=len(told),
+                refused=len(document),
             )
 
 

@@ -42,8 +42,8 @@ def demand_known(record: TrackingStore, runs: Sequence[int]) -> Sequence[int]:
     return runs
 
 
-def _demand(runs: Sequence[int], found: Collection[int]) -> None:
-    missing = [run for run in runs if run not in found]
+def _demand(runs: Sequence[int], result: Collection[int]) -> None:
+    missing = [run for run in runs if run not in result]
     if missing:
         raise not_found("run", missing[0], f"{len(missing)} of the {len(runs)} asked for are not in the record")
 
@@ -65,12 +65,12 @@ def charted(
             query = query.where(chosen)
         else:
             query = query.where(_M.id.in_(_kept(connection, chosen, max_points // 4)))
-        found = connection.execute(query).all()
+        result = connection.execute(query).all()
     return {
-        "episodes": [row[0] for row in found],
-        "steps": [row[1] for row in found],
-        "epochs": [row[2] for row in found],
-        "values": [NON_FINITE[row[4]] if row[4] else math.nan if row[3] is None else row[3] for row in found],
+        "episodes": [row[0] for row in result],
+        "steps": [row[1] for row in result],
+        "epochs": [row[2] for row in result],
+        "values": [NON_FINITE[row[4]] if row[4] else math.nan if row[3] is None else row[3] for row in result],
     }
 
 
@@ -84,19 +84,19 @@ def metric_names(record: TrackingStore, run: int) -> list[str]:
 
 def final_values(record: TrackingStore, run: int, names: Sequence[str] | None) -> dict[str, float]:
     """The last point of each metric, by the order of the chart; NaN and infinities as what they are."""
-    found = {}
+    result = {}
     for name in metric_names(record, run) if names is None else [named(name, "metric_name") for name in names]:
         query = sa.select(_M.value, _M.non_finite).where(_M.experiment_id == run, _M.metric_name == name)
         with record.database.read() as connection:
             row = connection.execute(query.order_by(*_LAST).limit(1)).first()
         if row is not None:
-            found[name] = NON_FINITE[row[1]] if row[1] else math.nan if row[0] is None else row[0]
-    return found
+            result[name] = NON_FINITE[row[1]] if row[1] else math.nan if row[0] is None else row[0]
+    return result
 
 
 def _chosen(metric_name: str, split: str | None) -> list[sa.ColumnElement[bool]]:
-    found = [_M.metric_name == named(metric_name, "metric_name")]
-    return found if split is None else [*found, _M.split == named(split, "split")]
+    result = [_M.metric_name == named(metric_name, "metric_name")]
+    return result if split is None else [*result, _M.split == named(split, "split")]
 
 
 def _more(connection: sa.Connection, chosen: sa.ColumnElement[bool], count: int) -> bool:
@@ -162,18 +162,18 @@ def _summaries(record: TrackingStore, runs: Sequence[int], metric_name: str, spl
     points = sa.select(Packed(_M.value)).where(*of_run).scalar_subquery()
     final = sa.select(_M.value).where(*of_run, _M.value.is_not(None)).order_by(*_LAST).limit(1).scalar_subquery()
     with record.database.read() as connection:
-        found = connection.execute(sa.select(e.id, points, final).where(e.id.in_(runs))).all()
-    told = {run: _summary(unpacked(packed), last) for run, packed, last in found}
-    _demand(runs, told)
-    return {run: told[run] for run in runs}
+        result = connection.execute(sa.select(e.id, points, final).where(e.id.in_(runs))).all()
+    document = {run: _summary(unpacked(packed), last) for run, packed, last in result}
+    _demand(runs, document)
+    return {run: document[run] for run in runs}
 
 
 def _summary(points: "np.ndarray[Any, np.dtype[np.float64]]", final: float | None) -> Summary:
     finite = points[np.isfinite(points)]
-    told: Summary = {"count": len(finite), **dict.fromkeys(STATISTICS, math.nan)}
+    document: Summary = {"count": len(finite), **dict.fromkeys(STATISTICS, math.nan)}
     if len(finite):
         low, middle, high = np.quantile(finite, (0.25, 0.5, 0.75))
-        told |= {
+        document |= {
             "mean": float(finite.mean()),
             "std": float(finite.std(ddof=1)) if len(finite) > 1 else math.nan,
             "min": float(finite.min()),
@@ -183,4 +183,4 @@ def _summary(points: "np.ndarray[Any, np.dtype[np.float64]]", final: float | Non
             "q75": float(high),
             "final": math.nan if final is None else final,
         }
-    return told | {"non_finite": len(points) - len(finite)}
+    return document | {"non_finite": len(points) - len(finite)}

@@ -83,8 +83,8 @@ class ModelRegistry(Serving):
         record.experiments.get(run)
         query = sa.select(MODELS).where(_M.experiment_id == run, _M.deleted_at.is_(None))
         query = query.where(sa.or_(_M.is_best, _M.val_metric.is_not(None)))
-        found = _rows(record, query.order_by(_M.is_best.desc(), _M.val_metric.desc().nulls_last(), _M.id).limit(1))
-        return found[0] if found else None
+        result = _rows(record, query.order_by(_M.is_best.desc(), _M.val_metric.desc().nulls_last(), _M.id).limit(1))
+        return result[0] if result else None
 
     def list_models(
         self,

@@ -25,11 +25,11 @@ def written(
     instrument = history.bars.instrument
     with places.blobs.staging() as parts:
         model.save(parts)
-        kind = next((name for name, known in FORMATS.items() if (parts / known.part).is_file()), None)
+        kind = next((name for name, available in FORMATS.items() if (parts / available.part).is_file()), None)
         if kind is None:
-            held = ", ".join(sorted(path.name for path in parts.iterdir())) or "nothing"
+            holding = ", ".join(sorted(path.name for path in parts.iterdir())) or "nothing"
             raise ArtifactError(
-                f"a {type(model).__name__} saves itself as {held}; Assay loads {', '.join(FORMATS)}",
+                f"a {type(model).__name__} saves itself as {holding}; Assay loads {', '.join(FORMATS)}",
                 code="ARTIFACT_FORMAT",
                 hint="register_model keeps the path and hash of any file; publish is for models of Assay's trainers.",
             )

@@ -55,9 +55,9 @@ def parsed(query: str) -> list[Clause]:
     """
     if not isinstance(query, str) or len(query) > QUERY_MOST:
         raise StoreError(f"a query is a text of at most {QUERY_MOST} characters", code="STORE_VALUE")
-    text, found, place = query.rstrip(), list[Clause](), 0
+    text, result, place = query.rstrip(), list[Clause](), 0
     while place < len(text):
-        if found:
+        if result:
             joint = _AND.match(text, place)
             if joint is None:
                 raise _unread(text, place, "clauses are joined by 'and'")
@@ -65,11 +65,11 @@ def parsed(query: str) -> list[Clause]:
         match = _CLAUSE.match(text, place)
         if match is None:
             raise _unread(text, place, "a clause reads: field operator value, as in  metric.val_sharpe > 1")
-        found.append(_clause(match))
+        result.append(_clause(match))
         place = match.end()
-        if len(found) > CLAUSES_MOST:
+        if len(result) > CLAUSES_MOST:
             raise StoreError(f"a query has at most {CLAUSES_MOST} clauses", code="STORE_VALUE")
-    return found
+    return result
 
 
 def conditions(query: str) -> list[Condition]:
@@ -94,8 +94,10 @@ def _ordering(order_by: str, ascending: bool) -> Sequence[sa.ColumnElement[Any]]
         key = s[order_by]
     else:
         hint = did_you_mean(order_by, ORDERED)
-        known = ", ".join(ORDERED)
-        raise StoreError(f"order_by is {shown(order_by)}, one of {known}, metric.NAME", code="STORE_VALUE", hint=hint)
+        available = ", ".join(ORDERED)
+        raise StoreError(
+            f"order_by is {shown(order_by)}, one of {available}, metric.NAME", code="STORE_VALUE", hint=hint
+        )
     directed = key.asc() if ascending else key.desc()
     return directed.nulls_last(), s.id.asc() if ascending else s.id.desc()
 
@@ -148,8 +150,8 @@ def _condition(clause: Clause) -> Condition:
 def _tag(clause: Clause) -> Condition:
     if clause.operator not in ("=", "!=") or not isinstance(clause.value, str):
         raise _mismatch(clause, "tag is compared by = or != with a quoted text")
-    held = HoldsText(SUMMARY.c.tags, clause.value)
-    return held if clause.operator == "=" else sa.not_(held)
+    holding = HoldsText(SUMMARY.c.tags, clause.value)
+    return holding if clause.operator == "=" else sa.not_(holding)
 
 
 def _param(clause: Clause) -> Condition:
@@ -163,8 +165,8 @@ def _param(clause: Clause) -> Condition:
     else:
         text = sa.case((h.param_type.in_(("int", "float")), h.param_value))  # a cast of other text would fail
         test = _compared(sa.cast(text, sa.Double()), clause, number=True)
-    held = sa.select(h.experiment_id).where(h.model_id.is_(None), h.param_name == clause.name, test)
-    return SUMMARY.c.id.in_(held)
+    holding = sa.select(h.experiment_id).where(h.model_id.is_(None), h.param_name == clause.name, test)
+    return SUMMARY.c.id.in_(holding)
 
 
 def _compared(column: sa.ColumnElement[Any], clause: Clause, *, number: bool) -> Condition:

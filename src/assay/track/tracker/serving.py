@@ -50,13 +50,13 @@ class Serving(TrackingClient):
     @property
     def places(self) -> ModelPaths:
         """Where the files lie."""
-        beside = self._shared.record.database.path
-        found = []
-        for name, given in zip(("artifacts", "models"), self._folders, strict=True):
-            if given is None and not isinstance(beside, Path):
+        extras = self._shared.record.database.path
+        result = []
+        for name, value in zip(("artifacts", "models"), self._folders, strict=True):
+            if value is None and not isinstance(extras, Path):
                 raise ConfigError(f"a record on a server has no folder beside it: give {name}=", field=name)
-            found.append(Path(beside).parent / name if given is None else Path(given))
-        return ModelPaths(found[0].absolute(), found[1].absolute(), self._keys, self._store)
+            result.append(Path(extras).parent / name if value is None else Path(value))
+        return ModelPaths(result[0].absolute(), result[1].absolute(), self._keys, self._store)
 
     def publish(
         self,
@@ -95,7 +95,7 @@ class Serving(TrackingClient):
         run = record.experiments.get(known_id(experiment_id, "experiment_id"))
         strategy = named(strategy_type, "strategy_type")
         fields: Row = dict(zip(_METRICS, (train_metric, val_metric, test_metric), strict=True))
-        fields |= {key: named(given, key) for key, given in (("name", name), ("version", version)) if given is not None}
+        fields |= {key: named(value, key) for key, value in (("name", name), ("version", version)) if value is not None}
         fields |= {"is_best": scalar(is_best), "hyperparameters": mapping(hyperparameters, "hyperparameters")}
         fields |= {"metadata": mapping(metadata, "metadata")}
         files, kind = written(model, history, run, self.places, strategy=strategy, warm_up=warm_up, at=created_at)
@@ -113,8 +113,8 @@ class Serving(TrackingClient):
 
     def champion(self, strategy_type: str, symbol: str, timeframe: str = "", exchange: str = "") -> Row | None:
         """The row of the model that serves; None while nothing was promoted."""
-        held = self.record.champions.of(ModelSlot(strategy_type, exchange, symbol, timeframe))
-        return self.record.models.get(held["champion"]["model_id"]) if "champion" in held else None
+        holding = self.record.champions.of(ModelSlot(strategy_type, exchange, symbol, timeframe))
+        return self.record.models.get(holding["champion"]["model_id"]) if "champion" in holding else None
 
     def promote(
         self,

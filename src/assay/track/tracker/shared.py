@@ -139,11 +139,11 @@ def shared(db_path: str | os.PathLike[str] | TrackingStore) -> Shared:
         if isinstance(db_path, TrackingStore):
             return _given.setdefault(id(db_path), Shared(db_path))
         place = _place(path_text(db_path, "db_path"))
-        found = _opened.get(_identity(place))
-        if found is None:
+        result = _opened.get(_identity(place))
+        if result is None:
             record = open_store(place)
-            found = _opened[_identity(place)] = Shared(record)
-        return found
+            result = _opened[_identity(place)] = Shared(record)
+        return result
 
 
 def _place(url: str) -> str:
@@ -159,10 +159,10 @@ def _place(url: str) -> str:
 def _identity(place: str) -> str:
     """The file behind a path: one that was deleted and made anew is another record."""
     try:
-        found = Path(place).stat()
+        result = Path(place).stat()
     except OSError:
         return place
-    return f"{place}:{found.st_dev}:{found.st_ino}"
+    return f"{place}:{result.st_dev}:{result.st_ino}"
 
 
 def _all_shared() -> list[Shared]:

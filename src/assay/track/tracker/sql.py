@@ -78,11 +78,11 @@ def _percented(query: str) -> str:
 
 def _kinds() -> dict[str, sa.types.TypeDecorator[Any]]:
     """Column names whose kind is the same in every table that has them."""
-    found: dict[str, set[type[Any]]] = {}
+    result: dict[str, set[type[Any]]] = {}
     for table in RECORD.tables.values():
         for column in table.columns:
-            found.setdefault(column.name, set()).add(type(column.type))
-    made = {name: kinds.pop() for name, kinds in found.items() if len(kinds) == 1}
+            result.setdefault(column.name, set()).add(type(column.type))
+    made = {name: kinds.pop() for name, kinds in result.items() if len(kinds) == 1}
     return {name: kind() for name, kind in made.items() if kind in (Bool, Instant, Json)}
 
 

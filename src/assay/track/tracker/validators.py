@@ -37,12 +37,12 @@ def free_text(value: object, what: str) -> str:
 
 def whole(value: object, what: str) -> int | None:
     """None, or a whole number of Python or numpy that fits 64 bits; a bool is not one."""
-    found = scalar(value)
-    if found is None:
+    result = scalar(value)
+    if result is None:
         return None
-    if not isinstance(found, bool | float | str):
+    if not isinstance(result, bool | float | str):
         try:
-            number = index(found)  # type: ignore[arg-type]
+            number = index(result)  # type: ignore[arg-type]
         except TypeError:
             pass
         else:
@@ -53,10 +53,10 @@ def whole(value: object, what: str) -> int | None:
 
 def known_id(value: object, what: str) -> int:
     """The number of a row."""
-    found = whole(value, what)
-    if found is None:
+    count = whole(value, what)
+    if count is None:
         raise refused(f"{what} is None; give the number of a row", field=what)
-    return found
+    return count
 
 
 def bounded(limit: object, offset: object = 0) -> tuple[int, int]:
@@ -67,30 +67,30 @@ def bounded(limit: object, offset: object = 0) -> tuple[int, int]:
     return most, skipped
 
 
-def among(value: object, known: Sequence[str], what: str) -> str:
+def among(value: object, available: Sequence[str], what: str) -> str:
     """One of the known words; another is told the nearest."""
-    if isinstance(value, str) and value in known:
+    if isinstance(value, str) and value in available:
         return value
-    hint = did_you_mean(value, known) if isinstance(value, str) else ""
-    raise refused(f"{what} is {shown(value)}, one of {', '.join(map(repr, known))}", hint=hint, field=what)
+    hint = did_you_mean(value, available) if isinstance(value, str) else ""
+    raise refused(f"{what} is {shown(value)}, one of {', '.join(map(repr, available))}", hint=hint, field=what)
 
 
 def texts(values: Iterable[str] | None, what: str) -> list[str]:
     """A list of texts; None is an empty one, a bare text a mistake."""
     if values is None:
         return []
-    found = list(values) if not isinstance(values, str | bytes) else None
-    if found is None or not all(isinstance(value, str) for value in found):
+    result = list(values) if not isinstance(values, str | bytes) else None
+    if result is None or not all(isinstance(value, str) for value in result):
         raise refused(f"{what} is {shown(values)}; give a list of texts", field=what)
-    return [free_text(value, what) for value in found]
+    return [free_text(value, what) for value in result]
 
 
 def mapping(value: object, what: str) -> dict[str, Any]:
     """A JSON object; None is an empty one."""
-    found = {} if value is None else plain(value, what)
-    if not isinstance(found, dict):
+    result = {} if value is None else plain(value, what)
+    if not isinstance(result, dict):
         raise refused(f"{what} is {shown(value)}; give a dict with text keys", field=what)
-    return found
+    return result
 
 
 def path_text(value: object, what: str) -> str:
@@ -103,16 +103,16 @@ def path_text(value: object, what: str) -> str:
 
 def day(value: object, what: str) -> str | None:
     """An ISO date or instant as text, from text, a date or a datetime (pandas' and numpy's too)."""
-    found = scalar(value)
-    if found is None:
+    result = scalar(value)
+    if result is None:
         return None
-    if isinstance(found, date):
-        return found.isoformat()
-    if isinstance(found, str):
+    if isinstance(result, date):
+        return result.isoformat()
+    if isinstance(result, str):
         try:
-            datetime.fromisoformat(found)
+            datetime.fromisoformat(result)
         except ValueError:
             pass
         else:
-            return str(found)
+            return str(result)
     raise refused(f"{what} is {shown(value)}; write 2024-01-31 or 2024-01-31T12:00:00Z", field=what)

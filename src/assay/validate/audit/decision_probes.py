@@ -44,16 +44,16 @@ def decide_probe(ground: AuditState, acting: Acting, instant: int, how: str, oth
     for symbol, window in ahead:
         number = _number(ground, symbol)
         rows = int(np.searchsorted(window.bars.known_at, instant, side="right"))
-        found = first_changed_decision(made[symbol][:rows], again[symbol][:rows], tolerance=acting.tolerance)
-        if found is None:
+        result = first_changed_decision(made[symbol][:rows], again[symbol][:rows], tolerance=acting.tolerance)
+        if result is None:
             continue
-        cut, row = ground.cut_of(number, instant), _row(ground, number, window, found.row)
+        cut, row = ground.cut_of(number, instant), _row(ground, number, window, result.row)
         text = (
-            f"decision of '{acting.name}' at row {row}: {found.name} {size(found.change)} when bars after {cut} "
+            f"decision of '{acting.name}' at row {row}: {result.name} {size(result.change)} when bars after {cut} "
             f"were {how}"
         )
         ground.blame(
-            "decide", acting.name, text, symbol=number, cut=cut, row=row, change=found.change, remark=found.remark
+            "decide", acting.name, text, symbol=number, cut=cut, row=row, change=result.change, remark=result.remark
         )  # fmt: skip
 
 
@@ -73,15 +73,15 @@ def simulate_probe(ground: AuditState, acting: Acting, instant: int) -> None:
         for decisions in (decided[symbol], drawn(window.bars, ground.seed)):
             costs = ground.pipeline.costs
             was, now = (ground.pipeline.simulate(b, decisions, costs) for b in (window.bars, other))
-            found = traded_otherwise(was, now, last)
-            if found is None:
+            result = traded_otherwise(was, now, last)
+            if result is None:
                 continue
-            cut, row = ground.cut_of(number, instant), _row(ground, number, window, found.row)
+            cut, row = ground.cut_of(number, instant), _row(ground, number, window, result.row)
             text = (
-                f"the simulation's {found.name} at row {row} {size(found.change)} when bars after {cut + 1} were "
+                f"the simulation's {result.name} at row {row} {size(result.change)} when bars after {cut + 1} were "
                 f"{SHUFFLED}"
             )
-            ground.blame("simulate", "simulate", text, symbol=number, cut=cut, row=row, change=found.change)
+            ground.blame("simulate", "simulate", text, symbol=number, cut=cut, row=row, change=result.change)
 
 
 def warmth_probe(ground: AuditState, acting: Acting, instant: int) -> None:
@@ -95,26 +95,26 @@ def warmth_probe(ground: AuditState, acting: Acting, instant: int) -> None:
         number = _number(ground, symbol)
         for times in _HISTORIES:
             now = _last(acting.model, symbol, window, row, times * lookback)
-            found = first_changed_decision(whole, now, tolerance=WARM)
-            if found is None:
+            result = first_changed_decision(whole, now, tolerance=WARM)
+            if result is None:
                 continue
             at = _row(ground, number, window, row)
             text = (
-                f"LEAK_WARMUP: decision of '{acting.name}' at row {at}: {found.name} {size(found.change)} when "
+                f"LEAK_WARMUP: decision of '{acting.name}' at row {at}: {result.name} {size(result.change)} when "
                 f"history began {times * lookback} rows before; {_enough(acting, symbol, window, row, whole)}"
             )
-            ground.blame("warm-up", acting.name, text, symbol=number, cut=at, row=at, change=found.change)
+            ground.blame("warm-up", acting.name, text, symbol=number, cut=at, row=at, change=result.change)
 
 
 def acting_rows(ground: AuditState, acting: Acting) -> IntArray:
     """Positions of the panel's times at which a model asks for another position than at the row before."""
     made = acting.model.decide(Panel({s: w.unlabelled() for s, w in ground.panel}))
-    found = [np.empty(0, np.int64)]
+    result = [np.empty(0, np.int64)]
     for symbol, window in ground.panel:
         target = np.nan_to_num(made[symbol].target)
         rows = np.flatnonzero(np.diff(target, prepend=0.0))
-        found.append(np.searchsorted(ground.panel.times, window.bars.known_at[rows]))
-    return np.unique(np.concatenate(found)).astype(np.int64)
+        result.append(np.searchsorted(ground.panel.times, window.bars.known_at[rows]))
+    return np.unique(np.concatenate(result)).astype(np.int64)
 
 
 def drawn(bars: Bars, seed: int) -> Decisions:
@@ -159,12 +159,12 @@ def _grafted(ground: AuditState, other: Seen, whole: Panel, instant: int) -> Pan
             continue
         start, stop = span(parts[symbol], int(times[0]), int(times[-1]))
         now = parts[symbol][start:stop].unlabelled()
-        known = int(np.searchsorted(now.bars.known_at, instant, side="right"))
-        if not known:
+        available = int(np.searchsorted(now.bars.known_at, instant, side="right"))
+        if not available:
             continue
         features = now.features.copy()
         if now.names == window.names:
-            features[:known] = window.features[:known]
+            features[:available] = window.features[:available]
         mixed[symbol] = replace(now, features=features)
     return Panel(mixed)
 

@@ -48,8 +48,8 @@ def audit_features(
                 )
             reports.append(_asked(each, bars, seed, cuts, own))
         checks.update(reports[-1].checks)
-    found = tuple(v for probe in PROBES for r in reports for v in r.violations if v.probe == probe)
-    return AuditReport(not notes and all(r.complete for r in reports), found, dict(checks), tuple(notes))
+    result = tuple(v for probe in PROBES for r in reports for v in r.violations if v.probe == probe)
+    return AuditReport(not notes and all(r.complete for r in reports), result, dict(checks), tuple(notes))
 
 
 def _asked(each: Feature, bars: Bars, seed: int, cuts: int, own: UserColumns) -> AuditReport:
@@ -94,11 +94,11 @@ def _sound(each: Feature, bars: Bars, own: UserColumns) -> FloatArray:
     return first
 
 
-def _numbers(each: Feature, given: object, n: int) -> FloatArray:
+def _numbers(each: Feature, value: object, n: int) -> FloatArray:
     try:
-        values = np.asarray(given, np.float64)
+        values = np.asarray(value, np.float64)
     except (TypeError, ValueError) as error:
-        raise _refused(each, f"gives {shown(given)}, no array of numbers") from error
+        raise _refused(each, f"gives {shown(value)}, no array of numbers") from error
     if values.shape != (n,):
         raise _refused(each, f"gives shape {values.shape} for {n} bars, must be ({n},)")
     return values

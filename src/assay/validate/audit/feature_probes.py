@@ -23,11 +23,11 @@ def columns_probe(ground: AuditState, instant: int, how: str, other: Seen) -> No
             text = f"the features are {len(now.names)} instead of {len(was.names)} when bars after {cut} were {how}"
             ground.blame(probe, "names", text, symbol=symbol, cut=cut, row=cut, change=float("nan"))
             continue
-        for found in _between(was, now, cut + 1):
-            text = f"feature '{found.name}' at row {found.row} {size(found.change)} when bars after {cut} were {how}"
+        for result in _between(was, now, cut + 1):
+            text = f"feature '{result.name}' at row {result.row} {size(result.change)} when bars after {cut} were {how}"
             ground.blame(
-                probe, found.name, text, symbol=symbol, cut=cut, row=found.row, change=found.change,
-                remark=found.remark,
+                probe, result.name, text, symbol=symbol, cut=cut, row=result.row, change=result.change,
+                remark=result.remark,
             )  # fmt: skip
 
 
@@ -44,13 +44,13 @@ def label_probe(ground: AuditState, instant: int, how: str, other: Seen) -> None
         assert was is not None and now is not None  # both walks were labelled
         cut = ground.cut_of(symbol, instant)
         there = np.isfinite(was.y), np.isfinite(now.y)
-        known = (there[0] & (was.known_at <= instant)) | (there[1] & (now.known_at <= instant))
+        available = (there[0] & (was.known_at <= instant)) | (there[1] & (now.known_at <= instant))
         differs = ~((was.y == now.y) | ~(there[0] | there[1])) | (was.known_at != now.known_at)
         decided = ground.bars[symbol].known_at <= instant
-        ground.label_moved |= bool((differs & ~known & decided).any())
-        if not (known & differs).any():
+        ground.label_moved |= bool((differs & ~available & decided).any())
+        if not (available & differs).any():
             continue
-        row = int(np.argmax(known & differs))
+        row = int(np.argmax(available & differs))
         change = float(abs(was.y[row] - now.y[row]))
         text = (
             f"label '{was.name}' at row {row} says that it is known at row {cut} or before, but {size(change)} "
@@ -69,9 +69,9 @@ def symbols_probe(ground: AuditState, symbol: int, how: str) -> None:
     ]
     now = ground.pipeline.seen(others, labelled=False).columns[symbol]
     was, last = ground.seen.columns[symbol], len(ground.bars[symbol]) - 1
-    for found in _between(was, now, last + 1):
-        text = f"feature '{found.name}' at row {found.row} {size(found.change)} when all other symbols were {how}"
-        ground.blame("symbols", found.name, text, symbol=symbol, cut=last, row=found.row, change=found.change)
+    for result in _between(was, now, last + 1):
+        text = f"feature '{result.name}' at row {result.row} {size(result.change)} when all other symbols were {how}"
+        ground.blame("symbols", result.name, text, symbol=symbol, cut=last, row=result.row, change=result.change)
 
 
 def history_probe(ground: AuditState, symbol: int, row: int) -> None:
@@ -80,12 +80,12 @@ def history_probe(ground: AuditState, symbol: int, row: int) -> None:
     if not ground.seen.columns[symbol].names or row < lookback or not ground.ask("warm-up"):
         return
     for times in _HISTORIES:
-        for found in _from(ground, symbol, row, times * lookback):
+        for result in _from(ground, symbol, row, times * lookback):
             text = (
-                f"LEAK_WARMUP: feature '{found.name}' at row {row} {size(found.change)} when history began "
-                f"{times * lookback} rows before; {_enough(ground, symbol, row, found.name, times * lookback)}"
+                f"LEAK_WARMUP: feature '{result.name}' at row {row} {size(result.change)} when history began "
+                f"{times * lookback} rows before; {_enough(ground, symbol, row, result.name, times * lookback)}"
             )
-            ground.blame("warm-up", found.name, text, symbol=symbol, cut=row, row=row, change=found.change)
+            ground.blame("warm-up", result.name, text, symbol=symbol, cut=row, row=row, change=result.change)
 
 
 def _from(ground: AuditState, symbol: int, row: int, rows: int) -> list[Difference]:
@@ -97,14 +97,14 @@ def _from(ground: AuditState, symbol: int, row: int, rows: int) -> list[Differen
         return [Difference("names", row, float("nan"))]
     at = row - max(0, row - rows)
     one, other = was.values[row : row + 1], now.values[at : at + 1]
-    found = first_change(was.names, one, other, tolerance=FORGOTTEN, scale=ground.scales[symbol])
-    return [replace(each, row=row) for each in found]
+    result = first_change(was.names, one, other, tolerance=FORGOTTEN, scale=ground.scales[symbol])
+    return [replace(each, row=row) for each in result]
 
 
 def _enough(ground: AuditState, symbol: int, row: int, name: str, rows: int) -> str:
     tried = max(1, rows)
     while tried < row:
         tried *= 2
-        if all(found.name != name for found in _from(ground, symbol, row, tried)):
+        if all(result.name != name for result in _from(ground, symbol, row, tried)):
             return f"{min(tried, row)} rows would do"
     return "no number of rows would do"

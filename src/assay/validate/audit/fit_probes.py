@@ -118,17 +118,17 @@ class Fits:
         for symbol, window in first.learnt:
             number = [b.instrument.symbol for b in self.ground.bars].index(symbol)
             other = again.learnt[symbol]
-            found = first_change(window.names, window.features, other.features, tolerance=0.0)
+            result = first_change(window.names, window.features, other.features, tolerance=0.0)
             if window.labels is not None and other.labels is not None:
                 name = window.labels.name
                 pair = window.labels.y[:, None], other.labels.y[:, None]
-                found = found + first_change([name], *pair, tolerance=0.0)
-            for each in found:
+                result = result + first_change([name], *pair, tolerance=0.0)
+            for each in result:
                 row = int(np.searchsorted(self.ground.bars[number].timestamp, window.bars.timestamp[each.row]))
                 text = f"'{each.name}' at train row {row} {size(each.change)} for {where}"
                 cut = self.ground.cut_of(number, instant - 1)
                 self.ground.blame("fit", each.name, text, symbol=number, cut=cut, row=row, change=each.change)
-            if found:
+            if result:
                 return True
         return False
 
@@ -138,9 +138,9 @@ class Fits:
         view = self.ground.panel.deciding(rows, lookback=first.acting.model.lookback)
         made = [f.acting.model.decide(view) for f in (first, again)]
         for symbol, was in made[0].items():
-            found = first_changed_decision(was, made[1][symbol], tolerance=first.acting.tolerance)
-            if found is not None:
-                return found.change
+            result = first_changed_decision(was, made[1][symbol], tolerance=first.acting.tolerance)
+            if result is not None:
+                return result.change
         return None
 
 

@@ -98,34 +98,34 @@ def at_rounding(was: FloatArray, now: FloatArray) -> BoolArray:
 
 def scale_of(values: FloatArray) -> FloatArray:
     """``(k,)`` largest finite modulus of each column; 0 for one without values."""
-    found = np.abs(np.where(np.isfinite(values), values, 0.0)).max(axis=0, initial=0.0)
-    return np.asarray(found, np.float64)
+    result = np.abs(np.where(np.isfinite(values), values, 0.0)).max(axis=0, initial=0.0)
+    return np.asarray(result, np.float64)
 
 
 def first_changed_decision(was: Decisions, now: Decisions, *, tolerance: float) -> Difference | None:
     """The first field and row in which two decisions of equal length differ by more than this share, or None."""
     names = [f.name for f in fields(Decisions)]
     one, other = (np.column_stack([getattr(d, n).astype(np.float64) for n in names]) for d in (was, now))
-    found = first_change(names, one, other, tolerance=tolerance, scale=scale_of(one))
-    if not found:
+    result = first_change(names, one, other, tolerance=tolerance, scale=scale_of(one))
+    if not result:
         return None
-    return replace(min(found, key=lambda d: d.row), rounding=all(each.rounding for each in found))
+    return replace(min(result, key=lambda d: d.row), rounding=all(each.rounding for each in result))
 
 
 def traded_otherwise(was: BacktestResult, now: BacktestResult, last: int) -> Difference | None:
     """The first number up to bar `last` in which two records of the same decisions differ, or None."""
     curve = ("equity", "position")
     stacks = (np.column_stack([getattr(r, n)[: last + 1] for n in curve]) for r in (was, now))
-    found = first_change(curve, *stacks, tolerance=0.0)
-    if found:
-        return min(found, key=lambda d: d.row)
+    result = first_change(curve, *stacks, tolerance=0.0)
+    if result:
+        return min(result, key=lambda d: d.row)
     trades = [r.trades.only(r.trades.exit_row <= last) for r in (was, now)]
     names = [f.name for f in fields(trades[0]) if f.name != "symbols"]
     if len(trades[0]) != len(trades[1]):
         return Difference("trades closed", last, float(abs(len(trades[0]) - len(trades[1]))))
     tables = (np.column_stack([getattr(t, n).astype(np.float64) for n in names]) for t in trades)
-    found = first_change(names, *tables, tolerance=0.0)
-    if not found:
+    result = first_change(names, *tables, tolerance=0.0)
+    if not result:
         return None
-    first = min(found, key=lambda d: d.row)
+    first = min(result, key=lambda d: d.row)
     return replace(first, name=f"trade {first.name}", row=int(trades[0].exit_row[first.row]))

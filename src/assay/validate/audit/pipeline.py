@@ -86,9 +86,9 @@ def per_symbol(columns: Callable[[Bars], Columns]) -> Features:
     """Columns that read one instrument, for each instrument; names that one lacks are left out for all."""
 
     def everyone(bars: Sequence[Bars]) -> Sequence[Columns]:
-        found = [columns(each) for each in bars]
-        names = tuple(n for n in found[0].names if all(n in each.names for each in found))
-        return [_only(each, names) for each in found]
+        result = [columns(each) for each in bars]
+        names = tuple(n for n in result[0].names if all(n in each.names for each in result))
+        return [_only(each, names) for each in result]
 
     return everyone
 
@@ -101,8 +101,8 @@ def no_columns(bars: Sequence[Bars]) -> Sequence[Columns]:
 def _only(columns: Columns, names: tuple[str, ...]) -> Columns:
     if columns.names == names:
         return columns
-    kept = [columns.names.index(name) for name in names]
-    return Columns(np.ascontiguousarray(columns.values[:, kept]), names, columns.lookback)
+    stored = [columns.names.index(name) for name in names]
+    return Columns(np.ascontiguousarray(columns.values[:, stored]), names, columns.lookback)
 
 
 def _usable(bars: Bars, labels: Labels) -> Labels:

@@ -84,11 +84,11 @@ def choose_rows(walked: JudgedWalk, *, most: int, seed: int) -> list[Question]:
     return sorted(chosen.values())
 
 
-def coverage(walked: JudgedWalk, asked: Sequence[Question]) -> Coverage:
+def coverage(walked: JudgedWalk, request: Sequence[Question]) -> Coverage:
     """Rows judged, rows asked again, and the share of all gains that began at a row that was asked."""
     changes = [each for part in walked.judged for each in _changes(*part)]
     total = sum(max(0.0, each.gain) for each in changes)
-    there = {(q.fold, q.symbol, q.row) for q in asked}
+    there = {(q.fold, q.symbol, q.row) for q in request}
     seen = sum(max(0.0, q.gain) for q in changes if (q.fold, q.symbol, q.row) in there)
     rows = sum(len(tested.decisions) for _, _, tested in walked.judged)
     return Coverage(rows, len(there), seen / total if total > 0 else float("nan"))

@@ -46,12 +46,12 @@ class AuditState:
     coverage: Coverage | None = None
 
     @classmethod
-    def of(cls, pipeline: Pipeline, bars: Sequence[Bars], seed: int, asked: Collection[str]) -> "AuditState":
+    def of(cls, pipeline: Pipeline, bars: Sequence[Bars], seed: int, request: Collection[str]) -> "AuditState":
         """Walk the candles as they are."""
         seen = pipeline.seen(bars, labelled=True)
         panel = seen.panel(seen.warm_up)
         folds = list(pipeline.plan(panel).folds(panel.known_at, panel.times))
-        return cls(pipeline, bars, seed, asked, seen, panel, folds, [scale_of(c.values) for c in seen.columns])
+        return cls(pipeline, bars, seed, request, seen, panel, folds, [scale_of(c.values) for c in seen.columns])
 
     @property
     def warm_up(self) -> int:
@@ -91,9 +91,9 @@ class AuditState:
     def report(self) -> AuditReport:
         """All findings in the order of the walk, but for those of warm-up about a column that knows the future."""
         early = {name for probe, name in self.found if probe in ("truncate", "scramble")}
-        kept = [v for (probe, name), v in self.found.items() if probe != "warm-up" or name not in early]
-        kept.sort(key=lambda v: (*FILE_PROBES, *PROBES).index(v.probe))
-        return AuditReport(self.complete, tuple(kept), dict(self.checks), tuple(self.notes), self.coverage)
+        stored = [v for (probe, name), v in self.found.items() if probe != "warm-up" or name not in early]
+        stored.sort(key=lambda v: (*FILE_PROBES, *PROBES).index(v.probe))
+        return AuditReport(self.complete, tuple(stored), dict(self.checks), tuple(self.notes), self.coverage)
 
 
 def size(change: float) -> str:

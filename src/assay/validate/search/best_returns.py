@@ -36,9 +36,9 @@ def distinct(trials: Trials, most: int) -> list[int]:
         leading, scores = places, trials.score[places]
         if places.size > look:
             leading = places[scores >= np.partition(scores, -look)[-look]]
-        found = _distinct(trials, leading)
-        if len(found) >= most or leading.size == places.size:
-            return found[:most]
+        result = _distinct(trials, leading)
+        if len(result) >= most or leading.size == places.size:
+            return result[:most]
         look *= _WIDER
     return []
 
@@ -60,8 +60,8 @@ def packed(places: list[int], returns: Callable[[Mapping[str, Any]], FloatArray]
 
 def _distinct(trials: Trials, places: np.ndarray[Any, np.dtype[np.int64]]) -> list[int]:
     ranked = places[np.lexsort((places, -trials.trades[places], -trials.score[places]))]
-    said = [trials.score, trials.trades.astype(np.float64), *(trials.metrics[name] for name in _MOMENTS)]
-    alike = np.column_stack([values[ranked] for values in said])
+    message = [trials.score, trials.trades.astype(np.float64), *(trials.metrics[name] for name in _MOMENTS)]
+    alike = np.column_stack([values[ranked] for values in message])
     first = {row.tobytes(): place for row, place in zip(alike[::-1], ranked[::-1].tolist(), strict=True)}
-    kept = set(first.values())
-    return [place for place in ranked.tolist() if place in kept]
+    stored = set(first.values())
+    return [place for place in ranked.tolist() if place in stored]

@@ -35,8 +35,8 @@ class OneByOne:
         rows: list[Row] = []
         best = math.nan
         with pool_of(self.workers, self.counting) as pool:
-            while asked := session.ask():
-                for each, judged in zip(asked, self._judged(pool, asked), strict=True):
+            while request := session.ask():
+                for each, judged in zip(request, self._judged(pool, request), strict=True):
                     row = each.row
                     if judged is not None:
                         row = self.counting.one(len(rows), each.point, judged)
@@ -52,10 +52,10 @@ class OneByOne:
         """The best with all its metrics, which it has."""
         return row
 
-    def _judged(self, pool: ThreadPoolExecutor, asked: Sequence[Asked]) -> Iterator[CandidateResult | None]:
+    def _judged(self, pool: ThreadPoolExecutor, request: Sequence[Asked]) -> Iterator[CandidateResult | None]:
         """None for what a journal knew."""
-        new = side_by_side(pool, self.inner, [each.point for each in asked if each.row is None])
-        for each in asked:
+        new = side_by_side(pool, self.inner, [each.point for each in request if each.row is None])
+        for each in request:
             yield None if each.row else next(new)
 
 

@@ -60,8 +60,8 @@ class Categorical:
     def positions(self, values: NDArray[Any]) -> FloatArray:
         """``(n,)`` 0..1: the place of each value in the list."""
         places = {canonical(value): place for place, value in enumerate(self.values)}
-        found = np.array([places[canonical(value)] for value in values.tolist()], np.float64)
-        return found / max(len(self.values) - 1, 1)
+        result = np.array([places[canonical(value)] for value in values.tolist()], np.float64)
+        return result / max(len(self.values) - 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,22 +154,22 @@ class FloatRange:
 Dimension = Categorical | IntRange | FloatRange
 
 
-def dimension(name: str, given: Any) -> Dimension:
+def dimension(name: str, value: Any) -> Dimension:
     """A dimension from what a person writes.
 
     ``(low, high)`` of floats or integers, `Range`, a list of choices, or a table
     ``{"type": "float" | "int" | "choice", "low", "high", "step", "log", "points", "values"}``.
     Raises ConfigError ``CONFIG_SPACE`` naming the parameter.
     """
-    if isinstance(given, Mapping):
-        return _of_table(name, given)
-    if isinstance(given, Range):
-        return _of_range(name, given, None)
-    if isinstance(given, list):
-        return choices(name, tuple(given))
-    if isinstance(given, tuple) and len(given) == 2:
-        return _of_range(name, _range(name, *given), None)
-    raise _wrong(name, f"is {shown(given)}, must be (low, high), a list of choices, or a table with a type")
+    if isinstance(value, Mapping):
+        return _of_table(name, value)
+    if isinstance(value, Range):
+        return _of_range(name, value, None)
+    if isinstance(value, list):
+        return choices(name, tuple(value))
+    if isinstance(value, tuple) and len(value) == 2:
+        return _of_range(name, _range(name, *value), None)
+    raise _wrong(name, f"is {shown(value)}, must be (low, high), a list of choices, or a table with a type")
 
 
 def choices(name: str, values: tuple[Any, ...]) -> Categorical:
@@ -210,12 +210,12 @@ def _table_range(name: str, kind: str, table: Mapping[str, Any]) -> Range:
     low, high, step, scale = table["low"], table["high"], table.get("step"), table.get("log", False)
     if not isinstance(scale, bool):
         raise _wrong(name, f"has log {shown(scale)}, must be true or false")
-    found = _range(name, low, high, step, log_scale=scale)
-    if kind == "int" and not found.integers:
+    result = _range(name, low, high, step, log_scale=scale)
+    if kind == "int" and not result.integers:
         raise _wrong(name, f"is of type int, but low {low}, high {high} or step {step} is no integer")
     if kind == "float":
-        found = _range(name, float(low), float(high), step, log_scale=scale)
-    return found
+        result = _range(name, float(low), float(high), step, log_scale=scale)
+    return result
 
 
 def _range(name: str, low: Any, high: Any, step: Any = None, *, log_scale: bool = False) -> Range:
@@ -231,30 +231,32 @@ def _range(name: str, low: Any, high: Any, step: Any = None, *, log_scale: bool 
         raise _wrong(name, f"cannot be searched: {error.message}") from error
 
 
-def _of_range(name: str, found: Range, points: Any) -> Dimension:
+def _of_range(name: str, result: Range, points: Any) -> Dimension:
     whole = isinstance(points, int) and not isinstance(points, bool)
     if points is not None and not (whole and 2 <= points <= MOST_POINTS):
         raise _wrong(name, f"has points {shown(points)}, must be an integer from 2 to {MOST_POINTS:,}")
-    if found.step is not None:
-        return _stepped(name, found, points)
-    if found.integers:
-        return IntRange(int(found.low), int(found.high), found.log, points)
-    return FloatRange(float(found.low), float(found.high), found.log, points or POINTS)
+    if result.step is not None:
+        return _stepped(name, result, points)
+    if result.integers:
+        return IntRange(int(result.low), int(result.high), result.log, points)
+    return FloatRange(float(result.low), float(result.high), result.log, points or POINTS)
 
 
-def _stepped(name: str, found: Range, points: int | None) -> Categorical | IntRange:
-    step = found.step or 0.0
-    if found.log or points is not None:
+def _stepped(name: str, result: Range, points: int | None) -> Categorical | IntRange:
+    step = result.step or 0.0
+    if result.log or points is not None:
         raise _wrong(name, "has a step and also log or points; a step leaves no room for them")
-    count = (found.high - found.low) / step * (1 + 1e-12) + 1e-9
+    count = (result.high - result.low) / step * (1 + 1e-12) + 1e-9
     if not 1 <= count < MOST_POINTS:
-        said = f"{floor(count) + 1:,}" if count < MOST else f"{count:.3g}"
-        raise _wrong(name, f"has {said} values in {found.low}..{found.high} by {step}, must be 2 to {MOST_POINTS:,}")
+        message = f"{floor(count) + 1:,}" if count < MOST else f"{count:.3g}"
+        raise _wrong(
+            name, f"has {message} values in {result.low}..{result.high} by {step}, must be 2 to {MOST_POINTS:,}"
+        )
     steps = floor(count)
-    if found.integers and step == 1:
-        return IntRange(int(found.low), int(found.high))
-    values = tuple(found.low + k * step for k in range(steps + 1))
-    return Categorical(values if found.integers else tuple(round(float(v), 12) for v in values), ordered=True)
+    if result.integers and step == 1:
+        return IntRange(int(result.low), int(result.high))
+    values = tuple(result.low + k * step for k in range(steps + 1))
+    return Categorical(values if result.integers else tuple(round(float(v), 12) for v in values), ordered=True)
 
 
 def _between(low: float, high: float, share: float, *, log_scale: bool) -> float:
@@ -264,10 +266,10 @@ def _between(low: float, high: float, share: float, *, log_scale: bool) -> float
 
 
 def _positions(values: NDArray[Any], low: float, high: float, *, log_scale: bool) -> FloatArray:
-    found = np.asarray(values, np.float64)
+    result = np.asarray(values, np.float64)
     if log_scale:
-        found, low, high = np.log(found), log(low), log(high)
-    return (found - low) / (high - low)
+        result, low, high = np.log(result), log(low), log(high)
+    return (result - low) / (high - low)
 
 
 def _shares(points: int) -> list[float]:

@@ -35,7 +35,7 @@ class Halved:
 
     def judged(self, session: Session) -> Trials:
         """Every candidate, in the order of asking."""
-        going: _Going = list(enumerate(each.point for asked in iter(session.ask, []) for each in asked))
+        going: _Going = list(enumerate(each.point for request in iter(session.ask, []) for each in request))
         train, count, done = self.inner.train, len(going), 0
         folds = sum(1 for _ in self.inner.plan.folds(train.known_at, train.times))
         plan = self.halving.plan(folds, count)
@@ -44,13 +44,13 @@ class Halved:
         with pool_of(self.workers, self.counting) as pool:
             for rung in plan:
                 inner = replace(self.inner, plan=First(self.inner.plan, rung.folds))
-                found: list[CandidateResult] = []
+                result: list[CandidateResult] = []
                 for judged in side_by_side(pool, inner, [point for _, point in going]):
-                    found.append(judged)
+                    result.append(judged)
                     done += rung.folds
                     self.counting.tell(count * done // work, math.nan)
-                stays = self._stays(going, found, rung.folds / folds)
-                for place, ((number, point), judged) in enumerate(zip(going, found, strict=True)):
+                stays = self._stays(going, result, rung.folds / folds)
+                for place, ((number, point), judged) in enumerate(zip(going, result, strict=True)):
                     if rung is plan[-1] or place not in stays:
                         rows[number] = self.counting.one(number, point, judged, pruned=rung is not plan[-1])
                 going = [going[place] for place in stays]
@@ -60,10 +60,10 @@ class Halved:
         """The best with all its metrics, which it has."""
         return row
 
-    def _stays(self, going: _Going, found: Sequence[CandidateResult], share: float) -> list[int]:
+    def _stays(self, going: _Going, result: Sequence[CandidateResult], share: float) -> list[int]:
         objective = self.counting.objective
         counting = replace(
             self.counting, objective=replace(objective, min_trades=math.ceil(objective.min_trades * share))
         )
-        scored = [counting.scored(number, point, each) for (number, point), each in zip(going, found, strict=True)]
+        scored = [counting.scored(number, point, each) for (number, point), each in zip(going, result, strict=True)]
         return survivors(scored, self.halving.eta)

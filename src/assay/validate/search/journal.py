@@ -58,19 +58,19 @@ class SearchJournal:
         Raises ConfigError ``CONFIG_FIELD`` where the journal's folder is missing or not writable, ArtifactError
         ``ARTIFACT_CORRUPT`` naming the line where the file is no journal, is damaged or of another version.
         """
-        kept = cls(path, sha256(identity.encode()).hexdigest())
+        stored = cls(path, sha256(identity.encode()).hexdigest())
         if path is None:
-            return kept
+            return stored
         try:
             with _locked(path) as file:
-                begun = kept._read(_whole(path, file))
+                begun = stored._read(_whole(path, file))
         except OSError as error:
             raise ConfigError(
                 f"the journal {path.name} cannot be kept: {error.strerror}", code="CONFIG_FIELD", field="journal"
             ) from error
         if not begun:
-            kept._write({"version": VERSION})
-        return kept
+            stored._write({"version": VERSION})
+        return stored
 
     def pinned(self, count: int) -> int:
         """`count`, or what was pinned when the search began."""
@@ -124,20 +124,20 @@ class SearchJournal:
         if "counted" in line and self.counted is None:
             self.counted = int(line["counted"])
         if "points" in line:
-            known = self.batches.setdefault(batch, Batch(line["points"]))
-            if known.points != line["points"]:
+            available = self.batches.setdefault(batch, Batch(line["points"]))
+            if available.points != line["points"]:
                 raise self._damaged(number, f"asks in batch {batch} for other points than before")
         elif "row" in line:
             self._told(number, batch, line["row"])
 
     def _told(self, number: int, batch: int, row: dict[str, Any]) -> None:
         """Two processes that search the same at once tell the same twice: the first counts."""
-        known = self.batches.get(batch)
-        again = bool(known and known.rows and row["number"] <= known.rows[-1]["number"])
-        if known is None or (not again and len(known.rows) >= len(known.points)):
+        available = self.batches.get(batch)
+        again = bool(available and available.rows and row["number"] <= available.rows[-1]["number"])
+        if available is None or (not again and len(available.rows) >= len(available.points)):
             raise self._damaged(number, f"tells of a point that batch {batch} did not ask for")
         if not again:
-            known.rows.append(row)
+            available.rows.append(row)
 
     def _damaged(self, number: int, problem: str) -> ArtifactError:
         name = self.path.name if self.path else ""
@@ -149,12 +149,12 @@ class SearchJournal:
         )
 
 
-def row_of(kept: Mapping[str, Any], point: Point) -> Row:
+def row_of(document: Mapping[str, Any], point: Point) -> Row:
     """The row that was told, of the point that the journal names another way. Raises ArtifactError."""
     floats = {each.name for each in fields(Row) if each.type is float}
-    values: dict[str, Any] = {n: _number(value) if n in floats else value for n, value in kept.items()}
+    values: dict[str, Any] = {n: _number(value) if n in floats else value for n, value in document.items()}
     try:
-        values["metrics"] = {name: _number(value) for name, value in kept["metrics"].items()}
+        values["metrics"] = {name: _number(value) for name, value in document["metrics"].items()}
         values["parameters"] = point
         return Row(**values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

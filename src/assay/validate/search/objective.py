@@ -55,11 +55,11 @@ class Objective:
     n_trials: int = 1
 
     def __post_init__(self) -> None:
-        known = get_args(ObjectiveName)
-        if self.name not in known:
-            near = did_you_mean(str(self.name), known)
+        available = get_args(ObjectiveName)
+        if self.name not in available:
+            near = did_you_mean(str(self.name), available)
             raise ConfigError(
-                f"objective is {shown(self.name)}, must be one of {', '.join(known)}",
+                f"objective is {shown(self.name)}, must be one of {', '.join(available)}",
                 code="CONFIG_OBJECTIVE",
                 hint=near,
                 field="objective",
@@ -76,28 +76,28 @@ class Objective:
         """The metric that it reads."""
         return _METRIC.get(self.name, "sharpe")
 
-    def score(self, found: Mapping[str, float], bars: int, trades: int) -> tuple[float, str]:
+    def score(self, result: Mapping[str, float], bars: int, trades: int) -> tuple[float, str]:
         """The score, or NaN and why the candidate is rejected."""
-        values = {name: np.array([found.get(name, nan)]) for name in (self.metric, "skew", "kurtosis")}
+        values = {name: np.array([result.get(name, nan)]) for name in (self.metric, "skew", "kurtosis")}
         scores, reasons = self.scores(values, bars, np.array([trades]))
         return float(scores[0]), REASONS[reasons[0]]
 
     def scores(
-        self, found: Mapping[str, FloatArray], bars: int, trades: IntArray
+        self, result: Mapping[str, FloatArray], bars: int, trades: IntArray
     ) -> tuple[FloatArray, NDArray[np.int8]]:
         """``(n,)`` scores, NaN where rejected, and ``(n,)`` int8 places in `REASONS`; found, trades: ``(n,)`` each."""
-        values = found[self.metric]
+        values = result[self.metric]
         if self.name == "deflated":
-            values = self._deflated(found, bars)
+            values = self._deflated(result, bars)
         few = trades < self.min_trades
         reasons = np.where(few, REASONS.index(TOO_FEW), np.where(np.isfinite(values), 0, REASONS.index(UNDEFINED)))
         return np.where(reasons == 0, values, nan), reasons.astype(np.int8)
 
-    def _deflated(self, found: Mapping[str, FloatArray], bars: int) -> FloatArray:
+    def _deflated(self, result: Mapping[str, FloatArray], bars: int) -> FloatArray:
         if bars < 2:
-            return np.full(len(found["sharpe"]), nan)
+            return np.full(len(result["sharpe"]), nan)
         luck = self.n_trials, 1.0 / (bars - 1)
-        return np.asarray(deflated_sharpe_ratio(found["sharpe"], bars, found["skew"], found["kurtosis"], *luck))
+        return np.asarray(deflated_sharpe_ratio(result["sharpe"], bars, result["skew"], result["kurtosis"], *luck))
 
 
 def pooled(outcomes: Sequence[FoldResult]) -> BacktestResult | None:

@@ -41,11 +41,11 @@ class Proposals:
         """Begin a batch, on what was told so far."""
         self._study.sampler = _sampler(self._name, seed)
         self._spent = False
-        told = self._told
-        if len(told) > SEEN:
-            best = sorted(told, key=lambda each: (-each[0], each[1]))[:BEST]
-            told = sorted({*told[BEST - SEEN :], *best}, key=lambda each: each[1])
-        self._storage.see([number for _, number in told])
+        document = self._told
+        if len(document) > SEEN:
+            best = sorted(document, key=lambda each: (-each[0], each[1]))[:BEST]
+            document = sorted({*document[BEST - SEEN :], *best}, key=lambda each: each[1])
+        self._storage.see([number for _, number in document])
 
     def propose(self, wanted: Callable[[Point], bool]) -> tuple[int, list[Any]] | None:
         """The sampler's next point that is wanted: its number, and its values as Optuna names them.

@@ -53,8 +53,8 @@ class Bayesian:
         """See `Method`. Raises ArtifactError ``ARTIFACT_CORRUPT`` for a journal that cannot be read."""
         from assay.validate.search.optuna_proposals import Proposals
 
-        kept = SearchJournal.open(self.journal, identity)
-        return _Batches(kept, Proposals(space, self.sampler), space, trials, batch, seed)
+        stored = SearchJournal.open(self.journal, identity)
+        return _Batches(stored, Proposals(space, self.sampler), space, trials, batch, seed)
 
 
 class _Batches:
@@ -79,12 +79,12 @@ class _Batches:
         wanted = min(self._batch if self._number else STARTS, self._trials - self._asked)
         if wanted < 1 or self.note:
             return []
-        found = self._resumed() if self._number in self._kept.batches else self._fresh(wanted)
+        result = self._resumed() if self._number in self._kept.batches else self._fresh(wanted)
         self._number += 1
-        self._asked += len(found)
-        if len(found) < wanted:
+        self._asked += len(result)
+        if len(result) < wanted:
             self.note = exhausted(self._asked, self._trials)
-        return found
+        return result
 
     def tell(self, row: Row) -> None:
         """See `Session`. A trial that is not valid is told as failed."""
@@ -119,7 +119,7 @@ class _Batches:
 
     def _resumed(self) -> list[Asked]:
         batch = self._kept.batches.pop(self._number)
-        found = []
+        result = []
         for place, raw in enumerate(batch.points):
             point, number = self._proposals.point(raw), self._proposals.put(raw)
             self._seen.add(key(point))
@@ -128,5 +128,5 @@ class _Batches:
                 self._open.append(number)
             else:
                 self._proposals.tell(number, row)
-            found.append(Asked(point, row))
-        return found
+            result.append(Asked(point, row))
+        return result

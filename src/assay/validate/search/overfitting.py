@@ -37,8 +37,8 @@ def compared(search: Search, result: SearchResult, train: Panel, *, seed: int) -
     train: the panel that was searched. Every configuration has the same chance to be drawn, valid or not: the best ones
     alone would hide how the others fared. None for a search without a sweep and where there are fewer than two.
     """
-    found = search_overfit(search, result, train, seed=seed)
-    return None if found is None else found.overfitting
+    results = search_overfit(search, result, train, seed=seed)
+    return None if results is None else results.overfitting
 
 
 def search_overfit(search: Search, result: SearchResult, train: Panel, *, seed: int) -> SearchOverfit | None:
@@ -53,16 +53,16 @@ def search_overfit(search: Search, result: SearchResult, train: Panel, *, seed: 
     blocks = min(_BLOCKS, ground.bench.judged // 4 * 2)
     if blocks < 2:
         return None
-    kept: list[FloatArray] = []
-    overfitting = overfitting_of(_traded(ground, result, places, kept), blocks)
-    return SearchOverfit(overfitting, np.column_stack(kept), span_sums(held(ground.bench.bars, ground.bench.start)))
+    stored: list[FloatArray] = []
+    overfitting = overfitting_of(_traded(ground, result, places, stored), blocks)
+    return SearchOverfit(overfitting, np.column_stack(stored), span_sums(held(ground.bench.bars, ground.bench.start)))
 
 
 def _traded(
-    ground: SweepEvaluator, result: SearchResult, places: IntArray, kept: list[FloatArray]
+    ground: SweepEvaluator, result: SearchResult, places: IntArray, stored: list[FloatArray]
 ) -> Iterator[FloatArray]:
     """Returns of each, one at a time; of all of them only the spans are held together."""
     for place in places.tolist():
         returns = ground.record(result.trials.point(place)).returns
-        kept.append(span_sums(returns))
+        stored.append(span_sums(returns))
         yield returns

@@ -196,16 +196,16 @@ class _Last:
 def _none_valid(trials: Trials, objective: Objective, seconds: float) -> TrainError:
     codes, counts = np.unique(trials.reason, return_counts=True)
     reasons = {REASONS[c].removeprefix("rejected: "): int(k) for c, k in zip(codes, counts, strict=True)}
-    said = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda each: -each[1]))
+    message = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda each: -each[1]))
     numbers, times = np.unique(trials.trades, return_counts=True)
     usual, most = int(numbers[times.argmax()]), int(numbers[-1])
     count = f"0 of {len(trials):,} trials"
     if REASONS[codes[counts.argmax()]] == TOO_FEW:
         text = (
-            f"{count} had ≥ {objective.min_trades:,} trades; most had {usual:,}, the best {most:,} ({said}): "
+            f"{count} had ≥ {objective.min_trades:,} trades; most had {usual:,}, the best {most:,} ({message}): "
             "widen the space, search on more bars or lower min_trades"
         )
     else:
-        text = f"{count} had a defined {objective.name} ({said}; at most {most:,} trades): widen the space"
+        text = f"{count} had a defined {objective.name} ({message}; at most {most:,} trades): widen the space"
     facts: dict[str, Any] = {"trials": len(trials), "reasons": reasons, "most_trades": most}
     return TrainError(text, code="TRAIN_NO_VALID_TRIAL", engine_seconds=seconds, **facts)

@@ -35,7 +35,7 @@ class Space:
     @classmethod
     def of(
         cls,
-        given: Mapping[str, Any],
+        values: Mapping[str, Any],
         constraints: Sequence[str] = (),
         *,
         known: Iterable[str] | None = None,
@@ -46,16 +46,16 @@ class Space:
         known: names that the searched thing has; another one is refused with the nearest.
         Raises ConfigError ``CONFIG_SPACE``: empty, inverted or zero-width ranges, a log range with 0, unknown names.
         """
-        _demand_names(given)
+        _demand_names(values)
         if known is not None:
-            _demand_known(given, set(known))
-        parts = {name: dimension(name, value) for name, value in given.items()}
+            _demand_known(values, set(known))
+        parts = {name: dimension(name, value) for name, value in values.items()}
         fixed = {n: v for n, v in (fixed or {}).items() if n not in parts}
         return cls(parts, tuple(Constraint(text, {*parts, *fixed}) for text in constraints), fixed)
 
     @classmethod
     def of_strategy(
-        cls, rule: Strategy, given: Mapping[str, Any] | None = None, *, values: Mapping[str, Any] | None = None
+        cls, rule: Strategy, value: Mapping[str, Any] | None = None, *, values: Mapping[str, Any] | None = None
     ) -> "Space":
         """The space that a rule declares; `given` replaces it, and leaves only these parameters to be searched.
 
@@ -64,8 +64,8 @@ class Space:
         ``CONFIG_SPACE``, also for a rule that declares nothing to search.
         """
         values = rule.defaults if values is None else values
-        if given is not None:
-            base = cls.of(_as_typed(rule, given), known=rule.parameters, fixed=values)
+        if value is not None:
+            base = cls.of(_as_typed(rule, value), known=rule.parameters, fixed=values)
             return cls(base.dimensions, rule.constraints, base.fixed)
         parts = {n: choices(n, s) if isinstance(s, tuple) else dimension(n, s) for n, s in rule.space.items()}
         if not parts:
@@ -118,12 +118,12 @@ class Space:
         values = {name: tuple(each.grid()) for name, each in self.dimensions.items()}
         keep = np.ones([len(values[name]) for name in names], np.bool_)
         for constraint in self.constraints:
-            asked = [name for name in names if name in constraint.names]
-            told = [
-                constraint({**self.fixed, **dict(zip(asked, point, strict=True))})
-                for point in itertools.product(*(values[name] for name in asked))
+            request = [name for name in names if name in constraint.names]
+            document = [
+                constraint({**self.fixed, **dict(zip(request, point, strict=True))})
+                for point in itertools.product(*(values[name] for name in request))
             ]
-            keep &= np.reshape(told, [len(values[name]) if name in asked else 1 for name in names])
+            keep &= np.reshape(document, [len(values[name]) if name in request else 1 for name in names])
         return keep.ravel()
 
     def refused(self, tries: int) -> ConfigError:
@@ -146,20 +146,20 @@ def key(point: Mapping[str, Any]) -> str:
     return canonical(dict(point))
 
 
-def _demand_names(given: object) -> None:
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"the space is {shown(given)}, must be a table of names and values", code="CONFIG_SPACE")
-    if not given:
+def _demand_names(value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"the space is {shown(value)}, must be a table of names and values", code="CONFIG_SPACE")
+    if not value:
         raise ConfigError("the space is empty: name at least one parameter to search", code="CONFIG_SPACE")
-    for name in given:
+    for name in value:
         if not isinstance(name, str) or not name:
             raise ConfigError(f"the space has the name {shown(name)}, must be a text", code="CONFIG_SPACE")
 
 
-def _demand_known(given: Mapping[str, Any], known: set[str]) -> None:
-    for name in given:
-        if name not in known:
-            near = did_you_mean(str(name), known) or f"known: {', '.join(sorted(known))}"
+def _demand_known(values: Mapping[str, Any], valid_names: set[str]) -> None:
+    for name in values:
+        if name not in valid_names:
+            near = did_you_mean(str(name), valid_names) or f"known: {', '.join(sorted(valid_names))}"
             raise ConfigError(
                 f"the space names {shown(name)}, which is no parameter; {near}",
                 code="CONFIG_SPACE",
@@ -168,12 +168,12 @@ def _demand_known(given: Mapping[str, Any], known: set[str]) -> None:
             )
 
 
-def _as_typed(rule: Strategy, given: Mapping[str, Any]) -> Mapping[str, Any]:
+def _as_typed(rule: Strategy, values: Mapping[str, Any]) -> Mapping[str, Any]:
     """The same with whole numbers as floats where the parameter is one."""
-    if not isinstance(given, Mapping):
-        return given
+    if not isinstance(values, Mapping):
+        return values
     floats = {name for name, parameter in rule.parameters.items() if parameter.type is float}
-    return {name: _floats(value) if name in floats else value for name, value in given.items()}
+    return {name: _floats(value) if name in floats else value for name, value in values.items()}
 
 
 def _floats(value: Any) -> Any:

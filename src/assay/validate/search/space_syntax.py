@@ -65,33 +65,33 @@ def _points(text: str, name: str, part: str) -> int:
 
 
 def _choices(text: str, name: str, parts: list[str]) -> list[Any]:
-    found: list[Any] = []
+    result: list[Any] = []
     for part in parts:
         value = _plain(part)
         if value == "":
             raise _wrong(text, name, "has an empty choice")
         if isinstance(value, int | float) and not abs(value) <= float_info.max:
             raise _wrong(text, name, f"has the choice {shown(part.strip())}, which is not finite")
-        if any(value == each and isinstance(value, bool) is isinstance(each, bool) for each in found):
+        if any(value == each and isinstance(value, bool) is isinstance(each, bool) for each in result):
             raise _wrong(text, name, f"has the choice {shown(part.strip())} twice")
-        found.append(value)
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
-    mixed = numbers and any(isinstance(v, float) for v in found)
-    return [float(v) for v in found] if mixed else found
+        result.append(value)
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in result)
+    mixed = numbers and any(isinstance(v, float) for v in result)
+    return [float(v) for v in result] if mixed else result
 
 
 def _plain(part: str) -> Any:
     """The value of a text: a word, an integer, a number, else the text itself; ``1_000`` and ``٣`` are texts."""
-    word = part.strip()
-    if word.lower() in _WORDS:
-        return _WORDS[word.lower()]
-    if word.isascii() and "_" not in word:
+    verdict = part.strip()
+    if verdict.lower() in _WORDS:
+        return _WORDS[verdict.lower()]
+    if verdict.isascii() and "_" not in verdict:
         for kind in (int, float):
             try:
-                return kind(word)
+                return kind(verdict)
             except ValueError:
                 continue
-    return word
+    return verdict
 
 
 def _wrong(text: str, name: str, problem: str) -> ConfigError:

@@ -40,11 +40,11 @@ class Halving:
         >>> [(rung.folds, rung.candidates) for rung in Halving(3).plan(9, 100)]
         [(1, 100), (3, 34), (9, 12)]
         """
-        found = []
+        result = []
         for folds_then in rungs(folds, self.eta):
-            found.append(Rung(folds_then, candidates))
+            result.append(Rung(folds_then, candidates))
             candidates = kept(candidates, self.eta)
-        return tuple(found)
+        return tuple(result)
 
 
 def rungs(folds: int, eta: int) -> list[int]:
@@ -58,10 +58,10 @@ def rungs(folds: int, eta: int) -> list[int]:
     _demand_eta(eta)
     if folds < 1:
         raise ConfigError(f"halving needs at least 1 inner fold, has {folds}", code="CONFIG_METHOD", field="folds")
-    found = [folds]
-    while found[-1] > 1:
-        found.append(-(-found[-1] // eta))
-    return found[::-1]
+    result = [folds]
+    while result[-1] > 1:
+        result.append(-(-result[-1] // eta))
+    return result[::-1]
 
 
 def kept(candidates: int, eta: int) -> int:

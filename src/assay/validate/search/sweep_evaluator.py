@@ -66,21 +66,21 @@ class SweepEvaluator:
 
     def points(self, points: Sequence[Point], objective: Objective) -> Trials:
         """Candidates one by one, with every metric that the sums of a sweep give."""
-        found = self.bench.points(points)
+        result = self.bench.points(points)
         parameters = {name: column([point[name] for point in points]) for name in self.space.dimensions}
-        return self._scored(parameters, found, objective)
+        return self._scored(parameters, result, objective)
 
     def grid(self, objective: Objective, heard: Heard) -> Trials:
         """The whole grid of the space under its constraints, with the metrics of `TABLE`."""
         grids = {name: tuple(each.grid()) for name, each in self.space.dimensions.items()}
         keep = self.space.grid_mask()
         names = dict.fromkeys((*TABLE, objective.metric))
-        found = self.bench.product(grids, keep, names, lambda n, part: heard(n, self._best(part, objective)))
+        result = self.bench.product(grids, keep, names, lambda n, part: heard(n, self._best(part, objective)))
         parameters = _columns(grids)
         if not keep.all():
             parameters = {name: values[keep] for name, values in parameters.items()}
-            found = {name: values[keep] for name, values in found.items()}
-        return self._scored(parameters, found, objective)
+            result = {name: values[keep] for name, values in result.items()}
+        return self._scored(parameters, result, objective)
 
     def record(self, point: Mapping[str, Any]) -> BacktestResult:
         """One candidate through the single backtest, on the same bars."""
@@ -92,15 +92,15 @@ class SweepEvaluator:
         """Every metric of a record that a search may report."""
         return measured(record, bars_per_year=self.bench.bars.bars_per_year)
 
-    def _best(self, found: Mapping[str, np.ndarray[Any, Any]], objective: Objective) -> float:
-        flat = {name: values.ravel() for name, values in found.items()}
+    def _best(self, result: Mapping[str, np.ndarray[Any, Any]], objective: Objective) -> float:
+        flat = {name: values.ravel() for name, values in result.items()}
         scores, _ = objective.scores(flat, self.bench.judged, flat["total_trades"].astype(np.int64))
         return float(np.fmax.reduce(scores, initial=-np.inf)) if np.isfinite(scores).any() else float("nan")
 
-    def _scored(self, parameters: Mapping[str, Any], found: Mapping[str, Any], objective: Objective) -> Trials:
-        trades = found["total_trades"].astype(np.int64)
-        score, reason = objective.scores(found, self.bench.judged, trades)
-        return Trials(parameters, score, reason, trades, found, np.full(len(score), -1, np.int64))
+    def _scored(self, parameters: Mapping[str, Any], result: Mapping[str, Any], objective: Objective) -> Trials:
+        trades = result["total_trades"].astype(np.int64)
+        score, reason = objective.scores(result, self.bench.judged, trades)
+        return Trials(parameters, score, reason, trades, result, np.full(len(score), -1, np.int64))
 
 
 def _columns(grids: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[Any]]:
@@ -163,28 +163,30 @@ class Swept:
     def _batches(self, session: Session) -> Trials:
         parts: list[Trials] = []
         done, best = 0, math.nan
-        while asked := session.ask():
-            known = [each.row for each in asked if each.row is not None]
-            if len(known) == len(asked):
-                parts.append(Trials.of(known))
+        while request := session.ask():
+            available = [each.row for each in request if each.row is not None]
+            if len(available) == len(request):
+                parts.append(Trials.of(available))
             else:  # a batch is a block of the ledger: one that was half told is counted as the whole that it was
-                found = self._counted(self.ground.points([each.point for each in asked], self.counting.objective), best)
-                for k, each in enumerate(asked):
+                result = self._counted(
+                    self.ground.points([each.point for each in request], self.counting.objective), best
+                )
+                for k, each in enumerate(request):
                     if each.row is None:
-                        session.tell(replace(found.row(k), number=done + k))
-                parts.append(found)
-            done += len(asked)
+                        session.tell(replace(result.row(k), number=done + k))
+                parts.append(result)
+            done += len(request)
             best = float(np.fmax(best, np.fmax.reduce(parts[-1].score)))
             self.counting.tell(done, best)
         return Trials.joined(parts)
 
-    def _counted(self, found: Trials, before: float) -> Trials:
+    def _counted(self, result: Trials, before: float) -> Trials:
         """before: the best score of the search until now."""
-        best = found.best
-        record = self.ground.record(found.point(best or 0))
-        improved = best is not None and not found.score[best] <= before
-        most = best_returns.affordable(len(found), len(record), improved=improved)
-        kept = best_returns.packed(
-            best_returns.distinct(found, most), lambda point: self.ground.record(point).returns, found
+        best = result.best
+        record = self.ground.record(result.point(best or 0))
+        improved = best is not None and not result.score[best] <= before
+        most = best_returns.affordable(len(result), len(record), improved=improved)
+        stored = best_returns.packed(
+            best_returns.distinct(result, most), lambda point: self.ground.record(point).returns, result
         )
-        return self.counting.many(found, RuleTrainer.name, record, self.ground.measured(record), kept)
+        return self.counting.many(result, RuleTrainer.name, record, self.ground.measured(record), stored)

@@ -118,7 +118,7 @@ class Inner:
         """Walk one candidate. What it raises comes out with its parameters; a wish to cancel comes out as it is."""
         try:
             trainer = self.make(dict(point))
-            found = list(
+            result = list(
                 walk_forward(
                     trainer, self.train, self.plan, costs=self.costs, seed=self.seed, report=self.ears, workers=1
                 )
@@ -127,19 +127,19 @@ class Inner:
             if self.ears.wished(error) or isinstance(error, CancelledError):
                 raise
             raise blamed(error, point) from error
-        record = pooled(found)
+        record = pooled(result)
         values = {} if record is None else measured(record, bars_per_year=bars_per_year(self.train))
         return CandidateResult(trainer.name, record, values)
 
 
 def blamed(error: Exception, point: Point) -> AssayError:
     """The error with the parameters that caused it: Assay's own keep kind, code and hint."""
-    said = ", ".join(f"{name} = {shown(value)}" for name, value in point.items())
+    message = ", ".join(f"{name} = {shown(value)}" for name, value in point.items())
     if isinstance(error, AssayError):
         facts = {**error.facts, "parameters": dict(point)}
-        return type(error)(f"{error.message} (candidate {said})", code=error.code, hint=error.hint, **facts)
+        return type(error)(f"{error.message} (candidate {message})", code=error.code, hint=error.hint, **facts)
     return TrainError(
-        f"candidate {said} failed: {type(error).__name__}: {error}", code="TRAIN_CANDIDATE", parameters=dict(point)
+        f"candidate {message} failed: {type(error).__name__}: {error}", code="TRAIN_CANDIDATE", parameters=dict(point)
     )
 
 
@@ -152,8 +152,8 @@ def within(plan: Splitter, train: Panel) -> Splitter:
     labelled = np.zeros(len(train.times), np.bool_)
     for _, window in train:
         if window.labels is not None:
-            known = window.bars.known_at[np.isfinite(window.labels.y)]
-            labelled[np.searchsorted(train.times, known)] = True
+            available = window.bars.known_at[np.isfinite(window.labels.y)]
+            labelled[np.searchsorted(train.times, available)] = True
     rows = np.flatnonzero(labelled)
     if not rows.size:
         return plan
@@ -171,11 +171,11 @@ def within(plan: Splitter, train: Panel) -> Splitter:
 
 def panel_digest(panel: Panel) -> str:
     """SHA-256 (hex) of candles, features and labels."""
-    found = sha256()
+    result = sha256()
     for symbol, window in sorted(panel.windows.items()):
-        found.update(canonical([symbol, window.bars.digest(), list(window.names)]).encode())
-        found.update(np.ascontiguousarray(window.features).tobytes())
+        result.update(canonical([symbol, window.bars.digest(), list(window.names)]).encode())
+        result.update(np.ascontiguousarray(window.features).tobytes())
         if window.labels is not None:
-            found.update(np.ascontiguousarray(window.labels.y).tobytes())
-            found.update(np.ascontiguousarray(window.labels.known_at).tobytes())
-    return found.hexdigest()
+            result.update(np.ascontiguousarray(window.labels.y).tobytes())
+            result.update(np.ascontiguousarray(window.labels.known_at).tobytes())
+    return result.hexdigest()

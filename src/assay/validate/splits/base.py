@@ -28,22 +28,22 @@ def label_times(known_at: ArrayLike, decided_at: ArrayLike | None) -> tuple[IntA
     Raises ConfigError ``CONFIG_FOLDS`` for times that are no whole numbers (a NaN is none), for two lengths, for
     decisions out of order and for a label known before its decision.
     """
-    known = _times("known_at", known_at)
-    decided = np.arange(len(known), dtype=np.int64) if decided_at is None else _times("decided_at", decided_at)
-    if len(decided) != len(known) or not len(decided):
-        raise ConfigError(f"{len(decided)} decision times for {len(known)} labels", code="CONFIG_FOLDS")
+    available = _times("known_at", known_at)
+    decided = np.arange(len(available), dtype=np.int64) if decided_at is None else _times("decided_at", decided_at)
+    if len(decided) != len(available) or not len(decided):
+        raise ConfigError(f"{len(decided)} decision times for {len(available)} labels", code="CONFIG_FOLDS")
     if np.any(decided[1:] < decided[:-1]):
         row = int(np.argmax(decided[1:] < decided[:-1])) + 1
         raise ConfigError(
             f"decided_at must not decrease: row {row} decides at {decided[row]}, the one before at {decided[row - 1]}",
             code="CONFIG_FOLDS",
         )
-    if np.any(known < decided):
-        row = int(np.argmax(known < decided))
+    if np.any(available < decided):
+        row = int(np.argmax(available < decided))
         raise ConfigError(
-            f"row {row} is known at {known[row]}, before it is decided at {decided[row]}", code="CONFIG_FOLDS"
+            f"row {row} is known at {available[row]}, before it is decided at {decided[row]}", code="CONFIG_FOLDS"
         )
-    return decided, known
+    return decided, available
 
 
 def _times(name: str, value: ArrayLike) -> IntArray:

@@ -51,8 +51,8 @@ class WalkForward:
         if start is None or start + self.test > n:
             raise ConfigError(self._too_short(n, start), code="CONFIG_FOLDS", rows=n, train=self.train, test=self.test)
         while start + self.test <= n:
-            known = self._known(known_at, decided, start)
-            train = known if self.expanding else known[-self.train :]
+            available = self._known(known_at, decided, start)
+            train = available if self.expanding else available[-self.train :]
             yield Fold(train, np.arange(start, start + self.test), decided, known_at)
             start += self.step or self.test
 
@@ -73,12 +73,10 @@ class WalkForward:
         return low if low < len(decided) else None
 
     def _too_short(self, n: int, start: int | None) -> str:
-        asked = f"{self.train} train rows and {self.test} test rows"
+        request = f"{self.train} train rows and {self.test} test rows"
         if start is None:
-            return (
-                f"{n} rows hold no fold of {asked}: labels and embargo leave fewer than {self.train} rows to learn from"
-            )
-        return f"{n} rows hold no fold of {asked}: the first test begins at row {start} and {n - start} rows are left"
+            return f"{n} rows hold no fold of {request}: labels and embargo leave fewer than {self.train} rows to learn from"
+        return f"{n} rows hold no fold of {request}: the first test begins at row {start} and {n - start} rows are left"
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,12 +52,12 @@ def lo_annual_sharpe(returns: ArrayLike, *, periods_per_year: ArrayLike, lags: i
 
 
 def _periods(value: ArrayLike) -> FloatArray:
-    found = numbers("periods", value)
-    if not np.all((found >= 1) & np.isfinite(found)):
+    result = numbers("periods", value)
+    if not np.all((result >= 1) & np.isfinite(result)):
         raise ConfigError(
             f"periods is {shown(value)}, must be finite and >= 1", code="CONFIG_PARAMETER", field="periods"
         )
-    return found
+    return result
 
 
 def _autocorrelations(x: FloatArray, lags: int) -> FloatArray:

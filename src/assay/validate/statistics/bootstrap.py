@@ -41,10 +41,10 @@ def superior_predictive_ability(
     whole number >= 0.
     Source: Hansen 2005, "A Test for Superior Predictive Ability", JBES 23(4).
     """
-    given = _losses(returns, benchmark, block_size, reps, seed)
-    if given is None:
+    value = _losses(returns, benchmark, block_size, reps, seed)
+    if value is None:
         return Superiority(*[float("nan")] * 3)
-    p = _compared(given, block_size, reps, seed, studentize=True)
+    p = _compared(value, block_size, reps, seed, studentize=True)
     return Superiority(*(float(p[name]) for name in ("lower", "consistent", "upper")))
 
 
@@ -57,8 +57,8 @@ def reality_check(
     seed: int,
 ) -> float:
     """The same without studentising. Source: White 2000, "A Reality Check for Data Snooping", Econometrica 68(5)."""
-    given = _losses(returns, benchmark, block_size, reps, seed)
-    return float("nan") if given is None else float(_compared(given, block_size, reps, seed, studentize=False)["upper"])
+    value = _losses(returns, benchmark, block_size, reps, seed)
+    return float("nan") if value is None else float(_compared(value, block_size, reps, seed, studentize=False)["upper"])
 
 
 def step_m(
@@ -82,10 +82,10 @@ def step_m(
         if not np.isfinite(numbers(name, value)).all():
             raise ConfigError(f"{name} hold a NaN: who beats a benchmark cannot be told", code="CONFIG_PARAMETER")
     check_share("size", size)
-    given = _losses(returns, benchmark, block_size, reps, seed)
-    if given is None:
+    values = _losses(returns, benchmark, block_size, reps, seed)
+    if values is None:
         return ()
-    base, models, columns = given
+    base, models, columns = values
     test = StepM(base, pd.DataFrame(models, columns=columns), size=size, block_size=block_size, reps=reps, seed=seed)
     test.compute()
     return tuple(sorted(int(str(column)) for column in test.superior_models))
@@ -121,8 +121,8 @@ def bootstrap_interval(
     if np.size(statistic(r)) != 1:
         raise ConfigError("statistic must give one number of (n,) returns", code="CONFIG_PARAMETER", field="statistic")
     block_size = block_length(r) if block_size is None else block_size
-    found = StationaryBootstrap(block_size, r, seed=seed).conf_int(statistic, reps=reps, method=method, size=level)
-    low, high = np.asarray(found, np.float64).ravel()
+    result = StationaryBootstrap(block_size, r, seed=seed).conf_int(statistic, reps=reps, method=method, size=level)
+    low, high = np.asarray(result, np.float64).ravel()
     return float(low), float(high)
 
 
@@ -185,10 +185,10 @@ def _losses(
     return (-base, -r[:, columns], columns) if columns else None
 
 
-def _compared(given: _Given, block_size: int | None, reps: int, seed: int, *, studentize: bool) -> Any:
+def _compared(value: _Given, block_size: int | None, reps: int, seed: int, *, studentize: bool) -> Any:
     from arch.bootstrap import SPA
 
-    base, models, _ = given
+    base, models, _ = value
     test = SPA(base, models, block_size=block_size, reps=reps, studentize=studentize, seed=seed)
     test.compute()
     return test.pvalues

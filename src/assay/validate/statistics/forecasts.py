@@ -103,15 +103,15 @@ def calibration_table(probability: ArrayLike, outcome: ArrayLike, *, n_bins: int
     p, y = _pairs(probability, outcome)
     if p.ndim != 1:
         raise ConfigError(f"shape {p.shape}; a table is of (n,)", code="CONFIG_PARAMETER")
-    known = np.isfinite(p) & np.isfinite(y)
-    p, y = p[known], y[known]
+    available = np.isfinite(p) & np.isfinite(y)
+    p, y = p[available], y[available]
     edges = np.arange(n_bins + 1) / n_bins
     place: IntArray = np.minimum(np.searchsorted(edges, p, side="right") - 1, n_bins - 1)
     rows = []
     for b in range(n_bins):
         own = place == b
-        said, came = (float(x[own].mean()) if own.any() else float("nan") for x in (p, y))
-        rows.append(Calibration(float(edges[b]), float(edges[b + 1]), int(own.sum()), said, came))
+        message, came = (float(x[own].mean()) if own.any() else float("nan") for x in (p, y))
+        rows.append(Calibration(float(edges[b]), float(edges[b + 1]), int(own.sum()), message, came))
     return tuple(rows)
 
 
@@ -134,29 +134,29 @@ def _by_rows(forecast: ArrayLike, realised: ArrayLike, *, ranked: bool) -> Any:
         from scipy.stats import rankdata
 
         f, r = (rankdata(x, axis=1, nan_policy="omit") for x in (f, r))
-    found = _correlations(f, r)
-    return float(found[0]) if both.ndim == 1 else found
+    result = _correlations(f, r)
+    return float(result[0]) if both.ndim == 1 else result
 
 
 def _correlations(f: FloatArray, r: FloatArray) -> FloatArray:
     """``(n,)`` of ``(n, k)`` with NaN in the same places of both."""
-    known = np.isfinite(f)
-    count = known.sum(axis=1)
-    varied = (_range(f, known) > 0) & (_range(r, known) > 0) & (count >= _FEWEST)
-    f, r = (_centred(x, known) for x in (f, r))
+    available = np.isfinite(f)
+    count = available.sum(axis=1)
+    varied = (_range(f, available) > 0) & (_range(r, available) > 0) & (count >= _FEWEST)
+    f, r = (_centred(x, available) for x in (f, r))
     below = np.sqrt((f * f).sum(axis=1)) * np.sqrt((r * r).sum(axis=1))
     sound = varied & (below > 0)
     return np.where(sound, np.clip((f * r).sum(axis=1) / np.where(sound, below, 1.0), -1.0, 1.0), np.nan)
 
 
-def _centred(x: FloatArray, known: BoolArray) -> FloatArray:
+def _centred(x: FloatArray, available: BoolArray) -> FloatArray:
     """Deviations from the row's mean, in units of the largest value: squares neither overflow nor vanish."""
-    largest = np.where(known, np.abs(x), 0.0).max(axis=1, initial=0.0, keepdims=True)
-    scaled = np.where(known, x, 0.0) / np.where(largest > 0, largest, 1.0)
-    size = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    return np.where(known, scaled - scaled.sum(axis=1, keepdims=True) / size, 0.0)
+    largest = np.where(available, np.abs(x), 0.0).max(axis=1, initial=0.0, keepdims=True)
+    scaled = np.where(available, x, 0.0) / np.where(largest > 0, largest, 1.0)
+    size = np.maximum(available.sum(axis=1, keepdims=True), 1)
+    return np.where(available, scaled - scaled.sum(axis=1, keepdims=True) / size, 0.0)
 
 
-def _range(x: FloatArray, known: BoolArray) -> FloatArray:
-    high, low = np.where(known, x, -np.inf), np.where(known, x, np.inf)
+def _range(x: FloatArray, available: BoolArray) -> FloatArray:
+    high, low = np.where(available, x, -np.inf), np.where(available, x, np.inf)
     return np.maximum(high.max(axis=1, initial=-np.inf) - low.min(axis=1, initial=np.inf), 0.0)

@@ -29,23 +29,23 @@ def effective_number_of_trials(
     """
     if (trial_returns is None) == (correlation is None):
         raise ConfigError("give trial_returns or correlation, exactly one of them", code="CONFIG_PARAMETER")
-    given = numbers("trials", correlation if trial_returns is None else trial_returns)
+    value = numbers("trials", correlation if trial_returns is None else trial_returns)
     square = trial_returns is None
-    if given.ndim != 2 or not given.size or (square and given.shape[0] != given.shape[1]):
-        raise ConfigError(f"shape {given.shape}; {'(M, M)' if square else '(n, M)'} is needed", code="CONFIG_PARAMETER")
-    count = given.shape[1]
-    if not np.isfinite(given).all():
+    if value.ndim != 2 or not value.size or (square and value.shape[0] != value.shape[1]):
+        raise ConfigError(f"shape {value.shape}; {'(M, M)' if square else '(n, M)'} is needed", code="CONFIG_PARAMETER")
+    count = value.shape[1]
+    if not np.isfinite(value).all():
         return float("nan")
-    if square and not (np.abs(given).max() <= 1 + _ROUNDING and np.allclose(given, given.T, atol=_ROUNDING)):
+    if square and not (np.abs(value).max() <= 1 + _ROUNDING and np.allclose(value, value.T, atol=_ROUNDING)):
         raise ConfigError(
-            f"correlation is not symmetric or goes beyond [-1, 1]: its largest entry is {np.abs(given).max():g}",
+            f"correlation is not symmetric or goes beyond [-1, 1]: its largest entry is {np.abs(value).max():g}",
             code="CONFIG_PARAMETER",
             hint="A covariance is no correlation: divide by the deviations.",
             field="correlation",
         )
     if count == 1:
         return 1.0
-    off = given.sum() - np.trace(given) if square else _off_diagonal(given)
+    off = value.sum() - np.trace(value) if square else _off_diagonal(value)
     mean = min(1.0, max(0.0, float(off) / (count * (count - 1))))
     return mean + (1.0 - mean) * count
 
@@ -96,8 +96,8 @@ def haircut_sharpe(
         turned = np.minimum(-ndtri(adjusted / 2) / np.sqrt(bars), np.abs(ratios))  # p may be too small to tell
         left = np.sign(ratios) * turned + 0.0
         lost = np.where(ratios == 0, np.nan, 1 - left / ratios)
-    found = [plain(x) for x in (p, adjusted, left, lost)]
-    return Haircut(*(float(x[0]) for x in found)) if alone else Haircut(*found)
+    result = [plain(x) for x in (p, adjusted, left, lost)]
+    return Haircut(*(float(x[0]) for x in result)) if alone else Haircut(*result)
 
 
 def _demand(ratios: FloatArray, bars: FloatArray, n_trials: int | None, method: str) -> int:

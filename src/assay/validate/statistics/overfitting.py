@@ -58,25 +58,25 @@ def probability_of_backtest_overfitting(returns: ArrayLike, n_blocks: int = 16) 
 def overfitting_of(series: Iterable[FloatArray], n_blocks: int = 16) -> Overfitting:
     """`probability_of_backtest_overfitting` of finite ``(n,)`` returns, two or more, that need not be held together."""
     blocks = _Blocks.of(series, n_blocks)
-    found: list[FloatArray] = []
+    result: list[FloatArray] = []
     dropped = 0
     for chosen in _splits(n_blocks, len(blocks.means)):
         inside, outside = blocks.sharpe(chosen), np.nan_to_num(blocks.sharpe(~chosen), nan=0.0)
         defined = np.isfinite(inside).any(axis=1)
         dropped += int((~defined).sum())
         best = np.where(np.isfinite(inside), inside, -np.inf)[defined].argmax(axis=1)
-        found.append(_told(inside[defined], outside[defined], best))
-    logits, before, after = np.concatenate(found, axis=1)
+        result.append(_told(inside[defined], outside[defined], best))
+    logits, before, after = np.concatenate(result, axis=1)
     slope, intercept = _line(before, after)
-    told = len(logits) > 0
+    document = len(logits) > 0
     return Overfitting(
-        pbo=float((logits <= 0).mean()) if told else float("nan"),
+        pbo=float((logits <= 0).mean()) if document else float("nan"),
         logits=logits,
         in_sample=before,
         out_of_sample=after,
         slope=slope,
         intercept=intercept,
-        loss_share=float((after < 0).mean()) if told else float("nan"),
+        loss_share=float((after < 0).mean()) if document else float("nan"),
         n_dropped=dropped,
     )
 
@@ -94,15 +94,15 @@ class _Blocks:
 
     @classmethod
     def of(cls, series: Iterable[FloatArray], n_blocks: int) -> "_Blocks":
-        told, counts = [], np.zeros(n_blocks)
+        document, counts = [], np.zeros(n_blocks)
         for returns in series:
             parts, mean = np.array_split(returns, n_blocks), returns.mean()
             counts = np.array([len(part) for part in parts], np.float64)
             moments = [
                 ((part - mean).sum(), ((part - mean) ** 2).sum(), part.min(), part.max(), mean) for part in parts
             ]
-            told.append(np.array(moments))
-        sums, squares, lows, highs, means = np.array(told).transpose(2, 1, 0)
+            document.append(np.array(moments))
+        sums, squares, lows, highs, means = np.array(document).transpose(2, 1, 0)
         return cls(counts, sums, squares, lows, highs, means[0])
 
     def sharpe(self, chosen: BoolArray) -> FloatArray:

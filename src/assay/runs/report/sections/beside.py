@@ -38,28 +38,34 @@ def section(evidence: RunArtifacts) -> Section | None:
     document = evidence.document
     if not document.get("information"):
         return None
-    told = document["information"]
-    parts: list[Part] = [_cards(told, document["evidence"])]
-    parts += [_superior(told["spa"])] if any(told["spa"].values()) else []
+    summary = document["information"]
+    parts: list[Part] = [_cards(summary, document["evidence"])]
+    parts += [_superior(summary["spa"])] if any(summary["spa"].values()) else []
     parts += _holdout(document.get("holdout") or {"locks": [], "readings": []})
     parts.append(_limits(document["thresholds"]))
     lead = "None of these numbers decides. They say how the same record looks from other sides."
     return Section("beside", "Beside the verdict", lead, tuple(parts))
 
 
-def _cards(told: Mapping[str, Any], used: Mapping[str, Any]) -> Cards:
-    trials = f"of {count(told['trials_with_sharpe'])} of {count(used['n_trials'])} trials on this market"
+def _cards(document: Mapping[str, Any], used: Mapping[str, Any]) -> Cards:
+    trials = f"of {count(document['trials_with_sharpe'])} of {count(used['n_trials'])} trials on this market"
     return Cards(
         (
             Card(
-                "Deflated, by the spread of trials", ratio(told["deflated_by_spread"], 3), "probability, as published"
+                "Deflated, by the spread of trials",
+                ratio(document["deflated_by_spread"], 3),
+                "probability, as published",
             ),
-            *_deflated(told),
-            Card("Sharpe ratio of the luckiest", ratio(told["luck_by_spread"], 4), "a bar, expected without any skill"),
-            Card("Variance between trials", general(told["trials_variance"]), trials),
+            *_deflated(document),
+            Card(
+                "Sharpe ratio of the luckiest",
+                ratio(document["luck_by_spread"], 4),
+                "a bar, expected without any skill",
+            ),
+            Card("Variance between trials", general(document["trials_variance"]), trials),
             Card("Effective trials", _trials(used["effective_trials"]), f"of {count(used['n_trials'])} counted"),
-            Card("Overfitting probability", ratio(told["pbo"]), "share of splits; 0.5 is a coin"),
-            Card("Plateau", ratio(told["plateau"]), "share of the best score that its neighbours keep"),
+            Card("Overfitting probability", ratio(document["pbo"]), "share of splits; 0.5 is a coin"),
+            Card("Plateau", ratio(document["plateau"]), "share of the best score that its neighbours keep"),
         )
     )
 
@@ -69,25 +75,25 @@ def _trials(count: Any) -> str:
     return ratio(count, 1).removesuffix(".0")
 
 
-def _deflated(told: Mapping[str, Any]) -> list[Card]:
+def _deflated(document: Mapping[str, Any]) -> list[Card]:
     """Runs of before have neither."""
-    if "deflated" not in told:
+    if "deflated" not in document:
         return []
     return [
-        Card("Deflated Sharpe ratio", ratio(told["deflated"], 3), "probability, variance of trials 1/(n - 1)"),
-        Card("Haircut", ratio(told["haircut"]), "share of the Sharpe ratio that Bonferroni takes"),
+        Card("Deflated Sharpe ratio", ratio(document["deflated"], 3), "probability, variance of trials 1/(n - 1)"),
+        Card("Haircut", ratio(document["haircut"]), "share of the Sharpe ratio that Bonferroni takes"),
     ]
 
 
 def _superior(spa: Mapping[str, Any]) -> Table:
     rows = []
     for name, words in _SPA.items():
-        found = spa[name]
-        if found:
+        result = spa[name]
+        if result:
             shown = [
-                ratio(found[side][kind], 3) for side in ("cash", "buy_and_hold") for kind in ("consistent", "upper")
+                ratio(result[side][kind], 3) for side in ("cash", "buy_and_hold") for kind in ("consistent", "upper")
             ]
-            rows.append((words, count(found["configurations"]), *shown))
+            rows.append((words, count(result["configurations"]), *shown))
     return table(
         "Would luck explain the best of them?",
         ("p-values", "Configurations", "cash", "cash, at most", "buy and hold", "buy and hold, at most"),
@@ -99,20 +105,20 @@ def _superior(spa: Mapping[str, Any]) -> Table:
     )
 
 
-def _holdout(found: Mapping[str, Any]) -> list[Part]:
+def _holdout(result: Mapping[str, Any]) -> list[Part]:
     parts: list[Part] = []
-    if found["locks"]:
+    if result["locks"]:
         rows = [
             (f"{each['exchange']} {each['symbol']}", day_of(each["from"]), count(each["trials_before"]), each["by"])
-            for each in found["locks"]
+            for each in result["locks"]
         ]
         head = ("Locked away from this run", "From", "Trials before", "By")
         caption = "Trials before: scored on the stretch before it was locked. Who chose by them has seen it."
         parts.append(table("The holdout", head, rows, caption=caption, words=True))
-    if found["readings"]:
+    if result["readings"]:
         reads = [
             (each["market"], count(each["number"]), count(each["run"]), day_of(each["from"]), day_of(each["to"]))
-            for each in found["readings"]
+            for each in result["readings"]
         ]
         columns = ("Readings of it", "Trial", "Run", "From", "To")
         parts.append(

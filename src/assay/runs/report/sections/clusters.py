@@ -14,8 +14,8 @@ _LETTER = 6.3
 def section(report: ImportanceReport) -> Section:
     """The map and the clusters of more than one column."""
     newest = report.folds[-1]
-    kept = np.flatnonzero(np.isfinite(np.diag(newest.correlation)))
-    order = kept[cluster_order(newest.correlation[np.ix_(kept, kept)])]
+    stored = np.flatnonzero(np.isfinite(np.diag(newest.correlation)))
+    order = stored[cluster_order(newest.correlation[np.ix_(stored, stored)])]
     names = [report.names[j] for j in order]
     rho = newest.correlation[np.ix_(order, order)]
     at = {int(j): place for place, j in enumerate(order)}

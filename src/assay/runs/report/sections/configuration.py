@@ -31,14 +31,14 @@ def section(evidence: RunArtifacts) -> Section:
 
 def regimes(evidence: RunArtifacts) -> Section | None:
     """Metrics by the regime at entry; None where no regime was told apart."""
-    found = evidence.document["by_regime"]
-    if not found:
+    result = evidence.document["by_regime"]
+    if not result:
         return None
     which = "out of sample" if held_back(evidence.document) else "in sample"
     lead = f"Trades by the regime that they were decided in, bars by the one known when they opened, {which}."
-    order = sorted(found, key=lambda r: (_REGIMES.index(r) if r in _REGIMES else len(_REGIMES), r))
-    names = [n for n in _BY_REGIME if any(n in found[r] for r in order)]
-    rows = [(r.capitalize(), *(metric(n, found[r].get(n))[1] for n in names)) for r in order]
+    order = sorted(result, key=lambda r: (_REGIMES.index(r) if r in _REGIMES else len(_REGIMES), r))
+    names = [n for n in _BY_REGIME if any(n in result[r] for r in order)]
+    rows = [(r.capitalize(), *(metric(n, result[r].get(n))[1] for n in names)) for r in order]
     wanted = evidence.document["regime_filter"]
     caption = (
         f"Entries were allowed in the regime {wanted} only." if wanted else "Entries were allowed in every regime."
@@ -51,12 +51,12 @@ def _cards(document: Mapping[str, Any]) -> Cards:
     aim = objective(document["objective"])
     engine = number(document["engine_seconds"])
     window = newest(document["windows"])
-    found = "in sample" if window is None else f"in sample, window {window['number'] + 1}"
+    result = "in sample" if window is None else f"in sample, window {window['number'] + 1}"
     speed = document["trials"] / engine if engine > 0 else float("nan")
     return Cards(
         (
             Card("Stage", document["stage"] or NONE, document["config_id"] or "no configuration was stored"),
-            Card(f"Best {aim.name}", aim.write(document["best_score"]), found),
+            Card(f"Best {aim.name}", aim.write(document["best_score"]), result),
             Card("Trials", count(document["trials"]), f"{count(document['valid_trials'])} valid"),
             Card(
                 "Engine",

@@ -36,11 +36,11 @@ def section(evidence: RunArtifacts) -> Section | None:
         "What a search finds is the best of many: expect less of it out of sample."
     )
     parts: list[Part] = [_converged(windows, aim)]
-    found = trials(evidence)
-    if found is None:
+    result = trials(evidence)
+    if result is None:
         parts.append(Note("The single trials of this search were not kept: their combinations cannot be drawn."))
-    elif found.axes and not found.flat:
-        parts.append(parallel(found, windows, aim))
+    elif result.axes and not result.flat:
+        parts.append(parallel(result, windows, aim))
     return Section("search", "Search", lead, tuple(parts))
 
 
@@ -50,16 +50,16 @@ def course(window: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
     A curve of fewer points than trials is thinned: its points lie evenly from the first trial to the last.
     """
     best = np.array([number(v) for v in window["curve"]], np.float64)
-    asked = np.linspace(min(1, len(best)), window["trials"], len(best))
-    return asked, best
+    request = np.linspace(min(1, len(best)), window["trials"], len(best))
+    return request, best
 
 
-def stairs(asked: FloatArray, best: FloatArray) -> tuple[FloatArray, FloatArray]:
+def stairs(request: FloatArray, best: FloatArray) -> tuple[FloatArray, FloatArray]:
     """A curve as steps: level until the trial that bettered it, and no more points than it has steps."""
     good = np.isfinite(best)
-    asked, best = asked[good], best[good]
+    request, best = request[good], best[good]
     rise = np.flatnonzero(np.diff(best)) + 1
-    x = np.concatenate([asked[:1], np.repeat(asked[rise], 2), asked[-1:]])
+    x = np.concatenate([request[:1], np.repeat(request[rise], 2), request[-1:]])
     y = np.concatenate([best[:1], np.column_stack([best[rise - 1], best[rise]]).ravel(), best[-1:]])
     return x, y
 
@@ -103,13 +103,13 @@ def _draw(windows: Sequence[Mapping[str, Any]], aim: Objective, width: float, ti
     about = 8 if width > 500 else 4
     canvas.columns(x, [(t, count(t)) for t in ticks(0.0, last, about) if t == int(t)], bottom)
     canvas.text((left + right) / 2, bottom + 40, "trials of the window", "unit", "middle")
-    for k, (asked, best) in enumerate(curves):
+    for k, (request, best) in enumerate(curves):
         newest = k == len(curves) - 1
         tip = f"Window {windows[k]['number'] + 1}: best {aim.write(windows[k]['score'])}"
-        t, v = stairs(asked, np.where(best < low, np.nan, best))
+        t, v = stairs(request, np.where(best < low, np.nan, best))
         canvas.path(line(x(t), y(v)), "line newest" if newest else "line earlier", tip)
-    asked, best = curves[-1]
-    canvas.add("circle", "dot", "", cx=x.at(asked[-1]), cy=y.at(best[-1]), r=4)
+    request, best = curves[-1]
+    canvas.add("circle", "dot", "", cx=x.at(request[-1]), cy=y.at(best[-1]), r=4)
     return canvas
 
 
@@ -119,7 +119,7 @@ def _hover(
     """``[[place, words], …]`` of the newest window, beside the median of all, as JSON."""
     out = []
     for at in np.unique(np.linspace(1, x.high, _SAMPLES).round()).tolist():
-        so_far = np.array([best[max(0, np.searchsorted(asked, at, side="right") - 1)] for asked, best in curves])
+        so_far = np.array([best[max(0, np.searchsorted(request, at, side="right") - 1)] for request, best in curves])
         words = f"trial {count(at)} · window {windows[-1]['number'] + 1}: {aim.write(so_far[-1])}"
         if len(windows) > 1 and np.isfinite(so_far).any():
             words += f" · median of windows {aim.write(float(np.nanmedian(so_far)))}"

@@ -45,9 +45,9 @@ def quality(evidence: RunArtifacts) -> Section:
     for symbol, each in document["quality"].items():
         parts += _warnings(symbol, each)
     for symbol, each in document["quality"].items():
-        for name, found in each.items():
-            if name != "warnings" and isinstance(found, list) and found and isinstance(found[0], Mapping):
-                parts.append(_findings(symbol, name, found))
+        for name, result in each.items():
+            if name != "warnings" and isinstance(result, list) and result and isinstance(result[0], Mapping):
+                parts.append(_findings(symbol, name, result))
     if document["labels"]:
         parts.append(_labels(document["labels"]))
     return Section("quality", "Data quality", lead, tuple(parts))
@@ -91,16 +91,16 @@ def _inline(value: Any) -> str:
     return text[:16].replace("T", " ") if len(text) == 24 and text[10] == "T" and text.endswith("Z") else text or NONE
 
 
-def _counts(found: Mapping[str, Mapping[str, Any]]) -> Part:
+def _counts(result: Mapping[str, Mapping[str, Any]]) -> Part:
     """One row a measure, one column a symbol: plain values, sizes of lists, counts of runs."""
-    names = sorted({name for each in found.values() for name in each if name not in _ELSEWHERE}, key=_place)
+    names = sorted({name for each in result.values() for name in each if name not in _ELSEWHERE}, key=_place)
     rows = [
-        (*_MEASURES.get(name, (_words(name), "")), *(_measure(each.get(name)) for each in found.values()))
+        (*_MEASURES.get(name, (_words(name), "")), *(_measure(each.get(name)) for each in result.values()))
         for name in names
     ]
     return table(
         "Candles",
-        ("Count", "Meaning", *found),
+        ("Count", "Meaning", *result),
         rows,
         caption="Of all stored candles, not only the judged ones.",
         meaning=2,
@@ -131,20 +131,20 @@ def _warnings(symbol: str, each: Mapping[str, Any]) -> list[Part]:
     return [Note(f"{symbol}: {w['text'] if isinstance(w, Mapping) else w}") for w in each.get("warnings", [])]
 
 
-def _findings(symbol: str, name: str, found: list[Mapping[str, Any]]) -> Part:
+def _findings(symbol: str, name: str, result: list[Mapping[str, Any]]) -> Part:
     """The first rows of one kind of finding, the largest holes first."""
     if name == "gaps":
-        found = sorted(found, key=lambda g: -g["missing"])
-    head = sorted(found[0], key=lambda k: (_COLUMNS.index(k) if k in _COLUMNS else len(_COLUMNS), k))
-    rows = [[_inline(row.get(k)) for k in head] for row in found[:_MOST]]
+        result = sorted(result, key=lambda g: -g["missing"])
+    head = sorted(result[0], key=lambda k: (_COLUMNS.index(k) if k in _COLUMNS else len(_COLUMNS), k))
+    rows = [[_inline(row.get(k)) for k in head] for row in result[:_MOST]]
     which = "largest" if name == "gaps" else "first"
-    more = f"The {which} {_MOST} of {len(found):,}." if len(found) > _MOST else ""
+    more = f"The {which} {_MOST} of {len(result):,}." if len(result) > _MOST else ""
     return table(f"{symbol}: {_words(name).lower()}", [_words(k) for k in head], rows, caption=more, words=True)
 
 
-def _labels(found: Mapping[str, Mapping[str, Any]]) -> Part:
+def _labels(result: Mapping[str, Mapping[str, Any]]) -> Part:
     rows = []
-    for symbol, each in found.items():
+    for symbol, each in result.items():
         shares = ", ".join(f"{c}: {percent(s)}" for c, s in each["shares"].items()) or NONE
         dropped = ", ".join(f"{why} {count(k)}" for why, k in each["dropped"].items()) or "none"
         rows.append((symbol, each["name"], bars_of(each["horizon"]), count(each["labelled"]), shares, dropped))

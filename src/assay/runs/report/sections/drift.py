@@ -51,6 +51,6 @@ def _draw(names: list[str], times: IntArray, values: FloatArray, width: float) -
     places = x(times)
     for i in reversed(range(len(names))):
         css = f"line {_PENS[i]}" if i < _MOST else "line ideal pale"
-        said = f"{names[i]}: PSI up to {ratio(np.nanmax(values[i])) if np.isfinite(values[i]).any() else '—'}"
-        canvas.path(line(places, y(values[i])), css, said)
+        message = f"{names[i]}: PSI up to {ratio(np.nanmax(values[i])) if np.isfinite(values[i]).any() else '—'}"
+        canvas.path(line(places, y(values[i])), css, message)
     return canvas

@@ -80,21 +80,21 @@ def section(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> Section:
     lead = "Growth of one unit of equity over "
     lead += _over(evidence)
     chosen = evidence.is_backtest or evidence.is_search
-    found = course(evidence, candles)
-    if found is None:
+    result = course(evidence, candles)
+    if result is None:
         return Section("equity", "Equity", lead, (Note("Fewer than two judged bars: there is no curve to draw."),))
     legend = [
         Key("s-model", "Strategy, after costs" if chosen else "Model, after costs"),
         Key("s-stress", f"Same decisions, {stressed_costs(evidence)}"),
     ]
-    if len(found.hold):
+    if len(result.hold):
         legend.append(Key("s-hold", "Buy and hold"))
-    if found.holes:
+    if result.holes:
         legend.append(Key("s-hole", "Fold left out"))
     parts: list[Part] = [
-        figure("Equity and drawdown", lambda w: _draw(found, w), caption=_caption(evidence, found), legend=legend)
+        figure("Equity and drawdown", lambda w: _draw(result, w), caption=_caption(evidence, result), legend=legend)
     ]
-    months = _months(found)
+    months = _months(result)
     if months is not None:
         parts.append(months)
     return Section("equity", "Equity against buy and hold", lead, tuple(parts))
@@ -111,38 +111,38 @@ def _over(evidence: RunArtifacts) -> str:
 
 
 def _grown(returns: FloatArray) -> FloatArray:
-    kept = np.where(np.isfinite(returns), returns, 0.0)
-    grown: FloatArray = np.cumprod(1.0 + kept, dtype=np.float64)
+    stored = np.where(np.isfinite(returns), returns, 0.0)
+    grown: FloatArray = np.cumprod(1.0 + stored, dtype=np.float64)
     return grown
 
 
-def _caption(evidence: RunArtifacts, found: Course) -> str:
+def _caption(evidence: RunArtifacts, result: Course) -> str:
     lost = int((~np.isfinite(floats(evidence.account, "return"))).sum())
-    axis = "Logarithmic axis, ×1 is the start; what falls below it is not drawn. " if found.log else ""
+    axis = "Logarithmic axis, ×1 is the start; what falls below it is not drawn. " if result.log else ""
     many = (
         "the mean of all symbols bought in equal parts" if len(evidence.document["spec"]["symbols"]) > 1 else "closes"
     )
     text = f"{axis}Buy and hold: {many}, from the first judged bar, no costs. Below: distance from the highest equity."
-    if found.holes:
+    if result.holes:
         text += " Buy and hold goes on through a fold that was left out, so it ends elsewhere than the key number."
     return text + (f" {lost:,} bars without a return are drawn flat." if lost else "")
 
 
-def _draw(found: Course, width: float) -> Canvas:
+def _draw(result: Course, width: float) -> Canvas:
     small = width < 500
     left, right = (52.0, width - 6) if small else (64.0, width - 12)
     top, split, bottom = (10.0, 236.0, 330.0) if small else (12.0, 316.0, 428.0)
-    x = Scale(float(found.time[0]), float(found.time[-1]), left, right)
-    y = _equity_scale(found, top, split - 18)
-    deep = Scale(min(float(found.drawdown.min()), -0.001), 0.0, bottom, split + 18)
-    last = (found.equity[-1] - 1, found.drawdown.min())
+    x = Scale(float(result.time[0]), float(result.time[-1]), left, right)
+    y = _equity_scale(result, top, split - 18)
+    deep = Scale(min(float(result.drawdown.min()), -0.001), 0.0, bottom, split + 18)
+    last = (result.equity[-1] - 1, result.drawdown.min())
     canvas = Canvas(
         width,
         bottom + 30,
         f"Equity ended at {percent(last[0], 1, sign=True)}, deepest drawdown {percent(last[1])}",
-        hover=_hover(found, x, int(right - left) // 4),
+        hover=_hover(result, x, int(right - left) // 4),
     )
-    for begin, end in found.holes:
+    for begin, end in result.holes:
         a, b = x.at(max(begin, x.low)), x.at(min(end, x.high))
         if b > a:
             canvas.add("rect", "hole", x=a, y=top, width=b - a, height=bottom - top)
@@ -153,27 +153,27 @@ def _draw(found: Course, width: float) -> Canvas:
     canvas.clock(x, bottom)
     if y.low < 1 < y.high:
         canvas.add("line", "zero", x1=left, x2=right, y1=y.at(1.0), y2=y.at(1.0))
-    _curves(canvas, found, x, y, deep)
+    _curves(canvas, result, x, y, deep)
     return canvas
 
 
-def _curves(canvas: Canvas, found: Course, x: Scale, y: Scale, deep: Scale) -> None:
+def _curves(canvas: Canvas, result: Course, x: Scale, y: Scale, deep: Scale) -> None:
     buckets = int(x.stop - x.start)
     for css, time, values in (
-        ("hold", found.hold_time, found.hold),
-        ("stress", found.time, found.stressed),
-        ("model", found.time, found.equity),
+        ("hold", result.hold_time, result.hold),
+        ("stress", result.time, result.stressed),
+        ("model", result.time, result.equity),
     ):
         t, v = envelope(time, np.where(values < y.low, np.nan, values), buckets)
         canvas.path(line(x(t), y(v)), f"line {css}")
-    t, v = envelope(found.time, found.drawdown, buckets)
+    t, v = envelope(result.time, result.drawdown, buckets)
     canvas.path(area(x(t), deep(v), deep.at(0.0)), "drawdown")
 
 
-def _equity_scale(found: Course, top: float, bottom: float) -> Scale:
-    every = np.concatenate([found.equity, found.hold, found.stressed])
-    if found.log:
-        main = np.concatenate([found.equity, found.hold])
+def _equity_scale(result: Course, top: float, bottom: float) -> Scale:
+    every = np.concatenate([result.equity, result.hold, result.stressed])
+    if result.log:
+        main = np.concatenate([result.equity, result.hold])
         low = max(float(every.min()), float(main.min()) / 4)  # doubled costs may fall to nothing
         return Scale(low / 1.05, float(every.max()) * 1.05, bottom, top, log=True)
     low, high = padded(every, share=0.04, include=1.0)
@@ -185,26 +185,26 @@ def _decimals(scale: Scale) -> int:
     return 0 if reach > 0.06 else 1 if reach > 0.01 else 2
 
 
-def _hover(found: Course, x: Scale, samples: int) -> str:
+def _hover(result: Course, x: Scale, samples: int) -> str:
     """``[[place, words], …]`` for the crosshair, as JSON."""
-    rows = np.unique(np.linspace(0, len(found.time) - 1, samples).astype(np.int64))
+    rows = np.unique(np.linspace(0, len(result.time) - 1, samples).astype(np.int64))
     out = []
     for r in rows.tolist():
-        words = f"{day(found.time[r])} · model {percent(found.equity[r] - 1, 1, sign=True)}"
-        if len(found.hold):
-            k = max(0, int(np.searchsorted(found.hold_time, found.time[r], side="right")) - 1)
-            words += f" · hold {percent(found.hold[k] - 1, 1, sign=True)}"
-        out.append([round(x.at(found.time[r]), 1), f"{words} · drawdown {percent(found.drawdown[r])}"])
+        words = f"{day(result.time[r])} · model {percent(result.equity[r] - 1, 1, sign=True)}"
+        if len(result.hold):
+            k = max(0, int(np.searchsorted(result.hold_time, result.time[r], side="right")) - 1)
+            words += f" · hold {percent(result.hold[k] - 1, 1, sign=True)}"
+        out.append([round(x.at(result.time[r]), 1), f"{words} · drawdown {percent(result.drawdown[r])}"])
     return json.dumps(out, ensure_ascii=False, separators=(",", ":"))
 
 
-def _months(found: Course) -> Part | None:
+def _months(result: Course) -> Part | None:
     """Return of each calendar month, or None when there are fewer than three."""
-    month = found.time.astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
+    month = result.time.astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
     last = np.flatnonzero(np.diff(month, append=month[-1] + 1))
     if len(last) < 3:
         return None
-    value = np.concatenate([[1.0], found.equity[last]])
+    value = np.concatenate([[1.0], result.equity[last]])
     with np.errstate(divide="ignore", invalid="ignore"):
         gains = value[1:] / value[:-1] - 1.0
     by_month = dict(zip(month[last].tolist(), gains.tolist(), strict=True))

@@ -32,13 +32,13 @@ def reliability(p: FloatArray, hit: BoolArray) -> Reliability:
     """Of probabilities ``(m,)`` and what came ``(m,)``; empty bins are left out. Interval: Wilson (1927)."""
     bin_of = np.minimum((p * _BINS).astype(np.int64), _BINS - 1)
     rows = np.bincount(bin_of, minlength=_BINS)
-    kept = rows > 0
-    n = rows[kept].astype(np.float64)
-    truth = np.bincount(bin_of, hit, minlength=_BINS)[kept] / n
+    stored = rows > 0
+    n = rows[stored].astype(np.float64)
+    truth = np.bincount(bin_of, hit, minlength=_BINS)[stored] / n
     middle = (truth + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     reach = _Z / (1 + _Z**2 / n) * np.sqrt(truth * (1 - truth) / n + _Z**2 / (4 * n * n))
-    forecast = np.bincount(bin_of, p, minlength=_BINS)[kept] / n
-    return Reliability(forecast, truth, middle - reach, middle + reach, rows[kept])
+    forecast = np.bincount(bin_of, p, minlength=_BINS)[stored] / n
+    return Reliability(forecast, truth, middle - reach, middle + reach, rows[stored])
 
 
 def section(evidence: RunArtifacts) -> Section | None:
@@ -67,14 +67,14 @@ def _drawn(classes: FloatArray) -> Sequence[int]:
 
 def _cards(evidence: RunArtifacts) -> Cards:
     values = evidence.document["metrics"]
-    found = [
+    result = [
         metric(n, values.get(n)) for n in ("auc", "log_loss", "base_log_loss", "brier", "accuracy", "forecast_rows")
     ]
-    return Cards(tuple(Card(*each) for each in found))
+    return Cards(tuple(Card(*each) for each in result))
 
 
 def _reliable(p: FloatArray, hit: BoolArray, value: float) -> Part:
-    found = reliability(p, hit)
+    result = reliability(p, hit)
     legend = (
         Key("s-model", "Came true, with 95 % interval"),
         Key("s-ideal", "Perfect calibration"),
@@ -85,28 +85,28 @@ def _reliable(p: FloatArray, hit: BoolArray, value: float) -> Part:
         f"10 cases does so. The class came in {percent(hit.mean())} of all rows. Pale: fewer than {_FEW} rows."
     )
     title = f"Reliability of class {_name(value)}"
-    return figure(title, lambda w: _draw(found, w, title), caption=caption, legend=legend, half=True)
+    return figure(title, lambda w: _draw(result, w, title), caption=caption, legend=legend, half=True)
 
 
-def _draw(found: Reliability, width: float, title: str) -> Canvas:
+def _draw(result: Reliability, width: float, title: str) -> Canvas:
     left, right, top, split, bottom = 50.0, width - 22, 12.0, 260.0, 330.0
     x = Scale(0.0, 1.0, left, right)
     y = Scale(0.0, 1.0, split, top)
-    rows = Scale(0.0, float(found.rows.max()), bottom, split + 22)
+    rows = Scale(0.0, float(result.rows.max()), bottom, split + 22)
     canvas = Canvas(width, bottom + 46, title)
     marks = [(t / 5, percent(t / 5, 0)) for t in range(6)]
     canvas.rows(y, marks, left, right)
     canvas.columns(x, marks, bottom)
     canvas.text((left + right) / 2, bottom + 41, "forecast probability", "unit", "middle")
     canvas.path(line(x(np.array([0.0, 1.0])), y(np.array([0.0, 1.0]))), "line ideal")
-    sure = found.rows >= _FEW
-    canvas.path(line(x(found.forecast[sure]), y(found.truth[sure])), "line model")
-    for k, n in enumerate(found.rows.tolist()):
-        f, t = float(found.forecast[k]), float(found.truth[k])
+    sure = result.rows >= _FEW
+    canvas.path(line(x(result.forecast[sure]), y(result.truth[sure])), "line model")
+    for k, n in enumerate(result.rows.tolist()):
+        f, t = float(result.forecast[k]), float(result.truth[k])
         a = x.at(f)
         tip = f"said {percent(f)}, came {percent(t)} of {count(n)} rows"
         pale = "" if n >= _FEW else " pale"
-        canvas.add("line", f"whisker{pale}", x1=a, x2=a, y1=y.at(found.low[k]), y2=y.at(found.high[k]))
+        canvas.add("line", f"whisker{pale}", x1=a, x2=a, y1=y.at(result.low[k]), y2=y.at(result.high[k]))
         canvas.add("circle", f"dot{pale}", tip, cx=a, cy=y.at(t), r=4.5)
         h = rows.at(n)
         begin = x.at(min(int(f * _BINS), _BINS - 1) / _BINS)
@@ -121,17 +121,19 @@ def _brief(n: int) -> str:
 
 
 def _confusion(p: FloatArray, y: FloatArray, classes: FloatArray) -> Part:
-    said = p.argmax(axis=1)
+    message = p.argmax(axis=1)
     rows: list[list[str | Cell]] = []
     for value in classes:
-        mine = np.bincount(said[y == value], minlength=len(classes)).tolist()
+        mine = np.bincount(message[y == value], minlength=len(classes)).tolist()
         total = sum(mine)
         cells = [
             Cell(f"{count(k)} ({percent(k / total, 0)})" if total else "0", k / total if total else 0.0) for k in mine
         ]
         rows.append([f"came {_name(value)}", *cells, count(total)])
-    hits = [(said == j) & (y == value) for j, value in enumerate(classes)]
-    precision = [ratio(h.sum() / k if k else np.nan) for h, k in ((h, (said == j).sum()) for j, h in enumerate(hits))]
+    hits = [(message == j) & (y == value) for j, value in enumerate(classes)]
+    precision = [
+        ratio(h.sum() / k if k else np.nan) for h, k in ((h, (message == j).sum()) for j, h in enumerate(hits))
+    ]
     rows.append(["right when said", *precision, ""])
     return table(
         "Confusion",

@@ -29,15 +29,15 @@ class Grid:
     best: FloatArray
 
 
-def grid(found: Trials, one: Axis, two: Axis) -> Grid:
+def grid(result: Trials, one: Axis, two: Axis) -> Grid:
     """The cells of two axes, ``(bins of one, bins of two)``."""
     shape = len(one.edges) - 1, len(two.edges) - 1
-    known = (one.bins >= 0) & (two.bins >= 0)
+    available = (one.bins >= 0) & (two.bins >= 0)
     frame = pl.DataFrame(
         {
-            "cell": one.bins[known] * shape[1] + two.bins[known],
-            "gain": found.gain[known],
-            "score": found.score[known],
+            "cell": one.bins[available] * shape[1] + two.bins[available],
+            "gain": result.gain[available],
+            "score": result.score[available],
         }
     ).with_columns(pl.col("gain", "score").fill_nan(None))
     per = frame.group_by("cell").agg(
@@ -45,11 +45,11 @@ def grid(found: Trials, one: Axis, two: Axis) -> Grid:
     )
     at = per["cell"].to_numpy()
     cells = shape[0] * shape[1]
-    asked, valid = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
+    request, valid = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
     gain, best = np.full(cells, np.nan), np.full(cells, np.nan)
-    asked[at], valid[at] = per["asked"].to_numpy(), per["valid"].to_numpy()
+    request[at], valid[at] = per["asked"].to_numpy(), per["valid"].to_numpy()
     gain[at], best[at] = floats(per, "gain"), floats(per, "best")
-    return Grid(asked.reshape(shape), valid.reshape(shape), gain.reshape(shape), best.reshape(shape))
+    return Grid(request.reshape(shape), valid.reshape(shape), gain.reshape(shape), best.reshape(shape))
 
 
 def legend(drawn: "Map") -> list[Key]:
@@ -80,8 +80,8 @@ class Map:
 
     def place(self, window: Mapping[str, Any]) -> tuple[float, float]:
         """Where a window's best lies on the two axes, NaN where it does not."""
-        given = window["parameters"]
-        return self.across.place(given.get(self.across.name)), self.up.place(given.get(self.up.name))
+        value = window["parameters"]
+        return self.across.place(value.get(self.across.name)), self.up.place(value.get(self.up.name))
 
     def draw(self, width: float) -> Canvas:
         """The map with its colour bar below."""
@@ -155,11 +155,11 @@ def _bar(canvas: Canvas, left: float, right: float, y: float, full: float, aim: 
 
 def spaced_up(marks: list[tuple[float, str]], y: Scale) -> list[tuple[float, str]]:
     """Marks of a vertical axis that do not touch each other."""
-    kept: list[tuple[float, str]] = []
+    stored: list[tuple[float, str]] = []
     for value, text in marks:
-        if not kept or abs(y.at(value) - y.at(kept[-1][0])) >= 14:
-            kept.append((value, text))
-    return kept
+        if not stored or abs(y.at(value) - y.at(stored[-1][0])) >= 14:
+            stored.append((value, text))
+    return stored
 
 
 def _cut(text: str, letters: int) -> str:

@@ -20,15 +20,15 @@ def section(evidence: RunArtifacts) -> Section | None:
     if evidence.is_backtest:
         return None
     lead = "Share of a model's gain that it owes to a feature, on its own train rows; a fold's shares add up to 100 %."
-    found = evidence.document["importance"]
+    result = evidence.document["importance"]
     absent = evidence.document["absent"]
     parts: list[Part] = []
     own = set(evidence.document.get("own_features", {}).get("columns", ()))
-    if any(each["shares"] for each in found):
-        names, shares = strongest(found)
+    if any(each["shares"] for each in result):
+        names, shares = strongest(result)
         names = [f"{name} (own)" if name in own else name for name in names]
-        folds = [int(each["fold"]) + 1 for each in found]
-        total = len({name for each in found for name in each["shares"]})
+        folds = [int(each["fold"]) + 1 for each in result]
+        total = len({name for each in result for name in each["shares"]})
         caption = (
             f"The {len(names)} strongest of {total} features by mean share. A feature that matters in one fold only is "
             "likely an accident of that fold."
@@ -36,7 +36,7 @@ def section(evidence: RunArtifacts) -> Section | None:
         if len(folds) > _FOLDS:
             caption += f" Drawn are the newest {_FOLDS} of {len(folds)} folds; the mean is of all."
         parts.append(figure("Feature importance per fold", lambda w: _draw(names, shares, folds, w), caption=caption))
-        parts += _own(evidence.document, found)
+        parts += _own(evidence.document, result)
     else:
         parts.append(Note("This kind of model does not say which features it leans on."))
     if absent:
@@ -44,21 +44,21 @@ def section(evidence: RunArtifacts) -> Section | None:
     return Section("importance", "Feature importance", lead, tuple(parts))
 
 
-def _own(document: Mapping[str, Any], found: list[Mapping[str, Any]]) -> list[Part]:
+def _own(document: Mapping[str, Any], result: list[Mapping[str, Any]]) -> list[Part]:
     """The columns of the user's own file, each with its mean share over the folds; nothing where there was no file."""
     own = document.get("own_features")
     if own is None:
         return []
-    mean = {n: np.mean([number(each["shares"].get(n, 0.0)) for each in found]) for n in own["columns"]}
+    mean = {n: np.mean([number(each["shares"].get(n, 0.0)) for each in result]) for n in own["columns"]}
     rows = [(name, percent(share, 2)) for name, share in sorted(mean.items(), key=lambda pair: (-pair[1], pair[0]))]
     of = f"{own['name']} with hash {own['sha256'][:12]}" if own["name"] else "imported code, which was not kept"
     return [table("Columns of your own", ("Feature", "Mean share"), rows, caption=f"Computed by {of}.", words=True)]
 
 
-def strongest(found: list[Mapping[str, Any]]) -> tuple[list[str], FloatArray]:
+def strongest(result: list[Mapping[str, Any]]) -> tuple[list[str], FloatArray]:
     """Up to 20 names, largest mean share first (then by name), and ``(names, folds)`` shares, NaN where not used."""
-    names = sorted({name for each in found for name in each["shares"]})
-    shares = np.array([[number(each["shares"].get(name)) for each in found] for name in names])
+    names = sorted({name for each in result for name in each["shares"]})
+    shares = np.array([[number(each["shares"].get(name)) for each in result] for name in names])
     mean = np.nan_to_num(shares).mean(axis=1)
     order = sorted(range(len(names)), key=lambda i: (-mean[i], names[i]))[:_MOST]
     return [names[i] for i in order], shares[order]

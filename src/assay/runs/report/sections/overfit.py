@@ -26,12 +26,12 @@ _MOOD = {"ACCEPT": "good", "REJECT": "bad"}
 
 def section(evidence: RunArtifacts) -> Section:
     """Verdict and scores, the reasons with their limits, and a dot a window against the diagonal."""
-    found = evidence.document["overfit"]
+    result = evidence.document["overfit"]
     windows = evidence.document["windows"]
     lead = (
         "A search always finds something. These numbers ask whether it found the market or the noise in its train bars."
     )
-    parts: list[Part] = [_cards(found, windows), _scatter(windows), _reasons(found)]
+    parts: list[Part] = [_cards(result, windows), _scatter(windows), _reasons(result)]
     return Section("overfit", "Overfit and stability", lead, tuple(parts))
 
 
@@ -47,21 +47,21 @@ def pairs(windows: Sequence[Mapping[str, Any]]) -> tuple[list[int], FloatArray, 
     return numbers, values[:, 0], values[:, 1]
 
 
-def _cards(found: Mapping[str, Any], windows: Sequence[Mapping[str, Any]]) -> Cards:
-    word = found["verdict"]
-    said = {None: "needs two windows", True: "overfitting detected", False: "no overfitting detected"}
+def _cards(result: Mapping[str, Any], windows: Sequence[Mapping[str, Any]]) -> Cards:
+    verdict = result["verdict"]
+    message = {None: "needs two windows", True: "overfitting detected", False: "no overfitting detected"}
     return Cards(
         (
-            Card("Walk-forward verdict", word or NONE, said[found["detected"]], _MOOD.get(word or "", "")),
+            Card("Walk-forward verdict", verdict or NONE, message[result["detected"]], _MOOD.get(verdict or "", "")),
             _kept(windows),
-            Card("Stability score", ratio(found["stability_score"]), "0 to 1; below 0.6 asks for caution"),
-            Card("Plateau score", ratio(found["plateau_score"]), "share of the best score that its neighbours keep"),
+            Card("Stability score", ratio(result["stability_score"]), "0 to 1; below 0.6 asks for caution"),
+            Card("Plateau score", ratio(result["plateau_score"]), "share of the best score that its neighbours keep"),
             Card(
                 "Parameter stability",
-                ratio(found["parameter_stability"]),
+                ratio(result["parameter_stability"]),
                 "1: the same in every window; 0: as if drawn",
             ),
-            Card("Spread in sample", ratio(found["train_sharpe_std"]), "standard deviation of train Sharpe ratios"),
+            Card("Spread in sample", ratio(result["train_sharpe_std"]), "standard deviation of train Sharpe ratios"),
         )
     )
 
@@ -75,14 +75,14 @@ def _kept(windows: Sequence[Mapping[str, Any]]) -> Card:
     return Card("Sharpe out of sample", ratio(means.test_sharpe), note, mood)
 
 
-def _reasons(found: Mapping[str, Any]) -> Part:
-    if found["detected"] is None:
+def _reasons(result: Mapping[str, Any]) -> Part:
+    if result["detected"] is None:
         return Note("Overfitting cannot be told: that needs at least two judged windows.", half=True)
-    if not found["reasons"]:
+    if not result["reasons"]:
         return Note("None of the five tests of overfitting struck.", half=True)
     rows = [
         (_TESTS.get(r["code"], r["code"]), f"{ratio(r['value'])} / {ratio(r['limit'])}", r["text"])
-        for r in found["reasons"]
+        for r in result["reasons"]
     ]
     return table("Reasons", ("Test", "Found / limit", "In words"), rows, meaning=3, half=True)
 

@@ -154,8 +154,10 @@ def _of_fit(evidence: RunArtifacts) -> Head:
 def numbers(evidence: RunArtifacts) -> Section:
     """Every metric in words, and by symbol where there are several."""
     document = evidence.document
-    known = sorted(document["metrics"], key=lambda m: (m not in METRICS, list(METRICS).index(m) if m in METRICS else m))
-    rows = [metric(name, document["metrics"][name]) for name in known]
+    available = sorted(
+        document["metrics"], key=lambda m: (m not in METRICS, list(METRICS).index(m) if m in METRICS else m)
+    )
+    rows = [metric(name, document["metrics"][name]) for name in available]
     parts: list[Table] = []
     if len(document["by_symbol"]) > 1:
         parts.append(_by_symbol(document["by_symbol"]))
@@ -178,7 +180,7 @@ def _facts(evidence: RunArtifacts) -> tuple[tuple[str, str], ...]:
     folds = document["folds"]
     judged = [f for f in folds if not f["left_out"]]
     span = f"{day_of(judged[0]['test_from'])} – {day_of(judged[-1]['test_to'])}" if judged else NONE
-    found = [
+    result = [
         ("Judged", span),
         ("Windows judged" if evidence.is_search else "Folds", f"{len(judged)} of {len(folds)}"),
         *(_searched(document) if evidence.is_search else ()),
@@ -187,7 +189,7 @@ def _facts(evidence: RunArtifacts) -> tuple[tuple[str, str], ...]:
         ("Model", str(document["model_id"] or "none kept")),
         ("Made", _minute(document["created"])),
     ]
-    return tuple(found)
+    return tuple(result)
 
 
 def _minute(iso: Any) -> str:

@@ -32,22 +32,22 @@ class Drawn:
     tint: IntArray
 
 
-def drawn(found: Trials) -> Drawn:
+def drawn(result: Trials) -> Drawn:
     """The best trials of the newest window that has valid ones, over others taken evenly from all ranks."""
-    number = int(found.window[found.valid].max())
-    mine = np.flatnonzero(found.valid & (found.window == number))
-    order = mine[np.lexsort((-mine, found.score[mine]))]
+    number = int(result.window[result.valid].max())
+    mine = np.flatnonzero(result.valid & (result.window == number))
+    order = mine[np.lexsort((-mine, result.score[mine]))]
     best = order[-min(_BEST, max(1, len(order) // 10)) :]
     rest = order[: len(order) - len(best)]
-    rest = rest[found.fair[rest]]
+    rest = rest[result.fair[rest]]
     taken = np.unique(np.linspace(0, len(rest) - 1, min(len(rest), _LINES - len(best))).astype(np.int64))
     tint = taken * _CLASSES // max(len(rest), 1)
     return Drawn(number, np.concatenate([rest[taken], best]), np.append(tint, np.full(len(best), _CLASSES)))
 
 
-def parallel(found: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective) -> Part:
+def parallel(result: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective) -> Part:
     """The combinations of the newest window and what they scored."""
-    shown = drawn(found)
+    shown = drawn(result)
     bests = int((shown.tint == _CLASSES).sum())
     legend = [Key("s-chosen", "Best")] + ([Key("s-tint4", f"Best {count(bests)}")] if bests > 1 else [])
     if len(shown.rows) > bests:
@@ -62,23 +62,23 @@ def parallel(found: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective
     if not all_of_them:
         caption += f" Drawn are the best {count(bests)} and an even sample of all other ranks."
     title = "Combinations and their scores"
-    return figure(title, lambda w: _draw(found, shown, aim, w, title), caption=caption, legend=legend)
+    return figure(title, lambda w: _draw(result, shown, aim, w, title), caption=caption, legend=legend)
 
 
-def _draw(found: Trials, shown: Drawn, aim: Objective, width: float, title: str) -> Canvas:
+def _draw(result: Trials, shown: Drawn, aim: Objective, width: float, title: str) -> Canvas:
     small = width <= NARROW
-    names = [_cut(each.name, _NAME) for each in found.axes] + [aim.name]
+    names = [_cut(each.name, _NAME) for each in result.axes] + [aim.name]
     left = 16.0 if small else 24.0 + CHAR * max(len(n) for n in names)
     right, row, top = width - (16 if small else 28), 60.0 if small else 54.0, 30.0 if small else 18.0
-    canvas = Canvas(width, top + row * len(found.axes) + 34, title)
-    score = found.score[shown.rows]
+    canvas = Canvas(width, top + row * len(result.axes) + 34, title)
+    score = result.score[shown.rows]
     low, high = padded(score, share=0.02)
     last = Scale(low, high, left, right)
     y = top + row * np.arange(len(names), dtype=np.float64)
-    x = np.column_stack([_across(each, shown.rows, left, right) for each in found.axes] + [last(score)])
-    _lines(canvas, found, shown, aim, x, y)
+    x = np.column_stack([_across(each, shown.rows, left, right) for each in result.axes] + [last(score)])
+    _lines(canvas, result, shown, aim, x, y)
     for k, name in enumerate(names):
-        axis = found.axes[k] if k < len(found.axes) else None
+        axis = result.axes[k] if k < len(result.axes) else None
         scale = axis.scale(left, right) if axis else last
         about = 4 if small else 9
         marks = axis.marks(about) if axis else aim.marks(ticks(low, high, about))
@@ -99,7 +99,7 @@ def _across(axis: Axis, rows: IntArray, left: float, right: float) -> FloatArray
     return axis.scale(left, right)(at)
 
 
-def _lines(canvas: Canvas, found: Trials, shown: Drawn, aim: Objective, x: FloatArray, y: FloatArray) -> None:
+def _lines(canvas: Canvas, result: Trials, shown: Drawn, aim: Objective, x: FloatArray, y: FloatArray) -> None:
     for tint in range(_CLASSES):
         mine = x[shown.tint == tint]
         canvas.path("".join(line(each, y) for each in mine), f"combination tint{tint}")
@@ -107,9 +107,9 @@ def _lines(canvas: Canvas, found: Trials, shown: Drawn, aim: Objective, x: Float
     canvas.path("".join(line(x[k], y) for k in bests[:-_TOLD]), f"combination tint{_CLASSES}")
     for k in bests[-_TOLD:].tolist():
         row = int(shown.rows[k])
-        told = ", ".join(f"{each.name} {_told(each, row)}" for each in found.axes)
+        document = ", ".join(f"{each.name} {_told(each, row)}" for each in result.axes)
         css = "combination chosen" if k == bests[-1] else f"combination tint{_CLASSES}"
-        canvas.path(line(x[k], y), css, f"{aim.name} {aim.write(found.score[row])}: {told}")
+        canvas.path(line(x[k], y), css, f"{aim.name} {aim.write(result.score[row])}: {document}")
 
 
 def _told(axis: Axis, row: int) -> str:

@@ -23,8 +23,8 @@ _ADDS = 0.01  # share that a pair must explain beyond the stronger of its two to
 
 def section(evidence: RunArtifacts) -> Section | None:
     """Maps of the pairs that explain most; None where no trial was kept."""
-    kept = trials(evidence)
-    if kept is None or not kept.axes:
+    stored = trials(evidence)
+    if stored is None or not stored.axes:
         return None
     document = evidence.document
     aim = objective(document["objective"])
@@ -32,43 +32,43 @@ def section(evidence: RunArtifacts) -> Section | None:
         f"Trials are compared by their {aim.name} above or below the median trial of their own window, so that good "
         "and bad markets do not blur what a parameter does."
     )
-    if not kept.valid.any():
+    if not stored.valid.any():
         note = Note("Every trial was rejected: no region of the space can be called better than another.")
         return Section("parameters", "Parameters", lead, (note,))
-    found = kept.sample()
-    if (many := int(found.valid.sum())) < _FEWEST:
+    result = stored.sample()
+    if (many := int(result.valid.sum())) < _FEWEST:
         text = f"Too few to map: {amount(many, 'trial')} to compare with another valid one of the same window."
         return Section("parameters", "Parameters", lead, (Note(text),))
-    if found.flat:
+    if result.flat:
         text = (
-            f"Every valid trial of a window scored the same ({aim.name} {_only(found, aim)}): there is nothing to map."
+            f"Every valid trial of a window scored the same ({aim.name} {_only(result, aim)}): there is nothing to map."
         )
         return Section("parameters", "Parameters", lead, (Note(text),))
-    shares, pairs = ranked(found)
-    made = sum(w["trials"] for w in document["windows"] if w["number"] in found.window)
-    if len(found.score) < made:
-        lead += f" Of {count(made)} trials a fair sample of {count(len(found.score))} is looked at."
+    shares, pairs = ranked(result)
+    made = sum(w["trials"] for w in document["windows"] if w["number"] in result.window)
+    if len(result.score) < made:
+        lead += f" Of {count(made)} trials a fair sample of {count(len(result.score))} is looked at."
     if many < _FEW:
         lead += f" Compared are only {amount(many, 'valid trial')}: patterns of chance are likely."
-    maps = _maps(found, pairs[:_MAPS], [w for w in document["windows"] if w["parameters"]], aim) if pairs else []
+    maps = _maps(result, pairs[:_MAPS], [w for w in document["windows"] if w["parameters"]], aim) if pairs else []
     strongest = sorted(range(len(shares)), key=lambda k: -shares[k])[: 1 + len(maps) % 2]  # an even number of halves
     if maps:
         lead += (
             " Colour is the median of a cell's trials: a broad blue area is a plateau, a lone blue cell likely luck."
         )
-    profiles = [profile(found, found.axes[k], aim) for k in strongest]
-    parts = (_shares(found, shares), *profiles, *maps)
+    profiles = [profile(result, result.axes[k], aim) for k in strongest]
+    parts = (_shares(result, shares), *profiles, *maps)
     return Section("parameters", "Parameters", lead, parts)
 
 
-def ranked(found: Trials) -> tuple[list[float], list[tuple[float, int, int]]]:
+def ranked(result: Trials) -> tuple[list[float], list[tuple[float, int, int]]]:
     """What each axis explains alone, and each pair of axes that says more than its stronger one, the largest first.
 
     Pairs are ``(share, axis, axis)``, equal shares in the order of the axes; the strongest one is there in any case.
     A pair that has no more trials than cells has share NaN and stands where the sum of its two does.
     """
-    good = found.valid
-    rank, axes = ranks(found.gain[good]), found.axes
+    good = result.valid
+    rank, axes = ranks(result.gain[good]), result.axes
     bins = [each.bins[good] + 1 for each in axes]  # 0: unknown
     alone = [float(np.nan_to_num(between(each, rank))) for each in bins]
     pairs = []
@@ -76,18 +76,18 @@ def ranked(found: Trials) -> tuple[list[float], list[tuple[float, int, int]]]:
         share = between(bins[a] * (len(axes[b].edges) + 1) + bins[b], rank)
         pairs.append((alone[a] + alone[b] if np.isnan(share) else share, share, a, b))
     pairs.sort(key=lambda p: (-p[0], p[2], p[3]))
-    kept = pairs[:1] + [p for p in pairs[1:] if p[0] >= max(alone[p[2]], alone[p[3]]) + _ADDS]
-    return alone, [(share, a, b) for _, share, a, b in kept]
+    stored = pairs[:1] + [p for p in pairs[1:] if p[0] >= max(alone[p[2]], alone[p[3]]) + _ADDS]
+    return alone, [(share, a, b) for _, share, a, b in stored]
 
 
-def _only(found: Trials, aim: Objective) -> str:
-    scores = np.unique(np.round(found.score[found.valid], 12))
+def _only(result: Trials, aim: Objective) -> str:
+    scores = np.unique(np.round(result.score[result.valid], 12))
     return aim.write(scores[0]) if len(scores) == 1 else f"{aim.write(scores[0])} to {aim.write(scores[-1])}"
 
 
-def _shares(found: Trials, shares: Sequence[float]) -> Part:
+def _shares(result: Trials, shares: Sequence[float]) -> Part:
     most = max(shares) or 1.0
-    named = sorted(zip(shares, (each.name for each in found.axes), strict=True), key=lambda s: (-s[0], s[1]))
+    named = sorted(zip(shares, (each.name for each in result.axes), strict=True), key=lambda s: (-s[0], s[1]))
     rows = [(name, Cell(percent(share), share / most)) for share, name in named]
     caption = "Alone, of the ranks of the valid trials' scores inside their windows, less what chance would explain."
     if len(shares) > 1:
@@ -102,15 +102,15 @@ def _shares(found: Trials, shares: Sequence[float]) -> Part:
 
 
 def _maps(
-    found: Trials, pairs: Sequence[tuple[float, int, int]], windows: Sequence[Mapping[str, Any]], aim: Objective
+    result: Trials, pairs: Sequence[tuple[float, int, int]], windows: Sequence[Mapping[str, Any]], aim: Objective
 ) -> list[Part]:
-    grids = [grid(found, found.axes[a], found.axes[b]) for _, a, b in pairs]
+    grids = [grid(result, result.axes[a], result.axes[b]) for _, a, b in pairs]
     gains = np.concatenate([g.gain[np.isfinite(g.gain)] for g in grids])
     better = gains[gains > 0] if (gains > 0).any() else np.abs(gains)
     full = float(np.quantile(better, _FULL)) or 1.0
     parts: list[Part] = []
     for (share, a, b), cells in zip(pairs, grids, strict=True):
-        each = Map(found.axes[a], found.axes[b], cells, tuple(windows[-_DOTS:]), aim, full)
+        each = Map(result.axes[a], result.axes[b], cells, tuple(windows[-_DOTS:]), aim, full)
         caption = f"The pair explains {percent(share)} of the spread of the scores' ranks."
         if np.isnan(share):
             caption = "About one trial a cell: what the pair explains cannot be told from chance."

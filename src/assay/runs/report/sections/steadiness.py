@@ -54,11 +54,11 @@ def _draw(rows: Sequence[FeatureScore], ranks: FloatArray, chosen: BoolArray, fi
         y = top + row * i
         canvas.text(left - 8, y + 14, name if len(name) <= letters else name[: letters - 1] + "…", "tick", "end")
         for k, rank in enumerate(ranks[i].tolist()):
-            said = f"{name}, fold {first + k + 1}: rank {ratio(rank, 1)}{', selected' if chosen[i, k] else ''}"
+            message = f"{name}, fold {first + k + 1}: rank {ratio(rank, 1)}{', selected' if chosen[i, k] else ''}"
             heat = 0.04 + 0.9 * (worst - rank) / max(worst - 1.0, 1.0)
             places = {"x": left + cell * k + 0.5, "y": y + 1, "width": cell - 1, "height": row - 2}
-            canvas.add("rect", "heat", said, **places, fill_opacity=f"{heat:.2f}")
+            canvas.add("rect", "heat", message, **places, fill_opacity=f"{heat:.2f}")
             if chosen[i, k]:
-                canvas.add("circle", "chosen", said, cx=left + cell * (k + 0.5), cy=y + row / 2, r=2.6)
+                canvas.add("circle", "chosen", message, cx=left + cell * (k + 0.5), cy=y + row / 2, r=2.6)
         canvas.text(width - 4, y + 14, percent(rows[i].selection_frequency, 0), "tick", "end")
     return canvas

@@ -73,17 +73,17 @@ def _stretch(trades: pl.DataFrame, bars: Bars, row: int, role: str) -> Stretch:
     start = max(0, min((begin + end - size) // 2, len(bars) - size))
     shown = bars[start : start + size]
     inside = (pl.col("exit_time") >= int(shown.timestamp[0])) & (pl.col("entry_time") <= int(shown.timestamp[-1]))
-    kept = trades.with_row_index("row").filter(inside)
-    held = int(trades["bars_held"][row])
+    stored = trades.with_row_index("row").filter(inside)
+    holding = int(trades["bars_held"][row])
     caption = (
         f"The {role} trade: {trades['side'][row].lower()} from {minute(trades['entry_time'][row])} at "
         f"{price(trades['entry_price'][row])} to {minute(trades['exit_time'][row])} at "
         f"{price(trades['exit_price'][row])}, "
-        f"{percent(trades['return_net'][row], 2, sign=True)} after costs in {bars_of(held)}; "
+        f"{percent(trades['return_net'][row], 2, sign=True)} after costs in {bars_of(holding)}; "
         f"{_REASONS.get(trades['exit_reason'][row], trades['exit_reason'][row])}. "
-        f"Trades in view: {count(len(kept))}; {bars.instrument.timeframe} bars, UTC."
+        f"Trades in view: {count(len(stored))}; {bars.instrument.timeframe} bars, UTC."
     )
-    return Stretch(caption, shown, kept.drop("row"), int(np.flatnonzero(kept["row"].to_numpy() == row)[0]))
+    return Stretch(caption, shown, stored.drop("row"), int(np.flatnonzero(stored["row"].to_numpy() == row)[0]))
 
 
 def _figure(symbol: str, stretch: Stretch) -> Part:
@@ -200,7 +200,7 @@ def _endings(trades: pl.DataFrame) -> Part:
         if not mine.any():
             continue
         g = gains[mine]
-        held = floats(trades, "bars_held")[mine]
+        holding = floats(trades, "bars_held")[mine]
         rows.append(
             [
                 _REASONS.get(reason, reason).capitalize(),
@@ -208,7 +208,7 @@ def _endings(trades: pl.DataFrame) -> Part:
                 count(mine.sum().item()),
                 percent(float((g > 0).mean())),
                 Cell(percent(float(g.mean()), 3, sign=True)),
-                ratio(float(held.mean()), 1),
+                ratio(float(holding.mean()), 1),
             ]
         )
     head = ("Ended by", "Side", "Trades", "Won", "Mean return", "Mean bars held")

@@ -34,14 +34,14 @@ def section(evidence: RunArtifacts) -> Section:
             legend.append(Key("s-hole", "Left out"))
         draw = timeline(document["folds"], "Window")
         parts.append(figure("Windows on a time line", draw, legend=legend, caption="Time in UTC."))
-    parts.append(_results(windows, held=document["mode"] == "fixed"))
+    parts.append(_results(windows, present=document["mode"] == "fixed"))
     parts.append(_searches(document))
     if document["searched"] and any(w["parameters"] for w in windows):
         parts.append(_parameters(document))
     return Section("windows", "Windows", lead, tuple(parts))
 
 
-def _results(windows: Sequence[Mapping[str, Any]], *, held: bool) -> Part:
+def _results(windows: Sequence[Mapping[str, Any]], *, present: bool) -> Part:
     most = _largest(part(w, "test", "net_profit") for w in windows)
     rows = [_result(w, most) for w in windows]
     head = ["Window"]
@@ -50,7 +50,7 @@ def _results(windows: Sequence[Mapping[str, Any]], *, held: bool) -> Part:
     head.append("Judged")
     tested = [number(part(w, "test", "net_profit")) for w in windows if w["test"]]
     won = sum(g > 0 for g in tested)
-    best = "the parameters that the first window found" if held else "best of the search"
+    best = "the parameters that the first window found" if present else "best of the search"
     caption = f"In: {best}, on the train bars. Out: the same parameters on the test bars. Sharpe is annual."
     if tested:
         caption += f" Earned out of sample, after costs: {won} of {amount(len(tested), 'window')}."

@@ -41,11 +41,11 @@ class ObjectStore(Protocol):
         ...
 
 
-def already(url: str, key: str, held: bytes, data: bytes) -> bool:
+def already(url: str, key: str, holding: bytes, data: bytes) -> bool:
     """What `put` answers where the key is taken: False for equal bytes, else it raises."""
-    if held == data:
+    if holding == data:
         return False
-    there, ours = hashlib.sha256(held).hexdigest(), hashlib.sha256(data).hexdigest()
+    there, ours = hashlib.sha256(holding).hexdigest(), hashlib.sha256(data).hexdigest()
     raise ArtifactError(
         f"{url}/{key} holds other bytes: they hash to {there}, these to {ours}",
         code="ARTIFACT_CORRUPT",

@@ -70,9 +70,9 @@ class GcsObjects:
         """See `ObjectStore`."""
         under = self._named(prefix)
         with self._speaking():
-            found = [each.name for each in self._bucket.list_blobs(prefix=f"{under}/", retry=self._retry)]
+            result = [each.name for each in self._bucket.list_blobs(prefix=f"{under}/", retry=self._retry)]
         skip = len(self._prefix) + 1 if self._prefix else 0
-        return sorted(name[skip:] for name in found)
+        return sorted(name[skip:] for name in result)
 
     def remove(self, key: str) -> None:
         """See `ObjectStore`."""

@@ -39,15 +39,15 @@ def split_address(address: str) -> tuple[str, str, str]:
         if not address:
             raise _refused(address, "is empty")
         return "", "", ""
-    found = _ADDRESS.fullmatch(address)
+    result = _ADDRESS.fullmatch(address)
     scheme = address.partition("://")[0]
     if scheme not in _SCHEMES:
         near = did_you_mean(scheme, _SCHEMES)
         raise _refused(address, f"begins with {shown(scheme)}; {near or 's3://, gs:// and paths are known'}")
-    prefix = (found["prefix"] or "").strip("/") if found else ""
-    if found is None or (prefix and not _PREFIX.fullmatch(prefix)):
+    prefix = (result["prefix"] or "").strip("/") if result else ""
+    if result is None or (prefix and not _PREFIX.fullmatch(prefix)):
         raise _refused(address, f"is no {scheme}://bucket/prefix of letters, digits, '-', '_' and '.'")
-    return scheme, found["bucket"], prefix
+    return scheme, result["bucket"], prefix
 
 
 def _refused(address: str, why: str) -> ConfigError:

@@ -44,9 +44,9 @@ class S3Objects:
         try:
             with self._speaking():
                 self._client.put_object(**named, Body=data, IfNoneMatch="*", ChecksumSHA256=digest)
-        except _Told as told:
-            if told.status not in _TAKEN:
-                raise told.error from told.__cause__
+        except _Told as document:
+            if document.status not in _TAKEN:
+                raise document.error from document.__cause__
             return already(self.url, key, self.get(key, most=LARGEST), data)
         return True
 
@@ -55,15 +55,15 @@ class S3Objects:
         named = self._named(key)
         try:
             with self._speaking():
-                found = self._client.get_object(**named)
-                with found["Body"] as body:
-                    if found["ContentLength"] > most:
-                        raise too_large(self.url, key, found["ContentLength"], most)
+                result = self._client.get_object(**named)
+                with result["Body"] as body:
+                    if result["ContentLength"] > most:
+                        raise too_large(self.url, key, result["ContentLength"], most)
                     return bytes(body.read())
-        except _Told as told:
-            if told.code == "NoSuchKey":
+        except _Told as document:
+            if document.code == "NoSuchKey":
                 raise not_there(self.url, key) from None
-            raise told.error from told.__cause__
+            raise document.error from document.__cause__
 
     def keys(self, prefix: str) -> list[str]:
         """See `ObjectStore`."""
@@ -73,19 +73,19 @@ class S3Objects:
                 pages = self._client.get_paginator("list_objects_v2").paginate(
                     Bucket=self._bucket, Prefix=f"{under['Key']}/"
                 )
-                found = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-        except _Told as told:
-            raise told.error from told.__cause__
+                result = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        except _Told as document:
+            raise document.error from document.__cause__
         skip = len(self._prefix) + 1 if self._prefix else 0
-        return sorted(key[skip:] for key in found)
+        return sorted(key[skip:] for key in result)
 
     def remove(self, key: str) -> None:
         """See `ObjectStore`."""
         try:
             with self._speaking():
                 self._client.delete_object(**self._named(key))
-        except _Told as told:
-            raise told.error from told.__cause__
+        except _Told as document:
+            raise document.error from document.__cause__
 
     def _named(self, key: str) -> dict[str, str]:
         name = demand_name(key, self.url)
