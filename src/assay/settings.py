@@ -242,7 +242,7 @@ def _blank(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
 
 
-def told(*, home: Path | None = None) -> list[dict[str, Any]]:
+def describe_settings(*, home: Path | None = None) -> list[dict[str, Any]]:
     """Each setting: name, variable, value as text or number (secrets masked), source ``default environment option``.
 
     Thresholds of the gate are named ``gate.<name>``; one that is not set has the value None.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from assay.cli.verdict import word
+from assay.cli.verdict import print_verdict
 from assay.runs.report import render
 from assay.runs.run_artifacts import RunArtifacts
 from tests.runs.report_evidence import SYMBOL, evidence_of, market
@@ -57,5 +57,5 @@ def test_its_page_is_drawn(old: RunArtifacts) -> None:
 
 def test_its_word_is_told(old: RunArtifacts) -> None:
     out = io.StringIO()
-    word(Console(file=out, width=200), {**old.document, "verdict": "UNPROVEN"})
+    print_verdict(Console(file=out, width=200), {**old.document, "verdict": "UNPROVEN"})
     assert out.getvalue().startswith("UNPROVEN") and out.getvalue().count("\n  ") >= len(OLD)

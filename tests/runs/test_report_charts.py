@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assay.runs.report.formatting import alike, bars_of, count, days, general, metric, percent, price, ratio
 from assay.runs.report.scale import Scale, envelope, log_ticks, padded, spaced, ticks, time_ticks
 from assay.runs.report.sections.costs import section as costs
-from assay.runs.report.sections.equity import _months, course, held
+from assay.runs.report.sections.equity import _months, course, holding_growth
 from assay.runs.report.sections.equity import section as equity
 from assay.runs.report.sections.forecast import reliability
 from assay.runs.report.sections.importance import strongest
@@ -119,7 +119,7 @@ def test_buy_and_hold_starts_at_one_and_is_the_mean() -> None:
     two = market(50, ("A/B", "C/D"))
     a, c = two["A/B"], two["C/D"]
     first, last = int(a.timestamp[10]), int(a.timestamp[40])
-    time, grown = held(two, ["A/B", "C/D"], first, last)
+    time, grown = holding_growth(two, ["A/B", "C/D"], first, last)
     assert time.tolist() == a.timestamp[10:41].tolist() and grown[0] == 1.0
     assert grown[-1] == pytest.approx((a.close[40] / a.close[10] + c.close[40] / c.close[10]) / 2)
 
@@ -127,7 +127,7 @@ def test_buy_and_hold_starts_at_one_and_is_the_mean() -> None:
 def test_buy_and_hold_of_a_symbol_that_comes_later() -> None:
     two = market(50, ("A/B", "C/D"))
     late = {"A/B": two["A/B"], "C/D": two["C/D"][20:]}
-    time, grown = held(late, ["A/B", "C/D"], int(two["A/B"].timestamp[0]), int(two["A/B"].timestamp[-1]))
+    time, grown = holding_growth(late, ["A/B", "C/D"], int(two["A/B"].timestamp[0]), int(two["A/B"].timestamp[-1]))
     assert len(time) == 50
     assert grown[10] == pytest.approx((two["A/B"].close[10] / two["A/B"].close[0] + 1) / 2)
 

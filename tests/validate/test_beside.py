@@ -9,7 +9,7 @@ import pytest
 from assay.kernel.seeding import generator
 from assay.market.sources.synthetic import synthetic
 from assay.simulate.prepare import buy_and_hold
-from assay.validate.diagnostics import SPANS, deflated_by_spread, held, span_sums, superiority_p_values
+from assay.validate.diagnostics import SPANS, deflated_by_spread, holding_returns, span_sums, superiority_p_values
 from assay.validate.gate_document import gate_input_document
 from assay.validate.statistics import deflated_sharpe_ratio, haircut_sharpe, moments, superior_predictive_ability
 from tests.validate.test_verdict import GOOD, PEEKED, found
@@ -29,7 +29,7 @@ def test_spans_are_even_and_lose_no_bar() -> None:
 @pytest.mark.parametrize(("bars", "start"), [(50, 0), (50, 20), (2, 0), (3, 1), (1, 0)])
 def test_holding_earns_what_the_metric_says(bars: int, start: int) -> None:
     candles = synthetic(bars=50, seed=1)[:bars]
-    found = held(candles, start)
+    found = holding_returns(candles, start)
     assert found.shape == (bars - start,) and found[0] == 0
     assert np.prod(1 + found) - 1 == pytest.approx(buy_and_hold(candles, start), abs=1e-12)
 

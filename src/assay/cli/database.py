@@ -27,9 +27,9 @@ def init(
     from assay.track import initialise_store
 
     if path is not None:
-        return _told(initialise_store(path), as_json)
+        return _print_upgrade(initialise_store(path), as_json)
     with opened(home) as context:
-        return _told(initialise_store(context.record_url, backups=context.home / "backups"), as_json)
+        return _print_upgrade(initialise_store(context.record_url, backups=context.home / "backups"), as_json)
 
 
 @app.command()
@@ -43,7 +43,7 @@ def upgrade(
 
     with opened(home, existing="record") as context:
         done = upgrade_store(context.record_url, backups=backups or context.home / "backups")
-    _told(done, as_json)
+    _print_upgrade(done, as_json)
 
 
 @app.command()
@@ -108,7 +108,7 @@ def export(
     say(document, lambda console: _exported(console, document), as_json=as_json)
 
 
-def _told(done: "SchemaUpgrade", as_json: bool) -> None:
+def _print_upgrade(done: "SchemaUpgrade", as_json: bool) -> None:
     from assay.track import describe_old_trials
 
     stored = None if done.backup is None else str(done.backup)

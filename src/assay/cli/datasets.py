@@ -78,24 +78,24 @@ def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
 
 
 def _one(console: "Console", document: Document) -> None:
-    _told(console, document)
+    _print_dataset(console, document)
     console.print(f"lies at {document['data_path'] or '–'}", soft_wrap=True, highlight=False, markup=False)
     count = len(document["used_by"])
     console.print(f"used by {count} run{'' if count == 1 else 's'}", highlight=False)
     for run in document["used_by"][:_SHOWN]:
-        _said(console, f"  {_run(run)} ({run['usage_type']})")
+        _print_line(console, f"  {_run(run)} ({run['usage_type']})")
     _more(console, count)
 
 
 def _of_dataset(console: "Console", document: Document) -> None:
-    _told(console, document["dataset"])
+    _print_dataset(console, document["dataset"])
     for run in document["runs"][:_SHOWN]:
-        _said(console, f"└ {_run(run)}")
+        _print_line(console, f"└ {_run(run)}")
         for model in run["models"]:
             console.print(f"   └ model {model}", soft_wrap=True, highlight=False, markup=False)
         for name in run["configurations"]:
             console.print(f"   └ configuration {name}", soft_wrap=True, highlight=False, markup=False)
-        _said(console, f"   └ {amount(run['trades'], 'trade')}")
+        _print_line(console, f"   └ {amount(run['trades'], 'trade')}")
     if not document["runs"]:
         console.print("no run used it")
     _more(console, len(document["runs"]))
@@ -104,26 +104,26 @@ def _of_dataset(console: "Console", document: Document) -> None:
 def _of_model(console: "Console", document: Document) -> None:
     model, run = document["model"], document["run"]
     console.print(f"model {model['model_id']}", soft_wrap=True, highlight=False, markup=False)
-    _said(console, f"content {model['content_sha256'] or '–'}")
-    _said(console, f"└ run {run['id']}, {run['name']}, {run['status']}, {run['start_time']}")
-    _said(console, f"   commit {run['git_commit'] or '–'}")
-    _said(console, f"   spec {run['spec_hash'] or '–'}")
+    _print_line(console, f"content {model['content_sha256'] or '–'}")
+    _print_line(console, f"└ run {run['id']}, {run['name']}, {run['status']}, {run['start_time']}")
+    _print_line(console, f"   commit {run['git_commit'] or '–'}")
+    _print_line(console, f"   spec {run['spec_hash'] or '–'}")
     for each in document["datasets"]:
-        _said(
+        _print_line(
             console, f"   └ dataset {each['id']}, {each['name']}, {_count(each['num_samples'])} rows, {each['usage']}"
         )
-        _said(console, f"      snapshot {each['data_hash'] or '–'}{'' if each['there'] else ' (gone)'}")
+        _print_line(console, f"      snapshot {each['data_hash'] or '–'}{'' if each['there'] else ' (gone)'}")
     for verdict in ("parents", "model_parents"):
         if document[verdict]:
-            _said(console, f"   {verdict.replace('_', ' ')}: {', '.join(map(str, document[verdict]))}")
+            _print_line(console, f"   {verdict.replace('_', ' ')}: {', '.join(map(str, document[verdict]))}")
     console.print(f"came of it: {amount(document['trades'], 'trade')} out of sample", highlight=False)
     for name in document["configurations"]:
         console.print(f"  configuration {name}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _told(console: "Console", row: Document) -> None:
-    _said(console, f"dataset {row['id']}, {row['name']}, revision {row['revision']}")
-    _said(console, f"{_count(row['num_samples'])} rows, {row['from'] or '–'} to {row['to'] or '–'}")
+def _print_dataset(console: "Console", row: Document) -> None:
+    _print_line(console, f"dataset {row['id']}, {row['name']}, revision {row['revision']}")
+    _print_line(console, f"{_count(row['num_samples'])} rows, {row['from'] or '–'} to {row['to'] or '–'}")
     gone = "" if row["there"] or row["data_hash"] is None else " (its file is gone)"
     console.print(f"hash {row['data_hash'] or '–'}{gone}", soft_wrap=True, highlight=False)
 
@@ -132,7 +132,7 @@ def _run(run: Document) -> str:
     return f"run {run['experiment_id']}, {run['name']}, {run['status']}"
 
 
-def _said(console: "Console", text: str) -> None:
+def _print_line(console: "Console", text: str) -> None:
     console.print(text, highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
 
 

@@ -54,7 +54,7 @@ def mlflow(
 
     with opened(home) as context, open_store(into or context.record_url) as record:
         done = from_mlflow(uri, record, experiments=experiment or ())
-    _told(uri, done, as_json)
+    _print_import(uri, done, as_json)
 
 
 @app.command()
@@ -71,10 +71,10 @@ def optuna(
 
     with opened(home) as context, open_store(into or context.record_url) as record:
         done = from_optuna(storage, record, studies=study or (), market=market)
-    _told(storage, done, as_json)
+    _print_import(storage, done, as_json)
 
 
-def _told(source: str, done: Any, as_json: bool) -> None:
+def _print_import(source: str, done: Any, as_json: bool) -> None:
     document = {
         "source": _without_password(source),
         "read": dict(done.read),

@@ -196,13 +196,13 @@ def _table(console: "Console", rows: list[dict[str, Any]], name: str) -> None:
         table.add_row(
             str(row["id"]), row["strategy_type"] or row["name"],
             " ".join(row[key] for key in ("exchange", "symbol", "timeframe") if row[key]) or "–",
-            row["created_at"][:10], row["integrity"], _word(row), number(row["val_metric"], 2),
+            row["created_at"][:10], row["integrity"], _verdict_text(row), number(row["val_metric"], 2),
             " ".join(row["aliases"]) or "–",
         )  # fmt: skip
     console.print(table, highlight=False)
 
 
-def _word(row: dict[str, Any]) -> str:
+def _verdict_text(row: dict[str, Any]) -> str:
     now = row["verdict_now"]
     later = f" ({now} by now)" if now and now != row["verdict"] else ""
     return (row["verdict"] or "–") + ("!" if row["override"] else "") + later
@@ -218,7 +218,7 @@ def _one(console: "Console", result: dict[str, Any]) -> None:
         f"{result['checkpoint_path']}",
         f"made {result['created_at'][:19]}   last loaded {(result['last_used_at'] or '–')[:19]}",
         f"metric: validation {number(result['val_metric'], 3)}, test {number(result['test_metric'], 3)}",
-        f"verdict {_word(result)}",
+        f"verdict {_verdict_text(result)}",
     ]
     if result["verdict_now"] and result["verdict_now"] != result["verdict"]:
         lines.append(f"{amount(result['looks_now'], 'trial')} on its bars by now; who serves is not withdrawn by them")

@@ -18,7 +18,7 @@ from assay.cli.command import (
     say,
     settings,
 )
-from assay.cli.verdict import word
+from assay.cli.verdict import print_verdict
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
         f"{document['seconds']:.1f} s, of these {document['engine_seconds']:.1f} s in the engine",
         highlight=False,
     )
-    console.print(_asked(document), highlight=False, markup=False)
-    word(console, document)
+    console.print(_search_line(document), highlight=False, markup=False)
+    print_verdict(console, document)
     for reason in document["absent"].values():
         console.print(f"  note: {reason}", highlight=False, markup=False)
     _windows(console, document)
@@ -98,7 +98,7 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
     scores = {"stability": overfit["stability_score"], "plateau": overfit["plateau_score"]}
     console.print(
         ", ".join(f"{name} {number(value, 2)}" for name, value in scores.items())
-        + f"; {_said(overfit, len(document['windows']))}",
+        + f"; {_overfit_line(overfit, len(document['windows']))}",
         highlight=False,
     )
     holding = "first window, held over all" if document["mode"] == "fixed" else "newest window"
@@ -111,7 +111,7 @@ def people(console: "Console", document: Document, *, existing: bool) -> None:
         console.print(f"report: {document['report']}", soft_wrap=True)
 
 
-def _asked(document: Document) -> str:
+def _search_line(document: Document) -> str:
     """What decided the search, in a line."""
     spec = document["spec"]
     parts = [f"by {document['objective']}", f"windows {document['walk_forward']}", document["mode"]]
@@ -135,7 +135,7 @@ def _points(table: Document) -> int:
     return count
 
 
-def _said(overfit: Document, windows: int) -> str:
+def _overfit_line(overfit: Document, windows: int) -> str:
     if overfit["verdict"] is None:
         return "one window is too few to say more"
     return f"{windows} window{'s say' if windows > 1 else ' says'} {overfit['verdict']}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from assay.cli.command import Home, Json, demand_within, number, opened, say
-from assay.cli.verdict import word
+from assay.cli.verdict import print_verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,12 +88,12 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Metrics of several runs side by side."""
-    from assay.cli.runs_beside import beside
+    from assay.cli.runs_beside import print_comparison
     from assay.runs import compare_runs as side_by_side
 
     with opened(home, existing="record") as context:
         document = side_by_side(runs, context, metrics=metric or ())
-    say(document, lambda console: beside(console, document), as_json=as_json)
+    say(document, lambda console: print_comparison(console, document), as_json=as_json)
 
 
 def report(
@@ -145,18 +145,18 @@ def _one(console: "Console", document: dict[str, Any]) -> None:
     console.print(f"run_id {document['run_id']}")
     console.print(f"model {document.get('model_id') or '–'}", soft_wrap=True)
     console.print(f"started {document['start_time']}   seconds {number(document.get('seconds'), 1)}")
-    for name, summary in _asked(document).items():
+    for name, summary in _run_facts(document).items():
         console.print(f"{name:<8}{summary}", markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
     if document.get("notes"):
         console.print(document["notes"], markup=False)
     if "verdict" in document:
-        word(console, document)
+        print_verdict(console, document)
     if "metrics" in document:
         for name, value in sorted(document["metrics"].items()):
             console.print(f"  {name:<24}{number(value, 4)}", highlight=False)
 
 
-def _asked(document: dict[str, Any]) -> dict[str, str]:
+def _run_facts(document: dict[str, Any]) -> dict[str, str]:
     """What was asked, in short, and on what, by which code."""
     spec = document.get("spec") or {}
     parts = [str(spec[name]) for name in ("learner", "exchange", "timeframe") if spec.get(name)]

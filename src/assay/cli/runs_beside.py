@@ -54,7 +54,7 @@ def parted(console: "Console", document: Document) -> None:
             console.print(f"and {len(result) - _SHOWN} more; --json has all", highlight=False)
 
 
-def beside(console: "Console", document: Document) -> None:
+def print_comparison(console: "Console", document: Document) -> None:
     """Up to four runs as columns, more as rows with the headlines."""
     from rich.table import Table
     from rich.text import Text

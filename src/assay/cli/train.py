@@ -17,7 +17,7 @@ from assay.cli.command import (
     say,
     settings,
 )
-from assay.cli.verdict import word
+from assay.cli.verdict import print_verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,7 +80,7 @@ def _people(console: "Console", document: Document, *, existing: bool) -> None:
     if existing:
         console.print(f"This spec already ran on these data: run {document['experiment_id']}. --force trains again.")
     console.print(f"{document['name']}   run {document['experiment_id']} ({document['run_id']})", markup=False)
-    word(console, document)
+    print_verdict(console, document)
     table = Table(box=None, pad_edge=False)
     for column in ("fold", "test from", "test to", "trades", "net", "Sharpe/yr", "AUC"):
         table.add_column(column, justify="left" if column.startswith("test") else "right")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def word(console: "Console", document: Document) -> None:
+def print_verdict(console: "Console", document: Document) -> None:
     """The word with its advice, a line for each check, and a few more that decide nothing."""
     advice = f": {document['advice']}" if "advice" in document else ""  # the record alone keeps none
     then = document.get("verdict_then")
@@ -22,7 +22,7 @@ def word(console: "Console", document: Document) -> None:
         console.print(f"  {line}", highlight=False, markup=False)
     for line in holdout(document):
         console.print(line.replace("\n", "\\n"), highlight=False, markup=False)
-    lines = [*beside(document)]
+    lines = [*information_lines(document)]
     if lines:
         console.print("for information, none of it decides:", highlight=False)
     for line in lines:
@@ -58,7 +58,7 @@ def holdout(document: Document) -> Iterator[str]:
         )
 
 
-def beside(document: Document) -> Iterator[str]:
+def information_lines(document: Document) -> Iterator[str]:
     """Lines of a document's ``information``; none where it has none, or no number in it."""
     summary = document.get("information") or {}
     if summary.get("trials_variance") and summary["deflated_by_spread"] is not None:

@@ -61,18 +61,18 @@ def set_aside(rows: Rows, code: str, mask: BoolArray, tell: Teller, total: int, 
         at = int(places[0])
         faults.add(
             code,
-            f"{len(places)} of {total} rows, more than 0.1 %; first {_told(rows, at, tell)}",
+            f"{len(places)} of {total} rows, more than 0.1 %; first {_row_text(rows, at, tell)}",
             row=int(rows.number[at]),
             count=len(places),
         )
         places = places[:10]
     return [
-        SetAside(code, int(rows.number[at]), iso(int(rows.timestamp[at])), _values(rows, at), _told(rows, at, tell))
+        SetAside(code, int(rows.number[at]), iso(int(rows.timestamp[at])), _values(rows, at), _row_text(rows, at, tell))
         for at in places.tolist()
     ]
 
 
-def _told(rows: Rows, at: int, tell: Teller) -> str:
+def _row_text(rows: Rows, at: int, tell: Teller) -> str:
     when = f" at {iso(int(rows.timestamp[at]))}" if rows.timed else ""
     return f"row {rows.number[at]}{when}: {tell(rows, at)}"
 

@@ -189,16 +189,16 @@ def traded(
         }
         evidence = RunArtifacts(document, *_tables(spec, candles, decided, record))
         run_outputs.leave(spec, context, run, evidence, by=rule.name)
-    return BacktestRun(_told(evidence))
+    return BacktestRun(_backtest_document(evidence))
 
 
 def _existing(spec: BacktestSpec, digest: str, context: Context) -> dict[str, Any] | None:
     result = run_outputs.existing(spec, digest, context)
     evidence = None if result is None else run_outputs.evidence_of(result["experiment_id"], context)
-    return None if evidence is None else _told(evidence)
+    return None if evidence is None else _backtest_document(evidence)
 
 
-def _told(evidence: RunArtifacts) -> dict[str, Any]:
+def _backtest_document(evidence: RunArtifacts) -> dict[str, Any]:
     """The run's document with its trades in it, times in ISO."""
     columns = evidence.trades.drop(_UNTOLD).to_dicts()
     trades = [t | {"entry_time": iso(t["entry_time"]), "exit_time": iso(t["exit_time"])} for t in columns]

@@ -24,7 +24,7 @@ from assay.runs.evaluation import OutOfSampleResult, evidence_of, judged
 from assay.runs.ingest import instant_of
 from assay.runs.run_artifacts import to_jsonable, verdict_summary
 from assay.runs.run_audit import report_of
-from assay.runs.run_documents import AUDIT, keep_beside, kept
+from assay.runs.run_documents import AUDIT, keep_beside, load_documents
 from assay.runs.training_history import History, bare, load_history
 from assay.runs.user_features import stored_features
 from assay.track import HOLDOUT, HoldoutLock, Row, load_model, not_audited
@@ -117,7 +117,7 @@ def read_holdout(run: int | str, context: Context, *, by: str) -> dict[str, Any]
             holdout_reads=reads,
         )
         of = {"run": row["id"], "run_id": row["run_id"], "model_id": model_row["model_id"], "market": spec.market_key}
-        message = of | {"number": number, "by": by.strip()} | _said(result, evidence, locks, context)
+        message = of | {"number": number, "by": by.strip()} | _reading_document(result, evidence, locks, context)
         keep_beside(row["id"], HOLDOUT, message, context)
         context.record.vault.read(row["id"], by, locks, {"verdict": message["verdict"], "number": number})
     return message
@@ -147,7 +147,7 @@ def _earned(
     return result, past, _trial(spec, result, digest, row, locks, seconds)
 
 
-def _said(
+def _reading_document(
     result: OutOfSampleResult, evidence: GateInput, locks: Sequence[HoldoutLock], context: Context
 ) -> dict[str, Any]:
     return {
@@ -203,7 +203,7 @@ def _audit(run: int, document: Mapping[str, Any], model: Mapping[str, Any], cont
     text = f"the causality audit of run {run} is {model['audit_status']}: it may not read the holdout"
     if model["audit_status"] == "failed":
         raise LeakError(text, code="LEAK_AUDIT", hint="It may rest on bars that it could not know.")
-    message = [*([document["audit"]] if document.get("audit") else []), *kept(run, AUDIT, context)]
+    message = [*([document["audit"]] if document.get("audit") else []), *load_documents(run, AUDIT, context)]
     if model["audit_status"] != "passed" or not message:
         raise not_audited(text, run)
     return report_of(message[-1])

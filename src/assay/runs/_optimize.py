@@ -90,7 +90,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             replayed = JudgedWalk(past.panel, outcomes, refit=False)
             peeked = audited(few, spec, bars, context, models=(walked.model,), walked=replayed)
             summary = _searched(request, walked, past, result)
-            verdict = _word(
+            verdict = _decide_gate(
                 result, past, spec, context, walked, summary["overfit"]["plateau_score"], peeked.report, number
             )
             summary = document(spec, digest, past, outcomes, result, verdict.verdict, beside=verdict.document) | summary
@@ -104,7 +104,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             )
 
 
-def _word(
+def _decide_gate(
     result: OutOfSampleResult, past: History, spec: TrainSpec, context: Context, walked: Windows, plateau: float | None,
     audit: AuditReport | None, number: int,
 ) -> GateDecision:  # fmt: skip

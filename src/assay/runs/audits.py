@@ -17,7 +17,7 @@ from assay.runs.context import Context
 from assay.runs.judged_again import first_other_decision, search_walked_again, walk_trainer
 from assay.runs.run_artifacts import audit_status, to_jsonable
 from assay.runs.run_audit import FULL, Audited, audited, few_candidates
-from assay.runs.run_documents import AUDIT, keep_beside, kept
+from assay.runs.run_documents import AUDIT, keep_beside, load_documents
 from assay.runs.strategies import check_enough_bars, load_strategy, name_user_line
 from assay.runs.trainers import trainer_of
 from assay.runs.user_features import stored_features
@@ -71,7 +71,7 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
 
 def audits_of(run: int, context: Context) -> list[dict[str, Any]]:
     """What `audit_run` found of a run each time, oldest first: the document of the audit, with ``time``."""
-    return kept(run, AUDIT, context)
+    return load_documents(run, AUDIT, context)
 
 
 def _compared(result: Audited, walked: JudgedWalk, run: int, context: Context) -> Audited:

@@ -30,7 +30,7 @@ def show_dataset(name: str, context: Context) -> dict[str, Any]:
     Raises StoreError ``STORE_NOT_FOUND`` with the nearest name or the ids there are, ``STORE_CONFLICT`` where a hash
     begins several.
     """
-    row = _found(name, context)
+    row = _find_dataset(name, context)
     return _line(row, context) | {
         "data_path": row["data_path"],
         "features": row["feature_columns"],
@@ -56,7 +56,7 @@ def show_lineage(name: str, context: Context) -> dict[str, Any]:
     if model is not None:
         return _of_model(model["model_id"], context)
     available = [row["model_id"] for row in context.record.models.recent(limit=10_000)]
-    return _of_dataset(_found(name, context, also=available), context)
+    return _of_dataset(_find_dataset(name, context, also=available), context)
 
 
 def _of_model(model_id: str, context: Context) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _configurations(context: Context) -> list[dict[str, Any]]:
     return context.record.configurations.list(limit=10_000)
 
 
-def _found(name: str, context: Context, *, also: list[str] | None = None) -> dict[str, Any]:
+def _find_dataset(name: str, context: Context, *, also: list[str] | None = None) -> dict[str, Any]:
     stored = context.record.datasets
     if name.isdecimal() and len(name) < 10:
         return stored.by_id(int(name))

@@ -36,7 +36,7 @@ class Compared:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain and JSON-able; NaN and infinities as text, because null is another value."""
-        shown = {name: _told(getattr(self, name)) for name in ("was", "now")}
+        shown = {name: _plain(getattr(self, name)) for name in ("was", "now")}
         return asdict(self) | shown | {"equal": self.equal}
 
 
@@ -111,7 +111,7 @@ def _when(table: pl.DataFrame, row: int) -> str:
     return f" ({' '.join(parts)})" if parts else ""
 
 
-def _told(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return str(value)
     return value if isinstance(value, str | int | float | bool | None) else to_jsonable(value)

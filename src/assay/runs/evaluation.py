@@ -70,7 +70,7 @@ def judged(
     records = {s: stitched(s, stored) for s in symbols}
     whole = combine_instruments(list(records.values()))
     per_year = float(np.nanmean([past.bars[s].bars_per_year for s in symbols]))
-    market_moves = _held(whole, stored, past)
+    market_moves = _holding_returns(whole, stored, past)
     active = active_returns(whole.returns, whole.exposure, market_moves)
     trading = traded(Walked(records, whole, stored, past), costs, limits or Thresholds())
     quality = forecast_quality(stored, past.panel)
@@ -133,7 +133,7 @@ def evidence_of(
     )
 
 
-def _held(whole: BacktestResult, outcomes: Sequence[FoldResult], past: History) -> FloatArray:
+def _holding_returns(whole: BacktestResult, outcomes: Sequence[FoldResult], past: History) -> FloatArray:
     """Returns of holding each instrument, of the shape of ``whole.exposure``; NaN where a fold could not trade it."""
     result = np.full((len(whole), len(whole.trades.symbols)), np.nan)
     places = {symbol: k for k, symbol in enumerate(whole.trades.symbols)}

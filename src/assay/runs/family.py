@@ -45,7 +45,7 @@ def family(
     spread = 0.0 if sum(map(len, rows)) == 1 else nan
     if sharpes is not None and len(sharpes) > 1:
         spread = float(sharpes.var(ddof=1))
-    others = _beside(record, [each for each in rows if each.row["seq"] != number])
+    others = _aligned_returns(record, [each for each in rows if each.row["seq"] != number])
     available = 0 if sharpes is None else len(sharpes)
     return Family(spread, available, np.column_stack([record.returns, *others]))
 
@@ -124,7 +124,7 @@ def _sharpes(rows: list[LedgerRow]) -> FloatArray | None:
     return result[np.isfinite(result)]
 
 
-def _beside(record: BacktestResult, rows: list[LedgerRow]) -> list[FloatArray]:
+def _aligned_returns(record: BacktestResult, rows: list[LedgerRow]) -> list[FloatArray]:
     """Returns of single trials on the record's own bars, the newest first; none of a row that stands for many."""
     ends = parse_instant(int(record.timestamp[0])), parse_instant(int(record.timestamp[-1]))
     result: list[FloatArray] = []

@@ -178,7 +178,7 @@ def rank_targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[
         "bars": len(bars[0]),
         "target_lag": target_lag,
         "folds": len(folds),
-        "candidates": [_told(each, target_lag) for each in result],
+        "candidates": [_candidate_document(each, target_lag) for each in result],
     }
 
 
@@ -241,6 +241,6 @@ def _base(study: FeatureContext, first: int) -> FloatArray:
     return np.column_stack([base_values(study, pattern)[first:] for pattern in base_columns()])
 
 
-def _told(each: PatternCandidate, target_lag: int) -> dict[str, Any]:
+def _candidate_document(each: PatternCandidate, target_lag: int) -> dict[str, Any]:
     target = Pattern(window=each.window, std_dev=each.std_dev, target_lag=target_lag, target_type=each.event)
     return dict(to_jsonable(asdict(each))) | {"target": str(target)}

@@ -25,10 +25,10 @@ def split_by_regime(bars: Bars, record: BacktestResult) -> dict[str, dict[str, f
     labels = regimes(bars, record).astype(np.float64)
     labels[labels < 0] = np.nan
     split = metrics_by_regime(record, labels, bars_per_year=bars.bars_per_year)
-    return {REGIME_NAMES[int(label)]: _told(values) for label, values in split.items()}
+    return {REGIME_NAMES[int(label)]: _without_annual(values) for label, values in split.items()}
 
 
-def _told(values: dict[str, float]) -> dict[str, float]:
+def _without_annual(values: dict[str, float]) -> dict[str, float]:
     """The same without annual numbers where there are too few bars to speak of a year."""
     if values["n_obs"] >= Thresholds().min_regime_bars:
         return values

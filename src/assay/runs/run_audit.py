@@ -58,7 +58,7 @@ def audited(
     audit of the run that it repeats.
     """
     if context.again is not None:
-        return _kept(context.again.audit)
+        return _stored_audit(context.again.audit)
     if context.audit == OFF:
         return Audited(OFF, None, 0.0)
     context.listener(0.9, "causality audit")
@@ -87,7 +87,7 @@ def report_of(document: Mapping[str, Any]) -> AuditReport:
     return AuditReport(document["complete"], violations, document["checks"], tuple(document["notes"]), coverage)
 
 
-def _kept(document: Mapping[str, Any] | None) -> Audited:
+def _stored_audit(document: Mapping[str, Any] | None) -> Audited:
     if document is None:
         return Audited(OFF, None, 0.0)
     return Audited(document["mode"], report_of(document), 0.0)

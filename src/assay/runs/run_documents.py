@@ -14,13 +14,13 @@ AUDIT = "audit"
 _LOG = logging.getLogger(__name__)
 
 
-def kept(run: int, kind: str, context: Context) -> list[dict[str, Any]]:
+def load_documents(run: int, kind: str, context: Context) -> list[dict[str, Any]]:
     """All of a kind, oldest first. Raises ArtifactError ``ARTIFACT_GONE`` for one whose file is not there."""
     return [_read(row, context) for row in _rows(run, kind, context)]
 
 
 def kept_or_gone(run: int, kind: str, context: Context) -> list[dict[str, Any]]:
-    """As `kept`, for pages: of one whose file is not there ``{"gone": …}`` with what is missing, and a warning."""
+    """As `load_documents`, for pages: of one whose file is not there ``{"gone": …}`` with what is missing, and a warning."""
     return [_read_or_gone(row, kind, run, context) for row in _rows(run, kind, context)]
 
 

@@ -78,7 +78,7 @@ def closed_replay(spec: TrainSpec, walked: JudgedWalk, own: FeatureFile | None) 
             columns = stack.enter_context(IsolatedFeatures(own.code))
             processes.append(columns)
             features = per_symbol(partial(_columns, spec, _closed_file(own, columns)))
-        yield ReplaySources(model, features, lambda: [_said(each) for p in processes for each in p.attempts])
+        yield ReplaySources(model, features, lambda: [_attempt_text(each) for p in processes for each in p.attempts])
 
 
 def asked_by_itself(
@@ -124,7 +124,7 @@ def _columns(spec: TrainSpec, own: FeatureFile, bars: Bars) -> Columns:
     return Columns(made.values, made.names, made.lookback)
 
 
-def _said(attempt: Attempt) -> tuple[str, str]:
+def _attempt_text(attempt: Attempt) -> tuple[str, str]:
     return f"{attempt.file}:{attempt.line}", f"LEAK_OUTSIDE: {attempt}"
 
 

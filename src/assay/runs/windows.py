@@ -143,7 +143,7 @@ def windows(
         document |= {"parameters": holding.best_parameters, "score": holding.best_score}
         document["train"] = to_jsonable(_metrics(outcome.model, panel, fold.train, costs, seed))
         if result is not None:
-            document |= _told(result, trainer.search.space)
+            document |= _window_document(result, trainer.search.space)
             tables.append(_table(result, outcome.number))
             searched = fold.train
         documents.append(document)
@@ -159,7 +159,7 @@ def _metrics(model: Model, panel: Panel, rows: IntArray, costs: Costs, seed: int
     return performance_metrics(tested.record, bars_per_year=per_year, seed=seed)
 
 
-def _told(result: SearchResult, space: Space) -> dict[str, Any]:
+def _window_document(result: SearchResult, space: Space) -> dict[str, Any]:
     curve = result.trials.best_so_far
     at = np.unique(np.linspace(0, len(curve) - 1, min(_CURVE, len(curve))).astype(np.int64))
     return {

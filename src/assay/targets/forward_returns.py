@@ -42,7 +42,7 @@ class ForwardReturn:
     def label(self, bars: Bars, costs: Costs) -> Labels:
         """Labels of one instrument; costs play no part."""
         h = bars_ahead(self.horizon, bars.instrument.bar)
-        end, available = _known(bars, h, self.price)
+        end, available = _label_ends(bars, h, self.price)
         return labels(bars, _returns(bars, h, self.price), end, available, str(self), h + (self.price == "open"))
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Direction:
         h = bars_ahead(self.horizon, bars.instrument.bar)
         r = _returns(bars, h, self.price)
         y = np.where(np.isnan(r), np.nan, (r > self.band).astype(np.float64) - (r < -self.band))
-        end, available = _known(bars, h, self.price)
+        end, available = _label_ends(bars, h, self.price)
         return labels(bars, y, end, available, str(self), h + (self.price == "open"), classes=(-1.0, 0.0, 1.0))
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class Profitable:
         short = (first * sold > last * bought).astype(np.float64)
         y = {"long": long, "short": short, "both": long - short}[self.side]
         y[np.isnan(last)] = np.nan
-        end, available = _known(bars, h, "open")
+        end, available = _label_ends(bars, h, "open")
         classes = (-1.0, 0.0, 1.0) if self.side == "both" else (0.0, 1.0)
         side = -1 if self.side == "short" else 1
         return labels(bars, y, end, available, str(self), h + 1, classes=classes, side=side)
@@ -129,7 +129,7 @@ def _returns(bars: Bars, h: int, price: Price) -> FloatArray:
     return ahead(bars.open, 1 + h) / ahead(bars.open, 1) - 1.0
 
 
-def _known(bars: Bars, h: int, price: Price) -> tuple[IntArray, IntArray]:
+def _label_ends(bars: Bars, h: int, price: Price) -> tuple[IntArray, IntArray]:
     """The row that ends each label's future, and when it does: an open is known as soon as its bar begins."""
     if price == "close":
         end = reach(bars, h)

@@ -47,7 +47,7 @@ def fitted(trainer: Trainer, panel: Panel, *, seed: int = SEED) -> Model:
 
 def check_decides_for_every_row(trainer: Trainer, panel: Panel) -> None:
     """Decisions for each symbol, one a row, each of which `Decisions` has checked."""
-    decided = fitted(trainer, panel).decide(_asked(panel))
+    decided = fitted(trainer, panel).decide(_unlabelled(panel))
     assert set(decided) == set(panel.windows)
     for symbol, window in panel:
         assert isinstance(decided[symbol], Decisions)
@@ -59,9 +59,9 @@ def check_waits_for_its_lookback(trainer: Trainer, panel: Panel) -> None:
     model = fitted(trainer, panel)
     assert isinstance(model.lookback, int)
     assert 0 <= model.lookback < 100_000
-    for made in model.decide(_asked(panel)).values():
+    for made in model.decide(_unlabelled(panel)).values():
         assert not made.target[: model.lookback].any()
-    short = Panel({s: w[: max(1, min(model.lookback, len(w)))] for s, w in _asked(panel)})
+    short = Panel({s: w[: max(1, min(model.lookback, len(w)))] for s, w in _unlabelled(panel)})
     for made in model.decide(short).values():
         assert not made.target[: model.lookback].any()
 
@@ -69,8 +69,8 @@ def check_waits_for_its_lookback(trainer: Trainer, panel: Panel) -> None:
 def check_lookback_is_enough(trainer: Trainer, panel: Panel) -> None:
     """With exactly `lookback` rows in front, a stretch is decided as in the whole history."""
     model = fitted(trainer, panel)
-    whole = model.decide(_asked(panel))
-    for symbol, window in _asked(panel):
+    whole = model.decide(_unlabelled(panel))
+    for symbol, window in _unlabelled(panel):
         start = max(model.lookback, len(window) // 2)
         part = model.decide(Panel.of(window[start - model.lookback :]))[symbol]
         _same_decisions(part[model.lookback :], whole[symbol][start:], f"{symbol} from row {start}")
@@ -79,8 +79,8 @@ def check_lookback_is_enough(trainer: Trainer, panel: Panel) -> None:
 def check_does_not_see_the_future(trainer: Trainer, panel: Panel) -> None:
     """Cutting the future off changes no decision already taken."""
     model = fitted(trainer, panel)
-    whole = model.decide(_asked(panel))
-    for symbol, window in _asked(panel):
+    whole = model.decide(_unlabelled(panel))
+    for symbol, window in _unlabelled(panel):
         for cut in (len(window) // 2, len(window) - 1):
             part = model.decide(Panel.of(window[:cut]))[symbol]
             _same_decisions(part, whole[symbol][:cut], f"{symbol} cut at {cut}")
@@ -89,8 +89,8 @@ def check_does_not_see_the_future(trainer: Trainer, panel: Panel) -> None:
 def check_same_seed_same_model(trainer: Trainer, panel: Panel) -> None:
     """The same panel and seed give the same decisions and the same files."""
     first, second = fitted(trainer, panel), fitted(trainer, panel)
-    for symbol, made in first.decide(_asked(panel)).items():
-        _same_decisions(made, second.decide(_asked(panel))[symbol], symbol)
+    for symbol, made in first.decide(_unlabelled(panel)).items():
+        _same_decisions(made, second.decide(_unlabelled(panel))[symbol], symbol)
     assert saved(first) == saved(second), "the same seed wrote other files"
 
 
@@ -189,7 +189,7 @@ def _noisy(window: Window, rows: BoolArray, symbol: str) -> Window:
     return replace(window, bars=bars, features=features, labels=labels)
 
 
-def _asked(panel: Panel) -> Panel:
+def _unlabelled(panel: Panel) -> Panel:
     return Panel({symbol: window.unlabelled() for symbol, window in panel})
 
 

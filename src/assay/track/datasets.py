@@ -125,7 +125,7 @@ class Datasets:
             result = rows(connection.execute(sa.select(DATASETS).where(DATASETS.c.id == dataset_id)))
             if result:
                 return result[0]
-            raise not_found("dataset", dataset_id, _known(connection))
+            raise not_found("dataset", dataset_id, _known_datasets(connection))
 
     def recent(self, limit: int = 50, *, name: str | None = None, data_hash: str | None = None) -> list[Row]:
         """Rows with ``runs``, how many used each, newest first.
@@ -164,7 +164,7 @@ class Datasets:
         return rows(connection.execute(query))
 
 
-def _known(connection: sa.Connection) -> str:
+def _known_datasets(connection: sa.Connection) -> str:
     d = DATASETS.c
     count, first, last = connection.execute(sa.select(sa.func.count(), sa.func.min(d.id), sa.func.max(d.id))).one()
     return f"the record holds {count} datasets, ids {first} to {last}" if count else "the record holds no dataset yet"

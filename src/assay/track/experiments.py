@@ -229,7 +229,7 @@ class Experiments:
             return result[0]
         if isinstance(request, str) and request.isdecimal() and len(request) < 19:
             return self._row(connection, int(request), locked=locked)
-        raise not_found("run", request, _known(connection))
+        raise not_found("run", request, _known_runs(connection))
 
     def _set(self, connection: sa.Connection, run: int, **values: Any) -> None:
         changed = values | {"updated_at": parse_instant(now_ms())}
@@ -240,7 +240,7 @@ def _id(run: Run | int) -> int:
     return run.id if isinstance(run, Run) else run
 
 
-def _known(connection: sa.Connection) -> str:
+def _known_runs(connection: sa.Connection) -> str:
     e = EXPERIMENTS.c
     count, first, last = connection.execute(sa.select(sa.func.count(), sa.func.min(e.id), sa.func.max(e.id))).one()
     return f"the record holds {count} runs, ids {first} to {last}" if count else "the record holds no run yet"

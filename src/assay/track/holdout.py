@@ -67,7 +67,7 @@ class Vault:
             available = _lock(connection, exchange, symbol)
             if available is not None:
                 raise StoreError(
-                    f"{exchange} {symbol} is locked already, from {_told(available.since)} on, by {available.by}",
+                    f"{exchange} {symbol} is locked already, from {_minute_text(available.since)} on, by {available.by}",
                     code="STORE_CONFLICT",
                     hint="assay vault unlock, with a written reason, comes first.",
                 )
@@ -215,7 +215,7 @@ def _subject(exchange: str, symbol: str) -> str:
     return f"vault:{exchange}|{symbol}"
 
 
-def _told(ms: int) -> str:
+def _minute_text(ms: int) -> str:
     return f"{parse_instant(ms):%Y-%m-%d %H:%M}"
 
 

@@ -92,11 +92,11 @@ class Models:
         wanted = MODELS.c.model_id == request if isinstance(request, str) else MODELS.c.id == int(request)
         result = rows(connection.execute(sa.select(MODELS).where(wanted)))
         if not result:
-            raise not_found("model", request, _known(connection, request))
+            raise not_found("model", request, _known_models(connection, request))
         return result[0]
 
 
-def _known(connection: sa.Connection, request: int | str) -> str:
+def _known_models(connection: sa.Connection, request: int | str) -> str:
     """What there is instead: the nearest text id among the newest, or how many."""
     count, last = connection.execute(sa.select(sa.func.count(), sa.func.max(MODELS.c.id))).one()
     newest = sa.select(MODELS.c.model_id).order_by(MODELS.c.id.desc()).limit(_NAMED)

@@ -28,7 +28,7 @@ def span_sums(returns: FloatArray) -> FloatArray:
     return np.add.reduceat(returns, np.arange(SPANS) * n // SPANS, axis=0)
 
 
-def held(bars: Bars, start: int = 0) -> FloatArray:
+def holding_returns(bars: Bars, start: int = 0) -> FloatArray:
     """``(n - start,)`` per-bar returns of who buys at the open of row ``start + 1`` and keeps it, without costs."""
     result = np.zeros(len(bars) - start)
     result[1:2] = bars.close[start + 1 : start + 2] / bars.open[start + 1 : start + 2] - 1.0

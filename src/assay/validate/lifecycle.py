@@ -175,8 +175,8 @@ def _placed(stage: Stage, eligible: Literal["MATURE"] | None, reasons: list[Reas
 def _paper(verdict: "Word", m: Mapping[str, float], live: Live) -> Iterator[Reason]:
     yield _rule("VERDICT", verdict != "PYRITE", f"the gate says {verdict}", verdict, "not PYRITE")
     profit, sharpe = m["net_profit"], m["sharpe_annual"]
-    yield _rule("NET_PROFIT", profit >= 0, f"net profit {_told(profit, '.2%')} out of sample", profit, 0.0)
-    yield _rule("SHARPE", sharpe >= MIN_SHARPE, f"Sharpe {_told(sharpe, '.2f')} a year", sharpe, MIN_SHARPE)
+    yield _rule("NET_PROFIT", profit >= 0, f"net profit {_number_text(profit, '.2%')} out of sample", profit, 0.0)
+    yield _rule("SHARPE", sharpe >= MIN_SHARPE, f"Sharpe {_number_text(sharpe, '.2f')} a year", sharpe, MIN_SHARPE)
     yield _measured("FILL_RATE", live.fill_rate, MIN_FILL_RATE, lambda v, limit: v >= limit)
     rolling, lifetime = live.rolling_30d_sharpe, live.lifetime_sharpe_ratio
     if lifetime is not None and isfinite(lifetime) and lifetime > 0:
@@ -195,16 +195,16 @@ def _decay(live: Live) -> Iterator[Reason]:
 def _discovery(verdict: "Word", m: Mapping[str, float]) -> Iterator[Reason]:
     trades, p = m["total_trades"], m["p_value"]
     yield _rule("PROVEN", verdict == "GOLD", f"the gate says {verdict}", verdict, "GOLD")
-    yield _rule("TRADES", trades >= MIN_TRADES, f"{_told(trades, ',.0f')} closed trades", trades, MIN_TRADES)
-    yield _rule("P_VALUE", p < MAX_P_VALUE, f"p {_told(p, '.4f')} after deflation", p, MAX_P_VALUE)
+    yield _rule("TRADES", trades >= MIN_TRADES, f"{_number_text(trades, ',.0f')} closed trades", trades, MIN_TRADES)
+    yield _rule("P_VALUE", p < MAX_P_VALUE, f"p {_number_text(p, '.4f')} after deflation", p, MAX_P_VALUE)
 
 
 def _mature(
     m: Mapping[str, float], overfit: "OverfitVerdict | None", live: Live, least_trades: float, least_sharpe: float
 ) -> Iterator[Reason]:
     trades, sharpe = m["total_trades"], m["sharpe_annual"]
-    yield _rule("MATURE_TRADES", trades > least_trades, f"{_told(trades, ',.0f')} closed trades", trades, least_trades)
-    text = f"Sharpe {_told(sharpe, '.2f')} a year"
+    yield _rule("MATURE_TRADES", trades > least_trades, f"{_number_text(trades, ',.0f')} closed trades", trades, least_trades)
+    text = f"Sharpe {_number_text(sharpe, '.2f')} a year"
     yield _rule("MATURE_SHARPE", sharpe >= least_sharpe, text, sharpe, least_sharpe)
     yield _measured(
         "MATURE_ADVERSE_SELECTION", live.adverse_selection_score, MATURE_ADVERSE, lambda v, limit: v < limit
@@ -238,5 +238,5 @@ def _or_zero(value: float) -> float:
     return value if isfinite(value) else 0.0
 
 
-def _told(value: float, form: str) -> str:
+def _number_text(value: float, form: str) -> str:
     return format(value, form) if isfinite(value) else "undefined"

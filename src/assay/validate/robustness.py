@@ -76,10 +76,10 @@ def plateau_score(positions: FloatArray, scores: FloatArray, best: int) -> float
     count = max(NEIGHBOURS, int(np.ceil(NEIGHBOUR_SHARE * len(rows))))
     reach = np.partition(distance, count - 1)[count - 1]
     median = float(np.median(scores[rows[distance <= reach]]))
-    return _kept(top, median)
+    return _plateau_share(top, median)
 
 
-def _kept(top: float, median: float) -> float:
+def _plateau_share(top: float, median: float) -> float:
     if top == 0.0:
         return 1.0 if median == 0.0 else 0.0
     share = median / top if top > 0.0 else top / median

@@ -79,7 +79,7 @@ def check_knows_no_later_bar(strategy: Strategy, bars: Bars, values: Mapping[str
     """Cutting off or scrambling the bars after row c changes nothing up to c. Gives how many rows c it asked about."""
     lookback = strategy.lookback(values, bars.instrument.timeframe)
     whole = setup_columns(strategy.setups(bars, values))
-    request = _asked(whole, lookback, len(bars))
+    request = _check_rows(whole, lookback, len(bars))
     for cut in request:
         for what, other in _futures(bars, cut):
             result = _difference(whole, setup_columns(strategy.setups(other, values)), lookback, cut + 1)
@@ -102,7 +102,7 @@ def check_lookback_is_enough(strategy: Strategy, bars: Bars, values: Mapping[str
     lookback = strategy.lookback(values, bars.instrument.timeframe)
     whole = signals(strategy, bars, values)
     loose = setup_columns(strategy.setups(bars, values))
-    for row in _asked(loose, lookback, len(bars)):
+    for row in _check_rows(loose, lookback, len(bars)):
         part = signals(strategy, bars[row - lookback : row + 1], values)
         before = {n: a[row - lookback : row + 1] for n, a in whole.items()}
         result = _difference(before, part, lookback, lookback + 1, tolerance=FORGOTTEN)
@@ -152,7 +152,7 @@ def signals(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> Rows:
     return {"target": made.target, "stop": made.stop, "take": made.take, "hold": made.hold.astype(np.float64)}
 
 
-def _asked(whole: Rows, lookback: int, n: int) -> list[int]:
+def _check_rows(whole: Rows, lookback: int, n: int) -> list[int]:
     """Rows from the lookback on: some with a setup, some that follow one, some by the clock."""
     active = [name for name in ("long", "short", "side") if name in whole]
     rows = np.flatnonzero(np.any([whole[name] > 0 for name in active], axis=0))

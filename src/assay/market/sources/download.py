@@ -90,7 +90,7 @@ def collect_bars(
     at = now_ms() if now is None else now
     line = Line(client, sleep)
     market = line.market(instrument)
-    span = _asked(instrument.bar, since, until, at)
+    span = _closed_span(instrument.bar, since, until, at)
     covered = () if again else store.covered(instrument)
     walk = _Walk(line, instrument, store, span, at, report or _silent, page_limit, began=bool(covered))
     for part in _open_parts(span, covered, instrument.bar.ms * REVISIT):
@@ -199,7 +199,7 @@ def _silent(_: Progress) -> None:
     return
 
 
-def _asked(bar: Timeframe, since: int, until: int | None, now: int) -> Span:
+def _closed_span(bar: Timeframe, since: int, until: int | None, now: int) -> Span:
     """From the first whole bar to the open of the bar in progress."""
     floor = bar.floor(np.array([since, now - SETTLE_MS], np.int64))
     start = int(floor[0]) if floor[0] == since else int(bar.close(floor[:1])[0])

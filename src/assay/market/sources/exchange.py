@@ -138,12 +138,12 @@ class Line:
                 return call()
             except ccxt.NetworkError as failure:
                 if attempt == ATTEMPTS:
-                    raise self._refusal(f"no {what} after {ATTEMPTS} attempts: {_told(failure)}") from failure
+                    raise self._refusal(f"no {what} after {ATTEMPTS} attempts: {_failure_text(failure)}") from failure
                 # after a time-out the headers are those of an earlier answer
                 headers = None if isinstance(failure, ccxt.RequestTimeout) else self.client.last_response_headers
                 self._wait(max(retry_after(headers), _FIRST_BACK_OFF * 2.0 ** (attempt - 1)), what, failure)
             except ccxt.BaseError as failure:
-                raise self._refusal(f"no {what}: {_told(failure)}") from failure
+                raise self._refusal(f"no {what}: {_failure_text(failure)}") from failure
             except (TypeError, ValueError, KeyError, AttributeError, IndexError) as failure:
                 body = self.client.last_http_response or ""
                 text = f"asked for {what} it sent {shown(body)}, which ccxt cannot read ({type(failure).__name__})"
@@ -152,7 +152,7 @@ class Line:
     def _wait(self, seconds: float, what: str, failure: Exception) -> None:
         if seconds > LONGEST_WAIT:
             raise self._refusal(f"it wants to be left alone for {seconds:.0f} s") from failure
-        _log.warning("%s: no %s, again in %.0f s: %s", self.client.id, what, seconds, _told(failure))
+        _log.warning("%s: no %s, again in %.0f s: %s", self.client.id, what, seconds, _failure_text(failure))
         self.sleep(seconds)
 
     def _refusal(self, text: str) -> DataError:
@@ -192,5 +192,5 @@ def survivorship(markets: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-def _told(failure: Exception) -> str:
+def _failure_text(failure: Exception) -> str:
     return shown(f"{type(failure).__name__}: {failure}")

@@ -23,21 +23,21 @@ def alone(path: Path, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
     ConfigError ``CONFIG_FIELD`` where the folder cannot be written.
     """
     lock = FileLock(
-        _beside(path, ".lock"),
+        _sibling(path, ".lock"),
         timeout=wait_seconds,
         poll_interval=_POLL_SECONDS,
         preserve_lock_file=True,
         fallback_to_soft=False,
     )
     try:
-        _beside(path, ".lock").touch()  # filelock waits where the folder refuses; we say so at once
+        _sibling(path, ".lock").touch()  # filelock waits where the folder refuses; we say so at once
         lock.acquire()
     except Timeout as late:
         raise busy(path, holder(path), wait_seconds) from late
     except OSError as failure:
         raise not_writable(path, failure) from failure
     try:
-        _beside(path, ".holder").write_text(json.dumps({"pid": os.getpid(), "thread": threading.get_ident()}))
+        _sibling(path, ".holder").write_text(json.dumps({"pid": os.getpid(), "thread": threading.get_ident()}))
         yield
     finally:
         lock.release()
@@ -46,7 +46,7 @@ def alone(path: Path, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
 def holder(path: Path) -> int | None:
     """Process id of the last one who took the lock; None if nobody ever did."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return int(json.loads(_beside(path, ".holder").read_text())["pid"])
+        return int(json.loads(_sibling(path, ".holder").read_text())["pid"])
     return None
 
 
@@ -74,5 +74,5 @@ def not_writable(path: Path, failure: OSError) -> ConfigError:
     )
 
 
-def _beside(path: Path, ending: str) -> Path:
+def _sibling(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)

@@ -100,7 +100,7 @@ def _fault(document: Any) -> tuple[str, str, str] | None:
     several = isinstance(document, Mapping) and "configurations" in document
     error = best_match(_validator(several=several).iter_errors(document))
     if error is not None:
-        return _told(error)
+        return _fault_text(error)
     each = document["configurations"] if several else [document]
     for i, one in enumerate(each):
         stage = one["lifecycle"]["current_stage"]
@@ -110,7 +110,7 @@ def _fault(document: Any) -> tuple[str, str, str] | None:
     return None
 
 
-def _told(error: ValidationError) -> tuple[str, str, str]:
+def _fault_text(error: ValidationError) -> tuple[str, str, str]:
     result: Any = error.instance
     request: Any = error.validator_value
     path = error.json_path.removeprefix("$").removeprefix(".")

@@ -36,7 +36,7 @@ def replay_product(
     """Every setup × threshold set × set of exits into `out` ``(S, T, E, KEPT)``."""
     sorts = by_length(exits)
     shared = len(thresholds) >= FEWEST and len(exits) >= LANES
-    extras = 1 if len(thresholds) > 1 else _beside(len(setups), threads)
+    extras = 1 if len(thresholds) > 1 else _setups_per_chunk(len(setups), threads)
     waiting: list[_Known] = []
 
     def pieces(s: int, setup: _Known) -> Iterator[_Work]:
@@ -119,7 +119,7 @@ def _work(
         pool.shutdown(cancel_futures=True)
 
 
-def _beside(setups: int, threads: int) -> int:
+def _setups_per_chunk(setups: int, threads: int) -> int:
     """Setups in a piece of work where there is one set of thresholds: as many pieces for each thread, four or more."""
     rounds = max(4, -(-setups // (LISTS * threads)))
     return max(1, -(-setups // (rounds * threads)))

@@ -51,7 +51,7 @@ def golden_outputs(model: Model, window: Window) -> dict[str, Any]:
     probes = []
     for end in _ends(model, seen):
         probe = seen[max(0, end - width) : end]
-        probes.append({"window": _packed(probe), "answer": _told(_answered(model, probe))})
+        probes.append({"window": _packed(probe), "answer": _answer_document(_answered(model, probe))})
     return {"version": _VERSION, "features": names, "probes": probes}
 
 
@@ -141,7 +141,7 @@ def _joined(series: Joined) -> dict[str, str]:
     }
 
 
-def _told(answer: Answer) -> dict[str, Any]:
+def _answer_document(answer: Answer) -> dict[str, Any]:
     decided, forecast = answer.decisions, answer.forecast
     document: dict[str, Any] = {name: _base64(getattr(decided, name)) for name in _DECISION[:3]}
     classes = None if forecast is None else forecast.shape[1]

@@ -49,12 +49,12 @@ def read_verified(row: Mapping[str, Any], places: ModelPaths) -> VerifiedFiles:
         check_format(row["format"], where)
         raise ArtifactError(f"{where} has no manifest in the record", code="ARTIFACT_MANIFEST")
     try:
-        envelope, manifest, parts = _held(row, places)
+        envelope, manifest, parts = _verified_files(row, places)
     except ArtifactError as error:
         if error.code != "ARTIFACT_GONE" or places.shared is None:
             raise
         places.shared.fetch(row["manifest_sha256"], row["checkpoint_path"], _envelope_hash(row))
-        envelope, manifest, parts = _held(row, places)
+        envelope, manifest, parts = _verified_files(row, places)
     _demand_row(row, manifest, parts, where)
     if envelope.model_state != parts:
         raise ArtifactError(f"{where}: its file and its folder hold different parts", code="ARTIFACT_CORRUPT")
@@ -62,7 +62,7 @@ def read_verified(row: Mapping[str, Any], places: ModelPaths) -> VerifiedFiles:
     return VerifiedFiles(envelope, manifest, parts)
 
 
-def _held(row: Mapping[str, Any], places: ModelPaths) -> tuple[Envelope, dict[str, Any], dict[str, bytes]]:
+def _verified_files(row: Mapping[str, Any], places: ModelPaths) -> tuple[Envelope, dict[str, Any], dict[str, bytes]]:
     envelope = _envelope(row, places)
     return envelope, *verified(places.blobs, row["manifest_sha256"])
 

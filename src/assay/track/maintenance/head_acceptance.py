@@ -49,7 +49,7 @@ def accept_ledger_head(
 def _accept(record: TrackingStore, published: list[Published], reason: str, by: str) -> list[Accepted]:
     with record.database.write() as connection:
         due = _due(connection, published)
-        value = _given(connection)
+        value = _stored_heads(connection)
         keys = sorted({*due, *value, *record.ledger.chains()})
         result = [(key, _lacking(connection, record, key, due.get(key), value.get(key))) for key in keys]
         lacking = [(key, each) for key, each in result if each is not None]
@@ -85,7 +85,7 @@ def _due(connection: sa.Connection, published: list[Published]) -> dict[str, End
     return result
 
 
-def _given(connection: sa.Connection) -> dict[str, Any]:
+def _stored_heads(connection: sa.Connection) -> dict[str, Any]:
     return {row.market_key: row for row in connection.execute(sa.select(TRIAL_HEADS))}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from assay.kernel.errors import ConfigError, shown
-from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, known, point
+from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, imported_runs, point
 from assay.track.migrate.mlflow_models import models
 from assay.track.migrate.relic import inferred
 from assay.track.mirror.runs import RUN_ID
@@ -46,7 +46,7 @@ def from_mlflow(uri: str, record: TrackingStore, *, experiments: Sequence[str] =
     there, tally = _client(place), Tally()
     for kind in ("runs", "parameters", "points", "artifacts", "models"):
         tally.saw(kind, 0)
-    ids = known(record.database, ORIGIN)
+    ids = imported_runs(record.database, ORIGIN)
     own = _mirrored(record)
     for experiment in _experiments(there, place, experiments):
         for run in _runs(there, place, experiment):

@@ -22,7 +22,7 @@ def models(there: "MlflowClient", place: str, record: TrackingStore, ids: Mappin
 
     ids: runs here by their id there. The rows are ``external`` and unverified: no gate lets them be promoted.
     """
-    here = _known(record)
+    here = _imported_models(record)
     for name, aliases in _registered(there, place):
         for version in _versions(there, place, name):
             tally.saw("models")
@@ -52,7 +52,7 @@ def _add(record: TrackingStore, run: int, name: str, version: Any, aliases: list
     )
 
 
-def _known(record: TrackingStore) -> frozenset[str]:
+def _imported_models(record: TrackingStore) -> frozenset[str]:
     with record.database.read() as connection:
         query = sa.select(MODELS.c.metadata).where(MODELS.c.format == "external")
         marks = [metadata.get(IMPORTED) for metadata in connection.execute(query).scalars()]

@@ -12,7 +12,7 @@ import numpy as np
 from assay.kernel.errors import AssayError, ConfigError, DataError, shown
 from assay.kernel.instrument import Instrument
 from assay.kernel.trial import Trial
-from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, known, point
+from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, imported_runs, point
 from assay.track.mirror.uri import redact
 from assay.track.rows import Row
 from assay.track.tracking_store import TrackingStore
@@ -44,7 +44,7 @@ def from_optuna(storage: str, record: TrackingStore, *, studies: Sequence[str] =
     that Optuna cannot read, ``DATA_EMPTY`` for one without a study.
     """
     instrument = _market(market)
-    tally, ids = Tally(), known(record.database, ORIGIN)
+    tally, ids = Tally(), imported_runs(record.database, ORIGIN)
     for kind in ("studies", "trials", "points", *(["ledger"] if instrument else [])):
         tally.saw(kind, 0)
     for study in _studies(storage, studies):

@@ -62,7 +62,7 @@ class MirroredModels:
         name = self._name(ModelSlot(row["strategy_type"], row["exchange"] or "", row["symbol"], row["timeframe"] or ""))
         for result in self._server.versions(name):
             if result.tags.get(MODEL_ID) == row["model_id"]:
-                self._server.tag_version(name, str(result.version), _changed(_said(row), result.tags))
+                self._server.tag_version(name, str(result.version), _changed(_tags(row), result.tags))
                 return str(result.version)
         try:
             facts, parts = verified(self._blobs, row["manifest_sha256"])
@@ -75,7 +75,7 @@ class MirroredModels:
         manifest = canonical(facts).encode() + b"\n"  # byte for byte what was hashed
         for part, data in {**parts, MANIFEST: manifest, "MLmodel": mlmodel(row, run)}.items():
             self._server.put(source, part, data)
-        return str(self._server.create_version(name, source, run, _said(row)).version)
+        return str(self._server.create_version(name, source, run, _tags(row)).version)
 
     def _name(self, post: ModelSlot) -> str:
         """``{strategy}-{slug}-{timeframe}``; ``-{exchange}`` follows where another exchange has that name already."""
@@ -114,7 +114,7 @@ def _published(row: Row) -> bool:
     return bool(row["strategy_type"] and row["symbol"] and row["manifest_sha256"])
 
 
-def _said(row: Row) -> dict[str, str]:
+def _tags(row: Row) -> dict[str, str]:
     verdict: Mapping[str, Any] = row["verdict"] or {}
     message = {
         MODEL_ID: row["model_id"],

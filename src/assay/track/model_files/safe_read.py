@@ -46,7 +46,7 @@ def read_file(root: Path, relative: str, *, most: int = LARGEST) -> bytes:
         with os.fdopen(handle, "rb") as file:
             return _whole(file.fileno(), path, most)
     except OSError as error:
-        raise _told(path, error) from error
+        raise _read_error(path, error) from error
 
 
 def listed(root: Path, folder: str) -> list[str]:
@@ -75,7 +75,7 @@ def listed(root: Path, folder: str) -> list[str]:
             if below.count("/") > _DEEPEST:
                 raise no_plain_file(root / folder, below)
     except OSError as error:
-        raise _told(root / folder, error) from error
+        raise _read_error(root / folder, error) from error
     return sorted(lines)
 
 
@@ -113,7 +113,7 @@ def _whole(handle: int, path: Path, most: int) -> bytes:
     return b"".join(blocks)
 
 
-def _told(path: Path, error: OSError) -> ArtifactError | StoreError:
+def _read_error(path: Path, error: OSError) -> ArtifactError | StoreError:
     if error.errno in (errno.ENOENT, errno.ENAMETOOLONG):
         return ArtifactError(f"{path} is not there", code="ARTIFACT_GONE", path=str(path))
     if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR, errno.ENXIO, errno.EISDIR):

@@ -61,7 +61,7 @@ class Champions:
         with self._database.write() as connection:
             row = _model(connection, model, locked=True)
             post = post_of(row)
-            holding = _held(connection, post)
+            holding = _locked_aliases(connection, post)
             demand_there(row)
             if "champion" in holding and holding["champion"]["model_id"] == row["id"]:
                 raise StoreError(f"model {row['id']} is the champion of {post} already", code="STORE_CONFLICT")
@@ -109,7 +109,7 @@ class Champions:
             # it may have been found damaged, or marked for deletion, while its files were read
             gate(row, override, [], limits, since)
             post = post_of(row)
-            holding = _held(connection, post)
+            holding = _locked_aliases(connection, post)
             old = holding.get("champion")
             if old is not None and (old["model_id"], old["version"]) == (row["id"], seen):
                 return seen
@@ -143,7 +143,7 @@ class Champions:
             row = _model(connection, row["id"], locked=True)
             demand_there(row)
             demand_sound(row, faults_of(row))
-            now = _held(connection, post)
+            now = _locked_aliases(connection, post)
             if now["previous"]["model_id"] != row["id"]:
                 raise _changed(post, now.get("champion"), seen)
             old = now["champion"]["model_id"]
@@ -164,7 +164,7 @@ def _of(connection: sa.Connection, post: ModelSlot) -> dict[str, Row]:
     return {row["alias"]: row for row in rows(connection.execute(sa.select(ALIASES).filter_by(**where)))}
 
 
-def _held(connection: sa.Connection, post: ModelSlot) -> dict[str, Row]:
+def _locked_aliases(connection: sa.Connection, post: ModelSlot) -> dict[str, Row]:
     """As `_of`, and nobody else changes them until the transaction ends."""
     hold(connection, f"aliases {post}")
     return _of(connection, post)

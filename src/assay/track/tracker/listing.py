@@ -42,16 +42,16 @@ def summaries(
     with database.read() as connection:
         if not order:
             newest = sa.select(SUMMARY).where(*where).order_by(SUMMARY.c.start_time.desc(), SUMMARY.c.id.desc())
-            return _told(connection.execute(newest.limit(limit).offset(offset)))
+            return _listed_rows(connection.execute(newest.limit(limit).offset(offset)))
         # first which, then what: the sums of a row are made for those that are shown
         chosen = sa.select(SUMMARY.c.id).where(*where).order_by(*order).limit(limit).offset(offset)
         ids = connection.execute(chosen).scalars().all()
-        result = _told(connection.execute(_THESE, {"ids": ids}))
+        result = _listed_rows(connection.execute(_THESE, {"ids": ids}))
     place = {run: k for k, run in enumerate(ids)}
     return sorted(result, key=lambda row: place[row["id"]])
 
 
-def _told(result: sa.CursorResult[Any]) -> list[Row]:
+def _listed_rows(result: sa.CursorResult[Any]) -> list[Row]:
     return [nan_for_null(row, _NUMBERS) for row in rows(result)]
 
 

@@ -64,7 +64,7 @@ def charted(
         if max_points is None or not _more(connection, chosen, max_points):
             query = query.where(chosen)
         else:
-            query = query.where(_M.id.in_(_kept(connection, chosen, max_points // 4)))
+            query = query.where(_M.id.in_(_extreme_points(connection, chosen, max_points // 4)))
         result = connection.execute(query).all()
     return {
         "episodes": [row[0] for row in result],
@@ -103,7 +103,7 @@ def _more(connection: sa.Connection, chosen: sa.ColumnElement[bool], count: int)
     return connection.execute(sa.select(_M.id).where(chosen).offset(count).limit(1)).first() is not None
 
 
-def _kept(connection: sa.Connection, chosen: sa.ColumnElement[bool], stretches: int) -> set[int]:
+def _extreme_points(connection: sa.Connection, chosen: sa.ColumnElement[bool], stretches: int) -> set[int]:
     """Ids of the first, last, lowest and highest finite point of each of `stretches` of equal width.
 
     The stretches divide the first place in which the points differ, as the columns of pixels of a chart do: a line
@@ -117,8 +117,8 @@ def _kept(connection: sa.Connection, chosen: sa.ColumnElement[bool], stretches: 
         if low is None and high is not None and stretches == 1:
             return _marked(connection, chosen, _M.id, [(0, 2**63 - 1)])
         if low is None and high is not None:
-            lacking = _kept(connection, chosen & column.is_(None), stretches // 2)
-            return lacking | _kept(connection, chosen & column.is_not(None), stretches - stretches // 2)
+            lacking = _extreme_points(connection, chosen & column.is_(None), stretches // 2)
+            return lacking | _extreme_points(connection, chosen & column.is_not(None), stretches - stretches // 2)
         if low != high:
             width = -((low - high - 1) // stretches)
             return _marked(

@@ -46,13 +46,13 @@ def audit_features(
                 notes.append(
                     f"feature '{each.name}' gives no finite number in {len(bars) - rows:,} bars: nothing to ask"
                 )
-            reports.append(_asked(each, bars, seed, cuts, own))
+            reports.append(_audit_feature(each, bars, seed, cuts, own))
         checks.update(reports[-1].checks)
     result = tuple(v for probe in PROBES for r in reports for v in r.violations if v.probe == probe)
     return AuditReport(not notes and all(r.complete for r in reports), result, dict(checks), tuple(notes))
 
 
-def _asked(each: Feature, bars: Bars, seed: int, cuts: int, own: UserColumns) -> AuditReport:
+def _audit_feature(each: Feature, bars: Bars, seed: int, cuts: int, own: UserColumns) -> AuditReport:
     pipeline = Pipeline(
         features=per_symbol(partial(_column, each.name, own)),
         plan=lambda panel: WalkForward(len(panel.times) // 2, len(panel.times) // 4),  # no fold is asked about

@@ -8,7 +8,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.panel import Panel
 from assay.kernel.seeding import generator
-from assay.validate.diagnostics import held, span_sums
+from assay.validate.diagnostics import holding_returns, span_sums
 from assay.validate.search.result import SearchResult
 from assay.validate.search.search import Search
 from assay.validate.search.sweep_evaluator import SweepEvaluator
@@ -55,7 +55,7 @@ def search_overfit(search: Search, result: SearchResult, train: Panel, *, seed: 
         return None
     stored: list[FloatArray] = []
     overfitting = overfitting_of(_traded(ground, result, places, stored), blocks)
-    return SearchOverfit(overfitting, np.column_stack(stored), span_sums(held(ground.bench.bars, ground.bench.start)))
+    return SearchOverfit(overfitting, np.column_stack(stored), span_sums(holding_returns(ground.bench.bars, ground.bench.start)))
 
 
 def _traded(

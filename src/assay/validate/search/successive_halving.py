@@ -43,7 +43,7 @@ class Halving:
         result = []
         for folds_then in rungs(folds, self.eta):
             result.append(Rung(folds_then, candidates))
-            candidates = kept(candidates, self.eta)
+            candidates = survivor_count(candidates, self.eta)
         return tuple(result)
 
 
@@ -64,7 +64,7 @@ def rungs(folds: int, eta: int) -> list[int]:
     return result[::-1]
 
 
-def kept(candidates: int, eta: int) -> int:
+def survivor_count(candidates: int, eta: int) -> int:
     """How many of so many go on: one in eta, rounded up.
 
     >>> kept(100, 3), kept(2, 3), kept(1, 3)
@@ -82,7 +82,7 @@ def survivors(rows: Sequence[Row], eta: int) -> list[int]:
     """
     _demand_eta(eta)
     order = sorted(range(len(rows)), key=lambda place: _rank(rows[place], place))
-    return sorted(order[: kept(len(rows), eta)])
+    return sorted(order[: survivor_count(len(rows), eta)])
 
 
 def _rank(row: Row, place: int) -> tuple[bool, float, int, int]:

@@ -65,7 +65,7 @@ def overfitting_of(series: Iterable[FloatArray], n_blocks: int = 16) -> Overfitt
         defined = np.isfinite(inside).any(axis=1)
         dropped += int((~defined).sum())
         best = np.where(np.isfinite(inside), inside, -np.inf)[defined].argmax(axis=1)
-        result.append(_told(inside[defined], outside[defined], best))
+        result.append(_split_outcomes(inside[defined], outside[defined], best))
     logits, before, after = np.concatenate(result, axis=1)
     slope, intercept = _line(before, after)
     document = len(logits) > 0
@@ -137,7 +137,7 @@ def _splits(n_blocks: int, columns: int) -> Iterator[BoolArray]:
             yield marks
 
 
-def _told(inside: FloatArray, outside: FloatArray, best: IntArray) -> FloatArray:
+def _split_outcomes(inside: FloatArray, outside: FloatArray, best: IntArray) -> FloatArray:
     """``(3, c)``: logit, Sharpe ratio in-sample and out-of-sample of the best of each split."""
     rows = np.arange(len(best))
     own = outside[rows, best]

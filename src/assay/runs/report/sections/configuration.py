@@ -76,7 +76,7 @@ def _parameters(document: Mapping[str, Any]) -> Part:
             n,
             general(best[n]),
             range_of(space[n], grid=document["method"] == "grid") if n in searched and n in space else "not searched",
-            _told(document, n),
+            _boundary_notes(document, n),
         )
         for n in names
     ]
@@ -94,7 +94,7 @@ def range_of(space: Mapping[str, Any], *, grid: bool = False) -> str:
     return f"{general(space['low'])} to {general(space['high'])}{steps}{log}"
 
 
-def _told(document: Mapping[str, Any], name: str) -> str:
+def _boundary_notes(document: Mapping[str, Any], name: str) -> str:
     """Whether the best lies at the end of its range, and how far the windows disagree."""
     if name not in document["searched"]:
         return ""

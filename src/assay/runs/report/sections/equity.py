@@ -47,7 +47,7 @@ def course(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> Course | None
     equity = _grown(floats(evidence.account, "return"))
     stressed = _grown(floats(evidence.account, "stressed_return"))
     drawdown = equity / np.maximum.accumulate(np.maximum(equity, 1.0)) - 1.0
-    hold_time, hold = held(candles, evidence.document["spec"]["symbols"], int(time[0]), int(time[-1]))
+    hold_time, hold = holding_growth(candles, evidence.document["spec"]["symbols"], int(time[0]), int(time[-1]))
     holes = tuple(
         (float(from_iso(f["test_from"])), float(from_iso(f["test_to"])))
         for f in evidence.document["folds"]
@@ -56,7 +56,7 @@ def course(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> Course | None
     return Course(time, equity, stressed, drawdown, hold_time, hold, holes)
 
 
-def held(candles: Mapping[str, Bars], symbols: list[str], first: int, last: int) -> tuple[IntArray, FloatArray]:
+def holding_growth(candles: Mapping[str, Bars], symbols: list[str], first: int, last: int) -> tuple[IntArray, FloatArray]:
     """Mean growth of one unit put into each symbol's close at its first bar in ``[first, last]`` (ms)."""
     parts = {}
     for symbol in symbols:

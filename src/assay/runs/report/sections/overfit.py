@@ -53,7 +53,7 @@ def _cards(result: Mapping[str, Any], windows: Sequence[Mapping[str, Any]]) -> C
     return Cards(
         (
             Card("Walk-forward verdict", verdict or NONE, message[result["detected"]], _MOOD.get(verdict or "", "")),
-            _kept(windows),
+            _out_of_sample_card(windows),
             Card("Stability score", ratio(result["stability_score"]), "0 to 1; below 0.6 asks for caution"),
             Card("Plateau score", ratio(result["plateau_score"]), "share of the best score that its neighbours keep"),
             Card(
@@ -66,7 +66,7 @@ def _cards(result: Mapping[str, Any], windows: Sequence[Mapping[str, Any]]) -> C
     )
 
 
-def _kept(windows: Sequence[Mapping[str, Any]]) -> Card:
+def _out_of_sample_card(windows: Sequence[Mapping[str, Any]]) -> Card:
     means = windows_stability(windows)
     if not means.windows:
         return Card("Sharpe out of sample", NONE, "no window was judged")

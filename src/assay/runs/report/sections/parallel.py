@@ -107,12 +107,12 @@ def _lines(canvas: Canvas, result: Trials, shown: Drawn, aim: Objective, x: Floa
     canvas.path("".join(line(x[k], y) for k in bests[:-_TOLD]), f"combination tint{_CLASSES}")
     for k in bests[-_TOLD:].tolist():
         row = int(shown.rows[k])
-        document = ", ".join(f"{each.name} {_told(each, row)}" for each in result.axes)
+        document = ", ".join(f"{each.name} {_axis_label(each, row)}" for each in result.axes)
         css = "combination chosen" if k == bests[-1] else f"combination tint{_CLASSES}"
         canvas.path(line(x[k], y), css, f"{aim.name} {aim.write(result.score[row])}: {document}")
 
 
-def _told(axis: Axis, row: int) -> str:
+def _axis_label(axis: Axis, row: int) -> str:
     at = axis.at[row]
     if not np.isfinite(at):
         return "—"
