@@ -8,7 +8,7 @@ from typing import Any, Literal
 from assay.kernel.errors import ConfigError, shown
 from assay.memory import give_back, keep_freed
 from assay.runs import Context, Listener
-from assay.settings import Settings, load, load_gate, describe_settings
+from assay.settings import Settings, describe_settings, load, load_gate
 from assay.settings import masked as without_passwords
 from assay.track import Keys, check_uri, read_keys, split_address, store_version
 from assay.validate import Thresholds
@@ -67,7 +67,9 @@ def told_settings(*, home: Path | None = None) -> dict[str, Any]:
     """Every setting as `assay.settings.describe_settings` gives it, and what looks misspelt."""
     _, unknown = load(home=home)
     usual = {f"gate.{name}": value for name, value in asdict(Thresholds()).items()}
-    rows = [row | {"value": usual.get(row["name"])} if row["value"] is None else row for row in describe_settings(home=home)]
+    rows = [
+        row | {"value": usual.get(row["name"])} if row["value"] is None else row for row in describe_settings(home=home)
+    ]
     return {"settings": rows, "unknown": list(unknown)}
 
 

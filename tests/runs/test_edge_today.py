@@ -85,13 +85,13 @@ def test_who_is_champion_stays_it(context: Context, monkeypatch: pytest.MonkeyPa
 
 def test_the_check_itself_asks_more_of_more_looks(context: Context) -> None:
     from assay.runs.edge_today import _edge, _evidence
-    from assay.runs.trial_counts import Asked, count_looks
+    from assay.runs.trial_counts import LookRequest, count_looks
 
     row = context.record.models.get(1)
     evidence = _evidence(row, context)
     assert evidence is not None
     times = evidence.account["timestamp"].to_numpy()
-    few = count_looks(Asked(KEY, 1, times, ()), context)
+    few = count_looks(LookRequest(KEY, 1, times, ()), context)
     many = replace(few, n=few.n + 500, effective=few.effective + 500.0)
     one, other = (_edge(evidence, each, context) for each in (few, many))
     assert one.value != other.value and few.text in one.text

@@ -15,7 +15,7 @@ from assay.kernel.trial import Trial
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
 from assay.runs.reproduction_inputs import ReproductionInputs
-from assay.runs.trial_counts import Asked, Looks, count_looks, trials_before
+from assay.runs.trial_counts import LookRequest, Looks, count_looks, trials_before
 from assay.track.model_files.artifact_store import Blobs
 
 HOUR = 3_600_000
@@ -56,7 +56,7 @@ def candidates(context: Context, bars: Bars, identity: str, count: int, first: i
 
 
 def judged(context: Context, bars: Bars, number: int, first: int = 0) -> Looks:
-    return count_looks(Asked(bars.instrument.key, number, bars.timestamp[first:], [bars]), context)
+    return count_looks(LookRequest(bars.instrument.key, number, bars.timestamp[first:], [bars]), context)
 
 
 def test_own_candidates_are_no_looks_and_those_of_others_are(context: Context, bars: Bars) -> None:
@@ -79,7 +79,7 @@ def test_five_percent_of_the_judged_bars_make_a_look(context: Context, bars: Bar
 def test_test_folds_are_scored_and_not_their_hull(context: Context, bars: Bars) -> None:
     scored(context, bars, OTHER, spans=((0, 99), (900, 999)))
     number = scored(context, bars, OWN, 100, 899)
-    middle = count_looks(Asked(bars.instrument.key, number, bars.timestamp[101:899], [bars]), context)
+    middle = count_looks(LookRequest(bars.instrument.key, number, bars.timestamp[101:899], [bars]), context)
     assert middle.n == 1
     assert judged(context, bars, number).n == 2
 
@@ -161,7 +161,7 @@ def test_a_panel_counts_what_was_seen_of_any_member(context: Context, bars: Bars
     key = "test|A/USDT|1h+test|Z/USDT|1h"
     context.record.markets.keep(second)
     number = scored(context, bars, OWN, market_key=key)
-    panel = count_looks(Asked(key, number, bars.timestamp, [bars, second]), context)
+    panel = count_looks(LookRequest(key, number, bars.timestamp, [bars, second]), context)
     assert panel.n == 41
     assert judged(context, other, scored(context, other, OTHER)).n == 2
     apart = named(synthetic(bars=N, seed=3), "test", "Q/USDT")
@@ -174,7 +174,7 @@ def test_candles_that_were_moved_in_time_are_known_and_their_bars_found(context:
     scored(context, moved, OTHER, 0, 399)
     found = judged(context, bars, scored(context, bars, OWN))
     assert found.n == 2 and [each.moved_ms for each in found.others if each.looks] == [(by,)]
-    late = count_looks(Asked(bars.instrument.key, 1, bars.timestamp[500:], [bars]), context)
+    late = count_looks(LookRequest(bars.instrument.key, 1, bars.timestamp[500:], [bars]), context)
     assert late.n == 1
 
 
@@ -197,7 +197,7 @@ def test_candles_with_flat_bars_between_count_on_all_judged_bars(context: Contex
     looks = judged(context, bars, scored(context, bars, OWN))
     assert looks.n == 2 and [each.moved_ms for each in looks.others if each.looks] == [(None,)]
     assert "1 under these candles as own F/USDT 1h, moved in time" in looks.text
-    late = count_looks(Asked(bars.instrument.key, 1, bars.timestamp[-100:], [bars]), context)
+    late = count_looks(LookRequest(bars.instrument.key, 1, bars.timestamp[-100:], [bars]), context)
     assert late.n == 1 + 1
 
 

@@ -11,10 +11,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from assay.track.maintenance.backup import backup_store
-from assay.track.maintenance.pgdump import program
 
 from assay.kernel.errors import ConfigError, StoreError
+from assay.track.maintenance.backup import backup_store
+from assay.track.maintenance.pgdump import program
 from assay.track.schema.column_types import RECORD
 from assay.track.sqlite import newest_backup
 from assay.track.tracking_store import TrackingStore, open_store
@@ -232,7 +232,7 @@ def test_without_the_program_the_package_is_named(
 ) -> None:
     from assay.track.maintenance import pgdump
 
-    monkeypatch.setattr(pgdump, "_KEPT", tmp_path)
+    monkeypatch.setattr(pgdump, "_DEBIAN_FOLDER", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="pg_dump") as told:
         backup_store(postgres.url("laid"), tmp_path / "copy.bak")

@@ -8,7 +8,7 @@ import pytest
 
 from assay.kernel.errors import ConfigError, StoreError
 from assay.testing.store_contract import MARKET, a_trial
-from assay.track.head_documents import KNOWN, published_heads
+from assay.track.head_documents import HEADS_CACHE, published_heads
 from assay.track.ledger_heads import End, LedgerHead, Published, read_head
 from assay.track.maintenance.head_acceptance import accept_ledger_head
 from assay.track.model_files.artifact_store import Blobs
@@ -193,5 +193,5 @@ def test_heads_are_found_in_the_home_and_read_once(record: TrackingStore, run: i
     (blobs.path("2" * 64) / "manifest.json").write_text("{}")  # nobody looks again, but for a check
     assert len(published_heads(record, home=home, artifacts=blobs.folder)) == 4
     assert len(published_heads(record, home=home, artifacts=blobs.folder, afresh=True)) == 3
-    (home / KNOWN).write_text("damaged")
+    (home / HEADS_CACHE).write_text("damaged")
     assert len(published_heads(record, home=home, artifacts=blobs.folder)) == 3

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ArtifactError
 from assay.validate.search.journal import SearchJournal
-from assay.validate.search.sampler import Asked, Session
+from assay.validate.search.sampler import ProposedBatch, Session
 from tests.validate.sessions import WHOLE, begun, driven, judged
 
 
@@ -18,7 +18,7 @@ class Process:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.number = 0
-        self.open: list[Asked] = []
+        self.open: list[ProposedBatch] = []
 
     def step(self) -> None:
         if not self.open:

@@ -35,7 +35,7 @@ SMALL = {  # what makes these rules trade on 700 lively bars
 
 def made(rule, *, space=None, base=None, method=None, regime="", **more):
     base = rule.resolve(SMALL.get(rule.name, {}) | (base or {}))
-    space = Space.of(space, known=rule.parameters, fixed=base) if space else Space.of_strategy(rule)
+    space = Space.of(space, names=rule.parameters, fixed=base) if space else Space.of_strategy(rule)
     space = replace(space, constraints=rule.constraints, fixed=base)
     return Search(
         make=lambda p: RuleTrainer(rule, {**base, **p}, regime=regime),

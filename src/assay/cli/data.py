@@ -113,7 +113,8 @@ def _imported(console: "Console", result: dict[str, Any]) -> None:
         )
         return
     console.print(
-        f"{amount(result['inserted'], 'new bar')}, {result['revised']:,} revised, {result['unchanged']:,} already there",
+        f"{amount(result['inserted'], 'new bar')}, {result['revised']:,} revised, {result['unchanged']:,} "
+        f"already there",
         highlight=False,
     )
     _quality(console, result)
@@ -121,7 +122,8 @@ def _imported(console: "Console", result: dict[str, Any]) -> None:
 
 def _collected(console: "Console", result: dict[str, Any]) -> None:
     console.print(
-        f"{amount(result['inserted'], 'new bar')}, {result['revised']:,} revised, {amount(result['requests'], 'request')}"
+        f"{amount(result['inserted'], 'new bar')}, {result['revised']:,} revised, "
+        f"{amount(result['requests'], 'request')}"
     )
     if result["quality"] is not None:
         _quality(console, result)
@@ -159,7 +161,8 @@ def _candles(console: "Console", result: dict[str, Any]) -> None:
 def _quality(console: "Console", result: dict[str, Any]) -> None:
     q = result["quality"]
     console.print(
-        f"{result['exchange']} {result['symbol']} {result['timeframe']}: {amount(q['bars'], 'bar')}, {q['first'][:16]} to "
+        f"{result['exchange']} {result['symbol']} {result['timeframe']}: {amount(q['bars'], 'bar')}, "
+        f"{q['first'][:16]} to "
         f"{q['last'][:16]}",
         highlight=False,
     )

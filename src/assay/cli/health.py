@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-_TOLD = ("record", "inputs", "age")
+_SECTIONS = ("record", "inputs", "age")
 
 
 def health(
@@ -67,13 +67,13 @@ def _table(console: "Console", rows: "Sequence[Document]") -> None:
         console.print("No model serves. assay models promote makes a champion.", highlight=False)
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("id", "strategy", "market", "new bars", *_TOLD, "says"):
+    for column in ("id", "strategy", "market", "new bars", *_SECTIONS, "says"):
         right = column in ("id", "new bars")
         table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=right)
     for row in rows:
         states = {each["check"]: each["state"] for each in row["reasons"]}
         new = "–" if row["new_bars"] is None else f"{row['new_bars']:,}"
-        document = (states.get(check, "–").replace("UNKNOWN", "?") for check in _TOLD)
+        document = (states.get(check, "–").replace("UNKNOWN", "?") for check in _SECTIONS)
         table.add_row(str(row["id"]), row["strategy_type"], _market(row), new, *document, row["recommendation"])
     console.print(table, highlight=False)
     for row in rows:

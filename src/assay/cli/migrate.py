@@ -31,11 +31,11 @@ def legacy(
     document = {
         "source": str(file),
         "sha256": done.sha256,
-        "known": done.known,
+        "known": done.imported,
         "dry_run": dry_run,
         "runs": [] if dry_run else done.runs,
         "read": dict(done.read),
-        "written": {} if done.known else dict(+done.written),
+        "written": {} if done.imported else dict(+done.written),
         "flagged": dict(+done.flagged),
     }
     say(document, lambda console: _table(console, document), as_json=as_json)

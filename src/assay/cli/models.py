@@ -177,7 +177,10 @@ def load_test(model: Model, file: File = None, home: Home = None, as_json: Json 
 
 def _switched(result: dict[str, Any], *, as_json: bool) -> None:
     market = " ".join(result[key] for key in ("exchange", "symbol", "timeframe") if result[key])
-    text = f"{result['model_id']} is champion of {result['strategy_type']} on {market}, version {result['version_of_alias']}"
+    text = (
+        f"{result['model_id']} is champion of {result['strategy_type']} on {market}, version "
+        f"{result['version_of_alias']}"
+    )
     say(result, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)
 
 

@@ -46,9 +46,9 @@ def selftest(
         )
         path = write_selftest_page(result, context.home / "reports" / "selftest.html" if report is None else report)
     document = result.document | {"report": str(path)}
-    if result.word == "PASS" or not as_json:
+    if result.verdict == "PASS" or not as_json:
         say(document, lambda console: _people(console, result, path), as_json=as_json)
-    if result.word != "PASS":
+    if result.verdict != "PASS":
         raise TrainError(_wrong(result), code="TRAIN_SELFTEST", **document)
 
 
@@ -69,10 +69,10 @@ def planted(part: int) -> dict[str, Any]:
 def _wrong(result: "SelfTestResult") -> str:
     failed = [each for each in result.figures if each.state == "FAIL"]
     if failed:
-        message = "; ".join(f"{each.title}: {each.told}, {each.needs} wanted" for each in failed)
+        message = "; ".join(f"{each.title}: {each.text}, {each.needs} wanted" for each in failed)
         return f"the gate does not do what it must: {message}"
     few = "; ".join(
-        f"{each.title}: {each.told}, {each.needs} wanted" for each in result.figures if each.state != "PASS"
+        f"{each.title}: {each.text}, {each.needs} wanted" for each in result.figures if each.state != "PASS"
     )
     return f"too few repetitions to tell: {few}"
 
@@ -84,7 +84,7 @@ def _people(console: "Console", result: "SelfTestResult", path: Path) -> None:
     for column in ("figure", "count, 95 % bounds", "wanted", ""):
         table.add_column(column)
     for each in result.figures:
-        table.add_row(each.title, each.told, each.needs, each.state)
+        table.add_row(each.title, each.text, each.needs, each.state)
     console.print(table)
     console.print(f"seed {result.seed}, {result.workers} at once, {result.seconds:.0f} s", highlight=False)
     console.print(f"report: {path}", soft_wrap=True, highlight=False)

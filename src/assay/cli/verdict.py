@@ -64,7 +64,8 @@ def information_lines(document: Document) -> Iterator[str]:
     if summary.get("trials_variance") and summary["deflated_by_spread"] is not None:
         yield (
             f"the luckiest of these trials would show a Sharpe ratio of {number(summary['luck_by_spread'], 4)} a bar "
-            f"without any skill (variance between trials {summary['trials_variance']:.3g}); probability that this record "
+            f"without any skill (variance between trials {summary['trials_variance']:.3g}); probability that "
+            f"this record "
             f"has more: {number(summary['deflated_by_spread'])}"
         )
     if summary.get("deflated") is not None:

@@ -32,16 +32,16 @@ class FeatureContext:
         self.own = own
         self._lock = Lock()
         self._locks: dict[str, Lock] = {}
-        self._known: dict[str, Any] = {}
+        self._values: dict[str, Any] = {}
 
     def once(self, key: str, compute: Callable[[], T]) -> T:
         """The value of `compute`, computed by the first who asks for `key` and kept for all others."""
         with self._lock:
             lock = self._locks.setdefault(key, Lock())
         with lock:
-            if key not in self._known:
-                self._known[key] = compute()
-        value: T = self._known[key]
+            if key not in self._values:
+                self._values[key] = compute()
+        value: T = self._values[key]
         return value
 
     def column(self, name: str) -> FloatArray:
@@ -55,7 +55,7 @@ class FeatureContext:
     def fresh(self, feature: Feature) -> FloatArray:
         """A column as its function gives it, ``(n,)``: not blanked, and not kept unless somebody else asked for it."""
         key = f"column {feature.name}"
-        return self._known[key] if key in self._known else np.asarray(feature.compute(self), np.float64)
+        return self._values[key] if key in self._values else np.asarray(feature.compute(self), np.float64)
 
     def rows(self, feature: Feature) -> int:
         """A feature's lookback in rows of these bars."""

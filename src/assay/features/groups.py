@@ -3,7 +3,8 @@
 from importlib import import_module
 
 GROUPS = (
-    "price", "volatility", "technical", "volume", "candles", "calendar", "sessions", "fibonacci", "rolling", "multi_timeframe",
+    "price", "volatility", "technical", "volume", "candles", "calendar", "sessions", "fibonacci", "rolling",
+    "multi_timeframe",
     "interactions", "exogenous", "regime", "classic",
 )  # fmt: skip
 

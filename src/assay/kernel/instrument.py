@@ -13,7 +13,7 @@ _SYMBOL = re.compile(
     r"(?::[A-Z0-9]{1,20}(?:-\d{6}(?:-\d+(?:\.\d+)?-[CP])?)?)?)?"  # settle, expiry, strike and kind
 )
 _MARKET = re.compile(r"([^|]*)\|([^|]*)\|([^|+]*)(?:\+|$)")  # an exchange may have a plus, a timeframe has none
-_KEPT = re.compile(rb"[A-Za-z0-9_-]")
+_PLAIN_BYTE = re.compile(rb"[A-Za-z0-9_-]")
 _DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|COM\d|LPT\d)(?:\..*)?", re.IGNORECASE)
 
 
@@ -113,4 +113,4 @@ def slug(symbol: str) -> str:
 def _stays(byte: int, *, first: bool, device: bool) -> bool:
     if first and (device or byte in b"-."):
         return False
-    return byte == ord(".") or _KEPT.fullmatch(bytes([byte])) is not None
+    return byte == ord(".") or _PLAIN_BYTE.fullmatch(bytes([byte])) is not None

@@ -22,7 +22,7 @@ VERDICTS = (
     "insufficient_movement",
     "valid",
 )
-_KEPT = ("valid_single_price", "valid")
+_VALID_STATES = ("valid_single_price", "valid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def apply_filter(bars: Bars, config: DataFilter) -> Filtered:
     n = len(bars)
     names = verdicts(bars, config) if config.enable_filtering else np.full(n, VERDICTS.index("valid"), np.int8)
     counts = {name: int((names == place).sum()) for place, name in enumerate(VERDICTS)}
-    usable = np.isin(names, [VERDICTS.index(name) for name in _KEPT])
+    usable = np.isin(names, [VERDICTS.index(name) for name in _VALID_STATES])
     report = _report(bars, config, counts, usable)
     stored = int(usable.sum())
     if config.enable_filtering and stored < LEAST:
@@ -145,7 +145,7 @@ def chosen(bars: Bars, mask: BoolArray) -> Bars:
 
 def _report(bars: Bars, config: DataFilter, counts: dict[str, int], usable: BoolArray) -> dict[str, Any]:
     n, stored = len(bars), int(usable.sum())
-    removed = {name: count for name, count in counts.items() if count and name not in _KEPT}
+    removed = {name: count for name, count in counts.items() if count and name not in _VALID_STATES}
     times = bars.timestamp[usable]
     return {
         "filtering_enabled": config.enable_filtering,
@@ -156,7 +156,7 @@ def _report(bars: Bars, config: DataFilter, counts: dict[str, int], usable: Bool
         "removed_pct": 100 * (n - stored) / n if n else 0.0,
         "removal_breakdown": removed,
         "removal_breakdown_pct": {name: 100 * count / n for name, count in removed.items()},
-        "kept_breakdown": {name: counts[name] for name in _KEPT if counts[name]},
+        "kept_breakdown": {name: counts[name] for name in _VALID_STATES if counts[name]},
         "data_quality_score": 100 * stored / n if n else None,
         "missing_bars": sum(gap.missing for gap in gaps(bars)),
         "first_timestamp": iso(int(times[0])) if stored else None,

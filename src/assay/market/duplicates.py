@@ -86,7 +86,8 @@ def _tell(rows: Rows, again: IntArray, result: Duplicates, on_conflict: str, fau
     faults.add(
         "DATA_CONFLICT",
         f"{result.conflicting} conflicting duplicates ({counts}; {result.equal} equal ones) from {result.first} to "
-        f"{result.last}; rows {rows.number[at - 1]} and {rows.number[at]} at {iso(int(rows.timestamp[at]))} have closes "
+        f"{result.last}; rows {rows.number[at - 1]} and {rows.number[at]} at {iso(int(rows.timestamp[at]))} "
+        f"have closes "
         f"{close[at - 1]:.12g} and {close[at]:.12g}; {advice}",
         hint="" if two else "--on-conflict last keeps the later row.",
         conflicting=result.conflicting,

@@ -37,12 +37,12 @@ class Faults:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.found: list[Fault] = []
-        self._beside: dict[str, object] = {}
+        self.problems: list[Fault] = []
+        self._context: dict[str, object] = {}
 
     def add(self, code: str, text: str, *, hint: str = "", **facts: object) -> None:
         """Note a fault; its text starts with the name of the source."""
-        self.found.append(Fault(code, f"{self.source}: {text}", hint, facts))
+        self.problems.append(Fault(code, f"{self.source}: {text}", hint, facts))
 
     def refuse(self, **more: object) -> None:
         """Raise one DataError for all faults, if there are any.
@@ -50,24 +50,24 @@ class Faults:
         Its code is that of the most important fault; `facts["faults"]` holds code and text of each, `more` stands
         beside it.
         """
-        if not self.found:
+        if not self.problems:
             return
-        ordered = sorted(self.found, key=lambda f: _rank(f.code))
+        ordered = sorted(self.problems, key=lambda f: _rank(f.code))
         first = ordered[0]
         text = first.text if len(ordered) == 1 else _listed(ordered)
         hints = dict.fromkeys(f.hint for f in ordered if f.hint)
         document = [{"code": f.code, "text": f.text, **f.facts} for f in ordered]
-        facts = {"source": self.source, **first.facts, "faults": document, **self._beside, **more}
+        facts = {"source": self.source, **first.facts, "faults": document, **self._context, **more}
         raise DataError(text, code=first.code, hint=" ".join(hints), **facts)
 
     def adopt(self, error: DataError) -> None:
         """Take over the faults of an error that `refuse` raised elsewhere, or the error itself as one."""
         document = error.facts.get("faults")
         if "quality" in error.facts:
-            self._beside.setdefault("quality", error.facts["quality"])
+            self._context.setdefault("quality", error.facts["quality"])
         for fault in document if isinstance(document, list) else [{"code": error.code, "text": error.message}]:
             facts = {key: value for key, value in fault.items() if key not in ("code", "text")}
-            self.found.append(Fault(fault["code"], fault["text"], error.hint, facts))
+            self.problems.append(Fault(fault["code"], fault["text"], error.hint, facts))
 
 
 def _rank(code: str) -> int:

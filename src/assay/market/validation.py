@@ -71,7 +71,7 @@ def admit(
     off = outliers.outliers(single)
     aside += quarantine.set_aside(single, "DATA_JUMP", off, outliers.tell, total, faults)
     stored = single.take(~off)
-    if not len(stored) and not faults.found:
+    if not len(stored) and not faults.problems:
         faults.add("DATA_EMPTY", f"0 rows of {total} can be stored for {instrument}: {_why(aside, open_until)}")
     if not (len(stored) and stored.timed):
         faults.refuse()
@@ -93,9 +93,9 @@ def judge_values(table: pl.DataFrame, *, allow_negative_price: bool, total: int,
 
 def _timed(rows: Rows, instrument: Instrument, now: int, unit: str | None, faults: Faults) -> tuple[Rows, str]:
     """Rows with times in milliseconds, without the candle that is still open; when that one closes."""
-    before = len(faults.found)
+    before = len(faults.problems)
     rows = replace(rows, timestamp=milliseconds(rows.timestamp, rows.number, unit, faults))
-    if len(faults.found) > before:  # distinct and sorted, so that the values alone are judged
+    if len(faults.problems) > before:  # distinct and sorted, so that the values alone are judged
         return replace(rows, timestamp=np.arange(len(rows), dtype=np.int64), timed=False), ""
     future = rows.timestamp > now
     if future.any():

@@ -27,7 +27,7 @@ from assay.runs.documents import unfunded
 from assay.runs.regimes import at_entry, split_by_regime
 from assay.runs.run_artifacts import RunArtifacts, to_jsonable, trades_table
 from assay.runs.strategies import demand_honest, load_strategy, name_user_line, told_apart
-from assay.runs.trial_counts import Asked, count_looks
+from assay.runs.trial_counts import LookRequest, count_looks
 from assay.simulate import BacktestResult, performance_metrics
 from assay.simulate import simulate as simulate
 from assay.validate import Thresholds, mask_filtered_bars
@@ -173,7 +173,7 @@ def traded(
         measured = performance_metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)
         seconds = time.monotonic() - began
         number = Recording(context, run.id, "counting").trial(_trial(spec, record, measured, digest, seconds))
-        request = Asked(spec.instrument.key, number, record.timestamp, [candles])
+        request = LookRequest(spec.instrument.key, number, record.timestamp, [candles])
         looks = count_looks(request, context, walk=False)  # nothing is judged by it
         document = _document(spec, candles, record, measured) | {
             "run_id": run.run_id,

@@ -59,19 +59,20 @@ def lock_holdout(
         )
     if not any(h.first + h.instrument.bar.ms <= begins for h in holding):
         raise DataError(
-            f"{exchange} {symbol} begins {iso(min(h.first for h in holding))}: nothing would be left before {iso(begins)}",
+            f"{exchange} {symbol} begins {iso(min(h.first for h in holding))}: nothing would be left before "
+            f"{iso(begins)}",
             code="DATA_TOO_FEW",
             hint="Lock a shorter stretch (--last or --from), or import more history first.",
         )
     for each in holding:  # so that what was scored on the same candles under another name counts
         context.record.markets.keep(context.stored.read(each.instrument))
-    return _told(context.record.vault.lock(exchange, symbol, begins, by=by), context)
+    return _lock_document(context.record.vault.lock(exchange, symbol, begins, by=by), context)
 
 
 def unlock_holdout(context: Context, exchange: str, symbol: str, *, by: str, why: str) -> dict[str, Any]:
     """Open it to all work again. Raises as `Vault.unlock`."""
     result = context.record.vault.unlock(exchange, symbol, by=by, why=why)
-    return _told(result, context) | {"unlocked_by": by.strip(), "why": why.strip()}
+    return _lock_document(result, context) | {"unlocked_by": by.strip(), "why": why.strip()}
 
 
 def list_locks(context: Context) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def list_locks(context: Context) -> dict[str, Any]:
         for e in vault.events()
     ]
     told_events = [{**e, "since": iso(e["since"])} for e in events]
-    return {"locks": [_told(each, context) for each in vault.locks()], "events": told_events}
+    return {"locks": [_lock_document(each, context) for each in vault.locks()], "events": told_events}
 
 
 def read_holdout(run: int | str, context: Context, *, by: str) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def _reading_document(
         "thresholds": asdict(context.limits),
         "evidence": to_jsonable(gate_input_document(evidence)),
         "metrics": to_jsonable(dict(result.metrics)),
-        "locks": [_told(each, context) for each in locks],
+        "locks": [_lock_document(each, context) for each in locks],
     }
 
 
@@ -169,7 +170,7 @@ def _days(text: str) -> int:
     return int(result[1])
 
 
-def _told(each: HoldoutLock, context: Context) -> dict[str, Any]:
+def _lock_document(each: HoldoutLock, context: Context) -> dict[str, Any]:
     reads = context.record.vault.readings(each.exchange, each.symbol)
     return each.document | {"readings": len(reads)}
 

@@ -74,7 +74,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
         context.demand_whole(spec.market_key)
         counted = trials_before(spec.market_key, bars, context)
         running = run_outputs.running(
-            spec, digest, bars, context, by=request.rule.name, kind=KIND, file=file, known={"counted": counted}
+            spec, digest, bars, context, by=request.rule.name, kind=KIND, file=file, metadata={"counted": counted}
         )
         with _journal(spec, digest, context, force=force) as journal, running as run:
             report = Recording(context, run.id, "searching", 0.0, 0.9)
@@ -93,7 +93,10 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             verdict = _decide_gate(
                 result, past, spec, context, walked, summary["overfit"]["plateau_score"], peeked.report, number
             )
-            summary = document(spec, digest, past, outcomes, result, verdict.verdict, beside=verdict.document) | summary
+            summary = (
+                document(spec, digest, past, outcomes, result, verdict.verdict, verdict_fields=verdict.document)
+                | summary
+            )
             summary |= {"advice": _advised(summary), "engine_seconds": trainer.engine_seconds}
             summary |= of_run(run, filtered, peeked, began=began, workers=1)
             evidence = RunArtifacts(summary, *tables(result, outcomes, past), walked.trials)

@@ -51,7 +51,7 @@ Spec = TrainSpec | BacktestSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Kept:
+class _StoredRun:
     """A completed run, opened and checked."""
 
     row: Mapping[str, Any]
@@ -117,14 +117,14 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
     }
 
 
-def _opened(run: int | str, context: Context) -> _Kept:
+def _opened(run: int | str, context: Context) -> _StoredRun:
     row = context.record.experiments.get(run)
     if row["status"] != "completed":
         raise _nothing(row, f"is {row['status']}: it left nothing to compare with")
     if not row["spec"]:
         raise _nothing(row, "has no spec")
     evidence = _evidence(row, context)
-    return _Kept(row, _spec(row), evidence)
+    return _StoredRun(row, _spec(row), evidence)
 
 
 def _evidence(row: Mapping[str, Any], context: Context) -> RunArtifacts:
@@ -195,7 +195,7 @@ def _executed(spec: Spec, context: Context, file: Path | None, features: Path | 
     return execute_spec(spec, context, file=file, features_file=features, force=True).document
 
 
-def _compared(stored: _Kept, now: RunArtifacts, context: Context) -> list[Compared]:
+def _compared(stored: _StoredRun, now: RunArtifacts, context: Context) -> list[Compared]:
     was = stored.evidence
     pairs: dict[str, tuple[pl.DataFrame | None, pl.DataFrame | None]] = {
         name: (getattr(was, name), _as_then(getattr(was, name), getattr(now, name)))
@@ -239,7 +239,7 @@ def _gates(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any
     return [{"what": "gate version", "was": versions[0], "now": versions[1], "decides": False}]
 
 
-def _content(stored: _Kept, context: Context) -> str | None:
+def _content(stored: _StoredRun, context: Context) -> str | None:
     """The content hash of the run's model; None for a backtest, which has none, or where it is not known."""
     if isinstance(stored.spec, BacktestSpec):
         return None

@@ -56,7 +56,7 @@ def train(spec: TrainSpec, context: Context, *, features_file: Path | None = Non
         walked = JudgedWalk(past.panel, outcomes)
         request = audited(trainer, spec, bars, context, models=(model,), walked=walked, own=own)
         verdict = ruled(result, past, spec, context, number=number, audit=request.report)
-        summary = document(spec, digest, past, outcomes, result, verdict.verdict, beside=verdict.document)
+        summary = document(spec, digest, past, outcomes, result, verdict.verdict, verdict_fields=verdict.document)
         summary["members"] = member_reasons(result, past, outcomes, spec.costs, context.limits)
         summary |= of_run(run, filtered, request, began=began, workers=context.workers)
         evidence = RunArtifacts(summary, *tables(result, outcomes, past))

@@ -40,7 +40,7 @@ def _of_failed(verdict: Verdict, failed: Reason) -> str:
 
 
 def _next_step(verdict: Verdict, metrics: Mapping[str, float], bars_per_year: float, cost_factor: float) -> str:
-    if verdict.word == "GOLD":
+    if verdict.verdict == "GOLD":
         return "Trade it small: every check passed."
     state = {r.check: r.state for r in verdict.reasons}
     if state["edge"] == state["sample"] == "PASS":

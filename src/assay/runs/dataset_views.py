@@ -13,7 +13,7 @@ from assay.runs.context import Context
 from assay.runs.run_views import iso
 
 _HASH = re.compile(r"[0-9a-f]{8,64}")
-_KEPT = (
+_SHOWN_FIELDS = (
     "id", "name", "version", "split_type", "revision", "dataset_type", "exchange", "symbol", "timeframe", "num_samples",
     "data_hash",
 )  # fmt: skip
@@ -125,7 +125,7 @@ def _find_dataset(name: str, context: Context, *, also: list[str] | None = None)
 def _line(row: Mapping[str, Any], context: Context) -> dict[str, Any]:
     facts = row["metadata"] or {}
     first, last = (iso_ms(facts[name]) if isinstance(facts.get(name), int) else None for name in ("first", "last"))
-    return {name: row[name] for name in _KEPT} | {
+    return {name: row[name] for name in _SHOWN_FIELDS} | {
         "from": row["start_date"] or first,
         "to": row["end_date"] or last,
         "there": _there(row, context),

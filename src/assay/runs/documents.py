@@ -92,16 +92,16 @@ def document(
     result: OutOfSampleResult,
     verdict: Verdict,
     *,
-    beside: Mapping[str, Any] | None = None,
+    verdict_fields: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """``run.json`` as far as a walk decides it. beside: what is stored with the verdict, see
+    """``run.json`` as far as a walk decides it. verdict_fields: what is stored with the verdict, see
     `assay.runs.gate_decision`.
     """
     from assay.market import examine_quality
     from assay.runs.advice import advice
 
     labels = {s: w.labels for s, w in past.panel}
-    stored = beside or {"thresholds": asdict(Thresholds())}
+    stored = verdict_fields or {"thresholds": asdict(Thresholds())}
     factor = stored["thresholds"]["cost_factor"]
     return {
         "format_version": 1,

@@ -17,7 +17,7 @@ from assay.runs import run_outputs
 from assay.runs.context import Context
 from assay.runs.identity import known_of
 from assay.runs.run_artifacts import RunArtifacts
-from assay.runs.trial_counts import Asked, Looks, count_looks
+from assay.runs.trial_counts import LookRequest, Looks, count_looks
 from assay.track import Look, Row
 from assay.validate import GateInput, Reason, evaluate_gate, verdict_of_states
 
@@ -26,7 +26,7 @@ from assay.validate import GateInput, Reason, evaluate_gate, verdict_of_states
 class Today:
     """word: of the verdict with the check `edge` as it is now.   edge: that check.   looks: that count by now."""
 
-    word: str
+    verdict: str
     edge: Reason
     looks: Looks
 
@@ -47,7 +47,7 @@ def edge_today(row: Row, context: Context, *, walk: bool = True) -> Today | None
     spec = parse(TrainSpec, evidence.document["spec"], path="spec")
     number = _number(row["experiment_id"], spec.market_key, evidence, context)
     times = evidence.account["timestamp"].to_numpy()
-    looks = count_looks(Asked(spec.market_key, number, times, ()), context, walk=walk)
+    looks = count_looks(LookRequest(spec.market_key, number, times, ()), context, walk=walk)
     edge = _edge(evidence, looks, context)
     states = {r["check"]: r["state"] for r in stored["reasons"]} | {"edge": edge.state}
     return Today(verdict_of_states(states.values())[0], edge, looks)
@@ -102,8 +102,8 @@ def _column(account: pl.DataFrame, name: str) -> Any:
 
 def fault_of(today: Today | None, stored: Mapping[str, Any] | None) -> str:
     """Why a model that was GOLD needs a person by now; empty where it does not."""
-    if today is None or (stored or {}).get("word") != "GOLD" or today.word == "GOLD":
+    if today is None or (stored or {}).get("word") != "GOLD" or today.verdict == "GOLD":
         return ""
     then = int(((stored or {}).get("looks") or {}).get("n", 0))
     more = f"{amount(today.looks.n, 'trial')} by now" + (f", {then:,} when it was judged" if then else "")
-    return f"it was GOLD and is {today.word} with {more} ({today.edge.text})"
+    return f"it was GOLD and is {today.verdict} with {more} ({today.edge.text})"

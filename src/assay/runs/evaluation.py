@@ -34,7 +34,7 @@ class OutOfSampleResult:
     folds:         one dict a fold: spans, metrics, seconds, or why it was left out.
     stressed:      ``(n,)`` returns of the same decisions with every cost multiplied, beside ``whole.returns``.
     bars_per_year: of the market, for annual numbers.
-    held:          ``(n,)`` returns of buying and holding the same folds, without costs.
+    holding:          ``(n,)`` returns of buying and holding the same folds, without costs.
     active:        ``(n,)`` returns less what holding the mean exposure earned, see `assay.validate.active`.
     mean_exposure: by symbol, what that was: share of the account's equity, signed.
     trading:       what the checks of the gate ask about costs, fills, trades and candles.
@@ -47,7 +47,7 @@ class OutOfSampleResult:
     folds: Sequence[Mapping[str, Any]]
     stressed: FloatArray
     bars_per_year: float
-    held: FloatArray
+    holding: FloatArray
     active: FloatArray
     mean_exposure: Mapping[str, float]
     trading: Trading
@@ -84,7 +84,7 @@ def judged(
         folds=[_fold(o, past, per_year) for o in outcomes],
         stressed=trading.stressed,
         bars_per_year=per_year,
-        held=mean_present(market_moves),
+        holding=mean_present(market_moves),
         active=active.returns,
         mean_exposure=dict(zip(symbols, active.mean_exposure.tolist(), strict=True)),
         trading=trading,

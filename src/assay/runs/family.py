@@ -28,7 +28,7 @@ class Family:
     """
 
     spread: float
-    known: int
+    counted: int
     returns: FloatArray
 
 
@@ -54,7 +54,7 @@ def family(
 class Independent:
     """kept: looks whose active returns are known on enough common bars.   effective: independent ones among them."""
 
-    kept: int = 0
+    returns_stored: int = 0
     effective: float = 0.0
 
 

@@ -11,7 +11,7 @@ from assay.runs.family import Family, family
 from assay.runs.run_artifacts import to_jsonable
 from assay.runs.run_views import iso as iso_of
 from assay.runs.training_history import History
-from assay.runs.trial_counts import Asked, Looks, count_looks, until
+from assay.runs.trial_counts import LookRequest, Looks, count_looks, until
 from assay.simulate import moments
 from assay.validate import (
     AuditReport,
@@ -60,7 +60,7 @@ def ruled(
     whether the bootstrap tests that inform, and decide nothing, are made.
     Raises StoreError ``STORE_CORRUPT`` for a ledger whose chain does not hold.
     """
-    looks = count_looks(Asked(spec.market_key, number, result.whole.timestamp, past.bars.values()), context)
+    looks = count_looks(LookRequest(spec.market_key, number, result.whole.timestamp, past.bars.values()), context)
     locked = holdout(spec, context)
     tried = family(result.whole, number, spec.market_key, context, until=until(looks, spec.market_key, context))
     evidence = evidence_of(
@@ -72,10 +72,10 @@ def ruled(
         "pbo": nan if fared is None else fared.overfitting.pbo,
         "plateau": plateau,
         "spa": {
-            "record": superiority_p_values(span_sums(tried.returns), span_sums(result.held), seed=spec.seed)
+            "record": superiority_p_values(span_sums(tried.returns), span_sums(result.holding), seed=spec.seed)
             if compared
             else None,
-            "search": None if fared is None else superiority_p_values(fared.spans, fared.held, seed=spec.seed),
+            "search": None if fared is None else superiority_p_values(fared.spans, fared.holding, seed=spec.seed),
         },
     }
     document = {"thresholds": asdict(context.limits), "evidence": gate_input_document(evidence), "information": extras}
@@ -96,7 +96,7 @@ def with_looks(verdict: Verdict, looks: Looks) -> Verdict:
 
 def _spreads(evidence: GateInput, tried: Family) -> dict[str, Any]:
     by_spread = deflated_by_spread(moments(evidence.returns), evidence.effective_trials, tried.spread)
-    return {"trials_variance": tried.spread, "trials_with_sharpe": tried.known, **by_spread}
+    return {"trials_variance": tried.spread, "trials_with_sharpe": tried.counted, **by_spread}
 
 
 def holdout(spec: TrainSpec, context: Context) -> dict[str, Any]:

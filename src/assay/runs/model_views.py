@@ -99,7 +99,7 @@ def verify_models(request: Sequence[str], context: Context, *, every: bool) -> d
     for checked in verifying(context.record, lambda row: check_files(row, places), wanted, every=every):
         count += 1
         if checked.why:
-            document = {"id": checked.row["id"], "model_id": checked.row["model_id"], "integrity": checked.found}
+            document = {"id": checked.row["id"], "model_id": checked.row["model_id"], "integrity": checked.faults}
             faults.append(document | {"before": checked.row["integrity"], "code": checked.code, "why": checked.why})
     return {"checked": count, "faults": faults}
 
@@ -202,7 +202,7 @@ def _now(row: Row, context: Context) -> dict[str, Any]:
     """``verdict_now``, the word with today's looks, and ``looks_now``, how many; None where nothing was asked."""
     today = _today(row, context, walk=False)
     return {
-        "verdict_now": None if today is None else today.word,
+        "verdict_now": None if today is None else today.verdict,
         "looks_now": None if today is None else today.looks.n,
     }
 

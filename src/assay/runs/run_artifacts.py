@@ -151,7 +151,7 @@ def verdict_summary(verdict: Verdict) -> dict[str, Any]:
     ``gate_version`` says which checks there were; documents without it were judged by the first version's eight.
     """
     return {
-        "verdict": verdict.word,
+        "verdict": verdict.verdict,
         "stage": verdict.stage,
         "reasons": [to_jsonable(asdict(reason)) for reason in verdict.reasons],
         "bars_needed": verdict.bars_needed,

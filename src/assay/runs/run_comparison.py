@@ -11,7 +11,7 @@ from assay.runs.provenance import differing, surroundings
 from assay.runs.run_artifacts import to_jsonable
 
 MOST = 100
-_TOLD = 8
+_SHOWN = 8
 
 
 def diff_runs(one: int | str, other: int | str, context: Context) -> dict[str, Any]:
@@ -62,8 +62,8 @@ def compare_runs(runs: Sequence[int | str], context: Context, *, metrics: Sequen
 
 
 def _some(names: Sequence[str]) -> str:
-    rest = len(names) - _TOLD
-    return (", ".join(names[:_TOLD]) or "none at all") + (f" and {rest} more; --json has all" if rest > 0 else "")
+    rest = len(names) - _SHOWN
+    return (", ".join(names[:_SHOWN]) or "none at all") + (f" and {rest} more; --json has all" if rest > 0 else "")
 
 
 def _parting(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,9 @@ def load_documents(run: int, kind: str, context: Context) -> list[dict[str, Any]
 
 
 def kept_or_gone(run: int, kind: str, context: Context) -> list[dict[str, Any]]:
-    """As `load_documents`, for pages: of one whose file is not there ``{"gone": …}`` with what is missing, and a warning."""
+    """As `load_documents`, for pages: of one whose file is not there ``{"gone": …}`` with what is missing, and a
+    warning.
+    """
     return [_read_or_gone(row, kind, run, context) for row in _rows(run, kind, context)]
 
 

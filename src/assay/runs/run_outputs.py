@@ -45,7 +45,7 @@ WithModel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _STRATEGY = {"ensemble": "ensemble", "lstm": "lstm", "ppo": "rl"}
 
 
-class Asked(Protocol):
+class RunRequest(Protocol):
     """What every spec says of a piece of work, a training's and a backtest's."""
 
     @property
@@ -105,7 +105,7 @@ def data_digest(bars: Sequence[Bars], spec: TrainSpec, own: FeatureFile | None =
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def existing(spec: Asked, digest: str, context: Context) -> dict[str, Any] | None:
+def existing(spec: RunRequest, digest: str, context: Context) -> dict[str, Any] | None:
     """The document of the completed run of this spec on these data with this code, or None.
 
     One that was judged by other thresholds is none.
@@ -135,14 +135,14 @@ def evidence_of(run: int, context: Context) -> RunArtifacts | None:
 
 @contextmanager
 def running(
-    spec: Asked, digest: str, bars: Sequence[Bars], context: Context, *, by: str = "", kind: str = "supervised",
-    file: Path | None = None, features: FeatureFile | None = None, known: Mapping[str, Any] | None = None,
+    spec: RunRequest, digest: str, bars: Sequence[Bars], context: Context, *, by: str = "", kind: str = "supervised",
+    file: Path | None = None, features: FeatureFile | None = None, metadata: Mapping[str, Any] | None = None,
 ) -> Iterator[Run]:  # fmt: skip
     """A run in the record, with snapshots of its candles, kept alive by a heartbeat and ended as the block ends.
 
     by: what the run is named after; the learner when empty.   kind: the record's ``experiment_type``.
     file: of a strategy that is the user's own; its source is kept with the run.   features: the user's file of them, of
-          which the same holds.   known: more of the run's metadata.
+          which the same holds.   metadata: more of the run's metadata.
     """
     record, by, again = context.record, by or spec.learner, context.again
     name = f"{by} {' '.join(spec.symbols)} {spec.timeframe}"
@@ -158,7 +158,7 @@ def running(
         data_digest=digest,
         seed=spec.seed,
         tags=[by, *spec.symbols],
-        metadata={"code_digest": code_digest(), "model_type": spec.learner} | identity.columns | dict(known or {}),
+        metadata={"code_digest": code_digest(), "model_type": spec.learner} | identity.columns | dict(metadata or {}),
         reproduces_id=None if again is None else again.run,
         **code.columns,
     )
@@ -214,7 +214,7 @@ def _reproduced(
     return document
 
 
-def leave(spec: Asked, context: Context, run: Run, evidence: RunArtifacts, *, by: str) -> None:
+def leave(spec: RunRequest, context: Context, run: Run, evidence: RunArtifacts, *, by: str) -> None:
     """Evidence, settings, metrics and trades of a run, and its end, in one transaction; the files come first.
 
     by: strategy or learner that the trades are written down to.

@@ -11,7 +11,7 @@ from assay.runs.run_artifacts import VERDICT, to_jsonable
 from assay.runs.run_documents import AUDIT, HOLDOUT, kept_or_gone
 
 _LOG = logging.getLogger(__name__)
-_WORD = ("verdict", "stage", "reasons")
+_VERDICT_FIELDS = ("verdict", "stage", "reasons")
 
 
 def list_runs(context: Context, *, limit: int, status: str | None = None) -> list[dict[str, Any]]:
@@ -49,8 +49,8 @@ def judged_since(document: Mapping[str, Any], row: Mapping[str, Any], context: C
     ``advice``, which spoke of that word.
     """
     now = _judged(row, context) if document.get("verdict") else {}
-    now = {name: now[name] for name in _WORD if now.get(name)}
-    then = {name: document[name] for name in (*_WORD, "advice") if name in document}
+    now = {name: now[name] for name in _VERDICT_FIELDS if now.get(name)}
+    then = {name: document[name] for name in (*_VERDICT_FIELDS, "advice") if name in document}
     if all(then.get(name) == value for name, value in now.items()):
         return dict(document)
     return {k: v for k, v in document.items() if k != "advice"} | now | {"verdict_then": then}

@@ -97,7 +97,7 @@ class Looks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class LookRequest:
     """What is judged.
 
     market_key, number: of its row in the ledger.   times: ``(n,)`` bar opens, ms.   bars: what was traded; empty: the
@@ -110,7 +110,7 @@ class Asked:
     bars: Collection[Bars]
 
 
-def count_looks(request: Asked, context: Context, *, walk: bool = True) -> Looks:
+def count_looks(request: LookRequest, context: Context, *, walk: bool = True) -> Looks:
     """Count the looks at the judged bars: all rows that are committed now; of a reproduction those up to its head.
 
     walk: demand that the ledger holds; without, it is counted as it is.
@@ -126,7 +126,7 @@ def count_looks(request: Asked, context: Context, *, walk: bool = True) -> Looks
     return _counted(request, chains, head or _UNKNOWN_HEAD, context)
 
 
-def _counted(request: Asked, chains: Sequence[Chain], head: LedgerHead, context: Context) -> Looks:
+def _counted(request: LookRequest, chains: Sequence[Chain], head: LedgerHead, context: Context) -> Looks:
     rows = context.record.ledger.looks(
         (c.market_key for c in chains), {c.market_key: head.seq(c.market_key) for c in chains}
     )
@@ -141,7 +141,7 @@ def _counted(request: Asked, chains: Sequence[Chain], head: LedgerHead, context:
     )
     result = Looks(
         n=n,
-        effective=n - alike.kept + alike.effective,
+        effective=n - alike.returns_stored + alike.effective,
         own=own_looks,
         others=markets,
         candidates=sum(row.n_configs for row in own if not row.is_record),
@@ -162,7 +162,7 @@ def trials_before(market_key: str, bars: Collection[Bars], context: Context) -> 
     """
     if context.again is not None:
         return context.again.counted
-    chains = _chains(Asked(market_key, 0, np.empty(0, np.int64), bars), context)
+    chains = _chains(LookRequest(market_key, 0, np.empty(0, np.int64), bars), context)
     return sum(context.record.ledger.count(each.market_key) for each in chains)
 
 
@@ -179,7 +179,7 @@ def until(looks: Looks, market_key: str, context: Context) -> int:
     return last
 
 
-def _as_then(again: ReproductionInputs, request: Asked) -> Looks:
+def _as_then(again: ReproductionInputs, request: LookRequest) -> Looks:
     """What a run of before looks were kept was judged with."""
     effective = float(again.n_trials) if again.effective is None else float(again.effective)
     others = (MarketLooks(request.market_key, again.n_trials - 1),)
@@ -189,7 +189,7 @@ def _as_then(again: ReproductionInputs, request: Asked) -> Looks:
     )  # fmt: skip
 
 
-def _chains(request: Asked, context: Context) -> list[Chain]:
+def _chains(request: LookRequest, context: Context) -> list[Chain]:
     """Every chain that holds one of the judged markets, by its name or by its candles, alone or in a panel."""
     _learn_old_markets(context)
     names = {market[:2] for market in markets_of(request.market_key)}
@@ -257,7 +257,7 @@ def _parted(rows: Sequence[Look], mine: Look | None, context: Context) -> tuple[
 
 
 def _touching(
-    groups: Sequence[Sequence[Look]], request: Asked, moved: Mapping[str, tuple[int | None, ...]]
+    groups: Sequence[Sequence[Look]], request: LookRequest, moved: Mapping[str, tuple[int | None, ...]]
 ) -> list[Sequence[Look]]:  # fmt: skip
     """The identities whose scores are looks at the judged bars.
 

@@ -62,16 +62,16 @@ class Searching:
     name: ClassVar[str] = "rules"
     search: Search
     fixed: bool = False
-    found: dict[Span, SearchResult] = field(default_factory=dict)
+    result: dict[Span, SearchResult] = field(default_factory=dict)
     refused: dict[Span, TrainError] = field(default_factory=dict)
-    _held: Model | None = None
+    _holding: Model | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fit(self, train: Panel, *, seed: int, report: Report) -> Model:
         """See `Trainer`: what `Search.fit` gives, or a model that stays flat where no candidate was valid."""
-        if self.fixed and self._held is not None:
+        if self.fixed and self._holding is not None:
             report.progress(1.0, {})
-            return self._held
+            return self._holding
         try:
             result = self.search.search(train, seed=seed, report=report)
         except TrainError as error:
@@ -81,19 +81,19 @@ class Searching:
                 self.refused[train.learnt] = error
             return Idle()
         with self._lock:
-            self.found[result.span] = result
-        self._held = self.search.best(result, train, seed=seed, report=report)
-        return self._held
+            self.result[result.span] = result
+        self._holding = self.search.best(result, train, seed=seed, report=report)
+        return self._holding
 
     @property
     def engine_seconds(self) -> float:
         """Spent in the sweep, over all windows."""
         refused = (float(str(error.facts["engine_seconds"])) for error in self.refused.values())
-        return sum(result.engine_seconds for result in self.found.values()) + sum(refused)
+        return sum(result.engine_seconds for result in self.result.values()) + sum(refused)
 
     def demand_some(self) -> None:
         """Raise the first window's TrainError ``TRAIN_NO_VALID_TRIAL`` where no window found anything."""
-        if not self.found:
+        if not self.result:
             raise self.refused[min(self.refused)]
 
 
@@ -124,7 +124,7 @@ def windows(
     for outcome, judged in zip(outcomes, tested, strict=True):
         times, fold = panel.times, outcome.fold
         span = int(times[fold.train[0]]), int(times[fold.train[-1]])
-        result, refused = trainer.found.get(span), trainer.refused.get(span)
+        result, refused = trainer.result.get(span), trainer.refused.get(span)
         holding = result or (holding if trainer.fixed else None)
         document = {
             "number": outcome.number,

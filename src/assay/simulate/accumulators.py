@@ -24,7 +24,7 @@ MEAN_GAIN, GAIN_SPREAD, HIGHEST, LOWEST, BARS_HELD, LONGEST_STREAK = range(17, 2
 EXITS = 23  # five counts, in the order of `EXIT_REASONS`
 # the account
 EXPOSED, FEES_PAID, SLIPPED, FUNDING_PAID, BORROW_PAID, TURNED_OVER, SILENT_FILLS, SHORT_BY = range(28, 36)
-KEPT = 36  # so many columns are results; the rest is needed on the way
+RESULT_COLUMNS = 36  # so many columns are results; the rest is needed on the way
 PEAK, TROUGH, STREAK = range(36, 39)
 TALLY_SIZE = 39
 

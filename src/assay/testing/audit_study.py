@@ -23,7 +23,7 @@ from assay.validate import PROBES, AuditReport, Columns, Features, Pipeline, Wal
 
 SEED = 11
 _ROWS, _RULE_ROWS = 800, 900  # after warm-up, and of history that any rule needs: audits that must find nothing
-_EDGE, _TOLD = 0.3, 2_000  # strength of a planted edge, and rows to train on that are enough to show it
+_EDGE, _SHOWN = 0.3, 2_000  # strength of a planted edge, and rows to train on that are enough to show it
 _HORIZON, _LAGS, _SYMBOLS = 4, (1, 2, 3, 5, 8, 13, 21), ("GOLD/USDT", "SILVER/USDT")
 _LOWER = frozenset({"lower", "ltf_volume"})
 _SPEC = TrainSpec(exchange="synthetic", symbols=("GOLD/USDT",), timeframe="1h")
@@ -52,7 +52,7 @@ class Planted:
         """What an audit of it says."""
         return audit_trainer(self.trainer, _markets(), spec=self.pipeline, seed=SEED, probes=probes, models=self.models)
 
-    def found(self, probes: Collection[str] = PROBES) -> bool:
+    def is_caught(self, probes: Collection[str] = PROBES) -> bool:
         """Whether an audit names it."""
         return any(v.name == self.blamed for v in self.report(probes).violations)
 
@@ -159,8 +159,8 @@ def _trainers(rules: TrainSpec) -> Iterator[tuple[str, AuditReport]]:
     # On a market without an edge there would be no column to select.
     few, bars = EnsembleTrainer(EnsembleParams(trees=20, forest_trees=10, max_features=20)), _long(_EDGE)
     spec = replace(_SPEC, features="classic12", target=TargetChoice(name="direction", params={"horizon": 6}))
-    rows = table(bars, spec.features).lookback + _TOLD + _ROWS // 2
-    spec = replace(spec, folds=SplitSpec(train_bars=_TOLD, test_bars=100))
+    rows = table(bars, spec.features).lookback + _SHOWN + _ROWS // 2
+    spec = replace(spec, folds=SplitSpec(train_bars=_SHOWN, test_bars=100))
     yield "trainer ensemble", audit_trainer(few, bars[:rows], spec=spec, seed=SEED)
 
 

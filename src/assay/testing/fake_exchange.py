@@ -47,14 +47,14 @@ class FakeExchange(ccxt.binance):  # type: ignore[misc]
     bars:   what the exchange knows, closed or not: the last row may be a candle still in the making.
     now:    the exchange's clock, ms; rows that open later are not shown yet.
     faults: how it misbehaves.
-    asked:  the queries for candles that came in.
+    requests:  the queries for candles that came in.
     """
 
     def __init__(self, bars: Bars, *, now: int, faults: Faults | None = None, others: Sequence[str] = ()) -> None:
         super().__init__({"enableRateLimit": False})
         self.now = now
         self.faults = faults or Faults()
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         self.active: bool | None = True
         self._symbols = [bars.instrument.symbol, *others]
         self._previous: Rows = []
@@ -87,8 +87,8 @@ class FakeExchange(ccxt.binance):  # type: ignore[misc]
 
     def _answer(self, url: str) -> requests.Response:
         query = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
-        number = len(self.asked)
-        self.asked.append(query)
+        number = len(self.requests)
+        self.requests.append(query)
         if number in self.faults.disconnects:
             raise requests.exceptions.ConnectionError("connection broken")
         if number in self.faults.answers:
@@ -110,7 +110,7 @@ class FakeExchange(ccxt.binance):  # type: ignore[misc]
         if faults.doubled:
             rows = [row for row in rows for _ in range(2)]
         if faults.shuffled:
-            rows = [rows[i] for i in np.random.default_rng(len(self.asked)).permutation(len(rows))]
+            rows = [rows[i] for i in np.random.default_rng(len(self.requests)).permutation(len(rows))]
         return rows
 
 

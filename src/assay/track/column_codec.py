@@ -34,16 +34,16 @@ def teach(connection: sqlite3.Connection) -> None:
 class _Doubles:
     """What SQLite asks of an aggregate. ``step`` is the array's own method: nothing of ours runs for each row."""
 
-    __slots__ = ("_found", "step")
+    __slots__ = ("_columns", "step")
 
     def __init__(self) -> None:
-        self._found = array("d")
-        self.step: Callable[[float], None] = self._found.append
+        self._columns = array("d")
+        self.step: Callable[[float], None] = self._columns.append
 
     def finalize(self) -> bytes | None:
         if sys.byteorder == "little":
-            self._found.byteswap()
-        return self._found.tobytes() or None
+            self._columns.byteswap()
+        return self._columns.tobytes() or None
 
 
 @compiles(Packed)

@@ -14,7 +14,7 @@ from assay.track.rows import Row, not_found, rows, scalar
 from assay.track.schema.runs import DATASETS, EXPERIMENT_DATASETS, EXPERIMENTS
 
 _LOG = logging.getLogger(__name__)
-_KNOWN = (
+_IDENTITY_FIELDS = (
     "exchange",
     "symbol",
     "timeframe",
@@ -74,9 +74,9 @@ class Datasets:
         }
         _demand_order(name, value)
         key = {"name": name, "version": version, "split_type": split_type}
-        return self._kept(key, value, {"dataset_type": dataset_type, "metadata": dict(metadata or {})})
+        return self._insert_or_revise(key, value, {"dataset_type": dataset_type, "metadata": dict(metadata or {})})
 
-    def _kept(self, key: Row, value: Row, more: Row) -> int:
+    def _insert_or_revise(self, key: Row, value: Row, more: Row) -> int:
         """The id of a row that is the same, with what it did not know filled in, or of a new revision."""
         with self._database.write() as connection:
             hold(connection, f"dataset {key['name']}")
@@ -180,11 +180,11 @@ def _demand_order(name: str, value: Row) -> None:
 def _same(row: Row, value: Row) -> bool:
     if row["data_hash"] is not None and value["data_hash"] is not None:
         return bool(row["data_hash"] == value["data_hash"])
-    return all(_unknown(row[k]) or _unknown(value[k]) or row[k] == value[k] for k in _KNOWN)
+    return all(_unknown(row[k]) or _unknown(value[k]) or row[k] == value[k] for k in _IDENTITY_FIELDS)
 
 
 def _fill(connection: sa.Connection, row: Row, value: Row) -> None:
-    fresh = {k: value[k] for k in _KNOWN if _unknown(row[k]) and not _unknown(value[k])}
+    fresh = {k: value[k] for k in _IDENTITY_FIELDS if _unknown(row[k]) and not _unknown(value[k])}
     if fresh:
         connection.execute(sa.update(DATASETS).where(DATASETS.c.id == row["id"]).values(fresh))
 

@@ -17,7 +17,7 @@ from assay.track.model_files.artifact_store import disk, write_checked
 from assay.track.model_files.manifest import MANIFEST
 from assay.track.tracking_store import TrackingStore
 
-KNOWN = "ledger_heads.json"  # in the home: what was read of files that do not change
+HEADS_CACHE = "ledger_heads.json"  # in the home: what was read of files that do not change
 EVIDENCE = "evidence"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _META = re.compile(rb'<meta name="assay-ledger-head" content="([^"]*)">')
@@ -30,7 +30,7 @@ def published_heads(record: TrackingStore, *, home: Path, artifacts: Path, afres
     What was read once of a content-addressed folder is remembered in the home and not read again, unless `afresh`: then
     all is. Damaged files say nothing. Cost: a listing of the artifacts, and a read of each file that is new.
     """
-    place = home / KNOWN
+    place = home / HEADS_CACHE
     remembered = {} if afresh else _remembered(place)
     heads: dict[str, Any] = {}
     for name, file in _files(home, artifacts):
@@ -91,7 +91,7 @@ def _remembered(place: Path) -> dict[str, Any]:
 
 
 def _remember(place: Path, heads: dict[str, Any]) -> None:
-    staged = place.with_name(f".{KNOWN}.{uuid4().hex}")
+    staged = place.with_name(f".{HEADS_CACHE}.{uuid4().hex}")
     with disk(place.parent):
         write_checked(staged, canonical(heads).encode())
         staged.replace(place)

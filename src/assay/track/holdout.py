@@ -67,7 +67,8 @@ class Vault:
             available = _lock(connection, exchange, symbol)
             if available is not None:
                 raise StoreError(
-                    f"{exchange} {symbol} is locked already, from {_minute_text(available.since)} on, by {available.by}",
+                    f"{exchange} {symbol} is locked already, from {_minute_text(available.since)} on, by "
+                    f"{available.by}",
                     code="STORE_CONFLICT",
                     hint="assay vault unlock, with a written reason, comes first.",
                 )

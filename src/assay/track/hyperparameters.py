@@ -29,7 +29,7 @@ class Hyperparameters:
         """
         with self._database.write() as connection:
             hold(connection, f"hyperparameters {run}")
-            holding = self._held(connection, run, model_id)
+            holding = self._stored_values(connection, run, model_id)
             fresh = []
             for name, value in values.items():
                 kind, text = written(value)
@@ -55,10 +55,10 @@ class Hyperparameters:
     def read(self, run: int, *, model_id: int | None = None) -> dict[str, Any]:
         """Values by name, sorted, in the types in which they were given."""
         with self._database.read() as connection:
-            holding = self._held(connection, run, model_id)
+            holding = self._stored_values(connection, run, model_id)
         return {name: restored(*holding[name]) for name in sorted(holding)}
 
-    def _held(self, connection: sa.Connection, run: int, model_id: int | None) -> dict[str, tuple[str, str]]:
+    def _stored_values(self, connection: sa.Connection, run: int, model_id: int | None) -> dict[str, tuple[str, str]]:
         h = HYPERPARAMETERS.c
         query = sa.select(h.param_name, h.param_type, h.param_value).where(
             h.experiment_id == run, h.model_id.is_not_distinct_from(model_id)

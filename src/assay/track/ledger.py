@@ -300,9 +300,9 @@ def _check_link(row: Row, last: Row) -> None:
         raise broken(key, seq, f"follows number {last['seq']}")
     if row["prev_hash"] != last["row_hash"]:
         why = "does not point to the row before it"
-        raise broken(key, seq, why, found=row["prev_hash"], wanted=last["row_hash"])
+        raise broken(key, seq, why, actual=row["prev_hash"], wanted=last["row_hash"])
     if (now := row_hash(row)) != row["row_hash"]:
-        raise broken(key, seq, "has been changed", found=now, wanted=row["row_hash"])
+        raise broken(key, seq, "has been changed", actual=now, wanted=row["row_hash"])
 
 
 def _check_end(connection: sa.Connection) -> None:

@@ -165,7 +165,7 @@ def _check_end(connection: sa.Connection, key: str, end: End, where: str) -> Non
         last = connection.execute(sa.select(sa.func.max(_T.seq)).where(_T.market_key == key)).scalar() or 0
         raise broken(key, end.seq, f"is missing: {where} was judged by it, the chain has {int(last):,} rows")
     if result != end.row_hash:
-        raise broken(key, end.seq, f"is not that by which {where} was judged", found=str(result), wanted=end.row_hash)
+        raise broken(key, end.seq, f"is not that by which {where} was judged", actual=str(result), wanted=end.row_hash)
 
 
 def _epoch(connection: sa.Connection) -> int:
@@ -182,7 +182,7 @@ def _check(connection: sa.Connection, key: str, end: Any, value: Any, base: tupl
         raise broken(key, last + 1, f"is missing: the chain ends with number {last}, {value.seq} were written")
     hashed = connection.execute(sa.select(_T.row_hash).where(_T.market_key == key, _T.seq == last)).scalar()
     if last > value.seq or hashed != value.row_hash:
-        raise broken(key, last, "is not the row that was counted last", found=str(hashed), wanted=str(value.row_hash))
+        raise broken(key, last, "is not the row that was counted last", actual=str(hashed), wanted=str(value.row_hash))
     if int(end.n_configs) != value.n_configs and (base is None or end.n_configs > value.n_configs):
         raise broken(key, last, f"ends a chain of {end.n_configs} configurations, {value.n_configs} were counted")
 
@@ -193,10 +193,10 @@ class BrokenChain(StoreError):
     default_code = "STORE_CORRUPT"
 
 
-def broken(market_key: str, seq: int, wrong: str, *, found: str = "", wanted: str = "") -> BrokenChain:
+def broken(market_key: str, seq: int, wrong: str, *, actual: str = "", wanted: str = "") -> BrokenChain:
     """``STORE_CORRUPT``, naming the chain, the number in it and, where hashes part, both."""
-    hashes = {"found": found, "wanted": wanted} if found or wanted else {}
-    parted = f": {found[:12]}… stands there, {wanted[:12]}… is due" if hashes else ""
+    hashes = {"found": actual, "wanted": wanted} if actual or wanted else {}
+    parted = f": {actual[:12]}… stands there, {wanted[:12]}… is due" if hashes else ""
     return BrokenChain(
         f"trial ledger: {market_key} number {seq} {wrong}{parted}",
         hint=_HINT,

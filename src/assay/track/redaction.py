@@ -13,7 +13,7 @@ _NAMED = re.compile(
 )
 _URL = re.compile(rb"(\w{2,16}://[^\s/:@\"']{0,256}:)[^\s/@\"']{1,256}(?=@)")
 _BEARER = re.compile(rb"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}")
-_KNOWN = re.compile(
+_SECRETS = re.compile(
     rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bsk[-_][\w-]{16,}"
     rb"|\bxox[abeprs]-[\w-]{10,}|\bAIza[\w-]{30,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\bhf_\w{20,}|\bnpm_\w{20,}"
 )
@@ -33,4 +33,4 @@ def masked(data: bytes) -> bytes:
     data = _URL.sub(rb"\1" + _HIDDEN, data)
     data = _NAMED.sub(rb"\1" + _HIDDEN, data)
     data = _BEARER.sub(rb"\1" + _HIDDEN, data)
-    return _KNOWN.sub(_HIDDEN, data)
+    return _SECRETS.sub(_HIDDEN, data)

@@ -20,7 +20,8 @@ from assay.validate.statistics import Moments, bars_for_error, best_of_many_p_va
 from assay.validate.thresholds import looser_thresholds
 
 __all__ = [
-    "CHECKS", "GATE_VERSION", "GateInput", "Reason", "State", "Thresholds", "Verdict", "Word", "independent_trials",
+    "CHECKS", "GATE_VERSION", "GateInput", "Reason", "State", "Thresholds", "Verdict", "VerdictName",
+    "independent_trials",
     "evaluate_gate", "audit_reason", "verdict_of_states",
 ]  # fmt: skip
 
@@ -33,7 +34,7 @@ _MOSTLY = 0.5  # of what a record earns: less of it left beyond holding is mostl
 _NAMED = 5  # problems of the data that a text names
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
-Word = Literal["GOLD", "UNPROVEN", "PYRITE"]
+VerdictName = Literal["GOLD", "UNPROVEN", "PYRITE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Verdict:
     nature: what the model is in plain words, see `assay.validate.nature`.
     """
 
-    word: Word
+    verdict: VerdictName
     stage: str
     reasons: tuple[Reason, ...]
     bars_needed: int | None
@@ -65,7 +66,7 @@ class Verdict:
         return next(r for r in self.reasons if r.check == check)
 
 
-_STAGE: dict[Word, str] = {"GOLD": "VALIDATION", "UNPROVEN": "DISCOVERY", "PYRITE": "PAPER"}
+_STAGE: dict[VerdictName, str] = {"GOLD": "VALIDATION", "UNPROVEN": "DISCOVERY", "PYRITE": "PAPER"}
 
 
 def evaluate_gate(evidence: GateInput, thresholds: Thresholds | None = None) -> Verdict:
@@ -104,10 +105,10 @@ def _nature(evidence: GateInput, reasons: tuple[Reason, ...]) -> Nature:
     return nature_of({r.check: r.state for r in reasons}, mostly_holding=holding, earns_before_costs=dear)
 
 
-def verdict_of_states(states: Iterable[State]) -> tuple[Word, str]:
+def verdict_of_states(states: Iterable[State]) -> tuple[VerdictName, str]:
     """Word and stage of the states of all checks."""
     result = set(states)
-    verdict: Word = "PYRITE" if "FAIL" in result else "GOLD" if result == {"PASS"} else "UNPROVEN"
+    verdict: VerdictName = "PYRITE" if "FAIL" in result else "GOLD" if result == {"PASS"} else "UNPROVEN"
     return verdict, _STAGE[verdict]
 
 

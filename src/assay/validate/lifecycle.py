@@ -17,7 +17,7 @@ from assay.validate.breaker_limits import BREAKERS as BREAKERS
 from assay.validate.breaker_limits import Stage as Stage
 
 if TYPE_CHECKING:  # the record opens with this module, and neither runs nor statistics are needed for that
-    from assay.validate.gate import Word
+    from assay.validate.gate import VerdictName
     from assay.validate.stability import OverfitVerdict
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
@@ -101,7 +101,7 @@ NEEDED = ("net_profit", "sharpe_annual", "total_trades", "p_value")
 
 
 def place_stage(
-    verdict: "Word",
+    verdict: "VerdictName",
     metrics: Mapping[str, Any],
     overfit: "OverfitVerdict | None",
     *,
@@ -172,7 +172,7 @@ def _placed(stage: Stage, eligible: Literal["MATURE"] | None, reasons: list[Reas
     )
 
 
-def _paper(verdict: "Word", m: Mapping[str, float], live: Live) -> Iterator[Reason]:
+def _paper(verdict: "VerdictName", m: Mapping[str, float], live: Live) -> Iterator[Reason]:
     yield _rule("VERDICT", verdict != "PYRITE", f"the gate says {verdict}", verdict, "not PYRITE")
     profit, sharpe = m["net_profit"], m["sharpe_annual"]
     yield _rule("NET_PROFIT", profit >= 0, f"net profit {_number_text(profit, '.2%')} out of sample", profit, 0.0)
@@ -192,7 +192,7 @@ def _decay(live: Live) -> Iterator[Reason]:
     yield _measured("ADVERSE_SELECTION", adverse, ADVERSE, lambda v, limit: v <= limit)
 
 
-def _discovery(verdict: "Word", m: Mapping[str, float]) -> Iterator[Reason]:
+def _discovery(verdict: "VerdictName", m: Mapping[str, float]) -> Iterator[Reason]:
     trades, p = m["total_trades"], m["p_value"]
     yield _rule("PROVEN", verdict == "GOLD", f"the gate says {verdict}", verdict, "GOLD")
     yield _rule("TRADES", trades >= MIN_TRADES, f"{_number_text(trades, ',.0f')} closed trades", trades, MIN_TRADES)
@@ -203,7 +203,9 @@ def _mature(
     m: Mapping[str, float], overfit: "OverfitVerdict | None", live: Live, least_trades: float, least_sharpe: float
 ) -> Iterator[Reason]:
     trades, sharpe = m["total_trades"], m["sharpe_annual"]
-    yield _rule("MATURE_TRADES", trades > least_trades, f"{_number_text(trades, ',.0f')} closed trades", trades, least_trades)
+    yield _rule(
+        "MATURE_TRADES", trades > least_trades, f"{_number_text(trades, ',.0f')} closed trades", trades, least_trades
+    )
     text = f"Sharpe {_number_text(sharpe, '.2f')} a year"
     yield _rule("MATURE_SHARPE", sharpe >= least_sharpe, text, sharpe, least_sharpe)
     yield _measured(

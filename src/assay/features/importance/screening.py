@@ -20,16 +20,16 @@ _ROWS = 20_000  # for the rank correlation, evenly spaced
 class Screen:
     """Columns that a fold's train rows leave over.
 
-    kept:    their positions, increasing.
+    retained:    their positions, increasing.
     dropped: name -> reason, with the value that decided.
     """
 
-    kept: tuple[int, ...]
+    retained: tuple[int, ...]
     dropped: Mapping[str, str]
 
     def apply(self, x: FloatArray) -> FloatArray:
         """The kept columns of ``(n, k)``, as a copy."""
-        return np.ascontiguousarray(x[:, self.kept])
+        return np.ascontiguousarray(x[:, self.retained])
 
 
 def screen_columns(

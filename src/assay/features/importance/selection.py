@@ -100,7 +100,7 @@ def select_features(
     rounds, and 5 forecasts of the newest quarter for each cluster that the model uses.
     """
     result = screen_columns(rows.x, names, rows.y, warm_up=rows.warm_up)
-    stored = rows.x[:, result.kept]
+    stored = rows.x[:, result.retained]
     rho = rank_correlations(stored)
     groups = clustered(rho)
     older, newest = _parts(rows, result)
@@ -108,23 +108,24 @@ def select_features(
     share = 1.0 / float(older.overlap.mean())
     model = fit(older.x, older.y, older.weight * share, n_classes=rows.n_classes, seed=integer(seed, "quick model"))
     gain = _shares(model.gain)
-    costs = _permuted(model, newest, groups, [names[j] for j in result.kept], int(rows.overlap.max()), seed)
+    costs = _permuted(model, newest, groups, [names[j] for j in result.retained], int(rows.overlap.max()), seed)
     shap = _shares(model.contributions(newest.x[spaced(np.arange(len(newest)), _SHAP_ROWS)]))
     missing = (~np.isfinite(stored)).sum(axis=0)
     first = [
-        min(g, key=lambda j: (-gain[j], missing[j], lookbacks[result.kept[j]], names[result.kept[j]])) for g in groups
+        min(g, key=lambda j: (-gain[j], missing[j], lookbacks[result.retained[j]], names[result.retained[j]]))
+        for g in groups
     ]
     rank = _ranks(groups, gain, costs.mean(axis=1), shap)
-    order = sorted(range(len(groups)), key=lambda c: (rank[c], names[result.kept[first[c]]]))
+    order = sorted(range(len(groups)), key=lambda c: (rank[c], names[result.retained[first[c]]]))
     good = [c for c in order if costs[c].mean() > 0]
     warning = "" if good else "no column's permutation costs anything: the best by rank is kept alone"
-    selected = tuple(result.kept[first[c]] for c in (good or order[:1])[:max_features])
+    selected = tuple(result.retained[first[c]] for c in (good or order[:1])[:max_features])
     return _laid_out(result, groups, tuple(first), rho, gain, costs, shap, rank, selected, warning, len(names))
 
 
 def _parts(rows: TrainRows, result: Screen) -> tuple[TrainRows, TrainRows]:
     slim = TrainRows(
-        np.ascontiguousarray(rows.x[:, result.kept]),
+        np.ascontiguousarray(rows.x[:, result.retained]),
         rows.y,
         rows.weight,
         rows.decided_at,
@@ -202,7 +203,7 @@ def _laid_out(
     k: int,
 ) -> Chosen:
     """From positions among the columns left to positions among all."""
-    stored = np.array(result.kept)
+    stored = np.array(result.retained)
     of = np.empty(len(stored), np.int64)
     for c, group in enumerate(groups):
         of[list(group)] = c

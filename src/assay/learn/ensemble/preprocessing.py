@@ -70,7 +70,7 @@ def fit_columns(samples: Samples, names: tuple[str, ...], params: EnsembleParams
     """
     if params.max_features is None:
         screened = screen_columns(samples.x, names, samples.y.astype(np.float64))
-        stored, dropped = tuple(screened.kept), dict(screened.dropped)
+        stored, dropped = tuple(screened.retained), dict(screened.dropped)
     else:
         stored, dropped = _selected(samples, names, params.max_features, seed)
     if not stored:

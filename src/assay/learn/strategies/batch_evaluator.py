@@ -27,7 +27,7 @@ _TOGETHER = 200_000  # combinations whose sums are held at once: 58 MB
 _CORNERS = 4_096
 _FEW = 64
 _warmed: set[str] = set()  # rules whose code this process has loaded
-_KEPT = 256  # structural sets whose candidates are kept for later batches
+_CACHE_SIZE = 256  # structural sets whose candidates are kept for later batches
 Grids = Mapping[str, Sequence[Any]]
 Measured = dict[str, FloatArray]
 Setup = Candidates | States
@@ -60,7 +60,7 @@ class BatchEvaluator:
     _from: int = field(default=0, init=False)
     _window: Bars = field(init=False)
     _allowed: BoolArray | None = field(default=None, init=False)
-    _known: dict[tuple[Any, ...], Setup] = field(default_factory=dict, init=False)
+    _cache: dict[tuple[Any, ...], Setup] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._cut(max(self.lookback(values) for values in self.corners()))
@@ -178,7 +178,7 @@ class BatchEvaluator:
         first = max(0, self.start - reach)
         self._reach, self._window, self._from = reach, self.bars[first:], self.start - first
         self._allowed = regimes.within(self._window, self.regime) if self.regime else None
-        self._known.clear()
+        self._cache.clear()
 
     def _key(self, values: Values) -> tuple[Any, ...]:
         names = (*self.rule.of_kind(Structural), ALLOW_SHORT)
@@ -187,14 +187,14 @@ class BatchEvaluator:
     def _setup(self, values: Values) -> Callable[[], Setup] | Setup:
         """Candidates that serve every threshold of the space: kept, for a later batch may ask for them again."""
         key = self._key(values)
-        if key in self._known:
-            return self._known[key]
+        if key in self._cache:
+            return self._cache[key]
         lazy = self._lazy(values, self._loosest)
 
         def once() -> Setup:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            self._known[key] = result = lazy()
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            self._cache[key] = result = lazy()
             return result
 
         return once

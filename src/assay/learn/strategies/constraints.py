@@ -37,7 +37,8 @@ class Constraint:
         for name in self.names:
             if name not in available:
                 raise ConfigError(
-                    f"constraint {shown(text)} names {shown(name)}, which is no parameter; {did_you_mean(name, available)}",
+                    f"constraint {shown(text)} names {shown(name)}, which is no parameter; "
+                    f"{did_you_mean(name, available)}",
                     code="CONFIG_SPACE",
                 )
         self._condition(tree)

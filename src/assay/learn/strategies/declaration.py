@@ -20,7 +20,7 @@ from assay.learn.strategies.parameters import EXITS, SIZINGS, Exit, Parameter, S
 from assay.learn.strategies.setups import Entries, Setups, State, demand_shapes
 
 Values = Mapping[str, Any]
-Found = Setups | State | Entries
+RuleOutput = Setups | State | Entries
 Lookback = Callable[[Values, Timeframe], int]
 ALLOW_SHORT = "allow_short"
 
@@ -44,7 +44,7 @@ class Strategy:
 
     name: str
     summary: str
-    rule: Callable[..., Found]
+    rule: Callable[..., RuleOutput]
     parameters: Mapping[str, Parameter]
     reads: Lookback
     constraints: tuple[Constraint, ...] = ()
@@ -196,7 +196,7 @@ def strategy(
     sizing: str = "risk",
     min_trades: int = 10,
     calendar: bool = False,
-) -> Callable[[Callable[..., Found]], Strategy]:
+) -> Callable[[Callable[..., RuleOutput]], Strategy]:
     """Declare the function below as a rule; what stands in its place then is a `Strategy`.
 
     The function gets the bars and every structural parameter by keyword: its signature and the space must agree. It
@@ -210,7 +210,7 @@ def strategy(
     Raises ConfigError ``CONFIG_STRATEGY`` for a declaration that contradicts itself.
     """
 
-    def declared(rule: Callable[..., Found]) -> Strategy:
+    def declared(rule: Callable[..., RuleOutput]) -> Strategy:
         _demand_declaration(name, parameters, rule, sizing)
         every = dict(parameters)
         if two_sided:
@@ -236,7 +236,7 @@ def strategy(
 
 
 def _demand_declaration(
-    name: str, parameters: Mapping[str, Parameter], rule: Callable[..., Found], sizing: str
+    name: str, parameters: Mapping[str, Parameter], rule: Callable[..., RuleOutput], sizing: str
 ) -> None:
     first, *others = [*inspect.signature(rule).parameters] or [""]
     takes = set(others)

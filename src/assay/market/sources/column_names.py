@@ -29,7 +29,7 @@ NAMES = ("exchange", "symbol", "timeframe")
 class Header:
     """The file's column for each known name, and those that nobody knows."""
 
-    found: Mapping[str, str]
+    names: Mapping[str, str]
     ignored: tuple[str, ...]
 
 
@@ -56,7 +56,7 @@ def matched(columns: Iterable[str], faults: Faults) -> Header:
 
 def demand(header: Header, names: Iterable[str], columns: Iterable[str], faults: Faults) -> None:
     """Add ``DATA_SCHEMA`` for the names that the header lacks, with what it has."""
-    missing = [name for name in names if name not in header.found]
+    missing = [name for name in names if name not in header.names]
     if missing:
         has = [shown(c) for c in columns]
         more = f" and {len(has) - 20} more" if len(has) > 20 else ""

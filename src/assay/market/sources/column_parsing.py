@@ -68,7 +68,7 @@ def instants(
     Text and times without an offset are local times of `tz`; without `tz` they are refused (``DATA_TZ``), as are times
     that the zone leaves out or has twice. A date alone is the session's date: 00:00 UTC, whatever the zone.
     """
-    before = len(faults.found)
+    before = len(faults.problems)
     notes: list[Notice] = []
     if column.null_count() or not len(column):
         at = int(column.is_null().arg_max() or 0)
@@ -87,7 +87,7 @@ def instants(
         ms = _from_text(column, tz, faults, notes)
     else:
         ms = _from_times(column, tz, faults, notes)
-    return (ms if len(faults.found) == before else None), notes
+    return (ms if len(faults.problems) == before else None), notes
 
 
 def _from_times(column: pl.Series, tz: str | None, faults: Faults, notes: list[Notice]) -> IntArray:

@@ -41,7 +41,7 @@ class _Draft:
 
     columns: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]
     place: list[float]
-    kept: list[bool]
+    intact: list[bool]
     timestamp: list[int]
     added: list[tuple[float, int, dict[str, float]]] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ class _Draft:
 
 
 def _gap(draft: _Draft, row: int, bars: int) -> None:
-    draft.kept[row : row + bars] = [False] * bars
+    draft.intact[row : row + bars] = [False] * bars
 
 
 def _duplicate(draft: _Draft, row: int, bars: int) -> None:
@@ -173,7 +173,7 @@ def _draft(bars: Bars) -> _Draft:
 
 
 def _table(bars: Bars, draft: _Draft) -> tuple[pl.DataFrame, Callable[[str, int, int], int]]:
-    stay = [i for i, stored in enumerate(draft.kept) if stored]
+    stay = [i for i, stored in enumerate(draft.intact) if stored]
     place = np.array([draft.place[i] for i in stay] + [at for at, _, _ in draft.added])
     order = np.argsort(place, kind="stable")
     times = np.array([draft.timestamp[i] for i in stay] + [time for _, time, _ in draft.added], np.int64)[order]

@@ -96,7 +96,7 @@ def read_file(
     regular(where, source)
     faults = Faults(source)
     table, head = _table(where, source, faults)
-    if "funding_rate" in head.found and not any(price in head.found for price in PRICES):
+    if "funding_rate" in head.names and not any(price in head.names for price in PRICES):
         return Contents(series=tuple(_series(table, head, choice, faults)))
     return Contents(candles=tuple(_candles(table, head, choice, faults)))
 
@@ -115,11 +115,11 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
         if not len(text):
             raise DataError(f"{source}: 0 rows", code="DATA_EMPTY", rows=0)
     head = column_names.matched(columns, faults)
-    funding = "funding_rate" in head.found and not any(price in head.found for price in PRICES)
+    funding = "funding_rate" in head.names and not any(price in head.names for price in PRICES)
     column_names.demand(head, ("timestamp",) if funding else CANDLE, columns, faults)
     faults.refuse()
-    table = parquet.table(path, list(head.found.values()), source) if is_parquet else text
-    return table.select(pl.col(actual).alias(name) for name, actual in head.found.items()), head
+    table = parquet.table(path, list(head.names.values()), source) if is_parquet else text
+    return table.select(pl.col(actual).alias(name) for name, actual in head.names.items()), head
 
 
 def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[ValidatedBars]:
@@ -128,7 +128,7 @@ def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults)
     read = [column_parsing.numbers(table[name], name, faults) for name in names]
     whole = pl.DataFrame([series for series, _ in read]).with_row_index("row", offset=1)
     parts = list(_instruments(table, choice.named, faults))
-    if times is None or faults.found:
+    if times is None or faults.problems:
         unread = pl.DataFrame([mask.alias(f"{i}") for i, (_, mask) in enumerate(read)])
         legible = whole.filter(~unread.select(pl.any_horizontal(pl.all()).alias("any"))["any"])
         judge_values(legible, allow_negative_price=choice.negative, total=len(whole), faults=faults)
@@ -206,7 +206,7 @@ def _labels(
     table: pl.DataFrame, named: dict[str, str | None], faults: Faults, names: tuple[str, ...] = NAMES
 ) -> pl.DataFrame | None:
     """The names of each row, from the columns, else from the arguments; None after a fault."""
-    before = len(faults.found)
+    before = len(faults.problems)
     columns: list[pl.Series] = []
     for name in names:
         if name not in table.columns:
@@ -221,7 +221,7 @@ def _labels(
             at = int(column.is_null().arg_max() or 0)
             faults.add("DATA_SCHEMA", f"row {at + 1}: {name} is missing ({column.null_count()} rows)", row=at + 1)
         columns.append(column)
-    return pl.DataFrame(columns) if len(faults.found) == before else None
+    return pl.DataFrame(columns) if len(faults.problems) == before else None
 
 
 def _series(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[NamedSeries]:

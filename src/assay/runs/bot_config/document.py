@@ -13,8 +13,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, shown
 from assay.kernel.spec import canonical
 from assay.kernel.timestamps import iso
-from assay.runs.bot_config import numbers as told
-from assay.runs.bot_config import standing
+from assay.runs.bot_config import numbers, standing
 from assay.runs.bot_config.regimes import ensemble, most_frequent
 from assay.runs.bot_config.row import TIMEFRAMES, row_of
 from assay.runs.bot_config.schema import VERSION, checked
@@ -73,7 +72,7 @@ def configure(
     """
     result = evidence.document
     _demand_one_market(result, bars)
-    n = told.numbers(evidence)
+    n = numbers.numbers(evidence)
     placed, moment, regime = _placed(result, n), iso(created), _regime(evidence, bars, judged=n.judged)
     context = _context(bars, regime, filtered=result["regime_filter"] is not None)
     name = config_id(result["strategy"], context, result["best_parameters"], run_id, created)
@@ -134,7 +133,7 @@ def _demand_one_market(result: Mapping[str, Any], bars: Bars) -> None:
         )
 
 
-def _placed(result: Mapping[str, Any], n: told.Numbers) -> Placement:
+def _placed(result: Mapping[str, Any], n: numbers.Numbers) -> Placement:
     """The stage that it begins in; what nobody judged is not proven."""
     limits = thresholds_from_document(result.get("thresholds", {}))
     return place_stage(
@@ -155,22 +154,22 @@ def _context(bars: Bars, regime: str | None, *, filtered: bool) -> dict[str, Any
 
 
 def _chapters(
-    evidence: RunArtifacts, bars: Bars, n: told.Numbers, placed: Placement, moment: str,
+    evidence: RunArtifacts, bars: Bars, n: numbers.Numbers, placed: Placement, moment: str,
     others: Mapping[str, pl.DataFrame],
 ) -> dict[str, Any]:  # fmt: skip
     """What the document says beside whose it is: how good it was, and how it may be run."""
     result, steady = evidence.document, evidence.document["overfit"]["stability_score"]
     costs = result["spec"]["costs"]
     return {
-        "performance": told.performance(n),
-        "statistical_validation": told.statistical_validation(n, steady if n.judged else None),
+        "performance": numbers.performance(n),
+        "statistical_validation": numbers.statistical_validation(n, steady if n.judged else None),
         "execution_metrics": standing.execution_metrics(costs),
         "ensemble_regime_classification": ensemble(bars),
         "alternative_data_signals": standing.alternative_data_signals(_funding(bars)),
         "adversarial_analysis": standing.adversarial_analysis(),
-        "risk_allocation": told.risk_allocation(n, STAGES[placed.stage].base),
-        "market_microstructure": told.microstructure(bars, evidence.account["timestamp"], costs["fee"]),
-        "pattern_health": standing.pattern_health(told.correlations(evidence.account, others if n.judged else {})),
+        "risk_allocation": numbers.risk_allocation(n, STAGES[placed.stage].base),
+        "market_microstructure": numbers.microstructure(bars, evidence.account["timestamp"], costs["fee"]),
+        "pattern_health": standing.pattern_health(numbers.correlations(evidence.account, others if n.judged else {})),
         "lifecycle": standing.lifecycle(placed, confidence_score(n.metrics, steady), moment),
         "circuit_breakers": circuit_breakers(placed.stage),
         "validation": standing.validation(result),

@@ -33,7 +33,7 @@ class Objective:
         return [(v, ("+" if sign and v > 0 else "") + text + unit) for v, text in zip(values, written, strict=True)]
 
 
-_KNOWN = {
+_NOTES = {
     "sharpe_ratio": Objective("Sharpe ratio a year"),
     "net_profit": Objective("net profit", fraction=True),
     "sortino": Objective("Sortino ratio a year"),
@@ -45,7 +45,7 @@ _KNOWN = {
 
 def objective(name: str) -> Objective:
     """By the name that the document carries; one without an entry is written plainly."""
-    return _KNOWN.get(name, Objective(name.replace("_", " ")))
+    return _NOTES.get(name, Objective(name.replace("_", " ")))
 
 
 def stressed_costs(evidence: RunArtifacts) -> str:

@@ -57,7 +57,7 @@ class Figure:
         return dict(to_jsonable(asdict(self) | {"rate": self.count / self.n}))
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """The count with its n; of a rate its bounds as well."""
         counted = f"{self.count} of {self.n}"
         return counted if isnan(self.low) else f"{counted} ({self.low:.1%} to {self.high:.1%})"
@@ -138,7 +138,7 @@ def _false(result: Sequence[Repetition], tried: int) -> list[Figure]:
 
 
 def _error(name: str, title: str, result: Sequence[Repetition], error: float) -> Figure:
-    wrong = ["GOLD" in (each.verdict, each.told) for each in result]
+    wrong = ["GOLD" in (each.verdict, each.chosen_outcome) for each in result]
     return _rate(name, title, wrong, _at_error(error), error, not_contradicted(error))
 
 
@@ -202,7 +202,7 @@ def _studied(suites: Sequence[Mapping[str, Any]]) -> list[Figure]:
 
 def _power(result: Sequence[Repetition]) -> Figure:
     """GOLD in both readings is a success."""
-    right = [each.verdict == each.told == "GOLD" for each in result]
+    right = [each.verdict == each.chosen_outcome == "GOLD" for each in result]
     return _rate(
         "power", f"Power: GOLD on an edge of ic {STRENGTH[EDGE]:g}", right,
         f"lower bound {LEAST_POWER:.0%} or more", LEAST_POWER, shown_above(LEAST_POWER),

@@ -38,7 +38,7 @@ _ROW, _CONFIDENT = 46.0, 1.0 - Thresholds().error
 class Head:
     """What stands above the chapters."""
 
-    word: str
+    verdict: str
     name: str
     lead: str
     checks: Sequence[Figure]
@@ -66,7 +66,7 @@ def render(result: "SelfTestResult") -> str:
 def _head(result: "SelfTestResult") -> Head:
     rates = [each for each in result.figures if not isnan(each.low)]
     cards = [
-        Card(each.title, percent(each.count / each.n, 1), each.told, "good" if each.state == "PASS" else "bad")
+        Card(each.title, percent(each.count / each.n, 1), each.text, "good" if each.state == "PASS" else "bad")
         for each in rates
     ]
     facts = (
@@ -77,7 +77,7 @@ def _head(result: "SelfTestResult") -> Head:
         ("Time", f"{count(result.seconds)} s, {result.workers} at once"),
     )
     lead = "Seeded markets whose truth is known, one researcher on each, and what the gate said of his best record"
-    return Head(result.word, _WORDS[result.word], lead, result.figures, facts, Cards(tuple(cards)))
+    return Head(result.verdict, _WORDS[result.verdict], lead, result.figures, facts, Cards(tuple(cards)))
 
 
 def _rates(figures: Sequence[Figure]) -> Section:
@@ -114,7 +114,7 @@ def _intervals(figures: Sequence[Figure], width: float) -> Canvas:
     canvas.columns(x, [(k / 5, percent(k / 5, 0)) for k in range(6)], bottom, top=top)
     for k, each in enumerate(figures):
         y = top + _ROW * (k + 0.68)
-        message = f"{each.title}: {each.told}"
+        message = f"{each.title}: {each.text}"
         canvas.text(left + 4, y - 14, message if width > NARROW else each.title, "tick halo")
         canvas.add("line", "whisker", message, x1=x.at(each.low), x2=x.at(each.high), y1=y, y2=y)
         canvas.add(
@@ -187,7 +187,7 @@ def _every(result: Sequence[Repetition]) -> Section:
             percent(each.deflated, 1),
             percent(each.naive, 1),
             each.verdict,
-            each.told,
+            each.chosen_outcome,
         )
         for each in result
     ]

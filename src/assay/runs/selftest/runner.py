@@ -93,7 +93,7 @@ class SelfTestResult:
     suite: Mapping[str, Any]
 
     @property
-    def word(self) -> str:
+    def verdict(self) -> str:
         """PASS where all figures pass, FAIL where any fails, else UNKNOWN: there were too few repetitions."""
         states = {each.state for each in self.figures}
         return "FAIL" if "FAIL" in states else "PASS" if states == {"PASS"} else "UNKNOWN"
@@ -103,8 +103,8 @@ class SelfTestResult:
         """Plain and JSON-able. Seed, size and code decide all but ``seconds``, ``workers`` and ``environment``."""
         return {
             "format_version": 1,
-            "word": self.word,
-            "passed": self.word == "PASS",
+            "word": self.verdict,
+            "passed": self.verdict == "PASS",
             "seed": self.seed,
             "size": asdict(self.size),
             "tried": [idea.name for idea in ideas()],

@@ -71,7 +71,7 @@ class Repetition:
     trials: int = 0
     sharpe: float | None = None
     verdict: str = ""
-    told: str = ""
+    chosen_outcome: str = ""
     deflated: float | None = None
     naive: float | None = None
     edge: str = ""
@@ -127,12 +127,12 @@ def _facts(result: Chosen) -> dict[str, Any]:
     best, edge, naive = result.best, result.alone.reason("edge"), result.naive.reason("edge")
     return {
         "best": best.idea.name,
-        "bars": len(best.found.whole.returns),
-        "trades": len(best.found.whole.trades),
+        "bars": len(best.decision.whole.returns),
+        "trades": len(best.decision.whole.trades),
         "trials": result.trials,
-        "sharpe": to_jsonable(float(best.found.metrics["sharpe"])),
-        "verdict": result.alone.word,
-        "told": result.among.word,
+        "sharpe": to_jsonable(float(best.decision.metrics["sharpe"])),
+        "verdict": result.alone.verdict,
+        "told": result.among.verdict,
         "deflated": to_jsonable(1.0 - edge.value),
         "naive": to_jsonable(1.0 - naive.value),
         "edge": edge.state,
@@ -190,6 +190,7 @@ def _studied(task: Task) -> dict[str, Any]:
     (result,) = run_gate_study([STUDY_CASES[task.number]], error=limit, seed=task.seed)
     case = result.case
     return {
-        "kind": case.kind, "looks": case.n_trials, "markets": case.markets, "wrong": result.wrong, "right": result.right,
+        "kind": case.kind, "looks": case.n_trials, "markets": case.markets, "wrong": result.wrong,
+        "right": result.right,
         "bound": result.bound, "error": limit,
     }  # fmt: skip

@@ -54,7 +54,7 @@ class Tried:
     idea: CandidateRule
     spec: TrainSpec
     past: History
-    found: OutOfSampleResult
+    decision: OutOfSampleResult
     number: int
     walked: JudgedWalk
     passes: bool
@@ -62,7 +62,7 @@ class Tried:
     @property
     def sharpe(self) -> float:
         """Per bar; undefined is never best."""
-        value = float(self.found.metrics["sharpe"])
+        value = float(self.decision.metrics["sharpe"])
         return value if isfinite(value) else -inf
 
 
@@ -80,7 +80,7 @@ def try_idea(idea: CandidateRule, bars: Bars, context: Context, *, costs: Costs,
         result = judged(outcomes, past, costs, seed=seed, limits=context.limits)
         number = report.trial(trial(spec, result, digest, time.monotonic() - began, strategy=by))
         verdict = ruled(result, past, spec, context, number=number, audit=None, compared=False)
-        summary = document(spec, digest, past, outcomes, result, verdict.verdict, beside=verdict.document)
+        summary = document(spec, digest, past, outcomes, result, verdict.verdict, verdict_fields=verdict.document)
         run_outputs.leave(spec, context, run, RunArtifacts(summary, *tables(result, outcomes, past)), by=by)
     passes = all(r.state == "PASS" for r in verdict.verdict.reasons if r.check != "audit")
     return Tried(idea, spec, past, result, number, JudgedWalk(past.panel, outcomes), passes)
@@ -115,10 +115,10 @@ def choose_attempt(attempts: Sequence[Tried], context: Context) -> Chosen:
     peeked = audited(
         best.idea.trainer, best.spec, list(best.past.bars.values()), context, walked=best.walked
     )  # fmt: skip
-    verdict = partial(ruled, best.found, best.past, best.spec, context, number=best.number, audit=peeked.report)
+    verdict = partial(ruled, best.decision, best.past, best.spec, context, number=best.number, audit=peeked.report)
     alone = verdict()
     count = alone.evidence.n_trials
-    among = verdict(n_searched=count, fared=_fared([each.found for each in attempts]))
+    among = verdict(n_searched=count, fared=_fared([each.decision for each in attempts]))
     one = replace(alone.evidence, n_trials=1, effective_trials=1.0)
     return Chosen(
         best, peeked, count, alone.verdict, among.verdict, evaluate_gate(one, context.limits),
@@ -139,5 +139,5 @@ def _fared(result: Sequence[OutOfSampleResult]) -> SearchOverfit:
     """All of them on the bars that they were judged on, which are the same."""
     every = [each.whole.returns for each in result]
     return SearchOverfit(
-        overfitting_of(every), np.column_stack([span_sums(each) for each in every]), span_sums(result[0].held)
+        overfitting_of(every), np.column_stack([span_sums(each) for each in every]), span_sums(result[0].holding)
     )

@@ -54,7 +54,7 @@ class SweepResult:
         at risk, Monte Carlo, clustering, buy and hold. Cost: about 1 µs a combination; memory 8 bytes a combination and
         name.
         """
-        flat = self.values.reshape(-1, accumulators.KEPT)
+        flat = self.values.reshape(-1, accumulators.RESULT_COLUMNS)
         named: dict[str, FloatArray] = {}
         for at in range(0, len(flat), _COLUMNS_OF):
             block = np.ascontiguousarray(flat[at : at + _COLUMNS_OF].T).T
@@ -121,7 +121,7 @@ def sweep_product(
     """
     check_bars(bars, start, equity)
     matrix = _checked(thresholds, len(setups), len(exits), threads)
-    values = np.empty((len(setups), len(matrix), len(exits), accumulators.KEPT))
+    values = np.empty((len(setups), len(matrix), len(exits), accumulators.RESULT_COLUMNS))
     if _plain(bars, costs, start):
         market = Market.of(bars, costs, start, equity)
         replay_product(market, setups, matrix, exits.matrix, values, threads or _cores())
@@ -158,7 +158,7 @@ def sweep_picks(
             f"picks: {len(which)} setups, {len(matrix)} threshold sets and {len(exits)} exits; one of each a pick",
             code="CONFIG_PARAMETER",
         )
-    values = np.empty((len(which), accumulators.KEPT))
+    values = np.empty((len(which), accumulators.RESULT_COLUMNS))
     if _plain(bars, costs, start):
         market = Market.of(bars, costs, start, equity)
         replay_picks(market, setups, which, matrix, exits.matrix, values, threads or _cores())

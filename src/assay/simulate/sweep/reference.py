@@ -103,4 +103,4 @@ def tally_of(record: BacktestResult) -> FloatArray:
     out[accumulators.FUNDING_PAID], out[accumulators.BORROW_PAID] = record.funding, record.borrow
     out[accumulators.TURNED_OVER], out[accumulators.SILENT_FILLS] = record.turnover, record.zero_volume_fills
     out[accumulators.SHORT_BY] = record.shortfall
-    return out[: accumulators.KEPT]
+    return out[: accumulators.RESULT_COLUMNS]

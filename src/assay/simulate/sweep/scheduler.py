@@ -10,7 +10,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
-from assay.simulate.accumulators import KEPT
+from assay.simulate.accumulators import RESULT_COLUMNS
 from assay.simulate.prepare import as_contiguous
 from assay.simulate.sweep.filter import Levels
 from assay.simulate.sweep.prices import Market
@@ -25,8 +25,10 @@ _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balanc
 _PICKS = 256  # most picks in a piece of work
 _FEWEST = 3  # accounts, from which on they go abreast
 Lazy = Setup | Callable[[], Setup]
-_Known = tuple[Setup, tuple[Levels, Levels], Places | None]
-_Pick = tuple[_Known, FloatArray, FloatArray, FloatArray]  # a setup, its thresholds, its exits, where the sums go
+_ComputedSetup = tuple[Setup, tuple[Levels, Levels], Places | None]
+_Pick = tuple[
+    _ComputedSetup, FloatArray, FloatArray, FloatArray
+]  # a setup, its thresholds, its exits, where the sums go
 _Work = Callable[[], None]
 
 
@@ -37,9 +39,9 @@ def replay_product(
     sorts = by_length(exits)
     shared = len(thresholds) >= FEWEST and len(exits) >= LANES
     extras = 1 if len(thresholds) > 1 else _setups_per_chunk(len(setups), threads)
-    waiting: list[_Known] = []
+    waiting: list[_ComputedSetup] = []
 
-    def pieces(s: int, setup: _Known) -> Iterator[_Work]:
+    def pieces(s: int, setup: _ComputedSetup) -> Iterator[_Work]:
         places = setup[2]
         if places is not None:
             block = most_sets(places)
@@ -80,7 +82,7 @@ def replay_picks(
     size = min(max(LISTS, len(which) // (_BLOCKS * threads)), _PICKS)
     waiting: list[_Pick] = []
 
-    def pieces(s: int, setup: _Known) -> Iterator[_Work]:
+    def pieces(s: int, setup: _ComputedSetup) -> Iterator[_Work]:
         waiting.extend((setup, thresholds[p], exits[p], out[p]) for p in groups[s].tolist())
         while len(waiting) >= size or (waiting and s == named[-1]):
             yield partial(_replay_picks, market, waiting[:size])
@@ -94,13 +96,13 @@ def _work(
     setups: Sequence[Lazy],
     chosen: Iterable[int],
     thresholds: FloatArray,
-    pieces: Callable[[int, _Known], Iterator[_Work]],
+    pieces: Callable[[int, _ComputedSetup], Iterator[_Work]],
     threads: int,
     shared: bool,
 ) -> None:
     """Give a pool its work, a few setups ahead of what is being replayed, and wait for it."""
     ahead, order = 2 * threads, list(chosen)
-    available: dict[int, Future[_Known]] = {}
+    available: dict[int, Future[_ComputedSetup]] = {}
     work: deque[Future[None]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
@@ -137,7 +139,9 @@ def _replay_picks(market: Market, picks: Sequence[_Pick]) -> None:
             out[:] = sums
 
 
-def _replay(market: Market, request: Sequence[tuple[_Known, FloatArray]], exits: FloatArray, out: FloatArray) -> None:
+def _replay(
+    market: Market, request: Sequence[tuple[_ComputedSetup, FloatArray]], exits: FloatArray, out: FloatArray
+) -> None:
     """Setups at one set of thresholds ``(K,)`` each, with all of some exits, into `out` ``(asked, E, KEPT)``."""
     pairs = np.indices((LISTS, len(exits))).reshape(2, -1).T
     for at in range(0, len(request), LISTS):
@@ -147,13 +151,13 @@ def _replay(market: Market, request: Sequence[tuple[_Known, FloatArray]], exits:
 
 
 def _accounts(
-    market: Market, request: Sequence[tuple[_Known, FloatArray]], exits: FloatArray, pairs: IntArray
+    market: Market, request: Sequence[tuple[_ComputedSetup, FloatArray]], exits: FloatArray, pairs: IntArray
 ) -> FloatArray:
     """``(pairs, KEPT)`` sums of each pair of a list of signals and a set of exits."""
     flags = np.array([carries(setup) for (setup, _, _), _ in request], np.int64)
     n = len(market.bars)
     lists = [signals(s, levels, values, market.start, n) for (s, levels, _), values in request]
-    done, sound = np.empty((len(pairs), KEPT)), np.zeros(len(pairs), np.bool_)
+    done, sound = np.empty((len(pairs), RESULT_COLUMNS)), np.zeros(len(pairs), np.bool_)
     if len(pairs) >= _FEWEST:
         replay(
             market.prices, market.silent, together(lists), flags, as_contiguous(exits),
@@ -177,7 +181,7 @@ def _accounts(
 
 def _replay_together(
     market: Market,
-    setup: _Known,
+    setup: _ComputedSetup,
     places: Places,
     thresholds: FloatArray,
     exits: FloatArray,
@@ -202,7 +206,7 @@ def _pieces(sets: int, exits: int, threads: int) -> Iterator[tuple[slice, slice]
             yield slice(t, t + size), slice(e, e + width)
 
 
-def _with_levels(lazy: Lazy, market: Market, thresholds: FloatArray, shared: bool) -> _Known:
+def _with_levels(lazy: Lazy, market: Market, thresholds: FloatArray, shared: bool) -> _ComputedSetup:
     setup = compute_setup(lazy, market.bars, thresholds)
     levels, places = levels_of(setup), None
     if shared and isinstance(setup, Candidates) and len(setup.rows) <= MOST:

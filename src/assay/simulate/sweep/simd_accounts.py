@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
-from assay.simulate import accumulators as kept
+from assay.simulate import accumulators
 from assay.simulate.accumulators import UNCOUNTED, finish
 from assay.simulate.state_arrays import MAX_HOLD, SIGNAL
 from assay.simulate.sweep.simd import LANES
@@ -20,13 +20,13 @@ from assay.simulate.sweep.simd_trades import (
     COLUMNS,
     COUNTS,
     GAINED,
-    GIVEN,
     GROSS,
     HAS,
     LEAST,
     LEFT_FOR,
     LOST,
     LOST_SHARES,
+    LOST_SUM,
     MARKED,
     MEAN,
     PAID,
@@ -108,29 +108,32 @@ def collect(accounts: Accounts, e: int, full: FloatArray) -> bool:
     full[:] = 0.0
     for q in range(6):
         full[q] = bars[q * LANES + e]
-    full[kept.PEAK], full[kept.TROUGH] = bars[6 * LANES + e], bars[7 * LANES + e]
-    full[kept.DEEPEST], full[kept.DEPTHS] = bars[8 * LANES + e], bars[9 * LANES + e]
-    full[kept.EPISODES] = bars[10 * LANES + e]
-    full[kept.BARS_HELD], full[kept.SILENT_FILLS] = counts[BARS], counts[SILENTLY]
-    full[kept.EXPOSED] = counts[BARS]
+    full[accumulators.PEAK], full[accumulators.TROUGH] = bars[6 * LANES + e], bars[7 * LANES + e]
+    full[accumulators.DEEPEST], full[accumulators.DEPTHS] = bars[8 * LANES + e], bars[9 * LANES + e]
+    full[accumulators.EPISODES] = bars[10 * LANES + e]
+    full[accumulators.BARS_HELD], full[accumulators.SILENT_FILLS] = counts[BARS], counts[SILENTLY]
+    full[accumulators.EXPOSED] = counts[BARS]
     for reason in range(5):
         left = counts[LEFT_FOR + reason]
-        full[kept.EXITS + reason] = left
-        full[kept.TRADES] += left
+        full[accumulators.EXITS + reason] = left
+        full[accumulators.TRADES] += left
         if reason not in (MAX_HOLD, SIGNAL):  # the others leave within the bar
-            full[kept.EXPOSED] += left
-    full[kept.GROSS_WINS], full[kept.WINS], full[kept.LOSSES] = (
+            full[accumulators.EXPOSED] += left
+    full[accumulators.GROSS_WINS], full[accumulators.WINS], full[accumulators.LOSSES] = (
         sums[GROSS * LANES + e],
         sums[WON * LANES + e],
         sums[LOST * LANES + e],
     )
-    full[kept.WON], full[kept.LOST] = sums[GAINED * LANES + e], sums[GIVEN * LANES + e]
-    full[kept.WON_SHARE], full[kept.LOST_SHARE] = sums[WON_SHARES * LANES + e], sums[LOST_SHARES * LANES + e]
-    full[kept.MEAN_GAIN], full[kept.GAIN_SPREAD] = sums[MEAN * LANES + e], sums[SPREAD * LANES + e]
-    full[kept.HIGHEST], full[kept.LOWEST] = sums[BEST * LANES + e], sums[WORST * LANES + e]
-    full[kept.LONGEST_STREAK] = sums[STREAK_MOST * LANES + e]
-    full[kept.FEES_PAID], full[kept.SLIPPED] = sums[PAID * LANES + e], sums[SLIP * LANES + e]
-    full[kept.TURNED_OVER] = sums[TURNED * LANES + e]
+    full[accumulators.WON], full[accumulators.LOST] = sums[GAINED * LANES + e], sums[LOST_SUM * LANES + e]
+    full[accumulators.WON_SHARE], full[accumulators.LOST_SHARE] = (
+        sums[WON_SHARES * LANES + e],
+        sums[LOST_SHARES * LANES + e],
+    )
+    full[accumulators.MEAN_GAIN], full[accumulators.GAIN_SPREAD] = sums[MEAN * LANES + e], sums[SPREAD * LANES + e]
+    full[accumulators.HIGHEST], full[accumulators.LOWEST] = sums[BEST * LANES + e], sums[WORST * LANES + e]
+    full[accumulators.LONGEST_STREAK] = sums[STREAK_MOST * LANES + e]
+    full[accumulators.FEES_PAID], full[accumulators.SLIPPED] = sums[PAID * LANES + e], sums[SLIP * LANES + e]
+    full[accumulators.TURNED_OVER] = sums[TURNED * LANES + e]
     finish(full)
     measured = sums[WON_SHARES * LANES + e] - sums[LOST_SHARES * LANES + e] < np.inf  # else an entry was worth nothing
     return bars[WORST_BAR * LANES + e] > -1.0 and sums[LEAST * LANES + e] > 0.0 and measured

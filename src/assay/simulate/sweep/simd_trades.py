@@ -24,7 +24,7 @@ FROM, TO, FLAT = range(3)
 PLACE, HELD_ON, BARS, SILENTLY, LEFT_FOR = range(5)
 COUNTS = 9
 # sums of the accounts, ``(SUMS, WIDTH)`` flat
-HAS, MARKED, LEAST, PAID, SLIP, TURNED, GROSS, WON, LOST, GAINED, GIVEN, WON_SHARES, LOST_SHARES = range(13)
+HAS, MARKED, LEAST, PAID, SLIP, TURNED, GROSS, WON, LOST, GAINED, LOST_SUM, WON_SHARES, LOST_SHARES = range(13)
 STREAK_NOW, STREAK_MOST, MEAN, SPREAD, BEST, WORST, COUNT = range(13, 20)
 SUMS = 20
 
@@ -198,7 +198,7 @@ def _opened(sums: FloatArray) -> Any:
         load_lanes(sums, WON * LANES),
         load_lanes(sums, LOST * LANES),
         load_lanes(sums, GAINED * LANES),
-        load_lanes(sums, GIVEN * LANES),
+        load_lanes(sums, LOST_SUM * LANES),
         load_lanes(sums, STREAK_NOW * LANES),
         load_lanes(sums, STREAK_MOST * LANES),
     )
@@ -218,7 +218,7 @@ def _closed(sums: FloatArray, won: Any, shares: Any, spreads: Any) -> None:
     store(sums, WON * LANES, won[1])
     store(sums, LOST * LANES, won[2])
     store(sums, GAINED * LANES, won[3])
-    store(sums, GIVEN * LANES, won[4])
+    store(sums, LOST_SUM * LANES, won[4])
     store(sums, STREAK_NOW * LANES, won[5])
     store(sums, STREAK_MOST * LANES, won[6])
     store(sums, WON_SHARES * LANES, shares[0])

@@ -58,11 +58,11 @@ class LoadingSandbox:
             (folder / "self_test.json").write_text(json.dumps(self_test), encoding="utf-8")
             own = None if strategy is None else str(strategy.absolute())
             request = {"folder": name, "format": kind, "where": where, "strategy": own}
-            answer = self._asked(json.dumps(request).encode() + b"\n", where)
+            answer = self._exchange(json.dumps(request).encode() + b"\n", where)
         if answer["code"]:
             raise _error(answer, where)
 
-    def _asked(self, request: bytes, where: str) -> dict[str, str]:
+    def _exchange(self, request: bytes, where: str) -> dict[str, str]:
         process = self._running()
         assert process.stdin is not None
         try:

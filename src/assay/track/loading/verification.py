@@ -15,7 +15,7 @@ from assay.track.model_files.safe_read import read_file
 from assay.track.model_files.signature import LARGEST_SIGNATURE, SUFFIX, Keys, demand_signature
 
 _MIB = 1024 * 1024
-_SAID = ("strategy_type", "exchange", "symbol", "timeframe")
+_MANIFEST_FIELDS = ("strategy_type", "exchange", "symbol", "timeframe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _demand_signed(row: Mapping[str, Any], places: ModelPaths, keys: Keys, data:
 
 
 def _demand_row(row: Mapping[str, Any], manifest: Mapping[str, Any], parts: Mapping[str, bytes], where: str) -> None:
-    for key in _SAID:
+    for key in _MANIFEST_FIELDS:
         _demand_same(key, manifest[key], row[key], f"{where}: its manifest")
     if "features" in row["metadata"]:
         _demand_same("features", manifest["features"], row["metadata"]["features"], f"{where}: its manifest")

@@ -13,7 +13,7 @@ from assay.kernel.errors import ConfigError, StoreError
 from assay.track.postgres import PostgresDatabase
 from assay.track.schema.hypertables import timescale
 
-_KEPT = Path("/usr/lib/postgresql")  # Debian keeps the programs off the PATH, by version
+_DEBIAN_FOLDER = Path("/usr/lib/postgresql")  # Debian keeps the programs off the PATH, by version
 
 
 def program(name: str) -> Path:
@@ -21,7 +21,7 @@ def program(name: str) -> Path:
 
     ConfigError ``CONFIG_EXTRA`` where there is none.
     """
-    stored = sorted(_KEPT.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
+    stored = sorted(_DEBIAN_FOLDER.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
     result = stored[-1] if stored else shutil.which(name)
     if result is None:
         raise ConfigError(

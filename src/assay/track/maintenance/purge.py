@@ -17,7 +17,7 @@ _COUNT_ON = {
     "runs": EXPERIMENTS.c.parent_id,
     "reproductions": EXPERIMENTS.c.reproduces_id,
 }
-_TOLD = 5
+_SHOWN = 5
 
 
 def purge(record: TrackingStore, run: int) -> None:
@@ -47,5 +47,5 @@ def _purge(record: TrackingStore, run: int) -> None:
 
 def _pointing(connection: sa.Connection, column: sa.Column[int], run: int) -> list[int]:
     table = column.table
-    query = sa.select(table.c.id).where(column == run).order_by(table.c.id).limit(_TOLD)
+    query = sa.select(table.c.id).where(column == run).order_by(table.c.id).limit(_SHOWN)
     return [int(result) for result in connection.execute(query).scalars()]

@@ -23,7 +23,7 @@ from assay.track.schema.triggers import guards, views
 from assay.track.tracking_store import TrackingStore
 
 _LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
-_TOLD = 5
+_SHOWN = 5
 _BACKUP = "Stop what writes to the record, restore the newest backup (assay backup makes them), and check again."
 _DROPPED = (
     "Find out who dropped it, for rows may have been changed since; restore a backup, or run this and check again: "
@@ -88,7 +88,7 @@ def _looked(look: Callable[[sa.Connection], Iterator[Finding]], database: Databa
 
 def _integrity(connection: sa.Connection) -> Iterator[Finding]:
     if connection.dialect.name == "sqlite":
-        for (text,) in connection.exec_driver_sql(f"PRAGMA integrity_check({_TOLD})"):
+        for (text,) in connection.exec_driver_sql(f"PRAGMA integrity_check({_SHOWN})"):
             if text != "ok":
                 yield Finding("integrity", str(text), {})
 
@@ -124,7 +124,7 @@ def _dangling(connection: sa.Connection, child: sa.Column[object], target: sa.Co
     orphans = sa.select(child).where(
         child.is_not(None), ~sa.exists().where(parent.c[target.name] == child).correlate(child.table)
     )
-    result = connection.execute(orphans.distinct().limit(_TOLD)).scalars().all()
+    result = connection.execute(orphans.distinct().limit(_SHOWN)).scalars().all()
     if result:
         document = ", ".join(map(str, result))
         text = f"{child.table.name}.{child.name} points to {target.table.name} {document}, which is not there"

@@ -32,7 +32,7 @@ _TRAIN = {
     "avg_policy_loss": "policy_loss",
     "avg_value_loss": "value_loss",
 }
-_KEPT = ("state_dim", "action_dim", "best_test_sharpe", "best_test_return", "final_episode")
+_EXTRA_FIELDS = ("state_dim", "action_dim", "best_test_sharpe", "best_test_return", "final_episode")
 _REGIME = tuple(COLUMNS["regime_analysis"].split()[3:])
 _AT_ONCE = 5_000
 
@@ -48,7 +48,7 @@ class Imported:
     flagged: Counter[str]
     written: Counter[str] = field(default_factory=Counter)
     runs: list[int] = field(default_factory=list)
-    known: bool = False
+    imported: bool = False
 
 
 def from_legacy(file: Path, url: str, *, dry_run: bool = False, blobs: Blobs | None = None) -> Imported:
@@ -81,7 +81,7 @@ class _Import:
         with self._record.database.write() as connection:
             hold(connection, f"legacy {self._relic.sha256}")
             if self._is_known(connection):
-                self._done.known = True
+                self._done.imported = True
                 return self._done
             parameters = self._parameters()
             best, spans = self._looked_at_episodes()
@@ -112,7 +112,7 @@ class _Import:
             self._done.flagged["end_before_start"] += 1
             end = start
         legacy = {"sha256": self._relic.sha256, "id": row["id"], "status": row["status"], "best_episodes": best}
-        legacy |= {name: finite(row[name]) for name in _KEPT}
+        legacy |= {name: finite(row[name]) for name in _EXTRA_FIELDS}
         legacy["early_stopped"] = None if row["early_stopped"] is None else bool(row["early_stopped"])
         values: Row = {
             "run_id": str(uuid.uuid4()),

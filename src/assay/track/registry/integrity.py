@@ -20,7 +20,7 @@ _LOG = logging.getLogger(__name__)
 _M = MODELS.c
 Check = Callable[[Row], None]
 Integrity = Literal["verified", "missing", "corrupt", "unverified"]
-_FOUND: dict[str, Integrity] = {"ARTIFACT_GONE": "missing", "ARTIFACT_UNSIGNED": "unverified"}
+_STATES: dict[str, Integrity] = {"ARTIFACT_GONE": "missing", "ARTIFACT_UNSIGNED": "unverified"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Checked:
     """
 
     row: Row
-    found: Integrity
+    faults: Integrity
     code: str = ""
     why: str = ""
 
@@ -61,7 +61,7 @@ def _looked_at(row: Row, check: Check) -> Checked:
         else:
             check(row)
     except ArtifactError as error:
-        return Checked(row, _FOUND.get(error.code, "corrupt"), error.code, error.message)
+        return Checked(row, _STATES.get(error.code, "corrupt"), error.code, error.message)
     return Checked(row, "verified")
 
 
@@ -96,10 +96,10 @@ def _published(record: TrackingStore, *, every: bool) -> list[Row]:
 def _written(record: TrackingStore, checked: Checked) -> bool:
     """Whether it still counts: files that retention took meanwhile are no damage."""
     row = checked.row
-    values = {"integrity": checked.found, "verified_at": parse_instant(now_ms())}
+    values = {"integrity": checked.faults, "verified_at": parse_instant(now_ms())}
     still = sa.update(MODELS).where(_M.id == row["id"], _M.deleting_at.is_(None), _M.deleted_at.is_(None))
     with record.database.write() as connection:
         counts = connection.execute(still.values(values)).rowcount == 1
-    if counts and checked.found != "verified":
-        _LOG.info("model %s: its files are %s: %s", row["model_id"], checked.found, checked.why)
+    if counts and checked.faults != "verified":
+        _LOG.info("model %s: its files are %s: %s", row["model_id"], checked.faults, checked.why)
     return counts

@@ -11,7 +11,7 @@ from assay.track.schema.hypertables import lay_hypertables
 HEAD = "0004"
 _OURS = re.compile(r"\d{4}")
 # Of the candle and feature stores, which may live in the record's PostgreSQL database.
-_BESIDE = {"assay_store", "candles", "candle_revisions", "series", "covered", "ml_features"}
+_OTHER_TABLES = {"assay_store", "candles", "candle_revisions", "series", "covered", "ml_features"}
 
 
 def version(connection: sa.Connection) -> str | None:
@@ -24,7 +24,7 @@ def version(connection: sa.Connection) -> str | None:
     where = _where(connection)
     if "alembic_version" not in names:
         if connection.dialect.name == "postgresql":
-            names -= _BESIDE
+            names -= _OTHER_TABLES
         if names:
             raise _foreign(where, names)
         return None

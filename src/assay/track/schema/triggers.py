@@ -8,7 +8,7 @@ import sqlalchemy as sa
 _REFUSAL = "trials is append-only: a trial that was counted stays counted"
 _NOT_NEXT = "trials is append-only: this is not the next row of its chain"
 _HEADS = "trials is append-only: a chain has the end that was counted"
-_KEPT = "what the trial ledger rests on is append-only: nothing of it is changed or deleted"
+_APPEND_ONLY = "what the trial ledger rests on is append-only: nothing of it is changed or deleted"
 _FIXED = tuple(
     tuple(each.split())
     for each in (
@@ -37,11 +37,12 @@ _SQLITE = [
     f"BEGIN SELECT RAISE(ABORT, '{_HEADS}'); END",
     f"CREATE TRIGGER trial_heads_stay BEFORE DELETE ON trial_heads BEGIN SELECT RAISE(ABORT, '{_HEADS}'); END",
     *(
-        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, '{_KEPT}'); END"
+        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, "
+        f"'{_APPEND_ONLY}'); END"
         for table, verb in _FIXED
     ),
     f"CREATE TRIGGER market_fingerprints_grow BEFORE UPDATE ON market_fingerprints WHEN NOT ({_LONGER})\n"
-    f"BEGIN SELECT RAISE(ABORT, '{_KEPT}'); END",
+    f"BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY}'); END",
 ]
 _POSTGRESQL = [
     "CREATE FUNCTION trials_append_only() RETURNS trigger LANGUAGE plpgsql AS "
@@ -61,7 +62,7 @@ _POSTGRESQL = [
     "CREATE TRIGGER trial_heads_no_truncate BEFORE TRUNCATE ON trial_heads "
     "FOR EACH STATEMENT EXECUTE FUNCTION trial_heads_grow()",
     "CREATE FUNCTION ledger_kept() RETURNS trigger LANGUAGE plpgsql AS "
-    f"$$ BEGIN RAISE EXCEPTION '{_KEPT}' USING ERRCODE = '25006'; END $$",
+    f"$$ BEGIN RAISE EXCEPTION '{_APPEND_ONLY}' USING ERRCODE = '25006'; END $$",
     *(
         f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION ledger_kept()"
         for table, verb in _FIXED

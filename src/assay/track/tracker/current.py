@@ -96,7 +96,7 @@ class CurrentRun(TrackingClient):
     @property
     def current_experiment_id(self) -> int | None:
         """The run that `log_metric` would log to here."""
-        result = self._found()
+        result = self._current_block()
         return None if result is None else result[0]
 
     @contextmanager
@@ -125,7 +125,7 @@ class CurrentRun(TrackingClient):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        current = self._found()
+        current = self._current_block()
         if error is not None and current is not None:
             self._end_by(error, current[0])
         self.close()
@@ -156,7 +156,7 @@ class CurrentRun(TrackingClient):
         if getattr(self._blocks, "current", None) is not None:
             self._blocks.current = result
 
-    def _found(self) -> tuple[int, Names] | None:
+    def _current_block(self) -> tuple[int, Names] | None:
         return getattr(self._blocks, "current", None) or self._latest
 
     def _run(self) -> tuple[int, Names]:

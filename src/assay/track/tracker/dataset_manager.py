@@ -76,7 +76,7 @@ class DatasetManager(TrackingClient):
         """
         record, run = self.record, known_id(experiment_id, "experiment_id")
         record.experiments.get(run)
-        record.datasets.link(run, self._known(dataset_id)["id"], named(usage_type, "usage_type"))
+        record.datasets.link(run, self._require_dataset(dataset_id)["id"], named(usage_type, "usage_type"))
 
     def get_experiment_datasets(self, experiment_id: int) -> dict[str, Row]:
         """The run's datasets by usage; further ones of the same usage stand under that row's ``also``, a list."""
@@ -127,7 +127,7 @@ class DatasetManager(TrackingClient):
             **_downwards(record, model["id"], run["id"]),
         }
 
-    def _known(self, dataset_id: int) -> Row:
+    def _require_dataset(self, dataset_id: int) -> Row:
         request = known_id(dataset_id, "dataset_id")
         result = self.get_dataset(dataset_id=request)
         if result is None:

@@ -47,21 +47,21 @@ class Names:
     """The metric names of one run that were found fit; at most 10,000 of them."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
+        self._names: set[str] = set()
 
     def check(self, name: str) -> None:
         """StoreError ``STORE_VALUE`` unless the name is 1 to 200 printable characters and not one too many."""
-        if type(name) is str and name in self._known:
+        if type(name) is str and name in self._names:
             return
         if not (isinstance(name, str) and 1 <= len(name) <= 200 and name.isprintable()):
             raise StoreError(f"metric name {shown(name)} is not 1 to 200 printable characters", code="STORE_VALUE")
-        if len(self._known) >= NAMES_MOST:
+        if len(self._names) >= NAMES_MOST:
             raise StoreError(
                 f"metric {shown(name)} would be name {NAMES_MOST + 1} of this run; a run has at most {NAMES_MOST}",
                 code="STORE_VALUE",
                 hint="Put what varies into step, episode, split or metadata instead of into the name.",
             )
-        self._known.add(name)
+        self._names.add(name)
 
 
 class Clock:

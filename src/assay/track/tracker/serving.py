@@ -131,7 +131,7 @@ class Serving(TrackingClient):
         self-test rows asked. override: why, where the verdict is not GOLD. strategy: the file of a user's own rule.
         """
         return self.record.champions.promote(
-            self._asked(model_id), by=by, works=self._works(strategy), expected_version=expected_version,
+            self._model_key(model_id), by=by, works=self._works(strategy), expected_version=expected_version,
             override=override,
         )  # fmt: skip
 
@@ -176,9 +176,9 @@ class Serving(TrackingClient):
 
     def get_model(self, model_id: int | str) -> Row:
         """The row by number or text id, with undefined metrics NaN; StoreError ``STORE_NOT_FOUND``."""
-        return self.record.models.get(self._asked(model_id))
+        return self.record.models.get(self._model_key(model_id))
 
-    def _asked(self, model_id: int | str) -> int | str:
+    def _model_key(self, model_id: int | str) -> int | str:
         return model_id if isinstance(model_id, str) else known_id(model_id, "model_id")
 
     def _works(self, strategy: Path | None) -> Any:

@@ -126,7 +126,7 @@ class Shared:
 
 
 _opened: dict[str, Shared] = {}
-_given: dict[int, Shared] = {}
+_injected: dict[int, Shared] = {}
 _opening = threading.Lock()
 
 
@@ -137,7 +137,7 @@ def shared(db_path: str | os.PathLike[str] | TrackingStore) -> Shared:
     """
     with _opening:
         if isinstance(db_path, TrackingStore):
-            return _given.setdefault(id(db_path), Shared(db_path))
+            return _injected.setdefault(id(db_path), Shared(db_path))
         place = _place(path_text(db_path, "db_path"))
         result = _opened.get(_identity(place))
         if result is None:
@@ -166,14 +166,14 @@ def _identity(place: str) -> str:
 
 
 def _all_shared() -> list[Shared]:
-    return [*_opened.values(), *_given.values()]
+    return [*_opened.values(), *_injected.values()]
 
 
 def _after_fork() -> None:
     global _opening
     _opening = threading.Lock()
     _opened.clear()
-    _given.clear()
+    _injected.clear()
 
 
 def _at_exit() -> None:

@@ -19,7 +19,7 @@ from assay.validate.audit.state import AuditState, size
 
 LOOSE = {"lstm": 1e-6, "ppo": 1e-6}
 """Trainers whose sums may depend on the machine's libraries; all others repeat themselves to the bit."""
-_ASKED = 300  # rows of the stored probe that a model without stable bytes decides on
+_PROBE_ROWS = 300  # rows of the stored probe that a model without stable bytes decides on
 Making = Callable[[Panel], Trainer]
 
 
@@ -134,7 +134,7 @@ class Fits:
 
     def _apart(self, first: Fitted, again: Fitted) -> float | None:
         """How far two models' decisions on the first rows of the fold's test run lie apart; None: not at all."""
-        rows = _test(self.ground, first.fold)[:_ASKED]
+        rows = _test(self.ground, first.fold)[:_PROBE_ROWS]
         view = self.ground.panel.deciding(rows, lookback=first.acting.model.lookback)
         made = [f.acting.model.decide(view) for f in (first, again)]
         for symbol, was in made[0].items():

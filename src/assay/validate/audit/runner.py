@@ -140,7 +140,7 @@ def _first(fits: Fits, walked: JudgedWalk) -> Fitted:
 
 
 def _ask_replays(ground: AuditState, walked: JudgedWalk, questions: Questions, online: ReplaySources | None) -> None:
-    if PROBE not in ground.asked:
+    if PROBE not in ground.questions:
         return
     most = questions.replays if online is None else max(questions.replays, FULL.replays)
     chosen = choose_rows(walked, most=most, seed=ground.seed)
@@ -187,7 +187,7 @@ def _warm(ground: AuditState, actings: Sequence[Acting], instant: int) -> None:
 
 def _ask_fits(fits: Fits, first: Fitted, refits: int, hows: Sequence[str]) -> None:
     """Another future for the first fit; then for the newest fold's as well, in turn, as far as they go."""
-    if "fit" not in fits.ground.asked:
+    if "fit" not in fits.ground.questions:
         return
     newest = len(fits.ground.folds) - 1
     second = fits.fit(newest, fits.ground.panel) if newest != first.fold and refits > 1 else None

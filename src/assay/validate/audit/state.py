@@ -26,19 +26,19 @@ class AuditState:
     """Candles as they are, walked once; and the findings.
 
     seen:  of all candles, unchanged.   panel: of it, from row `warm_up` on.   scales: ``(k,)`` an instrument.
-    asked: the probes that are on.   trainer: its name.   coverage: of the replay, once it is done.
+    questions: the probes that are on.   trainer: its name.   coverage: of the replay, once it is done.
     """
 
     pipeline: Pipeline
     bars: Sequence[Bars]
     seed: int
-    asked: Collection[str]
+    questions: Collection[str]
     seen: Seen
     panel: Panel
     folds: list[Fold]
     scales: list[FloatArray]
     checks: Counter[str] = field(default_factory=Counter)
-    found: dict[tuple[str, str], Violation] = field(default_factory=dict)
+    violations: dict[tuple[str, str], Violation] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     complete: bool = True
     label_moved: bool = False
@@ -64,7 +64,7 @@ class AuditState:
 
     def ask(self, probe: str) -> bool:
         """Count a question; False where the probe is off."""
-        if probe not in self.asked:
+        if probe not in self.questions:
             return False
         self.checks[probe] += 1
         return True
@@ -75,23 +75,23 @@ class AuditState:
         """Keep the first finding of a probe about a name. text, remark: what is said before and after the bar."""
         bars = self.bars[symbol]
         where = f" ({bars.instrument.symbol}, bar of {iso(int(bars.timestamp[row]))})" if 0 <= row < len(bars) else ""
-        self.found.setdefault((probe, name), Violation(probe, name, cut, row, change, text + where + remark))
+        self.violations.setdefault((probe, name), Violation(probe, name, cut, row, change, text + where + remark))
 
     def apart(self) -> "AuditState":
         """The same candles with findings of its own, for questions that are asked on another thread."""
-        return replace(self, checks=Counter(), found={}, notes=[])
+        return replace(self, checks=Counter(), violations={}, notes=[])
 
     def absorb(self, other: "AuditState") -> None:
         """Add what was found on another thread."""
         self.checks.update(other.checks)
-        self.found = other.found | self.found
+        self.violations = other.violations | self.violations
         self.notes.extend(other.notes)
         self.complete &= other.complete
 
     def report(self) -> AuditReport:
         """All findings in the order of the walk, but for those of warm-up about a column that knows the future."""
-        early = {name for probe, name in self.found if probe in ("truncate", "scramble")}
-        stored = [v for (probe, name), v in self.found.items() if probe != "warm-up" or name not in early]
+        early = {name for probe, name in self.violations if probe in ("truncate", "scramble")}
+        stored = [v for (probe, name), v in self.violations.items() if probe != "warm-up" or name not in early]
         stored.sort(key=lambda v: (*FILE_PROBES, *PROBES).index(v.probe))
         return AuditReport(self.complete, tuple(stored), dict(self.checks), tuple(self.notes), self.coverage)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.validate.search.sampler import Asked, Row, Session
+from assay.validate.search.sampler import ProposedBatch, Row, Session
 from assay.validate.search.space import Point
 from assay.validate.search.trial_recorder import TrialRecorder
 from assay.validate.search.trials import Trials
@@ -52,7 +52,7 @@ class OneByOne:
         """The best with all its metrics, which it has."""
         return row
 
-    def _judged(self, pool: ThreadPoolExecutor, request: Sequence[Asked]) -> Iterator[CandidateResult | None]:
+    def _judged(self, pool: ThreadPoolExecutor, request: Sequence[ProposedBatch]) -> Iterator[CandidateResult | None]:
         """None for what a journal knew."""
         new = side_by_side(pool, self.inner, [each.point for each in request if each.row is None])
         for each in request:

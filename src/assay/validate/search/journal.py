@@ -79,11 +79,11 @@ class SearchJournal:
             self._write({"counted": count})
         return self.counted
 
-    def asked(self, batch: int, points: Sequence[Sequence[Any]]) -> None:
+    def record_batch(self, batch: int, points: Sequence[Sequence[Any]]) -> None:
         """Keep that these points are asked for."""
         self._write({"batch": batch, "points": [list(point) for point in points]})
 
-    def told(self, batch: int, row: Row, *, last: bool) -> None:
+    def record_score(self, batch: int, row: Row, *, last: bool) -> None:
         """Keep the row of the batch's next point; on disk before this returns if it is the last one."""
         self._write({"batch": batch, "row": _plain(row)}, sync=last)
 
@@ -128,9 +128,9 @@ class SearchJournal:
             if available.points != line["points"]:
                 raise self._damaged(number, f"asks in batch {batch} for other points than before")
         elif "row" in line:
-            self._told(number, batch, line["row"])
+            self._store_row(number, batch, line["row"])
 
-    def _told(self, number: int, batch: int, row: dict[str, Any]) -> None:
+    def _store_row(self, number: int, batch: int, row: dict[str, Any]) -> None:
         """Two processes that search the same at once tell the same twice: the first counts."""
         available = self.batches.get(batch)
         again = bool(available and available.rows and row["number"] <= available.rows[-1]["number"])

@@ -34,14 +34,14 @@ class Proposals:
         self._distributions = {name: _distribution(each) for name, each in space.dimensions.items()}
         self._storage = _Window()
         self._study = optuna.create_study(storage=self._storage, direction="maximize")
-        self._told: list[tuple[float, int]] = []
+        self._reported: list[tuple[float, int]] = []
         self._spent = False
 
     def begin(self, seed: int) -> None:
         """Begin a batch, on what was told so far."""
         self._study.sampler = _sampler(self._name, seed)
         self._spent = False
-        document = self._told
+        document = self._reported
         if len(document) > SEEN:
             best = sorted(document, key=lambda each: (-each[0], each[1]))[:BEST]
             document = sorted({*document[BEST - SEEN :], *best}, key=lambda each: each[1])
@@ -71,10 +71,10 @@ class Proposals:
         """What a point was worth: a rejected one is told as failed, a pruned one as pruned, which TPE counts as bad."""
         if row.valid:
             self._study.tell(number, row.score)
-            self._told.append((row.score, number))
+            self._reported.append((row.score, number))
         elif row.reason == PRUNED:
             self._study.tell(number, state=TrialState.PRUNED)
-            self._told.append((-math.inf, number))
+            self._reported.append((-math.inf, number))
         else:
             self._study.tell(number, state=TrialState.FAIL)
 

@@ -9,7 +9,7 @@ from assay.kernel.errors import ConfigError, shown
 from assay.kernel.seeding import generator, integer
 from assay.validate.search.journal import SearchJournal, row_of
 from assay.validate.search.random_sampler import Draws, exhausted
-from assay.validate.search.sampler import STARTS, Asked, Row, demand_trials
+from assay.validate.search.sampler import STARTS, ProposedBatch, Row, demand_trials
 from assay.validate.search.space import Point, Space, key
 
 if TYPE_CHECKING:
@@ -61,38 +61,38 @@ class _Batches:
     """A search under way. What a batch asks follows from the seed and from what was told before it."""
 
     def __init__(
-        self, kept: SearchJournal, proposals: "Proposals", space: Space, trials: int, batch: int, seed: int
+        self, journal: SearchJournal, proposals: "Proposals", space: Space, trials: int, batch: int, seed: int
     ) -> None:
-        self._kept, self._proposals, self._space = kept, proposals, space
+        self._journal, self._proposals, self._space = journal, proposals, space
         self._trials, self._batch, self._seed = trials, batch, seed
         self._seen: set[str] = set()
         self._open: list[int] = []
-        self._asked = self._number = 0
+        self._pending = self._number = 0
         self.note = ""
 
     def pinned(self, count: int) -> int:
         """See `Session`."""
-        return self._kept.pinned(count)
+        return self._journal.pinned(count)
 
-    def ask(self) -> list[Asked]:
+    def ask(self) -> list[ProposedBatch]:
         """See `Session`. The journal's batches come first, with what is known of their points."""
-        wanted = min(self._batch if self._number else STARTS, self._trials - self._asked)
+        wanted = min(self._batch if self._number else STARTS, self._trials - self._pending)
         if wanted < 1 or self.note:
             return []
-        result = self._resumed() if self._number in self._kept.batches else self._fresh(wanted)
+        result = self._resumed() if self._number in self._journal.batches else self._fresh(wanted)
         self._number += 1
-        self._asked += len(result)
+        self._pending += len(result)
         if len(result) < wanted:
-            self.note = exhausted(self._asked, self._trials)
+            self.note = exhausted(self._pending, self._trials)
         return result
 
     def tell(self, row: Row) -> None:
         """See `Session`. A trial that is not valid is told as failed."""
         number = self._open.pop(0)
-        self._kept.told(self._number - 1, row, last=not self._open)
+        self._journal.record_score(self._number - 1, row, last=not self._open)
         self._proposals.tell(number, row)
 
-    def _fresh(self, wanted: int) -> list[Asked]:
+    def _fresh(self, wanted: int) -> list[ProposedBatch]:
         self._proposals.begin(integer(self._seed, f"search batch {self._number}"))
         draws = Draws(self._space, generator(self._seed, f"search fill {self._number}"), self._seen)
         named: list[list[Any]] = []
@@ -104,8 +104,8 @@ class _Batches:
             self._open.append(number)
             self._seen.add(key(self._proposals.point(raw)))
             named.append(raw)
-        self._kept.asked(self._number, named)
-        return [Asked(self._proposals.point(raw)) for raw in named]
+        self._journal.record_batch(self._number, named)
+        return [ProposedBatch(self._proposals.point(raw)) for raw in named]
 
     def _wanted(self, point: Point) -> bool:
         return self._space.holds(point) and key(point) not in self._seen
@@ -117,8 +117,8 @@ class _Batches:
         raw = self._proposals.raw(point)
         return self._proposals.put(raw), raw
 
-    def _resumed(self) -> list[Asked]:
-        batch = self._kept.batches.pop(self._number)
+    def _resumed(self) -> list[ProposedBatch]:
+        batch = self._journal.batches.pop(self._number)
         result = []
         for place, raw in enumerate(batch.points):
             point, number = self._proposals.point(raw), self._proposals.put(raw)
@@ -128,5 +128,5 @@ class _Batches:
                 self._open.append(number)
             else:
                 self._proposals.tell(number, row)
-            result.append(Asked(point, row))
+            result.append(ProposedBatch(point, row))
         return result

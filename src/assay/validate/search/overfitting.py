@@ -28,7 +28,7 @@ class SearchOverfit:
 
     overfitting: Overfitting
     spans: FloatArray
-    held: FloatArray
+    holding: FloatArray
 
 
 def compared(search: Search, result: SearchResult, train: Panel, *, seed: int) -> Overfitting | None:
@@ -55,7 +55,9 @@ def search_overfit(search: Search, result: SearchResult, train: Panel, *, seed: 
         return None
     stored: list[FloatArray] = []
     overfitting = overfitting_of(_traded(ground, result, places, stored), blocks)
-    return SearchOverfit(overfitting, np.column_stack(stored), span_sums(holding_returns(ground.bench.bars, ground.bench.start)))
+    return SearchOverfit(
+        overfitting, np.column_stack(stored), span_sums(holding_returns(ground.bench.bars, ground.bench.start))
+    )
 
 
 def _traded(

@@ -32,7 +32,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProposedBatch:
     """A point to judge; `row` is what a journal already knows of it."""
 
     point: Point
@@ -51,7 +51,7 @@ class Session(Protocol):
         """Trials that the ledger held when the search first began: what a journal remembers, else `count`."""
         ...
 
-    def ask(self) -> list[Asked]:
+    def ask(self) -> list[ProposedBatch]:
         """The next points, at most a batch; none when it is over. All of one batch are told before the next."""
         ...
 
@@ -88,9 +88,9 @@ class Streamed:
         """See `Session`."""
         return count
 
-    def ask(self) -> list[Asked]:
+    def ask(self) -> list[ProposedBatch]:
         """See `Session`."""
-        return [Asked(point) for point in islice(self._points, self._batch)]
+        return [ProposedBatch(point) for point in islice(self._points, self._batch)]
 
     def tell(self, row: Row) -> None:
         """Points do not depend on it."""

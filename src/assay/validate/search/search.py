@@ -49,7 +49,7 @@ class Search:
     strategy, base, data_digest: what the ledger shall know of each trial besides its point: the rule's or recipe's
                 name, parameters that are not searched, digest of the candles. A journal tells searches apart by these.
     counted:    trials that the ledger holds for this market; of the objective ``deflated``.
-    told:       hears of the result before the best is fitted, in the thread that fits.
+    reported:       hears of the result before the best is fitted, in the thread that fits.
     """
 
     name: ClassVar[str] = "search"
@@ -69,7 +69,7 @@ class Search:
     base: Mapping[str, Any] = field(default_factory=dict)
     data_digest: str = ""
     counted: int = 0
-    told: Callable[[SearchResult], None] = _nobody
+    reported: Callable[[SearchResult], None] = _nobody
 
     def __post_init__(self) -> None:
         for name in ("workers", "batch"):
@@ -95,7 +95,7 @@ class Search:
     def fit(self, train: Panel, *, seed: int, report: Report) -> Model:
         """See `Trainer`: `search`, then the best parameters fitted on all of `train`."""
         result = self.search(train, seed=seed, report=report)
-        self.told(result)
+        self.reported(result)
         return self.best(result, train, seed=seed, report=report)
 
     def best(self, result: SearchResult, train: Panel, *, seed: int, report: Report) -> Model:
@@ -121,7 +121,7 @@ class Search:
         ears = ProgressForwarder(report, _SEARCHING)
         planned = self.method.planned(self.space, self.trials)
         session = self.method.start(
-            self.space, trials=self.trials, batch=self._asked, seed=seed, identity=self._identity(train, seed)
+            self.space, trials=self.trials, batch=self._batch_size, seed=seed, identity=self._identity(train, seed)
         )
         objective = Objective(self.objective, self.min_trades, session.pinned(self.counted) + planned)
         counting = TrialRecorder(
@@ -134,7 +134,7 @@ class Search:
             market_key="+".join(sorted(w.bars.instrument.key for _, w in train)),
             seed=seed,
             data_digest=self.data_digest,
-            told={"costs": asdict(self.costs)},
+            recorded={"costs": asdict(self.costs)},
         )
         judge = self._judge(train, seed, counting)
         ears.tell(0.0, {})
@@ -155,7 +155,7 @@ class Search:
         )
 
     @property
-    def _asked(self) -> int:
+    def _batch_size(self) -> int:
         adaptive = self.method.name == "bayesian"
         return self.batch if self.sweep is None or adaptive else max(self.batch, _SWEPT_BATCH)
 

@@ -38,17 +38,17 @@ class Space:
         values: Mapping[str, Any],
         constraints: Sequence[str] = (),
         *,
-        known: Iterable[str] | None = None,
+        names: Iterable[str] | None = None,
         fixed: Mapping[str, Any] | None = None,
     ) -> "Space":
         """A space from Python values or from the tables of a document; see `dimension` for what each may be.
 
-        known: names that the searched thing has; another one is refused with the nearest.
+        names: names that the searched thing has; another one is refused with the nearest.
         Raises ConfigError ``CONFIG_SPACE``: empty, inverted or zero-width ranges, a log range with 0, unknown names.
         """
         _demand_names(values)
-        if known is not None:
-            _demand_known(values, set(known))
+        if names is not None:
+            _demand_known(values, set(names))
         parts = {name: dimension(name, value) for name, value in values.items()}
         fixed = {n: v for n, v in (fixed or {}).items() if n not in parts}
         return cls(parts, tuple(Constraint(text, {*parts, *fixed}) for text in constraints), fixed)
@@ -65,7 +65,7 @@ class Space:
         """
         values = rule.defaults if values is None else values
         if value is not None:
-            base = cls.of(_as_typed(rule, value), known=rule.parameters, fixed=values)
+            base = cls.of(_as_typed(rule, value), names=rule.parameters, fixed=values)
             return cls(base.dimensions, rule.constraints, base.fixed)
         parts = {n: choices(n, s) if isinstance(s, tuple) else dimension(n, s) for n, s in rule.space.items()}
         if not parts:

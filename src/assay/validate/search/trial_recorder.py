@@ -36,7 +36,7 @@ class TrialRecorder:
     market_key: str
     seed: int
     data_digest: str
-    told: Mapping[str, Any]
+    recorded: Mapping[str, Any]
 
     def one(self, number: int, point: Point, judged: CandidateResult, *, pruned: bool = False) -> Row:
         """Score one candidate and count it. pruned: it is dropped before it was judged on all folds."""
@@ -48,7 +48,7 @@ class TrialRecorder:
             row = replace(row, score=math.nan, valid=False, reason=PRUNED)
         elif row.reason:
             trial = replace(
-                trial, state="failed", returns=_NOBODY, window=None, extra={**self.told, "reason": row.reason}
+                trial, state="failed", returns=_NOBODY, window=None, extra={**self.recorded, "reason": row.reason}
             )
         return replace(row, ledger_id=self.ears.trial(trial))
 
@@ -107,5 +107,5 @@ class TrialRecorder:
             tuning_method=self.method,
             seed=self.seed,
             data_digest=self.data_digest,
-            extra=dict(self.told),
+            extra=dict(self.recorded),
         )

@@ -51,12 +51,12 @@ class WalkForward:
         if start is None or start + self.test > n:
             raise ConfigError(self._too_short(n, start), code="CONFIG_FOLDS", rows=n, train=self.train, test=self.test)
         while start + self.test <= n:
-            available = self._known(known_at, decided, start)
+            available = self._known_rows(known_at, decided, start)
             train = available if self.expanding else available[-self.train :]
             yield Fold(train, np.arange(start, start + self.test), decided, known_at)
             start += self.step or self.test
 
-    def _known(self, known_at: IntArray, decided: IntArray, start: int) -> IntArray:
+    def _known_rows(self, known_at: IntArray, decided: IntArray, start: int) -> IntArray:
         """Rows before `start` whose label is known before `start` decides, less the embargo."""
         before = max(0, start - self.embargo)
         return np.flatnonzero(known_at[:before] < decided[start])
@@ -66,7 +66,7 @@ class WalkForward:
         low, high = self.train, len(decided)
         while low < high:
             middle = (low + high) // 2
-            if self._known(known_at, decided, middle).size >= self.train:
+            if self._known_rows(known_at, decided, middle).size >= self.train:
                 high = middle
             else:
                 low = middle + 1
@@ -75,7 +75,10 @@ class WalkForward:
     def _too_short(self, n: int, start: int | None) -> str:
         request = f"{self.train} train rows and {self.test} test rows"
         if start is None:
-            return f"{n} rows hold no fold of {request}: labels and embargo leave fewer than {self.train} rows to learn from"
+            return (
+                f"{n} rows hold no fold of {request}: labels and embargo leave fewer than {self.train} rows "
+                f"to learn from"
+            )
         return f"{n} rows hold no fold of {request}: the first test begins at row {start} and {n - start} rows are left"
 
 
@@ -123,7 +126,7 @@ class Days:
             begin = origin if self.expanding else start - gap - train
             window = np.flatnonzero((decided >= begin) & (decided < start - gap))
             if rows.size and window.size:
-                yield Fold(self._known(window, known_at, start), rows, decided, known_at)
+                yield Fold(self._known_rows(window, known_at, start), rows, decided, known_at)
                 built += 1
             start += test
         if not built:
@@ -133,7 +136,7 @@ class Days:
                 code="CONFIG_FOLDS",
             )
 
-    def _known(self, window: IntArray, known_at: IntArray, start: int) -> IntArray:
+    def _known_rows(self, window: IntArray, known_at: IntArray, start: int) -> IntArray:
         learn = window[known_at[window] < start]
         if not learn.size:
             raise ConfigError(

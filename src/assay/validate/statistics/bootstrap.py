@@ -162,12 +162,12 @@ def block_length(r: FloatArray) -> int:
     return min(max(1, round(best)), len(r) // 3) if np.isfinite(best) else 1
 
 
-_Given = tuple[FloatArray, FloatArray, list[int]]
+_Sample = tuple[FloatArray, FloatArray, list[int]]
 
 
 def _losses(
     returns: ArrayLike, benchmark: ArrayLike | None, block_size: int | None, reps: int, seed: int
-) -> _Given | None:
+) -> _Sample | None:
     """Losses of benchmark and configurations, and the columns that are left; None where nothing can be compared."""
     r = numbers("returns", returns)
     r = r[:, np.newaxis] if r.ndim == 1 else r
@@ -185,7 +185,7 @@ def _losses(
     return (-base, -r[:, columns], columns) if columns else None
 
 
-def _compared(value: _Given, block_size: int | None, reps: int, seed: int, *, studentize: bool) -> Any:
+def _compared(value: _Sample, block_size: int | None, reps: int, seed: int, *, studentize: bool) -> Any:
     from arch.bootstrap import SPA
 
     base, models, _ = value

@@ -56,7 +56,9 @@ def course(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> Course | None
     return Course(time, equity, stressed, drawdown, hold_time, hold, holes)
 
 
-def holding_growth(candles: Mapping[str, Bars], symbols: list[str], first: int, last: int) -> tuple[IntArray, FloatArray]:
+def holding_growth(
+    candles: Mapping[str, Bars], symbols: list[str], first: int, last: int
+) -> tuple[IntArray, FloatArray]:
     """Mean growth of one unit put into each symbol's close at its first bar in ``[first, last]`` (ms)."""
     parts = {}
     for symbol in symbols:

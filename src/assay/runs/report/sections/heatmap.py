@@ -23,7 +23,7 @@ _LETTERS = 9  # of a choice's name beside a map
 class Grid:
     """Cells of two parameters: trials, those that are valid, their median gain and best score; NaN without one."""
 
-    asked: IntArray
+    searched_values: IntArray
     valid: IntArray
     gain: FloatArray
     best: FloatArray
@@ -58,7 +58,7 @@ def legend(drawn: "Map") -> list[Key]:
     keys = [Key("s-best", "Best of the newest window")] if shown and shown[-1] else []
     if any(shown[:-1]):
         keys.append(Key("s-bests", "Of earlier windows"))
-    if ((drawn.cells.asked > 0) & (drawn.cells.valid == 0)).any():
+    if ((drawn.cells.searched_values > 0) & (drawn.cells.valid == 0)).any():
         keys.append(Key("s-hole", "All rejected"))
     return keys
 
@@ -103,16 +103,21 @@ class Map:
 
     def _cells(self, canvas: Canvas, x: Scale, y: Scale) -> None:
         across, up = x(self.across.edges), y(self.up.edges)
-        for i, j in np.argwhere(self.cells.asked > 0).tolist():
+        for i, j in np.argwhere(self.cells.searched_values > 0).tolist():
             gain, valid = float(self.cells.gain[i, j]), int(self.cells.valid[i, j])
             tip = f"{self.across.name} {self.across.span(i)}, {self.up.name} {self.up.span(j)}: "
             places = {"x": across[i] + 0.5, "y": up[j + 1] + 0.5}
             places |= {"width": across[i + 1] - across[i] - 1, "height": up[j] - up[j + 1] - 1}
             if not valid:
-                canvas.add("rect", "out", f"{tip}rejected: all of {amount(self.cells.asked[i, j], 'trial')}", **places)
+                canvas.add(
+                    "rect",
+                    "out",
+                    f"{tip}rejected: all of {amount(self.cells.searched_values[i, j], 'trial')}",
+                    **places,
+                )
                 continue
             tip += f"median {self.aim.write(gain, sign=True)}, best score {self.aim.write(self.cells.best[i, j])}, "
-            tip += f"valid: {count(valid)} of {amount(self.cells.asked[i, j], 'trial')}"
+            tip += f"valid: {count(valid)} of {amount(self.cells.searched_values[i, j], 'trial')}"
             canvas.add("rect", _side(gain), tip, **places, fill_opacity=_tint(gain, self.full))
 
     def _bests(self, canvas: Canvas, x: Scale, y: Scale) -> None:

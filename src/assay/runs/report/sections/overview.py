@@ -50,7 +50,7 @@ class Head:
     name: str
     market: str
     facts: tuple[tuple[str, str], ...]
-    word: str
+    verdict: str
     meaning: str
     advice: str
     stage: str
@@ -75,7 +75,7 @@ def head(evidence: RunArtifacts) -> Head:
         name=str(document["name"]),
         market=f"{shown} on {spec['exchange']}, {spec['timeframe']} bars, {learner}",
         facts=_facts(evidence),
-        word=document["verdict"],
+        verdict=document["verdict"],
         meaning=_WORDS.get(document["verdict"], ""),
         advice=_advice(document),
         stage=f"stage {document['stage']}" if evidence.is_search else f"may go up to stage {document['stage']}",
@@ -119,7 +119,7 @@ def _of_backtest(evidence: RunArtifacts) -> Head:
         name=str(document["name"]),
         market=f"{document['symbol']} on {document['exchange']}, {document['timeframe']} bars, {document['strategy']}",
         facts=facts,
-        word="BACKTEST",
+        verdict="BACKTEST",
         meaning="No part of these candles was held back, so no verdict can be given.",
         advice="One rule at parameters that were chosen by hand, over the whole stretch of candles.",
         stage="",
@@ -139,7 +139,7 @@ def _of_fit(evidence: RunArtifacts) -> Head:
         name=str(document["name"]),
         market=f"{', '.join(spec['symbols'])} on {spec['exchange']}, {spec['timeframe']} bars, {document['strategy']}",
         facts=_facts(evidence),
-        word="SEARCH",
+        verdict="SEARCH",
         meaning="No part of these candles was held back, so no verdict can be given.",
         advice="The best parameters of a search, on the very candles that it searched: expect less of them.",
         stage=f"stage {document['stage']}" if document["stage"] else "",

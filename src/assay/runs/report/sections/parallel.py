@@ -14,7 +14,7 @@ from assay.runs.report.search_summary import Objective
 from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.trials import Axis, Trials
 
-_LINES, _BEST, _TOLD = 300, 30, 15  # at most drawn; of these the best; of these told one by one
+_LINES, _BEST, _LABELLED = 300, 30, 15  # at most drawn; of these the best; of these told one by one
 _CLASSES = 4  # tints of the sample: quarters of its ranks
 _NAME, _CHOICE = 32, 12  # letters of a parameter's and of a choice's name
 _ROOM = 0.55  # of a choice's slot over which its lines are spread
@@ -104,8 +104,8 @@ def _lines(canvas: Canvas, result: Trials, shown: Drawn, aim: Objective, x: Floa
         mine = x[shown.tint == tint]
         canvas.path("".join(line(each, y) for each in mine), f"combination tint{tint}")
     bests = np.flatnonzero(shown.tint == _CLASSES)
-    canvas.path("".join(line(x[k], y) for k in bests[:-_TOLD]), f"combination tint{_CLASSES}")
-    for k in bests[-_TOLD:].tolist():
+    canvas.path("".join(line(x[k], y) for k in bests[:-_LABELLED]), f"combination tint{_CLASSES}")
+    for k in bests[-_LABELLED:].tolist():
         row = int(shown.rows[k])
         document = ", ".join(f"{each.name} {_axis_label(each, row)}" for each in result.axes)
         css = "combination chosen" if k == bests[-1] else f"combination tint{_CLASSES}"

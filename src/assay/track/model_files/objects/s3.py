@@ -44,7 +44,7 @@ class S3Objects:
         try:
             with self._speaking():
                 self._client.put_object(**named, Body=data, IfNoneMatch="*", ChecksumSHA256=digest)
-        except _Told as document:
+        except _Answered as document:
             if document.status not in _TAKEN:
                 raise document.error from document.__cause__
             return already(self.url, key, self.get(key, most=LARGEST), data)
@@ -60,7 +60,7 @@ class S3Objects:
                     if result["ContentLength"] > most:
                         raise too_large(self.url, key, result["ContentLength"], most)
                     return bytes(body.read())
-        except _Told as document:
+        except _Answered as document:
             if document.code == "NoSuchKey":
                 raise not_there(self.url, key) from None
             raise document.error from document.__cause__
@@ -74,7 +74,7 @@ class S3Objects:
                     Bucket=self._bucket, Prefix=f"{under['Key']}/"
                 )
                 result = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-        except _Told as document:
+        except _Answered as document:
             raise document.error from document.__cause__
         skip = len(self._prefix) + 1 if self._prefix else 0
         return sorted(key[skip:] for key in result)
@@ -84,7 +84,7 @@ class S3Objects:
         try:
             with self._speaking():
                 self._client.delete_object(**self._named(key))
-        except _Told as document:
+        except _Answered as document:
             raise document.error from document.__cause__
 
     def _named(self, key: str) -> dict[str, str]:
@@ -93,19 +93,19 @@ class S3Objects:
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        """Turn botocore's errors into `_Told`."""
+        """Turn botocore's errors into `_Answered`."""
         try:
             yield
         except self._errors.ClientError as error:
             answer = error.response
             status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
             code = answer.get("Error", {}).get("Code", "")
-            raise _Told(self.url, status, code, f"{code} {answer.get('Error', {}).get('Message', '')}") from error
+            raise _Answered(self.url, status, code, f"{code} {answer.get('Error', {}).get('Message', '')}") from error
         except (self._errors.BotoCoreError, self._errors.HTTPClientError) as error:
-            raise _Told(self.url, None, "", str(error)) from error
+            raise _Answered(self.url, None, "", str(error)) from error
 
 
-class _Told(Exception):  # a fact between two methods, never let out
+class _Answered(Exception):  # a fact between two methods, never let out
     def __init__(self, url: str, status: int | None, code: str, why: str) -> None:
         super().__init__(why)
         self.status, self.code = status, code
