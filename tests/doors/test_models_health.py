@@ -258,7 +258,7 @@ def test_luck_is_counted_as_the_gate_counts_it(served: Path, monkeypatch: pytest
         return performance_finding(*values, n_trials=n_trials, **more)
 
     monkeypatch.setattr(runs_health, "performance_finding", spied)
-    left = runs_health.keep.evidence_of
+    left = runs_health.run_outputs.evidence_of
 
     def with_(used: dict[str, float]) -> dict[str, Any]:
         def changed(run: int, context: Context) -> Any:
@@ -266,7 +266,7 @@ def test_luck_is_counted_as_the_gate_counts_it(served: Path, monkeypatch: pytest
             assert found is not None
             return replace(found, document={**found.document, "evidence": used})
 
-        monkeypatch.setattr(runs_health.keep, "evidence_of", changed)
+        monkeypatch.setattr(runs_health.run_outputs, "evidence_of", changed)
         return dict(told("models", "health", 1, home=served)["record"])
 
     counted = told("runs", "show", 2, home=served)["n_trials"]

@@ -70,7 +70,7 @@ def test_a_search_that_is_killed_anywhere_goes_on_to_the_same_answer(stocked: Pa
     "moment",
     [
         ("assay.track.ledger", "Ledger.append"),  # a batch is judged, not counted
-        ("assay.validate.search.journal", "Kept.told"),  # counted, the first of it not told
+        ("assay.validate.search.journal", "SearchJournal.record_score"),  # counted, the first of it not told
         ("assay.runs._optimize", "judged"),  # every window is searched
         ("assay.runs.run_outputs", "publish"),  # the model's files lie there, no row points to them
         ("assay.runs._optimize", "configure"),  # the model's rows are written, not committed
@@ -91,14 +91,14 @@ def test_a_search_that_is_killed_at_a_moment(moment: tuple[str, str], stocked: P
 
 COUNTED = """
 import os, signal, sys
-from assay.validate.search.journal import Kept
-told, seen = Kept.told, [0]
+from assay.validate.search.journal import SearchJournal
+record, seen = SearchJournal.record_score, [0]
 def die(self, batch, row, *, last):
     seen[0] += 1
-    told(self, batch, row, last=last)
+    record(self, batch, row, last=last)
     if seen[0] == int(os.environ["DIE_AFTER"]):
         os.kill(os.getpid(), signal.SIGKILL)
-Kept.told = die
+SearchJournal.record_score = die
 from assay.cli.main import run
 sys.argv = ["assay", *sys.argv[1:]]
 run()

@@ -88,10 +88,10 @@ def made_home(folder: Path) -> Made:
 # --- documents: their keys and the types of their values -------------------------------------------------------------
 # Below these keys names are data (symbols, columns, parameters, versions of libraries), and stand as `*`.
 _NAMES_BELOW = ("by_symbol", "shares", "versions", "votes", "dropped", "ends", "by_regime")
-# What depends on the checkout and the machine that run it: there, of whatever type.
+# What depends on the checkout and the machine that run it, and is absent where Git takes too long.
 _OF_THE_MACHINE = (
     "branch", "commit", "cpu", "diff_hash", "dirty", "distributions", "git_branch", "git_commit", "lock_hash",
-    "memory_bytes", "thread_variables", "untracked",
+    "diff_bytes", "memory_bytes", "thread_variables", "untracked",
 )  # fmt: skip
 _DATA_KEY = re.compile(r"[/|]|^[0-9a-f]{16,}$|^\d+$|^my_")
 
@@ -99,7 +99,6 @@ _DATA_KEY = re.compile(r"[/|]|^[0-9a-f]{16,}$|^\d+$|^my_")
 def key_paths(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """``(path, type)`` of each value of a JSON document: ``a.b``, ``a[]`` for what a list holds, ``a.*`` for data."""
     if path.rpartition(".")[2] in _OF_THE_MACHINE:
-        yield path, "any"
         return
     kind = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
     yield path, kind.get(type(value), "null")
@@ -156,6 +155,8 @@ def columns(made: Made) -> Any:
         names = [r[0] for r in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
         for table in names:
             for row in connection.execute(f"SELECT * FROM [{table}]"):
+                if table == "artifacts" and row["artifact_type"] == "git_diff":
+                    continue  # of a checkout with changes alone
                 for column in row.keys():  # noqa: SIM118 - a row's own iteration gives its values
                     document = _document(row[column])
                     if document is not None:

@@ -25,7 +25,7 @@ from tests.learn.markets import market, trainer
 CHILD = """
 import sys
 from pathlib import Path
-from assay.kernel.contracts import Silent
+from assay.kernel.contracts import NullReport
 from assay.learn.ensemble.model import EnsembleModel
 from tests.learn.markets import market, trainer
 import numpy as np
@@ -36,7 +36,7 @@ model = EnsembleModel.load(folder)
 np.savez(out / "read.npz", **{s.split("/")[0]: d.target for s, d in model.decide(panel).items()},
          **{"p_" + s.split("/")[0]: p for s, p in model.forecast(panel).items()})
 (out / "again").mkdir()
-trainer().fit(panel, seed=1, report=Silent()).save(out / "again")
+trainer().fit(panel, seed=1, report=NullReport()).save(out / "again")
 """
 
 

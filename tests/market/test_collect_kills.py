@@ -57,7 +57,7 @@ def test_killed_at_thirty_points() -> None:
 
 _CHILD = """
 import sys
-from assay.market.sources.download import collect
+from assay.market.sources.download import collect_bars
 from assay.market.sources.synthetic import START_MS, synthetic
 from assay.market.stores.duckdb import DuckDbStore
 from assay.testing.fake_exchange import FakeExchange
@@ -66,7 +66,7 @@ now = int(bars.timestamp[700]) + 1_800_000
 exchange, store = FakeExchange(bars, now=now), DuckDbStore(sys.argv[1])
 def report(progress):
     print(progress.position, flush=True)
-collect(exchange, bars.instrument, since=START_MS, store=store, now=now, page_limit=10, report=report)
+collect_bars(exchange, bars.instrument, since=START_MS, store=store, now=now, page_limit=10, report=report)
 """
 
 

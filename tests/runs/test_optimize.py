@@ -150,7 +150,7 @@ def test_a_full_disk_keeps_the_journal_and_the_search_goes_on_from_it(
     whole = optimize(spec, context).document
     from assay.validate.search.journal import SearchJournal
 
-    told, seen = SearchJournal.told, [0]
+    told, seen = SearchJournal.record_score, [0]
 
     def full(self: SearchJournal, *words: Any, **more: Any) -> None:
         seen[0] += 1
@@ -159,7 +159,7 @@ def test_a_full_disk_keeps_the_journal_and_the_search_goes_on_from_it(
         told(self, *words, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(SearchJournal, "told", full)
+        patched.setattr(SearchJournal, "record_score", full)
         with pytest.raises(StoreError, match="disk is full"):
             optimize(spec, context, force=True)
     assert len(list((context.home / "searches").iterdir())) == 1
@@ -167,7 +167,7 @@ def test_a_full_disk_keeps_the_journal_and_the_search_goes_on_from_it(
     seen[0] = 100
     asked: list[int] = []
     with monkeypatch.context() as patched:
-        patched.setattr(SearchJournal, "told", lambda self, *w, **m: (asked.append(1), told(self, *w, **m)))
+        patched.setattr(SearchJournal, "record_score", lambda self, *w, **m: (asked.append(1), told(self, *w, **m)))
         again = _again(spec, context)
     assert len(asked) == 16  # 24 were known
     assert same(again) == same({**whole}) and list((context.home / "searches").iterdir()) == []
@@ -181,7 +181,7 @@ def test_what_other_code_left_of_a_search_goes_with_the_next(context: Context, m
 
     spec = spec_of(method="bayesian", trials=12, space={"p": {"type": "float", "low": 0.0005, "high": 0.004}})
     with monkeypatch.context() as patched:
-        patched.setattr(SearchJournal, "told", full)
+        patched.setattr(SearchJournal, "record_score", full)
         patched.setattr("assay.runs._optimize.code_digest", lambda: "a" * 64)
         with pytest.raises(StoreError):
             optimize(spec, context)
@@ -196,11 +196,11 @@ def _again(spec: TrainSpec, context: Context) -> dict[str, Any]:
     """The search, though its spec ran already, from the journal that lies there."""
     import assay.runs._optimize as place
 
-    known, place.keep.existing = place.keep.existing, lambda *_: None
+    known, place.run_outputs.existing = place.run_outputs.existing, lambda *_: None
     try:
         return dict(optimize(spec, context).document)
     finally:
-        place.keep.existing = known
+        place.run_outputs.existing = known
 
 
 def test_nothing_valid_in_the_first_window_ends_the_fixed_mode(context: Context) -> None:

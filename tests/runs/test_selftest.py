@@ -201,12 +201,11 @@ def command(monkeypatch: pytest.MonkeyPatch, found: SelfTestResult, *arguments: 
 
     from assay.cli.command import main
     from assay.cli.main import app
-    from assay.runs.selftest import runner as module
 
     def asked(size: Size, *, seed: int, **_: Any) -> SelfTestResult:
         return replace(found, size=size, seed=seed)
 
-    monkeypatch.setattr(module, "run_selftest", asked)
+    monkeypatch.setattr("assay.runs.run_selftest", asked)
     return main(partial(typer.main.get_command(app)), ["selftest", *arguments])
 
 

@@ -23,8 +23,8 @@ from tests.track.server import Server
 
 _WRITER = """
 import sys
-from assay.track.tracking_store import open_record
-record = open_record(sys.argv[1])
+from assay.track.tracking_store import open_store
+record = open_store(sys.argv[1])
 run = record.experiments.start("writer", "rules").id
 done = 0
 while True:

@@ -258,8 +258,8 @@ def test_two_processes_append_to_one_chain(place: str) -> None:
     code = """
 import sys
 from assay.testing.store_contract import a_trial
-from assay.track.tracking_store import open_record
-record = open_record(sys.argv[1])
+from assay.track.tracking_store import open_store
+record = open_store(sys.argv[1])
 for seed in range(25):
     record.ledger.append(a_trial(seed=seed + 100 * int(sys.argv[2])))
 """

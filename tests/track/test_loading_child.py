@@ -108,14 +108,15 @@ def test_a_fresh_process_decides_alike(tmp_path: Path) -> None:
 import sys
 import numpy as np
 from pathlib import Path
-from assay.track.loading import Places, load
-from assay.track.tracking_store import open_record
+from assay.track.loading import ModelPaths, load_model
+from assay.track.tracking_store import open_store
 from tests.learn.markets import market
 
 for home, model, out in zip(*[iter(sys.argv[1:])] * 3):
-    with open_record(str(Path(home) / "record.db")) as record:
+    with open_store(str(Path(home) / "record.db")) as record:
         row = record.models.get(model)
-    (decided,) = load(row, Places(Path(home) / "artifacts", Path(home) / "models")).decide(market(1200)).values()
+    paths = ModelPaths(Path(home) / "artifacts", Path(home) / "models")
+    (decided,) = load_model(row, paths).decide(market(1200)).values()
     np.savez(out, target=decided.target, stop=decided.stop, take=decided.take, hold=decided.hold)
 """
     kinds = {kind: published(kind) for kind in ("ensemble", "rules")}

@@ -162,9 +162,9 @@ import os, signal, sys
 from pathlib import Path
 import requests
 from assay.track.model_files.artifact_store import Blobs
-from assay.track.mirror.worker import Mirror
-from assay.track.mirror.server import Server
-from assay.track.tracking_store import open_record
+from assay.track.mirror.worker import MirrorWorker
+from assay.track.mirror.server import TrackingServer
+from assay.track.tracking_store import open_store
 
 real, left = requests.Session.request, [int(sys.argv[5])]
 
@@ -176,8 +176,8 @@ def request(*args, **options):
     return answer
 
 requests.Session.request = request
-with open_record(sys.argv[1]) as record:
-    Mirror(record, Server(sys.argv[2], sys.argv[3]), Blobs(Path(sys.argv[4]))).once(early=True)
+with open_store(sys.argv[1]) as record:
+    MirrorWorker(record, TrackingServer(sys.argv[2], sys.argv[3]), Blobs(Path(sys.argv[4]))).once(early=True)
 """
 
 

@@ -132,9 +132,9 @@ def test_rows_of_one_thing_are_one_delivery(record: TrackingStore) -> None:
 
 def test_one_mirror_at_a_time_also_among_processes(place: str) -> None:
     script = (
-        "import sys\nfrom assay.track.tracking_store import open_record\nfrom assay.track.mirror.alone import alone\n"
+        "import sys\nfrom assay.track.tracking_store import open_store\nfrom assay.track.mirror.alone import alone\n"
         "from assay.kernel.errors import StoreError\n"
-        "with open_record(sys.argv[1]) as record:\n"
+        "with open_store(sys.argv[1]) as record:\n"
         "    try:\n        with alone(record.database, 'mlflow mirror'): print('mine')\n"
         "    except StoreError as error: print(error.code)\n"
     )

@@ -121,8 +121,8 @@ def test_the_heartbeat_beats(record: TrackingStore, monkeypatch: pytest.MonkeyPa
 KILLED = """
 import sys, time
 from assay.testing.store_contract import a_trade
-from assay.track.tracking_store import open_record
-record = open_record(sys.argv[1])
+from assay.track.tracking_store import open_store
+record = open_store(sys.argv[1])
 run = record.experiments.start("killed", "rules")
 record.metrics.log(run.id, {"a": 1.5})
 with record.together():

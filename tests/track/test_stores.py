@@ -191,7 +191,7 @@ def test_what_retention_takes_goes_from_the_store(
     registry.load(rows[2]["id"])  # it is fetched
 
 
-@pytest.mark.parametrize("broken", ["drop", "drop_envelope"])
+@pytest.mark.parametrize("broken", ["delete_model", "delete_envelope"])
 def test_a_store_that_lets_nothing_go_has_it_again(
     broken: str,
     store: ObjectStore,

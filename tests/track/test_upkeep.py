@@ -104,7 +104,7 @@ def test_a_kill_at_any_statement_leaves_the_old_or_the_new(empty: str, dialect: 
 @pytest.mark.slow
 def test_two_processes_upgrade_at_once(empty: str, dialect: str, tmp_path: Path) -> None:
     lay_relic("0001", dialect, empty)
-    code = "import sys; from pathlib import Path; from assay.track.maintenance.upgrade import initialise as i; "
+    code = "import sys; from pathlib import Path; from assay.track.maintenance.upgrade import initialise_store as i; "
     code += "i(sys.argv[1], backups=Path(sys.argv[2]))"
     command = [sys.executable, "-c", code, empty, str(tmp_path)]
     started = [subprocess.Popen(command) for _ in range(2)]

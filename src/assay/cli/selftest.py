@@ -30,8 +30,7 @@ def selftest(
     as_json: Json = False,
 ) -> None:
     """Judge the judge: how often it calls gold what is none, and how often it finds what is there."""
-    from assay.runs import CI_SIZE, MOST_MARKETS, NIGHTLY_SIZE, write_selftest_page
-    from assay.runs import run_selftest as request
+    from assay.runs import CI_SIZE, MOST_MARKETS, NIGHTLY_SIZE, run_selftest, write_selftest_page
     from assay.testing import PARTS
 
     demand_within("--seed", seed, 0, 2**32 - 1)
@@ -41,7 +40,7 @@ def selftest(
         demand_within("--markets", markets, 1, MOST_MARKETS)
         size = size.of(markets)
     with opened(home, working=True) as context:
-        result = request(
+        result = run_selftest(
             size, seed=seed, workers=workers or context.workers, listener=context.listener, suite=planted, parts=PARTS
         )
         path = write_selftest_page(result, context.home / "reports" / "selftest.html" if report is None else report)

@@ -59,8 +59,15 @@ def check(
     Then ask it in closed processes, on all bars: no file, no network, no clock, no memory, no dates.
     """
     from assay.learn import check_strategy as run
-    from assay.runs import check_enough_bars, check_probe, count_signals, load_strategy, name_user_line, probe_rule
-    from assay.runs import probe_document as summary
+    from assay.runs import (
+        check_enough_bars,
+        check_probe,
+        count_signals,
+        load_strategy,
+        name_user_line,
+        probe_document,
+        probe_rule,
+    )
 
     if (exchange is None) != (symbol is None):
         raise ConfigError(
@@ -83,7 +90,7 @@ def check(
         "signals": made,
         "market": str(bars.instrument),
         "lookback": rule.lookback(rule.defaults, bars.instrument.timeframe),
-        "closed": None if closed is None else summary(closed),
+        "closed": None if closed is None else probe_document(closed),
     }
     say(document, lambda console: _checked(console, document), as_json=as_json)
 
