@@ -19,7 +19,7 @@ def test_screen_drops_what_says_nothing() -> None:
     holed[: N // 4] = np.nan
     x = np.column_stack([good, np.full(N, 7.0), nearly, holed, np.full(N, np.nan)])
     found = screen_columns(x, ["good", "same", "nearly", "holed", "void"])
-    assert found.kept == (0,)
+    assert found.retained == (0,)
     assert list(found.dropped) == ["same", "nearly", "holed", "void"]
     assert "constant (7)" in found.dropped["same"]
     assert "0.9970" in found.dropped["nearly"]
@@ -30,13 +30,13 @@ def test_screen_drops_what_says_nothing() -> None:
 def test_warm_up_does_not_count() -> None:
     x = RNG.normal(size=(N, 2))
     x[:300, 1] = np.nan
-    assert screen_columns(x, ["a", "b"], warm_up=300).kept == (0, 1)
-    assert screen_columns(x, ["a", "b"]).kept == (0,)
+    assert screen_columns(x, ["a", "b"], warm_up=300).retained == (0, 1)
+    assert screen_columns(x, ["a", "b"]).retained == (0,)
 
 
 def test_borders_stay() -> None:
     x = np.column_stack([RNG.normal(size=N), np.r_[RNG.normal(size=5), np.zeros(N - 5)]])
-    assert screen_columns(x, ["a", "b"]).kept == (0, 1), "0.995 is not more than 0.995"
+    assert screen_columns(x, ["a", "b"]).retained == (0, 1), "0.995 is not more than 0.995"
 
 
 @pytest.mark.parametrize("name", ["target_x", "future_return", "base_w20_s2.0_high_breakout", "base_other"])
@@ -54,7 +54,7 @@ def test_a_column_that_is_the_answer_stops_the_run() -> None:
         screen_columns(x, ["fine", "leaky"], y)
     assert caught.value.code == "LEAK_SUSPECT"
     y[::3] = np.nan
-    assert screen_columns(x[:, :1], ["fine"], y).kept == (0,)
+    assert screen_columns(x[:, :1], ["fine"], y).retained == (0,)
 
 
 @pytest.mark.parametrize(

@@ -58,5 +58,5 @@ def test_waiting_is_named_from_ten_times_the_judged_bars_on() -> None:
 def test_an_edge_of_which_a_check_failed_is_not_called_one() -> None:
     word = evaluate_gate(replace(GOOD, seed_sharpes=np.array([-0.1, -0.1, -0.2, 0.1, -0.1])))
     said = advice(word, METRICS, bars_per_year=8760)
-    assert word.word == "PYRITE" and "This is an edge" not in said
+    assert word.verdict == "PYRITE" and "This is an edge" not in said
     assert said.startswith("This earns more than holding and luck explain, but a check failed. Leave it: 1 of 5 seeds")

@@ -63,10 +63,10 @@ def looked(context: Context, count: int) -> None:
 def test_later_looks_ask_for_a_person(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     row = gilded(context, monkeypatch)
     today = edge_today(row, context)
-    assert today is not None and (today.word, today.looks.n, fault_of(today, row["verdict"])) == ("GOLD", 1, "")
+    assert today is not None and (today.verdict, today.looks.n, fault_of(today, row["verdict"])) == ("GOLD", 1, "")
     looked(context, 3)
     today = edge_today(row, context)
-    assert today is not None and (today.word, today.looks.n) == ("UNPROVEN", 4)
+    assert today is not None and (today.verdict, today.looks.n) == ("UNPROVEN", 4)
     (line,) = list_models(context, limit=5)
     assert (line["verdict"], line["verdict_now"], line["looks_now"]) == ("GOLD", "UNPROVEN", 4)
     with pytest.raises(StoreError, match="it was GOLD and is UNPROVEN with 4 trials by now, 1 when it was judged"):

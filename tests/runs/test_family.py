@@ -57,7 +57,7 @@ def block(sharpes: list[float]) -> bytes:
 def test_one_trial_has_no_spread(context: Context, judged: BacktestResult) -> None:
     number = counted(context, judged, 0.01, "own")
     found = family(judged, number, KEY, context)
-    assert (found.spread, found.known, found.returns.shape) == (0.0, 1, (300, 1))
+    assert (found.spread, found.counted, found.returns.shape) == (0.0, 1, (300, 1))
     np.testing.assert_array_equal(found.returns[:, 0], judged.returns)
 
 
@@ -76,7 +76,7 @@ def test_every_configuration_spreads_and_those_on_the_same_bars_are_compared(
     counted(context, judged, 5.0, "later", returns=-other)
     found = family(judged, number, KEY, context, until=number)
     sharpes = [0.03, 0.04, 0.05, 0.06, 0.07, 0.09, 0.01]
-    assert found.known == 7 and found.spread == pytest.approx(np.var(sharpes, ddof=1))
+    assert found.counted == 7 and found.spread == pytest.approx(np.var(sharpes, ddof=1))
     assert found.returns.shape == (300, 2)
     np.testing.assert_array_equal(found.returns[:, 1], other)
     assert family(judged, number, KEY, context).returns.shape == (300, 3)
@@ -87,12 +87,12 @@ def test_a_block_that_is_gone_leaves_the_spread_unknown(context: Context, judged
     counted(context, judged, 0.09, "many", n_configs=2, block=data, bars=300)
     counted(context, judged, 0.02, "one", returns=-judged.returns)
     number = counted(context, judged, 0.01, "own")
-    assert family(judged, number, KEY, context).known == 4
+    assert family(judged, number, KEY, context).counted == 4
     rows = context.record.ledger.read(KEY)
     for sha in (rows[0]["block_sha256"], rows[1]["returns_sha256"]):
         shutil.rmtree(Blobs(context.artifacts).path(sha))
     found = family(judged, number, KEY, context)
-    assert np.isnan(found.spread) and found.known == 0 and found.returns.shape == (300, 1)
+    assert np.isnan(found.spread) and found.counted == 0 and found.returns.shape == (300, 1)
 
 
 def looks_of(context: Context, number: int) -> tuple[Look, list[Look]]:
@@ -106,7 +106,7 @@ def test_looks_that_are_alike_count_as_fewer(context: Context, judged: BacktestR
     for name, active in (("near", near), ("far", far), ("own", own)):
         number = counted(context, judged, 0.02, name, active=active, times=judged.timestamp)
     found = independent_looks(*looks_of(context, number), judged.timestamp, context)
-    assert found.kept == 3
+    assert found.returns_stored == 3
     assert found.effective == pytest.approx(effective_number_of_trials(np.column_stack([own, near, far])))
     assert 1.5 < found.effective < 3
 
@@ -121,7 +121,10 @@ def test_looks_on_other_bars_are_compared_where_they_meet(context: Context, judg
     number = counted(context, judged, 0.02, "own", active=own, times=judged.timestamp)
     mine, others = looks_of(context, number)
     found = independent_looks(mine, others, judged.timestamp, context)
-    assert (found.kept, found.effective) == (3, pytest.approx(1 / 3 + (1 - 1 / 3) * 3))  # correlations 1, 0 and 0
+    assert (found.returns_stored, found.effective) == (
+        3,
+        pytest.approx(1 / 3 + (1 - 1 / 3) * 3),
+    )  # correlations 1, 0 and 0
 
 
 def test_two_that_hardly_meet_are_two(context: Context, judged: BacktestResult) -> None:
@@ -133,7 +136,7 @@ def test_two_that_hardly_meet_are_two(context: Context, judged: BacktestResult) 
     found = independent_looks(*looks_of(context, number), judged.timestamp, context)
     pairs = [np.corrcoef(own[rows], other[rows])[0, 1] for rows in (slice(0, 260), slice(40, 300))]
     rho = max(0.0, float(np.mean([*pairs, 0.0])))
-    assert (found.kept, found.effective) == (3, pytest.approx(rho + (1 - rho) * 3)) and found.effective > 2.5
+    assert (found.returns_stored, found.effective) == (3, pytest.approx(rho + (1 - rho) * 3)) and found.effective > 2.5
 
 
 @pytest.mark.parametrize("change", [{}, {"times": np.empty(0, np.int64)}, {"few": True}, {"gone": True}], ids=str)
@@ -151,5 +154,5 @@ def test_what_keeps_no_active_returns_counts_as_one(
     if gone:
         shutil.rmtree(Blobs(context.artifacts).path(others[0].active_sha256 or ""))
     found = independent_looks(mine, others, judged.timestamp, context)
-    assert (found.kept, found.effective) == (1, 1.0)
-    assert independent_looks(None, others, judged.timestamp, context).kept == 0
+    assert (found.returns_stored, found.effective) == (1, 1.0)
+    assert independent_looks(None, others, judged.timestamp, context).returns_stored == 0

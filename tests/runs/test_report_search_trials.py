@@ -218,7 +218,7 @@ def test_cells_hold_median_gain_best_score_and_counts() -> None:
     b = number_axis("b", [0.1, 0.2, 0.3, 0.1, 0.9], 0, 1)
     found = of([0] * 5, [1.0, 3.0, 8.0, np.nan, 2.0], a, b)
     cells = grid(found, a, b)
-    assert cells.asked.tolist() == [[3, 0], [1, 1]] and cells.valid.tolist() == [[3, 0], [0, 1]]
+    assert cells.searched_values.tolist() == [[3, 0], [1, 1]] and cells.valid.tolist() == [[3, 0], [0, 1]]
     assert np.array_equal(cells.gain, [[0.5, np.nan], [np.nan, -0.5]], equal_nan=True)
     assert np.array_equal(cells.best, [[8, np.nan], [np.nan, 2]], equal_nan=True)
 

@@ -168,7 +168,7 @@ def test_markets_on_which_deflation_has_nothing_to_do_are_no_control() -> None:
 
 def test_a_rate_never_goes_without_its_n() -> None:
     for each in table(good()).values():
-        assert f"{each.count} of {each.n}" in each.told
+        assert f"{each.count} of {each.n}" in each.text
         assert each.document["n"] == each.n
         assert each.document["rate"] == each.count / each.n
 

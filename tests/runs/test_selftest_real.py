@@ -46,9 +46,9 @@ def test_a_tiny_self_test_takes_the_real_path_and_its_figures_do_not_depend_on_t
     )
     nothing, edge = sorted(found.repetitions, key=lambda each: each.kind, reverse=True)
     assert (nothing.kind, nothing.bars, nothing.trials, nothing.verdict) == (NO_EDGE, 4_000, 20, "PYRITE")
-    assert (edge.bars, edge.trials, edge.verdict, edge.told) == (4_000, 20, "GOLD", "GOLD")
+    assert (edge.bars, edge.trials, edge.verdict, edge.chosen_outcome) == (4_000, 20, "GOLD", "GOLD")
     assert nothing.checks["audit"] == nothing.checks["ledger"] == edge.checks["audit"] == "PASS"
-    assert found.word == "UNKNOWN"
+    assert found.verdict == "UNKNOWN"
     assert heard[-1] == 1.0
     assert replace(done(Task(EDGE, 0, SEED)), seconds=edge.seconds) == edge
     json.dumps(found.document, allow_nan=False)
@@ -65,10 +65,10 @@ def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyP
         )
         broken = choose_attempt(walked, context)
     assert (honest.alone.reason("edge").state, honest.naive.reason("edge").state) == ("UNKNOWN", "PASS")
-    assert broken.alone.word == "GOLD"
+    assert broken.alone.verdict == "GOLD"
     many = some(CONTROL, 30, edge=broken.alone.reason("edge").state, naive_edge=broken.naive.reason("edge").state)
     assert table(many)["deflated"].state == "FAIL"
-    wrong = [replace(r, verdict=broken.alone.word) if r.kind == NO_EDGE and r.number < 4 else r for r in good()]
+    wrong = [replace(r, verdict=broken.alone.verdict) if r.kind == NO_EDGE and r.number < 4 else r for r in good()]
     assert table(wrong)["false_promotion"].state == "FAIL"
 
 

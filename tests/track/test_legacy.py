@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assay.track.migrate.legacy import from_legacy
-from assay.track.migrate.relic import COLUMNS
 
 from assay.kernel.errors import DataError
 from assay.track.canonical_json import canonical
+from assay.track.migrate.legacy import from_legacy
+from assay.track.migrate.relic import COLUMNS
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.legacy_file import awkward, raw, reference
@@ -31,7 +31,7 @@ def series(record: TrackingStore, name: str, run: int = 1) -> list[tuple[Any, ..
 def test_the_reference_shape(old: Path, record: TrackingStore, place: str) -> None:
     before = old.read_bytes()
     done = from_legacy(old, place)
-    assert old.read_bytes() == before and not done.known and done.runs == [1]
+    assert old.read_bytes() == before and not done.imported and done.runs == [1]
     assert dict(done.read) == {"experiments": 1, "episodes": 75, "hyperparameters": 5}
     points = 75 * 5 - 1 + 5 * 2
     assert +done.written == {"experiments": 1, "metrics": points, "hyperparameters": 6, "datasets": 2}
@@ -70,7 +70,7 @@ def test_a_second_run_does_nothing(old: Path, place: str, tmp_path: Path) -> Non
     before = rows_of(place)
     (tmp_path / "moved").mkdir()
     again = from_legacy(old.rename(tmp_path / "moved" / "other.db"), place)
-    assert again.known and again.runs == [] and +again.written == {}
+    assert again.imported and again.runs == [] and +again.written == {}
     assert rows_of(place) == before
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from assay.track.model_files.signature import Keys
 
 from assay.kernel.errors import AssayError, ConfigError, LeakError
 from assay.kernel.panel import Panel, Window
+from assay.track.model_files.signature import Keys
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.shelf import GOLD, POST, audited, bars, change, files, paths, publish, rule, shelf
@@ -129,7 +129,7 @@ def test_a_damaged_champion_is_refused_and_stays(registry: ModelRegistry, run: i
     refused("ARTIFACT_CORRUPT", lambda: registry.load(second))
     champion = registry.champion(POST.strategy_type, **ADDRESS)
     assert champion is not None and champion["id"] == second
-    assert [c.found for c in registry.verify() if c.why] == ["corrupt"]
+    assert [c.faults for c in registry.verify() if c.why] == ["corrupt"]
     assert registry.champion(POST.strategy_type, **ADDRESS) is not None  # only a person switches it
     assert registry.rollback(POST.strategy_type, **ADDRESS, by="ann") == 3
     told = refused("STORE_VALUE", lambda: registry.rollback(POST.strategy_type, **ADDRESS, by="ann"))
@@ -149,9 +149,9 @@ def test_signed_models(record: TrackingStore, run: int, tmp_path: Path) -> None:
     model = publish(signing, run)
     path = tmp_path / "models" / signing.get_model(model)["checkpoint_path"]
     sidecar = path.with_name(path.name + ".sig")
-    assert sidecar.is_file() and [c.found for c in signing.verify()] == ["verified"]
+    assert sidecar.is_file() and [c.faults for c in signing.verify()] == ["verified"]
     aside = sidecar.rename(tmp_path / "aside")
-    assert [(c.found, c.code) for c in signing.verify()] == [("unverified", "ARTIFACT_UNSIGNED")]
+    assert [(c.faults, c.code) for c in signing.verify()] == [("unverified", "ARTIFACT_UNSIGNED")]
     aside.rename(sidecar)
     assert signing.retain().why and signing.retain().orphans == ()
     for fast in (6, 7, 8):

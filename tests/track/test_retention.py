@@ -207,5 +207,5 @@ def test_two_records_over_one_home(registry: ModelRegistry, run: int, home: Path
             pruned = prune_files(other, artifacts=home / "artifacts", models=home / "models")
             assert (pruned.dry_run, pruned.why) == (True, FOREIGN)
             assert len(pruned.orphans) == 2
-    assert registry.verify([model])[0].found == "verified"
+    assert registry.verify([model])[0].faults == "verified"
     assert registry.retain().orphans == ()

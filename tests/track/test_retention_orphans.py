@@ -66,7 +66,7 @@ def test_what_a_killed_publish_leaves(
     assert {o.path.name for o in told.orphans} >= {"one", ".x.staging"} and len(told.orphans) == 4 and half.exists()
     assert {o.path for o in registry.retain().orphans} == {o.path for o in told.orphans}
     assert files(home) == whole | {"artifacts/.staging/two/part"}
-    assert registry.verify([kept])[0].found == "verified"
+    assert registry.verify([kept])[0].faults == "verified"
 
 
 def _touched(path: Path) -> Path:

@@ -235,7 +235,7 @@ def test_an_open_record_is_a_door_and_its_transaction_holds(tmp_path: Path) -> N
             raise ValueError
         assert MetricsLogger(record).get_all_metrics_for_experiment(run) == []
         tracker.end_experiment()
-    sharing._given.clear()
+    sharing._injected.clear()
 
 
 def test_a_record_that_was_removed_is_laid_anew(tmp_path: Path) -> None:

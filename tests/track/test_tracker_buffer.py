@@ -145,7 +145,7 @@ def test_points_that_were_taken_go_back_in_order_when_the_disk_fails(
         written = MLDatabase(record).execute_query("SELECT step FROM metrics ORDER BY id")
         assert [row["step"] for row in written] == [0, 1, 2, 3, 4, 6, 7, 8] and buffer.waiting == 0
     assert calls[:5] == [8, 8, 8, 4, 4]
-    sharing._given.clear()
+    sharing._injected.clear()
 
 
 def test_a_full_queue_writes_in_the_callers_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

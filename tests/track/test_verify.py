@@ -18,7 +18,7 @@ def registry(record: TrackingStore, tmp_path: Path) -> ModelRegistry:
 
 
 def found(registry: ModelRegistry, *models: int, every: bool = False) -> dict[int, str]:
-    return {checked.row["id"]: checked.found for checked in registry.verify(list(models) or None, every=every)}
+    return {checked.row["id"]: checked.faults for checked in registry.verify(list(models) or None, every=every)}
 
 
 def test_each_damage_has_its_word(registry: ModelRegistry, run: int, tmp_path: Path) -> None:
@@ -104,5 +104,5 @@ def test_an_unsigned_model_is_not_a_damaged_one(registry: ModelRegistry, record:
         raise ArtifactError("nobody signed it", code="ARTIFACT_UNSIGNED")
 
     (checked,) = verify_files(record, unsigned)
-    assert (checked.found, checked.why) == ("unverified", "nobody signed it")
+    assert (checked.faults, checked.why) == ("unverified", "nobody signed it")
     assert registry.get_model(model)["integrity"] == "unverified"

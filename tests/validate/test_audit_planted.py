@@ -29,7 +29,7 @@ def test_a_planted_leak_is_found_by_its_name_and_by_the_right_probe_first(leak: 
 @pytest.mark.parametrize("probe", PROBES)
 def test_each_probe_alone_switched_off_misses_a_leak(probe: str) -> None:
     without = [name for name in PROBES if name != probe]
-    missed = [leak.name for leak in LEAKS if leak.probe == probe and not leak.found(without)]
+    missed = [leak.name for leak in LEAKS if leak.probe == probe and not leak.is_caught(without)]
     assert missed, f"no leak needs the probe {probe}"
 
 

@@ -83,6 +83,6 @@ def test_what_cannot_be_known_is_undefined(number: float) -> None:
     ],
 )
 def test_the_gate_never_takes_it_for_gold(change: dict[str, object], check: str, word: str) -> None:
-    assert evaluate_gate(GOOD).word == "GOLD"
+    assert evaluate_gate(GOOD).verdict == "GOLD"
     found = evaluate_gate(replace(GOOD, **change))  # type: ignore[arg-type]
-    assert found.word == word and found.reason(check).state != "PASS"
+    assert found.verdict == word and found.reason(check).state != "PASS"

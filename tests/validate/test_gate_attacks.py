@@ -33,7 +33,7 @@ def test_a_rising_market_is_holding_and_no_edge() -> None:
         close = 100 * np.exp(np.cumsum(g.normal(3 * 0.005 / np.sqrt(8760), 0.005, 9_000)))
         _, given = walked({"BTC/USDT": market(close)}, lambda bars, seed=seed: random_spells(bars, seed, 0.8), Costs())
         word = evaluate_gate(given)
-        words.append(word.word)
+        words.append(word.verdict)
         natures.append(word.nature)
         fooled += evaluate_gate(replace(given, active_returns=given.returns)).reason("edge").state == "PASS"
     assert "GOLD" not in words
@@ -53,7 +53,7 @@ def test_holding_itself_is_holding() -> None:
     found, given = walked({"BTC/USDT": market(close)}, always, Costs())
     word = evaluate_gate(replace(given, n_trades=100, n_independent_trades=100))
     assert found.mean_exposure["BTC/USDT"] > 0.99 and given.returns.mean() > 0
-    assert (word.reason("edge").state, word.word, word.nature) == ("FAIL", "PYRITE", "holding")
+    assert (word.reason("edge").state, word.verdict, word.nature) == ("FAIL", "PYRITE", "holding")
 
 
 def test_the_same_candles_under_seven_names_are_one_sample() -> None:
@@ -106,7 +106,7 @@ def test_a_bounce_between_bid_and_ask_fails_by_its_costs() -> None:
     word = evaluate_gate(given)
     assert given.returns.mean() > 0 and word.reason("profit").state == "PASS"
     assert word.reason("edge").state == "PASS"
-    assert (word.reason("cost").state, word.word, word.nature) == ("FAIL", "PYRITE", "costs")
+    assert (word.reason("cost").state, word.verdict, word.nature) == ("FAIL", "PYRITE", "costs")
     assert given.cost_sides[0].half_spread == pytest.approx(half, rel=0.25)
 
 
@@ -136,7 +136,7 @@ def test_a_real_edge_that_doubled_costs_would_eat_is_not_pyrite() -> None:
         assert given.break_even is not None and 1.0 < given.break_even.multiple < 2.0
         said = advice(word, {"sharpe": 0.01, "n_obs": 1e4}, bars_per_year=8760)
         assert said.startswith("This is eaten by costs") and "breaks even" in said and "Leave it" not in said
-        words.append(word.word)
+        words.append(word.verdict)
     assert set(words) == {"UNPROVEN"}
 
 
@@ -159,7 +159,7 @@ def test_quotes_that_lag_are_profits_that_nobody_fills() -> None:
     fills = word.reason("fills")
     assert word.reason("profit").state == word.reason("edge").state == word.reason("cost").state == "PASS"
     assert fills.state == "FAIL" and fills.value == pytest.approx(0.9, abs=0.03)
-    assert (word.word, word.nature) == ("PYRITE", "fills")
+    assert (word.verdict, word.nature) == ("PYRITE", "fills")
     traded = evaluate_gate(walked({"BTC/USDT": replace(bars, volume=None)}, follow, CHEAP)[1])
     assert traded.reason("fills").state == "PASS"  # nothing is known against these
 

@@ -153,7 +153,7 @@ def test_it_tunes_the_ensemble() -> None:
     )
     results: list[SearchResult] = []
     panel_ = market(700)
-    model = replace(tuned, told=results.append).fit(panel_, seed=1, report=NullReport())
+    model = replace(tuned, reported=results.append).fit(panel_, seed=1, report=NullReport())
     (result,) = results
     assert (result.total_evaluations, result.optimizer) == (3, "bayesian")
     assert {row.parameters["leaves"] for row in result.rows} <= {4, 8}
@@ -163,7 +163,7 @@ def test_it_tunes_the_ensemble() -> None:
 
 def test_a_walk_searches_each_train_window_afresh() -> None:
     results: list[SearchResult] = []
-    made = search(None, method=Random(), trials=5, plan=WalkForward(250, 100), told=results.append)
+    made = search(None, method=Random(), trials=5, plan=WalkForward(250, 100), reported=results.append)
     report = NullReport()
     outcomes = list(walk_forward(made, panel(), WalkForward(600, 100), costs=Costs(), seed=1, report=report))
     assert len(outcomes) == len(results) == 3

@@ -152,9 +152,9 @@ def test_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_row_comes_back_as_it_was(tmp_path: Path) -> None:
     rows = [judged(k, {"x": 0.1, "n": 3, "kind": "a"}) for k in (0, 3)]
     kept = SearchJournal.open(tmp_path / "j", "rows")
-    kept.asked(0, [[0.1, 3, 0], [0.1, 3, 1]])
+    kept.record_batch(0, [[0.1, 3, 0], [0.1, 3, 1]])
     for row in rows:
-        kept.told(0, row, last=False)
+        kept.record_score(0, row, last=False)
     batch = SearchJournal.open(tmp_path / "j", "rows").batches[0]
     assert repr([row_of(each, dict(rows[0].parameters)) for each in batch.rows]) == repr(rows)
     with pytest.raises(ArtifactError, match="row that cannot be read"):

@@ -56,7 +56,7 @@ def test_the_first_count_of_the_ledger_is_the_one(tmp_path: Path) -> None:
 
 def test_a_batch_that_asks_otherwise_is_damage(tmp_path: Path) -> None:
     kept = SearchJournal.open(tmp_path / "j", "one")
-    kept.asked(0, [[1], [2]])
-    kept.asked(0, [[1], [3]])
+    kept.record_batch(0, [[1], [2]])
+    kept.record_batch(0, [[1], [3]])
     with pytest.raises(ArtifactError, match="j:3 asks in batch 0 for other points than before"):
         SearchJournal.open(tmp_path / "j", "one")

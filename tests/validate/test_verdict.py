@@ -52,7 +52,7 @@ def state(check: str, **change: object) -> str:
 
 def test_all_pass_is_gold() -> None:
     word = evaluate_gate(GOOD)
-    assert (word.word, word.stage, word.bars_needed) == ("GOLD", "VALIDATION", 0)
+    assert (word.verdict, word.stage, word.bars_needed) == ("GOLD", "VALIDATION", 0)
     assert tuple(r.check for r in word.reasons) == CHECKS
     assert word.nature == "edge"
     assert {r.state for r in word.reasons} == {"PASS"}
@@ -125,8 +125,8 @@ def test_each_check(check: str, change: dict[str, object], want: str) -> None:
     assert state(check, **change) == want
     word = evaluate_gate(replace(GOOD, **change))  # type: ignore[arg-type]
     states = {r.state for r in word.reasons}
-    assert word.word == ("PYRITE" if "FAIL" in states else "UNPROVEN" if "UNKNOWN" in states else "GOLD")
-    assert word.stage == {"GOLD": "VALIDATION", "UNPROVEN": "DISCOVERY", "PYRITE": "PAPER"}[word.word]
+    assert word.verdict == ("PYRITE" if "FAIL" in states else "UNPROVEN" if "UNKNOWN" in states else "GOLD")
+    assert word.stage == {"GOLD": "VALIDATION", "UNPROVEN": "DISCOVERY", "PYRITE": "PAPER"}[word.verdict]
 
 
 def test_two_of_three_regimes_are_enough_and_one_is_not() -> None:
@@ -240,7 +240,7 @@ def test_asking_for_more_keeps_nothing_from_pyrite() -> None:
     for more in (Thresholds(min_trades=10**6), Thresholds(min_bars=10**6)):
         word = evaluate_gate(loses, more)
         states = [word.reason(check).state for check in ("sample", "profit", "edge")]
-        assert (word.word, states) == ("PYRITE", ["UNKNOWN", "FAIL", "FAIL"])
+        assert (word.verdict, states) == ("PYRITE", ["UNKNOWN", "FAIL", "FAIL"])
 
 
 def test_a_record_below_holding_never_passes() -> None:

@@ -93,7 +93,7 @@ def test_limits_that_limit_nothing_are_refused(change) -> None:
     ],
 )
 def test_what_cannot_be_known_is_never_gold(change) -> None:
-    assert evaluate_gate(replace(GOOD, **change)).word != "GOLD"
+    assert evaluate_gate(replace(GOOD, **change)).verdict != "GOLD"
 
 
 def test_a_hole_is_called_a_hole() -> None:
