@@ -102,14 +102,14 @@ def main(markets: int = MARKETS) -> None:
                 context.candles.upsert(bars, source="benchmark")
                 attempt = try_idea(idea, bars, context, costs=COSTS, seed=seed)
                 verdict = choose_attempt([attempt], context).alone
-            active = attempt.found.active
+            active = attempt.decision.active
             n, ratio = len(active), float(active.mean() / active.std(ddof=1))
             expected += float(ndtr(ratio * sqrt(n) - sharpe_that_passes(1, context.limits.error)))
-            words.append(verdict.word)
-            sharpes.append(attempt.found.metrics["sharpe_annual"])
-            if verdict.word != "GOLD":
+            words.append(verdict.verdict)
+            sharpes.append(attempt.decision.metrics["sharpe_annual"])
+            if verdict.verdict != "GOLD":
                 states = {r.check: r.state for r in verdict.reasons if r.state != "PASS"}
-                print(kind, seed, verdict.word, round(sharpes[-1], 2), states, file=sys.stderr)
+                print(kind, seed, verdict.verdict, round(sharpes[-1], 2), states, file=sys.stderr)
         good = [word for word, sharpe in zip(words, sharpes, strict=True) if sharpe >= GOOD]
         print(json.dumps({
             "kind": kind, "markets": markets, "words": {w: words.count(w) for w in ("GOLD", "UNPROVEN", "PYRITE")},

@@ -141,7 +141,7 @@ def million(bars: Bars, file: Path | None, label: str) -> None:
     name = label.split(",")[0]
     rule = all_strategies()[name]
     given = dict(parse_space_text(f"{k}={v}") for k, v in MILLION[label].items())
-    space = Space.of(given, known=rule.parameters, fixed=rule.defaults)
+    space = Space.of(given, names=rule.parameters, fixed=rule.defaults)
     runs = []
     for _ in range(3):
         with tempfile.TemporaryDirectory() as folder:

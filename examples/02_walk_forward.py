@@ -20,4 +20,4 @@ for fold in found.folds:
     print(fold["test_from"][:10], f"net {fold['metrics']['net_profit']:+.1%}", f"AUC {fold['metrics']['auc']:.3f}")
 
 word = evaluate_gate(evidence_of(found, past, n_trials=1, counted=True))
-print(word.word, "-", "; ".join(f"{r.check} {r.state}" for r in word.reasons))
+print(word.verdict, "-", "; ".join(f"{r.check} {r.state}" for r in word.reasons))

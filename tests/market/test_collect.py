@@ -61,11 +61,11 @@ def test_the_table_is_the_same_whatever_the_exchange_does(faults: dict[str, Any]
 def test_collecting_again_asks_for_the_end_only() -> None:
     store, exchange = MemoryStore(), exchange_of()
     collected(exchange, store)
-    before = len(exchange.asked)
+    before = len(exchange.requests)
     collected(exchange, store)
-    assert [int(q["startTime"]) for q in exchange.asked[before:]] == [START_MS + (N - 24) * HOUR_MS]
+    assert [int(q["startTime"]) for q in exchange.requests[before:]] == [START_MS + (N - 24) * HOUR_MS]
     collected(exchange, store, again=True)
-    assert len(exchange.asked) == before + 1 + N // PAGE
+    assert len(exchange.requests) == before + 1 + N // PAGE
 
 
 def test_an_earlier_start_is_filled_in_later() -> None:
@@ -74,10 +74,10 @@ def test_an_earlier_start_is_filled_in_later() -> None:
     collected(exchange, store, since=late)
     collected(exchange, store, since=early, until=early + 50 * HOUR_MS)
     assert store.covered(BTC) == (Span(early, early + 50 * HOUR_MS), Span(late, START_MS + N * HOUR_MS))
-    before = len(exchange.asked)
+    before = len(exchange.requests)
     collected(exchange, store)
     assert store.read(BTC).digest() == CLOSED.digest()
-    assert len(exchange.asked) - before == 1 + 4 + 1
+    assert len(exchange.requests) - before == 1 + 4 + 1
 
 
 def test_until_is_left_out() -> None:
@@ -93,7 +93,7 @@ def test_an_exchange_that_ignores_since() -> None:
     assert done.history_from == first == store.read(BTC).timestamp[0]
     assert any("history not available before 2020-01-26T" in w for w in done.warnings)
     assert store.covered(BTC) == (Span(first, START_MS + N * HOUR_MS),)
-    assert len(exchange.asked) == 1
+    assert len(exchange.requests) == 1
 
 
 def test_a_market_that_was_listed_later() -> None:

@@ -121,6 +121,7 @@ def test_looks_on_other_bars_are_compared_where_they_meet(context: Context, judg
     number = counted(context, judged, 0.02, "own", active=own, times=judged.timestamp)
     mine, others = looks_of(context, number)
     found = independent_looks(mine, others, judged.timestamp, context)
+    # correlations 1, 0 and 0
     assert (found.returns_stored, found.effective) == (
         3,
         pytest.approx(1 / 3 + (1 - 1 / 3) * 3),
