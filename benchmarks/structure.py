@@ -46,10 +46,11 @@ bought brought broken caught chosen dealt driven fed felt forgotten fallen grown
 lost meant met paid proven ridden risen sold slept spent spoken spun stood stuck struck sworn swept taught thought
 thrown torn understood woken won worn wound born swum
 """
-# Words in -ed and -ing that are no participle, or are nouns of the field.
+# Words in -ed and -ing that are no participle, or are terms of the field (an expected value, a rolling window, training
+# data, a deflated Sharpe ratio, a failed breakdown, the returns of holding).
 _NO_PARTICIPLE = """
 seed need feed speed embed exceed proceed succeed breed indeed hundred string thing nothing something anything
-everything during warning sizing
+everything during warning sizing bring rolling training expected deflated failed holding crossing mapping staging
 """
 IRREGULAR, NO_PARTICIPLE = frozenset(_IRREGULAR.split()), frozenset(_NO_PARTICIPLE.split())
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

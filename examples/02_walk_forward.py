@@ -5,7 +5,7 @@ from assay.kernel.spec import TrainSpec
 from assay.learn import EnsembleParams, EnsembleTrainer
 from assay.market import synthetic
 from assay.runs import load_history
-from assay.runs.evaluation import evidence_of, judged
+from assay.runs.evaluation import evaluate_walk, evidence_of
 from assay.validate import WalkForward, evaluate_gate, walk_forward
 
 spec = TrainSpec(exchange="synthetic", symbols=("GOLD/USDT:USDT",), timeframe="1h", features="classic12")
@@ -15,7 +15,7 @@ trainer = EnsembleTrainer(EnsembleParams(members=("lightgbm",), trees=100))
 outcomes = list(
     walk_forward(trainer, past.panel, WalkForward(1_200, 600), costs=spec.costs, seed=1, report=NullReport())
 )
-found = judged(outcomes, past, spec.costs, seed=1)
+found = evaluate_walk(outcomes, past, spec.costs, seed=1)
 for fold in found.folds:
     print(fold["test_from"][:10], f"net {fold['metrics']['net_profit']:+.1%}", f"AUC {fold['metrics']['auc']:.3f}")
 

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.memory import give_back, keep_freed
 from assay.runs import Context, Listener
 from assay.settings import Settings, describe_settings, load, load_gate
-from assay.settings import masked as without_passwords
+from assay.settings import mask_passwords as without_passwords
 from assay.track import Keys, check_uri, read_keys, split_address, store_version
 from assay.validate import Thresholds
 
@@ -63,7 +63,7 @@ def context(
     return opened, warnings
 
 
-def told_settings(*, home: Path | None = None) -> dict[str, Any]:
+def list_settings(*, home: Path | None = None) -> dict[str, Any]:
     """Every setting as `assay.settings.describe_settings` gives it, and what looks misspelt."""
     _, unknown = load(home=home)
     usual = {f"gate.{name}": value for name, value in asdict(Thresholds()).items()}
@@ -73,7 +73,7 @@ def told_settings(*, home: Path | None = None) -> dict[str, Any]:
     return {"settings": rows, "unknown": list(unknown)}
 
 
-def masked(text: str) -> str:
+def mask_passwords(text: str) -> str:
     """The text without the passwords of the addresses in it."""
     return without_passwords(text)
 
@@ -118,7 +118,7 @@ def _is_folder(home: Path) -> bool:
 
 def _no_home(home: Path, why: str) -> ConfigError:
     return ConfigError(
-        f"home {shown(str(home))} {why}",
+        f"home {printable(str(home))} {why}",
         code="CONFIG_FIELD",
         hint="Choose a folder that you may write to, with --home or ASSAY_HOME.",
         field="home",
@@ -133,4 +133,4 @@ def _far_away(home: Path) -> tuple[str, ...]:
     kind = next((mounts[str(f)] for f in (home.resolve(), *home.resolve().parents) if str(f) in mounts), "")
     if not kind.startswith(_REMOTE):
         return ()
-    return (f"home {shown(str(home))} lies on {kind}, whose file locks are not reliable; a local disk is safe",)
+    return (f"home {printable(str(home))} lies on {kind}, whose file locks are not reliable; a local disk is safe",)

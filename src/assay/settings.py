@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.timeframe import Timeframe
 
 _PREFIX, _GATE = "ASSAY_", "ASSAY_GATE_"
@@ -158,7 +158,8 @@ def _refuse_confidence() -> None:
     old = os.environ.get(_CONFIDENCE, "")
     if not _blank(old):
         raise ConfigError(
-            f"{_CONFIDENCE} is {shown(old)}, and the gate knows no confidence any more: it keeps the chance that the "
+            f"{_CONFIDENCE} is {printable(old)}, and the gate knows no confidence any more: it keeps the chance "
+            f"that the "
             f"best of all looks is called GOLD without skill; write {_GATE}ERROR={_error(old)} instead",
             code="CONFIG_UNSAFE",
             hint=f"Unset {_CONFIDENCE}; the default of {_GATE}ERROR is 0.01.",
@@ -184,7 +185,7 @@ def _read(kind: type[_Kind], values: dict[str, Any]) -> _Kind:
         variable = name if name.isupper() else kind.model_config["env_prefix"] + name.upper()
         limits = _allowed(_field(kind, name))
         raise ConfigError(
-            f"{variable} is {shown(str(first['input']))}, must be {limits}{_MEANING.get(variable, '')}",
+            f"{variable} is {printable(str(first['input']))}, must be {limits}{_MEANING.get(variable, '')}",
             code="CONFIG_FIELD",
             hint=_HINT.format(variable),
             field=variable,
@@ -231,7 +232,7 @@ def _demand_timeframe(timeframe: str) -> None:
     except ConfigError as error:
         variable = f"{_PREFIX}TIMEFRAME"
         raise ConfigError(
-            f"{variable} is {shown(timeframe)}: {error.message}",
+            f"{variable} is {printable(timeframe)}: {error.message}",
             code="CONFIG_TIMEFRAME",
             hint=_HINT.format(variable),
             field=variable,
@@ -258,7 +259,9 @@ def describe_settings(*, home: Path | None = None) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "variable": alias if isinstance(alias, str) else _PREFIX + name.upper(),
-                "value": value if value is None or isinstance(value, bool | int | float) else masked(str(value)),
+                "value": value
+                if value is None or isinstance(value, bool | int | float)
+                else mask_passwords(str(value)),
                 "source": "option" if name == "home" and home is not None else source,
             }
         )
@@ -278,7 +281,7 @@ def _told_gate() -> list[dict[str, Any]]:
     ]
 
 
-def masked(text: str) -> str:
+def mask_passwords(text: str) -> str:
     """The text without the passwords of the addresses in it.
 
     >>> masked("postgresql://me:secret@host/db?sslpassword=more")

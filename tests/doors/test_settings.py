@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.settings import Gate, Settings, load, load_gate, masked
+from assay.settings import Gate, Settings, load, load_gate, mask_passwords
 from tests.doors.commands import assay, told
 
 
@@ -48,7 +48,7 @@ def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
      ("postgresql://:p@h/d", "postgresql://:***@h/d"), ("plain.db", "plain.db")],
 )  # fmt: skip
 def test_masks(address: str, told: str) -> None:
-    assert masked(address) == told
+    assert mask_passwords(address) == told
 
 
 def test_what_is_unknown_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
-from assay.cli.escape import escaped
+from assay.cli.escape import escape_control
 from assay.cli.terminal import Terminal
 from tests.doors.commands import assay, told
 from tests.doors.test_models import audited
@@ -21,14 +21,14 @@ SHOWN = "ann\\x1b[2J"
 
 @given(st.text())
 def test_no_control_character_is_left_and_none_is_lost(text: str) -> None:
-    found = escaped(text)
+    found = escape_control(text)
     assert not {c for c in found if c not in "\n\t"} & {
         *map(chr, range(32)),
         "\x7f",
         *map(chr, range(0x80, 0xA0)),
         "\u202e",
     }
-    assert escaped(found) == found
+    assert escape_control(found) == found
     assert found == text or not text.isprintable()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from assay.features.importance.clusters import cluster_order, clustered, rank_correlations
+from assay.features.importance.clusters import cluster_columns, cluster_order, rank_correlations
 
 
 def test_each_pair_is_correlated_on_the_rows_that_it_shares() -> None:
@@ -41,10 +41,10 @@ def test_pairs_without_common_rows_and_constants_are_strangers() -> None:
 def test_average_linkage_cut_at_a_tenth() -> None:
     # 0 and 1 join at 0.05; 2 is 0.08 and 0.11 away, 0.095 on average: it joins. 3 is 0.12 and more away: it does not.
     distance = np.array([[0, 0.05, 0.08, 0.12], [0.05, 0, 0.11, 0.2], [0.08, 0.11, 0, 0.3], [0.12, 0.2, 0.3, 0]])
-    assert clustered(1 - distance) == ((0, 1, 2), (3,))
+    assert cluster_columns(1 - distance) == ((0, 1, 2), (3,))
     distance[1, 2] = distance[2, 1] = 0.13  # 0.105 on average
-    assert clustered(1 - distance) == ((0, 1), (2,), (3,))
-    assert clustered(np.ones((1, 1))) == ((0,),) and clustered(np.empty((0, 0))) == ()
+    assert cluster_columns(1 - distance) == ((0, 1), (2,), (3,))
+    assert cluster_columns(np.ones((1, 1))) == ((0,),) and cluster_columns(np.empty((0, 0))) == ()
 
 
 def test_leaves_stand_beside_their_like() -> None:

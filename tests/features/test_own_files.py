@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from assay.features import FeatureContext, feature, set_digest, table
-from assay.features.imported import imported_features, imported_with_digest
-from assay.features.lookup import find_feature, owned
+from assay.features.imported import find_imported_features, find_imported_source
+from assay.features.lookup import find_feature, is_own_column
 from assay.features.registry import feature_registry, forget
 from assay.features.training import check_features_file, check_own_columns, own_names, training_table
 from assay.features.user_features import FeatureFile, feature_file, feature_source, load_feature_file
@@ -110,7 +110,7 @@ def test_own_names_are_own_with_their_lags_and_relative_forms(tmp_path: Path) ->
     own = loaded(tmp_path)
     names = ("rsi_14", "my_top", "my_top_rel", "my_top_lag_2_rel", "my_double_lag_3", "close_lag_1", "my_toplag_1")
     assert own_names(names, own) == names[1:5] and own_names(names, None) == ()
-    assert not owned("my_top", {}) and find_feature("my_top_lag_2", own.columns).delay == 2
+    assert not is_own_column("my_top", {}) and find_feature("my_top_lag_2", own.columns).delay == 2
 
 
 def test_the_digest_of_a_list_speaks_of_the_declarations(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def imported_digest(source: str) -> str:
     names = ["my_double", "my_top", "my_depth"]
     try:
         exec(compile(source, "a cell", "exec"), {"__name__": "notebook"})
-        own = imported_features(["my_double_lag_1"])
+        own = find_imported_features(["my_double_lag_1"])
         assert own is not None and own.code is None and own.title == "imported columns"
         assert set(names) <= set(own.columns)
         return own.digest
@@ -259,7 +259,7 @@ HELPED = SOURCE.replace("return K *", "return helper() + K *").replace(
 
 
 def test_imported_columns_are_named_by_their_code() -> None:
-    assert imported_features(["rsi_14"]) is None
+    assert find_imported_features(["rsi_14"]) is None
     was = imported_digest(SOURCE)
     assert imported_digest(SOURCE) == was == imported_digest(SOURCE.replace("\nK =", "\n\n# a remark\nK ="))
     edits = [
@@ -281,6 +281,6 @@ def test_columns_of_an_imported_file_are_found_by_its_digest(tmp_path: Path, imp
     imported += ["my_double", "my_top", "my_depth"]
     exec(compile(SOURCE, str(path), "exec"), {"__name__": "mine"})
     digest = hashlib.sha256(SOURCE.encode()).hexdigest()
-    assert sorted(imported_with_digest(digest)) == sorted(imported) and imported_with_digest("0" * 64) == {}
+    assert sorted(find_imported_source(digest)) == sorted(imported) and find_imported_source("0" * 64) == {}
     path.write_text(SOURCE + "\n")
-    assert imported_with_digest(digest) == {}
+    assert find_imported_source(digest) == {}

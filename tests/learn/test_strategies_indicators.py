@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.learn.strategies.indicators import atr, ema, folded, rsi, share_indicators, sma, volume_ratio
+from assay.learn.strategies.indicators import atr, ema, fold_window, rsi, share_indicators, sma, volume_ratio
 from tests.learn import strategy_references as words
 from tests.learn.strategy_bars import candles, lively
 
@@ -14,7 +14,7 @@ from tests.learn.strategy_bars import candles, lively
 @settings(max_examples=150, deadline=None)
 def test_folded_sums_are_fresh_sums(w, n, q, seed):
     x = np.random.default_rng(seed).normal(100, 10, n)
-    found = folded(x, w, q)
+    found = fold_window(x, w, q)
     assert np.isnan(found[: w - 1]).all()
     for t in range(w - 1, n):
         assert found[t] == pytest.approx(sum(q**k * x[t - k] for k in range(w)), rel=1e-12)
@@ -24,22 +24,22 @@ def test_folded_sums_are_fresh_sums(w, n, q, seed):
 @settings(max_examples=100, deadline=None)
 def test_a_slice_gives_the_numbers_of_the_whole_to_the_last_bit(w, skipped, seed):
     x = np.random.default_rng(seed).normal(1, 1e5, 200)
-    assert np.array_equal(folded(x, w, 0.97)[skipped + w - 1 :], folded(x[skipped:], w, 0.97)[w - 1 :])
+    assert np.array_equal(fold_window(x, w, 0.97)[skipped + w - 1 :], fold_window(x[skipped:], w, 0.97)[w - 1 :])
 
 
 @pytest.mark.parametrize("w", [1, 7, 40, 600, 3000])
 def test_long_series_are_folded_in_blocks_that_nobody_sees(w):
     x = np.random.default_rng(w).normal(50, 5, 9_000)
-    found = folded(x, w, 1.0)
+    found = fold_window(x, w, 1.0)
     assert found[w - 1 :] == pytest.approx(np.convolve(x, np.ones(w), "valid"), rel=1e-12)
     for skipped in (1, 1_111, 2_048):
-        assert np.array_equal(found[skipped + w - 1 :], folded(x[skipped:], w, 1.0)[w - 1 :])
+        assert np.array_equal(found[skipped + w - 1 :], fold_window(x[skipped:], w, 1.0)[w - 1 :])
 
 
 def test_a_nan_spoils_the_windows_that_see_it():
     x = np.ones(30)
     x[10] = np.nan
-    assert np.flatnonzero(np.isnan(folded(x, 7, 1.0))).tolist() == [0, 1, 2, 3, 4, 5, *range(10, 17)]
+    assert np.flatnonzero(np.isnan(fold_window(x, 7, 1.0))).tolist() == [0, 1, 2, 3, 4, 5, *range(10, 17)]
 
 
 @pytest.mark.parametrize("t", [14, 20, 55, 119])

@@ -16,8 +16,8 @@ from assay.kernel.spec import TrainSpec
 from assay.market.quality import examine_quality
 from assay.market.sources.synthetic import synthetic
 from assay.runs.advice import advice
+from assay.runs.evaluation import evaluate_walk
 from assay.runs.evaluation import evidence_of as given_of
-from assay.runs.evaluation import judged
 from assay.runs.run_artifacts import RunArtifacts, labels_summary, tables, to_jsonable, verdict_summary
 from assay.runs.training_history import History
 from assay.simulate.engine import simulate
@@ -74,7 +74,7 @@ def evidence_of(
     panel = Panel({s: Window(b, np.empty((len(b), 0)), (), labelled(b)) for s, b in candles.items()})
     past = History(panel, candles, 0, {"funding_rate": "no funding is stored"}, None)  # type: ignore[arg-type]
     outcomes = [_outcome(k, panel, folds, k in left_out, trade, forecasts) for k in range(folds)]
-    found = judged(outcomes, past, Costs(fee=0.0004, slippage_bps=1.0), seed=1)
+    found = evaluate_walk(outcomes, past, Costs(fee=0.0004, slippage_bps=1.0), seed=1)
     word = evaluate_gate(given_of(found, past, n_trials=7, counted=True))
     document = _document(candles, name) | {
         "bars_per_year": found.bars_per_year,

@@ -9,8 +9,8 @@ from assay.learn.rules import RuleTrainer
 from assay.learn.strategies import load_strategy_file
 from assay.runs.context import Context
 from assay.runs.judged_again import walk_trainer
-from assay.runs.run_audit import Audited, audited
-from assay.runs.user_file_replay import closed_replay
+from assay.runs.run_audit import Audited, audit_walk
+from assay.runs.user_file_replay import isolate_replay
 from assay.testing.attacks.honest import HONEST
 from assay.testing.attacks.memory import MEMORY
 from assay.testing.attacks.own_file import OwnFile, market
@@ -31,13 +31,13 @@ def run_audit(file: OwnFile, folder: Path) -> Audited:
     trainer = RuleTrainer(load_strategy_file(file.write(folder, {})))
     home = context(folder)
     with home.record:
-        return audited(trainer, SPEC, [market()], home)
+        return audit_walk(trainer, SPEC, [market()], home)
 
 
 def test_a_rule_that_remembers_is_found_by_the_replay_in_a_process_that_has_seen_no_later_bar(tmp_path: Path) -> None:
     trainer = RuleTrainer(load_strategy_file(BY_TIME.write(tmp_path, {})))
     walked = walk_trainer(trainer, SPEC, [market()], context(tmp_path), None)
-    with closed_replay(SPEC, walked, None) as online:
+    with isolate_replay(SPEC, walked, None) as online:
         assert online is not None
         report = audit_trainer(trainer, market(), spec=SPEC, seed=1, questions=QUICK, walked=walked, online=online)
     assert any(each.probe == "replay" and each.text.startswith("LEAK_ONLINE") for each in report.violations)
@@ -61,7 +61,7 @@ def test_rules_of_assay_need_no_closed_process(tmp_path: Path) -> None:
     from assay.learn.strategies.registry import strategy_named
 
     walked = walk_trainer(RuleTrainer(strategy_named("sma_cross")), SPEC, [market()], context(tmp_path), None)
-    with closed_replay(SPEC, walked, None) as online:
+    with isolate_replay(SPEC, walked, None) as online:
         assert online is None
 
 
@@ -75,6 +75,6 @@ def test_what_a_file_tries_during_the_replay_is_named(name: str, tmp_path: Path)
     path = file.write(tmp_path, temptations(market(), tmp_path / "candles"))
     home = context(tmp_path)
     with home.record:
-        found = audited(RuleTrainer(load_strategy_file(path)), SPEC, [market()], home).report
+        found = audit_walk(RuleTrainer(load_strategy_file(path)), SPEC, [market()], home).report
     assert found is not None
     assert any(each.probe == "outside" and each.text.startswith("LEAK_OUTSIDE") for each in found.violations)

@@ -9,7 +9,7 @@ import pytest
 
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.spec import canonical
-from assay.runs.bot_config.schema import bundle, checked, parse_configuration, stored
+from assay.runs.bot_config.schema import bundle, check_document, check_stored, parse_configuration
 
 from .configured import configured, golden
 from .report_evidence import SYMBOL
@@ -50,11 +50,11 @@ def test_an_unknown_key_is_refused_everywhere_but_where_they_are_a_strategys_own
     broken = copy.deepcopy(golden().document)
     inside(broken, path)["surprise"] = 1
     if path in (("alternative_data_signals",), ("adversarial_analysis",)):
-        assert checked(broken) == broken
+        assert check_document(broken) == broken
         return
     where = ".".join((*path, "surprise"))
     with pytest.raises(ConfigError, match=re.escape(f"{where}: is no key")) as told:
-        checked(broken)
+        check_document(broken)
     assert told.value.code == "CONFIG_DOCUMENT" and told.value.facts["field"] == where
 
 
@@ -66,7 +66,7 @@ def test_a_missing_key_is_refused(path: tuple[str, ...]) -> None:
     broken = copy.deepcopy(golden().document)
     del inside(broken, path[:-1])[path[-1]]
     with pytest.raises(ConfigError, match=re.escape(f"{'.'.join(path)}: is missing")):
-        checked(broken)
+        check_document(broken)
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def test_a_wrong_value_is_refused_with_its_path(path: tuple[str, ...], value: An
     broken = copy.deepcopy(golden().document)
     inside(broken, path[:-1])[path[-1]] = value
     with pytest.raises(ConfigError, match=re.escape(text)):
-        checked(broken)
+        check_document(broken)
 
 
 def test_an_unknown_key_gets_the_nearest_name() -> None:
     broken = copy.deepcopy(golden().document)
     broken["performance"]["avg_wins"] = 1.0
     with pytest.raises(ConfigError) as told:
-        checked(broken)
+        check_document(broken)
     assert told.value.hint.startswith("did you mean avg_win")
 
 
@@ -123,15 +123,15 @@ def test_a_bundle_of_one_pair_and_strategy() -> None:
     found = bundle(both)
     assert list(found) == ["version", "pair", "pattern", "configurations"]
     assert (found["pair"], found["pattern"], found["configurations"]) == (SYMBOL, "liquidity_sweep", both)
-    assert parse_configuration(canonical(found)) == found == stored(found)
+    assert parse_configuration(canonical(found)) == found == check_stored(found)
     broken = copy.deepcopy(found)
     broken["configurations"][1]["performance"]["surprise"] = 1
     with pytest.raises(ConfigError, match=re.escape("configurations[1].performance.surprise: is no key")):
-        checked(broken)
+        check_document(broken)
     broken = copy.deepcopy(found)
     broken["configurations"][1]["status"] = "PAPER"
     with pytest.raises(ConfigError, match=re.escape("configurations[1].status: is PAPER")):
-        checked(broken)
+        check_document(broken)
     other = configured(strategy="htf_sweep").document
     for several in ([both[0], other], []):
         with pytest.raises(ConfigError, match="one pair and one strategy") as told:

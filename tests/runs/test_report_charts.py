@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.runs.report.formatting import alike, bars_of, count, days, general, metric, percent, price, ratio
-from assay.runs.report.scale import Scale, envelope, log_ticks, padded, spaced, ticks, time_ticks
+from assay.runs.report.scale import Scale, drop_crowded, envelope, log_ticks, pad_range, ticks, time_ticks
 from assay.runs.report.sections.costs import section as costs
 from assay.runs.report.sections.equity import _months, course, holding_growth
 from assay.runs.report.sections.equity import section as equity
 from assay.runs.report.sections.forecast import reliability
 from assay.runs.report.sections.importance import strongest
 from assay.runs.report.sections.returns import bins
-from assay.runs.report.sections.trades import grouped, stretches
+from assay.runs.report.sections.trades import group_bars, stretches
 from assay.runs.report.svg import area, line
 from tests.runs.report_evidence import SYMBOL, evidence_of, market
 
@@ -66,7 +66,7 @@ def test_time_ticks_are_utc_and_round() -> None:
 
 def test_labels_that_would_touch_are_left_out() -> None:
     marks = [(float(k), "12345") for k in range(11)]
-    kept = [v for v, _ in spaced(marks, Scale(0, 10, 0, 100), 5)]
+    kept = [v for v, _ in drop_crowded(marks, Scale(0, 10, 0, 100), 5)]
     assert kept == [0, 3, 6, 9]
 
 
@@ -87,9 +87,9 @@ def test_thinning_leaves_undefined_values_out() -> None:
 
 
 def test_ranges_have_air() -> None:
-    assert padded(np.array([0.0, 10.0]), share=0.1) == (-1, 11)
-    assert padded(np.array([np.nan])) == (0, 1)
-    assert padded(np.array([5.0]), include=0.0)[0] < 0
+    assert pad_range(np.array([0.0, 10.0]), share=0.1) == (-1, 11)
+    assert pad_range(np.array([np.nan])) == (0, 1)
+    assert pad_range(np.array([5.0]), include=0.0)[0] < 0
 
 
 def test_paths_break_at_undefined_points() -> None:
@@ -163,7 +163,7 @@ def test_months_multiply_up_to_the_whole() -> None:
 
 def test_candles_are_joined_without_losing_extremes() -> None:
     bars = market(10)[SYMBOL]
-    each, rows = grouped(bars, 4)
+    each, rows = group_bars(bars, 4)
     assert each == 3 and len(rows) == 4
     assert rows[0].tolist() == [
         bars.timestamp[0], bars.open[0], bars.high[:3].max(), bars.low[:3].min(), bars.close[2],

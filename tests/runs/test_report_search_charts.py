@@ -12,8 +12,8 @@ from assay.runs.report.components import Figure
 from assay.runs.report.search_summary import objective, place_in_range
 from assay.runs.report.sections import convergence, parameters
 from assay.runs.report.sections.overfit import pairs
-from assay.runs.report.sections.parallel import drawn
-from assay.runs.report.sections.parameters import ranked
+from assay.runs.report.sections.parallel import draw_trials
+from assay.runs.report.sections.parameters import rank_axes
 from assay.runs.report.trials import Axis, Trials, trials
 
 from .report_evidence import market
@@ -76,23 +76,23 @@ def test_no_more_than_six_maps() -> None:
     assert evidence.trials is not None
     summed = evidence.trials.with_columns(score=pl.sum_horizontal(f"p_{n}" for n in names), valid=pl.lit(value=True))
     found = trials(replace(evidence, trials=summed))
-    assert found is not None and len(ranked(found)[1]) == 10
+    assert found is not None and len(rank_axes(found)[1]) == 10
     chapter = parameters.section(replace(evidence, trials=summed))
     assert chapter is not None and sum(" against " in p.title for p in chapter.parts if isinstance(p, Figure)) == 6
 
 
 def test_the_best_are_drawn_over_an_even_sample() -> None:
     score = np.concatenate([np.arange(1_000.0), [np.nan, 5_000.0]])
-    shown = drawn(of([1] * 1_001 + [0], score.tolist()))
+    shown = draw_trials(of([1] * 1_001 + [0], score.tolist()))
     assert shown.number == 1 and len(shown.rows) == 300
     assert shown.rows[-30:].tolist() == list(range(970, 1_000)) and (shown.tint[-30:] == 4).all()
     assert shown.rows[0] == 0 and shown.tint[:270].tolist() == sorted(shown.tint[:270]) and shown.tint[0] == 0
-    few = drawn(of([0, 0, 0], [3.0, 1.0, 2.0]))
+    few = draw_trials(of([0, 0, 0], [3.0, 1.0, 2.0]))
     assert few.rows.tolist() == [1, 2, 0] and few.tint[-1] == 4
 
 
 def test_of_equal_scores_the_first_asked_is_the_best() -> None:
-    shown = drawn(of([0, 0, 0], [1.0, 2.0, 2.0]))
+    shown = draw_trials(of([0, 0, 0], [1.0, 2.0, 2.0]))
     assert shown.rows.tolist() == [0, 2, 1]
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from assay.runs.report.components import Figure
 from assay.runs.report.sections import convergence, parameters
 from assay.runs.report.sections.heatmap import grid
-from assay.runs.report.sections.parallel import drawn
-from assay.runs.report.sections.parameters import ranked
+from assay.runs.report.sections.parallel import draw_trials
+from assay.runs.report.sections.parameters import rank_axes
 from assay.runs.report.sections.profile import quartiles
-from assay.runs.report.trials import Axis, Trials, axis, explained, fair_rows, trials
+from assay.runs.report.trials import Axis, Trials, axis, explained_share, fair_rows, trials
 from assay.runs.run_artifacts import SHOWN_BEST, SHOWN_TRIALS
 
 from .report_evidence import evidence_of, market
@@ -98,7 +98,7 @@ def test_maps_are_of_fair_rows_and_lines_of_the_best() -> None:
     assert found is not None and found.fair.sum() == 4_004 and len(found.sample().score) == 4_004
     assert all(len(each.at) == len(each.bins) == 4_004 for each in found.sample().axes)
     assert np.nanmedian(found.sample().gain) == pytest.approx(0, abs=1e-12)
-    shown = drawn(found)
+    shown = draw_trials(found)
     assert found.score[shown.rows[-1]] == np.nanmax(found.score)
     assert found.fair[shown.rows[:-30]].all() and len(shown.rows) == 300
     search, maps = convergence.section(cut), parameters.section(cut)
@@ -175,28 +175,30 @@ def test_an_axis_of_one_value_is_one_bin() -> None:
 
 def test_explained_share_by_hand() -> None:
     # ranks 1 2 | 3 4: between 4, inside 1, total 5; 1 - (1 / 2) / (5 / 3)
-    assert explained(np.array([0, 0, 1, 1]), np.array([-5.0, 0.0, 1.0, 99.0])) == pytest.approx(0.7)
-    assert explained(np.array([0, 1, 0, 1]), np.array([1.0, 1.0, 1.0, 1.0])) == 0.0
-    assert np.isnan(explained(np.array([0, 1, 2]), np.array([1.0, 2.0, 3.0])))
-    assert np.isnan(explained(np.array([], np.int64), np.array([])))
+    assert explained_share(np.array([0, 0, 1, 1]), np.array([-5.0, 0.0, 1.0, 99.0])) == pytest.approx(0.7)
+    assert explained_share(np.array([0, 1, 0, 1]), np.array([1.0, 1.0, 1.0, 1.0])) == 0.0
+    assert np.isnan(explained_share(np.array([0, 1, 2]), np.array([1.0, 2.0, 3.0])))
+    assert np.isnan(explained_share(np.array([], np.int64), np.array([])))
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(-1e6, 1e6)), min_size=1, max_size=60))
 def test_explained_share_is_a_share_of_ranks(rows: list[tuple[int, float]]) -> None:
     bins, values = np.array([b for b, _ in rows]), np.array([v for _, v in rows])
-    share = explained(bins, values)
+    share = explained_share(bins, values)
     if len(rows) <= len(set(bins.tolist())):
         assert np.isnan(share)
         return
     assert 0.0 <= share <= 1.0
-    assert explained(bins * 7, values) == pytest.approx(share)
-    assert explained(bins, np.cbrt(values)) == pytest.approx(share) or len(set(np.cbrt(values))) < len(set(values))
+    assert explained_share(bins * 7, values) == pytest.approx(share)
+    assert explained_share(bins, np.cbrt(values)) == pytest.approx(share) or len(set(np.cbrt(values))) < len(
+        set(values)
+    )
 
 
 def test_pairs_that_explain_most_come_first() -> None:
     found = trials(search_of(market(600), windows=3, trials=600))
     assert found is not None
-    alone, best = ranked(found)
+    alone, best = rank_axes(found)
     names = [each.name for each in found.axes]
     assert names[int(np.argmax(alone))] == "pierce_depth"
     assert {names[best[0][1]], names[best[0][2]]} == {"pierce_depth", "atr_multiplier_sl"}
@@ -208,8 +210,8 @@ def test_pairs_that_explain_most_come_first() -> None:
 def test_a_pair_of_one_trial_a_cell_is_drawn_and_claims_nothing() -> None:
     a, b = (pl.Series([float(k) for k in each]) for each in ([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2]))
     axes = [axis(n, s, {"type": "choice", "values": s.unique().to_list()}, 2) for n, s in (("a", a), ("b", b))]
-    alone, ((share, one, two),) = ranked(of([0] * 6, [1.0, 2.0, 3.0, 7.0, 8.0, 9.0], *axes))
-    assert alone[0] == pytest.approx(explained(np.array([0, 0, 0, 1, 1, 1]), np.arange(6.0))) and alone[0] > 0.6
+    alone, ((share, one, two),) = rank_axes(of([0] * 6, [1.0, 2.0, 3.0, 7.0, 8.0, 9.0], *axes))
+    assert alone[0] == pytest.approx(explained_share(np.array([0, 0, 0, 1, 1, 1]), np.arange(6.0))) and alone[0] > 0.6
     assert np.isnan(share) and (one, two) == (0, 1)
 
 

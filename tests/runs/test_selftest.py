@@ -14,7 +14,7 @@ from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
 from assay.runs.selftest import candidate_rules
-from assay.runs.selftest.figures import bounds, harmonic, not_contradicted, shown_above
+from assay.runs.selftest.figures import bounds, harmonic, not_contradicted, pass_above
 from assay.runs.selftest.page import render
 from assay.runs.selftest.runner import CI_SIZE, NIGHTLY_SIZE, SelfTestResult, Size
 from assay.runs.selftest.simulations import CONTROL, DRIFT, EDGE, LEAKS, NO_EDGE, SEARCH, STATISTICS
@@ -61,7 +61,7 @@ def test_who_judges_after_every_look_makes_the_errors_of_a_harmonic_sum() -> Non
     [(28, 30, "PASS"), (27, 30, "FAIL"), (87, 100, "PASS"), (86, 100, "FAIL"), (2, 2, "UNKNOWN"), (0, 5, "FAIL")],
 )
 def test_power_passes_as_the_table_of_the_specification_says(count: int, n: int, state: str) -> None:
-    assert shown_above(0.80)(count, n) == state
+    assert pass_above(0.80)(count, n) == state
 
 
 # -- what is tried ----------------------------------------------------------------------------------------------------

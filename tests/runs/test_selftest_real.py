@@ -24,7 +24,7 @@ from assay.runs.evaluation import evidence_of
 from assay.runs.selftest import candidate_rules, trial_runs
 from assay.runs.selftest.parallel_runs import all_done
 from assay.runs.selftest.runner import Size, run_selftest
-from assay.runs.selftest.simulations import CONTROL, EDGE, LEAKS, NO_EDGE, Task, done
+from assay.runs.selftest.simulations import CONTROL, EDGE, LEAKS, NO_EDGE, Task, run_task
 from assay.runs.selftest.trial_runs import choose_attempt
 from tests.runs.selftested import SEED, good, some, table
 
@@ -50,7 +50,7 @@ def test_a_tiny_self_test_takes_the_real_path_and_its_figures_do_not_depend_on_t
     assert nothing.checks["audit"] == nothing.checks["ledger"] == edge.checks["audit"] == "PASS"
     assert found.verdict == "UNKNOWN"
     assert heard[-1] == 1.0
-    assert replace(done(Task(EDGE, 0, SEED)), seconds=edge.seconds) == edge
+    assert replace(run_task(Task(EDGE, 0, SEED)), seconds=edge.seconds) == edge
     json.dumps(found.document, allow_nan=False)
 
 

@@ -15,7 +15,7 @@ from assay.kernel.errors import TrainError
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn.strategies import strategy_named
-from assay.runs.evaluation import judged
+from assay.runs.evaluation import evaluate_walk
 from assay.runs.rule_search import RuleSearch
 from assay.runs.run_artifacts import to_jsonable
 from assay.runs.training_history import bare
@@ -45,7 +45,7 @@ def searched(bars: Bars, name: str, *, folds: SplitSpec, **params: Any) -> tuple
     cuts = split_plan(folds, past.panel, horizon=0)
     outcomes = list(walk_forward(trainer, past.panel, cuts, costs=spec.costs, seed=1, report=NullReport()))
     trainer.demand_some()
-    found = judged(outcomes, past, spec.costs, seed=1)
+    found = evaluate_walk(outcomes, past, spec.costs, seed=1)
     return windows(trainer, outcomes, past.panel, found.folds, spec.costs, seed=1), found
 
 

@@ -44,11 +44,10 @@ def bad_rows(record: Any, plan: Plan, *, newest: int = 1_000_000) -> list[str]:
 
 def bad_files(plan: Plan, *, newest: int = 1_000_000) -> list[str]:
     """Files under their final names that are not whole; those that retention takes meanwhile are gone, not half."""
-    from assay.track.model_files.manifest import MANIFEST, verified
-
     from assay.kernel.errors import ArtifactError
     from assay.track.model_files import pkl_envelope
     from assay.track.model_files.artifact_store import Blobs
+    from assay.track.model_files.manifest import MANIFEST, read_checked_parts
 
     blobs, bad = Blobs(Path(plan.home) / "artifacts"), []
     folders = [p for p in blobs.folder.glob("*") if len(p.name) == 64]
@@ -58,7 +57,7 @@ def bad_files(plan: Plan, *, newest: int = 1_000_000) -> list[str]:
             if path.suffix == ".pkl":
                 pkl_envelope.read(path)
             elif (path / MANIFEST).exists():
-                verified(blobs, path.name)
+                read_checked_parts(blobs, path.name)
         except ArtifactError as error:
             if path.exists():
                 bad.append(f"{path.name}: {error.code}")

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from assay.track.model_files.manifest import ModelFacts, verified
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ArtifactError, StoreError
 from assay.track.model_files.artifact_store import Blobs
-from assay.track.model_files.pkl_envelope import Envelope, parsed, read, written
+from assay.track.model_files.manifest import ModelFacts, read_checked_parts
+from assay.track.model_files.pkl_envelope import Envelope, dump, parse, read
 from assay.track.registry.publish import Written, publish, write_files
 from assay.track.tracking_store import TrackingStore
 
@@ -78,7 +78,7 @@ def test_a_write_that_fails_leaves_nothing(blobs: Blobs, monkeypatch: pytest.Mon
 
 
 def test_anybody_opens_the_envelope_with_pickle() -> None:
-    assert pickle.loads(written(PLAIN)) == {
+    assert pickle.loads(dump(PLAIN)) == {
         "strategy_type": "rules",
         "symbol": "BTC/USDT",
         "timestamp": "20240101_000000",
@@ -93,11 +93,11 @@ def test_anybody_opens_the_envelope_with_pickle() -> None:
 )
 def test_envelopes_come_back(text: str, state: dict[str, bytes]) -> None:
     envelope = Envelope(text, "BTC/USDT", text, state)
-    assert parsed(written(envelope), "x") == envelope
-    assert pickle.loads(written(envelope))["model_state"] == state
+    assert parse(dump(envelope), "x") == envelope
+    assert pickle.loads(dump(envelope))["model_state"] == state
     # as Python's own pickler writes it
     plain = {"strategy_type": text, "symbol": "BTC/USDT", "timestamp": text, "model_state": state}
-    assert parsed(pickle.dumps(plain, protocol=4), "x") == envelope
+    assert parse(pickle.dumps(plain, protocol=4), "x") == envelope
 
 
 class Hostile:
@@ -111,9 +111,9 @@ class Hostile:
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_a_file_that_would_run_code_is_refused(protocol: int, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
-    wrong("ARTIFACT_FORBIDDEN_OPCODE", lambda: parsed(pickle.dumps(Hostile(str(canary)), protocol=protocol), "x"))
+    wrong("ARTIFACT_FORBIDDEN_OPCODE", lambda: parse(pickle.dumps(Hostile(str(canary)), protocol=protocol), "x"))
     state = {"strategy_type": "a", "symbol": "b", "timestamp": "c", "model_state": Hostile(str(canary))}
-    told = wrong("ARTIFACT_FORBIDDEN_OPCODE", lambda: parsed(pickle.dumps(state, protocol=protocol), "x"))
+    told = wrong("ARTIFACT_FORBIDDEN_OPCODE", lambda: parse(pickle.dumps(state, protocol=protocol), "x"))
     assert not canary.exists()
     if protocol == 4:
         assert told.facts["opcode"] == "STACK_GLOBAL"
@@ -129,30 +129,30 @@ def test_other_shapes_are_refused() -> None:
         good | {"symbol": b"bytes"},
         {},
     ):
-        wrong("ARTIFACT_HEADER_MISMATCH", lambda body=body: parsed(pickle.dumps(body, protocol=4), "x"))
+        wrong("ARTIFACT_HEADER_MISMATCH", lambda body=body: parse(pickle.dumps(body, protocol=4), "x"))
     for body in ([1], {"a": 1}, None, (), {"a": {1}}):
-        wrong("ARTIFACT_FORBIDDEN_OPCODE", lambda body=body: parsed(pickle.dumps(body, protocol=4), "x"))
+        wrong("ARTIFACT_FORBIDDEN_OPCODE", lambda body=body: parse(pickle.dumps(body, protocol=4), "x"))
     cyclic = good | {"model_state": {}}
     cyclic["model_state"]["me"] = cyclic["model_state"]  # type: ignore[index]
     with pytest.raises(ArtifactError):
-        parsed(pickle.dumps(cyclic, protocol=4), "x")
+        parse(pickle.dumps(cyclic, protocol=4), "x")
 
 
-@pytest.mark.parametrize("data", [b"", b"text", written(PLAIN)[:-1], written(PLAIN) + b"x", b"\x80\x04."])
+@pytest.mark.parametrize("data", [b"", b"text", dump(PLAIN)[:-1], dump(PLAIN) + b"x", b"\x80\x04."])
 def test_damaged_files_are_refused(data: bytes) -> None:
     with pytest.raises(ArtifactError) as told:
-        parsed(data, "x")
+        parse(data, "x")
     assert told.value.code in ("ARTIFACT_CORRUPT", "ARTIFACT_HEADER_MISMATCH")
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 400), st.integers(1, 255))
 def test_any_bytes_give_an_envelope_or_a_refusal(noise: bytes, place: int, flip: int) -> None:
-    flipped = bytearray(written(PLAIN))
+    flipped = bytearray(dump(PLAIN))
     flipped[place % len(flipped)] ^= flip
     for data in (noise, b"\x80\x04" + noise, bytes(flipped), bytes(flipped[: place % len(flipped)]) + noise):
         with suppress(ArtifactError):
-            assert isinstance(parsed(data, "x"), Envelope)
+            assert isinstance(parse(data, "x"), Envelope)
 
 
 def test_publishing(record: TrackingStore, run: int, parts: Path, blobs: Blobs, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_publishing(record: TrackingStore, run: int, parts: Path, blobs: Blobs, 
     assert (row["integrity"], row["checkpoint_path"], row["val_metric"]) == ("verified", first.relative, 1.0)
     envelope = read(first.file, sha256=row["metadata"]["envelope_sha256"])
     assert envelope.model_state == {"rules.json": b"{}", "sub/scaler.json": b"[1]"}
-    manifest, held = verified(blobs, row["manifest_sha256"])
+    manifest, held = read_checked_parts(blobs, row["manifest_sha256"])
     assert held == envelope.model_state
     assert (manifest["features"], manifest["lookback"], manifest["format_version"]) == (["b", "a"], 7, 1)
     assert manifest["created_at"] == "2023-11-14T22:13:20.000Z"
@@ -187,14 +187,17 @@ def test_damage_to_a_model_is_found(parts: Path, blobs: Blobs, tmp_path: Path) -
     model = made(parts, blobs, tmp_path)
     folder = blobs.path(model.manifest_sha256)
     (folder / "more").write_bytes(b"")
-    assert wrong("ARTIFACT_MANIFEST", lambda: verified(blobs, model.manifest_sha256)).facts["file"] == "more"
+    assert wrong("ARTIFACT_MANIFEST", lambda: read_checked_parts(blobs, model.manifest_sha256)).facts["file"] == "more"
     (folder / "more").unlink()
     (folder / "rules.json").write_bytes(b"{ }")
-    wrong("ARTIFACT_CORRUPT", lambda: verified(blobs, model.manifest_sha256))
+    wrong("ARTIFACT_CORRUPT", lambda: read_checked_parts(blobs, model.manifest_sha256))
     (folder / "rules.json").unlink()
-    assert wrong("ARTIFACT_MANIFEST", lambda: verified(blobs, model.manifest_sha256)).facts["file"] == "rules.json"
+    assert (
+        wrong("ARTIFACT_MANIFEST", lambda: read_checked_parts(blobs, model.manifest_sha256)).facts["file"]
+        == "rules.json"
+    )
     (folder / "manifest.json").write_bytes(b"{}")
-    wrong("ARTIFACT_CORRUPT", lambda: verified(blobs, model.manifest_sha256))
+    wrong("ARTIFACT_CORRUPT", lambda: read_checked_parts(blobs, model.manifest_sha256))
     model.file.write_bytes(model.file.read_bytes()[:-1] + b"x")
     wrong("ARTIFACT_CORRUPT", lambda: read(model.file, sha256=model.envelope_sha256))
 

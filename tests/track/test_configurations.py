@@ -9,7 +9,7 @@ import time_machine
 
 from assay.kernel.errors import ConfigError, StoreError
 from assay.runs.bot_config.row import row_of
-from assay.runs.bot_config.schema import checked
+from assay.runs.bot_config.schema import check_document
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.runs.configured import CREATED, configured, golden
 
@@ -24,7 +24,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 def agree(row: dict[str, Any]) -> None:
     """What the document says stands in the columns as well."""
-    document = checked(row["config_json"])
+    document = check_document(row["config_json"])
     expected = row_of(document, row["verdict"])
     for name in ("created_at", "updated_at", "discovery_date"):
         assert row[name] == datetime.fromisoformat(expected.pop(name)), name

@@ -9,7 +9,7 @@ from assay.track import environment
 from assay.track import git as tree
 from assay.track.environment import ASSAY_SOURCE, DIFF, WORKING_FOLDER, capture_provenance, lock_hash
 from assay.track.model_files.artifact_store import Blobs
-from assay.track.redaction import masked
+from assay.track.redaction import mask_secrets
 from assay.track.tracking_store import TrackingStore
 
 
@@ -186,7 +186,7 @@ def test_code_in_several_places_is_told_apart(repository: Path, tmp_path_factory
     ],
 )  # fmt: skip
 def test_secrets_are_masked(text: str) -> None:
-    found = masked(f"+before\n+{text}\n+after = 1\n".encode())
+    found = mask_secrets(f"+before\n+{text}\n+after = 1\n".encode())
     assert b"CANARY" not in found and b"***" in found
     assert found.startswith(b"+before\n+") and found.endswith(b"\n+after = 1\n")
 
@@ -195,7 +195,7 @@ def test_ordinary_lines_stay() -> None:
     text = (
         b"+for trial in trials:\n+    fee = 0.001  # https://example.org/a:b\n-hash: 0123456789abcdef0123456789abcdef\n"
     )
-    assert masked(text) == text
+    assert mask_secrets(text) == text
 
 
 def test_without_git_its_columns_are_absent(repository: Path) -> None:

@@ -17,10 +17,10 @@ from assay.track.fingerprint import (
     Fingerprint,
     Match,
     compute_fingerprint,
-    grown,
-    packed,
+    merge_fingerprints,
+    pack,
     same_market,
-    unpacked,
+    unpack,
 )
 from assay.track.tracking_store import TrackingStore
 from tests.track.altered import COPIES, HOUR, YEARS, bent, flat_after_each, resampled
@@ -58,7 +58,7 @@ def test_closes_by_hand() -> None:
 @given(st.lists(st.tuples(st.integers(-(10**6), 10**6), st.integers(-(10**12), 10**12)), max_size=50))
 def test_what_is_packed_comes_back(pairs: list[tuple[int, int]]) -> None:
     closes = Closes(np.array([a for a, _ in pairs], np.int64), np.array([b for _, b in pairs], np.int64))
-    found = unpacked(packed(closes))
+    found = unpack(pack(closes))
     np.testing.assert_array_equal(found.units, closes.units)
     np.testing.assert_array_equal(found.logs, closes.logs)
 
@@ -159,8 +159,8 @@ def test_what_is_read_again_lengthens_its_row(record: TrackingStore) -> None:
         rows = connection.exec_driver_sql("SELECT COUNT(*) FROM market_fingerprints").scalar()
     assert rows == 1
     old, late = compute_fingerprint(whole[:1_500]), compute_fingerprint(whole[500:2_500])
-    grew = grown(old, late)
-    assert grew is not None and grown(grew, compute_fingerprint(whole[:600])) is grew
+    grew = merge_fingerprints(old, late)
+    assert grew is not None and merge_fingerprints(grew, compute_fingerprint(whole[:600])) is grew
     np.testing.assert_array_equal(grew.days.units, compute_fingerprint(whole[:2_500]).days.units)
     np.testing.assert_array_equal(grew.days.logs, compute_fingerprint(whole[:2_500]).days.logs)
     np.testing.assert_array_equal(grew.hours.logs, compute_fingerprint(whole[:2_500]).hours.logs)
@@ -223,7 +223,7 @@ def test_real_markets(market_data: Path) -> None:
     spy = stored(market_data, "usa_SPY_1d_adj", "1d")
     assert same(spy, stored(market_data, "usa_SPY_1h_raw", "1h")) == Match() and same(spy, adjusted) is None
     kept: Fingerprint = compute_fingerprint(hours)
-    assert len(packed(kept.days)) < 20_000 < len(packed(kept.hours)) < 400_000
+    assert len(pack(kept.days)) < 20_000 < len(pack(kept.hours)) < 400_000
 
 
 @pytest.mark.market_data

@@ -8,7 +8,7 @@ import pytest
 
 from assay.kernel.errors import ConfigError, StoreError
 from assay.testing.store_contract import MARKET, a_trial
-from assay.track.head_documents import HEADS_CACHE, published_heads
+from assay.track.head_documents import HEADS_CACHE, find_published_heads
 from assay.track.ledger_heads import End, LedgerHead, Published, read_head
 from assay.track.maintenance.head_acceptance import accept_ledger_head
 from assay.track.model_files.artifact_store import Blobs
@@ -186,12 +186,12 @@ def test_heads_are_found_in_the_home_and_read_once(record: TrackingStore, run: i
     page.write_text(f'<meta name="assay-ledger-head" content="{json.dumps(head).replace(chr(34), "&#34;")}">')
     record.artifacts.add(run, "evidence", blobs.path("1" * 64) / "run.json", metadata={"blob": "1" * 64})
     record.models.add(run, "p", verdict={"word": "GOLD", "head": head})
-    found = {each.where: each for each in published_heads(record, home=home, artifacts=blobs.folder)}
+    found = {each.where: each for each in find_published_heads(record, home=home, artifacts=blobs.folder)}
     assert set(found) == {f"run {run}", "manifest.json of 222222222222…", "the page run_1.html", "model 1"}
     assert all(each.head == record.ledger.head([MARKET]) for each in found.values())
     assert [where for where, each in found.items() if each.own] == [f"run {run}"]
     (blobs.path("2" * 64) / "manifest.json").write_text("{}")  # nobody looks again, but for a check
-    assert len(published_heads(record, home=home, artifacts=blobs.folder)) == 4
-    assert len(published_heads(record, home=home, artifacts=blobs.folder, afresh=True)) == 3
+    assert len(find_published_heads(record, home=home, artifacts=blobs.folder)) == 4
+    assert len(find_published_heads(record, home=home, artifacts=blobs.folder, afresh=True)) == 3
     (home / HEADS_CACHE).write_text("damaged")
-    assert len(published_heads(record, home=home, artifacts=blobs.folder)) == 3
+    assert len(find_published_heads(record, home=home, artifacts=blobs.folder)) == 3

@@ -10,14 +10,14 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.testing.malicious_files import HARMLESS, hostile_files, not_refused, other_formats, pickles
 from assay.track.model_files import pkl_envelope
-from assay.track.model_files.pkl_envelope import parsed
+from assay.track.model_files.pkl_envelope import parse
 
 
 def test_our_reader_refuses_every_hostile_file(tmp_path: Path) -> None:
     files = hostile_files(tmp_path / "canary")
     print(f"{len(files)} hostile files")
     assert len(files) >= 40
-    assert not_refused(lambda data: parsed(data, "x"), tmp_path / "canary") == {}
+    assert not_refused(lambda data: parse(data, "x"), tmp_path / "canary") == {}
 
 
 def test_the_suite_bites_a_reader_that_allows_one_harmless_global(tmp_path: Path) -> None:
@@ -49,15 +49,15 @@ def test_the_suite_bites_pickle_itself(tmp_path: Path) -> None:
 
 def test_the_suite_bites_a_scan_with_one_opcode_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pkl_envelope, "_ALLOWED", pkl_envelope._ALLOWED | {"STACK_GLOBAL"})
-    told = not_refused(lambda data: parsed(data, "x"), tmp_path / "canary")
+    told = not_refused(lambda data: parse(data, "x"), tmp_path / "canary")
     assert HARMLESS not in told  # REDUCE still stands in its way
     monkeypatch.setattr(pkl_envelope, "_ALLOWED", pkl_envelope._ALLOWED | {"STACK_GLOBAL", "REDUCE", "EMPTY_TUPLE"})
-    assert not_refused(lambda data: parsed(data, "x"), tmp_path / "canary") == {}  # and then the machine has no rule
+    assert not_refused(lambda data: parse(data, "x"), tmp_path / "canary") == {}  # and then the machine has no rule
 
 
 def code(data: bytes) -> str:
     with pytest.raises(ArtifactError) as told:
-        parsed(data, "x")
+        parse(data, "x")
     return told.value.code
 
 
@@ -74,7 +74,7 @@ def test_files_of_other_tools_are_named(tmp_path: Path) -> None:
     files = other_formats(tmp_path / "canary")
     for name in ("torch", "Stable-Baselines3", "npz of objects", "npy of objects", "joblib", "HDF5"):
         with pytest.raises(ArtifactError, match="accepted is") as told:
-            parsed(files[name], "x")
+            parse(files[name], "x")
         assert told.value.code == "ARTIFACT_FORMAT"
 
 

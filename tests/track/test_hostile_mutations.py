@@ -7,15 +7,15 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from assay.track.model_files.manifest import parsed_manifest
-from assay.track.model_files.signature import Keys, demand_signature, signature_bytes
 
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import canonical
 from assay.track.loading import check_files
 from assay.track.loading.sandbox import LoadingSandbox
 from assay.track.loading.verification import read_verified
-from assay.track.model_files.pkl_envelope import Envelope, parsed
+from assay.track.model_files.manifest import parse_manifest
+from assay.track.model_files.pkl_envelope import Envelope, parse
+from assay.track.model_files.signature import Keys, demand_signature, signature_bytes
 from tests.track.models import Published, published
 
 OFFSETS = 200
@@ -88,8 +88,8 @@ def test_mutations_of_what_is_parsed_in_this_process() -> None:
     files = {"file": ("rules/x.pkl", envelope), "manifest": ("x/manifest.json", manifest)}
     signature = signature_bytes(keys, **files)
     doors: list[tuple[int, bytes, Callable[[bytes], object]]] = [
-        (2_500, envelope, lambda data: parsed(data, "x")),
-        (1_500, manifest, lambda data: parsed_manifest(data, "x")),
+        (2_500, envelope, lambda data: parse(data, "x")),
+        (1_500, manifest, lambda data: parse_manifest(data, "x")),
         (500, signature, lambda data: demand_signature(data, keys, **files, where="x")),
     ]
     count: dict[str, int] = {}
@@ -153,5 +153,5 @@ def test_a_mutation_is_a_mutation() -> None:
 def parsed_whole() -> bytes:
     kept: Published = published("rules")
     whole = kept.file.read_bytes()
-    assert isinstance(parsed(whole, "x"), Envelope)
+    assert isinstance(parse(whole, "x"), Envelope)
     return whole

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assay.track.migrate.mlflow import from_mlflow
 
 from assay.kernel.errors import AssayError, StoreError
+from assay.track.migrate.mlflow import from_mlflow
 from assay.track.rows import Row
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.mirrored import There, a_run, mirror_of
@@ -169,6 +169,6 @@ def test_a_server_that_is_away(record: TrackingStore) -> None:
     ("text", "value"), [("1", 1), ("0.10", 0.1), ("True", True), ("adam", "adam"), ('{"a": 1}', {"a": 1}), ("[", "[")]
 )
 def test_what_a_text_was(text: str, value: Any) -> None:
-    from assay.track.migrate.relic import inferred
+    from assay.track.migrate.relic import infer
 
-    assert inferred(text) == value
+    assert infer(text) == value

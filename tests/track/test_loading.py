@@ -36,12 +36,11 @@ def test_the_document_has_four_keys_and_the_live_model(kept: Published) -> None:
 
 
 def test_half_of_the_probes_act(kept: Published) -> None:
-    from assay.track.model_files.manifest import verified
+    from assay.track.loading.golden import unpack
+    from assay.track.model_files.manifest import read_checked_parts
 
-    from assay.track.loading.golden import unpacked
-
-    manifest, _ = verified(kept.places.blobs, kept.row["manifest_sha256"])
-    probes = unpacked(manifest["self_test"], "x")
+    manifest, _ = read_checked_parts(kept.places.blobs, kept.row["manifest_sha256"])
+    probes = unpack(manifest["self_test"], "x")
     assert len(probes) == 8
     assert sum(bool(np.nan_to_num(expected.decisions.target).any()) for _, expected in probes) >= 4
     assert all(len(window) == kept.model.lookback + 4 for window, _ in probes[-4:])

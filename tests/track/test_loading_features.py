@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from assay.track.model_files.manifest import FEATURES_PART, parsed_manifest
 
 from assay.features import feature, table
 from assay.features.registry import forget
@@ -18,6 +17,7 @@ from assay.runs.user_features import model_features
 from assay.track.loading import check_files, load_model
 from assay.track.loading.verification import read_verified
 from assay.track.mirror.pyfunc import CandleModel
+from assay.track.model_files.manifest import FEATURES_PART, parse_manifest
 from tests.track.models import Published, published, publishing
 
 SOURCE = b"""
@@ -98,7 +98,7 @@ def test_a_manifest_that_names_no_file_properly_is_damaged(said: Any) -> None:
     raw = (made.folder / "manifest.json").read_bytes()
     changed = json.dumps(json.loads(raw) | {"features_file": said}).encode()
     with pytest.raises(ArtifactError, match="features_file is") as refused:
-        parsed_manifest(changed, "here")
+        parse_manifest(changed, "here")
     assert refused.value.code == "ARTIFACT_MANIFEST"
 
 

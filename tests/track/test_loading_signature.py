@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from assay.track.model_files.signature import Keys, read_keys
 
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.track.loading import check_files
+from assay.track.model_files.signature import Keys, read_keys
 from tests.track.models import Published, published, publishing
 
 KEYS = Keys("new", {"new": b"n" * 32, "old": b"o" * 32})
@@ -93,8 +93,8 @@ def test_the_signature_is_asked_before_anything_is_parsed(signed: Published, mon
     def parsed(*_: object) -> None:
         raise AssertionError("parsed")
 
-    monkeypatch.setattr(verification, "named", parsed)
-    monkeypatch.setattr(verification, "verified", parsed)
+    monkeypatch.setattr(verification, "parse_named", parsed)
+    monkeypatch.setattr(verification, "read_checked_parts", parsed)
     assert told(signed, Keys("new", {"new": b"x" * 32})).code == "ARTIFACT_BAD_SIGNATURE"
 
 

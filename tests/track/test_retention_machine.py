@@ -84,7 +84,7 @@ class Retention(RuleBasedStateMachine):
     def _demand_nothing_of_the_ledger(self) -> None:
         from assay.track.registry import aliases
 
-        aliases.uncounted = lambda *given: []
+        aliases.ledger_reasons = lambda *given: []
 
     @rule(symbol=st.sampled_from(SYMBOLS))
     def roll_back(self, symbol: str) -> None:
@@ -177,7 +177,7 @@ def test_exactly_what_may_go_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     from assay.track.registry import aliases
 
     monkeypatch.setattr(retention, "now_ms", retention.now_ms)  # the machine sets both; they come back afterwards
-    monkeypatch.setattr(aliases, "uncounted", aliases.uncounted)
+    monkeypatch.setattr(aliases, "ledger_reasons", aliases.ledger_reasons)
     run_state_machine_as_test(
         Retention,
         settings=settings(

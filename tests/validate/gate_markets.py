@@ -11,7 +11,7 @@ from assay.kernel.decisions import Decisions
 from assay.kernel.fold import Fold
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
-from assay.runs.evaluation import OutOfSampleResult, evidence_of, judged
+from assay.runs.evaluation import OutOfSampleResult, evaluate_walk, evidence_of
 from assay.runs.training_history import bare
 from assay.simulate.engine import simulate
 from assay.validate._walk_forward import FoldResult, SymbolResult
@@ -48,7 +48,7 @@ def walked(candles: Mapping[str, Bars], rule: Rule, costs: Costs) -> tuple[OutOf
     panel, n = past.panel, len(next(iter(candles.values())))
     size = n // (FOLDS + 1)
     outcomes = [_fold(k, panel, size * (k + 1), size, rule, costs) for k in range(FOLDS)]
-    found = judged(outcomes, past, costs, seed=1)
+    found = evaluate_walk(outcomes, past, costs, seed=1)
     given = evidence_of(found, past, n_trials=1, counted=True, audit=CLEAN)
     return found, replace(given, regimes=np.arange(len(given.returns)) % 2)
 

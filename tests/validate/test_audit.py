@@ -19,7 +19,7 @@ from assay.market.sources.synthetic import synthetic
 from assay.targets import parse_target
 from assay.testing.trainers import TinyModel, TinyTrainer, correlations, labelled, tiny
 from assay.validate.audit import AuditReport, Columns, Pipeline, Questions, audit_trainer
-from assay.validate.audit.perturbations import CUT_OFF, SHUFFLED, STILL, changed, first_change, first_changed_decision
+from assay.validate.audit.perturbations import CUT_OFF, SHUFFLED, STILL, first_change, first_changed_decision, perturb
 from assay.validate.audit.pipeline import per_symbol
 from assay.validate.splits import WalkForward
 
@@ -226,7 +226,7 @@ def test_numbers_that_make_no_audit_are_refused(wrong: dict[str, Any], told: str
 
 @pytest.mark.parametrize("how", [CUT_OFF, SHUFFLED, STILL])
 def test_another_future_leaves_the_past_and_the_next_open(how: str) -> None:
-    (other,) = changed([BARS], int(BARS.known_at[99]), how, seed=1)
+    (other,) = perturb([BARS], int(BARS.known_at[99]), how, seed=1)
     assert np.array_equal(other.close[:100], BARS.close[:100]) and np.array_equal(other.high[:100], BARS.high[:100])
     assert len(other) == (100 if how == CUT_OFF else 500)
     if how != CUT_OFF:

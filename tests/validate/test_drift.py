@@ -6,7 +6,7 @@ from scipy.signal import lfilter
 
 from assay.features.importance import psi
 from assay.kernel.errors import ConfigError
-from assay.validate.drift import banded_record, input_drift
+from assay.validate.drift import input_drift, record_bands
 
 NAMES = ["a", "b", "c"]
 
@@ -92,33 +92,33 @@ def test_a_record_that_goes_on_stays_in_its_band() -> None:
 
     A band without the past's own luck would miss one in six.
     """
-    states = [banded_record(r[:200], r[200:], reps=300, seed=1).state for r in (record(s, 400) for s in range(100))]
+    states = [record_bands(r[:200], r[200:], reps=300, seed=1).state for r in (record(s, 400) for s in range(100))]
     assert 1 <= states.count("below") <= 8
     assert states.count("within") >= 90
 
 
 def test_a_record_that_broke_is_below_and_a_better_one_above() -> None:
     past = record(1, 1000, 0.002)
-    broke = banded_record(past, record(2, 300, -0.003), seed=1)
+    broke = record_bands(past, record(2, 300, -0.003), seed=1)
     assert (broke.state, broke.p_value < 0.01) == ("below", True)
     assert broke.total < broke.low < broke.high
-    assert banded_record(past, record(3, 300, 0.008), seed=1).state == "above"
-    assert banded_record(past, [0.01, -1.0, 0.5], seed=1) == banded_record(past, [0.01, -1.0, 3.5], seed=1)
-    assert banded_record(past, [0.01, -1.0, 0.5], seed=1).total == -1.0
+    assert record_bands(past, record(3, 300, 0.008), seed=1).state == "above"
+    assert record_bands(past, [0.01, -1.0, 0.5], seed=1) == record_bands(past, [0.01, -1.0, 3.5], seed=1)
+    assert record_bands(past, [0.01, -1.0, 0.5], seed=1).total == -1.0
 
 
 def test_the_same_seed_gives_the_same_band() -> None:
     past, now = record(1, 300), record(2, 100)
-    once = banded_record(past, now, reps=50, seed=3)
-    assert once == banded_record(past.tolist(), now.tolist(), reps=50, seed=3)
-    assert once != banded_record(past, now, reps=50, seed=4)
+    once = record_bands(past, now, reps=50, seed=3)
+    assert once == record_bands(past.tolist(), now.tolist(), reps=50, seed=3)
+    assert once != record_bands(past, now, reps=50, seed=4)
     assert once.total == pytest.approx(np.prod(1 + now) - 1, rel=1e-12)
 
 
 @pytest.mark.parametrize("now", [[], [0.01, np.nan]])
 def test_what_is_no_record_is_unknown(now) -> None:
-    assert banded_record(record(1, 100), now, seed=1).state == "unknown"
-    assert banded_record(np.full(100, -1.0), [0.01], seed=1).state == "unknown"
+    assert record_bands(record(1, 100), now, seed=1).state == "unknown"
+    assert record_bands(np.full(100, -1.0), [0.01], seed=1).state == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -126,4 +126,4 @@ def test_what_is_no_record_is_unknown(now) -> None:
 )
 def test_misuse_is_refused(change) -> None:
     with pytest.raises(ConfigError):
-        banded_record(record(1, 100), record(2, 10), **{"seed": 1, **change})
+        record_bands(record(1, 100), record(2, 10), **{"seed": 1, **change})

@@ -18,7 +18,7 @@ from assay.learn.strategies import load_strategy_file
 from assay.market.sources.synthetic import synthetic
 from assay.testing.attacks.honest import HONEST
 from assay.testing.attacks.own_file import OwnFile, market
-from assay.validate.isolation.calendars import SHIFT_DAYS, clock_reads, moved
+from assay.validate.isolation.calendars import SHIFT_DAYS, clock_reads, move_bars
 from assay.validate.isolation.import_allowlist import not_allowed
 from assay.validate.isolation.isolated import IsolatedFeatures, IsolatedStrategy
 from assay.validate.isolation.landlock import landlock_version, rights_of
@@ -29,7 +29,7 @@ from assay.validate.isolation.messages import (
     TooMuch,
     bars_message,
     bars_of,
-    packed,
+    pack,
     receive,
     send,
 )
@@ -76,12 +76,12 @@ def test_bars_go_through_the_pipe_whole() -> None:
         {"spread_bps": plain.close * 0 + 3}, joined,
     )  # fmt: skip
     for each in (full, full[:0], Bars(full.instrument, full.timestamp, full.open, full.high, full.low, full.close)):
-        data = packed(bars_message({"values": {}}, each))
+        data = pack(bars_message({"values": {}}, each))
         head = 16
         words = int.from_bytes(data[4:8], "little")
-        from assay.validate.isolation.messages import unpacked
+        from assay.validate.isolation.messages import unpack
 
-        again = bars_of(unpacked(data[head : head + words], data[head + words :]))
+        again = bars_of(unpack(data[head : head + words], data[head + words :]))
         assert again.digest() == each.digest()
 
 
@@ -98,7 +98,7 @@ def test_no_bytes_break_the_reader(noise: bytes) -> None:
 
 
 def test_messages_that_lie_about_their_size_are_refused() -> None:
-    good = packed(Message({}, {"a": np.zeros(3)}))
+    good = pack(Message({}, {"a": np.zeros(3)}))
     lies = (
         good.replace(b"[3]", b"[9]"),
         good.replace(b"<f8", b"|O8"),
@@ -117,7 +117,7 @@ def test_messages_that_lie_about_their_size_are_refused() -> None:
     with pytest.raises(TooMuch):
         receive(out, most=8)
     with pytest.raises(TypeError, match="array a has type"):
-        packed(Message({}, {"a": np.zeros(3, np.complex128)}))
+        pack(Message({}, {"a": np.zeros(3, np.complex128)}))
     os.set_blocking(into, False)
     with pytest.raises(TooLate):
         send(into, Message({}, {"a": np.zeros(1 << 18)}), until=0.0)
@@ -271,7 +271,7 @@ def test_the_shift_keeps_date_and_weekday(bars: Bars) -> None:
     for stamp in (0, 951_782_400_000, 1_709_164_800_000):  # 1970-01-01, and two leap days
         was, now = (np.datetime64(t, "ms") for t in (stamp, stamp + SHIFT_DAYS * day))
         assert str(was)[4:] == str(now)[4:] and int(str(now)[:4]) - int(str(was)[:4]) == 28
-    later = moved(bars)
+    later = move_bars(bars)
     assert np.array_equal(later.timestamp - bars.timestamp, np.full(SHORT, SHIFT_DAYS * day))
     assert np.array_equal(later.close, bars.close) and np.all(later.known_at > later.timestamp)
 

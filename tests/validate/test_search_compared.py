@@ -6,7 +6,7 @@ from assay.kernel.contracts import NullReport
 from assay.validate import statistics as s
 from assay.validate.search import overfitting as module
 from assay.validate.search.grid_sampler import Grid
-from assay.validate.search.overfitting import MOST, compared
+from assay.validate.search.overfitting import MOST, compare_configurations
 from tests.learn.strategy_bars import lively
 from tests.validate.test_search_swept import RULES, learning, made
 
@@ -23,7 +23,7 @@ def test_few_are_all_compared_by_their_own_returns() -> None:
     search, result, train = searched(method=Grid())
     ground = search.sweep.on(train, search.space, search.costs)
     returns = [ground.record(result.trials.point(k)).returns for k in range(6)]
-    found = compared(search, result, train, seed=1)
+    found = compare_configurations(search, result, train, seed=1)
     want = s.probability_of_backtest_overfitting(np.column_stack(returns))
     np.testing.assert_array_equal(found.logits, want.logits)
     assert (found.pbo, found.loss_share) == (want.pbo, want.loss_share)
@@ -41,11 +41,11 @@ def test_of_many_a_hundred_are_drawn_by_the_seed(monkeypatch) -> None:
         return real(kept, blocks)
 
     monkeypatch.setattr(module, "overfitting_of", seen)
-    one, again, other = (compared(search, result, train, seed=seed) for seed in (1, 1, 2))
+    one, again, other = (compare_configurations(search, result, train, seed=seed) for seed in (1, 1, 2))
     assert len(result.trials) == 120 and len(drawn[0]) == MOST
     assert drawn[0] == drawn[1] != drawn[2] and one.pbo == again.pbo and len(other.logits) == 12_870
 
 
 def test_one_configuration_has_nothing_to_be_compared_with() -> None:
     search, result, train = searched({"p": [0.0005], "max_holding_periods": [5]}, method=Grid())
-    assert compared(search, result, train, seed=1) is None
+    assert compare_configurations(search, result, train, seed=1) is None

@@ -18,7 +18,7 @@ from assay.learn.rules import RuleTrainer
 from assay.learn.strategies import Entries, Range, Structural, all_strategies, strategy
 from assay.validate._walk_forward import judge_model
 from assay.validate.search.grid_sampler import Grid
-from assay.validate.search.objective import bars_per_year, measured
+from assay.validate.search.objective import bars_per_year, candidate_metrics
 from assay.validate.search.optuna_sampler import Bayesian
 from assay.validate.search.random_sampler import Random
 from assay.validate.search.search import Search
@@ -81,12 +81,13 @@ def test_a_score_is_that_of_the_candidate_walked_alone(name, data):
         return
     for row in result.rows:
         record = walked(search, train, row.parameters)
-        wanted = measured(record, bars_per_year=bars_per_year(train))
+        wanted = candidate_metrics(record, bars_per_year=bars_per_year(train))
         assert row.trades == len(record.trades)
         for metric, value in row.metrics.items():
             np.testing.assert_array_equal(value, wanted.get(metric, value), err_msg=f"{metric} {row.parameters}")
     assert result.best_metrics == pytest.approx(
-        measured(walked(search, train, result.best_parameters), bars_per_year=bars_per_year(train)), nan_ok=True
+        candidate_metrics(walked(search, train, result.best_parameters), bars_per_year=bars_per_year(train)),
+        nan_ok=True,
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
-from assay.validate.splits import DAY_MS, Days, Fold, PurgedKFold, WalkForward, purged
+from assay.validate.splits import DAY_MS, Days, Fold, PurgedKFold, WalkForward, purge
 from tests.kernel.test_fold import intervals, meets
 
 HOUR = 3_600_000
@@ -46,7 +46,7 @@ def test_embargo_and_step_by_hand() -> None:
     starts = [test[0] for _, test in shown(WalkForward(4, 2, step=5), known)]
     assert starts == [5, 10, 15]
     # A label known at the first row after the run: the embargo begins one row later.
-    assert purged(np.array([4, 5]), np.arange(12), np.arange(12) + 1, embargo=2).tolist() == [0, 1, 2, 9, 10, 11]
+    assert purge(np.array([4, 5]), np.arange(12), np.arange(12) + 1, embargo=2).tolist() == [0, 1, 2, 9, 10, 11]
 
 
 @settings(deadline=None)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.command import Document, Home, Json, opened, say
+from assay.cli.command import Document, Home, Json, open_context, say
 from assay.kernel.errors import ConfigError, LeakError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def audit(
         return
     from assay.runs import audit_features_file, audit_run, audit_strategy
 
-    with opened(home, working=True) as context:
+    with open_context(home, working=True) as context:
         if strategy_file is not None:
             document = audit_strategy(strategy_file, context, exchange, symbol, timeframe)
         elif features_file is not None:

@@ -13,7 +13,7 @@ from assay.cli.command import (
     Symbol,
     Timeframe,
     number,
-    opened,
+    open_context,
     say,
     settings,
 )
@@ -51,7 +51,7 @@ def backtest(
     from assay.runs import backtest as run
     from assay.runs import write_run_page
 
-    with opened(home, working=True) as context:
+    with open_context(home, working=True) as context:
         result = run(
             strategy, Instrument(exchange, symbol, timeframe), settings(setting or []), context,
             file=strategy_file, bars=bars, regime=regime, force=force,

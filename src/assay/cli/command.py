@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assay.cli.escape import escaped
-from assay.kernel.errors import AssayError, ConfigError, StoreError, shown
+from assay.cli.escape import escape_control
+from assay.kernel.errors import AssayError, ConfigError, StoreError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,7 +113,7 @@ def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
 def _of_disk(error: OSError) -> StoreError:
     """What a disk says wherever a file is written, in our words."""
     code, hint = _DISK[error.errno or 0]
-    where = "" if error.filename is None else f" {shown(str(error.filename))}"
+    where = "" if error.filename is None else f" {printable(str(error.filename))}"
     return StoreError(f"a file{where} cannot be written or read: {error.strerror}", code=code, hint=hint)
 
 
@@ -137,9 +137,9 @@ def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> i
 
         document = {"code": error.code, "message": error.message, "hint": error.hint, "facts": to_jsonable(error.facts)}
         sys.stdout.write(json.dumps({"error": document}, default=str, allow_nan=False) + "\n")
-    sys.stderr.write(escaped(f"error {error.code}: {error.message}\n"))
+    sys.stderr.write(escape_control(f"error {error.code}: {error.message}\n"))
     if error.hint and error.hint not in error.message:
-        sys.stderr.write(escaped(f"  {error.hint}\n"))
+        sys.stderr.write(escape_control(f"  {error.hint}\n"))
     report = error.facts.get("quality")
     if isinstance(report, dict):
         sys.stderr.write(
@@ -161,7 +161,7 @@ def say(document: Document | Sequence[Document], people: Callable[["Console"], o
 
 
 @contextmanager
-def opened(
+def open_context(
     home: Path | None,
     *,
     working: bool = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assay.cli.command import Home, Json, demand_within, number, opened, say
+from assay.cli.command import Home, Json, demand_within, number, open_context, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def list_configurations(
     from assay.runs import list_configurations
 
     demand_within("--limit", limit, 1, 10_000)
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         rows = list_configurations(
             context, limit=limit, strategy=strategy, exchange=exchange, pair=symbol, timeframe=timeframe,
             stage=stage, active=active,
@@ -54,7 +54,7 @@ def show(config_id: ConfigId, home: Home = None, as_json: Json = False) -> None:
     """One configuration: parameters, what it earned out of sample, its stage and why it has it."""
     from assay.runs import show_configuration
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         result = show_configuration(config_id, context)
     say(result, lambda console: _one(console, result), as_json=as_json)
 
@@ -77,7 +77,7 @@ def export(
     """The V3 document of one configuration; a bundle of several, which are of one pair and one strategy."""
     from assay.runs import export_configurations, select_configurations, write_text_file
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         names = config_ids or select_configurations(
             context, strategy=strategy, exchange=exchange, pair=symbol, timeframe=timeframe, stage=stage, active=active
         )
@@ -116,7 +116,7 @@ def approve(
     """Let a VALIDATION configuration that is eligible be MATURE; only a person does that."""
     from assay.runs import approve_configuration as give
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         result = give(config_id, context, by=by, why=why)
     say(
         result, lambda console: console.print(f"{config_id} is MATURE, approved by {by}", markup=False), as_json=as_json
@@ -126,7 +126,7 @@ def approve(
 def _switch(config_id: str, home: Path | None, *, active: bool, as_json: bool) -> None:
     from assay.runs import switch_configuration
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         line = switch_configuration(config_id, context, active=active)
     text = f"{config_id} is {'active' if active else 'not active'}, stage {line['stage']}"
     say(line, lambda console: console.print(text, markup=False, highlight=False, soft_wrap=True), as_json=as_json)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Exchange, Home, Json, Symbol, Timeframe, demand_within, number, opened, say
+from assay.cli.command import Exchange, Home, Json, Symbol, Timeframe, demand_within, number, open_context, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def import_files(
     from assay.runs import import_file
 
     done: list[dict[str, Any]] = []
-    with opened(home, working=True) as context:
+    with open_context(home, working=True) as context:
         for file in files:
             done += import_file(
                 file, context, exchange=exchange, symbol=symbol, timeframe=timeframe, time_unit=time_unit, tz=tz,
@@ -55,7 +55,7 @@ def collect(
     from assay.kernel.instrument import Instrument
     from assay.runs import collect_candles
 
-    with opened(home, working=True) as context:
+    with open_context(home, working=True) as context:
         result = collect_candles(Instrument(exchange, symbol, timeframe), context, since=since, until=until)
     say(result, lambda console: _collected(console, result), as_json=as_json)
 
@@ -65,7 +65,7 @@ def list_data(home: Home = None, as_json: Json = False) -> None:
     """Instruments that are stored."""
     from assay.runs import list_holdings
 
-    with opened(home) as context:
+    with open_context(home) as context:
         rows = list_holdings(context)
     say({"instruments": rows}, lambda console: _holdings(console, rows), as_json=as_json)
 
@@ -84,7 +84,7 @@ def show(
     from assay.runs import show_candles
 
     demand_within("--last", last, 1, 100_000)
-    with opened(home) as context:
+    with open_context(home) as context:
         result = show_candles(Instrument(exchange, symbol, timeframe), context, last=last)
     say(result, lambda console: _candles(console, result), as_json=as_json)
 
@@ -95,7 +95,7 @@ def check(exchange: Exchange, symbol: Symbol, timeframe: Timeframe, home: Home =
     from assay.kernel.instrument import Instrument
     from assay.runs import check_candles
 
-    with opened(home) as context:
+    with open_context(home) as context:
         result = check_candles(Instrument(exchange, symbol, timeframe), context)
     say(result, lambda console: _quality(console, result), as_json=as_json)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Home, Json, opened, say
+from assay.cli.command import Home, Json, open_context, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def init(
 
     if path is not None:
         return _print_upgrade(initialise_store(path), as_json)
-    with opened(home) as context:
+    with open_context(home) as context:
         return _print_upgrade(initialise_store(context.record_url, backups=context.home / "backups"), as_json)
 
 
@@ -41,7 +41,7 @@ def upgrade(
     """Bring an older record to this program's tables, after a backup. All of it happens, or nothing."""
     from assay.track import upgrade_store
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         done = upgrade_store(context.record_url, backups=backups or context.home / "backups")
     _print_upgrade(done, as_json)
 
@@ -54,7 +54,7 @@ def check(home: Home = None, as_json: Json = False) -> None:
     """
     from assay.track import check_store as checked
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         result = checked(context.record_url, home=context.home)
     document: dict[str, Any] = {"record": result.where, "schema": result.schema, "trials": result.trials}
     document["findings"] = [asdict(each) for each in result.findings]
@@ -72,10 +72,10 @@ def accept_head(
 ) -> None:
     """Go on with a trial ledger that has lost rows, where no backup has them: what is missing counts on."""
     from assay.track import accept_ledger_head as accepting
-    from assay.track import published_heads
+    from assay.track import find_published_heads
 
-    with opened(home, existing="record") as context:
-        heads = published_heads(context.record, home=context.home, artifacts=context.artifacts, afresh=True)
+    with open_context(home, existing="record") as context:
+        heads = find_published_heads(context.record, home=context.home, artifacts=context.artifacts, afresh=True)
         done = [asdict(each) for each in accepting(context.record, heads, reason=reason, by=by)]
     say({"accepted": done}, lambda console: _accepted(console, done), as_json=as_json)
 
@@ -88,7 +88,7 @@ def backup(
     """Copy the record while others write, and read the copy back. Model files and candles are not in it."""
     from assay.track import backup_store as copied
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         made = copied(context.record_url, file)
     document = {"backup": str(made.path), "bytes": made.bytes, "rows": dict(made.rows), "seconds": made.seconds}
     say(document, lambda console: _copied(console, document), as_json=as_json)
@@ -102,7 +102,7 @@ def export(
     """Write each table and view of the record as a CSV file."""
     from assay.track import export_csv
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         rows = export_csv(context.record_url, folder)
     document = {"folder": str(folder), "rows": rows}
     say(document, lambda console: _exported(console, document), as_json=as_json)

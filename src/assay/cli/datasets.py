@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Document, Home, Json, demand_within, opened, say
+from assay.cli.command import Document, Home, Json, demand_within, open_context, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def list_datasets(
     from assay.runs import list_datasets
 
     demand_within("--limit", limit, 1, 10_000)
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         rows = list_datasets(context, limit=limit)
     say(rows, lambda console: _table(console, rows), as_json=as_json)
 
@@ -35,7 +35,7 @@ def show(dataset: Dataset, home: Home = None, as_json: Json = False) -> None:
     """One dataset: span, hash, where it lies, and the runs that used it."""
     from assay.runs import show_dataset as one
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         document = one(dataset, context)
     say(document, lambda console: _one(console, document), as_json=as_json)
 
@@ -49,7 +49,7 @@ def lineage(
     """Where a model comes from, or what came of a dataset."""
     from assay.runs import show_lineage as line
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         document = line(what, context)
     people = _of_model if document["kind"] == "model" else _of_dataset
     say(document, lambda console: people(console, document), as_json=as_json)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Home, Json, number, opened, say
+from assay.cli.command import Home, Json, number, open_context, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def demo(
     from assay.runs import run_demo as run
 
     began = time.monotonic()
-    with opened(home, working=True) as context:
+    with open_context(home, working=True) as context:
         rows = list(run(context, seed=seed))
     seconds = time.monotonic() - began
     say({"markets": [_row(r) for r in rows], "seconds": seconds}, lambda c: _people(c, rows, seconds), as_json=as_json)

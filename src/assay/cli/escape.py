@@ -5,7 +5,7 @@ from unicodedata import category
 _CONTROL = ("Cc", "Cf", "Zl", "Zp")  # controls, marks that turn or hide text, other ends of a line
 
 
-def escaped(text: str) -> str:
+def escape_control(text: str) -> str:
     r"""The text with what would move a terminal's cursor, colour or turn its text spelt out; new lines and tabs stay.
 
     >>> print(escaped("a\x1b[2Jb"))

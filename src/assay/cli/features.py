@@ -14,7 +14,7 @@ from assay.cli.command import (
     Timeframe,
     number,
     one_file,
-    opened,
+    open_context,
     say,
     settings,
 )
@@ -57,7 +57,7 @@ def list_features(
     """Columns of a feature set: group, unit, lookback in bars."""
     from assay.runs import describe_set
 
-    with opened(home):
+    with open_context(home):
         rows = describe_set(name)
     say({"set": name, "features": rows}, lambda console: _described(console, rows), as_json=as_json)
 
@@ -75,7 +75,7 @@ def check(
     from assay.kernel.errors import LeakError
     from assay.runs import check_features, name_user_line
 
-    with opened(home, working=True) as context, name_user_line(file, "TRAIN_FEATURE"):
+    with open_context(home, working=True) as context, name_user_line(file, "TRAIN_FEATURE"):
         document = check_features(file, context, exchange, symbol, timeframe)
     wrong = "".join(each["text"] for each in document["violations"][:1])
     if not (wrong and as_json):
@@ -99,7 +99,7 @@ def table(
     """Compute a set on stored candles: how complete each column is; with --out the values themselves."""
     from assay.runs import compute_features
 
-    with opened(home) as context:
+    with open_context(home) as context:
         document = compute_features(context, exchange, symbol, timeframe, name, out=out)
     say(document, lambda console: _computed(console, document), as_json=as_json)
 
@@ -157,7 +157,7 @@ def targets(
     from assay.runs import rank_targets as chosen
 
     spec = build_spec(None, _flags(exchange, symbol, timeframe, None, None, train_bars, test_bars, bars, None), {})
-    with opened(home) as context:
+    with open_context(home) as context:
         document = chosen(context, spec, target_lag=target_lag)
     say(document, lambda console: _candidates(console, document), as_json=as_json)
 
@@ -183,7 +183,7 @@ def _ranked(
     spec = build_spec(None, flags, settings(setting or []))
     if out is not None:
         check_page_path(out)
-    with opened(home) as context:
+    with open_context(home) as context:
         result = rank_spec_features(context, spec, max_features=max_features, features_file=features_file)
     if out is not None:
         write_ranking_page(result, out)

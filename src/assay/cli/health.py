@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.command import Document, Home, Json, opened, say
+from assay.cli.command import Document, Home, Json, open_context, say
 from assay.kernel.plural import amount
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def health(
     from assay.runs import check_health as of_one
     from assay.runs import check_serving_models
 
-    with opened(home, working=True) as context:
+    with open_context(home, working=True) as context:
         rows = check_serving_models(context, false_alarms=false_alarms) if not model else []
         result = of_one(model, context, false_alarms=false_alarms) if model else {}
     if model:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Home, Json, opened, say
+from assay.cli.command import Home, Json, open_context, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,7 @@ def legacy(
     """An old experiments.db: runs, episodes, settings, regimes. A second time does nothing."""
     from assay.track import Blobs, from_legacy
 
-    with opened(home) as context:
+    with open_context(home) as context:
         blobs = Blobs(context.artifacts)
         done = from_legacy(file, into or context.record_url, dry_run=dry_run, blobs=blobs)
     document = {
@@ -52,7 +52,7 @@ def mlflow(
     """Runs and registered models of MLflow. What is here already is not written again."""
     from assay.track import from_mlflow, open_store
 
-    with opened(home) as context, open_store(into or context.record_url) as record:
+    with open_context(home) as context, open_store(into or context.record_url) as record:
         done = from_mlflow(uri, record, experiments=experiment or ())
     _print_import(uri, done, as_json)
 
@@ -69,7 +69,7 @@ def optuna(
     """Studies of Optuna, a run each and one for each trial. What is here already is not written again."""
     from assay.track import from_optuna, open_store
 
-    with opened(home) as context, open_store(into or context.record_url) as record:
+    with open_context(home) as context, open_store(into or context.record_url) as record:
         done = from_optuna(storage, record, studies=study or (), market=market)
     _print_import(storage, done, as_json)
 
@@ -85,9 +85,9 @@ def _print_import(source: str, done: Any, as_json: bool) -> None:
 
 
 def _without_password(source: str) -> str:
-    from assay.app import masked
+    from assay.app import mask_passwords
 
-    return masked(source)
+    return mask_passwords(source)
 
 
 def _table(console: "Console", document: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Home, Json, opened, say
+from assay.cli.command import Home, Json, open_context, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +30,7 @@ def mirror(
         return
     from assay.runs import mirror_once, run_mirror
 
-    with opened(home) as context:  # it may be started before the first training
+    with open_context(home) as context:  # it may be started before the first training
         if once or everything:
             document = mirror_once(context, everything=everything)
             say(document, lambda console: _done(console, document), as_json=as_json)
@@ -50,7 +50,7 @@ def status(home: Home = None, as_json: Json = False) -> None:
     """What waits to be mirrored, since when, and the last error."""
     from assay.runs import mirror_status
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         document = mirror_status(context)
     say(document, lambda console: _state(console, document), as_json=as_json)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli import health
-from assay.cli.command import Home, Json, demand_within, number, opened, say
+from assay.cli.command import Home, Json, demand_within, number, open_context, say
 from assay.cli.verdict import holdout
 from assay.kernel.plural import amount
 
@@ -46,7 +46,7 @@ def list_models(
     from assay.runs import list_models
 
     demand_within("--limit", limit, 1, 10_000)
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         rows = list_models(
             context, limit=limit, strategy=strategy, exchange=exchange, symbol=symbol, timeframe=timeframe,
             serving=serving,
@@ -62,7 +62,7 @@ def show(model: Model, home: Home = None, as_json: Json = False) -> None:
     """One model: its verdict and why, what it serves as, and everything that people did with it."""
     from assay.runs import show_model as of
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         result = of(model, context)
     say(result, lambda console: _one(console, result), as_json=as_json)
 
@@ -82,7 +82,7 @@ def promote(
     """Make a model champion of its strategy on its market; the champion before it becomes previous."""
     from assay.runs import promote_model as give
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         result = give(model, context, by=by, override=override, expected_version=expected_version, file=file)
     _switched(result, as_json=as_json)
 
@@ -104,7 +104,7 @@ def rollback(
     from assay.track import ModelSlot
 
     post = ModelSlot(strategy, exchange, symbol, timeframe)
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         result = back(context, post, by=by, expected_version=expected_version, file=file)
     _switched(result, as_json=as_json)
 
@@ -123,7 +123,7 @@ def verify(
     """Read the files of models again; exit 1 with the list when any is missing or damaged."""
     from assay.runs import verify_models as checked
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         result = checked(models or [], context, every=every)
     say(result, lambda console: _checked(console, result), as_json=as_json)
     if result["faults"]:
@@ -140,7 +140,7 @@ def prune(
     """Remove the files of old models, and files that no row points to. The first run of a home deletes nothing."""
     from assay.runs import prune_models as pruned
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         result = pruned(context, dry_run=dry_run, by=by)
     say(result, lambda console: _pruned(console, result), as_json=as_json)
 
@@ -155,7 +155,7 @@ def export(
     """Copy a model's parts and its manifest, checked, to a folder or a .tar file."""
     from assay.runs import export_model as copied
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         result = copied(model, context, out)
     say(
         result,
@@ -169,7 +169,7 @@ def load_test(model: Model, file: File = None, home: Home = None, as_json: Json 
     """Load a model in a fresh process and compare what it decides with what it decided when it was published."""
     from assay.runs import load_test_model as tried
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         result = tried(model, context, file=file)
     text = f"{result['model_id']} loads; {result['probes']} probes decide as published ({result['seconds']:.1f} s)"
     say(result, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)

@@ -14,7 +14,7 @@ from assay.cli.command import (
     Symbol,
     Timeframe,
     number,
-    opened,
+    open_context,
     say,
     settings,
 )
@@ -64,7 +64,7 @@ def optimize(
     """Search a strategy's parameters, judge them on bars that the search never saw, and write a configuration."""
     from assay.runs import execute_spec, optimize_spec, write_run_page
 
-    with opened(home, working=True, sweeping=True, audit=audit) as context:
+    with open_context(home, working=True, sweeping=True, audit=audit) as context:
         spec = optimize_spec(
             strategy, exchange, symbol, timeframe, settings(setting or []), space or [], walk_forward,
             file=strategy_file, bars=bars, seed=seed, method=method, trials=trials, objective=objective, mode=mode,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assay.cli.command import Home, Json, demand_within, number, opened, say
+from assay.cli.command import Home, Json, demand_within, number, open_context, say
 from assay.cli.verdict import print_verdict
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def list_runs(
     from assay.runs import list_runs
 
     demand_within("--limit", limit, 1, 10_000)
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         rows = list_runs(context, limit=limit, status=status)
     say(rows, lambda console: _table(console, rows, status), as_json=as_json)
 
@@ -37,7 +37,7 @@ def show(run: Run, home: Home = None, as_json: Json = False) -> None:
     """One run: what was asked, on what, and what came of it."""
     from assay.runs import show_run
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         document = show_run(run, context)
     searched = document.get("kind") == "optimize" and document.get("config_id")  # a reproduction has none
     people = _search if searched else _one
@@ -52,12 +52,12 @@ def reproduce(
     as_json: Json = False,
 ) -> None:
     """Execute a run again from what it kept, and compare bit by bit. Exit code 0 equal, 1 different, 65 data gone."""
-    from assay.cli.runs_beside import reproduced
+    from assay.cli.runs_beside import print_reproduction
     from assay.runs import reproduce as again
 
-    with opened(home, working=True, existing="record") as context:
+    with open_context(home, working=True, existing="record") as context:
         document = again(run, context, strict=strict)
-    say(document, lambda console: reproduced(console, document), as_json=as_json)
+    say(document, lambda console: print_reproduction(console, document), as_json=as_json)
     if not document["equal"]:
         raise typer.Exit(1)
 
@@ -70,12 +70,12 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """What differs between two runs: spec, data, code, environment, metrics. Exit code 0 nothing, 1 something."""
-    from assay.cli.runs_beside import parted
+    from assay.cli.runs_beside import print_differences
     from assay.runs import diff_runs as between
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         document = between(a, b, context)
-    say(document, lambda console: parted(console, document), as_json=as_json)
+    say(document, lambda console: print_differences(console, document), as_json=as_json)
     if not document["equal"]:
         raise typer.Exit(1)
 
@@ -91,7 +91,7 @@ def compare(
     from assay.cli.runs_beside import print_comparison
     from assay.runs import compare_runs as side_by_side
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         document = side_by_side(runs, context, metrics=metric or ())
     say(document, lambda console: print_comparison(console, document), as_json=as_json)
 
@@ -107,7 +107,7 @@ def report(
     """Write a run's page: one HTML file that opens offline."""
     from assay.runs import write_run_page
 
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         path = write_run_page(run, context, to=out)
     say({"report": str(path)}, lambda console: console.print(str(path), soft_wrap=True), as_json=as_json)
 

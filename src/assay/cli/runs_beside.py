@@ -12,7 +12,7 @@ _SHOWN = 12
 _HEADLINES = ("sharpe_annual", "net_profit", "max_drawdown", "win_rate", "total_trades")
 
 
-def reproduced(console: "Console", document: Document) -> None:
+def print_reproduction(console: "Console", document: Document) -> None:
     """Equal or not, each thing that was compared, and what surrounds the two."""
     console.print(
         f"run {document['run']} again as run {document['reproduced_as']}: "
@@ -31,7 +31,7 @@ def reproduced(console: "Console", document: Document) -> None:
     _around(console, document["differs"])
 
 
-def parted(console: "Console", document: Document) -> None:
+def print_differences(console: "Console", document: Document) -> None:
     """What differs between two runs, part by part."""
     from rich.table import Table
     from rich.text import Text

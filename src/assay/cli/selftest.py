@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Home, Json, demand_within, opened, say
+from assay.cli.command import Home, Json, demand_within, open_context, say
 from assay.kernel.errors import TrainError
 
 if TYPE_CHECKING:
@@ -39,9 +39,14 @@ def selftest(
     if markets is not None:
         demand_within("--markets", markets, 1, MOST_MARKETS)
         size = size.of(markets)
-    with opened(home, working=True) as context:
+    with open_context(home, working=True) as context:
         result = run_selftest(
-            size, seed=seed, workers=workers or context.workers, listener=context.listener, suite=planted, parts=PARTS
+            size,
+            seed=seed,
+            workers=workers or context.workers,
+            listener=context.listener,
+            suite=run_attack_part,
+            parts=PARTS,
         )
         path = write_selftest_page(result, context.home / "reports" / "selftest.html" if report is None else report)
     document = result.document | {"report": str(path)}
@@ -51,7 +56,7 @@ def selftest(
         raise TrainError(_wrong(result), code="TRAIN_SELFTEST", **document)
 
 
-def planted(part: int) -> dict[str, Any]:
+def run_attack_part(part: int) -> dict[str, Any]:
     """One part of the suite of leaks and attacks, and of what must raise no alarm, in numbers and names."""
     from assay.testing import run_audit_suite
 

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 def settings(home: Home = None, as_json: Json = False) -> None:
     """Every setting: its value, where that comes from, the variable that sets it. Secrets are ***."""
-    from assay.app import told_settings
+    from assay.app import list_settings
 
-    document = told_settings(home=home)
+    document = list_settings(home=home)
     say(document, lambda console: _table(console, document), as_json=as_json)
 
 

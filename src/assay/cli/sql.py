@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assay.cli.command import Home, Json, demand_within, opened, say
+from assay.cli.command import Home, Json, demand_within, open_context, say
 from assay.kernel.errors import ConfigError
 from assay.kernel.plural import amount
 
@@ -36,7 +36,7 @@ def sql(
     demand_within("--limit", limit, 1, 1_000_000)
     if as_csv and as_json:
         raise ConfigError("give --csv or --json, not both", field="csv")
-    with opened(home, existing="home") as context:
+    with open_context(home, existing="home") as context:
         result = run_query(statement, context, store=store, limit=limit)
     if result.answer.more:
         sys.stderr.write(f"note: more than {amount(limit, 'row')}; --limit shows more\n")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Home, Json, opened, say
+from assay.cli.command import Home, Json, open_context, say
 from assay.kernel.errors import ConfigError
 from assay.kernel.plural import amount
 
@@ -24,7 +24,7 @@ def list_strategies(home: Home = None, as_json: Json = False) -> None:
     """Strategies that Assay has."""
     from assay.runs import list_strategies
 
-    with opened(home):
+    with open_context(home):
         rows = list_strategies()
     say({"strategies": rows}, lambda console: _listed(console, rows), as_json=as_json)
 
@@ -40,7 +40,7 @@ def show(
     from assay.runs import describe_strategy, load_strategy, name_user_line
 
     file = Path(name) if name.endswith(".py") else None
-    with opened(home), name_user_line(file):
+    with open_context(home), name_user_line(file):
         document = describe_strategy(load_strategy("" if file else name, file), timeframe)
     say(document, lambda console: _shown(console, document), as_json=as_json)
 
@@ -73,7 +73,7 @@ def check(
         raise ConfigError(
             "a stored market needs --exchange and --symbol together", hint="Without both: synthetic bars."
         )
-    with opened(home, working=True) as context, name_user_line(file):
+    with open_context(home, working=True) as context, name_user_line(file):
         rule = load_strategy("", file)
         bars = _bars(rule, context, exchange, symbol, timeframe or "1h")
         check_enough_bars(rule, bars)

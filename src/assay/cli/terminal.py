@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from assay.cli.escape import escaped
+from assay.cli.escape import escape_control
 
 
 class Terminal(Console):
@@ -15,9 +15,9 @@ class Terminal(Console):
 
     def render_str(self, text: str, **more: Any) -> Text:
         """As the base class; escaped before it is laid out."""
-        return super().render_str(escaped(text), **more)
+        return super().render_str(escape_control(text), **more)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """As the base class; whatever was no plain text escaped, too."""
         for text, style, control in super().render(renderable, options):
-            yield Segment(text if control else escaped(text), style, control)
+            yield Segment(text if control else escape_control(text), style, control)

@@ -13,7 +13,7 @@ from assay.cli.command import (
     Json,
     number,
     one_file,
-    opened,
+    open_context,
     say,
     settings,
 )
@@ -67,7 +67,7 @@ def train(
     from assay.cli.optimize import people as searched
     from assay.runs import execute_spec
 
-    with opened(home, working=True, audit=audit) as context:
+    with open_context(home, working=True, audit=audit) as context:
         result = execute_spec(chosen, context, file=strategy_file, features_file=own, force=force)
     people = searched if chosen.learner == "rules" else _people
     say(result.document, lambda console: people(console, result.document, existing=result.existing), as_json=as_json)

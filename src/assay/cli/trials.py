@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Document, Home, Json, demand_within, number, opened, say
+from assay.cli.command import Document, Home, Json, demand_within, number, open_context, say
 from assay.kernel.errors import ConfigError
 from assay.kernel.plural import amount
 
@@ -33,7 +33,7 @@ def trials(
         raise ConfigError("a market is --exchange, --symbol and --timeframe together", field="market")
     if all(named) and run is not None:
         raise ConfigError("give a market or --run, not both", field="run")
-    with opened(home, existing="record") as context:
+    with open_context(home, existing="record") as context:
         if run is None and not all(named):
             rows = list_tried_markets(context, limit=limit)
             return say(rows, lambda console: _markets(console, rows), as_json=as_json)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Document, Home, Json, number, opened, say
+from assay.cli.command import Document, Home, Json, number, open_context, say
 from assay.cli.verdict import reasons
 from assay.kernel.plural import amount
 
@@ -30,7 +30,7 @@ def lock(
     """Hide a market's bars from a date on, those to come included, from all training, searching and testing."""
     from assay.runs import lock_holdout as locking
 
-    with opened(home) as context:
+    with open_context(home) as context:
         result = locking(context, exchange, symbol, by=by, last=last, since=since)
     say(result, lambda console: _plain(console, [_line(result)]), as_json=as_json)
 
@@ -47,7 +47,7 @@ def unlock(
     """Open a locked market to all work again."""
     from assay.runs import unlock_holdout as unlocking
 
-    with opened(home) as context:
+    with open_context(home) as context:
         result = unlocking(context, exchange, symbol, by=by, why=why)
     text = f"{exchange} {symbol} is open again; it was read {_times(result['readings'])}"
     say(result, lambda console: _plain(console, [text]), as_json=as_json)
@@ -58,7 +58,7 @@ def list_locks(home: Home = None, as_json: Json = False) -> None:
     """What is locked, and all that was locked, read and unlocked."""
     from assay.runs import list_locks
 
-    with opened(home) as context:
+    with open_context(home) as context:
         result = list_locks(context)
     say(result, lambda console: _listed(console, result), as_json=as_json)
 
@@ -73,7 +73,7 @@ def open_(
     """Let a run's model decide on what is locked, once: it is counted, and kept whatever comes of it."""
     from assay.runs import read_holdout
 
-    with opened(home, working=True) as context:
+    with open_context(home, working=True) as context:
         result = read_holdout(run, context, by=by)
     say(result, lambda console: _read(console, result), as_json=as_json)
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from assay.features.importance.screening import screen_columns as screen_columns
     from assay.features.importance.selection import TrainRows as TrainRows
     from assay.features.importance.selection import select_features as select_features
-    from assay.features.imported import imported_features as imported_features
-    from assay.features.imported import imported_with_digest as imported_with_digest
+    from assay.features.imported import find_imported_features as find_imported_features
+    from assay.features.imported import find_imported_source as find_imported_source
     from assay.features.kernels import compiled as compiled
     from assay.features.kernels import deviation as deviation
     from assay.features.kernels import log_change as log_change
@@ -69,7 +69,7 @@ __getattr__, __dir__ = lazy_names(
         "importance.report": ("FeatureScore", "ImportanceReport", "PatternCandidate"),
         "importance.screening": ("screen_columns",),
         "importance.selection": ("TrainRows", "select_features"),
-        "imported": ("imported_features", "imported_with_digest"),
+        "imported": ("find_imported_features", "find_imported_source"),
         "kernels": ("compiled", "deviation", "log_change", "rolling_max", "rolling_min"),
         "kernels_trend": ("true_range",),
         "lookup": ("NO_USER_COLUMNS", "UserColumns", "find_feature"),

@@ -19,7 +19,7 @@ from assay.features.registry import Feature
 from assay.features.sets import EXTRAS, FEATURE_SETS
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ConfigError, DataError, shown
+from assay.kernel.errors import ConfigError, DataError, printable
 from assay.kernel.suggestions import did_you_mean
 
 _LOG = logging.getLogger(__name__)
@@ -53,13 +53,15 @@ class Table:
         """``(n,)``, a view. Raises ConfigError ``CONFIG_FEATURE`` for a column that is not in the table."""
         if name not in self.names:
             why = self.absent.get(name, did_you_mean(name, self.names))
-            raise ConfigError(f"column {shown(name)} is not in the table; {why}".rstrip("; "), code="CONFIG_FEATURE")
+            raise ConfigError(
+                f"column {printable(name)} is not in the table; {why}".rstrip("; "), code="CONFIG_FEATURE"
+            )
         return self.values[:, self.names.index(name)]
 
     @cached_property
     def missing(self) -> IntArray:
         """``(n,)`` int64: values in each row that are not finite (``missing_feature_count``)."""
-        return kernels.missing(self.values)
+        return kernels.count_missing(self.values)
 
     @cached_property
     def quality(self) -> FloatArray:
@@ -79,13 +81,13 @@ def set_columns(set: str | Sequence[str], own: UserColumns = NO_USER_COLUMNS) ->
     if isinstance(set, str):
         if set not in FEATURE_SETS:
             near = did_you_mean(set, FEATURE_SETS) or f"there are {', '.join(FEATURE_SETS)}"
-            raise ConfigError(f"feature set {shown(set)} is unknown; {near}", code="CONFIG_FEATURE", hint=near)
+            raise ConfigError(f"feature set {printable(set)} is unknown; {near}", code="CONFIG_FEATURE", hint=near)
         return FEATURE_SETS[set]
     names = tuple(set)
     for i, name in enumerate(names):
         find_feature(name, own)
         if name in names[:i]:
-            raise ConfigError(f"feature {shown(name)} is named twice", code="CONFIG_FEATURE_DUPLICATE")
+            raise ConfigError(f"feature {printable(name)} is named twice", code="CONFIG_FEATURE_DUPLICATE")
     refuse_twins(names)
     return names
 

@@ -9,26 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from assay.features.lookup import owned
+from assay.features.lookup import is_own_column
 from assay.features.registry import Feature, feature_registry
 from assay.features.user_features import FeatureFile, of_assay
 from assay.kernel.user_source import read_user_code
 
 
-def imported_features(names: Iterable[str]) -> FeatureFile | None:
+def find_imported_features(names: Iterable[str]) -> FeatureFile | None:
     """The imported columns of this process, where `names` holds one of them, a lag or the relative form of one.
 
     Their `code` is None, so that nothing can be kept of them; their digest is that of the functions' code with the
     constants and the functions of their module that it reads, so that another body is another digest.
     """
     own = {name: entry for name, entry in feature_registry().items() if not of_assay(entry)}
-    if not any(owned(name, own) for name in names):
+    if not any(is_own_column(name, own) for name in names):
         return None
     entries = [own[name] for name in sorted(own)]
     return FeatureFile("", Path(), None, code_digest(entries), tuple(entries))
 
 
-def imported_with_digest(digest: str) -> Mapping[str, Feature]:
+def find_imported_source(digest: str) -> Mapping[str, Feature]:
     """The imported columns of this process whose file, with the modules that it loads, has this SHA-256 (hex)."""
     return {
         name: entry

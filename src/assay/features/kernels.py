@@ -237,7 +237,7 @@ def place(matrix: FloatArray, at: np.ndarray, block: FloatArray, blank: np.ndarr
 
 
 @compiled
-def missing(matrix: FloatArray) -> np.ndarray:
+def count_missing(matrix: FloatArray) -> np.ndarray:
     """``(n,)`` int64: values in each row that are not finite."""
     out = np.zeros(matrix.shape[0], np.int64)
     for t in range(matrix.shape[0]):

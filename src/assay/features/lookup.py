@@ -7,7 +7,7 @@ from types import MappingProxyType
 from assay.features import kernels
 from assay.features.patterns import pattern_feature
 from assay.features.registry import FORBIDDEN, LAG, Feature, families, feature_registry
-from assay.kernel.errors import ConfigError, LeakError, shown
+from assay.kernel.errors import ConfigError, LeakError, printable
 from assay.kernel.suggestions import did_you_mean
 
 UserColumns = Mapping[str, Feature]
@@ -25,7 +25,7 @@ def find_feature(name: str, own: UserColumns = NO_USER_COLUMNS) -> Feature:
     """
     if FORBIDDEN.match(name):
         raise LeakError(
-            f"column {shown(name)} speaks of what a model has to find out and may not be a feature",
+            f"column {printable(name)} speaks of what a model has to find out and may not be a feature",
             code="LEAK_COLUMN",
             hint="Take it out of the feature list; a pattern column's lags (w20_s2.0_high_breakout_lag_20) may stay.",
             column=name[:64],
@@ -33,17 +33,19 @@ def find_feature(name: str, own: UserColumns = NO_USER_COLUMNS) -> Feature:
     result = seek(name, own)
     if result is None:
         near = did_you_mean(name, [*own, *feature_registry()])
-        raise ConfigError(f"feature {shown(name)} is unknown; {near}".rstrip("; "), code="CONFIG_FEATURE", hint=near)
+        raise ConfigError(
+            f"feature {printable(name)} is unknown; {near}".rstrip("; "), code="CONFIG_FEATURE", hint=near
+        )
     return result
 
 
-def owned(name: str, own: UserColumns) -> bool:
+def is_own_column(name: str, own: UserColumns) -> bool:
     """Whether a column is one of `own`, or a lag or the relative form of one."""
     if name in own:
         return True
     lag = LAG.fullmatch(name)
     base = lag[1] if lag is not None else name.removesuffix("_rel")
-    return base != name and owned(base, own)
+    return base != name and is_own_column(base, own)
 
 
 def seek(name: str, own: UserColumns = NO_USER_COLUMNS) -> Feature | None:

@@ -15,7 +15,7 @@ from assay.features import kernels
 from assay.features.kernels import compiled
 from assay.features.registry import Feature
 from assay.kernel.arrays import FloatArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from assay.features.context import FeatureContext
@@ -90,7 +90,8 @@ def refuse_twins(names: Iterable[str]) -> None:
         pattern = parse_name(name)
         if pattern is not None and seen.setdefault(pattern, name) != name:
             raise ConfigError(
-                f"columns {shown(seen[pattern])} and {shown(name)} say the same", code="CONFIG_FEATURE_DUPLICATE"
+                f"columns {printable(seen[pattern])} and {printable(name)} say the same",
+                code="CONFIG_FEATURE_DUPLICATE",
             )
 
 

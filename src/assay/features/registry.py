@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from assay.kernel.arrays import FloatArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from assay.features.context import FeatureContext
@@ -70,7 +70,7 @@ def add(entry: Feature) -> Feature:
     """Enter a column. ConfigError ``CONFIG_FEATURE`` for a bad name, ``CONFIG_FEATURE_DUPLICATE`` for a taken one."""
     if not _NAME.fullmatch(entry.name) or FORBIDDEN.match(entry.name) or LAG.fullmatch(entry.name):
         raise ConfigError(
-            f"feature name {shown(entry.name)} will not do: small letters, digits and '_', not beginning with "
+            f"feature name {printable(entry.name)} will not do: small letters, digits and '_', not beginning with "
             "future_, target_ or base_, not ending with _lag_K",
             code="CONFIG_FEATURE",
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from assay.features.compute import Table, table
-from assay.features.lookup import owned
+from assay.features.lookup import is_own_column
 from assay.features.registry import Feature
 from assay.features.user_features import FEATURE_FILE_CODE, FeatureFile
 from assay.kernel.bars import Bars
@@ -48,7 +48,7 @@ def check_features_file(spec: TrainSpec, own: FeatureFile | None) -> None:
 
 def own_names(names: Sequence[str], own: FeatureFile | None) -> tuple[str, ...]:
     """Those of `names` that are columns of the file, lags or relative forms of them."""
-    return () if own is None else tuple(name for name in names if owned(name, own.columns))
+    return () if own is None else tuple(name for name in names if is_own_column(name, own.columns))
 
 
 def check_own_columns(made: Table, bars: Bars, own: FeatureFile) -> None:
@@ -57,7 +57,7 @@ def check_own_columns(made: Table, bars: Bars, own: FeatureFile) -> None:
     On the candles of a training, that is: on those of an audit an honest division by zero may stand.
     """
     for name, entry, first in zip(made.names, made.features, made.lookbacks, strict=True):
-        if not owned(name, own.columns):
+        if not is_own_column(name, own.columns):
             continue
         values = made.column(name)[first:]
         wild = np.flatnonzero(np.isinf(values))

@@ -14,8 +14,8 @@ from assay.features.context import CLOCKS, FeatureContext
 from assay.features.lookup import seek
 from assay.features.registry import Feature, add, enter_again, feature_registry, forget
 from assay.kernel.arrays import FloatArray
-from assay.kernel.errors import AssayError, ConfigError, TrainError, shown
-from assay.kernel.user_module import own_line, refused, run_user_code
+from assay.kernel.errors import AssayError, ConfigError, TrainError, printable
+from assay.kernel.user_module import own_line, refusal, run_user_code
 from assay.kernel.user_source import UserCode, lay_out, read_user_code
 
 FEATURE_FILE_CODE, RAISED, _KIND = "CONFIG_FEATURE_FILE", "TRAIN_FEATURE", "feature"
@@ -48,7 +48,7 @@ class FeatureFile:
     @property
     def title(self) -> str:
         """What a message calls it."""
-        return shown(self.name)[1:-1] if self.name else "imported columns"
+        return printable(self.name)[1:-1] if self.name else "imported columns"
 
     def demand_unchanged(self) -> None:
         """Raise ConfigError ``CONFIG_FEATURE_FILE`` where the file, or a module of it, is another one by now."""
@@ -60,7 +60,7 @@ class FeatureFile:
             now = ""
         if now != self.digest:
             hint = "Leave the file as it is until the command has ended."
-            raise refused(self.path, "was changed while it ran", kind=_KIND, code=FEATURE_FILE_CODE, hint=hint)
+            raise refusal(self.path, "was changed while it ran", kind=_KIND, code=FEATURE_FILE_CODE, hint=hint)
 
 
 def load_feature_file(path: Path) -> FeatureFile:
@@ -128,7 +128,7 @@ def _declared(path: Path) -> tuple[tuple[Feature, ...], UserCode]:
             forget(name)
     if not own:
         hint = "Decorate a function of a study with @feature(lookback=…, unit=…)."
-        raise refused(path, "declares no feature", kind=_KIND, code=FEATURE_FILE_CODE, hint=hint)
+        raise refusal(path, "declares no feature", kind=_KIND, code=FEATURE_FILE_CODE, hint=hint)
     return own, code
 
 
@@ -136,17 +136,19 @@ def _demand_declared(path: Path, entry: Feature) -> None:
     if seek(entry.name) is not None:
         raise _at(path, entry, "is there already", "CONFIG_FEATURE_DUPLICATE")
     if type(entry.lookback) is not int:
-        raise _at(path, entry, f"declares lookback {shown(entry.lookback)}, must be a whole number of bars")
+        raise _at(path, entry, f"declares lookback {printable(entry.lookback)}, must be a whole number of bars")
     if entry.clock not in CLOCKS:
-        raise _at(path, entry, f"declares clock {shown(entry.clock)}, must be one of {', '.join(CLOCKS)}")
+        raise _at(path, entry, f"declares clock {printable(entry.clock)}, must be one of {', '.join(CLOCKS)}")
     for need in entry.needs:
         if need.partition(":")[0] not in NEEDS:
-            raise _at(path, entry, f"declares that it needs {shown(need)}, must be of {', '.join(NEEDS)}")
+            raise _at(path, entry, f"declares that it needs {printable(need)}, must be of {', '.join(NEEDS)}")
 
 
 def _at(path: Path, entry: Feature, why: str, code: str = "CONFIG_FEATURE") -> ConfigError:
     line = getattr(getattr(entry.compute, "__code__", None), "co_firstlineno", 0)
-    return ConfigError(f"{shown(path.name)[1:-1]}:{line}: feature {entry.name} {why}", code=code, feature=entry.name)
+    return ConfigError(
+        f"{printable(path.name)[1:-1]}:{line}: feature {entry.name} {why}", code=code, feature=entry.name
+    )
 
 
 def of_assay(entry: Feature) -> bool:
@@ -188,7 +190,7 @@ def _numbers(entry: Feature, own: FeatureFile, result: object, rows: int) -> Flo
     try:
         values = np.array(result, np.float64)
     except (TypeError, ValueError) as error:
-        raise _bad(entry, own, f"gives {shown(result)}, no array of numbers") from error
+        raise _bad(entry, own, f"gives {printable(result)}, no array of numbers") from error
     if values.shape != (rows,):
         raise _bad(entry, own, f"gives shape {values.shape} for {rows} bars, must be ({rows},)")
     return values

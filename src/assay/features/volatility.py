@@ -16,14 +16,14 @@ def log_return(study: FeatureContext) -> FloatArray:
     return study.once("log return", lambda: kernels.log_change(study.bars.close, 1))
 
 
-def realized(study: FeatureContext, w: int) -> FloatArray:
+def realized_volatility(study: FeatureContext, w: int) -> FloatArray:
     """std (ddof 1) of the last w log returns."""
     return study.once(f"realized {w}", lambda: kernels.deviation(log_return(study), w, 1))
 
 
 family(
     "realized_vol_{}",
-    lambda w: Feature("", "volatility", w, "ratio", lambda s: realized(s, w)),
+    lambda w: Feature("", "volatility", w, "ratio", lambda s: realized_volatility(s, w)),
     {f"realized_vol_{w}": (w,) for w in (10, 20, 50)},
 )
 
@@ -86,11 +86,11 @@ family(
 @feature(lookback=20, unit="ratio", group="volatility")
 def vol_ratio_5_20(study: FeatureContext) -> FloatArray:
     """realized_vol_5 / realized_vol_20."""
-    return kernels.ratio(realized(study, 5), realized(study, 20))
+    return kernels.ratio(realized_volatility(study, 5), realized_volatility(study, 20))
 
 
 @feature(lookback=39, unit="ratio", group="volatility")
 def vol_of_vol_20(study: FeatureContext) -> FloatArray:
     """std (ddof 1) of realized_vol_20 over 20 bars, over its mean."""
-    center, spread = kernels.moments(realized(study, 20), 20)
+    center, spread = kernels.moments(realized_volatility(study, 20), 20)
     return kernels.ratio(np.sqrt(spread / 19), center)

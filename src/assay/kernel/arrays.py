@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -21,7 +21,7 @@ def numbers(name: str, value: Any) -> FloatArray:
         return np.asarray(array, np.float64)
     except (TypeError, ValueError, OverflowError) as wrong:
         raise ConfigError(
-            f"{name} is {shown(value)}: numbers are needed, all rows of one length",
+            f"{name} is {printable(value)}: numbers are needed, all rows of one length",
             code="CONFIG_PARAMETER",
             field=name,
         ) from wrong

@@ -118,7 +118,7 @@ class TrainError(AssayError):
     default_http = 500
 
 
-def shown(value: object) -> str:
+def printable(value: object) -> str:
     """A value as it may stand in a message: escaped, cut at 64 characters, in quotes if it is text.
 
     Control, format and surrogate characters are written as escapes, so that no value can forge a line

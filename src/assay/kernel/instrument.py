@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.timeframe import Timeframe
 
 _EXCHANGE = re.compile(r"[a-z0-9][a-z0-9_+-]{0,39}")
@@ -56,7 +56,7 @@ def check_exchange(exchange: str) -> None:
     """Raise ``CONFIG_EXCHANGE`` unless the name is ``[a-z0-9][a-z0-9_+-]{0,39}``."""
     if not _EXCHANGE.fullmatch(exchange):
         raise ConfigError(
-            f"exchange {shown(exchange)} is no exchange name; use small letters, digits, '_', '+' and '-', "
+            f"exchange {printable(exchange)} is no exchange name; use small letters, digits, '_', '+' and '-', "
             "for example binance",
             code="CONFIG_EXCHANGE",
             exchange=exchange[:64],
@@ -79,10 +79,10 @@ def check_symbol(symbol: str) -> None:
             "an unusual name needs an explicit mapping"
         )
     raise ConfigError(
-        f"symbol {shown(symbol)} is not valid: {remedy}",
+        f"symbol {printable(symbol)} is not valid: {remedy}",
         code="CONFIG_SYMBOL",
         hint=remedy,
-        symbol=shown(symbol),
+        symbol=printable(symbol),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from math import inf, isfinite
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ def parse(kind: type[T], document: Mapping[str, Any], *, path: str = "", code: s
 
 def _dataclass(kind: type[T], document: Any, path: str, code: str) -> T:
     if not isinstance(document, Mapping):
-        raise ConfigError(f"{path or 'the document'} must be a table, is {shown(document)}", code=code, field=path)
+        raise ConfigError(f"{path or 'the document'} must be a table, is {printable(document)}", code=code, field=path)
     hints = get_type_hints(kind)
     available = {f.name: f for f in fields(cast(Any, kind))}
     for key in document:
@@ -36,7 +36,7 @@ def _dataclass(kind: type[T], document: Any, path: str, code: str) -> T:
             at = f"{path}.{key}" if path else str(key)
             near = did_you_mean(str(key), available)
             raise ConfigError(
-                f"unknown key {shown(at)}; {near or 'known: ' + ', '.join(available)}",
+                f"unknown key {printable(at)}; {near or 'known: ' + ', '.join(available)}",
                 code=code,
                 hint=near,
                 field=at[:128],
@@ -57,13 +57,13 @@ def _value(hint: Any, value: Any, path: str, code: str) -> Any:
         return _dataclass(cast(Any, hint), value, path, code)
     if get_origin(hint) is tuple:
         if not isinstance(value, list | tuple):
-            raise ConfigError(f"{path} must be a list, is {shown(value)}", code=code, field=path)
+            raise ConfigError(f"{path} must be a list, is {printable(value)}", code=code, field=path)
         return tuple(_value(get_args(hint)[0], v, f"{path}[{i}]", code) for i, v in enumerate(value))
     if hint in _WORDS:
         return _plain(hint, value, path, code)
     if get_origin(hint) in (Mapping, dict) or get_origin(hint) is Mapping.__mro__[0]:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{path} must be a table, is {shown(value)}", code=code, field=path)
+            raise ConfigError(f"{path} must be a table, is {printable(value)}", code=code, field=path)
         _plain_document(value, path, code)
         return dict(value)
     return _choice(hint, value, path, code)
@@ -80,7 +80,7 @@ def _union(hint: Any, value: Any, path: str, code: str) -> Any:
         wants_list = get_origin(option) is tuple
         if wants_list == isinstance(value, list | tuple):
             return _value(option, value, path, code)
-    raise ConfigError(f"{path} is {shown(value)}", code=code, field=path)
+    raise ConfigError(f"{path} is {printable(value)}", code=code, field=path)
 
 
 def _plain(hint: type, value: Any, path: str, code: str) -> Any:
@@ -90,7 +90,7 @@ def _plain(hint: type, value: Any, path: str, code: str) -> Any:
     right = right and not (hint is str and not _is_text(value))
     if not right or (hint is float and not isfinite(value)):
         raise ConfigError(
-            f"{path} must be {_WORDS[hint]}, is {shown(value)} ({type(value).__name__})", code=code, field=path
+            f"{path} must be {_WORDS[hint]}, is {printable(value)} ({type(value).__name__})", code=code, field=path
         )
     return value
 
@@ -100,7 +100,10 @@ def _choice(hint: Any, value: Any, path: str, code: str) -> Any:
     if value not in allowed or isinstance(value, bool) != any(isinstance(a, bool) for a in allowed):
         near = did_you_mean(str(value), [str(a) for a in allowed])
         raise ConfigError(
-            f"{path} is {shown(value)}, must be one of {', '.join(map(str, allowed))}", code=code, hint=near, field=path
+            f"{path} is {printable(value)}, must be one of {', '.join(map(str, allowed))}",
+            code=code,
+            hint=near,
+            field=path,
         )
     return value
 
@@ -122,7 +125,7 @@ def _plain_document(value: Any, path: str, code: str) -> None:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str) or not _is_text(key):
-                raise ConfigError(f"{path} has key {shown(key)}, keys must be texts", code=code, field=path)
+                raise ConfigError(f"{path} has key {printable(key)}, keys must be texts", code=code, field=path)
             _plain_document(inner, f"{path}.{key}", code)
     elif isinstance(value, list | tuple):
         for i, inner in enumerate(value):
@@ -131,7 +134,7 @@ def _plain_document(value: Any, path: str, code: str) -> None:
         raise ConfigError(f"{path} is {value}, must be finite", code=code, field=path)
     elif not (value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and _is_text(value))):
         raise ConfigError(
-            f"{path} is {shown(value)} ({type(value).__name__}), must be a number, a text, true, false or null",
+            f"{path} is {printable(value)} ({type(value).__name__}), must be a number, a text, true, false or null",
             code=code,
             field=path,
         )

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.instrument import Instrument
 
 MOST_BARS = 1_000_000_000
@@ -53,7 +53,9 @@ class SizingChoice:
 def demand_bars(bars: int | None) -> None:
     """Raise ConfigError ``CONFIG_PARAMETER`` unless a spec may ask for the newest so many bars."""
     if bars is not None and not 1 <= bars <= MOST_BARS:
-        raise ConfigError(f"bars is {shown(bars)}, must be in 1..{MOST_BARS:,}", code="CONFIG_PARAMETER", field="bars")
+        raise ConfigError(
+            f"bars is {printable(bars)}, must be in 1..{MOST_BARS:,}", code="CONFIG_PARAMETER", field="bars"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ class TrainSpec:
             raise ConfigError(f"seed is {self.seed}, must be in 0..4294967295", code="CONFIG_PARAMETER", field="seed")
         if self.features_digest and not _SHA256.fullmatch(self.features_digest):
             raise ConfigError(
-                f"features_digest is {shown(self.features_digest)}, must be 64 hexadecimal digits or empty",
+                f"features_digest is {printable(self.features_digest)}, must be 64 hexadecimal digits or empty",
                 code="CONFIG_FEATURE_FILE",
                 hint="Leave it out: --features-file fills it in.",
                 field="features_digest",

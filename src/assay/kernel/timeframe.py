@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.kernel.arrays import IntArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -44,7 +44,7 @@ class Timeframe:
     def __post_init__(self) -> None:
         if self.name not in TIMEFRAMES:
             raise ConfigError(
-                f"timeframe {shown(self.name)} is unknown; Assay has {', '.join(TIMEFRAMES)}",
+                f"timeframe {printable(self.name)} is unknown; Assay has {', '.join(TIMEFRAMES)}",
                 code="CONFIG_TIMEFRAME",
                 timeframe=self.name[:64],
             )

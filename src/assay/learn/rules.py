@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Report
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ArtifactError, ConfigError, shown
+from assay.kernel.errors import ArtifactError, ConfigError, printable
 from assay.kernel.panel import Panel
 from assay.kernel.spec import canonical
 from assay.learn.strategies import regimes
@@ -58,7 +58,7 @@ class RuleModel:
         if not self.regime:
             return decided
         allowed = regimes.within(bars, self.regime)
-        return regimes.confined(decided, allowed, state=self.strategy.state, lookback=self.lookback)
+        return regimes.confine(decided, allowed, state=self.strategy.state, lookback=self.lookback)
 
     def save(self, folder: Path) -> None:
         """Write ``rules.json``: name and parameters, and the hash of the file of a strategy that is the user's own."""
@@ -89,7 +89,7 @@ class RuleModel:
             model = cls(rule, rule.resolve(document["params"]), document["timeframe"], regime)
             if model.lookback != document["lookback"]:
                 raise ArtifactError(
-                    f"{_FILE} says a lookback of {shown(document['lookback'])}, {rule.name} has {model.lookback}",
+                    f"{_FILE} says a lookback of {printable(document['lookback'])}, {rule.name} has {model.lookback}",
                     code="ARTIFACT_STRATEGY",
                 )
             return model
@@ -136,12 +136,13 @@ def _rule(name: str, origin: str, value: Strategy | None) -> Strategy:
     rule = strategy_named(name) if value is None and not origin else value
     if rule is None:
         raise ArtifactError(
-            f"{_FILE} holds strategy {shown(name)} of the user's own; give its file as well", code="ARTIFACT_STRATEGY"
+            f"{_FILE} holds strategy {printable(name)} of the user's own; give its file as well",
+            code="ARTIFACT_STRATEGY",
         )
     if (rule.name, rule.origin) != (name, origin):
         raise ArtifactError(
-            f"{_FILE} was saved with {shown(name)} (file hash {shown(origin)}), given is {rule.name} "
-            f"({shown(rule.origin)})",
+            f"{_FILE} was saved with {printable(name)} (file hash {printable(origin)}), given is {rule.name} "
+            f"({printable(rule.origin)})",
             code="ARTIFACT_STRATEGY",
         )
     return rule
@@ -160,7 +161,7 @@ def _document(path: Path) -> dict[str, Any]:
     message = document.pop("digest", None)
     if message != _digest(document):
         raise ArtifactError(
-            f"{path.name} says it has hash {shown(message)}, it has {_digest(document)}", code="ARTIFACT_CORRUPT"
+            f"{path.name} says it has hash {printable(message)}, it has {_digest(document)}", code="ARTIFACT_CORRUPT"
         )
     return document
 

@@ -13,7 +13,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.parse import parse
 from assay.kernel.spec import SizingChoice
 from assay.kernel.suggestions import did_you_mean
@@ -132,7 +132,7 @@ def sizing_rule(choice: SizingChoice) -> Sizing:
     """The sizing rule that a spec names. Raises ConfigError ``CONFIG_PARAMETER`` naming the nearest rule or key."""
     if choice.name not in SIZINGS:
         raise ConfigError(
-            f"sizing.name {shown(choice.name)} is unknown; "
+            f"sizing.name {printable(choice.name)} is unknown; "
             f"{did_you_mean(choice.name, SIZINGS) or 'known: ' + ', '.join(SIZINGS)}",
             code="CONFIG_PARAMETER",
             field="sizing.name",

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from assay.kernel.bars import Bars, Joined
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 
 VolumeUnit = Literal["unknown", "base", "quote", "contracts", "ticks"]
@@ -24,7 +24,7 @@ def check_volume_unit(unit: str) -> VolumeUnit:
             return name
     near = did_you_mean(unit, VOLUME_UNITS)
     raise ConfigError(
-        f"--volume-unit {shown(unit)} is unknown, use {', '.join(VOLUME_UNITS)} {near}".strip(),
+        f"--volume-unit {printable(unit)} is unknown, use {', '.join(VOLUME_UNITS)} {near}".strip(),
         code="CONFIG_FIELD",
         field="volume_unit",
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ConfigError, DataError, shown
+from assay.kernel.errors import ConfigError, DataError, printable
 from assay.kernel.timestamps import iso
 from assay.market.quality import gaps
 
@@ -63,7 +63,7 @@ class DataFilter:
 
 
 def _refuse(name: str, value: object, rule: str) -> None:
-    text = f"data_filter_config.{name} is {shown(value)}, must be {rule}"
+    text = f"data_filter_config.{name} is {printable(value)}, must be {rule}"
     raise ConfigError(text, code="CONFIG_PARAMETER", field=f"data_filter_config.{name}")
 
 
@@ -132,10 +132,10 @@ def apply_filter(bars: Bars, config: DataFilter) -> Filtered:
         )
     if config.action == "mark":
         return Filtered(bars, usable, report)
-    return Filtered(chosen(bars, usable), np.ones(stored, np.bool_), report)
+    return Filtered(select_bars(bars, usable), np.ones(stored, np.bool_), report)
 
 
-def chosen(bars: Bars, mask: BoolArray) -> Bars:
+def select_bars(bars: Bars, mask: BoolArray) -> Bars:
     """The bars where the mask ``(n,)`` is True, joined series as they are."""
     prices = (bars.open[mask], bars.high[mask], bars.low[mask], bars.close[mask])
     volume = None if bars.volume is None else bars.volume[mask]

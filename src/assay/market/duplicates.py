@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.kernel.timestamps import iso
 from assay.market.problems import Faults
@@ -36,11 +36,11 @@ def check_choice(on_conflict: str) -> None:
     available = get_args(OnConflict)
     if on_conflict not in available:
         near = did_you_mean(on_conflict, available)
-        text = f"--on-conflict {shown(on_conflict)} is unknown, use {', '.join(available)} {near}".strip()
+        text = f"--on-conflict {printable(on_conflict)} is unknown, use {', '.join(available)} {near}".strip()
         raise ConfigError(text, field="on_conflict")
 
 
-def collapsed(rows: Rows, on_conflict: str, faults: Faults) -> tuple[Rows, Duplicates]:
+def collapse(rows: Rows, on_conflict: str, faults: Faults) -> tuple[Rows, Duplicates]:
     """Rows sorted by time with each time once, and what was found. Equal times keep their order in the source.
 
     Faults: ``DATA_CONFLICT`` for rows of one time with other values unless a choice is made, and always when the rows

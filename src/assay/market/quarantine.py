@@ -29,7 +29,7 @@ class SetAside:
 Teller = Callable[[Rows, int], str]
 
 
-def broken(rows: Rows, bar: Timeframe, *, negative: bool) -> list[tuple[str, BoolArray, Teller]]:
+def row_checks(rows: Rows, bar: Timeframe, *, negative: bool) -> list[tuple[str, BoolArray, Teller]]:
     """``(code, mask, teller)`` for each kind of row that is wrong by itself; untimed rows fit any grid."""
     stack = np.stack([rows.values[name] for name in PRICES])
     opened, high, low, close = stack

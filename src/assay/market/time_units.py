@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from assay.kernel.arrays import IntArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.market.problems import Faults
 
@@ -20,7 +20,7 @@ def check_unit(unit: str | None) -> None:
     if unit is not None and unit not in get_args(TimeUnit):
         near = did_you_mean(unit, [*_WORDS, *_WORDS.values()])
         raise ConfigError(
-            f"--time-unit {shown(unit)} is unknown, use s, ms, us or ns {near}".strip(), field="time_unit"
+            f"--time-unit {printable(unit)} is unknown, use s, ms, us or ns {near}".strip(), field="time_unit"
         )
 
 

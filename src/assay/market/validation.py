@@ -13,7 +13,7 @@ from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.timestamps import iso
 from assay.market import outliers, quarantine
-from assay.market.duplicates import Duplicates, check_choice, collapsed
+from assay.market.duplicates import Duplicates, check_choice, collapse
 from assay.market.notices import notices
 from assay.market.problems import Faults
 from assay.market.quality import Notice, Quality, examine_quality
@@ -67,7 +67,7 @@ def admit(
     timed, open_until = _timed(rows, instrument, timestamps.now_ms() if now_ms is None else now_ms, time_unit, faults)
     sound, aside = _sound(timed, instrument.bar, total, allow_negative_price, faults)
     unsorted = int((np.diff(sound.timestamp) < 0).sum())
-    single, result = collapsed(sound.take(np.argsort(sound.timestamp, kind="stable")), on_conflict, faults)
+    single, result = collapse(sound.take(np.argsort(sound.timestamp, kind="stable")), on_conflict, faults)
     off = outliers.outliers(single)
     aside += quarantine.set_aside(single, "DATA_JUMP", off, outliers.tell, total, faults)
     stored = single.take(~off)
@@ -130,7 +130,7 @@ def _sound(rows: Rows, bar: Timeframe, total: int, negative: bool, faults: Fault
     """Rows that are right by themselves, and those that are not; each under its first code."""
     wrong = np.zeros(len(rows), np.bool_)
     aside: list[SetAside] = []
-    for code, mask, tell in quarantine.broken(rows, bar, negative=negative):
+    for code, mask, tell in quarantine.row_checks(rows, bar, negative=negative):
         aside += quarantine.set_aside(rows, code, mask & ~wrong, tell, total, faults)
         wrong |= mask
     return rows.take(~wrong), aside

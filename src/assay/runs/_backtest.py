@@ -23,10 +23,10 @@ from assay.learn import ALLOW_SHORT, RuleModel, Strategy, check_regime
 from assay.runs import run_outputs
 from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
-from assay.runs.documents import unfunded
+from assay.runs.documents import funding_notes
 from assay.runs.regimes import at_entry, split_by_regime
 from assay.runs.run_artifacts import RunArtifacts, to_jsonable, trades_table
-from assay.runs.strategies import demand_honest, load_strategy, name_user_line, told_apart
+from assay.runs.strategies import demand_honest, load_strategy, name_user_line, split_settings
 from assay.runs.trial_counts import LookRequest, count_looks
 from assay.simulate import BacktestResult, performance_metrics
 from assay.simulate import simulate as simulate
@@ -103,13 +103,13 @@ def build_backtest(
     bars: int | None = None,
     regime: str = "",
 ) -> BacktestSpec:
-    """The spec of a backtest; settings are texts, see `told_apart`.
+    """The spec of a backtest; settings are texts, see `split_settings`.
 
     Where the symbol names no settle currency (spot), ``allow_short`` is false unless it is set.
 
     Raises ConfigError ``CONFIG_PARAMETER`` and ``CONFIG_FIELD`` naming key, value and the nearest known name.
     """
-    value, costs, filtered = told_apart(rule, settings)
+    value, costs, filtered = split_settings(rule, settings)
     derivative = ":" in instrument.symbol
     values = rule.resolve(value)
     if ALLOW_SHORT in values and ALLOW_SHORT not in value:
@@ -151,10 +151,10 @@ def backtest(
     with name_user_line(file):
         rule = load_strategy(name, file)
         spec = build_backtest(rule, instrument, settings, bars=bars, regime=regime)
-    return traded(spec, rule, context, file=file, force=force)
+    return run_backtest(spec, rule, context, file=file, force=force)
 
 
-def traded(
+def run_backtest(
     spec: BacktestSpec, rule: Strategy, context: Context, *, file: Path | None = None, force: bool = False
 ) -> BacktestRun:
     """`backtest`, of a spec that is made.   rule: the strategy that it names; of a user's own, `file` declares it."""
@@ -168,7 +168,7 @@ def traded(
             return BacktestRun(available, existing=True)
         model = RuleModel(rule, {**spec.params, ALLOW_SHORT: spec.short}, spec.timeframe, spec.regime)
         decided = mask_filtered_bars(model.decisions(candles), candles)
-    with run_outputs.running(spec, digest, [candles], context, by=rule.name, kind=KIND, file=file) as run:
+    with run_outputs.track_run(spec, digest, [candles], context, by=rule.name, kind=KIND, file=file) as run:
         record = simulate(candles, decided, spec.costs)
         measured = performance_metrics(record, bars_per_year=candles.bars_per_year, seed=spec.seed)
         seconds = time.monotonic() - began
@@ -193,7 +193,7 @@ def traded(
 
 
 def _existing(spec: BacktestSpec, digest: str, context: Context) -> dict[str, Any] | None:
-    result = run_outputs.existing(spec, digest, context)
+    result = run_outputs.find_existing(spec, digest, context)
     evidence = None if result is None else run_outputs.evidence_of(result["experiment_id"], context)
     return None if evidence is None else _backtest_document(evidence)
 
@@ -268,7 +268,7 @@ def _document(
         "folds": [],
         "importance": [],
         "labels": {},
-        "absent": unfunded([candles]),
+        "absent": funding_notes([candles]),
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ArtifactError, ConfigError, DataError, LeakError, StoreError, shown
+from assay.kernel.errors import ArtifactError, ConfigError, DataError, LeakError, StoreError, printable
 from assay.kernel.fold import Fold
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
@@ -20,13 +20,13 @@ from assay.kernel.trial import Trial
 from assay.runs import run_inputs, run_outputs
 from assay.runs.context import Context, Recording
 from assay.runs.documents import trial
-from assay.runs.evaluation import OutOfSampleResult, evidence_of, judged
+from assay.runs.evaluation import OutOfSampleResult, evaluate_walk, evidence_of
 from assay.runs.ingest import instant_of
 from assay.runs.run_artifacts import to_jsonable, verdict_summary
 from assay.runs.run_audit import report_of
 from assay.runs.run_documents import AUDIT, keep_beside, load_documents
 from assay.runs.training_history import History, bare, load_history
-from assay.runs.user_features import stored_features
+from assay.runs.user_features import load_stored_features
 from assay.track import HOLDOUT, HoldoutLock, Row, load_model, not_audited
 from assay.validate import FoldResult, GateInput, evaluate_gate, gate_input_document, judge_model
 
@@ -135,7 +135,7 @@ def _earned(
     began = time.monotonic()
     with (
         run_inputs.source_of(row["id"], row["spec"], context) as file,
-        stored_features(row["id"], row["spec"], context) as own,
+        load_stored_features(row["id"], row["spec"], context) as own,
     ):
         model = load_model(model_row, context.places, strategy=file)
         bars, _ = run_outputs.candles(replace(spec, bars=None), context.unsealed())
@@ -143,7 +143,7 @@ def _earned(
         fold = _fold(past, max(each.since for each in locks), bars)
         tested = judge_model(model, past.panel, fold.test, spec.costs)
     outcome = FoldResult(0, fold, model, tested, time.monotonic() - began)
-    result = judged([outcome], past, spec.costs, seed=spec.seed, limits=context.limits)
+    result = evaluate_walk([outcome], past, spec.costs, seed=spec.seed, limits=context.limits)
     digest, seconds = run_outputs.data_digest(bars, spec, own), time.monotonic() - began
     return result, past, _trial(spec, result, digest, row, locks, seconds)
 
@@ -166,7 +166,7 @@ def _reading_document(
 def _days(text: str) -> int:
     result = _LAST.fullmatch(text)
     if result is None:
-        raise ConfigError(f"--last is {shown(text)}; write days: 90d", code="CONFIG_FIELD", field="last")
+        raise ConfigError(f"--last is {printable(text)}; write days: 90d", code="CONFIG_FIELD", field="last")
     return int(result[1])
 
 

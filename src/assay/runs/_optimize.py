@@ -25,12 +25,12 @@ from assay.runs.bot_config.row import TIMEFRAMES
 from assay.runs.code import code_digest
 from assay.runs.context import Context, Recording
 from assay.runs.documents import TrainResult, document, of_run, trial
-from assay.runs.evaluation import OutOfSampleResult, judged
-from assay.runs.gate_decision import GateDecision, ruled
+from assay.runs.evaluation import OutOfSampleResult, evaluate_walk
+from assay.runs.gate_decision import GateDecision, decide_gate
 from assay.runs.regimes import split_by_regime
 from assay.runs.rule_search import RuleSearch, as_tables
 from assay.runs.run_artifacts import RunArtifacts, tables, to_jsonable
-from assay.runs.run_audit import audited, few_candidates
+from assay.runs.run_audit import audit_walk, few_candidates
 from assay.runs.search_specs import plan_name
 from assay.runs.strategies import demand_honest, name_user_line, with_origin
 from assay.runs.training_history import History, bare
@@ -68,12 +68,12 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
         request = RuleSearch(spec, file)
         bars, filtered = run_outputs.candles(spec, context)
         digest = run_outputs.data_digest(bars, spec)
-        if not force and (available := run_outputs.existing(spec, digest, context)) is not None:
+        if not force and (available := run_outputs.find_existing(spec, digest, context)) is not None:
             return TrainResult(available, existing=True)
         past, folds = _windows_of(request, bars)
         context.demand_whole(spec.market_key)
         counted = trials_before(spec.market_key, bars, context)
-        running = run_outputs.running(
+        running = run_outputs.track_run(
             spec, digest, bars, context, by=request.rule.name, kind=KIND, file=file, metadata={"counted": counted}
         )
         with _journal(spec, digest, context, force=force) as journal, running as run:
@@ -82,13 +82,13 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
             trainer = Searching(search, fixed=request.params.mode == "fixed")
             outcomes = list(walk_forward(trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report))
             trainer.demand_some()
-            result = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
+            result = evaluate_walk(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
             walked = windows(trainer, outcomes, past.panel, result.folds, spec.costs, seed=spec.seed)
             number = report.trial(trial(spec, result, digest, time.monotonic() - began, strategy=request.rule.name))
             _demand_honest_bests(request, walked, bars[0])
             few = few_candidates(spec, file, walked.newest.best_parameters)
             replayed = JudgedWalk(past.panel, outcomes, refit=False)
-            peeked = audited(few, spec, bars, context, models=(walked.model,), walked=replayed)
+            peeked = audit_walk(few, spec, bars, context, models=(walked.model,), walked=replayed)
             summary = _searched(request, walked, past, result)
             verdict = _decide_gate(
                 result, past, spec, context, walked, summary["overfit"]["plateau_score"], peeked.report, number
@@ -112,7 +112,7 @@ def _decide_gate(
     audit: AuditReport | None, number: int,
 ) -> GateDecision:  # fmt: skip
     """The gate's word: the newest search tells how its choice fares elsewhere, all windows how much was searched."""
-    return ruled(
+    return decide_gate(
         result, past, spec, context, number=number, audit=audit, fared=walked.fared,
         n_searched=max(1, sum(each["trials"] for each in walked.documents)),
         plateau=nan if plateau is None else plateau,

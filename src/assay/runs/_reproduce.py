@@ -14,12 +14,12 @@ from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec, canonical
 from assay.runs import document_differences, run_inputs, run_outputs
 from assay.runs._backtest import KIND as BACKTEST
-from assay.runs._backtest import BacktestSpec, traded
+from assay.runs._backtest import BacktestSpec, run_backtest
 from assay.runs.context import Context
 from assay.runs.document_differences import Compared
 from assay.runs.execute import execute_spec
-from assay.runs.identity import known_of
-from assay.runs.provenance import differing, here, surroundings
+from assay.runs.identity import identity_from_metadata
+from assay.runs.provenance import here, provenance_differences, surroundings
 from assay.runs.reproduction_inputs import ReproductionInputs
 from assay.runs.run_artifacts import RunArtifacts
 from assay.runs.strategies import load_strategy
@@ -75,7 +75,7 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
     began = time.monotonic()
     stored = _opened(run, context)
     number, document = stored.row["id"], stored.evidence.document
-    differs = list(differing(surroundings(stored.row), here(context)))
+    differs = list(provenance_differences(surroundings(stored.row), here(context)))
     if strict:
         _demand_same(number, differs)
     again = ReproductionInputs(
@@ -89,7 +89,7 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
         holdout=document.get("holdout", {}),
         looks=document.get("looks", {}),
         head=document.get("head", {}),
-        identity=known_of(stored.row["metadata"]),
+        identity=identity_from_metadata(stored.row["metadata"]),
         effective=(document.get("evidence") or {}).get("effective_trials"),
     )
     with (
@@ -191,7 +191,7 @@ def _demand_same(run: int, differs: list[dict[str, Any]]) -> None:
 
 def _executed(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, Any]:
     if isinstance(spec, BacktestSpec):
-        return traded(spec, load_strategy(spec.strategy, file), context, file=file, force=True).document
+        return run_backtest(spec, load_strategy(spec.strategy, file), context, file=file, force=True).document
     return execute_spec(spec, context, file=file, features_file=features, force=True).document
 
 

@@ -14,11 +14,11 @@ from assay.kernel.spec import TrainSpec
 from assay.runs import run_outputs
 from assay.runs.context import Context, Recording
 from assay.runs.documents import TrainResult, document, of_run, trial
-from assay.runs.evaluation import judged
-from assay.runs.gate_decision import ruled
+from assay.runs.evaluation import evaluate_walk
+from assay.runs.gate_decision import decide_gate
 from assay.runs.members import member_reasons
 from assay.runs.run_artifacts import RunArtifacts, tables
-from assay.runs.run_audit import audited
+from assay.runs.run_audit import audit_walk
 from assay.runs.trainers import trainer_of
 from assay.runs.training_history import load_history
 from assay.runs.user_features import with_features
@@ -38,24 +38,24 @@ def train(spec: TrainSpec, context: Context, *, features_file: Path | None = Non
     spec, own = with_features(spec, features_file)
     bars, filtered = run_outputs.candles(spec, context)
     digest = run_outputs.data_digest(bars, spec, own)
-    if not force and (available := run_outputs.existing(spec, digest, context)) is not None:
+    if not force and (available := run_outputs.find_existing(spec, digest, context)) is not None:
         return TrainResult(available, existing=True)
     past = load_history(spec, bars, own)
     folds = split_plan(spec.folds, past.panel, horizon=past.horizon)
     context.demand_whole(spec.market_key)
-    with run_outputs.running(spec, digest, bars, context, features=own) as run:
+    with run_outputs.track_run(spec, digest, bars, context, features=own) as run:
         report = Recording(context, run.id, "walking forward", 0.0, 0.85)
         outcomes = list(
             walk_forward(
                 trainer, past.panel, folds, costs=spec.costs, seed=spec.seed, report=report, workers=context.workers
             )
         )
-        result = judged(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
+        result = evaluate_walk(outcomes, past, spec.costs, seed=spec.seed, limits=context.limits)
         number = report.trial(trial(spec, result, digest, time.monotonic() - began))
         model = _final(trainer, past.panel, outcomes, spec, Recording(context, run.id, "final model", 0.85, 0.9))
         walked = JudgedWalk(past.panel, outcomes)
-        request = audited(trainer, spec, bars, context, models=(model,), walked=walked, own=own)
-        verdict = ruled(result, past, spec, context, number=number, audit=request.report)
+        request = audit_walk(trainer, spec, bars, context, models=(model,), walked=walked, own=own)
+        verdict = decide_gate(result, past, spec, context, number=number, audit=request.report)
         summary = document(spec, digest, past, outcomes, result, verdict.verdict, verdict_fields=verdict.document)
         summary["members"] = member_reasons(result, past, outcomes, spec.costs, context.limits)
         summary |= of_run(run, filtered, request, began=began, workers=context.workers)

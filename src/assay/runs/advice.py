@@ -11,7 +11,7 @@ _WAITING = 10  # times the judged bars from which on nobody should wait
 _DAYS = 365.25
 
 
-def multiplied(cost_factor: float) -> str:
+def cost_words(cost_factor: float) -> str:
     """``doubled costs`` for 2, else ``3 times the costs``."""
     return "doubled costs" if cost_factor == _TWICE else f"{cost_factor:g} times the costs"
 
@@ -78,6 +78,6 @@ def _without_number(verdict: Verdict, state: Mapping[str, str]) -> str:
 def _almost(verdict: Verdict, state: Mapping[str, str], cost_factor: float) -> str:
     missing = ", ".join(check for check, each in state.items() if each == "UNKNOWN")
     if state["cost"] == "PASS":
-        costs = multiplied(cost_factor)
+        costs = cost_words(cost_factor)
         return f"Paper-trade it: the edge survives {costs} and the trials that were made; still open: {missing}."
     return f"Trade it cheaper: {verdict.reason('cost').text}."

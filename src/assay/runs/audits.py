@@ -16,11 +16,11 @@ from assay.runs.code import code_digest
 from assay.runs.context import Context
 from assay.runs.judged_again import first_other_decision, search_walked_again, walk_trainer
 from assay.runs.run_artifacts import audit_status, to_jsonable
-from assay.runs.run_audit import FULL, Audited, audited, few_candidates
+from assay.runs.run_audit import FULL, Audited, audit_walk, few_candidates
 from assay.runs.run_documents import AUDIT, keep_beside, load_documents
 from assay.runs.strategies import check_enough_bars, load_strategy, name_user_line
 from assay.runs.trainers import trainer_of
-from assay.runs.user_features import stored_features
+from assay.runs.user_features import load_stored_features
 from assay.runs.user_files import SYNTHETIC_BARS, candles_for_check, check_features
 from assay.track import load_model, record_audit
 from assay.validate import JudgedWalk, audit_reason
@@ -49,7 +49,7 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
     bars = run_inputs.bars_of(row["id"], context)
     with (
         run_inputs.source_of(row["id"], row["spec"], context) as file,
-        stored_features(row["id"], row["spec"], context) as own,
+        load_stored_features(row["id"], row["spec"], context) as own,
     ):
         series = [bars[s] for s in spec.symbols]
         searched = left.get("kind") == "optimize"
@@ -60,7 +60,7 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
             else walk_trainer(trainer, spec, series, context, own)
         )
         models = _published(row["id"], context, file)
-        result = audited(trainer, spec, series, replace(context, audit=FULL), models=models, walked=walked, own=own)
+        result = audit_walk(trainer, spec, series, replace(context, audit=FULL), models=models, walked=walked, own=own)
         result = _compared(result, walked, row["id"], context)
     document = {"run": row["id"], "name": left["name"], "seconds": result.seconds} | (result.document or {})
     document |= _settled(row["id"], result, context)
@@ -123,7 +123,7 @@ def audit_strategy(
             exchange=market.exchange, symbols=(market.symbol,), timeframe=timeframe, learner="rules", features=(),
             folds=SplitSpec(train_share=_TRAIN_SHARE),
         )  # fmt: skip
-        result = audited(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL))
+        result = audit_walk(RuleTrainer(rule), spec, [bars], replace(context, audit=FULL))
     return {"strategy": rule.name, "name": f"{rule.name} on {market}", "seconds": result.seconds} | (
         result.document or {}
     )

@@ -27,7 +27,7 @@ def code_digest() -> str:
     return sha.hexdigest()
 
 
-def captured(context: Context, file: Path | None = None) -> Provenance:
+def capture(context: Context, file: Path | None = None) -> Provenance:
     """The surroundings of a run of Assay's own.
 
     The code that runs is Assay's checkout, where it is one, and a strategy file of the user's own (kept whole, beside

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.errors import ConfigError, StoreError, shown
-from assay.runs.bot_config.schema import bundle, checked, stored
+from assay.kernel.errors import ConfigError, StoreError, printable
+from assay.runs.bot_config.schema import bundle, check_document, check_stored
 from assay.runs.context import Context
 
 _LISTED = (
@@ -41,7 +41,7 @@ def select_configurations(context: Context, **filters: Any) -> list[str]:
     """Ids of all configurations that the filters leave. Raises StoreError ``STORE_NOT_FOUND`` for none."""
     lines = [row["config_id"] for row in context.record.configurations.list(limit=10_000, **filters)]
     if not lines:
-        request = ", ".join(f"{name} {shown(value)}" for name, value in filters.items() if value is not None)
+        request = ", ".join(f"{name} {printable(value)}" for name, value in filters.items() if value is not None)
         raise StoreError(
             f"there is no configuration{f' of {request}' if request else ''}",
             code="STORE_NOT_FOUND",
@@ -63,14 +63,14 @@ def approve_configuration(config_id: str, context: Context, *, by: str, why: str
     with context.record.together():
         _document(context.record.configurations.get(config_id))
         row = context.record.configurations.approve(config_id, by, why)
-        checked(row["config_json"])
+        check_document(row["config_json"])
     return _line(row) | {"configuration": row["config_json"]}
 
 
 def write_text_file(text: str, path: Path) -> None:
     """Write a file whole or not at all. Raises StoreError ``STORE_PATH``, ConfigError for a folder's name."""
     if path.is_dir():
-        raise ConfigError(f"{shown(str(path))} is a folder; name a file", field="out")
+        raise ConfigError(f"{printable(str(path))} is a folder; name a file", field="out")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,14 +80,14 @@ def write_text_file(text: str, path: Path) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(f"{shown(str(path))} cannot be written: {error.strerror}", code="STORE_PATH") from error
+        raise StoreError(f"{printable(str(path))} cannot be written: {error.strerror}", code="STORE_PATH") from error
 
 
 def _document(row: Mapping[str, Any]) -> dict[str, Any]:
     document = row["config_json"]
     if document is None:
         raise StoreError(f"configuration {row['config_id']} holds no document", code="STORE_VALUE")
-    return stored(document, row["config_id"])
+    return check_stored(document, row["config_id"])
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.kernel.trial import Trial
 from assay.market import CandleStore, HoldoutView, open_candles
-from assay.runs.identity import Identity, known_of
+from assay.runs.identity import Identity, identity_from_metadata
 from assay.runs.reproduction_inputs import ReproductionInputs
 from assay.track import MLFLOW, Blobs, Keys, ModelPaths, TrackingStore, open_store
 from assay.validate import Thresholds
@@ -61,7 +61,9 @@ class Context:
     def __post_init__(self) -> None:
         if self.audit not in AUDITS:
             near = did_you_mean(self.audit, AUDITS) or f"it must be one of {', '.join(AUDITS)}"
-            raise ConfigError(f"audit is {shown(self.audit)}; {near}", code="CONFIG_AUDIT", hint=near, field="audit")
+            raise ConfigError(
+                f"audit is {printable(self.audit)}; {near}", code="CONFIG_AUDIT", hint=near, field="audit"
+            )
 
     @cached_property
     def stored(self) -> CandleStore:
@@ -113,16 +115,16 @@ class Context:
         """Walk these chains of the ledger, and compare it with every head under which something was judged.
 
         By a chain that does not hold nothing is judged. Cost: a hash a row, and
-        `assay.track.head_documents.published_heads`. StoreError ``STORE_CORRUPT`` with the row and both hashes. What is
-        reproduced was judged before.
+        `assay.track.head_documents.find_published_heads`. StoreError ``STORE_CORRUPT`` with the row and both hashes.
+        What is reproduced was judged before.
         """
         if self.again is not None:
             return
         for market_key in market_keys:
             self.record.ledger.check(market_key)
-        from assay.track import published_heads
+        from assay.track import find_published_heads
 
-        self.record.ledger.check_published(published_heads(self.record, home=self.home, artifacts=self.artifacts))
+        self.record.ledger.check_published(find_published_heads(self.record, home=self.home, artifacts=self.artifacts))
 
     @property
     def limits(self) -> Thresholds:
@@ -173,7 +175,7 @@ class Recording:
         ledger, again = self.context.record.ledger, self.context.again
         if self._identity is None:
             run = self.context.record.experiments.get(self.experiment_id)
-            self._identity = known_of(run["metadata"]) if again is None else again.identity
+            self._identity = identity_from_metadata(run["metadata"]) if again is None else again.identity
         trial = replace(trial, identity=self._identity.identity, recipe=self._identity.recipe)
         if again is None:
             return ledger.append(trial, experiment_id=self.experiment_id, blobs=Blobs(self.context.artifacts))

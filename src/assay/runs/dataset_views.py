@@ -6,7 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.kernel.timestamps import iso as iso_ms
 from assay.runs.context import Context
@@ -107,7 +107,7 @@ def _find_dataset(name: str, context: Context, *, also: list[str] | None = None)
     hashed = stored.recent(10_000, data_hash=name) if _HASH.fullmatch(name) else []
     if len(hashed) > 1:
         ids = ", ".join(str(row["id"]) for row in hashed)
-        raise StoreError(f"{shown(name)} begins the hash of datasets {ids}", code="STORE_CONFLICT")
+        raise StoreError(f"{printable(name)} begins the hash of datasets {ids}", code="STORE_CONFLICT")
     if hashed:
         return hashed[0]
     available = [*stored.names(), *(also or [])]
@@ -116,7 +116,7 @@ def _find_dataset(name: str, context: Context, *, also: list[str] | None = None)
     )
     what = "dataset" if also is None else "dataset or model"
     raise StoreError(
-        f"there is no {what} {shown(name)}; {near}",
+        f"there is no {what} {printable(name)}; {near}",
         code="STORE_NOT_FOUND",
         hint="assay datasets list shows the datasets there are.",
     )

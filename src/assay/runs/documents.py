@@ -41,7 +41,7 @@ def trial(spec: TrainSpec, result: OutOfSampleResult, digest: str, seconds: floa
         score=result.metrics["sharpe"],
         total_trades=len(result.whole.trades),
         window=(first, last),
-        intervals=scored(spec, result),
+        intervals=test_spans(spec, result),
         times=result.whole.timestamp,
         active=result.active,
         mean_exposure=result.mean_exposure,
@@ -52,7 +52,7 @@ def trial(spec: TrainSpec, result: OutOfSampleResult, digest: str, seconds: floa
     )
 
 
-def scored(spec: TrainSpec, result: OutOfSampleResult) -> tuple[tuple[int, int], ...]:
+def test_spans(spec: TrainSpec, result: OutOfSampleResult) -> tuple[tuple[int, int], ...]:
     """First and last bar open, ms, of each test fold that was judged."""
     opens = result.whole.timestamp
     available = spec.instruments[0].bar.close(opens)
@@ -78,7 +78,7 @@ def own_features(past: History) -> dict[str, Any]:
     return {} if past.own is None else {"own_features": facts_of(past.own, past.own_columns)}
 
 
-def unfunded(bars: Iterable[Bars]) -> dict[str, str]:
+def funding_notes(bars: Iterable[Bars]) -> dict[str, str]:
     """What is missing of a derivative without stored funding payments, by the name of the cost."""
     bare = [b.instrument.symbol for b in bars if ":" in b.instrument.symbol and "funding_rate" not in b.joined]
     return {"funding": f"no funding payments of {', '.join(bare)} are stored: none was charged"} if bare else {}
@@ -122,7 +122,7 @@ def document(
         "labels": {s: labels_summary(each) for s, each in labels.items() if each is not None},
         "quality": {s: to_jsonable(examine_quality(b).as_dict()) for s, b in past.bars.items()},
         "snapshots": {s: b.digest() for s, b in past.bars.items()},
-        "absent": dict(past.absent) | unfunded(past.bars.values()),
+        "absent": dict(past.absent) | funding_notes(past.bars.values()),
         **own_features(past),
         **verdict_summary(verdict),
         **stored,

@@ -15,7 +15,7 @@ from assay.kernel.plural import amount
 from assay.kernel.spec import TrainSpec
 from assay.runs import run_outputs
 from assay.runs.context import Context
-from assay.runs.identity import known_of
+from assay.runs.identity import identity_from_metadata
 from assay.runs.run_artifacts import RunArtifacts
 from assay.runs.trial_counts import LookRequest, Looks, count_looks
 from assay.track import Look, Row
@@ -64,7 +64,7 @@ def _evidence(row: Row, context: Context) -> RunArtifacts | None:
 
 def _number(run: int, market_key: str, evidence: RunArtifacts, context: Context) -> int:
     """Of the record's own row: the run's, or that of an identical run before it; 0 where there is none."""
-    identity = known_of(context.record.experiments.get(run)["metadata"]).identity
+    identity = identity_from_metadata(context.record.experiments.get(run)["metadata"]).identity
     last = int(evidence.account["timestamp"][-1])
     rows = [r for r in context.record.ledger.looks([market_key]) if r.is_record and r.last == last]
     own = [r for r in rows if r.run == run] or [r for r in rows if identity and r.identity == identity]

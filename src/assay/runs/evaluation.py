@@ -10,7 +10,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.costs import Costs
 from assay.kernel.timestamps import iso
 from assay.runs.regimes import regimes
-from assay.runs.trading import Trading, Walked, mean_present, stitched, traded
+from assay.runs.trading import Trading, Walked, combine_folds, mean_present, retrade
 from assay.runs.training_history import History
 from assay.simulate import BacktestResult, combine_instruments, performance_metrics
 from assay.validate import (
@@ -53,7 +53,7 @@ class OutOfSampleResult:
     trading: Trading
 
 
-def judged(
+def evaluate_walk(
     outcomes: Sequence[FoldResult],
     past: History,
     costs: Costs,
@@ -67,12 +67,12 @@ def judged(
     """
     stored = [o for o in outcomes if not o.left_out]
     symbols = [s for s in past.panel.windows if any(s in o.tested for o in stored)]
-    records = {s: stitched(s, stored) for s in symbols}
+    records = {s: combine_folds(s, stored) for s in symbols}
     whole = combine_instruments(list(records.values()))
     per_year = float(np.nanmean([past.bars[s].bars_per_year for s in symbols]))
     market_moves = _holding_returns(whole, stored, past)
     active = active_returns(whole.returns, whole.exposure, market_moves)
-    trading = traded(Walked(records, whole, stored, past), costs, limits or Thresholds())
+    trading = retrade(Walked(records, whole, stored, past), costs, limits or Thresholds())
     quality = forecast_quality(stored, past.panel)
     return OutOfSampleResult(
         records=records,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from assay.features import Feature, Table, set_columns, table
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.kernel.instrument import Instrument
 from assay.runs.context import Context
 from assay.runs.run_artifacts import to_jsonable
@@ -29,7 +29,7 @@ def compute_features(
     ``CONFIG_PATH`` for another ending, StoreError ``STORE_PATH``.
     """
     if out is not None and out.suffix not in (".parquet", ".csv"):
-        raise ConfigError(f"--out {shown(str(out))} must end in .parquet or .csv", code="CONFIG_PATH", field="out")
+        raise ConfigError(f"--out {printable(str(out))} must end in .parquet or .csv", code="CONFIG_PATH", field="out")
     bars = context.candles.read(Instrument(exchange, symbol, timeframe))
     result = table(bars, name)
     if out is not None:

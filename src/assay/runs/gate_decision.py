@@ -40,7 +40,7 @@ class GateDecision:
     document: dict[str, Any]
 
 
-def ruled(
+def decide_gate(
     result: OutOfSampleResult,
     past: History,
     spec: TrainSpec,

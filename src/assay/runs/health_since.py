@@ -18,7 +18,7 @@ from assay.runs.context import Context
 from assay.track import Row
 from assay.validate import Finding
 
-_NOTHING_NEW = ("DATA_NOT_FOUND", "DATA_LOCKED")  # the last is told by `locked`
+_NOTHING_NEW = ("DATA_NOT_FOUND", "DATA_LOCKED")  # the last is told by `holdout_findings`
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def since_training(row: Row, context: Context) -> Since | Finding:
     return Since(spec, learnt, bars[int(np.searchsorted(bars.timestamp, learnt.timestamp[0])) :] if newer else learnt)
 
 
-def locked(since: Since, context: Context) -> Iterator[Finding]:
+def holdout_findings(since: Since, context: Context) -> Iterator[Finding]:
     """What nobody may look at is no new bar."""
     market = since.learnt.instrument
     lock = context.record.vault.of(market.exchange, market.symbol)

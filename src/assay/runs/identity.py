@@ -44,7 +44,7 @@ def identity_of(spec: Specified, bars: Sequence[Bars], code: str) -> Identity:
     return Identity(_sha256(parts), _sha256(recipe))
 
 
-def known_of(metadata: Mapping[str, Any] | None) -> Identity:
+def identity_from_metadata(metadata: Mapping[str, Any] | None) -> Identity:
     """What the metadata of a run says; empty for one of before identities were kept."""
     value = metadata or {}
     return Identity(str(value.get("identity", "")), str(value.get("recipe", "")))

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.instrument import Instrument
 from assay.kernel.timestamps import from_iso, iso
 from assay.market import (
@@ -167,7 +167,7 @@ def instant_of(name: str, text: str) -> int:
         return from_iso(text if "T" in text or " " in text else f"{text}T00:00:00Z")
     except ValueError as error:
         raise ConfigError(
-            f"{name} is {shown(text)}; write a date (2024-01-01) or a time with its zone (2024-01-01T12:00:00Z)",
+            f"{name} is {printable(text)}; write a date (2024-01-01) or a time with its zone (2024-01-01T12:00:00Z)",
             code="CONFIG_FIELD",
             field=name,
         ) from error

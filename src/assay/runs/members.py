@@ -7,7 +7,7 @@ from typing import Any
 from assay.kernel.costs import Costs
 from assay.runs.evaluation import OutOfSampleResult
 from assay.runs.run_artifacts import to_jsonable
-from assay.runs.trading import Walked, traded
+from assay.runs.trading import Walked, retrade
 from assay.runs.training_history import History
 from assay.simulate import BacktestResult
 from assay.validate import FoldResult, GateInput, Reason, Thresholds, evaluate_gate, verdict_of_states
@@ -52,7 +52,7 @@ def _reasons(
     symbol: str, record: BacktestResult, outcomes: Sequence[FoldResult], past: History, costs: Costs, limits: Thresholds
 ) -> list[Reason]:
     own = [replace(each, tested={symbol: each.tested[symbol]}) for each in outcomes if symbol in each.tested]
-    trading = traded(Walked({symbol: record}, record, own, past), costs, limits)
+    trading = retrade(Walked({symbol: record}, record, own, past), costs, limits)
     evidence = GateInput(
         returns=record.returns,
         bars_per_year=past.bars[symbol].bars_per_year,

@@ -16,7 +16,7 @@ from assay.kernel.seeding import integer
 from assay.kernel.timeframe import DAY_MS
 from assay.runs import run_inputs, run_outputs
 from assay.runs.context import Context
-from assay.runs.health_since import Since, age, locked, since_training
+from assay.runs.health_since import Since, age, holdout_findings, since_training
 from assay.runs.run_artifacts import RunArtifacts, to_jsonable
 from assay.runs.user_features import model_features
 from assay.simulate import BacktestResult, performance_metrics
@@ -102,7 +102,7 @@ def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, Any
     else:
         evidence = _evidence(row, context)
         document |= {"new_bars": since.new, "age": age(row, since)}
-        findings += locked(since, context)
+        findings += holdout_findings(since, context)
         findings.append(age_finding(since.new, _longest(evidence)))
         if model is not None:
             findings += _judged(model, row, since, evidence, context, false_alarms, document)

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.runs.context import Context
 from assay.runs.edge_today import Today, edge_today, fault_of
 from assay.runs.run_artifacts import to_jsonable
-from assay.runs.run_documents import HOLDOUT, kept_or_gone
+from assay.runs.run_documents import HOLDOUT, load_or_note_gone
 from assay.track import ModelSlot, ModelStanding, Row, find_models, model_history, model_standings
 
 _IDENTITY = ("id", "model_id", "name", "version", "strategy_type", "exchange", "symbol", "timeframe", "experiment_id")
@@ -59,7 +59,7 @@ def show_model(request: int | str, context: Context) -> dict[str, Any]:
     hashes = {name: row[name] for name in ("checkpoint_path", "manifest_sha256", "content_sha256", "signature_key_id")}
     more = {"run_id": run["run_id"], "run_name": run["name"], "events": events}
     times = {name: _iso(row[name]) for name in _TIMES}
-    more["holdouts"] = kept_or_gone(row["experiment_id"], HOLDOUT, context)
+    more["holdouts"] = load_or_note_gone(row["experiment_id"], HOLDOUT, context)
     return document | line | hashes | more | times | {"judgement": document["verdict"]}
 
 
@@ -134,7 +134,7 @@ def export_model(request: int | str, context: Context, to: Path) -> dict[str, An
     check_files(row, context.places)
     source = context.places.blobs.path(row["manifest_sha256"])
     if to.exists():
-        raise StoreError(f"{shown(str(to))} is there already", code="STORE_PATH", hint="Name a new file or folder.")
+        raise StoreError(f"{printable(str(to))} is there already", code="STORE_PATH", hint="Name a new file or folder.")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         if to.suffix == ".tar":
@@ -143,7 +143,7 @@ def export_model(request: int | str, context: Context, to: Path) -> dict[str, An
         else:
             shutil.copytree(source, to)
     except OSError as error:
-        raise StoreError(f"{shown(str(to))} cannot be written: {error.strerror}", code="STORE_PATH") from error
+        raise StoreError(f"{printable(str(to))} cannot be written: {error.strerror}", code="STORE_PATH") from error
     files = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
     return {"model_id": row["model_id"], "to": str(to), "manifest_sha256": row["manifest_sha256"], "files": files}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from assay.runs.code import captured, code_digest
+from assay.runs.code import capture, code_digest
 from assay.runs.context import Context
 from assay.track import ASSAY_SOURCE
 
@@ -34,10 +34,10 @@ def surroundings(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def here(context: Context) -> dict[str, Any]:
     """`surroundings` of a run that would begin now."""
-    return surroundings(captured(context).columns | {"metadata": {"code_digest": code_digest()}})
+    return surroundings(capture(context).columns | {"metadata": {"code_digest": code_digest()}})
 
 
-def differing(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def provenance_differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """``{what, was, now, decides}`` of every fact that differs; None where one side does not know it.
 
     decides: commit, uncommitted diff, sources, lock, versions or image differ, not merely the machine.

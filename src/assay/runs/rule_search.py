@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.parse import parse
 from assay.kernel.spec import SizingChoice, TargetChoice, TrainSpec
 from assay.kernel.suggestions import did_you_mean
@@ -63,7 +63,7 @@ class RuleParams:
             if value not in available:
                 near = did_you_mean(value, available)
                 raise ConfigError(
-                    f"{name} is {shown(value)}, must be one of {', '.join(available)}",
+                    f"{name} is {printable(value)}, must be one of {', '.join(available)}",
                     code=code,
                     hint=near,
                     field=name,
@@ -100,8 +100,8 @@ class RuleSearch:
         self.rule: Strategy = load_strategy(self.params.strategy, file)
         if self.rule.origin != self.params.origin:
             raise ConfigError(
-                f"the spec names the strategy file with hash {shown(self.params.origin)}, "
-                f"given is {shown(self.rule.origin)}",
+                f"the spec names the strategy file with hash {printable(self.params.origin)}, "
+                f"given is {printable(self.rule.origin)}",
                 code="CONFIG_STRATEGY_FILE",
                 field="origin",
             )
@@ -163,7 +163,7 @@ class RuleSearch:
         if twice:
             raise ConfigError(f"{twice[0]} is searched and set at once", code="CONFIG_SPACE", field=twice[0])
         if not values:
-            values = declared(self.rule, self.params.fixed)
+            values = declared_space(self.rule, self.params.fixed)
         # Draws follow the order of the dimensions: it may not depend on the order in which a spec happens to be written
         values = {name: values[name] for name in sorted(values, key=_place(self.rule))}
         space = Space.of_strategy(self.rule, values, values=self.base)
@@ -184,7 +184,7 @@ def _some(values: Sequence[Any]) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def declared(rule: Strategy, fixed: Mapping[str, Any]) -> dict[str, Any]:
+def declared_space(rule: Strategy, fixed: Mapping[str, Any]) -> dict[str, Any]:
     """What a rule declares to search but for what is fixed, as `dimension` takes it: choices are a list."""
     result = {name: search for name, search in rule.space.items() if name not in fixed}
     return {name: list(search) if isinstance(search, tuple) else search for name, search in result.items()}

@@ -17,7 +17,7 @@ from assay.runs.context import AUDITS, Context
 from assay.runs.judged_again import walk_trainer
 from assay.runs.rule_search import RuleSearch
 from assay.runs.run_artifacts import to_jsonable
-from assay.runs.user_file_replay import asked_by_itself, closed_replay
+from assay.runs.user_file_replay import audit_user_files, isolate_replay
 from assay.validate import FULL as EVERY
 from assay.validate import QUICK, AuditReport, Coverage, JudgedWalk, Search, Violation, audit_trainer
 
@@ -45,7 +45,7 @@ class Audited:
         return dict(to_jsonable(result))
 
 
-def audited(
+def audit_walk(
     trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, *, models: Sequence[Model] = (),
     walked: JudgedWalk | None = None, own: FeatureFile | None = None,
 ) -> Audited:  # fmt: skip
@@ -66,12 +66,12 @@ def audited(
     questions = EVERY if context.audit == FULL else QUICK
     if walked is None:
         walked = walk_trainer(trainer, spec, bars, context, own)
-    with closed_replay(spec, walked, own) as online:
+    with isolate_replay(spec, walked, own) as online:
         report = audit_trainer(
             trainer, bars, spec=spec, seed=spec.seed, questions=questions, models=models, walked=walked, own=own,
             online=online,
         )  # fmt: skip
-    report = asked_by_itself(report, spec, bars, walked, own, seed=spec.seed)
+    report = audit_user_files(report, spec, bars, walked, own, seed=spec.seed)
     if own is not None and own.code is None:
         report = replace(report, complete=False, notes=(*report.notes, _NO_SOURCE))
     return Audited(context.audit, report, time.monotonic() - began)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.runs.context import Context
 from assay.runs.document_differences import leaves
-from assay.runs.provenance import differing, surroundings
+from assay.runs.provenance import provenance_differences, surroundings
 from assay.runs.run_artifacts import to_jsonable
 
 MOST = 100
@@ -29,7 +29,7 @@ def diff_runs(one: int | str, other: int | str, context: Context) -> dict[str, A
         "environment": [],
         "metrics": list(_parting(*(_metrics(row["id"], context) for row in rows))),
     }
-    for each in differing(*around):
+    for each in provenance_differences(*around):
         part = "code" if each["what"] in ("commit", "diff", "sources") else "environment"
         result[part].append({"what": each["what"], "a": to_jsonable(each["was"]), "b": to_jsonable(each["now"])})
     return {
@@ -53,7 +53,7 @@ def compare_runs(runs: Sequence[int | str], context: Context, *, metrics: Sequen
     for name in metrics:
         if name not in available:
             near = did_you_mean(name, available) or f"they have {_some(available)}"
-            raise ConfigError(f"none of these runs has a metric {shown(name)}; {near}", field="metric", hint=near)
+            raise ConfigError(f"none of these runs has a metric {printable(name)}; {near}", field="metric", hint=near)
     wanted = list(dict.fromkeys(metrics)) or available
     return {
         "runs": [_named(row) for row in rows],

@@ -19,7 +19,7 @@ def load_documents(run: int, kind: str, context: Context) -> list[dict[str, Any]
     return [_read(row, context) for row in _rows(run, kind, context)]
 
 
-def kept_or_gone(run: int, kind: str, context: Context) -> list[dict[str, Any]]:
+def load_or_note_gone(run: int, kind: str, context: Context) -> list[dict[str, Any]]:
     """As `load_documents`, for pages: of one whose file is not there ``{"gone": …}`` with what is missing, and a
     warning.
     """

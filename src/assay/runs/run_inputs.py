@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ArtifactError, ConfigError, shown
+from assay.kernel.errors import ArtifactError, ConfigError, printable
 from assay.kernel.instrument import Instrument
 from assay.kernel.user_source import SourceFile, UserCode, lay_out, read_user_code
 from assay.runs.context import Context
@@ -113,7 +113,7 @@ def _source(file: Path, wanted: str, run: Run, context: Context) -> None:
     if code.digest != wanted:
         what = "or a module that it loads was changed" if code.modules else "was changed"
         raise ConfigError(
-            f"strategy file {shown(file.name)} {what} while it ran", code="CONFIG_STRATEGY_FILE", file=file.name
+            f"strategy file {printable(file.name)} {what} while it ran", code="CONFIG_STRATEGY_FILE", file=file.name
         )
     _stored(code, SOURCE, run, context)
 

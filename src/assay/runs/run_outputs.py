@@ -19,7 +19,7 @@ from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
 from assay.kernel.timestamps import now_ms
 from assay.runs import run_inputs
-from assay.runs.code import captured, code_digest, versions
+from assay.runs.code import capture, code_digest, versions
 from assay.runs.context import Context
 from assay.runs.identity import identity_of
 from assay.runs.members import member_columns
@@ -105,7 +105,7 @@ def data_digest(bars: Sequence[Bars], spec: TrainSpec, own: FeatureFile | None =
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def existing(spec: RunRequest, digest: str, context: Context) -> dict[str, Any] | None:
+def find_existing(spec: RunRequest, digest: str, context: Context) -> dict[str, Any] | None:
     """The document of the completed run of this spec on these data with this code, or None.
 
     One that was judged by other thresholds is none.
@@ -134,7 +134,7 @@ def evidence_of(run: int, context: Context) -> RunArtifacts | None:
 
 
 @contextmanager
-def running(
+def track_run(
     spec: RunRequest, digest: str, bars: Sequence[Bars], context: Context, *, by: str = "", kind: str = "supervised",
     file: Path | None = None, features: FeatureFile | None = None, metadata: Mapping[str, Any] | None = None,
 ) -> Iterator[Run]:  # fmt: skip
@@ -146,7 +146,7 @@ def running(
     """
     record, by, again = context.record, by or spec.learner, context.again
     name = f"{by} {' '.join(spec.symbols)} {spec.timeframe}"
-    code = captured(context, file)
+    code = capture(context, file)
     identity = identity_of(spec, bars, code_digest()) if again is None else again.identity
     for each in bars if again is None else ():
         record.markets.keep(each)

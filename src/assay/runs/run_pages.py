@@ -6,7 +6,7 @@ from pathlib import Path
 from assay.kernel.errors import StoreError
 from assay.runs import run_outputs
 from assay.runs.context import Context
-from assay.runs.run_views import judged_since
+from assay.runs.run_views import apply_later_verdict
 from assay.track import load_snapshot
 
 
@@ -26,7 +26,7 @@ def write_run_page(run: int | str, context: Context, *, to: Path | None = None) 
             code="STORE_CONFLICT",
             hint="Only a completed training or backtest has a report; assay runs list --status completed shows them.",
         )
-    evidence = replace(evidence, document=judged_since(evidence.document, row, context))
+    evidence = replace(evidence, document=apply_later_verdict(evidence.document, row, context))
     candles = {s: load_snapshot(d, context.snapshots) for s, d in evidence.document["snapshots"].items()}
     path = usual(row["id"], context) if to is None else to
     try:

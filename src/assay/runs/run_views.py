@@ -8,7 +8,7 @@ from assay.kernel.errors import ArtifactError
 from assay.runs import run_outputs
 from assay.runs.context import Context
 from assay.runs.run_artifacts import VERDICT, to_jsonable
-from assay.runs.run_documents import AUDIT, HOLDOUT, kept_or_gone
+from assay.runs.run_documents import AUDIT, HOLDOUT, load_or_note_gone
 
 _LOG = logging.getLogger(__name__)
 _VERDICT_FIELDS = ("verdict", "stage", "reasons")
@@ -24,10 +24,10 @@ def show_run(run: int | str, context: Context) -> dict[str, Any]:
     """One run: its row, and ``run.json`` of a completed training beside it. StoreError ``STORE_NOT_FOUND``.
 
     Where that file is gone: metrics and model of the record, ``gone`` with what is missing, and a warning. Where the
-    run's model was judged otherwise since, `judged_since`.
+    run's model was judged otherwise since, `apply_later_verdict`.
     """
     row = context.record.experiments.get(run)
-    document = judged_since(_left(row, context), row, context)
+    document = apply_later_verdict(_left(row, context), row, context)
     shown = {
         "status": row["status"],
         "start_time": iso(row["start_time"]),
@@ -36,13 +36,13 @@ def show_run(run: int | str, context: Context) -> dict[str, Any]:
         "git_commit": row["git_commit"],
         "environment": row["environment"],
         "seed": row["random_seed"],
-        "audits": kept_or_gone(row["id"], AUDIT, context),
-        "holdouts": kept_or_gone(row["id"], HOLDOUT, context),
+        "audits": load_or_note_gone(row["id"], AUDIT, context),
+        "holdouts": load_or_note_gone(row["id"], HOLDOUT, context),
     }
     return _identity(row) | {"seconds": row["duration_seconds"]} | document | shown
 
 
-def judged_since(document: Mapping[str, Any], row: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def apply_later_verdict(document: Mapping[str, Any], row: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """The document of a run with the word that its model has now, by a later audit; else the document itself.
 
     row: of the run. The run's own word is then ``verdict_then``, with stage, reasons and advice; and there is no

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.parse import parse
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.kernel.suggestions import did_you_mean
 from assay.learn import Strategy
-from assay.runs.rule_search import as_tables, declared
-from assay.runs.strategies import load_strategy, told_apart
+from assay.runs.rule_search import as_tables, declared_space
+from assay.runs.strategies import load_strategy, split_settings
 from assay.validate import Space, parse_space_text
 
 TRAIN_SHARE = 0.7
@@ -36,13 +36,13 @@ def optimize_spec(
 ) -> TrainSpec:
     """The spec of a search, complete: the space that the strategy declares stands in it.
 
-    settings: texts, see `told_apart`; a bare name is a parameter that is not searched.   space: ``k=…`` texts.
+    settings: texts, see `split_settings`; a bare name is a parameter that is not searched.   space: ``k=…`` texts.
     params:   fields of `RuleParams`.
 
     Raises ConfigError naming option, value and the nearest known name.
     """
     rule = load_strategy(strategy, file)
-    fixed, costs, filtered = told_apart(rule, settings)
+    fixed, costs, filtered = split_settings(rule, settings)
     return TrainSpec(
         exchange=exchange,
         symbols=(symbol,),
@@ -70,10 +70,10 @@ def _space(rule: Strategy, fixed: Mapping[str, Any], texts: Sequence[str]) -> di
     for text in texts:
         name, values = parse_space_text(text)
         if name in value:
-            raise ConfigError(f"--space names {shown(name)} twice", code="CONFIG_SPACE", field=name[:128])
+            raise ConfigError(f"--space names {printable(name)} twice", code="CONFIG_SPACE", field=name[:128])
         value[name] = values
     if not value:
-        value = declared(rule, fixed)
+        value = declared_space(rule, fixed)
     return as_tables(Space.of_strategy(rule, value))
 
 
@@ -91,7 +91,7 @@ def windows_of(text: str) -> SplitSpec:
         except ValueError as error:
             near = did_you_mean(text, (SPLIT, *PRESETS)) or "60/30/7 means 60 train, 30 test and 7 gap days"
             raise ConfigError(
-                f"--walk-forward is {shown(text)}, must be split, standard, long or three numbers of days; {near}",
+                f"--walk-forward is {printable(text)}, must be split, standard, long or three numbers of days; {near}",
                 code="CONFIG_FOLDS",
                 hint=near,
                 field="walk_forward",

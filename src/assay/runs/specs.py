@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.parse import parse
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.kernel.suggestions import did_you_mean
 from assay.kernel.unread import unread_hint
-from assay.runs.text_values import typed
+from assay.runs.text_values import parse_value
 from assay.runs.trainers import LEARNERS, demand_learner
 
 _LARGEST = 1024 * 1024
@@ -47,7 +47,7 @@ def build_spec(
     if document["learner"] == "rules":
         document.setdefault("features", [])
     for name, text in settings.items():
-        _put(document, _address(name, str(document["learner"])), typed(text))
+        _put(document, _address(name, str(document["learner"])), parse_value(text))
     missing = [f"--{n}" for n, key in _NEEDED.items() if key not in document]
     if missing:
         raise ConfigError(
@@ -65,24 +65,26 @@ def read_document(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)  # a pipe or a device has no size to ask for
     except OSError as error:
-        text = f"spec {shown(str(path))} cannot be read: {error.strerror}"
+        text = f"spec {printable(str(path))} cannot be read: {error.strerror}"
         raise ConfigError(text, code="CONFIG_PATH", hint=unread_hint(path, error), field="spec") from error
     if len(data) > _LARGEST:
-        raise ConfigError(f"spec {shown(str(path))} is larger than 1 MiB (size)", code="CONFIG_TOO_LARGE", field="spec")
+        raise ConfigError(
+            f"spec {printable(str(path))} is larger than 1 MiB (size)", code="CONFIG_TOO_LARGE", field="spec"
+        )
     try:
         text = data.decode("utf-8-sig")
         document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except RecursionError as error:
-        raise ConfigError(f"spec {shown(str(path))} is nested too deep (depth)", code="CONFIG_TOO_LARGE") from error
+        raise ConfigError(f"spec {printable(str(path))} is nested too deep (depth)", code="CONFIG_TOO_LARGE") from error
     except ValueError as error:
         raise ConfigError(
-            f"spec {shown(str(path))} cannot be read: {error}",
+            f"spec {printable(str(path))} cannot be read: {error}",
             code="CONFIG_JSON",
             hint="A name that ends in .json is read as JSON, any other as TOML: texts in quotes, lists in brackets.",
             field="spec",
         ) from error
     if not isinstance(document, dict):
-        raise ConfigError(f"spec {shown(str(path))} must hold one table", code="CONFIG_JSON", field="spec")
+        raise ConfigError(f"spec {printable(str(path))} must hold one table", code="CONFIG_JSON", field="spec")
     return document
 
 
@@ -101,7 +103,7 @@ def _address(name: str, learner: str) -> str:
         return f"params.{name}"
     if part not in _PARTS:
         near = did_you_mean(name, _dotted()) or f"parts are {', '.join(_PARTS)}"
-        raise ConfigError(f"unknown setting {shown(name)}; {near}", code="CONFIG_FIELD", hint=near, field=name[:64])
+        raise ConfigError(f"unknown setting {printable(name)}; {near}", code="CONFIG_FIELD", hint=near, field=name[:64])
     if part in _OWN and key not in _OWN[part] and not key.startswith("params."):
         return f"{part}.params.{key}"
     return name
@@ -111,11 +113,11 @@ def _unknown_parameter(name: str, learner: str, names: list[str]) -> ConfigError
     """Of a name that another learner has, which; else the nearest, or all of the learner."""
     others = [each for each in LEARNERS if each != learner and name in parameter_names(each)]
     if others:
-        text = f"{shown(name)} is a parameter of learner {others[0]}, not of {learner}"
+        text = f"{printable(name)} is a parameter of learner {others[0]}, not of {learner}"
         hint = f"Leave it out, or train {others[0]}."
     else:
         hint = did_you_mean(name, names)
-        text = f"unknown parameter {shown(name)} of {learner}; "
+        text = f"unknown parameter {printable(name)} of {learner}; "
         text += hint or "known: " + ", ".join(parameter_names(learner))
     return ConfigError(text, code="CONFIG_PARAMETER", hint=hint, field=name[:64])
 
@@ -146,7 +148,7 @@ def _demand_no_strategy(learner: str, flags: Mapping[str, Any]) -> None:
     name = flags.get("params.strategy")
     if learner != "rules" and name is not None:
         raise ConfigError(
-            f"learner {learner} learns from features and trades no strategy; --strategy is {shown(name)}",
+            f"learner {learner} learns from features and trades no strategy; --strategy is {printable(name)}",
             code="CONFIG_PARAMETER",
             hint="Leave --strategy out, or trade the strategy: assay train rules --strategy NAME.",
             field="strategy",
@@ -162,7 +164,9 @@ def _put(document: dict[str, Any], name: str, value: Any) -> None:
     for parent in parents:
         inner = document.setdefault(parent, {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"{name}: {parent} is {shown(inner)}, not a table", code="CONFIG_FIELD", field=name[:64])
+            raise ConfigError(
+                f"{name}: {parent} is {printable(inner)}, not a table", code="CONFIG_FIELD", field=name[:64]
+            )
         document = inner
     document[last] = value
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, shown
+from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, printable
 from assay.kernel.spec import TrainSpec
 from assay.kernel.suggestions import did_you_mean
 from assay.kernel.timeframe import Timeframe
@@ -26,7 +26,7 @@ from assay.learn import (
     check_honest,
     strategy_named,
 )
-from assay.runs.text_values import typed
+from assay.runs.text_values import parse_value
 from assay.runs.user_files import check_probe, own_strategy, probe_rule
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
@@ -48,14 +48,14 @@ def load_strategy(name: str, file: Path | None = None) -> Strategy:
     own = own_strategy(file)
     if name and name != own.name:
         raise ConfigError(
-            f"{shown(file.name)} declares strategy {shown(own.name)}, asked for is {shown(name)}",
+            f"{printable(file.name)} declares strategy {printable(own.name)}, asked for is {printable(name)}",
             code="CONFIG_STRATEGY",
             hint=did_you_mean(name, [own.name]),
         )
     return own
 
 
-def told_apart(
+def split_settings(
     rule: Strategy, settings: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
     """Settings by what they set: a bare name a parameter, ``costs.fee`` a cost, ``filter.action`` the data filter.
@@ -67,10 +67,10 @@ def told_apart(
     for name, text in settings.items():
         part, dot, key = name.partition(".")
         if dot and part in result:
-            result[part][key] = typed(text)
+            result[part][key] = parse_value(text)
         else:
             _demand_known(rule, name)
-            result[""][name] = typed(text)
+            result[""][name] = parse_value(text)
     return result[""], result["costs"], result["filter"] or None
 
 
@@ -78,7 +78,7 @@ def _demand_known(rule: Strategy, name: str) -> None:
     if name not in rule.parameters:
         near = did_you_mean(name, [*rule.parameters, *(f"costs.{f.name}" for f in fields(Costs))])
         raise ConfigError(
-            f"{rule.name} has no parameter {shown(name)}; {near or 'it has ' + ', '.join(rule.parameters)}",
+            f"{rule.name} has no parameter {printable(name)}; {near or 'it has ' + ', '.join(rule.parameters)}",
             code="CONFIG_PARAMETER",
             hint=near,
             field=name[:128],
@@ -121,7 +121,7 @@ def name_user_line(file: Path | None, code: str = "TRAIN_STRATEGY") -> Iterator[
 def _at(file: Path, line: object, error: TrainError) -> TrainError:
     facts = error.facts | {"file": file.name}
     message = error.message.replace(f" failed in line {line}:", " failed:")
-    place = f"{shown(file.name)[1:-1]}:{line}: "
+    place = f"{printable(file.name)[1:-1]}:{line}: "
     return TrainError(place + message.removeprefix(place), code=error.code, hint=error.hint, **facts)
 
 

@@ -4,7 +4,7 @@ import tomllib
 from typing import Any
 
 
-def typed(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """A setting's text as a TOML value; what is none is text. ``none`` is null."""
     if text == "none":
         return None

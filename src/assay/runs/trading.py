@@ -56,7 +56,7 @@ class Walked:
     past: History
 
 
-def traded(walked: Walked, costs: Costs, limits: Thresholds) -> Trading:
+def retrade(walked: Walked, costs: Costs, limits: Thresholds) -> Trading:
     """Trade the decisions of a walk again at other costs, and look at where it was filled.
 
     limits: whose `cost_factor` and `min_cost` say how dear. About 20 simulations, O(bars) each.
@@ -101,7 +101,7 @@ def mean_present(columns: FloatArray) -> FloatArray:
     return np.asarray(np.where(present, wide, 0.0).sum(axis=1) / np.maximum(present.sum(axis=1), 1))
 
 
-def stitched(symbol: str, outcomes: Sequence[FoldResult]) -> BacktestResult:
+def combine_folds(symbol: str, outcomes: Sequence[FoldResult]) -> BacktestResult:
     """One instrument's test folds, one after the other."""
     parts = [o.tested[symbol] for o in outcomes if symbol in o.tested]
     return combine_in_sequence([p.record for p in parts], offsets=[p.rows[0] - p.start for p in parts])
@@ -130,7 +130,7 @@ def _returns(walked: Walked, costs: Mapping[str, Costs]) -> FloatArray:
         return replace(tested, record=simulate(bars, tested.decisions, costs[symbol]), start=0)
 
     outcomes = [replace(o, tested={s: again(s, t) for s, t in o.tested.items()}) for o in walked.outcomes]
-    return combine_instruments([stitched(symbol, outcomes) for symbol in walked.records]).returns
+    return combine_instruments([combine_folds(symbol, outcomes) for symbol in walked.records]).returns
 
 
 def _fills(walked: Walked, judged: Mapping[str, Bars]) -> Fills:

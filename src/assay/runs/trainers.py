@@ -1,7 +1,7 @@
 """From a spec's learner to its trainer. Each is imported when asked for: no run loads another's libraries."""
 
 from assay.kernel.contracts import Trainer
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.spec import TrainSpec
 from assay.kernel.suggestions import did_you_mean
 
@@ -30,7 +30,7 @@ def demand_learner(name: str) -> None:
 
 def _unknown(name: str) -> ConfigError:
     near = did_you_mean(name, LEARNERS)
-    text = f"learner {shown(name)} is unknown; {near or 'Assay has ' + ', '.join(LEARNERS)}"
+    text = f"learner {printable(name)} is unknown; {near or 'Assay has ' + ', '.join(LEARNERS)}"
     return ConfigError(text, code="CONFIG_LEARNER", hint=near, field="learner")
 
 

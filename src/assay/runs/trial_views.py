@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.kernel.errors import ArtifactError, StoreError, shown
+from assay.kernel.errors import ArtifactError, StoreError, printable
 from assay.kernel.instrument import Instrument, markets_of
 from assay.kernel.suggestions import did_you_mean
 from assay.runs.context import Context
@@ -95,7 +95,9 @@ def _keys(context: Context, market: Instrument | None) -> list[str]:
     keys = [key for key in lines if market.key in key.split("+")]
     if not keys:
         near = did_you_mean(market.key, lines) or f"it holds {', '.join(lines[:5])}"
-        raise StoreError(f"the ledger holds no trial of {shown(market.key)}; {near}", code="STORE_NOT_FOUND", hint=near)
+        raise StoreError(
+            f"the ledger holds no trial of {printable(market.key)}; {near}", code="STORE_NOT_FOUND", hint=near
+        )
     return keys
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assay.features import FEATURE_FILE_CODE, FeatureFile, check_features_file, imported_features
+from assay.features import FEATURE_FILE_CODE, FeatureFile, check_features_file, find_imported_features
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
@@ -27,7 +27,7 @@ def with_features(spec: TrainSpec, file: Path | None) -> tuple[TrainSpec, Featur
     if file is not None:
         own: FeatureFile | None = own_features(file)
     else:
-        own = None if isinstance(spec.features, str) else imported_features(spec.features)
+        own = None if isinstance(spec.features, str) else find_imported_features(spec.features)
     if own is not None and not spec.features_digest:
         spec = replace(spec, features_digest=own.digest)
     check_features_file(spec, own)
@@ -51,7 +51,7 @@ def facts_of(own: FeatureFile, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 @contextmanager
-def stored_features(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[FeatureFile | None]:
+def load_stored_features(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[FeatureFile | None]:
     """The file of features that a run kept, executed; None for a run without. Raises as `features_of`."""
     with features_of(run, spec, context) as path:
         yield None if path is None else own_features(path)

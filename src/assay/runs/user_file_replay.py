@@ -60,7 +60,7 @@ class ClosedRule:
 
 
 @contextmanager
-def closed_replay(spec: TrainSpec, walked: JudgedWalk, own: FeatureFile | None) -> Iterator[ReplaySources | None]:
+def isolate_replay(spec: TrainSpec, walked: JudgedWalk, own: FeatureFile | None) -> Iterator[ReplaySources | None]:
     """What answers in a replay in place of this process; None where a run has no code of the user's own."""
     code = _strategy_code(walked)
     if code is None and (own is None or own.code is None):
@@ -81,7 +81,7 @@ def closed_replay(spec: TrainSpec, walked: JudgedWalk, own: FeatureFile | None) 
         yield ReplaySources(model, features, lambda: [_attempt_text(each) for p in processes for each in p.attempts])
 
 
-def asked_by_itself(
+def audit_user_files(
     report: AuditReport,
     spec: TrainSpec,
     bars: Sequence[Bars],

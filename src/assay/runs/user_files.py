@@ -10,7 +10,7 @@ from assay.features import FEATURE_FILE_CODE, Feature, FeatureContext, FeatureFi
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, DataError, LeakError
 from assay.kernel.instrument import Instrument
-from assay.kernel.user_module import refused
+from assay.kernel.user_module import refusal
 from assay.kernel.user_source import UserCode, read_user_code
 from assay.learn import Strategy
 from assay.market import synthetic
@@ -193,7 +193,7 @@ def _rows(each: Feature, file: Path, timeframe: str) -> int:
     if rows > MOST_ROWS:
         why = f"declares feature {each.name}, whose lookback is {rows:,} bars of {timeframe}; at most {MOST_ROWS:,} do"
         hint = "Let it read fewer, or bars of a longer --timeframe."
-        raise refused(file, why, kind="feature", code=FEATURE_FILE_CODE, hint=hint, feature=each.name)
+        raise refusal(file, why, kind="feature", code=FEATURE_FILE_CODE, hint=hint, feature=each.name)
     return rows
 
 

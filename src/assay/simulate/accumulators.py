@@ -47,7 +47,7 @@ def begin(tally: FloatArray) -> None:
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def opened(tally: FloatArray) -> Bar:
+def open_sums(tally: FloatArray) -> Bar:
     """The sums over bars as scalars, for a loop to keep in registers."""
     return (
         tally[SUM],
@@ -65,8 +65,8 @@ def opened(tally: FloatArray) -> Bar:
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def closed(tally: FloatArray, sums: Bar) -> None:
-    """Write the scalars of `opened` back."""
+def close_sums(tally: FloatArray, sums: Bar) -> None:
+    """Write the scalars of `open_sums` back."""
     tally[SUM], tally[SQUARES], tally[CUBES], tally[FOURTHS], tally[DOWNSIDE] = sums[:5]
     tally[GROWTH], tally[PEAK], tally[TROUGH] = sums[5:8]
     tally[DEEPEST], tally[DEPTHS], tally[EPISODES] = sums[8:11]
@@ -134,11 +134,11 @@ def of_bars(returns: FloatArray) -> FloatArray:
     """``(TALLY_SIZE,)`` tally of ``(n,)`` returns."""
     tally = np.empty(TALLY_SIZE)
     begin(tally)
-    sums = opened(tally)
+    sums = open_sums(tally)
     for r in returns:
         if r != 0.0:
             sums = add_bar(sums, r)
-    closed(tally, sums)
+    close_sums(tally, sums)
     finish(tally)
     return tally
 

@@ -16,11 +16,11 @@ from assay.simulate.prepare import (
     buy_and_hold,
     check,
     check_names,
-    decided,
+    decision_columns,
     funding_columns,
     funding_paid,
-    joined,
     prices,
+    unite_opens,
     volume_column,
 )
 from assay.simulate.result import BacktestResult, Trades
@@ -118,7 +118,7 @@ def run_panel(
     several = [bars[s] for s in judged]
     length = bar_ms(several)
     firsts = [starts[s] for s in judged]
-    times, index = joined([b.timestamp[f:] for b, f in zip(several, firsts, strict=True)])
+    times, index = unite_opens([b.timestamp[f:] for b, f in zip(several, firsts, strict=True)])
     m, k = index.shape
     wide = np.empty((m, k)), np.empty((m, k)), np.empty((m, k))
     out = np.empty(m), np.empty(m), wide[0], np.zeros(m, np.bool_), wide[1], wide[2]
@@ -132,7 +132,7 @@ def run_panel(
         prices(several, firsts),
         np.concatenate([volume_column(b, f) for b, f in zip(several, firsts, strict=True)]),
         np.concatenate([funding_columns(b, f, costs) for b, f in zip(several, firsts, strict=True)]),
-        decided([decisions[s] for s in judged], firsts),
+        decision_columns([decisions[s] for s in judged], firsts),
         out,
     )
     trades = Trades.of_ledger(ledger, tuple(judged), tuple(b.timestamp for b in several))

@@ -125,7 +125,7 @@ def _share(costs: FloatArray, quantity: float, volume: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def sized_price(costs: FloatArray, price: float, way: float, notional: float, volume: float) -> float:
+def price_for_notional(costs: FloatArray, price: float, way: float, notional: float, volume: float) -> float:
     """Fill price of an order for so much money; impact is that of the quantity which the price without it would buy."""
     plain = price * (1.0 + way * costs[PRICE_SHARE])
     return price * (1.0 + way * _share(costs, notional / plain, volume))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import BoolArray, FloatArray, numbers
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 
 Value = Any  # float for (n,), (k,) float64 for (n, k)
 
@@ -172,7 +172,7 @@ def _periods(value: ArrayLike, columns: tuple[int, ...]) -> FloatArray:
     periods = numbers("periods_per_year", value)
     if not np.all((periods > 0) & np.isfinite(periods)):
         raise ConfigError(
-            f"periods_per_year is {shown(value)}, must be finite and > 0",
+            f"periods_per_year is {printable(value)}, must be finite and > 0",
             code="CONFIG_PARAMETER",
             field="periods_per_year",
         )

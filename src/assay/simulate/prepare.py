@@ -10,7 +10,7 @@ from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ConfigError, DataError, shown
+from assay.kernel.errors import ConfigError, DataError, printable
 from assay.kernel.plural import amount
 
 _NONE: FloatArray = np.empty(0)
@@ -98,7 +98,7 @@ def check_names(bars: Mapping[str, Bars], decisions: Mapping[str, Decisions]) ->
     odd = sorted(set(bars) ^ set(decisions))
     if odd:
         raise ConfigError(
-            f"simulate: bars and decisions must have the same symbols, {shown(odd[0])} is only in one of them",
+            f"simulate: bars and decisions must have the same symbols, {printable(odd[0])} is only in one of them",
             code="CONFIG_PARAMETER",
             symbols=odd,
         )
@@ -115,7 +115,7 @@ def bar_ms(several: Sequence[Bars]) -> int:
     return several[0].instrument.bar.ms
 
 
-def joined(opens: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
+def unite_opens(opens: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
     """Union of the opens, and where in the flat columns each instrument's bar stands (-1: it has none)."""
     times = np.unique(np.concatenate(list(opens)))
     index = np.full((len(times), len(opens)), -1, np.int64)
@@ -162,7 +162,7 @@ def _late(columns: Sequence[NDArray[_Number]], firsts: Sequence[int], none: floa
     return np.concatenate(parts)
 
 
-def decided(
+def decision_columns(
     decisions: Sequence[Decisions], firsts: Sequence[int]
 ) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int32]]:
     """Target, stop, take, hold of the row before each judged bar."""

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from assay.kernel.arrays import FloatArray
-from assay.simulate.fills import leave, sized_price, trade
+from assay.simulate.fills import leave, price_for_notional, trade
 from assay.simulate.state_arrays import (
     ACTED,
     AFTER_OPEN,
@@ -161,7 +161,7 @@ def _obey(
     if target == 0.0 or equity <= 0.0:
         return
     side = 1.0 if target > 0.0 else -1.0
-    price_paid = sized_price(costs, price, side, abs(target) * equity, volume)
+    price_paid = price_for_notional(costs, price, side, abs(target) * equity, volume)
     quantity = side * abs(target) * equity / price_paid
     if quantity == 0.0:  # so little is left
         return
@@ -192,7 +192,7 @@ def _rebalance(
     if missing == 0.0:
         return
     way = 1.0 if missing > 0.0 else -1.0
-    price_paid = sized_price(costs, price, way, abs(missing), volume)
+    price_paid = price_for_notional(costs, price, way, abs(missing), volume)
     change = target * equity / price_paid - holding
     if change * way > 0.0:
         trade(account, position, costs, equity, price, price_paid, change, volume)

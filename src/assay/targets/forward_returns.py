@@ -8,7 +8,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.labels import Labels
 from assay.targets.horizon import ahead, bars_ahead, check_horizon, labels, reach
 
@@ -19,7 +19,7 @@ Side = Literal["long", "short", "both"]
 def _one_of(field: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ConfigError(
-            f"{field} is {shown(value)}, must be one of {', '.join(allowed)}", code="CONFIG_PARAMETER", field=field
+            f"{field} is {printable(value)}, must be one of {', '.join(allowed)}", code="CONFIG_PARAMETER", field=field
         )
 
 
@@ -117,7 +117,7 @@ def check_number(field: str, value: object, *, zero: bool = False) -> None:
     good = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
     if not good or value < 0 or (value == 0 and not zero):  # type: ignore[operator]  # `good` has seen to it
         raise ConfigError(
-            f"{field} is {shown(value)}, must be a finite number {'>=' if zero else '>'} 0",
+            f"{field} is {printable(value)}, must be a finite number {'>=' if zero else '>'} 0",
             code="CONFIG_PARAMETER",
             field=field,
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ConfigError, LeakError, shown
+from assay.kernel.errors import ConfigError, LeakError, printable
 from assay.kernel.labels import Labels
 from assay.kernel.timeframe import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
 
@@ -30,7 +30,7 @@ def check_horizon(horizon: object, *, field: str = "horizon") -> None:
         return
     if not (isinstance(horizon, str) and _CLOCK.fullmatch(horizon)):
         raise ConfigError(
-            f"{field} is {shown(horizon)}, must be a whole number of bars >= 1 or a length of time such as '1h'",
+            f"{field} is {printable(horizon)}, must be a whole number of bars >= 1 or a length of time such as '1h'",
             code="CONFIG_HORIZON",
             field=field,
         )

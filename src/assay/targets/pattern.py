@@ -7,7 +7,7 @@ from assay.features import PATTERN_EVENTS, FeatureContext, base_values, format_n
 from assay.features import Pattern as Column
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, LeakError, shown
+from assay.kernel.errors import ConfigError, LeakError, printable
 from assay.kernel.labels import Labels
 from assay.kernel.suggestions import did_you_mean
 from assay.targets.horizon import ahead, labels, reach
@@ -36,7 +36,7 @@ class Pattern:
         if self.target_type is not None and self.target_type not in PATTERN_EVENTS:
             near = did_you_mean(str(self.target_type), PATTERN_EVENTS)
             raise ConfigError(
-                f"target_type is {shown(self.target_type)}, must be one of {', '.join(PATTERN_EVENTS)}",
+                f"target_type is {printable(self.target_type)}, must be one of {', '.join(PATTERN_EVENTS)}",
                 code="CONFIG_TARGET_UNKNOWN",
                 hint=near,
                 field="target_type",
@@ -102,4 +102,4 @@ def _check_lag(lag: object) -> None:
 
 
 def _wrong(field: str, value: object, right: str) -> ConfigError:
-    return ConfigError(f"{field} is {shown(value)}, must be {right}", code="CONFIG_PARAMETER", field=field)
+    return ConfigError(f"{field} is {printable(value)}, must be {right}", code="CONFIG_PARAMETER", field=field)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.labels import Labels
 from assay.kernel.suggestions import did_you_mean
 from assay.targets.forward_returns import Direction, ForwardReturn, Profitable
@@ -61,7 +61,7 @@ def parse_target(name: str, params: Mapping[str, Any] | None = None, /, **more: 
     """
     if name not in TARGETS:
         near = did_you_mean(name, TARGETS) or f"there are {', '.join(TARGETS)}"
-        raise ConfigError(f"target {shown(name)} is unknown; {near}", code="CONFIG_TARGET_UNKNOWN", hint=near)
+        raise ConfigError(f"target {printable(name)} is unknown; {near}", code="CONFIG_TARGET_UNKNOWN", hint=near)
     kind = TARGETS[name]
     value = {**(params or {}), **more}
     available = [f.name for f in fields(kind)]
@@ -69,7 +69,7 @@ def parse_target(name: str, params: Mapping[str, Any] | None = None, /, **more: 
         if key not in available:
             near = did_you_mean(str(key), available) or f"it has {', '.join(available)}"
             raise ConfigError(
-                f"target {name} has no parameter {shown(str(key))}; {near}",
+                f"target {name} has no parameter {printable(str(key))}; {near}",
                 code="CONFIG_PARAMETER",
                 hint=near,
                 field=str(key)[:64],

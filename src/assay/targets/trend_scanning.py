@@ -8,7 +8,7 @@ from numba import njit
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.labels import Labels
 from assay.targets.horizon import check_horizon, labels, reach
 
@@ -61,7 +61,9 @@ class TrendScan:
         for name in ("shortest", "longest"):
             value = getattr(self, name)
             if not isinstance(value, int):
-                raise ConfigError(f"{name} is {shown(value)}, must be an integer", code="CONFIG_PARAMETER", field=name)
+                raise ConfigError(
+                    f"{name} is {printable(value)}, must be an integer", code="CONFIG_PARAMETER", field=name
+                )
             check_horizon(value, field=name)
         if not 2 <= self.shortest <= self.longest:
             raise ConfigError(

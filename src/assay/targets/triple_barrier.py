@@ -11,7 +11,7 @@ from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.labels import Labels
 from assay.targets.forward_returns import check_number
 from assay.targets.horizon import ahead, bars_ahead, check_horizon, labels
@@ -86,13 +86,15 @@ class TripleBarrier:
         check_number("down", self.down)
         if not isinstance(self.vol_window, int) or isinstance(self.vol_window, bool) or self.vol_window < 2:
             raise ConfigError(
-                f"vol_window is {shown(self.vol_window)}, must be an integer >= 2",
+                f"vol_window is {printable(self.vol_window)}, must be an integer >= 2",
                 code="CONFIG_PARAMETER",
                 field="vol_window",
             )
         if self.vertical not in ("zero", "sign"):
             raise ConfigError(
-                f"vertical is {shown(self.vertical)}, must be zero or sign", code="CONFIG_PARAMETER", field="vertical"
+                f"vertical is {printable(self.vertical)}, must be zero or sign",
+                code="CONFIG_PARAMETER",
+                field="vertical",
             )
 
     def label(self, bars: Bars, costs: Costs) -> Labels:

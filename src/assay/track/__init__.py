@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from assay.track.fingerprint import Fingerprint as Fingerprint
     from assay.track.fingerprint import compute_fingerprint as compute_fingerprint
     from assay.track.fingerprint import same_market as same_market
-    from assay.track.head_documents import published_heads as published_heads
+    from assay.track.head_documents import find_published_heads as find_published_heads
     from assay.track.holdout import HOLDOUT as HOLDOUT
     from assay.track.holdout import HoldoutLock as HoldoutLock
     from assay.track.ledger_heads import BrokenChain as BrokenChain
@@ -113,7 +113,7 @@ __getattr__, __dir__ = lazy_names(
         ),
         "experiments": ("Run",),
         "fingerprint": ("Fingerprint", "compute_fingerprint", "same_market"),
-        "head_documents": ("published_heads",),
+        "head_documents": ("find_published_heads",),
         "holdout": ("HOLDOUT", "HoldoutLock"),
         "ledger_heads": ("BrokenChain", "LedgerHead", "read_head"),
         "ledger_rows": ("LedgerRow",),

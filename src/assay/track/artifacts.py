@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.track.database import Database
 from assay.track.retry import writes
 from assay.track.rows import Row, rows
@@ -43,11 +43,11 @@ class Artifacts:
         """
         text = str(path)
         if ".." in PurePath(text).parts or "\0" in text:
-            raise StoreError(f"artifact path {shown(text)} may not hold '..' or NUL", code="STORE_VALUE")
+            raise StoreError(f"artifact path {printable(text)} may not hold '..' or NUL", code="STORE_VALUE")
         file = Path(text)
         result = file.is_file()
         if not result and sha256 is None:
-            _LOG.warning("artifact %s of run %d is not there; it is kept without a hash", shown(text), run)
+            _LOG.warning("artifact %s of run %d is not there; it is kept without a hash", printable(text), run)
         values = {
             "experiment_id": run,
             "model_id": model_id,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 
 _DEEPEST = 64
 _DECODER = json.JSONDecoder()
@@ -66,7 +66,9 @@ def _scalar(value: object, place: str) -> Any:
     if isinstance(value, date):  # a datetime is a date
         return _moment(value, place)
     raise StoreError(
-        f"{place} is {shown(value)} ({type(value).__name__}), which JSON cannot hold", code="STORE_VALUE", field=place
+        f"{place} is {printable(value)} ({type(value).__name__}), which JSON cannot hold",
+        code="STORE_VALUE",
+        field=place,
     )
 
 
@@ -78,5 +80,5 @@ def _moment(value: date, place: str) -> str:
 
 def _key(key: object, place: str) -> str:
     if not isinstance(key, str):
-        raise StoreError(f"{place} has the key {shown(key)}; JSON keys are text", code="STORE_VALUE", field=place)
+        raise StoreError(f"{place} has the key {printable(key)}; JSON keys are text", code="STORE_VALUE", field=place)
     return key

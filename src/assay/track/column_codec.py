@@ -15,13 +15,13 @@ _BYTES = np.dtype(">f8")
 
 
 class Packed(FunctionElement[bytes]):
-    """The finite doubles of a column as bytes for `unpacked`, a NULL as infinity; NULL without rows. In any order."""
+    """The finite doubles of a column as bytes for `unpack`, a NULL as infinity; NULL without rows. In any order."""
 
     inherit_cache = True
     type = sa.LargeBinary()
 
 
-def unpacked(packed: bytes | None) -> "np.ndarray[Any, np.dtype[np.float64]]":
+def unpack(packed: bytes | None) -> "np.ndarray[Any, np.dtype[np.float64]]":
     """``(n,)`` float64, the bits that the database holds; inf where there was a NULL."""
     return np.frombuffer(packed or b"", _BYTES).astype(np.float64)
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ConfigError, LeakError, StoreError, shown
+from assay.kernel.errors import ConfigError, LeakError, StoreError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.kernel.timestamps import now_ms
 from assay.track.database import Database
 from assay.track.registry.promotion_rules import not_audited
 from assay.track.retry import writes
-from assay.track.rows import Row, known_fields, rows
+from assay.track.rows import Row, check_fields, rows
 from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.models import MODELS, STAGES
 from assay.track.schema.service import EVENTS
@@ -37,7 +37,7 @@ class Configurations:
 
         StoreError ``STORE_VALUE`` for an unknown or generated column, ``STORE_CONFLICT`` for a config_id that is there.
         """
-        values = known_fields(row, CONFIGURATIONS)
+        values = check_fields(row, CONFIGURATIONS)
         if "status" in values:
             raise StoreError("the column status follows lifecycle_stage and is never written", code="STORE_VALUE")
         with self._database.write() as connection:
@@ -67,7 +67,7 @@ class Configurations:
         if not 1 <= limit <= LIST_MOST:
             raise StoreError(f"limit is {limit}, must be in 1..{LIST_MOST}", code="STORE_VALUE")
         if stage is not None and stage not in STAGES.split():
-            raise StoreError(f"stage is {shown(stage)}, one of {', '.join(STAGES.split())}", code="STORE_VALUE")
+            raise StoreError(f"stage is {printable(stage)}, one of {', '.join(STAGES.split())}", code="STORE_VALUE")
         request = {
             "strategy_name": strategy, "exchange": exchange, "pair": pair, "timeframe": timeframe,
             "lifecycle_stage": stage, "is_active": active,
@@ -139,10 +139,10 @@ def _row(connection: sa.Connection, config_id: str, *, locked: bool = False) -> 
     near = did_you_mean(config_id, available)
     document = "assay config list shows those there are" if available else "the record holds no configuration yet"
     raise StoreError(
-        f"there is no configuration {shown(config_id)}; {near or document}",
+        f"there is no configuration {printable(config_id)}; {near or document}",
         code="STORE_NOT_FOUND",
         hint=near,
-        asked=shown(config_id),
+        asked=printable(config_id),
     )
 
 
@@ -173,7 +173,7 @@ def _demand_eligible(row: Row) -> None:
     if stage == "VALIDATION" and lifecycle["eligible_for"] == "MATURE":
         return
     if stage == "MATURE":
-        why = f"is MATURE already, approved by {shown(lifecycle['approved_by'])}"
+        why = f"is MATURE already, approved by {printable(lifecycle['approved_by'])}"
     else:
         why = f"is {stage} and not eligible for MATURE: {_against(lifecycle['reasons'])}"
     raise StoreError(f"configuration {row['config_id']} {why}", code="STORE_CONFLICT", stage=stage)

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from assay.kernel.errors import ConfigError, StoreError, shown
-from assay.track.db_errors import speaking
+from assay.kernel.errors import ConfigError, StoreError, printable
+from assay.track.db_errors import translate_errors
 from assay.track.postgres import SCHEMES, PostgresDatabase
 from assay.track.schema.migrate import lay
-from assay.track.sqlite import SqliteFile, restoring
+from assay.track.sqlite import SqliteFile, restore_hint
 
 BUSY_SECONDS = 30.0
 
@@ -43,7 +43,7 @@ class Database:
         self._engine = self._place.engine(busy_seconds).execution_options(tells=frozenset(tells))
         self._reader, self._writer = self._place.reader(self._engine), self._place.writer(self._engine)
         try:
-            with speaking(self.where, away="STORE_OPEN"):
+            with translate_errors(self.where, away="STORE_OPEN"):
                 self.schema_version = lay(self._engine)
         except BaseException:
             self.close()
@@ -53,7 +53,7 @@ class Database:
     def read(self) -> Iterator[sa.Connection]:
         """A connection that sees one state of the record; inside `write` the same thread reads its own writes."""
         self._check_owner()
-        with speaking(self.where):
+        with translate_errors(self.where):
             if self._here.connection is not None:
                 yield self._here.connection
                 return
@@ -69,7 +69,7 @@ class Database:
         when it fails, it alone is undone unless the error goes on. Waits up to `busy_seconds` for others.
         """
         self._check_owner()
-        with self._writing, speaking(self.where):
+        with self._writing, translate_errors(self.where):
             if self._here.connection is not None:
                 with self._here.connection.begin_nested():
                     yield self._here.connection
@@ -85,7 +85,7 @@ class Database:
     def session(self) -> Iterator[sa.Connection]:
         """A connection in which no transaction stands open between statements: for locks that outlast one."""
         self._check_owner()
-        with speaking(self.where), self._engine.connect() as connection:
+        with translate_errors(self.where), self._engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -101,7 +101,7 @@ class Database:
             raise StoreError(
                 f"record {self.where} is damaged: {damage}",
                 code="STORE_CORRUPT",
-                hint=restoring(Path(self.path)),
+                hint=restore_hint(Path(self.path)),
             )
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ def database_path(url: str | os.PathLike[str]) -> Path:
     scheme, rest = text.split("://", 1)
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
         raise ConfigError(
-            f"a record at {shown(scheme + '://…')} cannot be opened; Assay opens sqlite:///path, plain paths and "
+            f"a record at {printable(scheme + '://…')} cannot be opened; Assay opens sqlite:///path, plain paths and "
             "postgresql://…",
             code="CONFIG_RECORD_URL",
             hint="Write sqlite:///relative/path, sqlite:////absolute/path, just the path, or "

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.track.database import Database, hold, insert_new
 from assay.track.retry import writes
 from assay.track.rows import Row, not_found, rows, scalar
@@ -87,7 +87,9 @@ class Datasets:
                     return int(row["id"])
             revision = older[0]["revision"] + 1 if older else 1
             if older:
-                _LOG.warning("dataset %s: other rows than before, kept as revision %d", shown(key["name"]), revision)
+                _LOG.warning(
+                    "dataset %s: other rows than before, kept as revision %d", printable(key["name"]), revision
+                )
             values = key | value | more | {"revision": revision}
             return int(connection.execute(sa.insert(DATASETS).values(values).returning(DATASETS.c.id)).scalar_one())
 
@@ -173,7 +175,8 @@ def _known_datasets(connection: sa.Connection) -> str:
 def _demand_order(name: str, value: Row) -> None:
     if value["start_date"] and value["end_date"] and value["start_date"] > value["end_date"]:
         raise StoreError(
-            f"dataset {shown(name)} starts {value['start_date']}, after its end {value['end_date']}", code="STORE_VALUE"
+            f"dataset {printable(name)} starts {value['start_date']}, after its end {value['end_date']}",
+            code="STORE_VALUE",
         )
 
 

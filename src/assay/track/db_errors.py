@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.track.sqlite import restoring
+from assay.track.sqlite import restore_hint
 
 _BY_NAME: tuple[tuple[str, str, str, str], ...] = (
     ("SQLITE_BUSY", "STORE_BUSY", "is locked by another process", "Try again; find who holds the file open."),
@@ -55,7 +55,7 @@ _UNDONE = ("40001", "40P01")  # the whole transaction, for the sake of another: 
 
 
 @contextmanager
-def speaking(where: str, *, away: str = "STORE_BUSY") -> Iterator[None]:
+def translate_errors(where: str, *, away: str = "STORE_BUSY") -> Iterator[None]:
     """Turn the database's errors into StoreError, naming the record `where` and keeping its own text as ``reason``.
 
     ``STORE_BUSY _FULL _READ_ONLY _CORRUPT _OPEN _IO _CONFLICT _NOT_FOUND _APPEND_ONLY _VALUE``; anything else is a
@@ -88,7 +88,7 @@ def store_error(error: BaseException | None, where: str, *, away: str = "STORE_B
     name = getattr(error, "sqlite_errorname", "")
     for prefix, code, text, hint in _BY_NAME:
         if name.startswith(prefix):
-            hint = restoring(Path(where)) if code == "STORE_CORRUPT" else hint
+            hint = restore_hint(Path(where)) if code == "STORE_CORRUPT" else hint
             return StoreError(f"record {where} {text} ({error})", code=code, hint=hint, reason=str(error), path=where)
     return None
 

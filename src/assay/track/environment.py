@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from assay.track import git
 from assay.track.canonical_json import sha256_of
 from assay.track.git import Deadline, Repository
-from assay.track.redaction import masked
+from assay.track.redaction import mask_secrets
 
 if TYPE_CHECKING:
     from assay.track.model_files.artifact_store import Blobs
@@ -46,7 +46,7 @@ class Provenance:
         for what, result in self.repositories.items():
             if not result.dirty:
                 continue
-            text = masked(result.diff)
+            text = mask_secrets(result.diff)
             blob = blobs.put(text)
             document = {
                 "of": what,
@@ -123,7 +123,7 @@ def _repositories(folders: Mapping[str, Path]) -> dict[str, Repository]:
             if root is not None and all(root != other.root for other in result.values()):
                 result[what] = git.look(root, deadline)
         except (OSError, subprocess.SubprocessError) as error:
-            why = git.explained(error)
+            why = git.explain(error)
     if not result:
         _warn_once(why)
     return result

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.kernel.timestamps import now_ms
 from assay.track.crash_reaper import CrashReaper
 from assay.track.database import Database
@@ -19,7 +19,7 @@ from assay.track.heartbeat import Heartbeat
 from assay.track.liveness import this_process
 from assay.track.outbox import enqueue
 from assay.track.retry import writes
-from assay.track.rows import Row, known_fields, not_found, rows
+from assay.track.rows import Row, check_fields, not_found, rows
 from assay.track.schema.column_types import HoldsText
 from assay.track.schema.runs import EXPERIMENTS
 from assay.track.timestamps import parse_instant
@@ -73,7 +73,7 @@ class Experiments:
         """
         _check_words(name, experiment_type, tags)
         run_id, now = str(uuid.uuid4()), parse_instant(now_ms())
-        values = known_fields(captured, EXPERIMENTS) | {
+        values = check_fields(captured, EXPERIMENTS) | {
             "run_id": run_id,
             "name": name,
             "description": description,
@@ -118,7 +118,7 @@ class Experiments:
         The same end twice does nothing; another end is StoreError ``STORE_CONFLICT``.
         """
         if status not in ENDS:
-            raise StoreError(f"a run ends {', '.join(ENDS)}, not {shown(status)}", code="STORE_VALUE")
+            raise StoreError(f"a run ends {', '.join(ENDS)}, not {printable(status)}", code="STORE_VALUE")
         with self._database.write() as connection:
             row = self._row(connection, _id(run), locked=True)
             if row["status"] == status:
@@ -190,7 +190,7 @@ class Experiments:
         if not (1 <= limit <= LIST_MOST and offset >= 0):
             raise StoreError(f"limit is {limit}, must be in 1..{LIST_MOST}; offset >= 0", code="STORE_VALUE")
         if status is not None and status not in STATUSES:
-            raise StoreError(f"status is {shown(status)}, one of {', '.join(STATUSES)}", code="STORE_VALUE")
+            raise StoreError(f"status is {printable(status)}, one of {', '.join(STATUSES)}", code="STORE_VALUE")
         self._sweep.when_due()
         e = EXPERIMENTS.c
         query = sa.select(*(c for c in e if c is not e.environment)).where(e.deleted_at.is_(None))
@@ -248,10 +248,11 @@ def _known_runs(connection: sa.Connection) -> str:
 
 def _check_words(name: str, experiment_type: str, tags: Sequence[str]) -> None:
     if not 1 <= len(name) <= 200:
-        raise StoreError(f"a run's name has 1 to 200 characters, {shown(name)} has {len(name)}", code="STORE_VALUE")
+        raise StoreError(f"a run's name has 1 to 200 characters, {printable(name)} has {len(name)}", code="STORE_VALUE")
     if not _TYPE.fullmatch(experiment_type):
         raise StoreError(
-            f"experiment_type is {shown(experiment_type)}; use small letters, digits, '_' and '-'", code="STORE_VALUE"
+            f"experiment_type is {printable(experiment_type)}; use small letters, digits, '_' and '-'",
+            code="STORE_VALUE",
         )
     if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
-        raise StoreError(f"tags are a list of texts, not {shown(tags)}", code="STORE_VALUE")
+        raise StoreError(f"tags are a list of texts, not {printable(tags)}", code="STORE_VALUE")

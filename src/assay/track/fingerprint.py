@@ -171,7 +171,7 @@ def _sequences(one: Fingerprint) -> tuple[Sequence, ...]:
     return tuple(Sequence((closes.units + 1) * step, closes.logs, step) for closes, step in every if len(closes))
 
 
-def grown(old: Fingerprint, new: Fingerprint) -> Fingerprint | None:
+def merge_fingerprints(old: Fingerprint, new: Fingerprint) -> Fingerprint | None:
     """The two as one where `new` are the same candles, read again; None where they are others. Old itself if nothing is
     new.
     """
@@ -195,7 +195,7 @@ def grown(old: Fingerprint, new: Fingerprint) -> Fingerprint | None:
     )
 
 
-def packed(closes: Closes) -> str:
+def pack(closes: Closes) -> str:
     """Text for the record; empty for no closes."""
     if not len(closes):
         return ""
@@ -203,8 +203,8 @@ def packed(closes: Closes) -> str:
     return base64.b64encode(zlib.compress(b"".join(steps), 6)).decode()
 
 
-def unpacked(text: str) -> Closes:
-    """Inverse of `packed`. Raises ValueError or zlib.error for text that is none."""
+def unpack(text: str) -> Closes:
+    """Inverse of `pack`. Raises ValueError or zlib.error for text that is none."""
     if not text:
         return _NONE
     steps = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), "<i8").astype(np.int64)

@@ -96,7 +96,7 @@ def look(root: Path, deadline: Deadline) -> Repository:
     )
 
 
-def explained(error: Exception) -> str:
+def explain(error: Exception) -> str:
     """Why Git could not tell, in a line."""
     if isinstance(error, subprocess.CalledProcessError):
         return bytes(error.stderr).decode(errors="replace").strip()[:200]

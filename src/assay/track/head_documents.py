@@ -24,7 +24,9 @@ _META = re.compile(rb'<meta name="assay-ledger-head" content="([^"]*)">')
 _PAGE_BEGINS = 64 * 1024
 
 
-def published_heads(record: TrackingStore, *, home: Path, artifacts: Path, afresh: bool = False) -> list[Published]:
+def find_published_heads(
+    record: TrackingStore, *, home: Path, artifacts: Path, afresh: bool = False
+) -> list[Published]:
     """Every head that is found from the record's tables and in the home's folders, those of this record's runs first.
 
     What was read once of a content-addressed folder is remembered in the home and not read again, unless `afresh`: then

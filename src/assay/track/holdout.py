@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.kernel.instrument import markets_of
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.timestamps import iso
@@ -224,4 +224,6 @@ def _demand(name: str, text: str) -> None:
     if not text.strip():
         raise ConfigError(f"{name} is empty: the vault keeps who did it and why", code="CONFIG_FIELD", field=name)
     if not text.strip().isprintable():
-        raise ConfigError(f"{name} is {shown(text)}: one line of plain text is needed", code="CONFIG_FIELD", field=name)
+        raise ConfigError(
+            f"{name} is {printable(text)}: one line of plain text is needed", code="CONFIG_FIELD", field=name
+        )

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.track.canonical_json import canonical, decode
 from assay.track.database import Database, hold
 from assay.track.retry import writes
@@ -32,7 +32,7 @@ class Hyperparameters:
             holding = self._stored_values(connection, run, model_id)
             fresh = []
             for name, value in values.items():
-                kind, text = written(value)
+                kind, text = encode_parameter(value)
                 if name not in holding:
                     fresh.append(
                         {
@@ -45,8 +45,9 @@ class Hyperparameters:
                     )
                 elif holding[name] != (kind, text):
                     raise StoreError(
-                        f"hyperparameter {shown(name)} of run {run} is {shown(holding[name][1])}, it cannot become "
-                        f"{shown(text)}",
+                        f"hyperparameter {printable(name)} of run {run} is {printable(holding[name][1])}, it "
+                        f"cannot become "
+                        f"{printable(text)}",
                         code="STORE_CONFLICT",
                     )
             if fresh:
@@ -56,7 +57,7 @@ class Hyperparameters:
         """Values by name, sorted, in the types in which they were given."""
         with self._database.read() as connection:
             holding = self._stored_values(connection, run, model_id)
-        return {name: restored(*holding[name]) for name in sorted(holding)}
+        return {name: decode_parameter(*holding[name]) for name in sorted(holding)}
 
     def _stored_values(self, connection: sa.Connection, run: int, model_id: int | None) -> dict[str, tuple[str, str]]:
         h = HYPERPARAMETERS.c
@@ -66,7 +67,7 @@ class Hyperparameters:
         return {row["param_name"]: (row["param_type"], row["param_value"]) for row in rows(connection.execute(query))}
 
 
-def written(value: Any) -> tuple[str, str]:
+def encode_parameter(value: Any) -> tuple[str, str]:
     """Type word and text of a value; bool is tested before int."""
     value = scalar(value)
     if value is None:
@@ -82,8 +83,8 @@ def written(value: Any) -> tuple[str, str]:
     return "json", canonical(value)
 
 
-def restored(kind: str, text: str) -> Any:
-    """The value that was `written`."""
+def decode_parameter(kind: str, text: str) -> Any:
+    """The value that was `encode_parameter`."""
     if kind == "none":
         return None
     if kind == "bool":

@@ -15,13 +15,13 @@ from assay.track.ledger_heads import (
     LedgerHead,
     Published,
     bases,
-    broken,
+    chain_error,
     check_heads,
     check_published,
-    counted,
+    count_configurations,
+    count_missing,
     head,
     head_of,
-    missing,
 )
 from assay.track.ledger_rows import LedgerRow
 from assay.track.looks import Look, look_of
@@ -137,7 +137,7 @@ class Ledger:
     def missing(self, market_key: str) -> int:
         """Configurations of a chain whose rows are gone, as somebody accepted."""
         with self._database.read() as connection:
-            return missing(connection, market_key)
+            return count_missing(connection, market_key)
 
     def epochs(self) -> list[Row]:
         """Every time that missing rows were accepted, with reason and name."""
@@ -155,7 +155,7 @@ class Ledger:
         The database keeps it beside the rows; one that was cut from the ledger is still counted.
         """
         with self._database.read() as connection:
-            return counted(connection, market_key)
+            return count_configurations(connection, market_key)
 
     def read(self, market_key: str | None = None, *, experiment_id: int | None = None) -> list[Row]:
         """Rows by chain and number."""
@@ -297,12 +297,12 @@ def _walk(connection: sa.Connection, market_key: str | None) -> int:
 def _check_link(row: Row, last: Row) -> None:
     key, seq = row["market_key"], row["seq"]
     if seq != last["seq"] + 1:
-        raise broken(key, seq, f"follows number {last['seq']}")
+        raise chain_error(key, seq, f"follows number {last['seq']}")
     if row["prev_hash"] != last["row_hash"]:
         why = "does not point to the row before it"
-        raise broken(key, seq, why, actual=row["prev_hash"], wanted=last["row_hash"])
+        raise chain_error(key, seq, why, actual=row["prev_hash"], wanted=last["row_hash"])
     if (now := row_hash(row)) != row["row_hash"]:
-        raise broken(key, seq, "has been changed", actual=now, wanted=row["row_hash"])
+        raise chain_error(key, seq, "has been changed", actual=now, wanted=row["row_hash"])
 
 
 def _check_end(connection: sa.Connection) -> None:
@@ -312,4 +312,4 @@ def _check_end(connection: sa.Connection) -> None:
     highest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(TRIALS.c.id), 0))).scalar_one()
     accepted = connection.execute(sa.select(sa.func.max(LEDGER_EPOCHS.c.highest_id))).scalar()
     if value != highest and not (value == accepted and highest < value):
-        raise broken("?", highest, f"is the last row, but {value} were written")
+        raise chain_error("?", highest, f"is the last row, but {value} were written")

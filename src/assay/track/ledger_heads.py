@@ -83,7 +83,7 @@ def head_of(connection: sa.Connection, keys: Iterable[str]) -> LedgerHead:
     wanted = sorted(set(keys))
     query = sa.select(TRIAL_HEADS).where(_H.market_key.in_(wanted))
     ends = {
-        row.market_key: End(int(row.seq), str(row.row_hash), counted(connection, row.market_key))
+        row.market_key: End(int(row.seq), str(row.row_hash), count_configurations(connection, row.market_key))
         for row in connection.execute(query).all()
     }
     rows = int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(_H.seq), 0))).scalar_one())
@@ -96,20 +96,20 @@ def head(connection: sa.Connection, market_key: str) -> tuple[int, str]:
     return (0, FIRST) if result is None else (int(result.seq), str(result.row_hash))
 
 
-def counted(connection: sa.Connection, market_key: str) -> int:
+def count_configurations(connection: sa.Connection, market_key: str) -> int:
     """Configurations that were counted on a market, those of rows that were cut since included.
 
     Counted are those of the head, or of the rows that are there and those whose absence was accepted, if that is more.
     """
     count = int(connection.execute(sa.select(_H.n_configs).where(_H.market_key == market_key)).scalar() or 0)
-    lost = missing(connection, market_key)
+    lost = count_missing(connection, market_key)
     if not lost:
         return count
     there = connection.execute(sa.select(sa.func.sum(_T.n_configs)).where(_T.market_key == market_key)).scalar() or 0
     return max(count, int(there) + lost)
 
 
-def missing(connection: sa.Connection, market_key: str) -> int:
+def count_missing(connection: sa.Connection, market_key: str) -> int:
     """Configurations of a market whose rows are gone, as somebody accepted; they count on."""
     query = sa.select(sa.func.sum(_E.missing_configs)).where(_E.market_key == market_key)
     return int(connection.execute(query).scalar() or 0)
@@ -163,9 +163,11 @@ def _check_end(connection: sa.Connection, key: str, end: End, where: str) -> Non
     result = connection.execute(query).scalar()
     if result is None:
         last = connection.execute(sa.select(sa.func.max(_T.seq)).where(_T.market_key == key)).scalar() or 0
-        raise broken(key, end.seq, f"is missing: {where} was judged by it, the chain has {int(last):,} rows")
+        raise chain_error(key, end.seq, f"is missing: {where} was judged by it, the chain has {int(last):,} rows")
     if result != end.row_hash:
-        raise broken(key, end.seq, f"is not that by which {where} was judged", actual=str(result), wanted=end.row_hash)
+        raise chain_error(
+            key, end.seq, f"is not that by which {where} was judged", actual=str(result), wanted=end.row_hash
+        )
 
 
 def _epoch(connection: sa.Connection) -> int:
@@ -175,16 +177,18 @@ def _epoch(connection: sa.Connection) -> int:
 def _check(connection: sa.Connection, key: str, end: Any, value: Any, base: tuple[int, str] | None) -> None:
     last = 0 if end is None else int(end.seq)
     if value is None:
-        raise broken(key, last, "ends a chain that was never counted")
+        raise chain_error(key, last, "ends a chain that was never counted")
     if base is not None and base[0] == value.seq and last <= base[0]:
         return
     if end is None or last < value.seq:
-        raise broken(key, last + 1, f"is missing: the chain ends with number {last}, {value.seq} were written")
+        raise chain_error(key, last + 1, f"is missing: the chain ends with number {last}, {value.seq} were written")
     hashed = connection.execute(sa.select(_T.row_hash).where(_T.market_key == key, _T.seq == last)).scalar()
     if last > value.seq or hashed != value.row_hash:
-        raise broken(key, last, "is not the row that was counted last", actual=str(hashed), wanted=str(value.row_hash))
+        raise chain_error(
+            key, last, "is not the row that was counted last", actual=str(hashed), wanted=str(value.row_hash)
+        )
     if int(end.n_configs) != value.n_configs and (base is None or end.n_configs > value.n_configs):
-        raise broken(key, last, f"ends a chain of {end.n_configs} configurations, {value.n_configs} were counted")
+        raise chain_error(key, last, f"ends a chain of {end.n_configs} configurations, {value.n_configs} were counted")
 
 
 class BrokenChain(StoreError):
@@ -193,7 +197,7 @@ class BrokenChain(StoreError):
     default_code = "STORE_CORRUPT"
 
 
-def broken(market_key: str, seq: int, wrong: str, *, actual: str = "", wanted: str = "") -> BrokenChain:
+def chain_error(market_key: str, seq: int, wrong: str, *, actual: str = "", wanted: str = "") -> BrokenChain:
     """``STORE_CORRUPT``, naming the chain, the number in it and, where hashes part, both."""
     hashes = {"found": actual, "wanted": wanted} if actual or wanted else {}
     parted = f": {actual[:12]}… stands there, {wanted[:12]}… is due" if hashes else ""

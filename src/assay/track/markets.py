@@ -9,7 +9,15 @@ import sqlalchemy as sa
 from assay.kernel.bars import Bars
 from assay.kernel.timestamps import now_ms
 from assay.track.database import Database, hold
-from assay.track.fingerprint import Fingerprint, Match, compute_fingerprint, grown, packed, same_market, unpacked
+from assay.track.fingerprint import (
+    Fingerprint,
+    Match,
+    compute_fingerprint,
+    merge_fingerprints,
+    pack,
+    same_market,
+    unpack,
+)
 from assay.track.retry import writes
 from assay.track.rows import Row, rows
 from assay.track.schema.ledger import MARKET_FINGERPRINTS
@@ -41,7 +49,7 @@ class Markets:
                 connection.execute(sa.select(MARKET_FINGERPRINTS).where(_F.market_key == result.market_key))
             ):
                 stored = _read(row)
-                merged = grown(stored, result)
+                merged = merge_fingerprints(stored, result)
                 if merged is None:
                     continue
                 if merged is not stored:
@@ -118,7 +126,7 @@ def _holds(connection: sa.Connection, result: Fingerprint) -> bool:
 
 
 def _columns(result: Fingerprint) -> Row:
-    texts = {name: packed(getattr(result, name)) for name in ("days", "hours", "bars")}
+    texts = {name: pack(getattr(result, name)) for name in ("days", "hours", "bars")}
     described: Row = {
         "market_key": result.market_key,
         "candles_digest": result.digest,
@@ -131,10 +139,10 @@ def _columns(result: Fingerprint) -> Row:
 
 
 def _read(row: Row) -> Fingerprint:
-    fine: dict[str, Any] = {name: unpacked(row[name]) for name in ("hours", "bars") if name in row}
+    fine: dict[str, Any] = {name: unpack(row[name]) for name in ("hours", "bars") if name in row}
     plain = Fingerprint(
         row["market_key"], row["candles_digest"], _ms(row["first_at"]), _ms(row["last_at"]), row["n_bars"],
-        row["zero_share"], days=unpacked(row["days"]),
+        row["zero_share"], days=unpack(row["days"]),
     )  # fmt: skip
     return replace(plain, **fine)
 

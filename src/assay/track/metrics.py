@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.kernel.timestamps import now_ms
 from assay.track.canonical_json import decode
 from assay.track.database import Database
@@ -94,8 +94,8 @@ def _decoded(text: str) -> Any:
 
 def _point(name: object, value: object) -> Row:
     if not (isinstance(name, str) and 1 <= len(name) <= 200 and name.isprintable()):
-        raise StoreError(f"metric name {shown(name)} is not 1 to 200 printable characters", code="STORE_VALUE")
-    result = number(value, f"metric {shown(name)}")
+        raise StoreError(f"metric name {printable(name)} is not 1 to 200 printable characters", code="STORE_VALUE")
+    result = number(value, f"metric {printable(name)}")
     if math.isfinite(result):
         return {"metric_name": name, "value": result, "non_finite": None}
     kind = "nan" if math.isnan(result) else "inf" if result > 0 else "-inf"

@@ -6,13 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.kernel.instrument import slug
 from assay.kernel.suggestions import did_you_mean
 from assay.kernel.timestamps import now_ms
 from assay.track.database import Database, hold
 from assay.track.retry import writes
-from assay.track.rows import Row, finite_or_none, known_fields, nan_for_null, not_found, rows
+from assay.track.rows import Row, check_fields, finite_or_none, nan_for_null, not_found, rows
 from assay.track.schema.models import MODELS
 from assay.track.timestamps import parse_instant
 
@@ -36,7 +36,7 @@ class Models:
         ``is_best`` with one is StoreError ``STORE_VALUE``.
         """
         made = parse_instant(now_ms() if created_at is None else created_at)
-        values = known_fields(fields, MODELS) | {"experiment_id": run, "checkpoint_path": checkpoint_path}
+        values = check_fields(fields, MODELS) | {"experiment_id": run, "checkpoint_path": checkpoint_path}
         for name in _METRICS:
             if values.get(name) is not None:
                 values[name] = _metric(values, name)
@@ -122,7 +122,7 @@ def model_id(values: Row, made: datetime) -> str:
 def _metric(values: Row, name: str) -> float | None:
     value = finite_or_none(values[name], name)
     if value is None and values.get("is_best"):
-        raise StoreError(f"{name} is {shown(values[name])}; a best model has a finite one", code="STORE_VALUE")
+        raise StoreError(f"{name} is {printable(values[name])}; a best model has a finite one", code="STORE_VALUE")
     return value
 
 

@@ -22,7 +22,7 @@ _BLOCK = re.compile(
 )
 
 
-def masked(data: bytes) -> bytes:
+def mask_secrets(data: bytes) -> bytes:
     """The text with ``***`` for what looks like a secret.
 
     That is: the value beside a name such as password, secret, token, api_key or credential, in code, settings or JSON;

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 
 Row = dict[str, Any]
 
@@ -35,7 +35,9 @@ def number(value: object, what: str) -> float:
             return float(value)
         except OverflowError:
             pass
-    raise StoreError(f"{what} is {shown(value)} ({type(value).__name__}), not a number", code="STORE_VALUE", field=what)
+    raise StoreError(
+        f"{what} is {printable(value)} ({type(value).__name__}), not a number", code="STORE_VALUE", field=what
+    )
 
 
 def finite_or_none(value: object, what: str) -> float | None:
@@ -51,10 +53,12 @@ def scalar(value: object) -> object:
 
 def not_found(kind: str, request: object, text: str) -> StoreError:
     """``STORE_NOT_FOUND`` that says what there is instead."""
-    return StoreError(f"there is no {kind} {shown(request)}; {text}", code="STORE_NOT_FOUND", asked=shown(request))
+    return StoreError(
+        f"there is no {kind} {printable(request)}; {text}", code="STORE_NOT_FOUND", asked=printable(request)
+    )
 
 
-def known_fields(values: Mapping[str, object], table: sa.Table) -> Row:
+def check_fields(values: Mapping[str, object], table: sa.Table) -> Row:
     """The given columns with numpy scalars unwrapped; an unknown one is StoreError ``STORE_VALUE``."""
     unknown = sorted(set(values) - set(table.columns.keys()))
     if unknown:

@@ -76,7 +76,7 @@ def newest_backup(record: Path) -> Path | None:
     return next((path for path in reversed(available) if path.is_file()), None)
 
 
-def restoring(record: Path) -> str:
+def restore_hint(record: Path) -> str:
     """What to do about a damaged file: the newest backup by name, where one is known."""
     available = newest_backup(record)
     return f"Restore {available or 'the newest backup'}; do not write to this file."

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.kernel.timestamps import iso
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,9 +20,9 @@ def parse_instant(value: datetime | str | int) -> datetime:
         try:
             moment = datetime.fromisoformat(moment)
         except ValueError:
-            raise StoreError(f"{shown(value)} is no time; write 2026-01-31T12:00:00Z", code="STORE_VALUE") from None
+            raise StoreError(f"{printable(value)} is no time; write 2026-01-31T12:00:00Z", code="STORE_VALUE") from None
     if not isinstance(moment, datetime) or moment.tzinfo is None:
-        raise StoreError(f"{shown(str(value))} has no time zone; the record keeps UTC", code="STORE_VALUE")
+        raise StoreError(f"{printable(str(value))} has no time zone; the record keeps UTC", code="STORE_VALUE")
     return moment.astimezone(UTC)
 
 

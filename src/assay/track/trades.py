@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from assay.track.database import Database
 from assay.track.retry import writes
-from assay.track.rows import Row, known_fields, rows
+from assay.track.rows import Row, check_fields, rows
 from assay.track.schema.ledger import TRADES
 
 
@@ -25,7 +25,7 @@ class Trades:
         are the same in all of them (``strategy_name exchange symbol timeframe fold``). Every trade has the same keys.
         StoreError ``STORE_VALUE`` for a price, side, reason or time that the table refuses.
         """
-        values = [known_fields(trade, TRADES) | shared | {"experiment_id": run} for trade in trades]
+        values = [check_fields(trade, TRADES) | shared | {"experiment_id": run} for trade in trades]
         if values:
             with self._database.write() as connection:
                 connection.execute(sa.insert(TRADES), values)

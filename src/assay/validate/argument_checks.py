@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, numbers
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 
 SMALLEST = float(np.finfo(np.float64).tiny)
 LARGEST = float(np.finfo(np.float64).max)
@@ -28,7 +28,7 @@ def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
     if not sound or (most is not None and value > most):
         within = f">= {least}" if most is None else f"in {least}..{most}"
         raise ConfigError(
-            f"{name} is {shown(value)}, must be a whole number {within}", code="CONFIG_PARAMETER", field=name
+            f"{name} is {printable(value)}, must be a whole number {within}", code="CONFIG_PARAMETER", field=name
         )
     return int(value)
 
@@ -37,7 +37,7 @@ def check_share(name: str, value: Any) -> float:
     """The value as a float. Raises ConfigError unless it lies between 0 and 1, both excluded."""
     result = numbers(name, value)
     if result.ndim or not 0 < result < 1:
-        raise ConfigError(f"{name} is {shown(value)}, must be in (0, 1)", code="CONFIG_PARAMETER", field=name)
+        raise ConfigError(f"{name} is {printable(value)}, must be in (0, 1)", code="CONFIG_PARAMETER", field=name)
     return float(result)
 
 
@@ -48,7 +48,7 @@ def within(name: str, value: Any, least: float, most: float) -> None:
         message = (
             "> 0 and finite" if least == SMALLEST else f">= {least:g} and finite" if most == LARGEST else "in 0..1"
         )
-        raise ConfigError(f"{name} is {shown(value)}, must be {message}", code="CONFIG_PARAMETER", field=name)
+        raise ConfigError(f"{name} is {printable(value)}, must be {message}", code="CONFIG_PARAMETER", field=name)
 
 
 def plain(x: Any) -> Any:

@@ -91,7 +91,7 @@ class BandedRecord:
     state: Literal["below", "within", "above", "unknown"]
 
 
-def banded_record(
+def record_bands(
     out_of_sample: ArrayLike,
     realised: ArrayLike,
     *,

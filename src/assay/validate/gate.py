@@ -14,7 +14,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.plural import amount
 from assay.validate.audit.report import AuditReport
-from assay.validate.gate_input import GateInput, Thresholds, checked
+from assay.validate.gate_input import GateInput, Thresholds, check_input
 from assay.validate.nature import Nature, nature_of
 from assay.validate.statistics import Moments, bars_for_error, best_of_many_p_value, harmonic, moments, sharpe_p_value
 from assay.validate.thresholds import looser_thresholds
@@ -73,10 +73,10 @@ def evaluate_gate(evidence: GateInput, thresholds: Thresholds | None = None) -> 
     """Judge a record. GOLD: all checks PASS. PYRITE: any FAIL. UNPROVEN: else.
 
     Raises ConfigError ``CONFIG_PARAMETER`` for evidence that contradicts itself: see
-    `assay.validate.gate_input.checked`.
+    `assay.validate.gate_input.check_input`.
     """
     limits = thresholds or Thresholds()
-    evidence = checked(evidence)
+    evidence = check_input(evidence)
     active = None if evidence.active_returns is None else moments(evidence.active_returns)
     enough = _enough_to_fail(evidence, limits)
     checks: tuple[Callable[[], Reason], ...] = (

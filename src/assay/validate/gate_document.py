@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.validate.gate_input import GateInput, checked
+from assay.validate.gate_input import GateInput, check_input
 from assay.validate.statistics import Overfitting, expected_max_sharpe, moments
 
 
@@ -19,7 +19,7 @@ def gate_input_document(evidence: GateInput) -> dict[str, Any]:
     mean}}``.   Of the audit only what decided: it is stored whole beside this. The ``(n,)`` returns, active returns and
     stressed returns are those of the run's account table.
     """
-    evidence = checked(evidence)
+    evidence = check_input(evidence)
     m = moments(evidence.returns)
     audit, active = evidence.audit, evidence.active_returns
     return {

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import FloatArray, IntArray, numbers
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.validate.argument_checks import LARGEST, SMALLEST, whole, within
 from assay.validate.audit.report import AuditReport
 from assay.validate.cost_stress import BreakEven, CostSides
@@ -69,7 +69,7 @@ class GateInput:
         return self.n_trades if self.n_independent_trades is None else self.n_independent_trades
 
 
-def checked(evidence: GateInput) -> GateInput:
+def check_input(evidence: GateInput) -> GateInput:
     """The evidence with its series as arrays.
 
     Raises ConfigError ``CONFIG_PARAMETER`` where it contradicts itself: series that are none, regimes of another length
@@ -121,4 +121,4 @@ def _labels(value: ArrayLike, rows: int) -> IntArray:
 
 
 def _wrong(name: str, value: object, wanted: str) -> ConfigError:
-    return ConfigError(f"{name} is {shown(value)}, {wanted}", code="CONFIG_PARAMETER", field=name)
+    return ConfigError(f"{name} is {printable(value)}, {wanted}", code="CONFIG_PARAMETER", field=name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Literal
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.validate.breaker_limits import ACCOUNT_TRIGGERS as ACCOUNT_TRIGGERS
 from assay.validate.breaker_limits import BREAKERS as BREAKERS
@@ -120,7 +120,7 @@ def place_stage(
     Raises ConfigError ``CONFIG_METRIC`` for a metric that is missing, and for an unknown word.
     """
     if verdict not in ("GOLD", "UNPROVEN", "PYRITE"):
-        raise ConfigError(f"verdict is {shown(verdict)}, must be GOLD, UNPROVEN or PYRITE", code="CONFIG_METRIC")
+        raise ConfigError(f"verdict is {printable(verdict)}, must be GOLD, UNPROVEN or PYRITE", code="CONFIG_METRIC")
     m = {name: metric_value(metrics, name) for name in NEEDED}
     seen = live or Live()
     request: dict[Stage, tuple[Reason, ...]] = {

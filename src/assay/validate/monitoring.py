@@ -11,7 +11,7 @@ from typing import Literal
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.plural import amount
-from assay.validate.drift import BandedRecord, InputDrift, banded_record, input_drift
+from assay.validate.drift import BandedRecord, InputDrift, input_drift, record_bands
 from assay.validate.gate import independent_trials
 from assay.validate.lifecycle import MOST_DEGRADED, ROLLING_KEPT
 from assay.validate.statistics import expected_max_sharpe
@@ -70,7 +70,7 @@ def performance_finding(
         return Finding(
             "record", "UNKNOWN", f"its out-of-sample record has {amount(n, 'bar')}, {LEAST_BARS} are needed"
         ), None
-    band = banded_record(out_of_sample, realised, level=LEVEL, seed=seed)
+    band = record_bands(out_of_sample, realised, level=LEVEL, seed=seed)
     message = f"{_signed(band.total)} in {amount(new, 'new bar')}"
     if band.state == "unknown":
         return Finding("record", "UNKNOWN", f"{message}; the out-of-sample record gives no band"), Realised(band, None)
@@ -78,7 +78,7 @@ def performance_finding(
     if band.state != "below":
         return Finding("record", "PASS", meant), Realised(band, None)
     luck = expected_max_sharpe(max(1, n_trials), 1 / (n - 1)) * float(out_of_sample.std(ddof=1))
-    deflated = banded_record(out_of_sample - luck, realised, level=LEVEL, seed=seed)
+    deflated = record_bands(out_of_sample - luck, realised, level=LEVEL, seed=seed)
     result = Realised(band, deflated)
     if deflated.state != "below":
         return Finding("record", "PASS", f"{meant}, but the luck of {independent_trials(n_trials)} explains it"), result

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import isfinite, nan
 from typing import Any
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.validate.lifecycle import STAGES, Stage, metric_value
 
 MAX_EXPOSURE = 0.5
@@ -53,7 +53,8 @@ def position_size(stage: Stage, metrics: Mapping[str, Any], *, capital: float, c
     """
     if not (isfinite(capital) and capital >= 0 and 0 <= confidence <= 1):
         raise ConfigError(
-            f"capital is {shown(capital)}, confidence {shown(confidence)}; needs capital >= 0, confidence in 0..1",
+            f"capital is {printable(capital)}, confidence {printable(confidence)}; needs capital >= 0, "
+            f"confidence in 0..1",
             code="CONFIG_PARAMETER",
         )
     if stage in ("PAPER", "DECAY"):
@@ -81,7 +82,7 @@ def refusal(size: float, stage: Stage, asset: str, holding: Portfolio) -> Refusa
         (not total <= MAX_EXPOSURE, "EXPOSURE", "in positions", total, MAX_EXPOSURE),
         (stage != "PAPER" and not in_stage <= limit, "STAGE_EXPOSURE", f"in {stage} positions", in_stage, limit),
         (not cash >= MIN_CASH, "CASH", "left in cash", cash, MIN_CASH),
-        (not in_asset <= MAX_ASSET, "ASSET", f"in {shown(asset)[1:-1]}", in_asset, MAX_ASSET),
+        (not in_asset <= MAX_ASSET, "ASSET", f"in {printable(asset)[1:-1]}", in_asset, MAX_ASSET),
         (not size >= MIN_SIZE, "MIN_SIZE", "quote units", size, MIN_SIZE),
         (stage == "PAPER", "PAPER", "is not traded", size, 0.0),
         (

@@ -69,7 +69,7 @@ def looser_thresholds(values: Mapping[str, Any], request: Thresholds, check: str
 
     What `given` lacks is as by default; what it has and no check knows is passed over.
     """
-    usual, values = Thresholds(), translated(values)
+    usual, values = Thresholds(), translate_thresholds(values)
     lines = []
     for name, way in {n: w for c, limits in LOOSER.items() if check in (None, c) for n, w in limits.items()}.items():
         mine, wanted = values.get(name, getattr(usual, name)), getattr(request, name)
@@ -83,13 +83,13 @@ def looser_thresholds(values: Mapping[str, Any], request: Thresholds, check: str
 def thresholds_from_document(document: Mapping[str, Any]) -> Thresholds:
     """Those that a stored verdict was given by; a document that names none was judged by the defaults.
 
-    One of the gate's first version carries a ``confidence``; see `translated`.
+    One of the gate's first version carries a ``confidence``; see `translate_thresholds`.
     """
     available = {field.name for field in fields(Thresholds)}
-    return Thresholds(**{name: value for name, value in translated(document).items() if name in available})
+    return Thresholds(**{name: value for name, value in translate_thresholds(document).items() if name in available})
 
 
-def translated(document: Mapping[str, Any]) -> Mapping[str, Any]:
+def translate_thresholds(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The thresholds of a document with the ``confidence`` of the gate's first version as an ``error``: 1 less it."""
     if "confidence" not in document or "error" in document:
         return document

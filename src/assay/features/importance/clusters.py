@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import rankdata
 
-from assay.features.importance.screening import Single, spaced
+from assay.features.importance.screening import Single, pick_evenly
 from assay.kernel.arrays import FloatArray, IntArray
 
 _ROWS = 20_000
@@ -18,7 +18,7 @@ def rank_correlations(x: FloatArray | Single) -> FloatArray:
     0 for a pair with fewer than ten rows or with a column that is constant on them; 1 on the diagonal.
     Cost: O(k n log n) for columns that are missing on the same rows, times the number of such groups for all others.
     """
-    x = x[spaced(np.arange(len(x)), _ROWS)]
+    x = x[pick_evenly(np.arange(len(x)), _ROWS)]
     finite = np.isfinite(x)
     k = x.shape[1]
     _, group = np.unique(finite, axis=1, return_inverse=True)
@@ -36,7 +36,7 @@ def rank_correlations(x: FloatArray | Single) -> FloatArray:
     return np.minimum(out, 1.0)
 
 
-def clustered(rho: FloatArray) -> tuple[tuple[int, ...], ...]:
+def cluster_columns(rho: FloatArray) -> tuple[tuple[int, ...], ...]:
     """Clusters of average linkage on ``1 - rho`` cut at 0.1, each increasing, ordered by their first column.
 
     rho: ``(k, k)`` of `rank_correlations`. Source: Sokal & Michener 1958. Cost: O(k^2).
@@ -52,7 +52,7 @@ def clustered(rho: FloatArray) -> tuple[tuple[int, ...], ...]:
 
 
 def cluster_order(rho: FloatArray) -> IntArray:
-    """``(k,)`` order of the columns along the tree of `clustered`, like beside like."""
+    """``(k,)`` order of the columns along the tree of `cluster_columns`, like beside like."""
     from scipy.cluster.hierarchy import leaves_list
 
     if len(rho) < 2:

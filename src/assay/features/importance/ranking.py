@@ -15,8 +15,8 @@ from assay.features.importance.report import (
     FoldTimes,
     ImportanceReport,
     PatternCandidate,
-    chosen_flags,
     newest_reason,
+    selection_flags,
     twins,
     verdict,
 )
@@ -99,7 +99,7 @@ def _together(
         times=tuple(_times(f) for f in folds),
         psi=drift,
         rank_corr=_agreement(chosen),
-        nogueira=nogueira(chosen_flags(chosen, len(names))),
+        nogueira=nogueira(selection_flags(chosen, len(names))),
         candidates=apart,
         warnings=(*_warned(chosen), *_unranked(chosen)),
     )
@@ -180,7 +180,7 @@ def _table(
     names: Sequence[str], groups: Sequence[str], lookbacks: Sequence[int], folds: tuple[Chosen, ...], drift: FloatArray
 ) -> tuple[FeatureScore, ...]:
     d = len(names)
-    ranks, flags, stands = np.array([f.rank for f in folds]), chosen_flags(folds, d), twins(folds, d)
+    ranks, flags, stands = np.array([f.rank for f in folds]), selection_flags(folds, d), twins(folds, d)
     means = {
         what: _mean(np.array([getattr(f, what) for f in folds]))
         for what in ("gain_share", "perm_mean", "perm_std", "shap_share")

@@ -103,7 +103,7 @@ class ImportanceReport:
     @property
     def selected(self) -> BoolArray:
         """``(F, d)`` whether a fold selected a column."""
-        return chosen_flags(self.folds, len(self.names))
+        return selection_flags(self.folds, len(self.names))
 
     @property
     def ranks(self) -> FloatArray:
@@ -116,7 +116,7 @@ class ImportanceReport:
         return tuple(row.name for row in self.rows if row.verdict == "keep")
 
 
-def chosen_flags(folds: tuple[Chosen, ...], d: int) -> BoolArray:
+def selection_flags(folds: tuple[Chosen, ...], d: int) -> BoolArray:
     """``(F, d)`` whether a fold selected a column."""
     out = np.zeros((len(folds), d), np.bool_)
     for f, fold in enumerate(folds):

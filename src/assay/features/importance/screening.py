@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from assay.features.patterns import parse_name
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.kernel.errors import DataError, LeakError, shown
+from assay.kernel.errors import DataError, LeakError, printable
 
 Single = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 _GLANCE = 2_000
@@ -77,7 +77,7 @@ def _refuse_names(names: Sequence[str]) -> None:
         pattern = parse_name(name)
         if name.startswith(("future_", "target_", "base_")) or (pattern is not None and not pattern.lag):
             raise LeakError(
-                f"column {shown(name)} speaks of what a model has to find out and may not be a feature",
+                f"column {printable(name)} speaks of what a model has to find out and may not be a feature",
                 code="LEAK_COLUMN",
                 column=name[:64],
             )
@@ -123,7 +123,7 @@ def _refuse_answers(
     x: FloatArray | Single, names: Sequence[str], stored: tuple[int, ...], y: FloatArray, limit: float
 ) -> None:
     labelled = np.flatnonzero(np.isfinite(y))
-    few, many = spaced(labelled, _GLANCE), spaced(labelled, _ROWS)
+    few, many = pick_evenly(labelled, _GLANCE), pick_evenly(labelled, _ROWS)
     for j in stored:
         # A glance settles all honest columns: a sample of 2,000 does not miss 0.95 by 0.15.
         if abs(_rank_correlation(x[few, j], y[few])) <= limit - 0.15:
@@ -131,7 +131,7 @@ def _refuse_answers(
         rho = _rank_correlation(x[many, j], y[many])
         if abs(rho) > limit:
             raise LeakError(
-                f"column {shown(names[j])} and the target have a rank correlation of {rho:.3f} > {limit:g}: "
+                f"column {printable(names[j])} and the target have a rank correlation of {rho:.3f} > {limit:g}: "
                 "no honest feature knows that much",
                 code="LEAK_SUSPECT",
                 hint="Look for a shift or a join that lets the future in.",
@@ -140,7 +140,7 @@ def _refuse_answers(
             )
 
 
-def spaced(rows: IntArray, most: int) -> IntArray:
+def pick_evenly(rows: IntArray, most: int) -> IntArray:
     """At most so many of the rows, evenly spaced."""
     if len(rows) <= most:
         return rows

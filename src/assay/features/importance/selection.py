@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from assay.features.importance.clusters import clustered, rank_correlations
+from assay.features.importance.clusters import cluster_columns, rank_correlations
 from assay.features.importance.importance_model import Fit, Quick
-from assay.features.importance.screening import Screen, Single, screen_columns, spaced
+from assay.features.importance.screening import Screen, Single, pick_evenly, screen_columns
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import DataError
 from assay.kernel.seeding import generator, integer
@@ -102,14 +102,14 @@ def select_features(
     result = screen_columns(rows.x, names, rows.y, warm_up=rows.warm_up)
     stored = rows.x[:, result.retained]
     rho = rank_correlations(stored)
-    groups = clustered(rho)
+    groups = cluster_columns(rho)
     older, newest = _parts(rows, result)
     # Labels that overlap tell the same story: the model weighs rows in independent labels.
     share = 1.0 / float(older.overlap.mean())
     model = fit(older.x, older.y, older.weight * share, n_classes=rows.n_classes, seed=integer(seed, "quick model"))
     gain = _shares(model.gain)
     costs = _permuted(model, newest, groups, [names[j] for j in result.retained], int(rows.overlap.max()), seed)
-    shap = _shares(model.contributions(newest.x[spaced(np.arange(len(newest)), _SHAP_ROWS)]))
+    shap = _shares(model.contributions(newest.x[pick_evenly(np.arange(len(newest)), _SHAP_ROWS)]))
     missing = (~np.isfinite(stored)).sum(axis=0)
     first = [
         min(g, key=lambda j: (-gain[j], missing[j], lookbacks[result.retained[j]], names[result.retained[j]]))

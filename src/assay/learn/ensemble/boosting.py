@@ -14,7 +14,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ArtifactError
 from assay.kernel.seeding import integer
 from assay.learn.ensemble.member_training import Learning, Tick
-from assay.learn.ensemble.model_checks import checked_lightgbm, demand_xgboost
+from assay.learn.ensemble.model_checks import check_lightgbm, demand_xgboost
 from assay.learn.ensemble.samples import Matrix
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class LightGBM:
 
         data = _bytes(folder / f"{cls.name}.txt")
         try:
-            text = checked_lightgbm(data.decode("utf-8"), columns, n_classes, name=f"{cls.name}.txt")
+            text = check_lightgbm(data.decode("utf-8"), columns, n_classes, name=f"{cls.name}.txt")
             booster = lightgbm.Booster(model_str=text)
         except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
             raise ArtifactError(f"{cls.name}.txt: {str(error)[:200]}", code="ARTIFACT_CORRUPT") from error

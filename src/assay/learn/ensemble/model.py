@@ -11,7 +11,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ArtifactError, DataError, shown
+from assay.kernel.errors import ArtifactError, DataError, printable
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import SizingChoice, canonical
 from assay.learn.ensemble.calibrate import Calibration
@@ -162,7 +162,7 @@ def _document(path: Path) -> dict[str, Any]:
     message = document.pop("digest", None)
     if message != _digest(document):
         raise ArtifactError(
-            f"{path.name} says it has hash {shown(message)}, it has {_digest(document)}", code="ARTIFACT_CORRUPT"
+            f"{path.name} says it has hash {printable(message)}, it has {_digest(document)}", code="ARTIFACT_CORRUPT"
         )
     return document
 
@@ -175,7 +175,7 @@ def _demand_files(folder: Path, document: Mapping[str, Any]) -> None:
     for name, message in document["files"].items():
         result = sha256((folder / Path(name).name).read_bytes()).hexdigest()
         if result != message:
-            raise ArtifactError(f"{name} has hash {result}, {_FILE} says {shown(message)}", code="ARTIFACT_CORRUPT")
+            raise ArtifactError(f"{name} has hash {result}, {_FILE} says {printable(message)}", code="ARTIFACT_CORRUPT")
 
 
 def _demand_document(document: Mapping[str, Any], columns: Columns, members: Mapping[str, Member]) -> None:

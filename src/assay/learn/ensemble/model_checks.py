@@ -67,7 +67,7 @@ def demand_xgboost(document: Mapping[str, Any], columns: int, n_classes: int, *,
         raise ArtifactError(f"{name}: trees of classes {sorted(groups)} for {n_classes}", code="ARTIFACT_CORRUPT")
 
 
-def checked_lightgbm(text: str, columns: int, n_classes: int, *, name: str) -> str:
+def check_lightgbm(text: str, columns: int, n_classes: int, *, name: str) -> str:
     """LightGBM's text as it may be parsed: every tree checked, without ``tree_sizes``, which would be jumped along.
 
     Raises ArtifactError ``ARTIFACT_CORRUPT`` with the line.

@@ -6,7 +6,7 @@ from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
 from assay.learn.strategies.declaration import strategy
 from assay.learn.strategies.indicators import atr, compiled, over_prior_mean, rolling_max, rsi, volume_ratio
-from assay.learn.strategies.order_book import resting
+from assay.learn.strategies.order_book import book_column
 from assay.learn.strategies.parameters import Exit, Range, Structural, Threshold
 from assay.learn.strategies.setups import Setups, Side
 
@@ -119,7 +119,7 @@ def capitulation_reversal(
         worst = _worst(panic, sign * (bars.close - bars.open) < 0, consecutive_panic_candles, panic_window)
         hold = (worst >= 0) & (sign * (bars.close - bars.open) > 0)
         hold &= (_recent_low(mirrored, _RECENT) < 35.0) & (mirrored >= 25.0)
-        bids = resting(bars, "book_bid_share", absent=np.inf)
+        bids = book_column(bars, "book_bid_share", absent=np.inf)
         if share is not None and sign < 0:
             bids = np.where(np.isfinite(share), 1.0 - share, np.inf)
         columns = {

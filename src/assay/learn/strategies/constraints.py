@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 
 _LONGEST = 200
@@ -29,15 +29,15 @@ class Constraint:
         try:
             tree = ast.parse(text[: _LONGEST + 1], mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise ConfigError(f"constraint {shown(text)} cannot be read: {error}", code="CONFIG_SPACE") from error
+            raise ConfigError(f"constraint {printable(text)} cannot be read: {error}", code="CONFIG_SPACE") from error
         if len(text) > _LONGEST:
-            raise ConfigError(f"constraint {shown(text)} is longer than {_LONGEST} letters", code="CONFIG_SPACE")
+            raise ConfigError(f"constraint {printable(text)} is longer than {_LONGEST} letters", code="CONFIG_SPACE")
         available = set(names)
         self.names = tuple(sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}))
         for name in self.names:
             if name not in available:
                 raise ConfigError(
-                    f"constraint {shown(text)} names {shown(name)}, which is no parameter; "
+                    f"constraint {printable(text)} names {printable(name)}, which is no parameter; "
                     f"{did_you_mean(name, available)}",
                     code="CONFIG_SPACE",
                 )
@@ -77,7 +77,8 @@ class Constraint:
 
     def _refuse(self, node: ast.expr) -> None:
         raise ConfigError(
-            f"constraint {shown(self.text)}: {shown(ast.unparse(node))} is not allowed; use parameter names, numbers, "
+            f"constraint {printable(self.text)}: {printable(ast.unparse(node))} is not allowed; use parameter "
+            f"names, numbers, "
             "+ - * /, comparisons and 'and'",
             code="CONFIG_SPACE",
         )

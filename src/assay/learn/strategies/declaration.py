@@ -9,7 +9,7 @@ import numpy as np
 
 from assay.kernel.bars import PRICES, Bars
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, shown
+from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.user_module import own_line
@@ -87,7 +87,7 @@ class Strategy:
             if name not in self.parameters:
                 near = did_you_mean(str(name), self.parameters)
                 raise ConfigError(
-                    f"{self.name} has no parameter {shown(name)}; {near or 'it has ' + ', '.join(self.parameters)}",
+                    f"{self.name} has no parameter {printable(name)}; {near or 'it has ' + ', '.join(self.parameters)}",
                     code="CONFIG_PARAMETER",
                     hint=near,
                     field=str(name)[:128],
@@ -95,7 +95,7 @@ class Strategy:
             values[name] = self.parameters[name].checked(name, value)
         for constraint in self.constraints:
             if not constraint(values):
-                message = ", ".join(f"{n} is {shown(values[n])}" for n in constraint.names)
+                message = ", ".join(f"{n} is {printable(values[n])}" for n in constraint.names)
                 raise ConfigError(
                     f"{self.name} needs {constraint.text}: {message}",
                     code="CONFIG_PARAMETER",
@@ -112,7 +112,8 @@ class Strategy:
         rows = self.reads(values, Timeframe(timeframe))
         if isinstance(rows, bool) or not isinstance(rows, int) or rows < 0:
             raise ConfigError(
-                f"strategy {self.name}: its lookback is {shown(rows)}, must be an integer >= 0", code="CONFIG_STRATEGY"
+                f"strategy {self.name}: its lookback is {printable(rows)}, must be an integer >= 0",
+                code="CONFIG_STRATEGY",
             )
         return rows
 
@@ -253,9 +254,9 @@ def _demand_declaration(
     elif odd or reserved:
         problem = f"{(odd or reserved)[0]} is no exit that can be declared; these can: {', '.join(EXITS)}"
     elif sizing not in SIZINGS:
-        problem = f"sizing {shown(sizing)} must be one of {', '.join(SIZINGS)}"
+        problem = f"sizing {printable(sizing)} must be one of {', '.join(SIZINGS)}"
     if problem:
-        raise ConfigError(f"strategy {shown(name)}: {problem}", code="CONFIG_STRATEGY", strategy=name[:64])
+        raise ConfigError(f"strategy {printable(name)}: {problem}", code="CONFIG_STRATEGY", strategy=name[:64])
     for each, parameter in parameters.items():
         if parameter.default is not None:
             parameter.checked(each, parameter.default)

@@ -5,7 +5,7 @@ import numpy as np
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
 from assay.learn.strategies.declaration import strategy
-from assay.learn.strategies.indicators import atr, compiled, folded, rolling_max, rolling_min
+from assay.learn.strategies.indicators import atr, compiled, fold_window, rolling_max, rolling_min
 from assay.learn.strategies.parameters import Exit, Range, Structural, Threshold
 from assay.learn.strategies.setups import Setups, Side
 
@@ -34,7 +34,11 @@ def _ranges(
     support, mean, touched = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n)
     floor, ceiling = rolling_min(low, length), rolling_max(high, length)
     older, newer = length // 2, length - length // 2
-    first, second, whole = folded(volume, older, 1.0), folded(volume, newer, 1.0), folded(volume, length, 1.0)
+    first, second, whole = (
+        fold_window(volume, older, 1.0),
+        fold_window(volume, newer, 1.0),
+        fold_window(volume, length, 1.0),
+    )
     for e in range(length, n):
         bottom, top = floor[e - 1], ceiling[e - 1]
         quieter = second[e - 1] / newer < decline * (first[e - 1 - newer] / older)

@@ -94,7 +94,7 @@ def _double_and_one(out: FloatArray, late: FloatArray, early: FloatArray, oldest
 
 
 @compiled
-def folded(x: FloatArray, w: int, q: float, by: float = 1.0) -> FloatArray:
+def fold_window(x: FloatArray, w: int, q: float, by: float = 1.0) -> FloatArray:
     """Sum of ``q^k x[t-k]`` over k = 0..w-1, over `by`; with q = 1 the sum of the last w rows."""
     n = len(x)
     out = np.empty(n)
@@ -123,7 +123,7 @@ def _relative_strength(close: FloatArray, w: int) -> FloatArray:
             rise[t] = move
         else:
             fall[t] = -move
-    up, down = folded(rise, w, 1.0), folded(fall, w, 1.0)
+    up, down = fold_window(rise, w, 1.0), fold_window(fall, w, 1.0)
     out = np.full(n, np.nan)
     for t in range(w, n):
         moved = up[t] + down[t]
@@ -136,7 +136,7 @@ def over_prior_mean(v: FloatArray, w: int) -> FloatArray:
     """Each value over the mean of the w before; NaN where that is 0."""
     n = len(v)
     out = np.full(n, np.nan)
-    total = folded(v, w, 1.0)
+    total = fold_window(v, w, 1.0)
     for t in range(w, n):
         out[t] = np.nan if total[t - 1] == 0.0 else v[t] / (total[t - 1] / w)
     return out
@@ -144,19 +144,19 @@ def over_prior_mean(v: FloatArray, w: int) -> FloatArray:
 
 def sma(bars: Bars, w: int) -> FloatArray:
     """Mean of the last w closes."""
-    return _once(bars, ("sma", w), lambda: folded(bars.close, w, 1.0, float(w)))
+    return _once(bars, ("sma", w), lambda: fold_window(bars.close, w, 1.0, float(w)))
 
 
 def ema(bars: Bars, span: int) -> FloatArray:
     """Weighted mean of the last 4·span closes with weights q^k, q = 1 - 2/(span + 1). span > 1."""
     q = 1.0 - 2.0 / (span + 1.0)
     weight = (1.0 - q ** (4 * span)) / (1.0 - q)
-    return _once(bars, ("ema", span), lambda: folded(bars.close, 4 * span, q, weight))
+    return _once(bars, ("ema", span), lambda: fold_window(bars.close, 4 * span, q, weight))
 
 
 def atr(bars: Bars, w: int) -> FloatArray:
     """Mean of the last w true ranges, max(h, c[-1]) - min(l, c[-1]); first in row w."""
-    return _once(bars, ("atr", w), lambda: folded(true_range(bars.high, bars.low, bars.close), w, 1.0, float(w)))
+    return _once(bars, ("atr", w), lambda: fold_window(true_range(bars.high, bars.low, bars.close), w, 1.0, float(w)))
 
 
 def rsi(bars: Bars, w: int) -> FloatArray:

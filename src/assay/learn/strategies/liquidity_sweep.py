@@ -11,7 +11,7 @@ from assay.kernel.timeframe import Timeframe
 from assay.learn.strategies.declaration import strategy
 from assay.learn.strategies.indicators import atr, compiled, volume_ratio
 from assay.learn.strategies.levels import clusters, deepest, enter, leave, swings
-from assay.learn.strategies.order_book import resting
+from assay.learn.strategies.order_book import book_column
 from assay.learn.strategies.parameters import AT_MOST, Exit, Range, Structural, Threshold
 from assay.learn.strategies.setups import Setups, Side
 
@@ -129,8 +129,8 @@ def liquidity_sweep(
     loudest = _loudest(volume_ratio(bars, volume_sma_period), reversal_candles)
     shared = {
         "volume_spike_threshold": loudest,
-        "min_stop_density_score": resting(bars, "stop_density", absent=np.inf),
-        "max_spread_tolerance": resting(bars, "spread_bps", absent=-np.inf),
+        "min_stop_density_score": book_column(bars, "stop_density", absent=np.inf),
+        "max_spread_tolerance": book_column(bars, "spread_bps", absent=-np.inf),
     }
     sides = []
     for sign, near in ((1.0, bars.low), (-1.0, bars.high)):

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from assay.kernel.errors import ConfigError, shown
-from assay.kernel.user_module import refused, run_user_code
+from assay.kernel.errors import ConfigError, printable
+from assay.kernel.user_module import refusal, run_user_code
 from assay.learn.strategies.declaration import Strategy
 from assay.learn.strategies.registry import NAMES, NOT_BUILT
 
@@ -27,9 +27,11 @@ def load_strategy_file(path: Path) -> Strategy:
     if len(own) > 1:
         raise _refused(path, f"declares {len(own)} strategies ({', '.join(s.name for s in own)}); one a file is needed")
     if own[0].name in (*NAMES, *NOT_BUILT):
-        raise _refused(path, f"names its strategy {shown(own[0].name)}, which Assay has already; choose another name")
+        raise _refused(
+            path, f"names its strategy {printable(own[0].name)}, which Assay has already; choose another name"
+        )
     return replace(own[0], origin=source.digest, source=source)
 
 
 def _refused(path: Path, why: str, *, hint: str = "") -> ConfigError:
-    return refused(path, why, kind=_KIND, code=_CODE, hint=hint)
+    return refusal(path, why, kind=_KIND, code=_CODE, hint=hint)

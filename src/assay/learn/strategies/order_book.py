@@ -6,7 +6,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 
 
-def resting(bars: Bars, column: str, *, absent: float) -> FloatArray:
+def book_column(bars: Bars, column: str, *, absent: float) -> FloatArray:
     """``(n,)``: the column, and `absent` (a value that passes) where it is not there or not finite."""
     result = bars.columns.get(column)
     if result is None:

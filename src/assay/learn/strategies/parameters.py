@@ -10,7 +10,7 @@ from sys import float_info
 from typing import Any
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 
 AT_LEAST, AT_MOST = ">=", "<="
 Value = bool | int | float | str | None
@@ -33,13 +33,13 @@ class Range:
         numbers = [self.low, self.high] + ([] if self.step is None else [self.step])
         if not all(_is_number(x) and _is_finite(x) for x in numbers) or not self.low < self.high:
             raise ConfigError(
-                f"range {shown(self.low)}..{shown(self.high)}: low must lie below high, both finite",
+                f"range {printable(self.low)}..{printable(self.high)}: low must lie below high, both finite",
                 code="CONFIG_SPACE",
             )
         if self.step is not None and self.step <= 0:
-            raise ConfigError(f"step is {shown(self.step)}, must be > 0", code="CONFIG_SPACE")
+            raise ConfigError(f"step is {printable(self.step)}, must be > 0", code="CONFIG_SPACE")
         if self.log and self.low <= 0:
-            raise ConfigError(f"a logarithmic range needs low > 0, has {shown(self.low)}", code="CONFIG_SPACE")
+            raise ConfigError(f"a logarithmic range needs low > 0, has {printable(self.low)}", code="CONFIG_SPACE")
 
     @property
     def integers(self) -> bool:
@@ -98,7 +98,7 @@ class Parameter:
             right = right and (self.most is None or value <= self.most)
         if not right:
             raise ConfigError(
-                f"{name} is {shown(value)}, must be {self._wanted()}", code="CONFIG_PARAMETER", field=name
+                f"{name} is {printable(value)}, must be {self._wanted()}", code="CONFIG_PARAMETER", field=name
             )
         typed: Value = value
         return typed

@@ -8,10 +8,10 @@ from assay.features import REGIME_LOOKBACK, REGIME_NAMES, regime_codes
 from assay.kernel.arrays import BoolArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 
-__all__ = ["REGIME_LOOKBACK", "check_regime", "confined", "within"]
+__all__ = ["REGIME_LOOKBACK", "check_regime", "confine", "within"]
 
 
 def check_regime(regime: str) -> str:
@@ -19,7 +19,7 @@ def check_regime(regime: str) -> str:
     if regime and regime not in REGIME_NAMES:
         near = did_you_mean(regime, REGIME_NAMES)
         raise ConfigError(
-            f"regime {shown(regime)} is unknown; {near or 'there are ' + ', '.join(REGIME_NAMES)}",
+            f"regime {printable(regime)} is unknown; {near or 'there are ' + ', '.join(REGIME_NAMES)}",
             code="CONFIG_REGIME",
             hint=near,
             field="regime",
@@ -33,7 +33,7 @@ def within(bars: Bars, regime: str) -> BoolArray:
     return result
 
 
-def confined(decisions: Decisions, allowed: BoolArray, *, state: bool, lookback: int) -> Decisions:
+def confine(decisions: Decisions, allowed: BoolArray, *, state: bool, lookback: int) -> Decisions:
     """The decisions with entries on allowed bars only; rows before `lookback` are flat.
 
     An order elsewhere becomes "keep", so that exits are untouched. A state rule has no entries to tell from exits: it

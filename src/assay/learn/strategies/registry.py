@@ -3,7 +3,7 @@
 from functools import cache
 from importlib import import_module
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.learn.strategies.declaration import Strategy
 
@@ -39,11 +39,13 @@ def strategy_named(name: str) -> Strategy:
         return _built(name)
     if name in NOT_BUILT:
         raise ConfigError(
-            f"strategy {shown(name)} is not built: it needs a news feed", code="CONFIG_STRATEGY", hint=NOT_BUILT[name]
+            f"strategy {printable(name)} is not built: it needs a news feed",
+            code="CONFIG_STRATEGY",
+            hint=NOT_BUILT[name],
         )
     near = did_you_mean(name, [*NAMES, *NOT_BUILT])
     raise ConfigError(
-        f"strategy {shown(name)} is unknown; {near or 'Assay has ' + ', '.join(NAMES)}",
+        f"strategy {printable(name)} is unknown; {near or 'Assay has ' + ', '.join(NAMES)}",
         code="CONFIG_STRATEGY",
         hint=near,
     )

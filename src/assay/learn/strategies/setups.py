@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.kernel.errors import TrainError, shown
+from assay.kernel.errors import TrainError, printable
 from assay.learn.strategies.crossings import crossings_of, side_of, turns_of
 from assay.learn.strategies.parameters import Threshold
 from assay.simulate import as_contiguous
@@ -146,7 +146,7 @@ class Setups:
         for name in levels:
             if name not in LEVEL_NAMES:
                 raise TrainError(
-                    f"Setups.crossing has no level {shown(name)}: {', '.join(LEVEL_NAMES)}", code="TRAIN_STRATEGY"
+                    f"Setups.crossing has no level {printable(name)}: {', '.join(LEVEL_NAMES)}", code="TRAIN_STRATEGY"
                 )
         return Crossing(upper, lower, levels)
 
@@ -246,7 +246,7 @@ def demand_shapes(result: "Setups | State", n: int, thresholds: Mapping[str, Thr
         return
     if not isinstance(result, Setups):
         raise TrainError(
-            f"strategy {name} gave {shown(result)}, must be Setups, State or Entries", code="TRAIN_STRATEGY"
+            f"strategy {name} gave {printable(result)}, must be Setups, State or Entries", code="TRAIN_STRATEGY"
         )
     if isinstance(result, Crossing):
         _demand_columns(name, "a crossing", (), thresholds)
@@ -277,7 +277,7 @@ def _demand_all(name: str, where: str, columns: Mapping[str, object], n: int) ->
 
 def _demand(name: str, what: str, values: object, n: int, kind: type = np.float64) -> None:
     if not isinstance(values, np.ndarray) or values.shape != (n,) or values.dtype != kind:
-        message = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else shown(values)
+        message = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else printable(values)
         raise TrainError(
             f"strategy {name}: {what} is {message}, must be an array of {kind.__name__} and shape ({n},)",
             code="TRAIN_STRATEGY",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from assay.kernel.errors import shown
+from assay.kernel.errors import printable
 from assay.market.problems import Faults
 from assay.market.raw_rows import EXTRA
 
@@ -33,7 +33,7 @@ class Header:
     ignored: tuple[str, ...]
 
 
-def matched(columns: Iterable[str], faults: Faults) -> Header:
+def match_columns(columns: Iterable[str], faults: Faults) -> Header:
     """The known columns among these names: case, blanks and known synonyms do not matter.
 
     An exact name wins over synonyms. Two synonyms of one name without it are ambiguous: ``DATA_SCHEMA``.
@@ -45,7 +45,7 @@ def matched(columns: Iterable[str], faults: Faults) -> Header:
         others = [column for column, fold in folded.items() if fold in _SYNONYMS.get(name, ())]
         candidates = exact or others
         if len(candidates) > 1:
-            listed = ", ".join(shown(c) for c in candidates)
+            listed = ", ".join(printable(c) for c in candidates)
             faults.add(
                 "DATA_SCHEMA", f"{len(candidates)} columns could be {name}: {listed}; keep one or name it {name}"
             )
@@ -58,7 +58,7 @@ def demand(header: Header, names: Iterable[str], columns: Iterable[str], faults:
     """Add ``DATA_SCHEMA`` for the names that the header lacks, with what it has."""
     missing = [name for name in names if name not in header.names]
     if missing:
-        has = [shown(c) for c in columns]
+        has = [printable(c) for c in columns]
         more = f" and {len(has) - 20} more" if len(has) > 20 else ""
         faults.add(
             "DATA_SCHEMA",

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.arrays import IntArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.market.problems import Faults
 from assay.market.quality import Notice
@@ -40,7 +40,8 @@ def numbers(column: pl.Series, name: str, faults: Faults) -> tuple[pl.Series, pl
         at = int(good.arg_min() or 0)
         faults.add(
             "DATA_NUMBER",
-            f"row {at + 1}: {name} is {shown(column[at])}, which is no plain number ({int((~good).sum())} such cells)",
+            f"row {at + 1}: {name} is {printable(column[at])}, which is no plain number ({int((~good).sum())} "
+            f"such cells)",
             hint="Write numbers with a decimal point and without separators or signs of currency, like 1234.5.",
             row=at + 1,
             column=name,
@@ -55,7 +56,7 @@ def check_zone(tz: str | None) -> None:
     available = available_timezones()
     if tz not in available:
         near = did_you_mean(tz, available)
-        text = f"--tz {shown(tz)} is no IANA time zone, for example America/New_York or UTC {near}".strip()
+        text = f"--tz {printable(tz)} is no IANA time zone, for example America/New_York or UTC {near}".strip()
         raise ConfigError(text, field="tz")
     ZoneInfo(tz)
 
@@ -112,7 +113,7 @@ def _from_text(text: pl.Series, tz: str | None, faults: Faults, notes: list[Noti
         at = int(naive.is_null().arg_max() or 0)
         faults.add(
             "DATA_TIME",
-            f"row {at + 1}: timestamp {shown(text[at])} is no time ({naive.null_count()} such rows); "
+            f"row {at + 1}: timestamp {printable(text[at])} is no time ({naive.null_count()} such rows); "
             "write 2024-03-10T02:30:00Z or milliseconds",
             row=at + 1,
         )
@@ -185,7 +186,7 @@ def _tell_no_zone(text: pl.Series, bare: pl.Series, faults: Faults) -> None:
     at = int(bare.arg_max() or 0)
     faults.add(
         "DATA_TZ",
-        f"row {at + 1}: timestamp {shown(text[at])} has no time zone ({int(bare.sum())} rows); give --tz, "
+        f"row {at + 1}: timestamp {printable(text[at])} has no time zone ({int(bare.sum())} rows); give --tz, "
         "for example --tz UTC",
         row=at + 1,
     )

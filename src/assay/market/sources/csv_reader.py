@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.arrays import IntArray
-from assay.kernel.errors import DataError, shown
+from assay.kernel.errors import DataError, printable
 
 _DELIMITERS = ",;\t|"
 
@@ -70,7 +70,7 @@ def _unique(header: list[str], source: str) -> list[str]:
     folded = [name.casefold() for name in names]
     twice = [name for name in names if name and folded.count(name.casefold()) > 1]
     if twice:
-        raise DataError(f"{source}: column {shown(twice[0])} stands twice in the header", code="DATA_SCHEMA")
+        raise DataError(f"{source}: column {printable(twice[0])} stands twice in the header", code="DATA_SCHEMA")
     return [name or f"column {i + 1}" for i, name in enumerate(names)]
 
 

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from assay.kernel.errors import DataError, shown
+from assay.kernel.errors import DataError, printable
 from assay.kernel.unread import unread_hint
 
 LIMIT = 1 << 30
@@ -28,7 +28,7 @@ _NESTED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst")
 
 def regular(path: Path, source: str) -> None:
     """Raise ``DATA_PATH`` unless the path is a file that may be read; says which of the three it is not."""
-    where = shown(str(path))
+    where = printable(str(path))
     problem: OSError | None = None
     try:
         mode = path.stat().st_mode
@@ -47,7 +47,7 @@ def regular(path: Path, source: str) -> None:
     raise DataError(text, code="DATA_PATH", hint=hint, path=str(path)[:200])
 
 
-def unpacked(path: Path, source: str) -> bytes:
+def decompress(path: Path, source: str) -> bytes:
     """Text bytes of a plain, gzip or zip file. Nothing is written; ``DATA_ARCHIVE`` for bombs and odd members.
 
     Refused: more than 1 GiB, more than 100 times the packed size, a zip with anything but one plain CSV, an archive
@@ -91,9 +91,9 @@ def _only_member(file: IO[bytes], source: str) -> bytes:
         for member in archive.infolist():
             _check_name(member.filename, source)
             if stat.S_ISLNK(member.external_attr >> 16):
-                raise _refused(source, f"member {shown(member.filename)} is a link")
+                raise _refused(source, f"member {printable(member.filename)} is a link")
         if len(members) != 1:
-            names = ", ".join(shown(m.filename) for m in members[:5])
+            names = ", ".join(printable(m.filename) for m in members[:5])
             raise _refused(source, f"a zip must hold one CSV, this one holds {len(members)} members: {names}")
         with archive.open(members[0]) as stream:
             return _drained(stream, members[0].compress_size, source, members[0].filename)
@@ -102,9 +102,9 @@ def _only_member(file: IO[bytes], source: str) -> bytes:
 def _check_name(name: str, source: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] if path.parts else True:
-        raise _refused(source, f"member {shown(name)} leaves the folder; nothing was written")
+        raise _refused(source, f"member {printable(name)} leaves the folder; nothing was written")
     if path.suffix.lower() in _NESTED:
-        raise _refused(source, f"member {shown(name)} is an archive inside the archive")
+        raise _refused(source, f"member {printable(name)} is an archive inside the archive")
 
 
 def _drained(stream: IO[bytes] | gzip.GzipFile, packed: int, source: str, member: str = "") -> bytes:
@@ -113,7 +113,7 @@ def _drained(stream: IO[bytes] | gzip.GzipFile, packed: int, source: str, member
     while chunk := stream.read(_CHUNK):
         holding.write(chunk)
         if holding.tell() > min(LIMIT, RATIO * max(packed, 1)):
-            which = f"member {shown(member)}" if member else "the gzip"
+            which = f"member {printable(member)}" if member else "the gzip"
             raise _refused(
                 source,
                 f"{which} unpacks to more than {holding.tell()} bytes from {packed}, over the ratio of {RATIO} or the "

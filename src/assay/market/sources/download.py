@@ -16,7 +16,7 @@ from assay.kernel.timestamps import iso, now_ms
 from assay.market.quality import Quality, examine_quality
 from assay.market.quarantine import SetAside
 from assay.market.sources.exchange import ExchangeClient, Line
-from assay.market.stores.base import CandleStore, Span, Upserted, united
+from assay.market.stores.base import CandleStore, Span, Upserted, unite_spans
 from assay.market.validation import ValidatedBars, admit
 
 PAGE_LIMIT = 500
@@ -223,7 +223,7 @@ def _open_parts(span: Span, covered: Sequence[Span], revisit: int) -> list[Span]
             parts.append(Span(position, done.start))
         position = max(position, done.end)
     parts.append(Span(min(position, span.end), span.end))
-    return list(united(Span(max(span.start, p.start - revisit), p.end) for p in parts))
+    return list(unite_spans(Span(max(span.start, p.start - revisit), p.end) for p in parts))
 
 
 def _admitted(exchange: str, instrument: Instrument, rows: list[list[Any]], now: int) -> ValidatedBars:

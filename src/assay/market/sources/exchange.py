@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, TypeVar
 
-from assay.kernel.errors import ConfigError, DataError, shown
+from assay.kernel.errors import ConfigError, DataError, printable
 from assay.kernel.instrument import Instrument, check_exchange
 from assay.kernel.suggestions import did_you_mean
 
@@ -51,7 +51,7 @@ def open_exchange(name: str) -> ExchangeClient:
     if name not in listed:
         near = did_you_mean(name, listed) or "for example binance, bybit, coinbase, kraken or okx"
         raise ConfigError(
-            f"exchange {shown(name)} is none of the {len(listed)} that can be collected from; {near}",
+            f"exchange {printable(name)} is none of the {len(listed)} that can be collected from; {near}",
             code="CONFIG_EXCHANGE",
             hint=near,
             exchange=name[:_CUT],
@@ -92,7 +92,7 @@ class Line:
         if instrument.symbol not in markets:
             near = did_you_mean(instrument.symbol, markets) or f"it has {len(markets)} others"
             raise ConfigError(
-                f"{instrument.exchange} has no market {shown(instrument.symbol)}; {near}",
+                f"{instrument.exchange} has no market {printable(instrument.symbol)}; {near}",
                 code="CONFIG_SYMBOL",
                 hint=near,
                 symbol=instrument.symbol,
@@ -112,7 +112,9 @@ class Line:
             self._check_json(what)
         for number, row in enumerate(rows):
             if len(row) < 6 or not all(isinstance(v, int | float) for v in row[:5]):
-                raise self._refusal(f"row {number} of the {what} is {shown(row)}, must be time, four prices and volume")
+                raise self._refusal(
+                    f"row {number} of the {what} is {printable(row)}, must be time, four prices and volume"
+                )
         return rows
 
     def _check_json(self, what: str) -> None:
@@ -123,9 +125,9 @@ class Line:
         try:
             document = json.loads(body)
         except ValueError as wrong:
-            raise self._refusal(f"asked for {what} it sent no JSON but {shown(body)}") from wrong
+            raise self._refusal(f"asked for {what} it sent no JSON but {printable(body)}") from wrong
         if not isinstance(document, list | dict) or any(not isinstance(row, list | dict | str) for row in document):
-            raise self._refusal(f"asked for {what} it sent no rows but {shown(body)}")
+            raise self._refusal(f"asked for {what} it sent no rows but {printable(body)}")
 
     def _patiently(self, call: Callable[[], _Answer], what: str) -> _Answer:
         import ccxt
@@ -146,7 +148,7 @@ class Line:
                 raise self._refusal(f"no {what}: {_failure_text(failure)}") from failure
             except (TypeError, ValueError, KeyError, AttributeError, IndexError) as failure:
                 body = self.client.last_http_response or ""
-                text = f"asked for {what} it sent {shown(body)}, which ccxt cannot read ({type(failure).__name__})"
+                text = f"asked for {what} it sent {printable(body)}, which ccxt cannot read ({type(failure).__name__})"
                 raise self._refusal(text) from failure
 
     def _wait(self, seconds: float, what: str, failure: Exception) -> None:
@@ -193,4 +195,4 @@ def survivorship(markets: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _failure_text(failure: Exception) -> str:
-    return shown(f"{type(failure).__name__}: {failure}")
+    return printable(f"{type(failure).__name__}: {failure}")

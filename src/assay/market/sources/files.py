@@ -8,7 +8,7 @@ import polars as pl
 
 from assay.kernel import timestamps
 from assay.kernel.bars import PRICES, Joined
-from assay.kernel.errors import DataError, shown
+from assay.kernel.errors import DataError, printable
 from assay.kernel.instrument import Instrument, check_exchange, check_symbol
 from assay.market import join
 from assay.market.duplicates import check_choice
@@ -18,7 +18,7 @@ from assay.market.raw_rows import EXTRA
 from assay.market.sources import column_names, column_parsing, parquet
 from assay.market.sources.column_names import CANDLE, NAMES, Header
 from assay.market.sources.csv_reader import columns_of_text
-from assay.market.sources.decompress import regular, unpacked
+from assay.market.sources.decompress import decompress, regular
 from assay.market.time_units import check_unit
 from assay.market.validation import ValidatedBars, admit, judge_values
 
@@ -92,7 +92,7 @@ def read_file(
     named = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
     choice = _Choice(named, time_unit, tz, on_conflict, allow_negative_price, now)
     where = Path(path)
-    source = shown(where.name)[1:-1] or "file"
+    source = printable(where.name)[1:-1] or "file"
     regular(where, source)
     faults = Faults(source)
     table, head = _table(where, source, faults)
@@ -110,11 +110,11 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
     if is_parquet:
         columns = parquet.names(path, source)
     else:
-        text = columns_of_text(unpacked(path, source), source)
+        text = columns_of_text(decompress(path, source), source)
         columns = text.columns
         if not len(text):
             raise DataError(f"{source}: 0 rows", code="DATA_EMPTY", rows=0)
-    head = column_names.matched(columns, faults)
+    head = column_names.match_columns(columns, faults)
     funding = "funding_rate" in head.names and not any(price in head.names for price in PRICES)
     column_names.demand(head, ("timestamp",) if funding else CANDLE, columns, faults)
     faults.refuse()
@@ -136,7 +136,7 @@ def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults)
         return
     whole = whole.with_columns(pl.Series("timestamp", times))
     if head.ignored:
-        listed = ", ".join(shown(name) for name in head.ignored[:10])
+        listed = ", ".join(printable(name) for name in head.ignored[:10])
         notes.append(Notice("ignored", f"{len(head.ignored)} columns are not known and were ignored: {listed}"))
     results: list[ValidatedBars] = []
     for instrument, mask in parts:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.instrument import Instrument
 from assay.kernel.seeding import generator
 from assay.kernel.timeframe import Timeframe
@@ -102,9 +102,9 @@ def synthetic_truth(
 
 def _check(bars: int, ic: float) -> None:
     if bars < 1:
-        raise ConfigError(f"bars is {shown(bars)}, must be 1 or more", code="CONFIG_FIELD", field="bars")
+        raise ConfigError(f"bars is {printable(bars)}, must be 1 or more", code="CONFIG_FIELD", field="bars")
     if not -1.0 < ic < 1.0:
-        raise ConfigError(f"ic is {shown(ic)}, must lie between -1 and 1", code="CONFIG_FIELD", field="ic")
+        raise ConfigError(f"ic is {printable(ic)}, must lie between -1 and 1", code="CONFIG_FIELD", field="ic")
 
 
 def _times(bar: Timeframe, start: int, bars: int) -> IntArray:

@@ -101,7 +101,7 @@ class CandleStore(Protocol):
         ...
 
 
-def united(spans: Iterable[Span]) -> tuple[Span, ...]:
+def unite_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
     """Disjoint increasing spans that cover the same time; touching ones become one, empty ones go.
 
     >>> united([Span(5, 9), Span(0, 5), Span(20, 21)])

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from assay.kernel.bars import Bars, Joined
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.timestamps import now_ms
@@ -49,7 +49,7 @@ class DuckDbStore:
         self._clock = clock
         if self.path.is_dir():
             raise ConfigError(
-                f"the candle store {shown(str(self.path))} is a folder, must be a file",
+                f"the candle store {printable(str(self.path))} is a folder, must be a file",
                 code="CONFIG_FIELD",
                 path=str(self.path),
             )
@@ -61,7 +61,7 @@ class DuckDbStore:
     def upsert(self, bars: Bars, *, source: str, covered: Span | None = None) -> Upserted:
         """See `CandleStore.upsert`."""
         with self._writing() as db:
-            parts = merge(rows.stored_beside(db, bars), bars)
+            parts = merge(rows.read_overlap(db, bars), bars)
             rows.write(db, parts, source=source, now=self._clock())
             key = bars.instrument
             for name, series in bars.joined.items():
@@ -112,7 +112,7 @@ class DuckDbStore:
     def covered(self, instrument: Instrument) -> tuple[Span, ...]:
         """See `CandleStore.covered`."""
         with self._reading() as db:
-            return () if db is None else rows.covered(db, instrument)
+            return () if db is None else rows.read_covered(db, instrument)
 
     def sql(self, statement: str) -> "pa.Table":
         """The answer to one statement, read-only and shut off from files and network.
@@ -129,8 +129,8 @@ class DuckDbStore:
                 if answer is not None:
                     return answer.to_arrow_table()
             except duckdb.Error as failure:
-                raise ConfigError(f"the statement failed: {shown(str(failure))}", code="CONFIG_FIELD") from failure
-        raise ConfigError(f"the statement {shown(statement)} has no answer; write a SELECT", code="CONFIG_FIELD")
+                raise ConfigError(f"the statement failed: {printable(str(failure))}", code="CONFIG_FIELD") from failure
+        raise ConfigError(f"the statement {printable(statement)} has no answer; write a SELECT", code="CONFIG_FIELD")
 
     @contextmanager
     def _reading(self, **config: str) -> "Iterator[duckdb.DuckDBPyConnection | None]":
@@ -184,7 +184,7 @@ class DuckDbStore:
 
 def _corrupt(path: Path, failure: Exception) -> StoreError:
     return StoreError(
-        f"the candle store {path} cannot be read: {shown(str(failure))}",
+        f"the candle store {path} cannot be read: {printable(str(failure))}",
         code="STORE_CORRUPT",
         hint="restore it from a backup, or move it away and import the candles again",
         path=str(path),
@@ -197,4 +197,6 @@ def _io_error(path: Path, failure: Exception) -> StoreError | ConfigError:
         return StoreError(f"no room left on the disk of the candle store {path}", code="STORE_FULL", path=str(path))
     if "not a valid duckdb" in text.lower():
         return _corrupt(path, failure)
-    return ConfigError(f"the candle store {path} cannot be opened: {shown(text)}", code="CONFIG_FIELD", path=str(path))
+    return ConfigError(
+        f"the candle store {path} cannot be opened: {printable(text)}", code="CONFIG_FIELD", path=str(path)
+    )

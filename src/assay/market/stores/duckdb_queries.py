@@ -9,8 +9,8 @@ from assay.kernel.errors import StoreError
 from assay.kernel.instrument import Instrument
 from assay.market.stores import duckdb_schema as schema
 from assay.market.stores.arrow import bars_of, series_of, series_table, table_of
-from assay.market.stores.base import Holding, Span, united
-from assay.market.stores.upsert import Merge, united_series
+from assay.market.stores.base import Holding, Span, unite_spans
+from assay.market.stores.upsert import Merge, unite_series
 
 if TYPE_CHECKING:
     import duckdb
@@ -95,7 +95,7 @@ def read_rows(
     return bars_of(instrument, table, names)
 
 
-def stored_beside(db: "duckdb.DuckDBPyConnection", bars: Bars) -> Bars:
+def read_overlap(db: "duckdb.DuckDBPyConnection", bars: Bars) -> Bars:
     """The stored rows of the stretch that `bars` spans."""
     if not len(bars):
         return read_rows(db, CANDLES, bars.instrument, newest=0)
@@ -115,9 +115,9 @@ def write(db: "duckdb.DuckDBPyConnection", parts: Merge, *, source: str, now: in
 
 def put_series(db: "duckdb.DuckDBPyConnection", exchange: str, symbol: str, name: str, value: Joined) -> int:
     """Write the rows of a series that are new or have another value; returns how many."""
-    _, changed = united_series(series(db, exchange, symbol).get(name), value)
+    _, changed = unite_series(series(db, exchange, symbol).get(name), value)
     if changed:
-        unique, _ = united_series(None, value)
+        unique, _ = unite_series(None, value)
         _from_table(db, series_table(exchange, symbol, name, unique), schema.PUT_SERIES, {})
     return changed
 
@@ -138,15 +138,15 @@ def _one_series(db: "duckdb.DuckDBPyConnection", params: dict[str, str]) -> Join
     return series_of(table)
 
 
-def covered(db: "duckdb.DuckDBPyConnection", instrument: Instrument) -> tuple[Span, ...]:
+def read_covered(db: "duckdb.DuckDBPyConnection", instrument: Instrument) -> tuple[Span, ...]:
     """Stretches asked for to the end."""
     result = db.execute(f"SELECT start_ms, end_ms FROM covered WHERE {schema.ONE}", _key(instrument)).fetchall()
-    return united(Span(*row) for row in result)
+    return unite_spans(Span(*row) for row in result)
 
 
 def cover(db: "duckdb.DuckDBPyConnection", instrument: Instrument, span: Span) -> None:
     """Add a stretch."""
-    spans = united([*covered(db, instrument), span])
+    spans = unite_spans([*read_covered(db, instrument), span])
     db.execute(f"DELETE FROM covered WHERE {schema.ONE}", _key(instrument))
     key = _key(instrument)
     for one in spans:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, StoreError, printable
 
 WAIT_SECONDS = 30.0
 _POLL_SECONDS = 0.01
@@ -66,7 +66,7 @@ def not_writable(path: Path, failure: OSError) -> ConfigError:
     """The error for a folder in which no store can be."""
     reason = failure.strerror or type(failure).__name__
     return ConfigError(
-        f"the candle store {shown(str(path))} cannot be opened: {reason}",
+        f"the candle store {printable(str(path))} cannot be opened: {reason}",
         code="CONFIG_FIELD",
         hint="choose a home folder that you may write, with --home or ASSAY_HOME",
         path=str(path),

@@ -9,8 +9,8 @@ import numpy as np
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.instrument import Instrument
-from assay.market.stores.base import Holding, Span, Upserted, digest_of, not_found, united
-from assay.market.stores.upsert import combined, merge, rows, tidy, united_series
+from assay.market.stores.base import Holding, Span, Upserted, digest_of, not_found, unite_spans
+from assay.market.stores.upsert import combine, merge, rows, tidy, unite_series
 
 
 class MemoryStore:
@@ -29,15 +29,15 @@ class MemoryStore:
         with self._lock:
             stored = self._bars.get(key, rows(bars, np.empty(0, np.int64)))
             parts = merge(stored, bars)
-            written = combined(combined(stored, parts.revised), parts.inserted)
+            written = combine(combine(stored, parts.revised), parts.inserted)
             if len(written):
                 self._bars[key] = written
             if len(parts.replaced):
-                self._replaced[key] = combined(self._replaced.get(key, parts.replaced), parts.replaced)
+                self._replaced[key] = combine(self._replaced.get(key, parts.replaced), parts.replaced)
             for name, series in bars.joined.items():
                 self.put_series(key.exchange, key.symbol, name, series)
             if covered is not None:
-                self._covered[key] = united([*self._covered.get(key, ()), covered])
+                self._covered[key] = unite_spans([*self._covered.get(key, ()), covered])
         return Upserted(len(parts.inserted), len(parts.revised), parts.unchanged)
 
     def read(
@@ -72,7 +72,7 @@ class MemoryStore:
         """See `CandleStore.put_series`."""
         with self._lock:
             of_market = self._series.setdefault((exchange, symbol), {})
-            of_market[name], changed = united_series(of_market.get(name), series)
+            of_market[name], changed = unite_series(of_market.get(name), series)
         return changed
 
     def series(self, exchange: str, symbol: str) -> Mapping[str, Joined]:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.market.stores.base import CandleStore
 
@@ -42,7 +42,7 @@ def _unknown(url: str, scheme: str) -> ConfigError:
     else:
         remedy = did_you_mean(scheme, ["memory", "duckdb"]) or "use memory:// or duckdb:///path/to/candles.duckdb"
     return ConfigError(
-        f"candle store {shown(without_password)} is not known: {remedy}",
+        f"candle store {printable(without_password)} is not known: {remedy}",
         code="CONFIG_FIELD",
         hint=remedy,
     )

@@ -54,7 +54,7 @@ def rows(bars: Bars, at: IntArray) -> Bars:
     )
 
 
-def combined(first: Bars, second: Bars) -> Bars:
+def combine(first: Bars, second: Bars) -> Bars:
     """The rows of both, sorted; where both have a time, the row of `second`."""
     fresh = ~np.isin(first.timestamp, second.timestamp)
     stored = rows(first, np.flatnonzero(fresh))
@@ -93,7 +93,7 @@ def tidy(bars: Bars, joined: Mapping[str, Joined] | None = None) -> Bars:
     return replace(bars, volume=volume, columns=columns, joined=cut)
 
 
-def united_series(stored: Joined | None, incoming: Joined) -> tuple[Joined, int]:
+def unite_series(stored: Joined | None, incoming: Joined) -> tuple[Joined, int]:
     """One series from two; rows are told apart by value_time and known_at. Returns it and the rows that changed."""
     before = {} if stored is None else _by_key(stored)
     after = before | _by_key(incoming)

@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.spec import canonical
 from assay.kernel.timestamps import iso
 from assay.runs.bot_config import numbers, standing
 from assay.runs.bot_config.regimes import ensemble, most_frequent
 from assay.runs.bot_config.row import TIMEFRAMES, row_of
-from assay.runs.bot_config.schema import VERSION, checked
+from assay.runs.bot_config.schema import VERSION, check_document
 from assay.runs.run_artifacts import VERDICT, RunArtifacts, to_jsonable
 from assay.validate import STAGES, Placement, circuit_breakers, confidence_score, place_stage, thresholds_from_document
 
@@ -87,7 +87,7 @@ def configure(
         "context": context,
         "parameters": dict(result["best_parameters"]),
     }
-    whole = checked(to_jsonable(document | _chapters(evidence, bars, n, placed, moment, others or {})))
+    whole = check_document(to_jsonable(document | _chapters(evidence, bars, n, placed, moment, others or {})))
     ids = {"experiment_id": experiment_id, "model_id": model_id, "trial_id": trial_id, "job_id": job and job[0]}
     return Configured(whole, row_of(whole, _verdict(result)) | ids)
 
@@ -122,7 +122,7 @@ def _demand_one_market(result: Mapping[str, Any], bars: Bars) -> None:
         )
     if own.timeframe not in TIMEFRAMES:
         raise ConfigError(
-            f"a configuration trades bars of {', '.join(TIMEFRAMES)}, not of {shown(own.timeframe)}",
+            f"a configuration trades bars of {', '.join(TIMEFRAMES)}, not of {printable(own.timeframe)}",
             code="CONFIG_TIMEFRAME",
         )
     if not result["best_parameters"]:

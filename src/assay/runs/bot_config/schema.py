@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry, Resource
 
-from assay.kernel.errors import ArtifactError, ConfigError, shown
+from assay.kernel.errors import ArtifactError, ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 
 VERSION = "3.0.0"
@@ -24,7 +24,7 @@ def configuration_schema() -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def checked(document: dict[str, Any]) -> dict[str, Any]:
+def check_document(document: dict[str, Any]) -> dict[str, Any]:
     """The same document, a configuration or a bundle, if it keeps to the schema.
 
     Raises ConfigError ``CONFIG_DOCUMENT`` with the path of the first key that is wrong, missing or unknown.
@@ -49,12 +49,12 @@ def parse_configuration(text: str) -> dict[str, Any]:
     result = document.get("version") if isinstance(document, dict) else None
     if isinstance(document, dict) and result is not None and result != VERSION:
         raise ArtifactError(
-            f"configuration has version {shown(result)}, this Assay reads {VERSION}", code="ARTIFACT_VERSION"
+            f"configuration has version {printable(result)}, this Assay reads {VERSION}", code="ARTIFACT_VERSION"
         )
-    return stored(document)
+    return check_stored(document)
 
 
-def stored(document: Any, name: str = "") -> dict[str, Any]:
+def check_stored(document: Any, name: str = "") -> dict[str, Any]:
     """A document that was kept, if it keeps to the schema; else ArtifactError as `parse_configuration`. name: its id,
     for the text.
     """
@@ -81,7 +81,7 @@ def bundle(configurations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             code="CONFIG_BUNDLE",
             hint="Export them one by one, or those of one pair and strategy.",
         )
-    return checked(
+    return check_document(
         {"version": VERSION, "pair": pairs[0], "pattern": patterns[0], "configurations": [*map(dict, configurations)]}
     )
 
@@ -123,8 +123,8 @@ def _fault_text(error: ValidationError) -> tuple[str, str, str]:
         missing = next(name for name in request if name not in result)
         return _under(path, missing), "is missing", ""
     if error.validator == "const":
-        return path, f"is {shown(result)}, must be {shown(request)}", ""
-    return path or "the document", f"is {shown(result)}: {_rule(error)}", ""
+        return path, f"is {printable(result)}, must be {printable(request)}", ""
+    return path or "the document", f"is {printable(result)}: {_rule(error)}", ""
 
 
 def _rule(error: ValidationError) -> str:
@@ -135,7 +135,7 @@ def _rule(error: ValidationError) -> str:
 
 
 def _under(path: str, name: str) -> str:
-    shown_name = shown(name)[1:-1]
+    shown_name = printable(name)[1:-1]
     return f"{path}.{shown_name}" if path else shown_name
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.runs.report.components import Card, Cards, Section
 from assay.runs.report.formatting import count, ratio
 from assay.runs.report.page import templates
@@ -43,9 +43,9 @@ def write_ranking_page(result: "FeatureRanking", path: Path) -> None:
 def check_page_path(path: Path) -> None:
     """Raise ConfigError ``CONFIG_PATH`` unless the path may be a page, before the work is done."""
     if path.suffix != ".html":
-        raise ConfigError(f"--out {shown(str(path))} must end in .html", code="CONFIG_PATH", field="out")
+        raise ConfigError(f"--out {printable(str(path))} must end in .html", code="CONFIG_PATH", field="out")
     if not path.parent.is_dir():
-        raise StoreError(f"--out {shown(str(path))}: there is no such folder", code="STORE_PATH")
+        raise StoreError(f"--out {printable(str(path))}: there is no such folder", code="STORE_PATH")
 
 
 def _sections(result: "FeatureRanking") -> list[Section]:

@@ -61,7 +61,7 @@ def sections(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> list[Sectio
         costs.section(evidence),
         data.quality(evidence),
         overview.numbers(evidence),
-        data.made_of(evidence),
+        data.inputs_section(evidence),
     ]
     return [each for each in result if each is not None]
 

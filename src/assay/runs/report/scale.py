@@ -42,7 +42,7 @@ class Scale:
         return float(self(value))
 
 
-def padded(values: FloatArray, *, share: float = 0.06, include: float | None = None) -> tuple[float, float]:
+def pad_range(values: FloatArray, *, share: float = 0.06, include: float | None = None) -> tuple[float, float]:
     """Range of the finite values with air around it; ``(0, 1)`` without any. `include` is inside in any case."""
     good = values[np.isfinite(values)]
     if include is not None:
@@ -110,7 +110,7 @@ def _label(ms: float, step: float) -> str:
     return f"{moment:%d %b %H:%M}" if step < _DAY else f"{moment:%d %b %Y}" if step >= 7 * _DAY else f"{moment:%d %b}"
 
 
-def spaced(marks: Sequence[tuple[float, str]], scale: Scale, char: float) -> list[tuple[float, str]]:
+def drop_crowded(marks: Sequence[tuple[float, str]], scale: Scale, char: float) -> list[tuple[float, str]]:
     """Those marks whose labels, `char` wide a letter, neither touch each other nor leave the scale's ends."""
     stored: list[tuple[float, str]] = []
     edge = -math.inf

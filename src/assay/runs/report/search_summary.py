@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.runs.advice import multiplied
+from assay.runs.advice import cost_words
 from assay.runs.report.formatting import alike, number, percent, ratio
 from assay.runs.run_artifacts import RunArtifacts
 from assay.validate import thresholds_from_document
@@ -48,17 +48,17 @@ def objective(name: str) -> Objective:
     return _NOTES.get(name, Objective(name.replace("_", " ")))
 
 
-def stressed_costs(evidence: RunArtifacts) -> str:
+def stress_text(evidence: RunArtifacts) -> str:
     """The costs of the stressed curve in words; a backtest is stressed by the default."""
     sides = (evidence.document.get("evidence") or {}).get("cost_sides") or []
     factor = thresholds_from_document(evidence.document.get("thresholds", {})).cost_factor
     if any(side["stressed"] > factor * side["assumed"] * _ROUNDING for side in sides):
         mean = sum(side["stressed"] for side in sides) / len(sides)
         return f"{mean * 1e4:.1f} basis points a side"
-    return multiplied(factor)
+    return cost_words(factor)
 
 
-def held_back(document: Mapping[str, Any]) -> bool:
+def has_unseen_window(document: Mapping[str, Any]) -> bool:
     """Whether any window was judged on bars that its search had not seen."""
     return any(w["test"] for w in document["windows"])
 

@@ -6,7 +6,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from assay.kernel.arrays import FloatArray
-from assay.runs.report.scale import Scale, spaced, time_ticks
+from assay.runs.report.scale import Scale, drop_crowded, time_ticks
 
 CHAR = 6.7  # width of a letter of an axis label
 
@@ -87,7 +87,7 @@ class Canvas:
 
     def columns(self, x: Scale, marks: list[tuple[float, str]], bottom: float, *, top: float | None = None) -> None:
         """Labels below an axis, those that have room, with a short stroke (or a grid line from `top`)."""
-        for value, text in spaced(marks, x, CHAR):
+        for value, text in drop_crowded(marks, x, CHAR):
             at = x.at(value)
             self.add("line", "grid", x1=at, x2=at, y1=bottom if top is None else top, y2=bottom + 5)
             self.text(at, bottom + 19, text, anchor="middle")

@@ -200,7 +200,7 @@ def _medians(window: IntArray, score: FloatArray) -> FloatArray:
     return floats(frame.select(pl.col("score").median().over("window")), "score")
 
 
-def explained(bins: IntArray, gain: FloatArray) -> float:
+def explained_share(bins: IntArray, gain: FloatArray) -> float:
     """Share of the spread of the ranks of `gain` that lies between bins and not inside them, at least 0.
 
     bins: ``(n,)`` >= 0.   gain: ``(n,)`` finite. Less what so many bins would explain by luck: epsilon squared, Kelley
@@ -217,7 +217,7 @@ def ranks(gain: FloatArray) -> FloatArray:
 
 
 def between(bins: IntArray, rank: FloatArray) -> float:
-    """`explained` of ranks at hand. Cost: O(n)."""
+    """`explained_share` of ranks at hand. Cost: O(n)."""
     holding = np.bincount(bins)
     n, k = len(rank), int((holding > 0).sum())
     total = float(((rank - rank.mean()) ** 2).sum()) if n else 0.0

@@ -205,7 +205,7 @@ def _power(result: Sequence[Repetition]) -> Figure:
     right = [each.verdict == each.chosen_outcome == "GOLD" for each in result]
     return _rate(
         "power", f"Power: GOLD on an edge of ic {STRENGTH[EDGE]:g}", right,
-        f"lower bound {LEAST_POWER:.0%} or more", LEAST_POWER, shown_above(LEAST_POWER),
+        f"lower bound {LEAST_POWER:.0%} or more", LEAST_POWER, pass_above(LEAST_POWER),
     )  # fmt: skip
 
 
@@ -302,7 +302,7 @@ def _counted(result: Sequence[Repetition], tried: int) -> Figure:
     return _every("ledger", f"Ledgers that count {tried} trials", whole, len(result), wanted=len(result))
 
 
-def shown_above(limit: float) -> Callable[[int, int], State]:
+def pass_above(limit: float) -> Callable[[int, int], State]:
     """PASS where the lower bound reaches `limit`; UNKNOWN where all of n would not show that either."""
 
     def state(count: int, n: int) -> State:

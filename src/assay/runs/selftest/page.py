@@ -6,7 +6,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.runs.report.components import NARROW, Card, Cards, Key, Part, Section, figure, table
 from assay.runs.report.formatting import count, number, percent, ratio
 from assay.runs.report.page import templates
@@ -52,7 +52,7 @@ def write_selftest_page(result: "SelfTestResult", path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(render(result).encode("utf-8"))
     except OSError as error:
-        raise StoreError(f"report {shown(str(path))}: {error.strerror}", code="STORE_PATH") from error
+        raise StoreError(f"report {printable(str(path))}: {error.strerror}", code="STORE_PATH") from error
     return path
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from assay.kernel.errors import TrainError
 from assay.memory import give_back
-from assay.runs.selftest.simulations import Repetition, Task, done
+from assay.runs.selftest.simulations import Repetition, Task, run_task
 
 _LISTEN_SECONDS = 0.5  # a wait without an end would keep Ctrl-C waiting
 
@@ -26,7 +26,7 @@ def all_done(tasks: Sequence[Task], *, workers: int, heard: Callable[[int], obje
     raises; TrainError ``TRAIN_WORKER`` where a worker died.
     """
     with tempfile.TemporaryDirectory(prefix="assay-selftest-") as folder, _pool(workers, folder) as pool:
-        waiting: list[Future[Repetition]] = [pool.submit(done, task, Path(folder)) for task in tasks]
+        waiting: list[Future[Repetition]] = [pool.submit(run_task, task, Path(folder)) for task in tasks]
         left: set[Future[Repetition]] = set(waiting)
         try:
             while left:

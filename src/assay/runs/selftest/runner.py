@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from math import ceil
 from typing import Any
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Listener
 from assay.runs.selftest.candidate_rules import ideas
@@ -53,7 +53,7 @@ class Size:
         for name, value in asdict(self).items():
             if not 0 <= value <= MOST_MARKETS:
                 raise ConfigError(
-                    f"{name} is {shown(value)}, must be in 0..{MOST_MARKETS:,}", code="CONFIG_FIELD", field=name
+                    f"{name} is {printable(value)}, must be in 0..{MOST_MARKETS:,}", code="CONFIG_FIELD", field=name
                 )
 
     def of(self, markets: int) -> "Size":

@@ -87,7 +87,7 @@ class Repetition:
         return dict(to_jsonable({name: value for name, value in asdict(self).items() if name != "suite"}))
 
 
-def done(task: Task, folder: Path | None = None) -> Repetition:
+def run_task(task: Task, folder: Path | None = None) -> Repetition:
     """Do a repetition in a home of its own below `folder`, which is gone afterwards."""
     began = time.monotonic()
     if task.kind == STATISTICS:

@@ -16,10 +16,10 @@ from assay.kernel.spec import TrainSpec
 from assay.runs import run_outputs
 from assay.runs.context import Context, Recording
 from assay.runs.documents import document, trial
-from assay.runs.evaluation import OutOfSampleResult, judged
-from assay.runs.gate_decision import ruled
+from assay.runs.evaluation import OutOfSampleResult, evaluate_walk
+from assay.runs.gate_decision import decide_gate
 from assay.runs.run_artifacts import RunArtifacts, tables
-from assay.runs.run_audit import Audited, audited
+from assay.runs.run_audit import Audited, audit_walk
 from assay.runs.selftest.candidate_rules import CandidateRule
 from assay.runs.training_history import History, bare
 from assay.validate import (
@@ -74,12 +74,12 @@ def try_idea(idea: CandidateRule, bars: Bars, context: Context, *, costs: Costs,
     digest = run_outputs.data_digest(read, spec)
     past = bare(read)
     folds = split_plan(spec.folds, past.panel, horizon=past.horizon)
-    with run_outputs.running(spec, digest, read, context, by=by) as run:
+    with run_outputs.track_run(spec, digest, read, context, by=by) as run:
         report = Recording(context, run.id, "walking forward")
         outcomes = list(walk_forward(idea.trainer, past.panel, folds, costs=costs, seed=seed, report=report))
-        result = judged(outcomes, past, costs, seed=seed, limits=context.limits)
+        result = evaluate_walk(outcomes, past, costs, seed=seed, limits=context.limits)
         number = report.trial(trial(spec, result, digest, time.monotonic() - began, strategy=by))
-        verdict = ruled(result, past, spec, context, number=number, audit=None, compared=False)
+        verdict = decide_gate(result, past, spec, context, number=number, audit=None, compared=False)
         summary = document(spec, digest, past, outcomes, result, verdict.verdict, verdict_fields=verdict.document)
         run_outputs.leave(spec, context, run, RunArtifacts(summary, *tables(result, outcomes, past)), by=by)
     passes = all(r.state == "PASS" for r in verdict.verdict.reasons if r.check != "audit")
@@ -112,10 +112,12 @@ def choose_attempt(attempts: Sequence[Tried], context: Context) -> Chosen:
     Raises StoreError ``STORE_CORRUPT`` where the ledger's chain is broken.
     """
     best = max(attempts, key=lambda each: each.sharpe)
-    peeked = audited(
+    peeked = audit_walk(
         best.idea.trainer, best.spec, list(best.past.bars.values()), context, walked=best.walked
     )  # fmt: skip
-    verdict = partial(ruled, best.decision, best.past, best.spec, context, number=best.number, audit=peeked.report)
+    verdict = partial(
+        decide_gate, best.decision, best.past, best.spec, context, number=best.number, audit=peeked.report
+    )
     alone = verdict()
     count = alone.evidence.n_trials
     among = verdict(n_searched=count, fared=_fared([each.decision for each in attempts]))
@@ -131,7 +133,7 @@ def _gold_when_judged(attempt: Tried, context: Context) -> bool:
     if not attempt.passes:
         return False
     bars = list(attempt.past.bars.values())
-    report = audited(attempt.idea.trainer, attempt.spec, bars, context, walked=attempt.walked).report
+    report = audit_walk(attempt.idea.trainer, attempt.spec, bars, context, walked=attempt.walked).report
     return report is not None and report.passed
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.simulate import accumulators
 from assay.simulate.engine import simulate
@@ -62,7 +62,7 @@ class SweepResult:
             for name in measures if names is None else names:
                 if name not in measures:
                     raise ConfigError(
-                        f"sweep: {shown(name)} is no metric that the sums of a sweep give",
+                        f"sweep: {printable(name)} is no metric that the sums of a sweep give",
                         code="CONFIG_PARAMETER",
                         hint=did_you_mean(name, measures),
                     )

@@ -35,7 +35,7 @@ PRICE, MARK, SIGNED = range(3)
 Ends = tuple[NDArray[np.int32], FloatArray]
 
 
-def entered_at(rows: Rows, sides: FloatArray, long: Levels, short: Levels) -> Signals:
+def signal_at(rows: Rows, sides: FloatArray, long: Levels, short: Levels) -> Signals:
     """The signal that each place would be. sides: +1, -1, or one of them; long, short: levels of each."""
     own = [long if side > 0.0 else short for side in sides]
 

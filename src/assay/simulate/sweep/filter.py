@@ -14,7 +14,7 @@ Sides = NDArray[np.int8]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def passing(holds: BoolArray, columns: FloatArray, at_least: BoolArray, thresholds: FloatArray) -> BoolArray:
+def passes(holds: BoolArray, columns: FloatArray, at_least: BoolArray, thresholds: FloatArray) -> BoolArray:
     """``(m,)``: what holds and passes every threshold that is not NaN. columns: ``(K, m)``; NaN never passes."""
     passed = holds.copy()
     for k in range(len(thresholds)):

@@ -9,7 +9,7 @@ from assay.kernel.decisions import Decisions
 from assay.simulate import accumulators
 from assay.simulate.prepare import as_contiguous
 from assay.simulate.result import BacktestResult
-from assay.simulate.sweep.filter import Levels, conditions_of, passing, signals_of, turns_of
+from assay.simulate.sweep.filter import Levels, conditions_of, passes, signals_of, turns_of
 from assay.simulate.sweep.replay_scalar import HOLD, STATE, STOPPED, TAKEN, Signals, order
 from assay.simulate.sweep.sweep_inputs import Candidates, Exits, States
 
@@ -52,7 +52,7 @@ def conditions_at(setup: Candidates, thresholds: FloatArray, start: int, n: int)
     long, short = (
         none
         if s is None
-        else passing(
+        else passes(
             as_contiguous(s.holds, np.bool_),
             as_contiguous(s.columns),
             as_contiguous(setup.at_least, np.bool_),

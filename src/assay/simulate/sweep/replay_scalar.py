@@ -24,9 +24,9 @@ from assay.simulate.accumulators import (
     add_bar,
     add_trade,
     begin,
-    closed,
+    close_sums,
     finish,
-    opened,
+    open_sums,
 )
 from assay.simulate.state_arrays import END_OF_DATA, MAX_HOLD, SIGNAL, SL, TP
 
@@ -143,7 +143,7 @@ def _follow(
             continue
         entered, fee, slipped = _fill(tally, silent, costs[0], quantity, price, paid, t, now)
         cash -= quantity * paid + fee
-        limit, place = left_by(signals, carries, rule, closes, i, t, turned[0] if side > 0.0 else turned[1])
+        limit, place = exit_row(signals, carries, rule, closes, i, t, turned[0] if side > 0.0 else turned[1])
         turned = (place, turned[1]) if side > 0.0 else (turned[0], place)
         levels = paid - side * stop, paid + side * take
         band = levels if side > 0.0 else (levels[1], levels[0])
@@ -184,7 +184,7 @@ def first_from(rows: NDArray[np.int32], i: int, row: int) -> int:
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def left_by(
+def exit_row(
     signals: Signals, carries: int, rule: Rule, closes: FloatArray, i: int, entry: int, since: int
 ) -> tuple[int, int]:
     """The row at whose open the position must be left: its hold is over, or a signal turns it; and the place reached.
@@ -242,7 +242,7 @@ def _stay(
     band:   the lower and the upper of the two levels, whichever of them is the stop.
     At `limit` the position is left at the open if it `leaves`, else at the close, for this is the last bar.
     """
-    sums: Bar = opened(tally)
+    sums: Bar = open_sums(tally)
     _, highs, lows, closes = prices
     how = AT_OPEN
     while t < limit:
@@ -256,7 +256,7 @@ def _stay(
         sums = add_bar(sums, now / before - 1.0)
         before = now
         t += 1
-    closed(tally, sums)
+    close_sums(tally, sums)
     if t == limit and not leaves:
         how = INSIDE if lows[t] <= band[0] or highs[t] >= band[1] else AT_CLOSE
     return t, how, before
@@ -290,5 +290,5 @@ def _end_bar(tally: FloatArray, cash: float, before: float) -> tuple[float, floa
         tally[SHORT_BY] -= cash
         cash = 0.0
     if before > 0.0:
-        closed(tally, add_bar(opened(tally), cash / before - 1.0))
+        close_sums(tally, add_bar(open_sums(tally), cash / before - 1.0))
     return cash, cash

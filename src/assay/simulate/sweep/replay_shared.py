@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate.accumulators import TALLY_SIZE
 from assay.simulate.prepare import as_contiguous
-from assay.simulate.sweep.exit_search import Ends, ends_of, entered_at, follow
+from assay.simulate.sweep.exit_search import Ends, ends_of, follow, signal_at
 from assay.simulate.sweep.filter import Levels
 from assay.simulate.sweep.prices import Market
 from assay.simulate.sweep.reference import carries, conditions_at
@@ -57,7 +57,7 @@ class Places:
             np.append(np.repeat(rows + 1, len(sides)), _NEVER).astype(np.int32),
             (np.searchsorted(rows, np.arange(n + 1)) * len(sides)).astype(np.int32),
             np.ascontiguousarray(holding.T).ravel(),
-            entered_at(rows, sides, *levels),
+            signal_at(rows, sides, *levels),
         )
 
     def tables(self, thresholds: FloatArray, start: int, n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -18,8 +18,8 @@ from assay.simulate.sweep.replay_scalar import (
     Signals,
     as_rule,
     exit_of,
+    exit_row,
     first_from,
-    left_by,
     order,
 )
 from assay.simulate.sweep.simd import LANES, anywhere, broadcast, either, fetch, lane_mask, load_lanes, lowest_bit
@@ -129,7 +129,7 @@ def _list_trades(
         paid = opens[t] * (1.0 + (share if side > 0.0 else -share))
         levels = paid - side * stop, paid + side * take
         band = levels if side > 0.0 else (levels[1], levels[0])
-        limit, place = left_by(signals, carries, rule, closes, i, t, turns[0] if side > 0.0 else turns[1])
+        limit, place = exit_row(signals, carries, rule, closes, i, t, turns[0] if side > 0.0 else turns[1])
         turns, limit = (place, turns[1]) if side > 0.0 else (turns[0], place), min(limit, n)
         x, how = _reached(lows, highs, band, t, limit), INSIDE
         if x == limit:

@@ -182,7 +182,7 @@ def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
 
 
 @_compiled
-def transposed(typing: Any, array: Any, at: Any, step: Any) -> Any:
+def transpose_lanes(typing: Any, array: Any, at: Any, step: Any) -> Any:
     """Eight runs of eight neighbours of a float64 vector, `step` apart: the k-th value has the k-th of each."""
     _demand_neighbours(array)
 

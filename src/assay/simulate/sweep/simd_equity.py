@@ -8,7 +8,17 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.simulate.accumulators import UNCOUNTED
-from assay.simulate.sweep.simd import LANES, anywhere, both, broadcast, lesser, load_lanes, store, transposed, where
+from assay.simulate.sweep.simd import (
+    LANES,
+    anywhere,
+    both,
+    broadcast,
+    lesser,
+    load_lanes,
+    store,
+    transpose_lanes,
+    where,
+)
 from assay.simulate.sweep.simd_trades import CASH, COLUMNS, FLAT, FROM, LEFT_WITH, QUANTITY, TO
 
 ROOM = 512  # closes of an account that are kept until they are added up: all eight stay in the nearest cache
@@ -75,7 +85,7 @@ def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
     )
     before = load_lanes(sums, BEFORE * LANES)
     for k in range(0, count, LANES):
-        now = transposed(equities, k, STEP)
+        now = transpose_lanes(equities, k, STEP)
         stored = _with_bar(stored, before, now[0])
         stored = _with_bar(stored, now[0], now[1])
         stored = _with_bar(stored, now[1], now[2])

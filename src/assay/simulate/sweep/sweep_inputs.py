@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.simulate.prepare import as_contiguous
-from assay.simulate.sweep.filter import Levels, changes, passing, rows_of
+from assay.simulate.sweep.filter import Levels, changes, passes, rows_of
 from assay.simulate.sweep.replay_scalar import EXIT_WIDTH
 
 _LEVELS = ("stop_base", "stop_unit", "take_base")
@@ -192,7 +192,7 @@ def candidate_rows(
         marks = holds
         for column, values, up in zip(columns, thresholds.T, at_least, strict=True):
             bound = np.array([_loosest(values, bool(up))])
-            marks = passing(as_contiguous(marks, np.bool_), as_contiguous(column)[np.newaxis], np.array([up]), bound)
+            marks = passes(as_contiguous(marks, np.bool_), as_contiguous(column)[np.newaxis], np.array([up]), bound)
         passed.append(marks)
     return rows_of(passed[0], passed[-1])
 
@@ -213,7 +213,9 @@ def _demand(exits: Exits, name: str, rule: Rule, words: str) -> None:
     if not good.all():
         at = int(np.argmin(good))
         raise ConfigError(
-            f"exits: {name} of set {at} is {shown(float(values[at]))}, must be {words}", code="CONFIG_PARAMETER", set=at
+            f"exits: {name} of set {at} is {printable(float(values[at]))}, must be {words}",
+            code="CONFIG_PARAMETER",
+            set=at,
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from assay.kernel.errors import ArtifactError, shown
+from assay.kernel.errors import ArtifactError, printable
 from assay.kernel.user_source import SourceFile, UserCode
 from assay.track.model_files.manifest import FEATURES_PART, MODULES_PART
 
@@ -26,7 +26,7 @@ def features_source(manifest: Mapping[str, Any], parts: Mapping[str, bytes], whe
     if code is None or code.digest != needed["sha256"]:
         what = "does not carry it" if code is None else f"carries one with hash {code.digest}"
         raise ArtifactError(
-            f"{where} reads columns of {shown(needed['name'])} with hash {needed['sha256']}, and {what}",
+            f"{where} reads columns of {printable(needed['name'])} with hash {needed['sha256']}, and {what}",
             code="ARTIFACT_FEATURES",
             hint="Restore the model's files from a backup, or train it again with --features-file.",
             file=needed["name"],

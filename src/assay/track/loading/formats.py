@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.kernel.contracts import Model
-from assay.kernel.errors import ArtifactError, shown
+from assay.kernel.errors import ArtifactError, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def check_format(name: object, where: str) -> Format:
     result = FORMATS.get(name) if isinstance(name, str) else None
     if result is None:
         raise ArtifactError(
-            f"{where} has format {shown(name)}, which Assay does not load; it loads {', '.join(FORMATS)}",
+            f"{where} has format {printable(name)}, which Assay does not load; it loads {', '.join(FORMATS)}",
             code="ARTIFACT_FORMAT",
             hint="Files of other tools are registered and hashed, never opened. Train the model with Assay.",
         )

@@ -61,7 +61,7 @@ def demand_alike(model: Model, document: Mapping[str, Any], *, tolerance: float,
     ``ARTIFACT_SELFTEST`` also for a model without probes; ``ARTIFACT_HEADER_MISMATCH`` where it wants other features
     than its manifest names; ``ARTIFACT_CORRUPT`` for probes that are no windows.
     """
-    for number, (window, expected) in enumerate(unpacked(document, where)):
+    for number, (window, expected) in enumerate(unpack(document, where)):
         at = f"{where}: probe {number}"
         try:
             result = _answered(model, window)
@@ -152,7 +152,7 @@ def _answer_document(answer: Answer) -> dict[str, Any]:
     }
 
 
-def unpacked(document: Mapping[str, Any], where: str) -> list[tuple[Window, Answer]]:
+def unpack(document: Mapping[str, Any], where: str) -> list[tuple[Window, Answer]]:
     """The probes of a manifest; errors as `demand_alike`."""
     if not document.get("probes"):
         raise ArtifactError(

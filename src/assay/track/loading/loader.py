@@ -9,7 +9,7 @@ from assay.kernel.contracts import Model
 from assay.track.loading.formats import check_format
 from assay.track.loading.golden import demand_alike
 from assay.track.loading.model_paths import ModelPaths
-from assay.track.loading.sandbox import LoadingSandbox, laid, memory_for
+from assay.track.loading.sandbox import LoadingSandbox, memory_for, write_parts
 from assay.track.loading.verification import VerifiedFiles, read_verified
 
 
@@ -32,7 +32,7 @@ def _live(row: Mapping[str, Any], bytes_: VerifiedFiles, strategy: Path | None) 
     with LoadingSandbox(memory=memory_for(bytes_.parts)) as child:
         child.prove(bytes_.parts, document, kind=row["format"], where=where, strategy=strategy)
     with TemporaryDirectory(prefix="assay-model-") as folder:  # its own: the child might have changed the other one
-        laid(bytes_.parts, Path(folder))
+        write_parts(bytes_.parts, Path(folder))
         model = kind.read(Path(folder), strategy)
     demand_alike(model, document, tolerance=kind.tolerance, where=where)
     return model

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
-from assay.kernel.errors import ArtifactError, ConfigError, shown
+from assay.kernel.errors import ArtifactError, ConfigError, printable
 
 SECONDS = 60
 _GIB = 1024**3
@@ -54,7 +54,7 @@ class LoadingSandbox:
         """
         with TemporaryDirectory(prefix="assay-model-") as name:
             folder = Path(name)
-            laid(parts, folder / "parts")
+            write_parts(parts, folder / "parts")
             (folder / "self_test.json").write_text(json.dumps(self_test), encoding="utf-8")
             own = None if strategy is None else str(strategy.absolute())
             request = {"folder": name, "format": kind, "where": where, "strategy": own}
@@ -78,7 +78,7 @@ class LoadingSandbox:
             return {key: str(answer.get(key, "")) for key in ("code", "message", "hint")}
         except (ValueError, AttributeError, RecursionError):
             self._end()
-            raise _corrupt(f"{where}: the process that loads it answered {shown(line.decode('latin-1'))}") from None
+            raise _corrupt(f"{where}: the process that loads it answered {printable(line.decode('latin-1'))}") from None
 
     def _line(self, process: "subprocess.Popen[bytes]", where: str) -> bytes:
         assert process.stdout is not None
@@ -129,7 +129,7 @@ class LoadingSandbox:
             self._process = None
 
 
-def laid(parts: Mapping[str, bytes], folder: Path) -> None:
+def write_parts(parts: Mapping[str, bytes], folder: Path) -> None:
     """Write parts below a folder."""
     for name, data in parts.items():
         path = folder / name

@@ -29,7 +29,7 @@ _REFUSED = frozenset(
 )
 
 
-def capped(memory: int) -> None:
+def cap_memory(memory: int) -> None:
     """Take away what loading a model does not need: memory above the cap, core dumps."""
     for limit, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
         _, hard = resource.getrlimit(limit)
@@ -37,20 +37,20 @@ def capped(memory: int) -> None:
         resource.setrlimit(limit, (most, most))
 
 
-def timed(seconds: int) -> None:
+def limit_time(seconds: int) -> None:
     """Processor time for the next model; the parent counts the seconds of the clock, but it may be gone."""
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     most = int(time.process_time()) + seconds + 1
     resource.setrlimit(resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def sealed(event: str, arguments: tuple[Any, ...]) -> None:
+def deny_event(event: str, arguments: tuple[Any, ...]) -> None:
     """An audit hook: no other process, no network. For Python code; native code is held by the caps alone."""
     if event in _REFUSED:
         raise PermissionError(f"loading a model may not call {event}")
 
 
-def answered(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Load the model in a folder and ask its self-test; what to tell the parent."""
     from assay.kernel.errors import AssayError
     from assay.track.loading.formats import FORMATS
@@ -72,7 +72,7 @@ def answered(request: dict[str, Any]) -> dict[str, Any]:
 
 def main(memory: int, seconds: int) -> None:
     """Answer requests until the input ends. What a library prints goes nowhere."""
-    capped(memory)
+    cap_memory(memory)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)
@@ -82,10 +82,10 @@ def main(memory: int, seconds: int) -> None:
         _tell(out, {"code": "ARTIFACT_CORRUPT", "message": text, "last": True})
 
     sys.excepthook = died
-    sys.addaudithook(sealed)
+    sys.addaudithook(deny_event)
     for line in sys.stdin:
-        timed(seconds)
-        _tell(out, answered(json.loads(line)))
+        limit_time(seconds)
+        _tell(out, answer(json.loads(line)))
     _end(out)
 
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.kernel.errors import ArtifactError, shown
+from assay.kernel.errors import ArtifactError, printable
 from assay.track.loading.features import features_source
 from assay.track.loading.formats import check_format
 from assay.track.loading.model_paths import ModelPaths
 from assay.track.model_files.artifact_store import check_bytes
-from assay.track.model_files.manifest import LARGEST_MANIFEST, MANIFEST, content_sha256, verified
-from assay.track.model_files.pkl_envelope import Envelope, named
+from assay.track.model_files.manifest import LARGEST_MANIFEST, MANIFEST, content_sha256, read_checked_parts
+from assay.track.model_files.pkl_envelope import Envelope, parse_named
 from assay.track.model_files.safe_read import read_file
 from assay.track.model_files.signature import LARGEST_SIGNATURE, SUFFIX, Keys, demand_signature
 
@@ -64,7 +64,7 @@ def read_verified(row: Mapping[str, Any], places: ModelPaths) -> VerifiedFiles:
 
 def _verified_files(row: Mapping[str, Any], places: ModelPaths) -> tuple[Envelope, dict[str, Any], dict[str, bytes]]:
     envelope = _envelope(row, places)
-    return envelope, *verified(places.blobs, row["manifest_sha256"])
+    return envelope, *read_checked_parts(places.blobs, row["manifest_sha256"])
 
 
 def _envelope_hash(row: Mapping[str, Any]) -> str:
@@ -80,7 +80,7 @@ def _envelope(row: Mapping[str, Any], places: ModelPaths) -> Envelope:
     check_bytes(path, data, _envelope_hash(row))
     if places.keys is not None:
         _demand_signed(row, places, places.keys, data)
-    envelope = named(data, path)
+    envelope = parse_named(data, path)
     for key in ("strategy_type", "symbol"):
         _demand_same(key, getattr(envelope, key), row[key], f"{path}")
     return envelope
@@ -97,7 +97,7 @@ def _demand_signed(row: Mapping[str, Any], places: ModelPaths, keys: Keys, data:
             raise
         if keys.required or row["signature_key_id"] is not None:
             signed = row["signature_key_id"]
-            why = f"it was signed by key {shown(signed)}" if signed else "ASSAY_REQUIRE_SIGNATURE is set"
+            why = f"it was signed by key {printable(signed)}" if signed else "ASSAY_REQUIRE_SIGNATURE is set"
             raise ArtifactError(f"{where} has no signature, and {why}", code="ARTIFACT_UNSIGNED") from None
         return
     manifest = read_file(places.artifacts, f"{blob}/{MANIFEST}", most=LARGEST_MANIFEST)
@@ -125,5 +125,6 @@ def _demand_row(row: Mapping[str, Any], manifest: Mapping[str, Any], parts: Mapp
 def _demand_same(key: str, result: object, message: object, where: str) -> None:
     if result != message:
         raise ArtifactError(
-            f"{where} says {key} {shown(result)}, the record says {shown(message)}", code="ARTIFACT_HEADER_MISMATCH"
+            f"{where} says {key} {printable(result)}, the record says {printable(message)}",
+            code="ARTIFACT_HEADER_MISMATCH",
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from assay.kernel.errors import ArtifactError, shown
+from assay.kernel.errors import ArtifactError, printable
 
 _MEMBER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 _MOST_MEMBERS = 100_000
@@ -44,7 +44,7 @@ def _demand_members(name: str, members: list[zipfile.ZipInfo], size: int) -> Non
     names = [member.filename for member in members]
     odd = [each for each in names if not _MEMBER.fullmatch(each)]
     if odd or len(set(names)) < len(names) or len(names) > _MOST_MEMBERS:
-        what = f"the member {shown(odd[0])}" if odd else f"{len(names)} members, {len(set(names))} names"
+        what = f"the member {printable(odd[0])}" if odd else f"{len(names)} members, {len(set(names))} names"
         raise ArtifactError(f"{name} holds {what}", code="ARTIFACT_MANIFEST")
     unpacked = sum(member.file_size for member in members)
     if unpacked > max(_RATIO * size, _SMALL):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.kernel.timestamps import iso, now_ms
 from assay.track.database import BUSY_SECONDS, place_of
-from assay.track.db_errors import speaking
+from assay.track.db_errors import translate_errors
 from assay.track.sqlite import SqliteFile, notes_of
 
 _LOG = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def backup_store(url: str | os.PathLike[str], file: Path) -> Backup:
         else:
             from assay.track.maintenance.pgdump import dump
 
-            with speaking(place.where, away="STORE_OPEN"):
+            with translate_errors(place.where, away="STORE_OPEN"):
                 rows = dump(place, partial)
     made = Backup(file, file.stat().st_size, rows, time.monotonic() - began)
     if isinstance(place, SqliteFile):
@@ -62,7 +62,7 @@ def copy_sqlite(source: Path, target: Path, *, busy_seconds: float = BUSY_SECOND
     demand_file(source)
     address = f"file:{quote(str(source.absolute()))}?mode=rw"  # what a killed writer left behind is rolled back
     with (
-        speaking(str(source)),
+        translate_errors(str(source)),
         closing(sqlite3.connect(address, uri=True, timeout=busy_seconds, isolation_level=None)) as holding,
         closing(sqlite3.connect(target, isolation_level=None)) as copy,
     ):
@@ -84,7 +84,7 @@ def demand_file(path: Path) -> None:
         there = False
     if not there:
         raise StoreError(
-            f"there is no record at {shown(str(path))}",
+            f"there is no record at {printable(str(path))}",
             code="STORE_NOT_FOUND",
             hint="Is --home right? assay db init or a first training makes a record there.",
         )
@@ -129,7 +129,7 @@ def _new(file: Path) -> Iterator[Path]:
     try:
         partial.touch(exist_ok=False)
     except OSError as error:
-        raise StoreError(f"{shown(str(file))} cannot be written: {error.strerror}", code="STORE_PATH") from error
+        raise StoreError(f"{printable(str(file))} cannot be written: {error.strerror}", code="STORE_PATH") from error
     try:
         yield partial
         _to_disk(partial)
@@ -138,7 +138,7 @@ def _new(file: Path) -> Iterator[Path]:
         except FileExistsError:
             raise _taken(file) from None
         except OSError as error:
-            raise StoreError(f"{shown(str(file))} cannot be named: {error.strerror}", code="STORE_PATH") from error
+            raise StoreError(f"{printable(str(file))} cannot be named: {error.strerror}", code="STORE_PATH") from error
         _to_disk(file.parent)
     finally:
         partial.unlink(missing_ok=True)
@@ -147,7 +147,9 @@ def _new(file: Path) -> Iterator[Path]:
 
 def _taken(file: Path) -> StoreError:
     return StoreError(
-        f"{shown(str(file))} is there already; a backup replaces nothing", code="STORE_PATH", hint="Name a new file."
+        f"{printable(str(file))} is there already; a backup replaces nothing",
+        code="STORE_PATH",
+        hint="Name a new file.",
     )
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.track.canonical_json import canonical
 from assay.track.database import BUSY_SECONDS, place_of
-from assay.track.db_errors import speaking
+from assay.track.db_errors import translate_errors
 from assay.track.maintenance.backup import copy_sqlite
 from assay.track.maintenance.upgrade import Place, store_version
 from assay.track.schema import configurations, ledger, models, runs, service
@@ -54,17 +54,17 @@ def export_csv(url: str | os.PathLike[str], folder: Path) -> dict[str, int]:
 def _new(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` that gets its name when the block has ended well."""
     if folder.exists():
-        raise StoreError(f"{shown(str(folder))} is there already", code="STORE_PATH", hint="Name a new folder.")
+        raise StoreError(f"{printable(str(folder))} is there already", code="STORE_PATH", hint="Name a new folder.")
     try:
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         partial.chmod(0o755)
     except OSError as error:
-        raise StoreError(f"{shown(str(folder))} cannot be made: {error.strerror}", code="STORE_PATH") from error
+        raise StoreError(f"{printable(str(folder))} cannot be made: {error.strerror}", code="STORE_PATH") from error
     try:
         yield partial
         partial.rename(folder)
     except OSError as error:
-        raise StoreError(f"{shown(str(folder))} cannot be written: {error.strerror}", code="STORE_PATH") from error
+        raise StoreError(f"{printable(str(folder))} cannot be written: {error.strerror}", code="STORE_PATH") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -78,7 +78,7 @@ def _one_state(place: Place, partial: Path) -> Iterator[sa.Connection]:
         place = SqliteFile(copy)
     engine = place.engine(BUSY_SECONDS)
     try:
-        with speaking(place.where), place.reader(engine).connect() as connection, connection.begin():
+        with translate_errors(place.where), place.reader(engine).connect() as connection, connection.begin():
             if place.dialect == "postgresql":
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             yield connection

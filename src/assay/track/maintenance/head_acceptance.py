@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.kernel.timestamps import now_ms
-from assay.track.ledger_heads import FIRST, BrokenChain, End, Published, chain_id, check_heads, missing
+from assay.track.ledger_heads import FIRST, BrokenChain, End, Published, chain_id, check_heads, count_missing
 from assay.track.retry import again
 from assay.track.schema.ledger import LEDGER_EPOCHS, TRIAL_HEADS, TRIALS
 from assay.track.schema.service import EVENTS
@@ -40,7 +40,7 @@ def accept_ledger_head(
     """
     if not reason.strip() or not reason.strip().isprintable():
         raise ConfigError(
-            f"reason is {shown(reason)}: one line of plain text is kept with what is missing", field="reason"
+            f"reason is {printable(reason)}: one line of plain text is kept with what is missing", field="reason"
         )
     heads = list(published)
     return again(record.database, lambda: _accept(record, heads, reason.strip(), by.strip()))
@@ -97,7 +97,7 @@ def _lacking(
         return None
     total = sa.select(sa.func.max(_T.seq), sa.func.sum(_T.n_configs), sa.func.count()).where(_T.market_key == key)
     last, configs, rows = (int(value or 0) for value in connection.execute(total).one())
-    lost = missing(connection, key)
+    lost = count_missing(connection, key)
     wanted = max(0 if due is None else due.looks, 0 if values is None else int(values.n_configs))
     wanted_rows = max(0 if due is None else due.seq, 0 if values is None else int(values.seq), last)
     if values is not None and int(values.seq) < last:

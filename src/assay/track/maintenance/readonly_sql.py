@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.track.database import place_of
-from assay.track.db_errors import speaking, store_error
+from assay.track.db_errors import store_error, translate_errors
 from assay.track.maintenance.backup import demand_file
 from assay.track.postgres import PostgresDatabase
 from assay.track.sqlite import SqliteFile
@@ -55,7 +55,7 @@ def query_store(url: str | os.PathLike[str], statement: str, *, limit: int, seco
     if not statement.strip() or "\0" in statement:
         raise ConfigError("the statement is empty, or holds NUL", code="CONFIG_FIELD", hint="Write a SELECT.")
     if not statement.isascii() and statement != statement.encode("utf-8", "replace").decode():
-        raise ConfigError(f"the statement {shown(statement)} is no UTF-8 text", code="CONFIG_FIELD")
+        raise ConfigError(f"the statement {printable(statement)} is no UTF-8 text", code="CONFIG_FIELD")
     place = place_of(url)
     if isinstance(place, SqliteFile):
         return _ask_sqlite(place.path, statement, limit, seconds)
@@ -78,7 +78,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
     address = f"file:{quote(str(path.absolute()))}?mode=ro"
     connection = sqlite3.connect(address, uri=True, timeout=SECONDS, isolation_level=None)
     try:
-        with speaking(str(path)):
+        with translate_errors(str(path)):
             connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except StoreError as error:
         connection.close()
@@ -95,7 +95,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 def _roll_back(path: Path) -> None:
     """A killed writer's journal is rolled back by whoever opens the file to write; a reader may not."""
-    with closing(sqlite3.connect(path, timeout=SECONDS)) as writable, speaking(str(path)):
+    with closing(sqlite3.connect(path, timeout=SECONDS)) as writable, translate_errors(str(path)):
         writable.execute("SELECT 1 FROM sqlite_master").fetchone()
 
 
@@ -130,7 +130,7 @@ def _ask_postgresql(place: PostgresDatabase, statement: str, limit: int, seconds
     engine = place.engine(SECONDS)
     try:
         # Not the bare driver's connection: what that raises as it connects nobody translates.
-        with speaking(place.where, away="STORE_OPEN"), engine.connect() as holding:
+        with translate_errors(place.where, away="STORE_OPEN"), engine.connect() as holding:
             connection: Any = holding.connection.driver_connection
             with _postgresql_refusals(place, statement), suppress(_Undone), connection.transaction():
                 for setting in _settings(connection, seconds):
@@ -189,7 +189,7 @@ def _answer(columns: tuple[str, ...], rows: list[tuple[Any, ...]], limit: int, s
 
 def _no_relation(name: str) -> StoreError:
     return StoreError(
-        f"the record has no table or view {shown(name)}",
+        f"the record has no table or view {printable(name)}",
         code="STORE_NOT_FOUND",
         hint="The names stand in the reference: experiments, models, trials, …",
         relation=name,
@@ -198,15 +198,17 @@ def _no_relation(name: str) -> StoreError:
 
 def _reads_only(statement: str, reason: str) -> StoreError:
     return StoreError(
-        f"{shown(statement)} does more than read: {reason}", code="STORE_READ_ONLY", hint="Write one SELECT."
+        f"{printable(statement)} does more than read: {reason}", code="STORE_READ_ONLY", hint="Write one SELECT."
     )
 
 
 def _unreadable(statement: str, reason: str) -> StoreError:
-    return StoreError(f"{shown(statement)}: {reason}", code="STORE_VALUE", hint="Write one SELECT.")
+    return StoreError(f"{printable(statement)}: {reason}", code="STORE_VALUE", hint="Write one SELECT.")
 
 
 def _too_long(statement: str) -> StoreError:
     return StoreError(
-        f"{shown(statement)} took longer than {SECONDS:g} s", code="STORE_BUSY", hint="Ask for less, by WHERE or LIMIT."
+        f"{printable(statement)} took longer than {SECONDS:g} s",
+        code="STORE_BUSY",
+        hint="Ask for less, by WHERE or LIMIT.",
     )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from assay.kernel.errors import StoreError
 from assay.kernel.instrument import markets_of
 from assay.track.database import Database, place_of
-from assay.track.head_documents import published_heads
+from assay.track.head_documents import find_published_heads
 from assay.track.holdout import HOLDOUT, LOCKED
 from assay.track.ledger import Ledger
 from assay.track.maintenance.upgrade import store_version
@@ -70,7 +70,9 @@ def check_store(url: str | os.PathLike[str], *, home: Path | None = None) -> Che
         try:
             trials = Ledger(database).check()
             if home is not None:
-                heads = published_heads(TrackingStore(database), home=home, artifacts=home / "artifacts", afresh=True)
+                heads = find_published_heads(
+                    TrackingStore(database), home=home, artifacts=home / "artifacts", afresh=True
+                )
                 Ledger(database).check_published(heads)
         except StoreError as error:
             findings.append(Finding("ledger", error.message, dict(error.facts), error.hint or _BACKUP))

@@ -10,7 +10,7 @@ from pathlib import Path
 from assay.kernel.errors import StoreError
 from assay.kernel.timestamps import now_ms
 from assay.track.database import BUSY_SECONDS, place_of
-from assay.track.db_errors import speaking
+from assay.track.db_errors import translate_errors
 from assay.track.maintenance.backup import backup_store, demand_file
 from assay.track.maintenance.old_trials import count_old_trials
 from assay.track.postgres import PostgresDatabase
@@ -41,12 +41,12 @@ def initialise_store(url: str | os.PathLike[str], *, backups: Path | None = None
     `assay.track.maintenance.backup.backup_store`.
     """
     place = place_of(url)
-    was = found_version(place)
+    was = read_version(place)
     if was in (None, HEAD):
         now = _upgraded(place)
         return SchemaUpgrade(place.where, was, now, None, 0 if was is None else _old_trials(place))
     with _alone(place):  # a dump fails when its tables change under it
-        was = found_version(place)
+        was = read_version(place)
         stored = None if was in (None, HEAD) else _backed_up(url, place, str(was), backups)
         return SchemaUpgrade(place.where, was, _upgraded(place), stored, _old_trials(place))
 
@@ -62,19 +62,19 @@ def store_version(url: str | os.PathLike[str]) -> str:
     place = place_of(url)
     if isinstance(place, SqliteFile):
         demand_file(place.path)
-    was = found_version(place)
+    was = read_version(place)
     if was is None:
         raise StoreError(f"there is no record in {place.where}", code="STORE_NOT_FOUND", hint="assay db init lays one.")
     return was
 
 
-def found_version(place: Place) -> str | None:
+def read_version(place: Place) -> str | None:
     """Schema version of what is there, without changing it; None for nothing."""
     if isinstance(place, SqliteFile) and not place.path.exists():
         return None
     engine = place.engine(BUSY_SECONDS)
     try:
-        with speaking(place.where, away="STORE_OPEN"), engine.connect() as connection:
+        with translate_errors(place.where, away="STORE_OPEN"), engine.connect() as connection:
             return version(connection)
     finally:
         engine.dispose()
@@ -88,10 +88,10 @@ def _alone(place: Place) -> Iterator[None]:
         return
     engine = place.engine(BUSY_SECONDS)
     try:
-        with speaking(place.where, away="STORE_OPEN"):
+        with translate_errors(place.where, away="STORE_OPEN"):
             holding = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         with holding:
-            with speaking(place.where):
+            with translate_errors(place.where):
                 holding.exec_driver_sql("SET statement_timeout = 0")
                 holding.exec_driver_sql("SET lock_timeout = 0")
                 holding.exec_driver_sql("SELECT pg_advisory_lock(hashtextextended('assay upgrade', 0))")
@@ -104,7 +104,7 @@ def _alone(place: Place) -> Iterator[None]:
 def _upgraded(place: Place) -> str:
     engine = place.engine(BUSY_SECONDS)
     try:
-        with speaking(place.where, away="STORE_OPEN"):
+        with translate_errors(place.where, away="STORE_OPEN"):
             return upgrade(engine)
     finally:
         engine.dispose()
@@ -113,7 +113,7 @@ def _upgraded(place: Place) -> str:
 def _old_trials(place: Place) -> int:
     engine = place.engine(BUSY_SECONDS)
     try:
-        with speaking(place.where, away="STORE_OPEN"), engine.connect() as connection:
+        with translate_errors(place.where, away="STORE_OPEN"), engine.connect() as connection:
             return count_old_trials(connection)
     finally:
         engine.dispose()

@@ -77,7 +77,7 @@ class ForeignRun:
     parent_id: int | None = None
 
 
-def imported_runs(database: Database, origin: str) -> dict[str, int]:
+def list_imported_runs(database: Database, origin: str) -> dict[str, int]:
     """Ids of the runs that were imported from a tool, by their key there; deleted ones too: they stay deleted."""
     e = EXPERIMENTS.c
     with database.read() as connection:
@@ -90,7 +90,7 @@ def add(record: TrackingStore, run: ForeignRun) -> int:
     """Write a run with all that hangs on it, in one transaction; its id. The one that is there, if it is."""
     with record.database.write() as connection:
         hold(connection, f"import {run.origin}")
-        there = imported_runs(record.database, run.origin).get(run.key)
+        there = list_imported_runs(record.database, run.origin).get(run.key)
         if there is not None:
             return there
         made = connection.execute(sa.insert(EXPERIMENTS).values(_row(run)).returning(EXPERIMENTS.c.id)).scalar_one()

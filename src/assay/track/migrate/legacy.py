@@ -19,7 +19,7 @@ from assay.track.artifacts import Artifacts
 from assay.track.canonical_json import canonical
 from assay.track.database import hold
 from assay.track.experiments import STATUSES
-from assay.track.migrate.relic import COLUMNS, Relic, Row, differs, finite, inferred, is_suspect, opened, text_of
+from assay.track.migrate.relic import COLUMNS, Relic, Row, differs, finite, infer, is_suspect, open_relic, text_of
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.schema.runs import EXPERIMENTS
 from assay.track.timestamps import parse_instant
@@ -60,7 +60,7 @@ def from_legacy(file: Path, url: str, *, dry_run: bool = False, blobs: Blobs | N
     DataError ``DATA_PATH DATA_SCHEMA DATA_TIME DATA_NUMBER`` naming table, column and rowid; StoreError as
     `open_store`. Then nothing is written.
     """
-    with opened(file) as relic:
+    with open_relic(file) as relic:
         if not dry_run:
             with open_store(url) as record:
                 return _Import(relic, record, blobs).all()
@@ -148,12 +148,12 @@ class _Import:
             holding = result.setdefault(row["experiment_id"], {})
             if row["param_name"] in holding:
                 self._done.flagged["parameter_twice"] += 1
-            holding.setdefault(str(row["param_name"]), inferred(row["param_value"]))
+            holding.setdefault(str(row["param_name"]), infer(row["param_value"]))
         return result
 
     def _settings(self, row: Row, parameters: dict[str, Any]) -> None:
         own = {name: row[name] for name in ("learning_rate", "gamma") if row[name] is not None}
-        values = {name: inferred(value) for name, value in own.items()} | parameters
+        values = {name: infer(value) for name, value in own.items()} | parameters
         self._record.hyperparameters.log(self._runs[row["id"]], values)
         self._done.written["hyperparameters"] += len(values)
 

@@ -6,12 +6,12 @@ from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from assay.kernel.errors import ConfigError, shown
-from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, imported_runs, point
+from assay.kernel.errors import ConfigError, printable
+from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, list_imported_runs, point
 from assay.track.migrate.mlflow_models import models
-from assay.track.migrate.relic import inferred
+from assay.track.migrate.relic import infer
 from assay.track.mirror.runs import RUN_ID
-from assay.track.mirror.server import Away, Refused, check_mlflow_installed, client, speaking
+from assay.track.mirror.server import Away, Refused, check_mlflow_installed, client, translate_errors
 from assay.track.mirror.uri import redact
 from assay.track.rows import Row
 from assay.track.tracking_store import TrackingStore
@@ -46,7 +46,7 @@ def from_mlflow(uri: str, record: TrackingStore, *, experiments: Sequence[str] =
     there, tally = _client(place), Tally()
     for kind in ("runs", "parameters", "points", "artifacts", "models"):
         tally.saw(kind, 0)
-    ids = imported_runs(record.database, ORIGIN)
+    ids = list_imported_runs(record.database, ORIGIN)
     own = _mirrored(record)
     for experiment in _experiments(there, place, experiments):
         for run in _runs(there, place, experiment):
@@ -72,7 +72,7 @@ def _checked(uri: str) -> str:
     if path.is_dir() and any(path.glob("*/meta.yaml")):
         return path.absolute().as_uri()
     raise ConfigError(
-        f"{shown(redact(uri)[-60:])} is no MLflow server, database or folder",
+        f"{printable(redact(uri)[-60:])} is no MLflow server, database or folder",
         code="CONFIG_FIELD",
         hint="Write http://host:5000, sqlite:///mlflow.db or the folder mlruns.",
         field="uri",
@@ -95,7 +95,7 @@ def _tables(path: Path) -> list[str]:
 
 def _client(place: str) -> "MlflowClient":
     check_mlflow_installed()
-    with speaking(place):
+    with translate_errors(place):
         return client(place, files=place.startswith("file:"))
 
 
@@ -103,7 +103,7 @@ def _experiments(there: "MlflowClient", place: str, names: Sequence[str]) -> Ite
     result: dict[str, Experiment] = {}
     token: str | None = None
     while True:
-        with speaking(place):
+        with translate_errors(place):
             page = there.search_experiments(page_token=token)
         result |= {str(e.name): e for e in page}
         token = page.token
@@ -112,7 +112,7 @@ def _experiments(there: "MlflowClient", place: str, names: Sequence[str]) -> Ite
     unknown = [name for name in names if name not in result]
     if unknown:
         raise ConfigError(
-            f"there is no experiment {shown(unknown[0])}; there are {shown(', '.join(sorted(result)))}",
+            f"there is no experiment {printable(unknown[0])}; there are {printable(', '.join(sorted(result)))}",
             code="CONFIG_FIELD",
             field="experiments",
         )
@@ -123,7 +123,7 @@ def _runs(there: "MlflowClient", place: str, experiment: "Experiment") -> Iterat
     """Living runs, the oldest first, so that parents come before their children."""
     token: str | None = None
     while True:
-        with speaking(place):
+        with translate_errors(place):
             page = there.search_runs(
                 [experiment.experiment_id], max_results=1_000, order_by=["attributes.start_time ASC"], page_token=token
             )
@@ -154,14 +154,14 @@ def _foreign(
         None if status == "crashed" else int(info.end_time or info.start_time or 0),
         {ORIGIN: {"experiment": experiment.name, "uri": redact(place), "tags": tags}},
         description=tags.pop("mlflow.note.content", ""),
-        params={name: None if text == "None" else inferred(text) for name, text in run.data.params.items()},
+        params={name: None if text == "None" else infer(text) for name, text in run.data.params.items()},
         points=points, files=listed, parent_id=parent,
     )  # fmt: skip
 
 
 def _points(there: "MlflowClient", place: str, run: "Run", tally: Tally) -> Iterator[Row]:
     for name in sorted(run.data.metrics):
-        with speaking(place):
+        with translate_errors(place):
             history = there.get_metric_history(run.info.run_id, name)
         if len(name) > 200:
             tally.flag("a metric's name was cut at 200 characters")
@@ -181,7 +181,7 @@ def _listed(there: "MlflowClient", place: str, run: "Run", tally: Tally) -> list
 
 def _files(there: "MlflowClient", place: str, run: "Run", folder: str, tally: Tally) -> Iterator[Row]:
     """Where the run's files lie, as rows; nothing is fetched."""
-    with speaking(place):
+    with translate_errors(place):
         listed = there.list_artifacts(run.info.run_id, folder or None)
     for one in listed:
         if ".." in PurePosixPath(one.path).parts or "\0" in one.path:

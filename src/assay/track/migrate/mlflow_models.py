@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from assay.track.migrate.import_common import IMPORTED, Tally
 from assay.track.mirror.models import MODEL_ID
-from assay.track.mirror.server import speaking
+from assay.track.mirror.server import translate_errors
 from assay.track.schema.models import MODELS
 from assay.track.tracking_store import TrackingStore
 
@@ -62,7 +62,7 @@ def _imported_models(record: TrackingStore) -> frozenset[str]:
 def _registered(there: "MlflowClient", place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     token: str | None = None
     while True:
-        with speaking(place):
+        with translate_errors(place):
             page = there.search_registered_models(page_token=token)
         yield from ((str(model.name), dict(model.aliases)) for model in page)
         token = page.token
@@ -76,7 +76,7 @@ def _versions(there: "MlflowClient", place: str, name: str) -> Iterator[Any]:
     token: str | None = None
     quote = '"' if "'" in name else "'"
     while True:
-        with speaking(place):
+        with translate_errors(place):
             page = there.search_model_versions(f"name={quote}{name}{quote}", page_token=token)
         result += page
         token = page.token

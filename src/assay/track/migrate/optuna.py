@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from assay.kernel.errors import AssayError, ConfigError, DataError, shown
+from assay.kernel.errors import AssayError, ConfigError, DataError, printable
 from assay.kernel.instrument import Instrument
 from assay.kernel.trial import Trial
-from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, imported_runs, point
+from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, list_imported_runs, point
 from assay.track.mirror.uri import redact
 from assay.track.rows import Row
 from assay.track.tracking_store import TrackingStore
@@ -44,7 +44,7 @@ def from_optuna(storage: str, record: TrackingStore, *, studies: Sequence[str] =
     that Optuna cannot read, ``DATA_EMPTY`` for one without a study.
     """
     instrument = _market(market)
-    tally, ids = Tally(), imported_runs(record.database, ORIGIN)
+    tally, ids = Tally(), list_imported_runs(record.database, ORIGIN)
     for kind in ("studies", "trials", "points", *(["ledger"] if instrument else [])):
         tally.saw(kind, 0)
     for study in _studies(storage, studies):
@@ -153,11 +153,11 @@ def _studies(storage: str, names: Sequence[str]) -> Iterator["Study"]:
         opened = _opened(storage)
         holding = sorted(optuna.get_all_study_names(opened))
     if not holding:
-        raise DataError(f"{shown(Path(storage).name)} holds no study of Optuna", code="DATA_EMPTY")
+        raise DataError(f"{printable(Path(storage).name)} holds no study of Optuna", code="DATA_EMPTY")
     unknown = [name for name in names if name not in holding]
     if unknown:
         raise ConfigError(
-            f"there is no study {shown(unknown[0])}; there are {shown(', '.join(holding))}",
+            f"there is no study {printable(unknown[0])}; there are {printable(', '.join(holding))}",
             code="CONFIG_FIELD",
             field="studies",
         )
@@ -174,7 +174,7 @@ def _opened(storage: str) -> "BaseStorage":
     path = Path(storage.removeprefix("sqlite:///"))
     if ("://" in storage and not storage.startswith("sqlite:///")) or not path.is_file():
         raise ConfigError(
-            f"{shown(redact(storage)[-60:])} is no journal file and no SQLite database of Optuna",
+            f"{printable(redact(storage)[-60:])} is no journal file and no SQLite database of Optuna",
             code="CONFIG_FIELD",
             hint="Write the path of a journal file, or sqlite:///study.db.",
             field="storage",
@@ -197,7 +197,7 @@ def _reading(storage: str) -> Iterator[None]:
     except (OptunaError, SQLAlchemyError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         why = " ".join(str(error.__cause__ or error).split())[:200]
         raise DataError(
-            f"{shown(Path(storage).name)} cannot be read as a storage of Optuna: {why}",
+            f"{printable(Path(storage).name)} cannot be read as a storage of Optuna: {why}",
             code="DATA_SCHEMA",
         ) from error
 
@@ -208,7 +208,7 @@ def _market(market: str) -> Instrument | None:
     parts = market.split("|")
     if len(parts) != 3:
         raise ConfigError(
-            f"market is {shown(market)}; write exchange|symbol|timeframe, such as binance|BTC/USDT|1h",
+            f"market is {printable(market)}; write exchange|symbol|timeframe, such as binance|BTC/USDT|1h",
             code="CONFIG_FIELD",
             field="market",
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from assay.kernel.errors import DataError, shown
+from assay.kernel.errors import DataError, printable
 
 Row = dict[str, Any]
 COLUMNS = {
@@ -100,7 +100,7 @@ class Relic:
             lacking += [f"{table}.{name}" for name in COLUMNS[table].split() if name not in holding]
         if lacking:
             raise DataError(
-                f"{shown(str(self.path))} is no old experiment database: it lacks {', '.join(lacking)}",
+                f"{printable(str(self.path))} is no old experiment database: it lacks {', '.join(lacking)}",
                 code="DATA_SCHEMA",
                 missing=lacking,
             )
@@ -108,10 +108,10 @@ class Relic:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Relic]:
+def open_relic(path: Path) -> Iterator[Relic]:
     """The file, opened read only. DataError ``DATA_PATH`` where none is, ``DATA_SCHEMA`` for another kind of file."""
     if not path.is_file():
-        raise DataError(f"there is no file {shown(str(path))}", code="DATA_PATH")
+        raise DataError(f"there is no file {printable(str(path))}", code="DATA_PATH")
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     try:
@@ -119,7 +119,7 @@ def opened(path: Path) -> Iterator[Relic]:
             connection.execute("BEGIN")
             yield Relic(path, connection, sha256)
     except sqlite3.DatabaseError as error:
-        raise DataError(f"{shown(str(path))} cannot be read: {error}", code="DATA_SCHEMA") from error
+        raise DataError(f"{printable(str(path))} cannot be read: {error}", code="DATA_SCHEMA") from error
 
 
 def finite(value: Any) -> Any:
@@ -129,7 +129,7 @@ def finite(value: Any) -> Any:
 
 def _wrong(code: str, path: Path, table: str, column: str, rowid: int, value: Any, due: str) -> DataError:
     return DataError(
-        f"{shown(str(path))}: {table}.{column} of rowid {rowid} is {shown(value)}, must be {due}",
+        f"{printable(str(path))}: {table}.{column} of rowid {rowid} is {printable(value)}, must be {due}",
         code=code,
         table=table,
         column=column,
@@ -142,7 +142,7 @@ def is_suspect(row: Row) -> bool:
     return row["test_sharpe"] == 0.0 and row["test_return"] not in (None, 0.0)
 
 
-def inferred(value: Any) -> Any:
+def infer(value: Any) -> Any:
     """The int, float, bool, JSON value or text that the old table's text means.
 
     >>> [inferred(text) for text in ("3", "0.99", "True", "[1, 2]", "007", "relu")]

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from assay.kernel.instrument import slug
-from assay.track.hyperparameters import written
+from assay.track.hyperparameters import encode_parameter
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_\-. ]")
 _KEY_MOST = 200  # of 250, so that a split and a hash have room
@@ -41,7 +41,7 @@ def metric_key(name: str, split: str) -> str:
 
 def parameter(value: Any) -> str:
     """The text that the record keeps of a value; ``None`` for none; cut at 6,000 characters."""
-    kind, text = written(value)
+    kind, text = encode_parameter(value)
     return "None" if kind == "none" else cut(text, _VALUE_MOST)
 
 
@@ -62,6 +62,6 @@ def number(value: float | None, non_finite: str | None) -> float:
     return math.nan if value is None else value
 
 
-def registered_name(strategy_type: str, symbol: str, timeframe: str) -> str:
+def model_name(strategy_type: str, symbol: str, timeframe: str) -> str:
     """``{strategy}-{slug}-{timeframe}``."""
     return "-".join((slug(strategy_type), slug(symbol), *([timeframe] if timeframe else [])))

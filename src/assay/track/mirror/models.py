@@ -13,7 +13,7 @@ from assay.track.mirror import mlflow_names
 from assay.track.mirror.runs import MirroredRuns
 from assay.track.mirror.server import Refused, TrackingServer
 from assay.track.model_files.artifact_store import Blobs
-from assay.track.model_files.manifest import MANIFEST, verified
+from assay.track.model_files.manifest import MANIFEST, read_checked_parts
 from assay.track.registry.aliases import ModelSlot
 from assay.track.rows import Row
 from assay.track.tracking_store import TrackingStore
@@ -65,7 +65,7 @@ class MirroredModels:
                 self._server.tag_version(name, str(result.version), _changed(_tags(row), result.tags))
                 return str(result.version)
         try:
-            facts, parts = verified(self._blobs, row["manifest_sha256"])
+            facts, parts = read_checked_parts(self._blobs, row["manifest_sha256"])
         except ArtifactError as error:
             if error.code == "ARTIFACT_GONE" and row["deleted_at"] is not None:
                 return None
@@ -79,7 +79,7 @@ class MirroredModels:
 
     def _name(self, post: ModelSlot) -> str:
         """``{strategy}-{slug}-{timeframe}``; ``-{exchange}`` follows where another exchange has that name already."""
-        plain = mlflow_names.registered_name(post.strategy_type, post.symbol, post.timeframe)
+        plain = mlflow_names.model_name(post.strategy_type, post.symbol, post.timeframe)
         names = [plain, f"{plain}-{mlflow_names.key(post.exchange)}"] if post.exchange else [plain]
         for name in names:
             result = self._server.registered(name)

@@ -12,13 +12,13 @@ import numpy as np
 from assay.kernel.bars import PRICES, Bars
 from assay.kernel.contracts import Model
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ArtifactError, DataError, shown
+from assay.kernel.errors import ArtifactError, DataError, printable
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
 from assay.track.loading.formats import FORMATS, Format, check_format
 from assay.track.loading.golden import demand_alike
 from assay.track.model_files.artifact_store import check_bytes
-from assay.track.model_files.manifest import FEATURES_PART, LARGEST_MANIFEST, MANIFEST, parsed_manifest
+from assay.track.model_files.manifest import FEATURES_PART, LARGEST_MANIFEST, MANIFEST, parse_manifest
 from assay.track.model_files.safe_read import read_file
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ class CandleModel:
 
     def _own(self) -> "Mapping[str, Feature]":
         """The columns of the user's own that the model reads, as they were imported."""
-        from assay.features import imported_with_digest
+        from assay.features import find_imported_source
 
         if self._file is None:
             return {}
-        own = imported_with_digest(str(self._file["sha256"]))
+        own = find_imported_source(str(self._file["sha256"]))
         if not own:
             raise ArtifactError(
-                f"the model reads columns of {shown(self._file['name'])} with hash {self._file['sha256']}, and no "
+                f"the model reads columns of {printable(self._file['name'])} with hash {self._file['sha256']}, and no "
                 "such file was imported",
                 code="ARTIFACT_FEATURES",
                 hint=f"Read {FEATURES_PART} beside the model, and import it in this process: it is code.",
@@ -93,7 +93,7 @@ def candles(frame: "pd.DataFrame", instrument: Instrument) -> Bars:
     lacking = [name for name in ("timestamp", *PRICES) if name not in frame.columns]
     if lacking:
         raise DataError(
-            f"the table has no column {', '.join(lacking)}; it has {shown(', '.join(map(str, frame.columns)))}",
+            f"the table has no column {', '.join(lacking)}; it has {printable(', '.join(map(str, frame.columns)))}",
             code="DATA_SCHEMA",
         )
     times = frame["timestamp"]
@@ -122,7 +122,7 @@ def _load_pyfunc(path: str) -> CandleModel:
     """Check manifest, parts and self-test rows under `path`, and read the model. Errors as of `assay.track.loading`."""
     folder = Path(path)
     where = f"mirrored model {folder.name}"
-    manifest = parsed_manifest(read_file(folder, MANIFEST, most=LARGEST_MANIFEST), where)
+    manifest = parse_manifest(read_file(folder, MANIFEST, most=LARGEST_MANIFEST), where)
     for entry in manifest["files"]:
         check_bytes(folder / entry["path"], read_file(folder, entry["path"]), entry["sha256"])
     kind = _format(manifest)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import AssayError, shown
+from assay.kernel.errors import AssayError, printable
 from assay.track.artifacts import file_sha256
 from assay.track.mirror import mlflow_names
 from assay.track.mirror.server import TrackingServer
@@ -136,7 +136,7 @@ def _files(artifact: Row) -> dict[str, Path]:
         if path.is_file() and artifact["sha256"] == file_sha256(path):
             return {artifact["artifact_name"]: path}
     except (OSError, AssayError) as error:
-        _LOG.warning("artifact %s cannot be read: %s", shown(artifact["artifact_path"]), error)
+        _LOG.warning("artifact %s cannot be read: %s", printable(artifact["artifact_path"]), error)
     return {}
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.track.mirror.uri import check_uri, redact
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class TrackingServer:
     @cached_property
     def experiment_id(self) -> str:
         """Id of the experiment there."""
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             result = self._client.get_experiment_by_name(self.experiment)
             made = self._client.create_experiment(self.experiment) if result is None else result.experiment_id
             return self._demanded(made, "an experiment without an id")
@@ -58,7 +58,7 @@ class TrackingServer:
         from mlflow.entities import ViewType
 
         wanted = f"tags.`{tag}` = '{value}'"
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             result = self._client.search_runs(
                 [self.experiment_id], wanted, ViewType.ALL, max_results=10, order_by=["attributes.start_time ASC"]
             )
@@ -66,7 +66,7 @@ class TrackingServer:
 
     def create_run(self, name: str, start_ms: int, tags: Mapping[str, str]) -> "Run":
         """A new run, tagged in the same call."""
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             made = self._client.create_run(self.experiment_id, start_ms, dict(tags), name)
             self._demanded(made.info.run_id, "a run without an id")
             return made
@@ -79,7 +79,7 @@ class TrackingServer:
 
     def delete_run(self, run: str) -> None:
         """Move a run to the server's bin."""
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             self._client.delete_run(run)
 
     def log(
@@ -91,7 +91,7 @@ class TrackingServer:
 
         document = [Param(name, value) for name, value in (params or {}).items()]
         message = [RunTag(name, value) for name, value in (tags or {}).items()]
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             for i in range(0, len(document), _AT_ONCE):
                 self._client.log_batch(run, params=document[i : i + _AT_ONCE], synchronous=True)
             if metrics or message:
@@ -99,7 +99,7 @@ class TrackingServer:
 
     def set_status(self, run: str, status: str, end_ms: int | None) -> None:
         """How the run stands; an end needs its time."""
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             if end_ms is None:
                 self._client.update_run(run, status=status)
             else:
@@ -117,15 +117,15 @@ class TrackingServer:
 
         if not folder.startswith(_SCHEME) or folder.startswith(_SCHEME + "/"):
             raise Refused(
-                f"{redact(self.uri)} keeps artifacts at {shown(redact(folder))}, where the mirror does not write",
+                f"{redact(self.uri)} keeps artifacts at {printable(redact(folder))}, where the mirror does not write",
                 code="STORE_VALUE",
                 hint="Start it with --artifacts-destination, so that files go through the server itself.",
             )
         place = f"{folder[len(_SCHEME) :].strip('/')}/{name}"
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             answer = ask(available(self.uri), _ARTIFACTS + quote(place), "PUT", data=data)
             if answer.status_code != 200:
-                message = f"{redact(self.uri)} answered {answer.status_code} to file {shown(name)}"
+                message = f"{redact(self.uri)} answered {answer.status_code} to file {printable(name)}"
                 if 400 <= answer.status_code < 500 and answer.status_code not in _NOT_NOW:
                     raise Refused(message, code="STORE_VALUE")
                 raise Away(message, code="STORE_BUSY")
@@ -134,7 +134,7 @@ class TrackingServer:
         """The registered model of this name, or None."""
         from mlflow.exceptions import RestException
 
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             try:
                 return self._client.get_registered_model(name)
             except RestException as error:
@@ -144,14 +144,14 @@ class TrackingServer:
 
     def register(self, name: str, tags: Mapping[str, str]) -> None:
         """A new registered model."""
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             self._client.create_registered_model(name, dict(tags))
 
     def versions(self, name: str) -> Iterator[Any]:
         """Versions of a registered model."""
         token: str | None = None
         while True:
-            with speaking(self.uri):
+            with translate_errors(self.uri):
                 page = self._client.search_model_versions(f"name='{name}'", page_token=token)
             yield from page
             token = page.token
@@ -160,18 +160,18 @@ class TrackingServer:
 
     def create_version(self, name: str, source: str, run: str, tags: Mapping[str, str]) -> Any:
         """A new version, tagged in the same call."""
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             return self._client.create_model_version(name, source, run, dict(tags), await_creation_for=0)
 
     def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Tags of a version."""
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             for tag, value in tags.items():
                 self._client.set_model_version_tag(name, version, tag, value)
 
     def set_alias(self, name: str, alias: str, version: str | None) -> None:
         """Have an alias point to a version, or to nothing."""
-        with speaking(self.uri):
+        with translate_errors(self.uri):
             if version is None:
                 self._client.delete_registered_model_alias(name, alias)
             else:
@@ -219,7 +219,7 @@ def check_mlflow_installed() -> None:
 
 
 @contextmanager
-def speaking(uri: str) -> Iterator[None]:
+def translate_errors(uri: str) -> Iterator[None]:
     """Turn what MLflow's client raises into Away or Refused, without the password of the address."""
     from mlflow.exceptions import MlflowException, RestException
     from requests import RequestException

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 
 _SECRET = re.compile(r"(?<=://)[^/@\s]*@")
 
@@ -17,7 +17,7 @@ def check_uri(uri: str) -> str:
         sound = False
     if not sound:
         raise ConfigError(
-            f"ASSAY_MLFLOW_URI is {shown(redact(uri))}; the mirror speaks to a server at http://host:port or https://…",
+            f"ASSAY_MLFLOW_URI is {printable(redact(uri))}; the mirror speaks to a server at http://host:port or https://…",
             code="CONFIG_FIELD",
             hint="Start one with: mlflow server. Files and databases of MLflow are read by assay migrate mlflow.",
             field="ASSAY_MLFLOW_URI",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
-from assay.kernel.errors import ArtifactError, StoreError, shown
+from assay.kernel.errors import ArtifactError, StoreError, printable
 
 BLOB_FILE = "bytes"
 _STAGING = ".staging"
@@ -44,17 +44,17 @@ class Blobs:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            raise gone(name) from None
+            raise gone_error(name) from None
         check_bytes(path, data, name)
         return data
 
     def path(self, name: str) -> Path:
         """The folder of a blob. ArtifactError ``ARTIFACT_GONE`` when there is none."""
         if len(name) != 64 or not all(c in "0123456789abcdef" for c in name):
-            raise ArtifactError(f"{shown(name)} is no SHA-256 in hex", code="ARTIFACT_MANIFEST")
+            raise ArtifactError(f"{printable(name)} is no SHA-256 in hex", code="ARTIFACT_MANIFEST")
         folder = self.folder / name
         if not folder.is_dir():
-            raise gone(name)
+            raise gone_error(name)
         return folder
 
     @contextmanager
@@ -134,6 +134,6 @@ def check_bytes(path: PurePath, data: bytes, expected: str) -> None:
         )
 
 
-def gone(name: str) -> ArtifactError:
+def gone_error(name: str) -> ArtifactError:
     """``ARTIFACT_GONE`` for a blob that is not there."""
     return ArtifactError(f"artifact {name} is not in the store", code="ARTIFACT_GONE", artifact=name)

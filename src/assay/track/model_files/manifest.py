@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.errors import ArtifactError, shown
+from assay.kernel.errors import ArtifactError, printable
 from assay.kernel.timestamps import iso
 from assay.track.canonical_json import canonical
 from assay.track.model_files.artifact_store import Blobs, check_bytes, write_checked
-from assay.track.model_files.safe_read import LARGEST, MOST_FILES, demand_name, listed, read_file
+from assay.track.model_files.safe_read import LARGEST, MOST_FILES, demand_name, list_files, read_file
 
 MANIFEST = "manifest.json"
 FEATURES_PART = "features_file.py"
@@ -83,7 +83,7 @@ def read_parts(folder: Path) -> dict[str, bytes]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_file() or path.is_dir()) or name == MANIFEST:
-            raise ArtifactError(f"model part {shown(name)} is no plain file of its own", code="ARTIFACT_MANIFEST")
+            raise ArtifactError(f"model part {printable(name)} is no plain file of its own", code="ARTIFACT_MANIFEST")
         if path.is_file():
             parts[name] = path.read_bytes()
     if not parts:
@@ -129,7 +129,7 @@ def settle_parts(blobs: Blobs, parts: Mapping[str, bytes], manifest: bytes) -> s
     return name
 
 
-def verified(blobs: Blobs, manifest_sha256: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+def read_checked_parts(blobs: Blobs, manifest_sha256: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Manifest and parts of a model, each byte checked against the hashes.
 
     ArtifactError ``ARTIFACT_GONE``, ``ARTIFACT_CORRUPT`` (both hashes), ``ARTIFACT_MANIFEST`` (a file too many or too
@@ -137,16 +137,16 @@ def verified(blobs: Blobs, manifest_sha256: str) -> tuple[dict[str, Any], dict[s
     format that this program does not know).
     """
     folder = blobs.path(manifest_sha256)
-    holding = set(listed(blobs.folder, manifest_sha256))
+    holding = set(list_files(blobs.folder, manifest_sha256))
     if MANIFEST not in holding:
         raise ArtifactError(f"{folder} has no {MANIFEST}", code="ARTIFACT_MANIFEST", file=MANIFEST)
     raw = read_file(blobs.folder, f"{manifest_sha256}/{MANIFEST}", most=LARGEST_MANIFEST)
     check_bytes(folder / MANIFEST, raw, manifest_sha256)
-    manifest = parsed_manifest(raw, str(folder / MANIFEST))
+    manifest = parse_manifest(raw, str(folder / MANIFEST))
     expected = {entry["path"]: entry for entry in manifest["files"]}
     odd = sorted(set(expected) ^ (holding - {MANIFEST}))
     if odd:
-        raise ArtifactError(f"{folder}: {shown(odd[0])} is not as listed", code="ARTIFACT_MANIFEST", file=odd[0])
+        raise ArtifactError(f"{folder}: {printable(odd[0])} is not as listed", code="ARTIFACT_MANIFEST", file=odd[0])
     parts: dict[str, bytes] = {}
     left = LARGEST
     for name, entry in expected.items():
@@ -162,8 +162,8 @@ def verified(blobs: Blobs, manifest_sha256: str) -> tuple[dict[str, Any], dict[s
     return manifest, parts
 
 
-def parsed_manifest(raw: bytes, where: str) -> dict[str, Any]:
-    """The manifest in these bytes, its facts there and of their types; errors as `verified`."""
+def parse_manifest(raw: bytes, where: str) -> dict[str, Any]:
+    """The manifest in these bytes, its facts there and of their types; errors as `read_checked_parts`."""
     try:
         manifest = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -171,15 +171,15 @@ def parsed_manifest(raw: bytes, where: str) -> dict[str, Any]:
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
     if version != FORMAT_VERSION or isinstance(version, bool):
         raise ArtifactError(
-            f"{where} has format {shown(version)}, this program reads {FORMAT_VERSION}", code="ARTIFACT_VERSION"
+            f"{where} has format {printable(version)}, this program reads {FORMAT_VERSION}", code="ARTIFACT_VERSION"
         )
     wrong = [key for key, kinds in _FACTS.items() if not isinstance(manifest.get(key, ...), kinds)]
     if wrong or not all(isinstance(name, str) for name in manifest["features"]):
         key = wrong[0] if wrong else "features"
-        raise ArtifactError(f"{where}: {key} is {shown(manifest.get(key))}", code="ARTIFACT_MANIFEST", field=key)
+        raise ArtifactError(f"{where}: {key} is {printable(manifest.get(key))}", code="ARTIFACT_MANIFEST", field=key)
     own = manifest.get("features_file", _NO_FILE)
     if not isinstance(own, dict) or not all(isinstance(own.get(key), str) for key in ("name", "sha256")):
-        text = f"{where}: features_file is {shown(own)}"
+        text = f"{where}: features_file is {printable(own)}"
         raise ArtifactError(text, code="ARTIFACT_MANIFEST", field="features_file")
     _demand_entries(manifest["files"], where)
     return manifest
@@ -194,7 +194,7 @@ def _demand_entries(entries: list[Any], where: str) -> None:
             or not isinstance(entry.get("sha256"), str)
             or type(entry.get("bytes")) is not int
         ):
-            raise ArtifactError(f"{where} lists {shown(entry)}, which is no file", code="ARTIFACT_MANIFEST")
+            raise ArtifactError(f"{where} lists {printable(entry)}, which is no file", code="ARTIFACT_MANIFEST")
         demand_name(entry.get("path"), where)
     names = [entry["path"].casefold() for entry in entries]
     if len(set(names)) < len(names) or MANIFEST in names:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.errors import ArtifactError, shown
+from assay.kernel.errors import ArtifactError, printable
 from assay.kernel.instrument import slug
 from assay.track.model_files.artifact_store import check_bytes
 from assay.track.model_files.safe_read import read_file
@@ -42,7 +42,7 @@ class Envelope:
     model_state: Mapping[str, bytes]
 
 
-def written(envelope: Envelope) -> bytes:
+def dump(envelope: Envelope) -> bytes:
     """The envelope as a protocol-4 pickle: any unpickler gives a dict of the four keys."""
     state = b"}(" + b"".join(_text(name) + _bytes(envelope.model_state[name]) for name in sorted(envelope.model_state))
     body = b"}("
@@ -61,17 +61,17 @@ def read(path: Path, *, sha256: str | None = None) -> Envelope:
     data = read_file(path.parent, path.name)
     if sha256 is not None:
         check_bytes(path, data, sha256)
-    return named(data, path)
+    return parse_named(data, path)
 
 
-def named(data: bytes, path: Path) -> Envelope:
+def parse_named(data: bytes, path: Path) -> Envelope:
     """The envelope in the bytes of the file `path`, whose names must be the path's; errors as `read`."""
-    envelope = parsed(data, str(path))
+    envelope = parse(data, str(path))
     _check_path(envelope, path)
     return envelope
 
 
-def parsed(data: bytes, where: str) -> Envelope:
+def parse(data: bytes, where: str) -> Envelope:
     """The envelope in these bytes; errors as `read`."""
     for magic, name in _FOREIGN.items():
         if data.startswith(magic):
@@ -164,7 +164,7 @@ class _Machine:
 def _checked(value: Any, where: str) -> Envelope:
     if not isinstance(value, dict) or set(value) != set(KEYS):
         holding = ", ".join(sorted(value)) if isinstance(value, dict) else type(value).__name__
-        raise _mismatch(where, f"holds {shown(holding)}, must hold exactly {', '.join(KEYS)}")
+        raise _mismatch(where, f"holds {printable(holding)}, must hold exactly {', '.join(KEYS)}")
     state = value["model_state"]
     if not all(isinstance(value[key], str) for key in KEYS[:3]) or not isinstance(state, dict):
         raise _mismatch(where, "must hold three texts and a dict")
@@ -178,7 +178,7 @@ def _check_path(envelope: Envelope, path: Path) -> None:
     wanted = (path.parent.parent.name, path.parent.name, named.group(1) if named else path.name)
     result = (slug(envelope.strategy_type), slug(envelope.symbol), envelope.timestamp)
     if result != wanted:
-        raise _mismatch(str(path), f"says {shown('/'.join(result))}, its path says {shown('/'.join(wanted))}")
+        raise _mismatch(str(path), f"says {printable('/'.join(result))}, its path says {printable('/'.join(wanted))}")
 
 
 def _mismatch(where: str, text: str) -> ArtifactError:

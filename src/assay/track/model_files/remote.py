@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from assay.kernel.errors import ArtifactError
 from assay.track.model_files.artifact_store import check_bytes
-from assay.track.model_files.manifest import LARGEST_MANIFEST, MANIFEST, parsed_manifest
+from assay.track.model_files.manifest import LARGEST_MANIFEST, MANIFEST, parse_manifest
 from assay.track.model_files.objects.base import ObjectStore
 from assay.track.model_files.safe_read import LARGEST
 from assay.track.model_files.signature import LARGEST_SIGNATURE, SUFFIX
@@ -46,7 +46,7 @@ def fetch_model(store: ObjectStore, name: str) -> tuple[dict[str, bytes], bytes]
     check_bytes(where / _key(name, MANIFEST), manifest, name)
     parts: dict[str, bytes] = {}
     left = LARGEST
-    for entry in parsed_manifest(manifest, f"{store.url}/{name}")["files"]:
+    for entry in parse_manifest(manifest, f"{store.url}/{name}")["files"]:
         key = _key(name, entry["path"])
         parts[entry["path"]] = store.get(key, most=left)
         check_bytes(where / key, parts[entry["path"]], entry["sha256"])

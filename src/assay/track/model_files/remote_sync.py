@@ -11,7 +11,7 @@ from pathlib import Path
 
 from assay.kernel.errors import ArtifactError, StoreError
 from assay.track.model_files.artifact_store import Blobs, disk, sync, write_checked
-from assay.track.model_files.manifest import LARGEST_MANIFEST, MANIFEST, settle_parts, verified
+from assay.track.model_files.manifest import LARGEST_MANIFEST, MANIFEST, read_checked_parts, settle_parts
 from assay.track.model_files.objects.base import ObjectStore
 from assay.track.model_files.objects.opening import open_objects
 from assay.track.model_files.remote import (
@@ -102,7 +102,7 @@ class Shared:
         name = waiting.name
         try:
             relative = waiting.read_text(encoding="utf-8")
-            _, parts = verified(self.blobs, name)
+            _, parts = read_checked_parts(self.blobs, name)
             manifest = read_file(self.blobs.folder, f"{name}/{MANIFEST}", most=LARGEST_MANIFEST)
             envelope = read_file(self.models, relative)
         except ArtifactError as error:

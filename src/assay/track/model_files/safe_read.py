@@ -7,7 +7,7 @@ import stat
 from itertools import islice
 from pathlib import Path
 
-from assay.kernel.errors import ArtifactError, StoreError, shown
+from assay.kernel.errors import ArtifactError, StoreError, printable
 
 LARGEST = 256 * 1024 * 1024
 MOST_FILES = 1_000
@@ -25,7 +25,9 @@ def demand_name(name: object, where: str) -> str:
     """
     pieces = name.split("/") if isinstance(name, str) else [""]
     if len(pieces) > _DEEPEST or not all(_PIECE.fullmatch(piece) for piece in pieces):
-        raise ArtifactError(f"{where} names the file {shown(name)}, which is no plain name", code="ARTIFACT_MANIFEST")
+        raise ArtifactError(
+            f"{where} names the file {printable(name)}, which is no plain name", code="ARTIFACT_MANIFEST"
+        )
     return "/".join(pieces)
 
 
@@ -49,7 +51,7 @@ def read_file(root: Path, relative: str, *, most: int = LARGEST) -> bytes:
         raise _read_error(path, error) from error
 
 
-def listed(root: Path, folder: str) -> list[str]:
+def list_files(root: Path, folder: str) -> list[str]:
     """Names of all files below a folder of `root`, sorted, at most 1,001 of them.
 
     ArtifactError as `read_file`; a link or another thing that is no file is ``ARTIFACT_MANIFEST``.
@@ -82,7 +84,9 @@ def listed(root: Path, folder: str) -> list[str]:
 def no_plain_file(where: Path, name: str) -> ArtifactError:
     """``ARTIFACT_MANIFEST`` for something that is there in place of a file."""
     return ArtifactError(
-        f"{where}: {shown(name)} is not as listed: it is no plain file of its own", code="ARTIFACT_MANIFEST", file=name
+        f"{where}: {printable(name)} is not as listed: it is no plain file of its own",
+        code="ARTIFACT_MANIFEST",
+        file=name,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay.kernel.errors import ArtifactError, ConfigError, shown
+from assay.kernel.errors import ArtifactError, ConfigError, printable
 from assay.track.canonical_json import canonical
 
 SUFFIX = ".sig"
@@ -96,7 +96,7 @@ def demand_signature(
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _bad(f"{where}: its signature is damaged") from None
     if not isinstance(key_id, str) or key_id not in keys.secrets:
-        raise _bad(f"{where} is signed by key {shown(key_id)}; known are {', '.join(keys.secrets)}", key_id)
+        raise _bad(f"{where} is signed by key {printable(key_id)}; known are {', '.join(keys.secrets)}", key_id)
     for (relative, data), mac in zip((file, manifest), macs, strict=True):
         sound = isinstance(mac, str) and _MAC.fullmatch(mac) is not None
         if not sound or not hmac.compare_digest(mac, keys.mac(relative, data, key_id=key_id)):
@@ -105,10 +105,13 @@ def demand_signature(
 
 def _bad(text: str, key_id: object = None) -> ArtifactError:
     hint = "Somebody without the key has changed the model, or its file was moved. Train it again."
-    return ArtifactError(text, code="ARTIFACT_BAD_SIGNATURE", hint=hint, key_id=shown(key_id))
+    return ArtifactError(text, code="ARTIFACT_BAD_SIGNATURE", hint=hint, key_id=printable(key_id))
 
 
 def _refused(path: Path, why: str) -> ConfigError:
     return ConfigError(
-        f"signing key file {shown(str(path))} {why}", code="CONFIG_FIELD", hint=_HINT, field="ASSAY_SIGNING_KEY_FILE"
+        f"signing key file {printable(str(path))} {why}",
+        code="CONFIG_FIELD",
+        hint=_HINT,
+        field="ASSAY_SIGNING_KEY_FILE",
     )

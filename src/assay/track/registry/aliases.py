@@ -16,7 +16,7 @@ from assay.track.registry.promotion_rules import (
     demand_there,
     faults_of,
     gate,
-    uncounted,
+    ledger_reasons,
     verdict_word,
 )
 from assay.track.retry import writes
@@ -101,7 +101,7 @@ class Champions:
             demand_there(row)
             demand_run(connection, row)
             seen = _seen(_of(connection, post_of(row)), expected_version)
-        gate(row, override, uncounted(self._database, self._ledger, row), limits, since)
+        gate(row, override, ledger_reasons(self._database, self._ledger, row), limits, since)
         works(row)
         with self._database.write() as connection:
             row = _model(connection, row["id"], locked=True)

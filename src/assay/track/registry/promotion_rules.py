@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ArtifactError, LeakError, StoreError, shown
+from assay.kernel.errors import ArtifactError, LeakError, StoreError, printable
 from assay.kernel.instrument import markets_of
 from assay.track.database import Database
 from assay.track.ledger import Ledger
@@ -52,7 +52,7 @@ def demand_there(row: Row) -> None:
     """ArtifactError ``ARTIFACT_GONE`` for a model whose files retention has removed, or is about to."""
     if row["deleting_at"] is not None or row["deleted_at"] is not None:
         raise ArtifactError(
-            f"the files of model {row['id']} ({shown(row['model_id'])}) were removed by retention",
+            f"the files of model {row['id']} ({printable(row['model_id'])}) were removed by retention",
             code="ARTIFACT_GONE",
             hint="Its row is kept for lineage. Train it again, or choose another model.",
         )
@@ -74,7 +74,7 @@ def demand_sound(row: Row, faults: list[str]) -> None:
     """StoreError ``STORE_VALUE`` that names every fault, if there is one; `not_audited` where an open audit is one."""
     if not faults:
         return
-    text = f"model {row['id']} ({shown(row['model_id'])}) cannot be champion: {'; '.join(faults)}"
+    text = f"model {row['id']} ({printable(row['model_id'])}) cannot be champion: {'; '.join(faults)}"
     if row["audit_status"] == "pending":
         raise not_audited(text, row["experiment_id"], faults=faults)
     raise StoreError(text, code="STORE_VALUE", faults=faults)
@@ -102,7 +102,7 @@ def _unproven(row: Row) -> list[str]:
     return faults
 
 
-def uncounted(database: Database, ledger: Ledger, row: Row) -> list[str]:
+def ledger_reasons(database: Database, ledger: Ledger, row: Row) -> list[str]:
     """Against the ledger: the run is not in a chain of the model's market, or the chain does not hold.
 
     A run that repeats another (same spec, same data) is in it by the other's rows. Rows are only ever added, so this is

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ArtifactError, StoreError, shown
+from assay.kernel.errors import ArtifactError, StoreError, printable
 from assay.kernel.instrument import slug
 from assay.track.model_files.artifact_store import Blobs, disk, sync, write_checked
 from assay.track.model_files.manifest import (
@@ -21,7 +21,7 @@ from assay.track.model_files.manifest import (
     read_parts,
     settle_parts,
 )
-from assay.track.model_files.pkl_envelope import Envelope, written
+from assay.track.model_files.pkl_envelope import Envelope, dump
 from assay.track.model_files.remote_sync import Shared
 from assay.track.model_files.safe_read import LARGEST
 from assay.track.model_files.signature import SUFFIX, Keys, signature_bytes
@@ -67,10 +67,11 @@ def write_files(
         data = read_parts(parts)
     manifest = manifest_bytes(data, facts)
     stamp = f"{datetime.fromtimestamp(facts.created_at // 1000, UTC):%Y%m%d_%H%M%S}"
-    envelope = written(Envelope(facts.strategy_type, facts.symbol, stamp, data))
+    envelope = dump(Envelope(facts.strategy_type, facts.symbol, stamp, data))
     if max(len(envelope) - LARGEST, len(manifest) - LARGEST_MANIFEST) > 0:
         raise ArtifactError(
-            f"model of {shown(facts.symbol)} has {len(envelope):,} bytes of parts and a manifest of {len(manifest):,}; "
+            f"model of {printable(facts.symbol)} has {len(envelope):,} bytes of parts and a manifest of "
+            f"{len(manifest):,}; "
             f"at most {LARGEST:,} and {LARGEST_MANIFEST:,} are read",
             code="ARTIFACT_TOO_LARGE",
         )

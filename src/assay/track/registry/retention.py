@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ConfigError, StoreError, shown
+from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.kernel.timestamps import now_ms
 from assay.track.model_files.artifact_store import Blobs, disk, sync
 from assay.track.model_files.remote_sync import Shared
@@ -41,21 +41,22 @@ def demand_days(days: int, keep_last: int) -> None:
     """ConfigError ``CONFIG_FIELD`` for days outside 0..36,500 or a negative number of models."""
     if not 0 <= days <= MOST_DAYS:
         raise ConfigError(
-            f"MODEL_RETENTION_DAYS is {shown(days)}, must be in 0..{MOST_DAYS}: a negative age would delete everything",
+            f"MODEL_RETENTION_DAYS is {printable(days)}, must be in 0..{MOST_DAYS}: a negative age would delete "
+            f"everything",
             field="MODEL_RETENTION_DAYS",
         )
     if keep_last < 0:
-        raise ConfigError(f"ASSAY_MODELS_KEEP_LAST is {shown(keep_last)}, must be at least 0", field="keep_last")
+        raise ConfigError(f"ASSAY_MODELS_KEEP_LAST is {printable(keep_last)}, must be at least 0", field="keep_last")
 
 
-def expired(record: TrackingStore, *, days: int, keep_last: int) -> list[Removal]:
+def find_expired(record: TrackingStore, *, days: int, keep_last: int) -> list[Removal]:
     """The models that `mark` would mark now."""
     query = sa.select(MODELS).where(*_may_go(days, keep_last, now_ms())).order_by(_M.id)
     with record.database.read() as connection:
         return [_removal(row) for row in rows(connection.execute(query))]
 
 
-def unfinished(record: TrackingStore) -> list[Removal]:
+def find_unfinished(record: TrackingStore) -> list[Removal]:
     """The models that a killed run marked, and whose files `finish` takes."""
     return [_removal(row) for row in _marked(record)]
 
@@ -159,7 +160,7 @@ def _take_file(models: Path, relative: str) -> None:
     """The documented file and its signature. A path that leaves the folder is not ours and stays."""
     root, path = models.resolve(), (models / relative).resolve()
     if root not in path.parents:
-        _LOG.error("%s is not below %s; it is left there", shown(relative), root)
+        _LOG.error("%s is not below %s; it is left there", printable(relative), root)
         return
     with disk(path):
         for each in (path, path.with_name(path.name + SUFFIX)):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ArtifactError, shown
+from assay.kernel.errors import ArtifactError, printable
 from assay.track.model_files.artifact_store import disk, sync
 from assay.track.model_files.remote_sync import Shared
 from assay.track.registry import retention
@@ -67,9 +67,9 @@ def prune_files(
     why = "" if dry_run else _unready(record, artifacts)
     older_ms = max(older_ms, YOUNG_MS)
     if dry_run or why:
-        going = retention.expired(record, days=days, keep_last=keep_last)
+        going = retention.find_expired(record, days=days, keep_last=keep_last)
         loose = orphans(record, artifacts=artifacts, models=models, older_ms=older_ms)
-        return Pruned(True, why, (*retention.unfinished(record), *going), tuple(loose))
+        return Pruned(True, why, (*retention.find_unfinished(record), *going), tuple(loose))
     retention.mark(record, days=days, keep_last=keep_last, by=by)
     gone = retention.finish(record, artifacts=artifacts, models=models, shared=shared)
     loose = orphans(record, artifacts=artifacts, models=models, older_ms=older_ms)
@@ -103,7 +103,7 @@ def _token(marker: Path) -> str:
         return str(json.loads(marker.read_text(encoding="utf-8"))["token"])
     except (ValueError, KeyError, TypeError):
         raise ArtifactError(
-            f"{shown(str(marker))} is damaged",
+            f"{printable(str(marker))} is damaged",
             code="ARTIFACT_CORRUPT",
             hint="Remove it; the next run of assay models prune is a dry one.",
         ) from None

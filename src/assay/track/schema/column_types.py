@@ -10,7 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.sql.functions import FunctionElement
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.track.canonical_json import canonical, decode
 from assay.track.timestamps import format_instant, parse_instant
 
@@ -145,7 +145,7 @@ class Bool(sa.types.TypeDecorator[bool]):
         if value is None:
             return None
         if type(value).__name__ not in ("bool", "bool_"):
-            raise StoreError(f"{shown(value)} stands where true or false is due", code="STORE_VALUE")
+            raise StoreError(f"{printable(value)} stands where true or false is due", code="STORE_VALUE")
         return int(value) if dialect.name == "sqlite" else bool(value)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> bool | None:

@@ -16,7 +16,7 @@ from assay.track.experiments import ENDS, Run
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.tracker.metric_points import Names
 from assay.track.tracker.session import DEFAULT, TrackingClient, Where
-from assay.track.tracker.validators import among, free_text, known_id, mapping, named, texts, whole
+from assay.track.tracker.validators import among, check_id, check_name, free_text, mapping, texts, whole
 
 _LOG = logging.getLogger(__name__)
 _NOTES_MOST = 2_000
@@ -56,13 +56,13 @@ class CurrentRun(TrackingClient):
         self._shared.check_owner()
         experiments = self._shared.record.experiments
         if parent_id is not None:
-            experiments.get(known_id(parent_id, "parent_id"))
+            experiments.get(check_id(parent_id, "parent_id"))
         seed = whole(random_seed, "random_seed")
         plan = None if spec is None else mapping(spec, "spec")
         code = capture_provenance({WORKING_FOLDER: Path.cwd()}, git=bool(capture_git))
         run = experiments.start(
-            named(name, "name"),
-            named(experiment_type, "experiment_type"),
+            check_name(name, "name"),
+            check_name(experiment_type, "experiment_type"),
             description=free_text(description, "description"),
             spec=plan,
             spec_hash=None if plan is None else sha256_of(plan),
@@ -87,7 +87,7 @@ class CurrentRun(TrackingClient):
         """
         among(status, ENDS, "status")
         document = None if notes is None else free_text(notes, "notes")
-        run = self._run()[0] if experiment_id is None else known_id(experiment_id, "experiment_id")
+        run = self._run()[0] if experiment_id is None else check_id(experiment_id, "experiment_id")
         try:
             self._shared.settle()
         finally:

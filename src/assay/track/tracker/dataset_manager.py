@@ -17,7 +17,7 @@ from assay.track.schema.configurations import CONFIGURATIONS
 from assay.track.schema.ledger import TRADES
 from assay.track.schema.runs import DATASETS
 from assay.track.tracker.session import TrackingClient
-from assay.track.tracker.validators import among, day, known_id, mapping, named, path_text, refused, texts, whole
+from assay.track.tracker.validators import among, check_id, check_name, day, mapping, path_text, refusal, texts, whole
 from assay.track.tracking_store import TrackingStore
 
 _LOG = logging.getLogger(__name__)
@@ -53,12 +53,12 @@ class DatasetManager(TrackingClient):
         path = None if data_path is None else path_text(data_path, "data_path")
         count = whole(num_samples, "num_samples")
         if count is not None and count < 0:
-            raise refused(f"num_samples is {count}, at least 0", field="num_samples")
+            raise refusal(f"num_samples is {count}, at least 0", field="num_samples")
         return self.record.datasets.add(
-            named(name, "name"),
-            "" if version == "" else named(version, "version"),
+            check_name(name, "name"),
+            "" if version == "" else check_name(version, "version"),
             among(split_type, SPLITS, "split_type"),
-            dataset_type=named(dataset_type, "dataset_type"),
+            dataset_type=check_name(dataset_type, "dataset_type"),
             data_path=path,
             data_hash=_hash(path) if path is not None and compute_hash else None,
             num_samples=count,
@@ -74,13 +74,13 @@ class DatasetManager(TrackingClient):
 
         StoreError ``STORE_NOT_FOUND`` for an unknown run or dataset.
         """
-        record, run = self.record, known_id(experiment_id, "experiment_id")
+        record, run = self.record, check_id(experiment_id, "experiment_id")
         record.experiments.get(run)
-        record.datasets.link(run, self._require_dataset(dataset_id)["id"], named(usage_type, "usage_type"))
+        record.datasets.link(run, self._require_dataset(dataset_id)["id"], check_name(usage_type, "usage_type"))
 
     def get_experiment_datasets(self, experiment_id: int) -> dict[str, Row]:
         """The run's datasets by usage; further ones of the same usage stand under that row's ``also``, a list."""
-        record, run = self.record, known_id(experiment_id, "experiment_id")
+        record, run = self.record, check_id(experiment_id, "experiment_id")
         record.experiments.get(run)
         result: dict[str, Row] = {}
         for row in record.datasets.of_run(run):
@@ -100,7 +100,7 @@ class DatasetManager(TrackingClient):
     ) -> Row | None:
         """The dataset by id, or by name and, where given, version and split: the highest revision, or None."""
         if dataset_id is None and name is None:
-            raise refused("give the dataset's name or its dataset_id", field="name")
+            raise refusal("give the dataset's name or its dataset_id", field="name")
         values = {"name": name, "version": version, "split_type": split_type, "id": whole(dataset_id, "dataset_id")}
         query = sa.select(DATASETS).filter_by(**{key: value for key, value in values.items() if value is not None})
         order = DATASETS.c.revision.desc(), DATASETS.c.id.desc()
@@ -115,7 +115,7 @@ class DatasetManager(TrackingClient):
         first) and ``model_parents``; downwards ``configurations`` (ids) and ``trades`` (how many the run has).
         """
         record = self.record
-        model = record.models.get(model_id if isinstance(model_id, str) else known_id(model_id, "model_id"))
+        model = record.models.get(model_id if isinstance(model_id, str) else check_id(model_id, "model_id"))
         run = record.experiments.get(model["experiment_id"])
         return {
             "model": model,
@@ -128,7 +128,7 @@ class DatasetManager(TrackingClient):
         }
 
     def _require_dataset(self, dataset_id: int) -> Row:
-        request = known_id(dataset_id, "dataset_id")
+        request = check_id(dataset_id, "dataset_id")
         result = self.get_dataset(dataset_id=request)
         if result is None:
             raise StoreError(f"there is no dataset {request}", code="STORE_NOT_FOUND", asked=request)

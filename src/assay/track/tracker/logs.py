@@ -6,9 +6,9 @@ from typing import Any
 
 from assay.track.tracker import edits
 from assay.track.tracker.current import CurrentRun
-from assay.track.tracker.metric_points import Clock, described, measured, place
+from assay.track.tracker.metric_points import Clock, check_metric, encode_value, place
 from assay.track.tracker.session import DEFAULT, Where
-from assay.track.tracker.validators import among, free_text, mapping, named, path_text, refused, whole
+from assay.track.tracker.validators import among, check_name, free_text, mapping, path_text, refusal, whole
 
 _KINDS = {"float": float, "int": int, "str": str, "bool": bool, "json": None, "none": None}
 
@@ -47,9 +47,9 @@ class Logs(CurrentRun):
         run, names = self._run()
         names.check(metric_name)
         plain = value_json is None and metric_type is None
-        kind, text = ("scalar", None) if plain else described(value_json, metric_type)
+        kind, text = ("scalar", None) if plain else encode_value(value_json, metric_type)
         where = place(episode, step, epoch, split, phase, model_id, metadata)
-        point = (run, metric_name, *measured(metric_name, value), kind, text, *where, self._clock.text())
+        point = (run, metric_name, *check_metric(metric_name, value), kind, text, *where, self._clock.text())
         self._shared.buffer.put((point,))
 
     def log_metrics_batch(
@@ -66,12 +66,12 @@ class Logs(CurrentRun):
         """Queue one point a name, with one timestamp: all or nothing. Values and errors as in `log_metric`."""
         run, names = self._run()
         if not isinstance(metrics, Mapping):
-            raise refused("metrics are a dict of name to number", field="metrics")
+            raise refusal("metrics are a dict of name to number", field="metrics")
         where = ("scalar", None, *place(episode, step, epoch, split, phase, model_id, metadata), self._clock.text())
         points = []
         for name, value in metrics.items():
             names.check(name)
-            points.append((run, name, *measured(name, value), *where))
+            points.append((run, name, *check_metric(name, value), *where))
         if points:
             self._shared.buffer.put(points)
 
@@ -88,7 +88,7 @@ class Logs(CurrentRun):
     def log_hyperparameters_batch(self, hyperparams: Mapping[str, Any], model_id: int | None = None) -> None:
         """Keep settings, all or nothing; see `log_hyperparameter`."""
         run, _ = self._run()
-        checked = {named(name, "param_name"): value for name, value in hyperparams.items()}
+        checked = {check_name(name, "param_name"): value for name, value in hyperparams.items()}
         self._shared.record.hyperparameters.log(run, checked, model_id=whole(model_id, "model_id"))
 
     def add_artifact(
@@ -107,9 +107,9 @@ class Logs(CurrentRun):
         run, _ = self._run()
         return self._shared.record.artifacts.add(
             run,
-            named(artifact_type, "artifact_type"),
+            check_name(artifact_type, "artifact_type"),
             path_text(artifact_path, "artifact_path"),
-            name=None if artifact_name is None else named(artifact_name, "artifact_name"),
+            name=None if artifact_name is None else check_name(artifact_name, "artifact_name"),
             description=free_text(description, "description"),
             metadata=mapping(metadata, "metadata"),
             model_id=whole(model_id, "model_id"),
@@ -126,12 +126,12 @@ def _typed(value: Any, kind: str | None) -> Any:
         return value
     make = _KINDS[among(kind, tuple(_KINDS), "param_type")]
     if kind == "none" and value is not None:
-        raise refused(f"param_type is 'none' and the value is {value!r:.64}", field="param_type")
+        raise refusal(f"param_type is 'none' and the value is {value!r:.64}", field="param_type")
     if kind == "bool" and value not in (True, False, "True", "False", "true", "false"):
-        raise refused(f"param_type is 'bool' and the value is {value!r:.64}", field="param_type")
+        raise refusal(f"param_type is 'bool' and the value is {value!r:.64}", field="param_type")
     if kind == "bool":
         return value in (True, "True", "true")
     try:
         return value if make is None else make(value)
     except (TypeError, ValueError, OverflowError):
-        raise refused(f"param_type is {kind!r} and the value is {value!r:.64}", field="param_type") from None
+        raise refusal(f"param_type is {kind!r} and the value is {value!r:.64}", field="param_type") from None

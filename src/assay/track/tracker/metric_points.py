@@ -7,12 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.kernel.timestamps import iso, now_ms
 from assay.track.canonical_json import canonical, decode
 from assay.track.db_errors import store_error
 from assay.track.rows import number
-from assay.track.tracker.validators import named, whole
+from assay.track.tracker.validators import check_name, whole
 
 PHASES = ("training", "evaluation", "inference")
 METRIC_TYPES = ("scalar", "distribution", "image", "text")
@@ -54,10 +54,10 @@ class Names:
         if type(name) is str and name in self._names:
             return
         if not (isinstance(name, str) and 1 <= len(name) <= 200 and name.isprintable()):
-            raise StoreError(f"metric name {shown(name)} is not 1 to 200 printable characters", code="STORE_VALUE")
+            raise StoreError(f"metric name {printable(name)} is not 1 to 200 printable characters", code="STORE_VALUE")
         if len(self._names) >= NAMES_MOST:
             raise StoreError(
-                f"metric {shown(name)} would be name {NAMES_MOST + 1} of this run; a run has at most {NAMES_MOST}",
+                f"metric {printable(name)} would be name {NAMES_MOST + 1} of this run; a run has at most {NAMES_MOST}",
                 code="STORE_VALUE",
                 hint="Put what varies into step, episode, split or metadata instead of into the name.",
             )
@@ -89,31 +89,31 @@ def place(
 ) -> tuple[Any, ...]:
     """The columns from ``episode`` to ``metadata``, checked."""
     if phase not in PHASES:
-        raise StoreError(f"phase is {shown(phase)}, one of {', '.join(PHASES)}", code="STORE_VALUE")
+        raise StoreError(f"phase is {printable(phase)}, one of {', '.join(PHASES)}", code="STORE_VALUE")
     return (
         episode if type(episode) is int and -(2**63) <= episode < 2**63 else whole(episode, "episode"),
         step if type(step) is int and -(2**63) <= step < 2**63 else whole(step, "step"),
         epoch if epoch is None else whole(epoch, "epoch"),
-        split if split == "train" else named(split, "split"),
+        split if split == "train" else check_name(split, "split"),
         phase,
         model_id if model_id is None else whole(model_id, "model_id"),
         metadata if metadata is None else canonical(metadata),
     )
 
 
-def measured(name: str, value: object) -> tuple[float | None, str | None]:
+def check_metric(name: str, value: object) -> tuple[float | None, str | None]:
     """``value`` and ``non_finite``; anything but a number is StoreError ``STORE_VALUE``."""
-    result = value if type(value) is float else number(value, f"metric {shown(name)}")
+    result = value if type(value) is float else number(value, f"metric {printable(name)}")
     if math.isfinite(result):
         return result, None
     return None, "nan" if math.isnan(result) else "inf" if result > 0 else "-inf"
 
 
-def described(value_json: object, metric_type: str | None) -> tuple[str, str | None]:
+def encode_value(value_json: object, metric_type: str | None) -> tuple[str, str | None]:
     """``metric_type`` and ``value_json``: JSON text or a JSON-able object, written canonically."""
     kind = metric_type or ("scalar" if value_json is None else "distribution")
     if kind not in METRIC_TYPES:
-        raise StoreError(f"metric_type is {shown(kind)}, one of {', '.join(METRIC_TYPES)}", code="STORE_VALUE")
+        raise StoreError(f"metric_type is {printable(kind)}, one of {', '.join(METRIC_TYPES)}", code="STORE_VALUE")
     if value_json is None:
         return kind, None
     if isinstance(value_json, str):

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from assay.track.column_codec import Packed, unpacked
+from assay.track.column_codec import Packed, unpack
 from assay.track.rows import not_found
 from assay.track.schema.runs import EXPERIMENTS, METRICS
 from assay.track.tracker.metric_points import NON_FINITE
-from assay.track.tracker.validators import known_id, named, refused
+from assay.track.tracker.validators import check_id, check_name, refusal
 from assay.track.tracking_store import TrackingStore
 
 STATISTICS = ("mean", "std", "min", "max", "median", "q25", "q75", "final")
@@ -22,15 +22,15 @@ _PLACES = (_M.step, _M.episode, _M.epoch, _M.id)
 Summary = dict[str, float]
 
 
-def compared(
+def compare_series(
     record: TrackingStore, experiment_ids: Iterable[int], metric_name: str, split: str | None
 ) -> dict[int, Summary]:
     """A summary a run, in the order asked for; StoreError ``STORE_NOT_FOUND`` names the unknown ones."""
     if isinstance(experiment_ids, str | bytes | int) or not hasattr(experiment_ids, "__iter__"):
-        raise refused("experiment_ids is a list of run numbers", field="experiment_ids")
-    runs = list(dict.fromkeys(known_id(run, "experiment_ids") for run in experiment_ids))
+        raise refusal("experiment_ids is a list of run numbers", field="experiment_ids")
+    runs = list(dict.fromkeys(check_id(run, "experiment_ids") for run in experiment_ids))
     if len(runs) > 10_000:
-        raise refused(f"{len(runs)} runs are compared, 10,000 at most", field="experiment_ids")
+        raise refusal(f"{len(runs)} runs are compared, 10,000 at most", field="experiment_ids")
     return _summaries(record, runs, metric_name, split)
 
 
@@ -48,12 +48,12 @@ def _demand(runs: Sequence[int], result: Collection[int]) -> None:
         raise not_found("run", missing[0], f"{len(missing)} of the {len(runs)} asked for are not in the record")
 
 
-def summarised(record: TrackingStore, run: int, metric_name: str, split: str | None) -> Summary:
+def summarize(record: TrackingStore, run: int, metric_name: str, split: str | None) -> Summary:
     """``count mean std min max median q25 q75 final non_finite`` of one metric."""
     return _summaries(record, [run], metric_name, split)[run]
 
 
-def charted(
+def chart_points(
     record: TrackingStore, run: int, metric_name: str, split: str | None, max_points: int | None
 ) -> dict[str, list[Any]]:
     """Places and values in order; with `max_points` the finite points that show each stretch."""
@@ -85,7 +85,7 @@ def metric_names(record: TrackingStore, run: int) -> list[str]:
 def final_values(record: TrackingStore, run: int, names: Sequence[str] | None) -> dict[str, float]:
     """The last point of each metric, by the order of the chart; NaN and infinities as what they are."""
     result = {}
-    for name in metric_names(record, run) if names is None else [named(name, "metric_name") for name in names]:
+    for name in metric_names(record, run) if names is None else [check_name(name, "metric_name") for name in names]:
         query = sa.select(_M.value, _M.non_finite).where(_M.experiment_id == run, _M.metric_name == name)
         with record.database.read() as connection:
             row = connection.execute(query.order_by(*_LAST).limit(1)).first()
@@ -95,8 +95,8 @@ def final_values(record: TrackingStore, run: int, names: Sequence[str] | None) -
 
 
 def _chosen(metric_name: str, split: str | None) -> list[sa.ColumnElement[bool]]:
-    result = [_M.metric_name == named(metric_name, "metric_name")]
-    return result if split is None else [*result, _M.split == named(split, "split")]
+    result = [_M.metric_name == check_name(metric_name, "metric_name")]
+    return result if split is None else [*result, _M.split == check_name(split, "split")]
 
 
 def _more(connection: sa.Connection, chosen: sa.ColumnElement[bool], count: int) -> bool:
@@ -163,7 +163,7 @@ def _summaries(record: TrackingStore, runs: Sequence[int], metric_name: str, spl
     final = sa.select(_M.value).where(*of_run, _M.value.is_not(None)).order_by(*_LAST).limit(1).scalar_subquery()
     with record.database.read() as connection:
         result = connection.execute(sa.select(e.id, points, final).where(e.id.in_(runs))).all()
-    document = {run: _summary(unpacked(packed), last) for run, packed, last in result}
+    document = {run: _summary(unpack(packed), last) for run, packed, last in result}
     _demand(runs, document)
     return {run: document[run] for run in runs}
 

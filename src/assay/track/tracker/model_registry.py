@@ -12,7 +12,7 @@ from assay.track.artifacts import file_sha256
 from assay.track.rows import Row, nan_for_null, rows, scalar
 from assay.track.schema.models import MODELS
 from assay.track.tracker.serving import Serving
-from assay.track.tracker.validators import among, bounded, known_id, mapping, named, path_text, refused, whole
+from assay.track.tracker.validators import among, check_id, check_name, check_page, mapping, path_text, refusal, whole
 from assay.track.tracking_store import TrackingStore
 
 ORDERED = ("id", "name", "created_at", "episode_num", "global_step", "train_metric", "val_metric", "test_metric")
@@ -62,14 +62,14 @@ class ModelRegistry(Serving):
         StoreError ``STORE_NOT_FOUND`` for an unknown run, ``STORE_VALUE`` for a value that the record does not take,
         and for ``is_best`` with a given metric that is not finite.
         """
-        run, record = known_id(experiment_id, "experiment_id"), self.record
+        run, record = check_id(experiment_id, "experiment_id"), self.record
         record.experiments.get(run)
         path = path_text(checkpoint_path, "checkpoint_path")
         words = {"version": version, "architecture_type": architecture_type, "strategy_type": strategy_type}
         words |= {"exchange": exchange, "symbol": symbol, "timeframe": timeframe, "name": name}
         numbers = {"state_dim": state_dim, "action_dim": action_dim}
         numbers |= {"episode_num": episode_num, "global_step": global_step}
-        fields: Row = {key: named(value, key) for key, value in words.items() if value is not None}
+        fields: Row = {key: check_name(value, key) for key, value in words.items() if value is not None}
         fields |= {key: whole(value, key) for key, value in numbers.items()}
         fields |= {"train_metric": train_metric, "val_metric": val_metric, "test_metric": test_metric}
         fields |= {"is_best": scalar(is_best), "format": "external"}
@@ -79,7 +79,7 @@ class ModelRegistry(Serving):
 
     def get_best_model(self, experiment_id: int) -> Row | None:
         """The run's model marked best; without one that of the largest finite ``val_metric``; else None."""
-        run, record = known_id(experiment_id, "experiment_id"), self.record
+        run, record = check_id(experiment_id, "experiment_id"), self.record
         record.experiments.get(run)
         query = sa.select(MODELS).where(_M.experiment_id == run, _M.deleted_at.is_(None))
         query = query.where(sa.or_(_M.is_best, _M.val_metric.is_not(None)))
@@ -101,15 +101,15 @@ class ModelRegistry(Serving):
                   ``STORE_VALUE``. Models whose files retention has removed are hidden. 1 <= limit <= 10,000.
         """
         key = _M[among(order_by, ORDERED, "order_by")]
-        most, _ = bounded(limit)
+        most, _ = check_page(limit)
         record = self.record
         query = sa.select(MODELS).where(_M.deleted_at.is_(None))
         if experiment_id is not None:
-            run = known_id(experiment_id, "experiment_id")
+            run = check_id(experiment_id, "experiment_id")
             record.experiments.get(run)
             query = query.where(_M.experiment_id == run)
         if architecture_type is not None:
-            query = query.where(_M.architecture_type == named(architecture_type, "architecture_type"))
+            query = query.where(_M.architecture_type == check_name(architecture_type, "architecture_type"))
         if is_best is not None:
             query = query.where(_M.is_best == scalar(is_best))
         directed = key.asc() if ascending else key.desc()
@@ -121,7 +121,7 @@ class ModelRegistry(Serving):
         Only finite metrics count, 0.0 among them; of equals the one asked for first.
         """
         if isinstance(model_ids, str | bytes) or not hasattr(model_ids, "__iter__"):
-            raise refused("model_ids is a list of model numbers", field="model_ids")
+            raise refusal("model_ids is a list of model numbers", field="model_ids")
         models = [self.get_model(model) for model in model_ids]
         return {"models": models} | {f"best_{name.removesuffix('_metric')}": _best(models, name) for name in _METRICS}
 

@@ -15,7 +15,7 @@ from assay.track.rows import Row
 _DECIDING = frozenset({"assay", "numpy", "lightgbm", "xgboost-cpu", "scikit-learn", "skops", "ta-lib", "numba"})
 
 
-def written(
+def write_model(
     model: Model, history: Window, run: Row, places: ModelPaths, *, strategy: str, warm_up: int, at: int | None
 ) -> tuple[Written, Row]:
     """The files, which no row points to yet, and the columns that tell their kind.

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.track.schema.runs import EXPERIMENTS, HYPERPARAMETERS, METRICS
 from assay.track.timestamps import parse_instant
@@ -47,7 +47,7 @@ class Clause:
     value: Value
 
 
-def parsed(query: str) -> list[Clause]:
+def parse_query(query: str) -> list[Clause]:
     """The clauses of a query; StoreError ``STORE_VALUE`` names the place of what cannot be read.
 
     >>> parsed('metric.val_sharpe >= 1.5 and tag = "ppo"')[0]
@@ -74,13 +74,13 @@ def parsed(query: str) -> list[Clause]:
 
 def conditions(query: str) -> list[Condition]:
     """The query as conditions on rows of ``experiment_summary``."""
-    return [_condition(clause) for clause in parsed(query)]
+    return [_condition(clause) for clause in parse_query(query)]
 
 
-def ordering(order_by: str, *, ascending: bool) -> Sequence[sa.ColumnElement[Any]]:
+def order_columns(order_by: str, *, ascending: bool) -> Sequence[sa.ColumnElement[Any]]:
     """By a column of the view or ``metric.NAME``; undefined last, ties by id."""
     if not isinstance(order_by, str):
-        raise StoreError(f"order_by is {shown(order_by)}, a text", code="STORE_VALUE")
+        raise StoreError(f"order_by is {printable(order_by)}, a text", code="STORE_VALUE")
     return _ordering(order_by, ascending)
 
 
@@ -96,7 +96,7 @@ def _ordering(order_by: str, ascending: bool) -> Sequence[sa.ColumnElement[Any]]
         hint = did_you_mean(order_by, ORDERED)
         available = ", ".join(ORDERED)
         raise StoreError(
-            f"order_by is {shown(order_by)}, one of {available}, metric.NAME", code="STORE_VALUE", hint=hint
+            f"order_by is {printable(order_by)}, one of {available}, metric.NAME", code="STORE_VALUE", hint=hint
         )
     directed = key.asc() if ascending else key.desc()
     return directed.nulls_last(), s.id.asc() if ascending else s.id.desc()
@@ -104,7 +104,7 @@ def _ordering(order_by: str, ascending: bool) -> Sequence[sa.ColumnElement[Any]]
 
 def _unread(text: str, place: int, rule: str) -> StoreError:
     return StoreError(
-        f"the query cannot be read at character {place + 1}, {shown(text[place:])}: {rule}", code="STORE_VALUE"
+        f"the query cannot be read at character {place + 1}, {printable(text[place:])}: {rule}", code="STORE_VALUE"
     )
 
 
@@ -114,7 +114,7 @@ def _clause(match: re.Match[str]) -> Clause:
         wrong = field if name is None else f"{field}.{name}"
         hint = did_you_mean(field, (*FIELDS, "metric", "param"))
         raise StoreError(
-            f"a query has no field {shown(wrong)}; there are {', '.join(FIELDS)}, metric.NAME and param.NAME",
+            f"a query has no field {printable(wrong)}; there are {', '.join(FIELDS)}, metric.NAME and param.NAME",
             code="STORE_VALUE",
             hint=hint,
         )
@@ -188,7 +188,7 @@ def _time(clause: Clause) -> datetime:
 
 
 def _mismatch(clause: Clause, rule: str) -> StoreError:
-    return StoreError(f"{clause.field} {clause.operator} {shown(clause.value)}: {rule}", code="STORE_VALUE")
+    return StoreError(f"{clause.field} {clause.operator} {printable(clause.value)}: {rule}", code="STORE_VALUE")
 
 
 def _last(name: str, run: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

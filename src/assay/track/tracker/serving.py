@@ -16,7 +16,7 @@ from assay.track.registry.retention import DAYS, KEEP_LAST
 from assay.track.registry.retention_run import Pruned, prune_files
 from assay.track.rows import Row, scalar
 from assay.track.tracker.session import DEFAULT, TrackingClient, Where
-from assay.track.tracker.validators import known_id, mapping, named
+from assay.track.tracker.validators import check_id, check_name, mapping
 
 if TYPE_CHECKING:
     from assay.kernel.contracts import Model
@@ -89,16 +89,18 @@ class Serving(TrackingClient):
         to. ArtifactError ``ARTIFACT_FORMAT`` for a model that Assay could not load again; StoreError
         ``STORE_NOT_FOUND`` for an unknown run, ``STORE_VALUE``, ``STORE_FULL``.
         """
-        from assay.track.tracker.publishing import written
+        from assay.track.tracker.publishing import write_model
 
         record = self.record
-        run = record.experiments.get(known_id(experiment_id, "experiment_id"))
-        strategy = named(strategy_type, "strategy_type")
+        run = record.experiments.get(check_id(experiment_id, "experiment_id"))
+        strategy = check_name(strategy_type, "strategy_type")
         fields: Row = dict(zip(_METRICS, (train_metric, val_metric, test_metric), strict=True))
-        fields |= {key: named(value, key) for key, value in (("name", name), ("version", version)) if value is not None}
+        fields |= {
+            key: check_name(value, key) for key, value in (("name", name), ("version", version)) if value is not None
+        }
         fields |= {"is_best": scalar(is_best), "hyperparameters": mapping(hyperparameters, "hyperparameters")}
         fields |= {"metadata": mapping(metadata, "metadata")}
-        files, kind = written(model, history, run, self.places, strategy=strategy, warm_up=warm_up, at=created_at)
+        files, kind = write_model(model, history, run, self.places, strategy=strategy, warm_up=warm_up, at=created_at)
         return int(publish(record, run["id"], [files], **fields, **kind)[0]["id"])
 
     def verify(self, models: Sequence[int | str] | None = None, *, every: bool = False) -> list[Checked]:
@@ -179,7 +181,7 @@ class Serving(TrackingClient):
         return self.record.models.get(self._model_key(model_id))
 
     def _model_key(self, model_id: int | str) -> int | str:
-        return model_id if isinstance(model_id, str) else known_id(model_id, "model_id")
+        return model_id if isinstance(model_id, str) else check_id(model_id, "model_id")
 
     def _works(self, strategy: Path | None) -> Any:
         from assay.track.loading.loader import load_model

@@ -4,7 +4,7 @@ import os
 from types import TracebackType
 from typing import Self
 
-from assay.track.tracker.shared import Shared, shared
+from assay.track.tracker.shared import Shared, share_for
 from assay.track.tracking_store import TrackingStore
 
 DEFAULT = "ml_experiments.db"
@@ -18,7 +18,7 @@ class TrackingClient:
     """
 
     def __init__(self, db_path: Where = DEFAULT) -> None:
-        self._shared: Shared = shared(db_path)
+        self._shared: Shared = share_for(db_path)
 
     @property
     def record(self) -> TrackingStore:

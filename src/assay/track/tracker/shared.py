@@ -130,7 +130,7 @@ _injected: dict[int, Shared] = {}
 _opening = threading.Lock()
 
 
-def shared(db_path: str | os.PathLike[str] | TrackingStore) -> Shared:
+def share_for(db_path: str | os.PathLike[str] | TrackingStore) -> Shared:
     """The process's one `Shared` for a path, URL or open record; opened, and laid, when it is not there.
 
     Errors as `assay.track.tracking_store.open_store`.

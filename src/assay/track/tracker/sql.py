@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.track.rows import Row, rows, scalar
 from assay.track.schema import configurations, ledger, models, runs, service
 from assay.track.schema.column_types import RECORD, Bool, Instant, Json
@@ -36,7 +36,7 @@ class Statements:
         except (sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
             if getattr(error.orig, "sqlite_errorname", "SQLITE_ERROR") not in ("SQLITE_ERROR", "SQLITE_MISUSE"):
                 raise  # busy, full, damaged: the record says that in its own words
-            raise StoreError(f"{shown(query)}: {error.orig}", code="STORE_VALUE") from error
+            raise StoreError(f"{printable(query)}: {error.orig}", code="STORE_VALUE") from error
 
 
 class MLDatabase(TrackingClient):

@@ -9,7 +9,7 @@ from assay.track.rows import Row
 from assay.track.schema.models import MODELS
 from assay.track.tracker import edits, listing, metric_series, search
 from assay.track.tracker.logs import Logs
-from assay.track.tracker.validators import among, bounded, known_id, named, texts
+from assay.track.tracker.validators import among, check_id, check_name, check_page, texts
 from assay.track.tracking_store import TrackingStore
 
 
@@ -30,7 +30,7 @@ class ExperimentTracker(Logs):
 
         StoreError ``STORE_NOT_FOUND`` says which runs there are.
         """
-        record, run = self.record, known_id(experiment_id, "experiment_id")
+        record, run = self.record, check_id(experiment_id, "experiment_id")
         row = record.experiments.get(run)
         return row | {
             "hyperparameters": record.hyperparameters.read(run),
@@ -40,7 +40,7 @@ class ExperimentTracker(Logs):
 
     def get_experiment_summary(self, experiment_id: int | None = None) -> Row:
         """The row of ``experiment_summary``, by default of the current run; undefined numbers are NaN."""
-        run = self._run()[0] if experiment_id is None else known_id(experiment_id, "experiment_id")
+        run = self._run()[0] if experiment_id is None else check_id(experiment_id, "experiment_id")
         return listing.summary(self.record.database, run)
 
     def list_experiments(
@@ -59,10 +59,10 @@ class ExperimentTracker(Logs):
         s = listing.SUMMARY.c
         where: list[search.Condition] = [listing.HoldsText(s.tags, tag) for tag in texts(tags, "tags")]
         if experiment_type is not None:
-            where.append(s.experiment_type == named(experiment_type, "experiment_type"))
+            where.append(s.experiment_type == check_name(experiment_type, "experiment_type"))
         if status is not None:
             where.append(s.status == among(status, STATUSES, "status"))
-        most, skipped = bounded(limit, offset)
+        most, skipped = check_page(limit, offset)
         record = self.record
         self._shared.sweep.when_due()
         return listing.summaries(record.database, where, limit=most, offset=skipped)
@@ -84,9 +84,9 @@ class ExperimentTracker(Logs):
         order_by: a column of the result, or ``metric.NAME``; undefined comes last either way, ties by id.
         StoreError ``STORE_VALUE`` names the place of what cannot be read.
         """
-        most, skipped = bounded(limit, offset)
+        most, skipped = check_page(limit, offset)
         where = search.conditions(query)
-        order = search.ordering(order_by, ascending=ascending)
+        order = search.order_columns(order_by, ascending=ascending)
         record = self.record
         self._shared.sweep.when_due()
         return listing.summaries(record.database, where, order, limit=most, offset=skipped)
@@ -95,15 +95,15 @@ class ExperimentTracker(Logs):
         self, experiment_ids: Iterable[int], metric_name: str, split: str | None = None
     ) -> dict[int, dict[str, float]]:
         """As `MetricsLogger.compare_metrics_across_experiments`."""
-        return metric_series.compared(self.record, experiment_ids, metric_name, split)
+        return metric_series.compare_series(self.record, experiment_ids, metric_name, split)
 
     def delete_experiment(self, experiment_id: int) -> None:
         """Hide a run from lists, searches and views; nothing is lost. A running one: StoreError ``STORE_CONFLICT``."""
-        edits.hide(self.record, known_id(experiment_id, "experiment_id"))
+        edits.hide(self.record, check_id(experiment_id, "experiment_id"))
 
     def restore_experiment(self, experiment_id: int) -> None:
         """Show a deleted run again."""
-        edits.unhide(self.record, known_id(experiment_id, "experiment_id"))
+        edits.unhide(self.record, check_id(experiment_id, "experiment_id"))
 
 
 def _models(record: TrackingStore, run: int) -> int:

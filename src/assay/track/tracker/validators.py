@@ -6,7 +6,7 @@ from operator import index
 from os import PathLike, fspath
 from typing import Any
 
-from assay.kernel.errors import StoreError, shown
+from assay.kernel.errors import StoreError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.track.canonical_json import plain
 from assay.track.rows import scalar
@@ -16,22 +16,22 @@ PATH_MOST = 4096
 LIST_MOST = 10_000
 
 
-def refused(text: str, *, hint: str = "", field: str = "") -> StoreError:
+def refusal(text: str, *, hint: str = "", field: str = "") -> StoreError:
     """A StoreError ``STORE_VALUE``."""
     return StoreError(text, code="STORE_VALUE", hint=hint, **({"field": field} if field else {}))
 
 
-def named(value: object, what: str) -> str:
+def check_name(value: object, what: str) -> str:
     """A text of 1 to 200 printable characters."""
     if isinstance(value, str) and 1 <= len(value) <= NAME_MOST and value.isprintable():
         return str(value)
-    raise refused(f"{what} is {shown(value)}; it has 1 to {NAME_MOST} printable characters", field=what)
+    raise refusal(f"{what} is {printable(value)}; it has 1 to {NAME_MOST} printable characters", field=what)
 
 
 def free_text(value: object, what: str) -> str:
     """A text of any length that UTF-8 can hold, without NUL."""
     if not isinstance(value, str) or "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-        raise refused(f"{what} is {shown(value)}, not a text that can be stored", field=what)
+        raise refusal(f"{what} is {printable(value)}, not a text that can be stored", field=what)
     return str(value)
 
 
@@ -48,22 +48,24 @@ def whole(value: object, what: str) -> int | None:
         else:
             if -(2**63) <= number < 2**63:
                 return number
-    raise refused(f"{what} is {shown(value)} ({type(value).__name__}), not a whole number of 64 bits", field=what)
+    raise refusal(f"{what} is {printable(value)} ({type(value).__name__}), not a whole number of 64 bits", field=what)
 
 
-def known_id(value: object, what: str) -> int:
+def check_id(value: object, what: str) -> int:
     """The number of a row."""
     count = whole(value, what)
     if count is None:
-        raise refused(f"{what} is None; give the number of a row", field=what)
+        raise refusal(f"{what} is None; give the number of a row", field=what)
     return count
 
 
-def bounded(limit: object, offset: object = 0) -> tuple[int, int]:
+def check_page(limit: object, offset: object = 0) -> tuple[int, int]:
     """1 <= limit <= 10,000 and offset >= 0."""
     most, skipped = whole(limit, "limit"), whole(offset, "offset")
     if most is None or skipped is None or not 1 <= most <= LIST_MOST or skipped < 0:
-        raise refused(f"limit is {shown(limit)} in 1..{LIST_MOST}, offset {shown(offset)} at least 0", field="limit")
+        raise refusal(
+            f"limit is {printable(limit)} in 1..{LIST_MOST}, offset {printable(offset)} at least 0", field="limit"
+        )
     return most, skipped
 
 
@@ -72,7 +74,7 @@ def among(value: object, available: Sequence[str], what: str) -> str:
     if isinstance(value, str) and value in available:
         return value
     hint = did_you_mean(value, available) if isinstance(value, str) else ""
-    raise refused(f"{what} is {shown(value)}, one of {', '.join(map(repr, available))}", hint=hint, field=what)
+    raise refusal(f"{what} is {printable(value)}, one of {', '.join(map(repr, available))}", hint=hint, field=what)
 
 
 def texts(values: Iterable[str] | None, what: str) -> list[str]:
@@ -81,7 +83,7 @@ def texts(values: Iterable[str] | None, what: str) -> list[str]:
         return []
     result = list(values) if not isinstance(values, str | bytes) else None
     if result is None or not all(isinstance(value, str) for value in result):
-        raise refused(f"{what} is {shown(values)}; give a list of texts", field=what)
+        raise refusal(f"{what} is {printable(values)}; give a list of texts", field=what)
     return [free_text(value, what) for value in result]
 
 
@@ -89,7 +91,7 @@ def mapping(value: object, what: str) -> dict[str, Any]:
     """A JSON object; None is an empty one."""
     result = {} if value is None else plain(value, what)
     if not isinstance(result, dict):
-        raise refused(f"{what} is {shown(value)}; give a dict with text keys", field=what)
+        raise refusal(f"{what} is {printable(value)}; give a dict with text keys", field=what)
     return result
 
 
@@ -98,7 +100,7 @@ def path_text(value: object, what: str) -> str:
     text = fspath(value) if isinstance(value, str | PathLike) else value
     if isinstance(text, str) and 1 <= len(text) <= PATH_MOST and not any(c in text for c in "\0\r\n"):
         return free_text(text, what)
-    raise refused(f"{what} is {shown(value)}; give a path of 1 to {PATH_MOST} characters", field=what)
+    raise refusal(f"{what} is {printable(value)}; give a path of 1 to {PATH_MOST} characters", field=what)
 
 
 def day(value: object, what: str) -> str | None:
@@ -115,4 +117,4 @@ def day(value: object, what: str) -> str | None:
             pass
         else:
             return str(result)
-    raise refused(f"{what} is {shown(value)}; write 2024-01-31 or 2024-01-31T12:00:00Z", field=what)
+    raise refusal(f"{what} is {printable(value)}; write 2024-01-31 or 2024-01-31T12:00:00Z", field=what)

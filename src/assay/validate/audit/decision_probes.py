@@ -11,7 +11,7 @@ from assay.kernel.contracts import Model
 from assay.kernel.decisions import Decisions
 from assay.kernel.panel import Panel, Window, span
 from assay.kernel.seeding import generator
-from assay.validate.audit.perturbations import SHUFFLED, changed, first_changed_decision, traded_otherwise
+from assay.validate.audit.perturbations import SHUFFLED, first_changed_decision, first_changed_result, perturb
 from assay.validate.audit.pipeline import Seen
 from assay.validate.audit.state import AuditState, size
 
@@ -69,11 +69,11 @@ def simulate_probe(ground: AuditState, acting: Acting, instant: int) -> None:
             continue
         number = _number(ground, symbol)
         following = int(window.bars.known_at[last + 1])
-        (other,) = changed([window.bars], following, SHUFFLED, seed=ground.seed)
-        for decisions in (decided[symbol], drawn(window.bars, ground.seed)):
+        (other,) = perturb([window.bars], following, SHUFFLED, seed=ground.seed)
+        for decisions in (decided[symbol], draw_decisions(window.bars, ground.seed)):
             costs = ground.pipeline.costs
             was, now = (ground.pipeline.simulate(b, decisions, costs) for b in (window.bars, other))
-            result = traded_otherwise(was, now, last)
+            result = first_changed_result(was, now, last)
             if result is None:
                 continue
             cut, row = ground.cut_of(number, instant), _row(ground, number, window, result.row)
@@ -106,7 +106,7 @@ def warmth_probe(ground: AuditState, acting: Acting, instant: int) -> None:
             ground.blame("warm-up", acting.name, text, symbol=number, cut=at, row=at, change=result.change)
 
 
-def acting_rows(ground: AuditState, acting: Acting) -> IntArray:
+def action_rows(ground: AuditState, acting: Acting) -> IntArray:
     """Positions of the panel's times at which a model asks for another position than at the row before."""
     made = acting.model.decide(Panel({s: w.unlabelled() for s, w in ground.panel}))
     result = [np.empty(0, np.int64)]
@@ -117,7 +117,7 @@ def acting_rows(ground: AuditState, acting: Acting) -> IntArray:
     return np.unique(np.concatenate(result)).astype(np.int64)
 
 
-def drawn(bars: Bars, seed: int) -> Decisions:
+def draw_decisions(bars: Bars, seed: int) -> Decisions:
     """Orders, weights and pauses by lot, so that a simulator is asked all that it can be asked."""
     draw, n = generator(seed, "audit decisions"), len(bars)
     target = np.where(draw.random(n) < 0.3, draw.choice([-1.0, -0.5, 0.0, 0.5, 1.0], n), np.nan)

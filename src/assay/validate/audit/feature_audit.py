@@ -10,10 +10,10 @@ import numpy as np
 from assay.features import NO_USER_COLUMNS, Feature, FeatureContext, UserColumns, table
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.seeding import generator
 from assay.validate.audit.feature_probes import columns_probe, history_probe
-from assay.validate.audit.perturbations import CUT_OFF, SCRAMBLES, changed
+from assay.validate.audit.perturbations import CUT_OFF, SCRAMBLES, perturb
 from assay.validate.audit.pipeline import Columns, Pipeline, per_symbol
 from assay.validate.audit.report import AuditReport
 from assay.validate.audit.state import PROBES, AuditState
@@ -60,7 +60,7 @@ def _audit_feature(each: Feature, bars: Bars, seed: int, cuts: int, own: UserCol
     ground = AuditState.of(pipeline, [bars], seed, PROBES)
     for i, instant in enumerate(_instants(ground, cuts)):
         for how in (CUT_OFF, *SCRAMBLES):
-            other = pipeline.seen(changed([bars], instant, how, seed=seed), labelled=False)
+            other = pipeline.seen(perturb([bars], instant, how, seed=seed), labelled=False)
             columns_probe(ground, instant, how, other)
         if i < _WARM_CUTS:
             history_probe(ground, 0, ground.cut_of(0, instant))
@@ -98,7 +98,7 @@ def _numbers(each: Feature, value: object, n: int) -> FloatArray:
     try:
         values = np.asarray(value, np.float64)
     except (TypeError, ValueError) as error:
-        raise _refused(each, f"gives {shown(value)}, no array of numbers") from error
+        raise _refused(each, f"gives {printable(value)}, no array of numbers") from error
     if values.shape != (n,):
         raise _refused(each, f"gives shape {values.shape} for {n} bars, must be ({n},)")
     return values

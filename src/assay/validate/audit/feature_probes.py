@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from assay.validate.audit.perturbations import CUT_OFF, Difference, changed, first_change
+from assay.validate.audit.perturbations import CUT_OFF, Difference, first_change, perturb
 from assay.validate.audit.pipeline import Columns, Seen
 from assay.validate.audit.state import AuditState, size
 
@@ -64,7 +64,7 @@ def symbols_probe(ground: AuditState, symbol: int, how: str) -> None:
     if len(ground.bars) < 2 or not ground.pipeline.alone or not ground.ask("symbols"):
         return
     others = [
-        each if i == symbol else changed([each], int(each.known_at[0]), how, seed=ground.seed)[0]
+        each if i == symbol else perturb([each], int(each.known_at[0]), how, seed=ground.seed)[0]
         for i, each in enumerate(ground.bars)
     ]
     now = ground.pipeline.seen(others, labelled=False).columns[symbol]

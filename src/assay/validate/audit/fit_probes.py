@@ -14,7 +14,7 @@ from assay.kernel.panel import Panel
 from assay.kernel.seeding import integer
 from assay.validate._walk_forward import FoldResult
 from assay.validate.audit.decision_probes import Acting
-from assay.validate.audit.perturbations import changed, first_change, first_changed_decision
+from assay.validate.audit.perturbations import first_change, first_changed_decision, perturb
 from assay.validate.audit.state import AuditState, size
 
 LOOSE = {"lstm": 1e-6, "ppo": 1e-6}
@@ -97,7 +97,7 @@ class Fits:
         if not all(self._repeats.values()) or not ground.ask("fit"):
             return
         instant = int(ground.panel.times[_test(ground, first.fold)[0]])
-        other = ground.pipeline.seen(changed(ground.bars, instant - 1, how, seed=ground.seed), labelled=True)
+        other = ground.pipeline.seen(perturb(ground.bars, instant - 1, how, seed=ground.seed), labelled=True)
         again = self.fit(first.fold, other.panel(ground.warm_up))
         where = f"fold {first.fold} when bars from its test run's first row on were {how}"
         if self._inputs_differ(first, again, instant, where) or first.files == again.files or not self.repeats(first):

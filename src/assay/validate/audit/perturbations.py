@@ -41,7 +41,7 @@ class Difference:
         return ROUNDING_REMARK if self.rounding else ""
 
 
-def changed(bars: Sequence[Bars], instant: int, how: str, *, seed: int) -> list[Bars]:
+def perturb(bars: Sequence[Bars], instant: int, how: str, *, seed: int) -> list[Bars]:
     """The same candles up to `instant` (ms), and after it others, or none. An instrument that begins later is kept
     whole where candles are cut off: it has no past to compare.
     """
@@ -112,7 +112,7 @@ def first_changed_decision(was: Decisions, now: Decisions, *, tolerance: float) 
     return replace(min(result, key=lambda d: d.row), rounding=all(each.rounding for each in result))
 
 
-def traded_otherwise(was: BacktestResult, now: BacktestResult, last: int) -> Difference | None:
+def first_changed_result(was: BacktestResult, now: BacktestResult, last: int) -> Difference | None:
     """The first number up to bar `last` in which two records of the same decisions differ, or None."""
     curve = ("equity", "position")
     stacks = (np.column_stack([getattr(r, n)[: last + 1] for n in curve]) for r in (was, now))

@@ -10,15 +10,15 @@ import numpy as np
 
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, NullReport, Trainer
-from assay.kernel.errors import AssayError, ConfigError, shown
+from assay.kernel.errors import AssayError, ConfigError, printable
 from assay.kernel.seeding import generator
 from assay.kernel.spec import TrainSpec
 from assay.kernel.suggestions import did_you_mean
 from assay.validate._walk_forward import walk_forward
-from assay.validate.audit.decision_probes import Acting, acting_rows, decide_probe, simulate_probe, warmth_probe
+from assay.validate.audit.decision_probes import Acting, action_rows, decide_probe, simulate_probe, warmth_probe
 from assay.validate.audit.feature_probes import columns_probe, history_probe, label_probe, symbols_probe
 from assay.validate.audit.fit_probes import Fits, Fitted, Making, for_audit
-from assay.validate.audit.perturbations import CUT_OFF, SCRAMBLES, changed
+from assay.validate.audit.perturbations import CUT_OFF, SCRAMBLES, perturb
 from assay.validate.audit.pipeline import Pipeline
 from assay.validate.audit.replay import (
     OUTSIDE,
@@ -168,7 +168,7 @@ def _ask_cuts(
 def _cut(ground: AuditState, actings: Sequence[Acting], instant: int, scramble: str) -> None:
     """The candles after an instant cut off, and once more made others."""
     for how in (CUT_OFF, scramble):
-        bars = changed(ground.bars, instant, how, seed=ground.seed)
+        bars = perturb(ground.bars, instant, how, seed=ground.seed)
         other = ground.pipeline.seen(bars, labelled=how != CUT_OFF)
         columns_probe(ground, instant, how, other)
         if how != CUT_OFF:
@@ -204,7 +204,7 @@ def _instants(ground: AuditState, first: Fitted, cuts: int) -> list[int]:
     draw, last = generator(ground.seed, "audit cuts"), len(times) - 2
     ends = [int(test[0]), min(last, int(test[-1]))][:cuts]
     edges = np.linspace(0, max(1, last), cuts - len(ends) + 1)
-    acts = acting_rows(ground, first.acting)
+    acts = action_rows(ground, first.acting)
     drawn = []
     for i, (a, b) in enumerate(pairwise(int(edge) for edge in edges)):
         there = acts[(acts >= a) & (acts < b)] if i % 2 else acts[:0]
@@ -227,4 +227,4 @@ def _demand(scrambles: int, probes: Collection[str]) -> None:
     unknown = sorted(set(probes) - set(PROBES))
     if unknown:
         near = did_you_mean(unknown[0], PROBES) or f"there are {', '.join(PROBES)}"
-        raise ConfigError(f"probe {shown(unknown[0])} is unknown; {near}", code="CONFIG_AUDIT", hint=near)
+        raise ConfigError(f"probe {printable(unknown[0])} is unknown; {near}", code="CONFIG_AUDIT", hint=near)

@@ -14,7 +14,7 @@ _MOMENTS = ("now", "today")
 _MAKERS = ("datetime64", "Timestamp", "to_datetime", "Period", "DatetimeIndex", "array", "asarray")
 
 
-def moved(bars: Bars, days: int = SHIFT_DAYS) -> Bars:
+def move_bars(bars: Bars, days: int = SHIFT_DAYS) -> Bars:
     """The same bars, `days` later: open times, and both times of joined series."""
     by = days * DAY_MS
     joined = {name: Joined(s.value_time + by, s.known_at + by, s.value) for name, s in bars.joined.items()}

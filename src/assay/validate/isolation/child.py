@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.errors import AssayError, ConfigError, shown
+from assay.kernel.errors import AssayError, ConfigError, printable
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.user_source import SourceFile, UserCode, in_library, lay_out, library_roots, missing_source
 from assay.validate.isolation.environment import Clock, empty_environment, hide_files
@@ -271,7 +271,7 @@ class _Strategy:
 
     def _lookback(self, values: dict[str, Any], timeframe: str) -> object:
         rows: object = self.rule.reads(values, Timeframe(timeframe))
-        return rows if isinstance(rows, bool | int | float | str | None) else shown(rows)
+        return rows if isinstance(rows, bool | int | float | str | None) else printable(rows)
 
 
 class _Features:

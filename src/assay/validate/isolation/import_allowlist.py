@@ -1,6 +1,6 @@
 """Where the kernel cannot close a process: which imports a file may have to be run there at all."""
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.user_source import UserCode
 
 LIBRARIES = frozenset(["numpy", "scipy", "numba", "talib", "sklearn", "pandas", "polars", "assay"])
@@ -85,7 +85,7 @@ def demand_allowed(code: UserCode, error_code: str) -> None:
     problems = not_allowed(code)
     if problems:
         raise ConfigError(
-            f"{shown(code.main.path)} is not run: this kernel has no Landlock to close a process with, and "
+            f"{printable(code.main.path)} is not run: this kernel has no Landlock to close a process with, and "
             f"{problems[0]}",
             code=error_code,
             hint="Use numpy, scipy, numba, talib, sklearn, pandas, polars and assay alone, or run Assay on Linux 5.13 "

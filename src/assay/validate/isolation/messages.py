@@ -48,7 +48,7 @@ class Message:
     arrays: Mapping[str, Array] = field(default_factory=_nothing)
 
 
-def packed(message: Message) -> bytes:
+def pack(message: Message) -> bytes:
     """The message as bytes."""
     arrays = {name: np.ascontiguousarray(each) for name, each in message.arrays.items()}
     shapes = [[name, each.dtype.str, list(each.shape)] for name, each in arrays.items()]
@@ -60,8 +60,8 @@ def packed(message: Message) -> bytes:
     return _HEAD.pack(_MAGIC, len(text), len(numbers)) + text + numbers
 
 
-def unpacked(text: bytes, numbers: bytes) -> Message:
-    """Inverse of `packed`, of its two parts. Raises `Broken`."""
+def unpack(text: bytes, numbers: bytes) -> Message:
+    """Inverse of `pack`, of its two parts. Raises `Broken`."""
     try:
         document = json.loads(text)
         arrays, at = {}, 0
@@ -84,7 +84,7 @@ def unpacked(text: bytes, numbers: bytes) -> Message:
 
 def send(handle: int, message: Message, *, until: float | None = None) -> None:
     """Write a message. until: monotonic time (s); with it the handle must not block. Raises `TooLate`, `Broken`."""
-    left = memoryview(packed(message))
+    left = memoryview(pack(message))
     while left:
         if until is not None and not select.select([], [handle], [], max(0.0, until - time.monotonic()))[1]:
             raise TooLate("the process takes no question")
@@ -103,7 +103,7 @@ def receive(handle: int, *, most: int, until: float | None = None) -> Message:
         raise Broken("something else than an answer was written")
     if text_size > _MOST_TEXT or size > most:
         raise TooMuch(f"an answer of {text_size + size:,} bytes")
-    return unpacked(_read(handle, text_size, until), _read(handle, size, until))
+    return unpack(_read(handle, text_size, until), _read(handle, size, until))
 
 
 def _read(handle: int, size: int, until: float | None) -> bytes:

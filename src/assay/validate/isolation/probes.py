@@ -23,7 +23,7 @@ from assay.market import scramble_future
 from assay.validate.audit.perturbations import ROUNDING_REMARK, at_rounding
 from assay.validate.audit.pipeline import Columns
 from assay.validate.audit.report import Violation
-from assay.validate.isolation.calendars import SHIFT_DAYS, clock_reads, moved
+from assay.validate.isolation.calendars import SHIFT_DAYS, clock_reads, move_bars
 from assay.validate.isolation.isolated import IsolatedFeatures, IsolatedStrategy
 from assay.validate.isolation.process import Attempt, ClosedProcess, Confinement
 
@@ -208,7 +208,7 @@ class _Interview:
 
     def _calendar(self, process: ClosedProcess) -> None:
         """A process that lives 28 years later."""
-        now = self._answer(process, moved(self.bars), "calendar")
+        now = self._answer(process, move_bars(self.bars), "calendar")
         if self._differences(self.whole, now):  # is it the calendar, or does this process decide otherwise?
             same = self._answer(process, self.bars, "state")
             self._same(self.whole, same, "two processes with other clocks, process numbers and hash seeds")

@@ -18,7 +18,7 @@ from weakref import finalize
 
 import assay
 from assay.kernel.bars import Bars
-from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError, TrainError, shown
+from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError, TrainError, printable
 from assay.kernel.user_source import UserCode
 from assay.validate.isolation.import_allowlist import demand_allowed
 from assay.validate.isolation.landlock import landlock_version
@@ -233,7 +233,7 @@ class ClosedProcess:
         self.died = True
         self.close()
         name = self.code.main.path
-        text = f"{self.kind} file {shown(name)} {why}, in a closed process of its own"
+        text = f"{self.kind} file {printable(name)} {why}, in a closed process of its own"
         if loading:
             raise ConfigError(text, code=self._code, file=name)
         raise TrainError(text, code="TRAIN_STRATEGY" if self.kind == "strategy" else "TRAIN_FEATURE", file=name)
@@ -260,7 +260,7 @@ class ClosedProcess:
                 if line.startswith(source):
                     file, _, rest = line.removeprefix(source).partition('", line ')
                     return f" at {file}:{rest.split(' ')[0]}"
-            return f": {shown(lines[-1])}" if lines else ""
+            return f": {printable(lines[-1])}" if lines else ""
         return ""
 
     def _raise(self, facts: Mapping[str, Any], *, loading: bool) -> NoReturn:
@@ -273,7 +273,7 @@ class ClosedProcess:
         kind = _KINDS.get(str(facts.get("kind")))
         if kind is not None:
             raise kind(text, code=code, hint=str(facts.get("hint", "")), **details)
-        where = f"{file}:{line}: " if line else f"{self.kind} file {shown(file)}: "
+        where = f"{file}:{line}: " if line else f"{self.kind} file {printable(file)}: "
         hint = _missing(str(facts.get("module", "")))
         if loading:
             raise ConfigError(where + text, code=self._code, hint=hint, **details)

@@ -20,7 +20,7 @@ from assay.kernel.errors import ConfigError
 from assay.kernel.spec import canonical
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.unread import unread_hint
-from assay.kernel.user_module import refused
+from assay.kernel.user_module import refusal
 from assay.kernel.user_source import UserCode, read_user_code
 from assay.learn import Setups, State, Strategy
 from assay.validate.isolation.declarations import feature_fields, strategy_fields
@@ -75,7 +75,7 @@ def isolated_strategy(path: Path) -> Strategy:
     try:
         fields = strategy_fields(process.declared["strategy"])
     except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise refused(path, f"declares no strategy: {error}", kind="strategy", code=_STRATEGY_CODE) from error
+        raise refusal(path, f"declares no strategy: {error}", kind="strategy", code=_STRATEGY_CODE) from error
     return Strategy(**fields, rule=rule, reads=rule.lookback, origin=code.digest, source=code)
 
 
@@ -91,7 +91,7 @@ def isolated_feature_file(path: Path, code: UserCode | None = None) -> FeatureFi
     try:
         fields = [feature_fields(each) for each in process.declared["features"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise refused(path, f"declares no feature: {error}", kind="feature", code=FEATURE_CODE) from error
+        raise refusal(path, f"declares no feature: {error}", kind="feature", code=FEATURE_CODE) from error
     declared = tuple(Feature(**each, compute=IsolatedColumn(process, each["name"])) for each in fields)
     return FeatureFile(path.name, path, source, source.digest, declared)
 
@@ -128,7 +128,7 @@ def _source(path: Path, kind: str, code: str) -> UserCode:
         return read_user_code(path)
     except OSError as error:
         hint = unread_hint(path, error)
-        raise refused(path, f"cannot be read: {error.strerror}", kind=kind, code=code, hint=hint) from error
+        raise refusal(path, f"cannot be read: {error.strerror}", kind=kind, code=code, hint=hint) from error
 
 
 def _process(code: UserCode, kind: str, path: Path) -> ClosedProcess:

@@ -43,7 +43,7 @@ def distinct(trials: Trials, most: int) -> list[int]:
     return []
 
 
-def packed(places: list[int], returns: Callable[[Mapping[str, Any]], FloatArray], trials: Trials) -> bytes:
+def pack_returns(places: list[int], returns: Callable[[Mapping[str, Any]], FloatArray], trials: Trials) -> bytes:
     """Parquet with a column of per-bar returns (float64) a place, named by the place; empty without any.
 
     returns: of one point, through the single backtest.

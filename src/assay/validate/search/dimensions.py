@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.spec import canonical
 from assay.kernel.suggestions import did_you_mean
 from assay.learn import Range
@@ -169,7 +169,7 @@ def dimension(name: str, value: Any) -> Dimension:
         return choices(name, tuple(value))
     if isinstance(value, tuple) and len(value) == 2:
         return _of_range(name, _range(name, *value), None)
-    raise _wrong(name, f"is {shown(value)}, must be (low, high), a list of choices, or a table with a type")
+    raise _wrong(name, f"is {printable(value)}, must be (low, high), a list of choices, or a table with a type")
 
 
 def choices(name: str, values: tuple[Any, ...]) -> Categorical:
@@ -179,9 +179,9 @@ def choices(name: str, values: tuple[Any, ...]) -> Categorical:
     try:
         keys = [canonical(value) for value in values]
     except (TypeError, ValueError, RecursionError) as error:
-        raise _wrong(name, f"has a value that is no plain finite value: {shown(values)}") from error
+        raise _wrong(name, f"has a value that is no plain finite value: {printable(values)}") from error
     if len(set(keys)) < len(keys):
-        raise _wrong(name, f"names a value twice: {shown(values)}")
+        raise _wrong(name, f"names a value twice: {printable(values)}")
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
     rising = len(numbers) == len(values) and all(a < b for a, b in pairwise(numbers))
     return Categorical(values, rising)
@@ -191,17 +191,17 @@ def _of_table(name: str, table: Mapping[str, Any]) -> Dimension:
     kind = table.get("type")
     if not isinstance(kind, str) or kind not in _KEYS:
         near = did_you_mean(str(kind), _KEYS)
-        raise _wrong(name, f"has type {shown(kind)}, must be float, int or choice; {near}".rstrip("; "))
+        raise _wrong(name, f"has type {printable(kind)}, must be float, int or choice; {near}".rstrip("; "))
     for key in table:
         if key not in _KEYS[kind]:
             near = did_you_mean(str(key), _KEYS[kind]) or "known: " + ", ".join(_KEYS[kind])
-            raise _wrong(name, f"has key {shown(key)}, which {kind} does not know; {near}")
+            raise _wrong(name, f"has key {printable(key)}, which {kind} does not know; {near}")
     missing = [key for key in (("values",) if kind == "choice" else ("low", "high")) if key not in table]
     if missing:
         raise _wrong(name, f"lacks {' and '.join(missing)}")
     if kind == "choice":
         if not isinstance(table["values"], list | tuple):
-            raise _wrong(name, f"has values {shown(table['values'])}, must be a list")
+            raise _wrong(name, f"has values {printable(table['values'])}, must be a list")
         return choices(name, tuple(table["values"]))
     return _of_range(name, _table_range(name, kind, table), table.get("points"))
 
@@ -209,7 +209,7 @@ def _of_table(name: str, table: Mapping[str, Any]) -> Dimension:
 def _table_range(name: str, kind: str, table: Mapping[str, Any]) -> Range:
     low, high, step, scale = table["low"], table["high"], table.get("step"), table.get("log", False)
     if not isinstance(scale, bool):
-        raise _wrong(name, f"has log {shown(scale)}, must be true or false")
+        raise _wrong(name, f"has log {printable(scale)}, must be true or false")
     result = _range(name, low, high, step, log_scale=scale)
     if kind == "int" and not result.integers:
         raise _wrong(name, f"is of type int, but low {low}, high {high} or step {step} is no integer")
@@ -221,7 +221,7 @@ def _table_range(name: str, kind: str, table: Mapping[str, Any]) -> Range:
 def _range(name: str, low: Any, high: Any, step: Any = None, *, log_scale: bool = False) -> Range:
     for what, value in (("low", low), ("high", high), *(() if step is None else (("step", step),))):
         if isinstance(value, bool) or not isinstance(value, int | float) or not -MOST <= value <= MOST:
-            raise _wrong(name, f"has {what} {shown(value)}, must be a finite number within ±{MOST:g}")
+            raise _wrong(name, f"has {what} {printable(value)}, must be a finite number within ±{MOST:g}")
     if not low < high:
         problem = "has no width" if low == high else "is upside down"
         raise _wrong(name, f"{problem}: {low}..{high}, low must lie below high")
@@ -234,7 +234,7 @@ def _range(name: str, low: Any, high: Any, step: Any = None, *, log_scale: bool 
 def _of_range(name: str, result: Range, points: Any) -> Dimension:
     whole = isinstance(points, int) and not isinstance(points, bool)
     if points is not None and not (whole and 2 <= points <= MOST_POINTS):
-        raise _wrong(name, f"has points {shown(points)}, must be an integer from 2 to {MOST_POINTS:,}")
+        raise _wrong(name, f"has points {printable(points)}, must be an integer from 2 to {MOST_POINTS:,}")
     if result.step is not None:
         return _stepped(name, result, points)
     if result.integers:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Literal
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.validate.search.sampler import TRIALS, Streamed
 from assay.validate.search.space import Space
 
@@ -28,7 +28,7 @@ class Grid:
         most = self.max_points
         if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
             raise ConfigError(
-                f"max_points is {shown(most)}, must be an integer >= 1", code="CONFIG_SPACE", field="max_points"
+                f"max_points is {printable(most)}, must be an integer >= 1", code="CONFIG_SPACE", field="max_points"
             )
 
     def planned(self, space: Space, trials: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.panel import Panel
 from assay.kernel.suggestions import did_you_mean
 from assay.simulate import (
@@ -59,14 +59,14 @@ class Objective:
         if self.name not in available:
             near = did_you_mean(str(self.name), available)
             raise ConfigError(
-                f"objective is {shown(self.name)}, must be one of {', '.join(available)}",
+                f"objective is {printable(self.name)}, must be one of {', '.join(available)}",
                 code="CONFIG_OBJECTIVE",
                 hint=near,
                 field="objective",
             )
         if isinstance(self.min_trades, bool) or not isinstance(self.min_trades, int) or self.min_trades < 0:
             raise ConfigError(
-                f"min_trades is {shown(self.min_trades)}, must be an integer >= 0",
+                f"min_trades is {printable(self.min_trades)}, must be an integer >= 0",
                 code="CONFIG_PARAMETER",
                 field="min_trades",
             )
@@ -100,7 +100,7 @@ class Objective:
         return np.asarray(deflated_sharpe_ratio(result["sharpe"], bars, result["skew"], result["kurtosis"], *luck))
 
 
-def pooled(outcomes: Sequence[FoldResult]) -> BacktestResult | None:
+def pool_folds(outcomes: Sequence[FoldResult]) -> BacktestResult | None:
     """All test folds as one account: after each other, instruments side by side; None where no fold was judged."""
     symbols = list(dict.fromkeys(symbol for outcome in outcomes for symbol in outcome.tested))
     records = []
@@ -110,7 +110,7 @@ def pooled(outcomes: Sequence[FoldResult]) -> BacktestResult | None:
     return combine_instruments(records) if records else None
 
 
-def measured(record: BacktestResult, *, bars_per_year: float) -> dict[str, float]:
+def candidate_metrics(record: BacktestResult, *, bars_per_year: float) -> dict[str, float]:
     """Metrics of a candidate: all of `assay.simulate.metrics` but the resampled and daily risks."""
     return (
         return_metrics(record.returns, bars_per_year=bars_per_year)

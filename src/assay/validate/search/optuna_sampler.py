@@ -5,10 +5,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.seeding import generator, integer
 from assay.validate.search.journal import SearchJournal, row_of
-from assay.validate.search.random_sampler import Draws, exhausted
+from assay.validate.search.random_sampler import Draws, exhausted_text
 from assay.validate.search.sampler import STARTS, ProposedBatch, Row, demand_trials
 from assay.validate.search.space import Point, Space, key
 
@@ -34,7 +34,7 @@ class Bayesian:
     def __post_init__(self) -> None:
         if self.sampler not in ("tpe", "gp"):
             raise ConfigError(
-                f"sampler is {shown(self.sampler)}, must be tpe or gp", code="CONFIG_METHOD", field="sampler"
+                f"sampler is {printable(self.sampler)}, must be tpe or gp", code="CONFIG_METHOD", field="sampler"
             )
         if self.sampler == "gp" and find_spec("torch") is None:
             raise ConfigError(
@@ -83,7 +83,7 @@ class _Batches:
         self._number += 1
         self._pending += len(result)
         if len(result) < wanted:
-            self.note = exhausted(self._pending, self._trials)
+            self.note = exhausted_text(self._pending, self._trials)
         return result
 
     def tell(self, row: Row) -> None:

@@ -31,7 +31,7 @@ class SearchOverfit:
     holding: FloatArray
 
 
-def compared(search: Search, result: SearchResult, train: Panel, *, seed: int) -> Overfitting | None:
+def compare_configurations(search: Search, result: SearchResult, train: Panel, *, seed: int) -> Overfitting | None:
     """Of the configurations that a sweep tried on a window, by their returns on it; of many a hundred, drawn by `seed`.
 
     train: the panel that was searched. Every configuration has the same chance to be drawn, valid or not: the best ones
@@ -42,7 +42,7 @@ def compared(search: Search, result: SearchResult, train: Panel, *, seed: int) -
 
 
 def search_overfit(search: Search, result: SearchResult, train: Panel, *, seed: int) -> SearchOverfit | None:
-    """`compared`, with the returns that it rests on."""
+    """`compare_configurations`, with the returns that it rests on."""
     count = len(result.trials)
     if search.sweep is None or count < 2:
         return None

@@ -74,9 +74,9 @@ class _Drawn(Streamed):
         draws = Draws(space, generator(seed, "search random"), set())
         while (point := draws.draw()) is not None:
             yield point
-        self.note = exhausted(len(draws.seen), self._trials)
+        self.note = exhausted_text(len(draws.seen), self._trials)
 
 
-def exhausted(drawn: int, trials: int) -> str:
+def exhausted_text(drawn: int, trials: int) -> str:
     """What a search says that ended early."""
     return f"the space is exhausted: {drawn:,} distinct points of {trials:,} trials"

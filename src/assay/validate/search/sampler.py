@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, Protocol
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.validate.search.space import Point, Space
 
 TRIALS = 1_000_000
@@ -101,5 +101,7 @@ def demand_trials(trials: int) -> None:
     whole = isinstance(trials, int) and not isinstance(trials, bool)
     if not whole or not 1 <= trials <= TRIALS:
         raise ConfigError(
-            f"trials is {shown(trials)}, must be an integer from 1 to {TRIALS:,}", code="CONFIG_SPACE", field="trials"
+            f"trials is {printable(trials)}, must be an integer from 1 to {TRIALS:,}",
+            code="CONFIG_SPACE",
+            field="trials",
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from assay.kernel.contracts import Model, Report
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, TrainError, shown
+from assay.kernel.errors import ConfigError, TrainError, printable
 from assay.kernel.panel import Panel
 from assay.kernel.seeding import integer
 from assay.kernel.trial import Trial
@@ -23,7 +23,14 @@ from assay.validate.search.successive_halving import Halving
 from assay.validate.search.sweep_evaluator import RuleSweep, Swept
 from assay.validate.search.trial_recorder import TrialRecorder
 from assay.validate.search.trials import Trials
-from assay.validate.search.walk_forward_evaluator import Inner, Make, ProgressForwarder, blamed, panel_digest, within
+from assay.validate.search.walk_forward_evaluator import (
+    Inner,
+    Make,
+    ProgressForwarder,
+    name_parameters,
+    panel_digest,
+    within,
+)
 from assay.validate.splits import Splitter
 
 _SEARCHING = 0.95  # share of the progress; the rest is the fit of the best
@@ -76,7 +83,7 @@ class Search:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100_000:
                 raise ConfigError(
-                    f"{name} is {shown(value)}, must be an integer from 1 to 100,000",
+                    f"{name} is {printable(value)}, must be an integer from 1 to 100,000",
                     code="CONFIG_PARAMETER",
                     field=name,
                 )
@@ -106,7 +113,7 @@ class Search:
         except Exception as error:
             if ears.wished(error):
                 raise
-            raise blamed(error, result.best_parameters) from error
+            raise name_parameters(error, result.best_parameters) from error
         report.progress(1.0, {"best_score": result.best_score})
         return model
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.spec import canonical
 from assay.kernel.suggestions import did_you_mean
 from assay.learn import Constraint, Strategy
@@ -130,7 +130,7 @@ class Space:
         """What to raise when this many draws in a row broke the constraints."""
         texts = ", ".join(c.text for c in self.constraints)
         return ConfigError(
-            f"no point satisfies {shown(texts)}: {tries:,} were tried",
+            f"no point satisfies {printable(texts)}: {tries:,} were tried",
             code="CONFIG_SPACE",
             hint="widen the ranges or loosen the constraints",
         )
@@ -148,12 +148,12 @@ def key(point: Mapping[str, Any]) -> str:
 
 def _demand_names(value: object) -> None:
     if not isinstance(value, Mapping):
-        raise ConfigError(f"the space is {shown(value)}, must be a table of names and values", code="CONFIG_SPACE")
+        raise ConfigError(f"the space is {printable(value)}, must be a table of names and values", code="CONFIG_SPACE")
     if not value:
         raise ConfigError("the space is empty: name at least one parameter to search", code="CONFIG_SPACE")
     for name in value:
         if not isinstance(name, str) or not name:
-            raise ConfigError(f"the space has the name {shown(name)}, must be a text", code="CONFIG_SPACE")
+            raise ConfigError(f"the space has the name {printable(name)}, must be a text", code="CONFIG_SPACE")
 
 
 def _demand_known(values: Mapping[str, Any], valid_names: set[str]) -> None:
@@ -161,7 +161,7 @@ def _demand_known(values: Mapping[str, Any], valid_names: set[str]) -> None:
         if name not in valid_names:
             near = did_you_mean(str(name), valid_names) or f"known: {', '.join(sorted(valid_names))}"
             raise ConfigError(
-                f"the space names {shown(name)}, which is no parameter; {near}",
+                f"the space names {printable(name)}, which is no parameter; {near}",
                 code="CONFIG_SPACE",
                 hint=near,
                 field=str(name)[:128],

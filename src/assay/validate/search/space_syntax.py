@@ -3,7 +3,7 @@
 from sys import float_info
 from typing import Any
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.validate.search.dimensions import MOST_POINTS
 
 _FORMS = "write k=low:high, k=low:high:points or k=a,b,c"
@@ -53,14 +53,14 @@ def _range(text: str, name: str, parts: list[str]) -> Any:
 def _end(text: str, name: str, which: str, part: str) -> int | float:
     value = _plain(part)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= float_info.max:
-        raise _wrong(text, name, f"has {which} {shown(part.strip())}, must be a finite number")
+        raise _wrong(text, name, f"has {which} {printable(part.strip())}, must be a finite number")
     return value
 
 
 def _points(text: str, name: str, part: str) -> int:
     count = _plain(part)
     if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= MOST_POINTS:
-        raise _wrong(text, name, f"has points {shown(part.strip())}, must be an integer from 2 to {MOST_POINTS:,}")
+        raise _wrong(text, name, f"has points {printable(part.strip())}, must be an integer from 2 to {MOST_POINTS:,}")
     return count
 
 
@@ -71,9 +71,9 @@ def _choices(text: str, name: str, parts: list[str]) -> list[Any]:
         if value == "":
             raise _wrong(text, name, "has an empty choice")
         if isinstance(value, int | float) and not abs(value) <= float_info.max:
-            raise _wrong(text, name, f"has the choice {shown(part.strip())}, which is not finite")
+            raise _wrong(text, name, f"has the choice {printable(part.strip())}, which is not finite")
         if any(value == each and isinstance(value, bool) is isinstance(each, bool) for each in result):
-            raise _wrong(text, name, f"has the choice {shown(part.strip())} twice")
+            raise _wrong(text, name, f"has the choice {printable(part.strip())} twice")
         result.append(value)
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in result)
     mixed = numbers and any(isinstance(v, float) for v in result)
@@ -95,4 +95,4 @@ def _plain(part: str) -> Any:
 
 
 def _wrong(text: str, name: str, problem: str) -> ConfigError:
-    return ConfigError(f"--space {shown(text)} {problem}", code="CONFIG_SPACE", hint=_FORMS, field=name[:128])
+    return ConfigError(f"--space {printable(text)} {problem}", code="CONFIG_SPACE", hint=_FORMS, field=name[:128])

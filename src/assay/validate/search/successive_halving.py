@@ -8,7 +8,7 @@ about as much as the first.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.validate.search.sampler import Row
 
 
@@ -91,4 +91,6 @@ def _rank(row: Row, place: int) -> tuple[bool, float, int, int]:
 
 def _demand_eta(eta: int) -> None:
     if isinstance(eta, bool) or not isinstance(eta, int) or not 2 <= eta <= 100:
-        raise ConfigError(f"eta is {shown(eta)}, must be an integer from 2 to 100", code="CONFIG_METHOD", field="eta")
+        raise ConfigError(
+            f"eta is {printable(eta)}, must be an integer from 2 to 100", code="CONFIG_METHOD", field="eta"
+        )

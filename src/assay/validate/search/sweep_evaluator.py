@@ -15,12 +15,12 @@ from assay.learn import BatchEvaluator, RuleModel, RuleTrainer, Strategy
 from assay.simulate import BacktestResult, simulate
 from assay.validate._walk_forward import mask_filtered_bars
 from assay.validate.search import best_returns
-from assay.validate.search.objective import Objective, measured
+from assay.validate.search.objective import Objective, candidate_metrics
 from assay.validate.search.sampler import Row, Session
 from assay.validate.search.space import Point, Space
 from assay.validate.search.trial_recorder import TrialRecorder
 from assay.validate.search.trials import Trials, column
-from assay.validate.search.walk_forward_evaluator import blamed
+from assay.validate.search.walk_forward_evaluator import name_parameters
 
 Heard = Callable[[int, float], None]
 TABLE = ("sharpe", "sharpe_annual", "skew", "kurtosis", "net_profit", "max_drawdown", "win_rate", "total_trades")
@@ -90,7 +90,7 @@ class SweepEvaluator:
 
     def measured(self, record: BacktestResult) -> dict[str, float]:
         """Every metric of a record that a search may report."""
-        return measured(record, bars_per_year=self.bench.bars.bars_per_year)
+        return candidate_metrics(record, bars_per_year=self.bench.bars.bars_per_year)
 
     def _best(self, result: Mapping[str, np.ndarray[Any, Any]], objective: Objective) -> float:
         flat = {name: values.ravel() for name, values in result.items()}
@@ -134,7 +134,7 @@ class Swept:
             point = error.facts.get("parameters")
             if not isinstance(point, Mapping) or self.counting.ears.wished(error):
                 raise
-            raise blamed(error, dict(point)) from error
+            raise name_parameters(error, dict(point)) from error
         finally:
             self.counting.ears.over = True
 
@@ -186,7 +186,7 @@ class Swept:
         record = self.ground.record(result.point(best or 0))
         improved = best is not None and not result.score[best] <= before
         most = best_returns.affordable(len(result), len(record), improved=improved)
-        stored = best_returns.packed(
+        stored = best_returns.pack_returns(
             best_returns.distinct(result, most), lambda point: self.ground.record(point).returns, result
         )
         return self.counting.many(result, RuleTrainer.name, record, self.ground.measured(record), stored)

@@ -13,14 +13,14 @@ import numpy as np
 from assay.kernel.arrays import IntArray
 from assay.kernel.contracts import Report, Trainer
 from assay.kernel.costs import Costs
-from assay.kernel.errors import AssayError, LeakError, TrainError, shown
+from assay.kernel.errors import AssayError, LeakError, TrainError, printable
 from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel
 from assay.kernel.spec import canonical
 from assay.kernel.trial import Trial
 from assay.simulate import BacktestResult
 from assay.validate._walk_forward import walk_forward
-from assay.validate.search.objective import bars_per_year, measured, pooled
+from assay.validate.search.objective import bars_per_year, candidate_metrics, pool_folds
 from assay.validate.search.space import Point
 from assay.validate.splits import Splitter
 
@@ -126,15 +126,15 @@ class Inner:
         except Exception as error:
             if self.ears.wished(error) or isinstance(error, CancelledError):
                 raise
-            raise blamed(error, point) from error
-        record = pooled(result)
-        values = {} if record is None else measured(record, bars_per_year=bars_per_year(self.train))
+            raise name_parameters(error, point) from error
+        record = pool_folds(result)
+        values = {} if record is None else candidate_metrics(record, bars_per_year=bars_per_year(self.train))
         return CandidateResult(trainer.name, record, values)
 
 
-def blamed(error: Exception, point: Point) -> AssayError:
+def name_parameters(error: Exception, point: Point) -> AssayError:
     """The error with the parameters that caused it: Assay's own keep kind, code and hint."""
-    message = ", ".join(f"{name} = {shown(value)}" for name, value in point.items())
+    message = ", ".join(f"{name} = {printable(value)}" for name, value in point.items())
     if isinstance(error, AssayError):
         facts = {**error.facts, "parameters": dict(point)}
         return type(error)(f"{error.message} (candidate {message})", code=error.code, hint=error.hint, **facts)

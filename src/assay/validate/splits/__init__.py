@@ -2,7 +2,7 @@
 
 from assay.kernel.fold import Fold
 from assay.validate.splits.base import Splitter
-from assay.validate.splits.purged import CombinatorialPurged, PurgedKFold, purged
+from assay.validate.splits.purged import CombinatorialPurged, PurgedKFold, purge
 from assay.validate.splits.rolling import DAY_MS, Days, WalkForward
 from assay.validate.splits.sklearn_adapter import SklearnSplitter
 
@@ -15,5 +15,5 @@ __all__ = [
     "PurgedKFold",
     "SklearnSplitter",
     "WalkForward",
-    "purged",
+    "purge",
 ]

@@ -90,7 +90,7 @@ class CombinatorialPurged:
         return np.array([np.flatnonzero((tested == g).any(axis=1)) for g in range(self.n_groups)], np.int64).T
 
 
-def purged(test: IntArray, decided_at: IntArray, known_at: IntArray, *, embargo: int) -> IntArray:
+def purge(test: IntArray, decided_at: IntArray, known_at: IntArray, *, embargo: int) -> IntArray:
     """Rows that may be learnt from beside a test set: not in it, not in conflict with it, not under its embargo."""
     n = len(decided_at)
     allowed: BoolArray = np.ones(n, np.bool_)
@@ -111,7 +111,7 @@ def _groups(n: int, count: int) -> list[IntArray]:
 
 def _fold(groups: Sequence[IntArray], decided: IntArray, known_at: IntArray, embargo: int) -> Fold:
     test = np.concatenate(groups)
-    train = purged(test, decided, known_at, embargo=embargo)
+    train = purge(test, decided, known_at, embargo=embargo)
     if not train.size:
         runs = ", ".join(f"{group[0]}..{group[-1]}" for group in groups)
         raise ConfigError(

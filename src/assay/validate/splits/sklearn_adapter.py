@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.kernel.arrays import IntArray
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.validate.splits.base import Splitter
 
 
@@ -23,7 +23,9 @@ class SklearnSplitter:
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntArray, IntArray]]:
         """Train and test rows of every fold. Raises ConfigError ``CONFIG_FOLDS`` if X has another number of rows."""
         if not (getattr(X, "shape", ()) or hasattr(X, "__len__")):
-            raise ConfigError(f"X is {shown(X)}: a table of {len(self.known_at)} rows is needed", code="CONFIG_FOLDS")
+            raise ConfigError(
+                f"X is {printable(X)}: a table of {len(self.known_at)} rows is needed", code="CONFIG_FOLDS"
+            )
         rows = X.shape[0] if hasattr(X, "shape") else len(X)
         if rows != len(self.known_at):
             raise ConfigError(f"X has {rows} rows, known_at {len(self.known_at)}", code="CONFIG_FOLDS")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import FloatArray, numbers
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.simulate import sharpe_ratio
 from assay.validate.statistics.numeric_checks import plain, together, whole
 
@@ -55,7 +55,7 @@ def _periods(value: ArrayLike) -> FloatArray:
     result = numbers("periods", value)
     if not np.all((result >= 1) & np.isfinite(result)):
         raise ConfigError(
-            f"periods is {shown(value)}, must be finite and >= 1", code="CONFIG_PARAMETER", field="periods"
+            f"periods is {printable(value)}, must be finite and >= 1", code="CONFIG_PARAMETER", field="periods"
         )
     return result
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import FloatArray, numbers
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.validate.statistics.numeric_checks import check_share, whole
 
@@ -115,7 +115,7 @@ def bootstrap_interval(
         raise ConfigError(f"returns have shape {r.shape}; (n,) with n >= 3 is needed", code="CONFIG_PARAMETER")
     _demand_interval(level, reps, block_size, method, seed, rows=len(r))
     if not callable(statistic):
-        raise ConfigError(f"statistic is {shown(statistic)}, must be callable", code="CONFIG_PARAMETER")
+        raise ConfigError(f"statistic is {printable(statistic)}, must be callable", code="CONFIG_PARAMETER")
     if not np.isfinite(r).all() or r.max() == r.min():
         return float("nan"), float("nan")
     if np.size(statistic(r)) != 1:
@@ -131,7 +131,7 @@ def _demand_interval(level: float, reps: int, block_size: int | None, method: st
     _demand_draws(block_size, reps, seed, rows=rows)
     if method not in get_args(Interval):
         raise ConfigError(
-            f"method is {shown(method)}, one of {', '.join(get_args(Interval))}",
+            f"method is {printable(method)}, one of {', '.join(get_args(Interval))}",
             code="CONFIG_PARAMETER",
             hint=did_you_mean(str(method), get_args(Interval)),
             field="method",

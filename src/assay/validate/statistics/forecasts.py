@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray, numbers
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.validate.statistics.numeric_checks import plain, whole
 
 _FEWEST = 3
@@ -41,7 +41,7 @@ def ic_summary(ic: ArrayLike, *, overlap: float = 1) -> IcSummary:
     """
     values, bars = numbers("ic", ic), numbers("overlap", overlap)
     if bars.ndim or not 1 <= bars < np.inf:
-        raise ConfigError(f"overlap is {shown(overlap)}, must be >= 1", code="CONFIG_PARAMETER", field="overlap")
+        raise ConfigError(f"overlap is {printable(overlap)}, must be >= 1", code="CONFIG_PARAMETER", field="overlap")
     if values.ndim not in (1, 2):
         raise ConfigError(f"ic has shape {values.shape}; (n,) or (n, k) is needed", code="CONFIG_PARAMETER")
     columns = values[:, np.newaxis] if values.ndim == 1 else values

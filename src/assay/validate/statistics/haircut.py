@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from assay.kernel.arrays import FloatArray, numbers
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.validate.statistics.numeric_checks import plain, together, whole
 
@@ -106,12 +106,14 @@ def _demand(ratios: FloatArray, bars: FloatArray, n_trials: int | None, method: 
         raise ConfigError(f"sharpe has shape {ratios.shape}; one or (m,) is needed", code="CONFIG_PARAMETER")
     if not isinstance(method, str) or method not in _METHODS:
         raise ConfigError(
-            f"method is {shown(method)}, one of {', '.join(_METHODS)}",
+            f"method is {printable(method)}, one of {', '.join(_METHODS)}",
             code="CONFIG_PARAMETER",
             hint=did_you_mean(str(method), _METHODS),
         )
     if np.any(bars < 1) or np.any(np.isinf(bars)):
-        raise ConfigError(f"n is {shown(bars.tolist())}, must be finite and >= 1", code="CONFIG_PARAMETER", field="n")
+        raise ConfigError(
+            f"n is {printable(bars.tolist())}, must be finite and >= 1", code="CONFIG_PARAMETER", field="n"
+        )
     trials = len(ratios) if n_trials is None else whole("n_trials", n_trials, 1)
     if trials < len(ratios):
         raise ConfigError(

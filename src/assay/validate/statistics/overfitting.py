@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray, numbers
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 
 _MOST_BLOCKS = 24  # 2.7 million splits
 _TOGETHER = 2_000_000  # Sharpe ratios held at once
@@ -163,7 +163,7 @@ def _checked(returns: FloatArray, n_blocks: int) -> FloatArray:
     counted = isinstance(n_blocks, int | np.integer) and not isinstance(n_blocks, bool)
     if not counted or n_blocks % 2 or not 2 <= n_blocks <= _MOST_BLOCKS:
         raise ConfigError(
-            f"n_blocks is {shown(n_blocks)}, must be even and in 2..{_MOST_BLOCKS}",
+            f"n_blocks is {printable(n_blocks)}, must be even and in 2..{_MOST_BLOCKS}",
             code="CONFIG_PARAMETER",
             field="n_blocks",
         )

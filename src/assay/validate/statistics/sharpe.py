@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, psi
 
 from assay.kernel.arrays import BoolArray, FloatArray, numbers
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.validate.statistics.numeric_checks import plain, together
 
 _EULER = 0.5772156649015329
@@ -40,9 +40,9 @@ def expected_max_sharpe(n_trials: Any, variance: Any) -> Any:
     """
     trials, spread = together(n_trials=n_trials, variance=variance)
     if np.any(trials < 1):
-        raise ConfigError(f"n_trials is {shown(n_trials)}, must be >= 1", code="CONFIG_PARAMETER", field="n_trials")
+        raise ConfigError(f"n_trials is {printable(n_trials)}, must be >= 1", code="CONFIG_PARAMETER", field="n_trials")
     if np.any(spread < 0):
-        raise ConfigError(f"variance is {shown(variance)}, must be >= 0", code="CONFIG_PARAMETER", field="variance")
+        raise ConfigError(f"variance is {printable(variance)}, must be >= 0", code="CONFIG_PARAMETER", field="variance")
     with np.errstate(all="ignore"):
         largest = -(1 - _EULER) * ndtri(1 / trials) - _EULER * ndtri(1 / (trials * np.e))
         return plain(np.sqrt(spread) * np.maximum(0.0, np.where(trials == 1, 0.0, largest)))
@@ -65,7 +65,7 @@ def min_track_record_length(
     )
     if not np.all((wanted > 0) & (wanted < 1)):
         raise ConfigError(
-            f"probability is {shown(probability)}, must be in (0, 1)", code="CONFIG_PARAMETER", field="probability"
+            f"probability is {printable(probability)}, must be in (0, 1)", code="CONFIG_PARAMETER", field="probability"
         )
     with np.errstate(all="ignore"):
         v, over = _v(sharpe, skew, kurtosis), sharpe - benchmark
@@ -107,7 +107,7 @@ def best_of_many_p_value(p_value: Any, n_trials: Any) -> Any:
     """
     p, trials = together(p_value=p_value, n_trials=n_trials)
     if np.any(trials < 1):
-        raise ConfigError(f"n_trials is {shown(n_trials)}, must be >= 1", code="CONFIG_PARAMETER", field="n_trials")
+        raise ConfigError(f"n_trials is {printable(n_trials)}, must be >= 1", code="CONFIG_PARAMETER", field="n_trials")
     with np.errstate(all="ignore"):
         return plain(np.where((p >= 0) & (p <= 1), -np.expm1(trials * np.log1p(-p)), np.nan))
 
@@ -119,9 +119,9 @@ def sharpe_that_passes(n_trials: Any, error: Any) -> Any:
     """
     trials, wrong = together(n_trials=n_trials, error=error)
     if np.any(trials < 1):
-        raise ConfigError(f"n_trials is {shown(n_trials)}, must be >= 1", code="CONFIG_PARAMETER", field="n_trials")
+        raise ConfigError(f"n_trials is {printable(n_trials)}, must be >= 1", code="CONFIG_PARAMETER", field="n_trials")
     if not np.all((wrong > 0) & (wrong < 1)):
-        raise ConfigError(f"error is {shown(error)}, must be in (0, 1)", code="CONFIG_PARAMETER", field="error")
+        raise ConfigError(f"error is {printable(error)}, must be in (0, 1)", code="CONFIG_PARAMETER", field="error")
     return plain(-ndtri(-np.expm1(np.log1p(-wrong) / trials)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from assay.runs.report.components import Card, Cards, Note, Part, Section, table
 from assay.runs.report.formatting import METRICS, NONE, count, general, metric, number, ratio
-from assay.runs.report.search_summary import held_back, newest, objective, place_in_range
+from assay.runs.report.search_summary import has_unseen_window, newest, objective, place_in_range
 from assay.runs.run_artifacts import RunArtifacts
 
 _EDGE = 0.02  # of the searched range: closer to an end, the best may lie beyond it
@@ -34,7 +34,7 @@ def regimes(evidence: RunArtifacts) -> Section | None:
     result = evidence.document["by_regime"]
     if not result:
         return None
-    which = "out of sample" if held_back(evidence.document) else "in sample"
+    which = "out of sample" if has_unseen_window(evidence.document) else "in sample"
     lead = f"Trades by the regime that they were decided in, bars by the one known when they opened, {which}."
     order = sorted(result, key=lambda r: (_REGIMES.index(r) if r in _REGIMES else len(_REGIMES), r))
     names = [n for n in _BY_REGIME if any(n in result[r] for r in order)]

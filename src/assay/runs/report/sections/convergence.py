@@ -10,7 +10,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.plural import amount
 from assay.runs.report.components import Key, Note, Part, Section, figure
 from assay.runs.report.formatting import count, number
-from assay.runs.report.scale import Scale, padded, ticks
+from assay.runs.report.scale import Scale, pad_range, ticks
 from assay.runs.report.search_summary import Objective, objective
 from assay.runs.report.sections.parallel import parallel
 from assay.runs.report.svg import CHAR, Canvas, line
@@ -69,8 +69,8 @@ def reach(curves: Sequence[FloatArray]) -> tuple[float, float]:
 
     Whole, unless the curves after their first trials are at least a fifth of it and at most four fifths.
     """
-    low, high = padded(np.concatenate(curves))
-    late, _ = padded(np.concatenate([best[int(len(best) * _EARLY) :] for best in curves]))
+    low, high = pad_range(np.concatenate(curves))
+    late, _ = pad_range(np.concatenate([best[int(len(best) * _EARLY) :] for best in curves]))
     share = (high - late) / (high - low)
     return (high - (high - late) / _MOST, high) if _LEAST <= share < _MOST else (low, high)
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from assay.runs.report.components import Card, Cards, Note, Part, Section, Table, figure, table
 from assay.runs.report.formatting import floats, general, number, percent, ratio
-from assay.runs.report.scale import Scale, padded, ticks
-from assay.runs.report.search_summary import stressed_costs
+from assay.runs.report.scale import Scale, pad_range, ticks
+from assay.runs.report.search_summary import stress_text
 from assay.runs.report.svg import Canvas
 from assay.runs.run_artifacts import RunArtifacts
 
@@ -101,7 +101,7 @@ def _cards(evidence: RunArtifacts, gross: float, paid: float) -> Cards:
             Card("Paid per trade", percent(paid * _symbols(evidence) / trades, 3), "of starting equity"),
             Card("Turnover", ratio(values.get("turnover"), 1), "traded notional over equity, both sides"),
             Card(
-                f"At {stressed_costs(evidence)}",
+                f"At {stress_text(evidence)}",
                 percent(doubled, 1, sign=True),
                 "net profit",
                 "good" if doubled > 0 else "bad",
@@ -125,7 +125,7 @@ def _draw(gross: float, paid: list[float], net: float, width: float, title: str)
             steps.append((_NAMES[name], level, level - cost, "cost" if cost > 0 else "income"))
             level -= cost
     steps.append(("After", 0.0, net, "total"))
-    y = Scale(*padded(np.array([v for s in steps for v in s[1:3]]), share=0.1, include=0.0), bottom, top)
+    y = Scale(*pad_range(np.array([v for s in steps for v in s[1:3]]), share=0.1, include=0.0), bottom, top)
     canvas = Canvas(width, bottom + 30, title)
     reach = y.high - y.low
     decimals = 0 if reach > 0.06 else 1 if reach > 0.01 else 2

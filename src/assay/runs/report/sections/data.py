@@ -53,7 +53,7 @@ def quality(evidence: RunArtifacts) -> Section:
     return Section("quality", "Data quality", lead, tuple(parts))
 
 
-def made_of(evidence: RunArtifacts) -> Section:
+def inputs_section(evidence: RunArtifacts) -> Section:
     """The full spec, digests and versions."""
     document = evidence.document
     names = (

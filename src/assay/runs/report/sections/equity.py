@@ -11,8 +11,8 @@ from assay.kernel.bars import Bars
 from assay.kernel.timestamps import from_iso
 from assay.runs.report.components import Cell, Key, Note, Part, Section, figure, table
 from assay.runs.report.formatting import day, floats, percent, times
-from assay.runs.report.scale import Scale, envelope, log_ticks, padded, ticks
-from assay.runs.report.search_summary import held_back, stressed_costs
+from assay.runs.report.scale import Scale, envelope, log_ticks, pad_range, ticks
+from assay.runs.report.search_summary import has_unseen_window, stress_text
 from assay.runs.report.svg import Canvas, area, line
 from assay.runs.run_artifacts import RunArtifacts
 
@@ -87,7 +87,7 @@ def section(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> Section:
         return Section("equity", "Equity", lead, (Note("Fewer than two judged bars: there is no curve to draw."),))
     legend = [
         Key("s-model", "Strategy, after costs" if chosen else "Model, after costs"),
-        Key("s-stress", f"Same decisions, {stressed_costs(evidence)}"),
+        Key("s-stress", f"Same decisions, {stress_text(evidence)}"),
     ]
     if len(result.hold):
         legend.append(Key("s-hold", "Buy and hold"))
@@ -107,7 +107,7 @@ def _over(evidence: RunArtifacts) -> str:
         return "all bars, in sample: the parameters were chosen by hand and nothing was held back."
     if not evidence.is_search:
         return "the judged bars, each traded by a model that had never seen it."
-    if held_back(evidence.document):
+    if has_unseen_window(evidence.document):
         return "the test bars of all windows, each traded with parameters that were found before it."
     return "the bars that were searched, in sample: nothing was held back."
 
@@ -178,7 +178,7 @@ def _equity_scale(result: Course, top: float, bottom: float) -> Scale:
         main = np.concatenate([result.equity, result.hold])
         low = max(float(every.min()), float(main.min()) / 4)  # doubled costs may fall to nothing
         return Scale(low / 1.05, float(every.max()) * 1.05, bottom, top, log=True)
-    low, high = padded(every, share=0.04, include=1.0)
+    low, high = pad_range(every, share=0.04, include=1.0)
     return Scale(max(low, 0.0), high, bottom, top)
 
 

@@ -92,7 +92,7 @@ class Map:
         canvas = Canvas(width, bottom + 88, f"Heat map of {self.title}, {self.aim.name}")
         canvas.text(2, 10, _cut(self.up.name, int(width / CHAR)), "unit")
         self._cells(canvas, x, y)
-        for value, text in spaced_up(self.up.marks(6), y):
+        for value, text in drop_crowded_rows(self.up.marks(6), y):
             canvas.text(left - 7, y.at(value) + 4, _cut(text, _LETTERS), anchor="end")
         marks = [(v, _cut(t, _LETTERS)) for v, t in self.across.marks(5 if width > 400 else 4)]
         canvas.columns(x, marks, bottom)
@@ -158,7 +158,7 @@ def _bar(canvas: Canvas, left: float, right: float, y: float, full: float, aim: 
     canvas.text(right, y + 24, f"{aim.write(full, sign=True)} or more", "tick", "end")
 
 
-def spaced_up(marks: list[tuple[float, str]], y: Scale) -> list[tuple[float, str]]:
+def drop_crowded_rows(marks: list[tuple[float, str]], y: Scale) -> list[tuple[float, str]]:
     """Marks of a vertical axis that do not touch each other."""
     stored: list[tuple[float, str]] = []
     for value, text in marks:

@@ -8,7 +8,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.runs.report.components import Card, Cards, Key, Note, Part, Section, figure, table
 from assay.runs.report.formatting import NONE, alike, number, ratio
-from assay.runs.report.scale import Scale, padded, ticks
+from assay.runs.report.scale import Scale, pad_range, ticks
 from assay.runs.report.search_summary import part
 from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.run_artifacts import RunArtifacts
@@ -108,7 +108,7 @@ def _scatter(windows: Sequence[Mapping[str, Any]]) -> Part:
 
 
 def _draw(numbers: list[int], inside: FloatArray, outside: FloatArray, width: float, title: str) -> Canvas:
-    x_range, y_range = (padded(v, share=0.08, include=0.0) for v in (inside, outside))
+    x_range, y_range = (pad_range(v, share=0.08, include=0.0) for v in (inside, outside))
     words = ticks(*y_range, 6)
     marks = list(zip(words, alike(words), strict=True))
     left, right, top, bottom = 14 + CHAR * max(len(w) for _, w in marks), width - 12, 26.0, 320.0

@@ -9,7 +9,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.runs.report.components import NARROW, Key, Part, figure
 from assay.runs.report.formatting import count
-from assay.runs.report.scale import Scale, padded, spaced, ticks
+from assay.runs.report.scale import Scale, drop_crowded, pad_range, ticks
 from assay.runs.report.search_summary import Objective
 from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.trials import Axis, Trials
@@ -32,7 +32,7 @@ class Drawn:
     tint: IntArray
 
 
-def drawn(result: Trials) -> Drawn:
+def draw_trials(result: Trials) -> Drawn:
     """The best trials of the newest window that has valid ones, over others taken evenly from all ranks."""
     number = int(result.window[result.valid].max())
     mine = np.flatnonzero(result.valid & (result.window == number))
@@ -47,7 +47,7 @@ def drawn(result: Trials) -> Drawn:
 
 def parallel(result: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective) -> Part:
     """The combinations of the newest window and what they scored."""
-    shown = drawn(result)
+    shown = draw_trials(result)
     bests = int((shown.tint == _CLASSES).sum())
     legend = [Key("s-chosen", "Best")] + ([Key("s-tint4", f"Best {count(bests)}")] if bests > 1 else [])
     if len(shown.rows) > bests:
@@ -72,7 +72,7 @@ def _draw(result: Trials, shown: Drawn, aim: Objective, width: float, title: str
     right, row, top = width - (16 if small else 28), 60.0 if small else 54.0, 30.0 if small else 18.0
     canvas = Canvas(width, top + row * len(result.axes) + 34, title)
     score = result.score[shown.rows]
-    low, high = padded(score, share=0.02)
+    low, high = pad_range(score, share=0.02)
     last = Scale(low, high, left, right)
     y = top + row * np.arange(len(names), dtype=np.float64)
     x = np.column_stack([_across(each, shown.rows, left, right) for each in result.axes] + [last(score)])
@@ -83,7 +83,7 @@ def _draw(result: Trials, shown: Drawn, aim: Objective, width: float, title: str
         about = 4 if small else 9
         marks = axis.marks(about) if axis else aim.marks(ticks(low, high, about))
         canvas.add("line", "axis", x1=left, x2=right, y1=y[k], y2=y[k])
-        for value, words in spaced([(v, _cut(w, _CHOICE)) for v, w in marks], scale, CHAR):
+        for value, words in drop_crowded([(v, _cut(w, _CHOICE)) for v, w in marks], scale, CHAR):
             canvas.add("line", "axis", x1=scale.at(value), x2=scale.at(value), y1=y[k], y2=y[k] + 4)
             canvas.text(scale.at(value), y[k] + 17, words, "tick halo", "middle")
         css = "value halo" if axis is None else "unit halo"

@@ -44,7 +44,7 @@ def section(evidence: RunArtifacts) -> Section | None:
             f"Every valid trial of a window scored the same ({aim.name} {_only(result, aim)}): there is nothing to map."
         )
         return Section("parameters", "Parameters", lead, (Note(text),))
-    shares, pairs = ranked(result)
+    shares, pairs = rank_axes(result)
     made = sum(w["trials"] for w in document["windows"] if w["number"] in result.window)
     if len(result.score) < made:
         lead += f" Of {count(made)} trials a fair sample of {count(len(result.score))} is looked at."
@@ -61,7 +61,7 @@ def section(evidence: RunArtifacts) -> Section | None:
     return Section("parameters", "Parameters", lead, parts)
 
 
-def ranked(result: Trials) -> tuple[list[float], list[tuple[float, int, int]]]:
+def rank_axes(result: Trials) -> tuple[list[float], list[tuple[float, int, int]]]:
     """What each axis explains alone, and each pair of axes that says more than its stronger one, the largest first.
 
     Pairs are ``(share, axis, axis)``, equal shares in the order of the axes; the strongest one is there in any case.

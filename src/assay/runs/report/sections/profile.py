@@ -5,7 +5,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.runs.report.components import Key, Part, figure
 from assay.runs.report.formatting import count
-from assay.runs.report.scale import padded, ticks
+from assay.runs.report.scale import pad_range, ticks
 from assay.runs.report.search_summary import Objective
 from assay.runs.report.svg import CHAR, Canvas, line
 from assay.runs.report.trials import Axis, Trials
@@ -34,7 +34,7 @@ def profile(result: Trials, axis: Axis, aim: Objective) -> Part:
 
 
 def _draw(axis: Axis, values: FloatArray, holding: IntArray, aim: Objective, width: float, title: str) -> Canvas:
-    y_low, y_high = padded(values, include=0.0)
+    y_low, y_high = pad_range(values, include=0.0)
     words = aim.marks(ticks(y_low, y_high, 6), sign=True)
     left, right, top, bottom = 14 + CHAR * max(len(w) for _, w in words), width - 10, 24.0, 270.0
     x = axis.scale(left, right)

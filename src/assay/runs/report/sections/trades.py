@@ -11,7 +11,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.runs.report.components import NARROW, Cell, Key, Note, Part, Section, figure, table
 from assay.runs.report.formatting import alike, bars_of, count, floats, minute, number, percent, price, ratio, times
-from assay.runs.report.scale import Scale, padded, spaced, ticks, time_ticks
+from assay.runs.report.scale import Scale, drop_crowded, pad_range, ticks, time_ticks
 from assay.runs.report.svg import CHAR, Canvas, n
 from assay.runs.run_artifacts import RunArtifacts
 
@@ -98,7 +98,7 @@ def _figure(symbol: str, stretch: Stretch) -> Part:
     return figure(title, lambda w: _draw(stretch, w, title), caption=stretch.caption, legend=legend)
 
 
-def grouped(bars: Bars, most: int) -> tuple[int, FloatArray]:
+def group_bars(bars: Bars, most: int) -> tuple[int, FloatArray]:
     """How many bars make one candle, and ``(m, 5)`` open time, open, high, low and close of at most `most` candles."""
     each = -(-len(bars) // most)
     at = np.arange(0, len(bars), each)
@@ -110,9 +110,9 @@ def grouped(bars: Bars, most: int) -> tuple[int, FloatArray]:
 def _draw(stretch: Stretch, width: float, title: str) -> Canvas:
     small = width <= NARROW
     left, right, top, bottom = 10.0, width - (52 if small else 66), 12.0, 262.0 if small else 320.0
-    each, rows = grouped(stretch.bars, 56 if small else _CANDLES)
+    each, rows = group_bars(stretch.bars, 56 if small else _CANDLES)
     place = _Place(stretch.bars, each, Scale(0.0, float(max(len(rows), 2)), left, right))
-    y = Scale(*padded(np.concatenate([rows[:, 2], rows[:, 3]])), bottom, top)
+    y = Scale(*pad_range(np.concatenate([rows[:, 2], rows[:, 3]])), bottom, top)
     canvas = Canvas(width, bottom + 30, title)
     marks = ticks(y.low, y.high, 5)
     canvas.rows(y, list(zip(marks, alike(marks), strict=True)), left, right, side="right")
@@ -151,7 +151,7 @@ def _clock(canvas: Canvas, place: _Place, rows: FloatArray, bottom: float) -> No
         for ms, words in time_ticks(float(opens[0]), float(opens[-1]), about)
     ]
     inside = [(at, words) for at, words in marks if place.scale.at(at) >= len(words) * CHAR / 2]
-    for at, words in spaced(inside, place.scale, CHAR):
+    for at, words in drop_crowded(inside, place.scale, CHAR):
         x = place.scale.at(at)
         canvas.add("line", "grid", x1=x, x2=x, y1=bottom, y2=bottom + 5)
         canvas.text(x, bottom + 19, words, anchor="middle")

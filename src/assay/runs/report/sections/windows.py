@@ -8,7 +8,7 @@ import numpy as np
 from assay.kernel.plural import amount
 from assay.runs.report.components import Cell, Key, Part, Section, figure, table
 from assay.runs.report.formatting import NONE, count, day_of, general, metric, number, ratio
-from assay.runs.report.search_summary import held_back, objective, part, place_in_range
+from assay.runs.report.search_summary import has_unseen_window, objective, part, place_in_range
 from assay.runs.report.sections.folds import timeline
 from assay.runs.run_artifacts import RunArtifacts
 
@@ -20,7 +20,7 @@ def section(evidence: RunArtifacts) -> Section:
     """Time line, results, search and parameters, window by window."""
     document = evidence.document
     windows = document["windows"]
-    if held_back(document):
+    if has_unseen_window(document):
         lead = (
             "Parameters are searched in each train span and judged on the test span after it, which no trial has seen. "
             "In sample is the best of the search on its own train bars; out of sample is what counts."

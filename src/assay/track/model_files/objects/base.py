@@ -76,7 +76,7 @@ def store_error(url: str, status: int | None, why: str) -> StoreError:
     return StoreError(f"{url} cannot be used: {why[:200]}", code="STORE_BUSY", hint=hint)
 
 
-def imported(load: Callable[[], T], extra: str, url: str) -> T:
+def import_library(load: Callable[[], T], extra: str, url: str) -> T:
     """The library, or ConfigError ``CONFIG_EXTRA`` with the command that brings it."""
     try:
         return load()

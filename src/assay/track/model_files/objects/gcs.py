@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from assay.kernel.errors import StoreError
-from assay.track.model_files.objects.base import already, imported, not_there, store_error, too_large
+from assay.track.model_files.objects.base import already, import_library, not_there, store_error, too_large
 from assay.track.model_files.safe_read import LARGEST, demand_name
 
 _TRY_S = 10
@@ -22,7 +22,7 @@ class GcsObjects:
 
     def __init__(self, bucket: str, prefix: str) -> None:
         self._name, self._prefix = bucket, prefix
-        storage = imported(lambda: import_module("google.cloud.storage"), "gcp", self.url)
+        storage = import_library(lambda: import_module("google.cloud.storage"), "gcp", self.url)
         self._errors = import_module("google.api_core.exceptions")
         self._auth = import_module("google.auth.exceptions")
         self._requests = import_module("requests.exceptions")

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from assay.kernel.errors import ConfigError, shown
+from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
 from assay.track.model_files.objects.base import ObjectStore
 from assay.track.model_files.objects.files import FileObjects
@@ -43,7 +43,7 @@ def split_address(address: str) -> tuple[str, str, str]:
     scheme = address.partition("://")[0]
     if scheme not in _SCHEMES:
         near = did_you_mean(scheme, _SCHEMES)
-        raise _refused(address, f"begins with {shown(scheme)}; {near or 's3://, gs:// and paths are known'}")
+        raise _refused(address, f"begins with {printable(scheme)}; {near or 's3://, gs:// and paths are known'}")
     prefix = (result["prefix"] or "").strip("/") if result else ""
     if result is None or (prefix and not _PREFIX.fullmatch(prefix)):
         raise _refused(address, f"is no {scheme}://bucket/prefix of letters, digits, '-', '_' and '.'")
@@ -52,7 +52,7 @@ def split_address(address: str) -> tuple[str, str, str]:
 
 def _refused(address: str, why: str) -> ConfigError:
     return ConfigError(
-        f"the store's address {shown(address)} {why}",
+        f"the store's address {printable(address)} {why}",
         code="CONFIG_FIELD",
         hint="For example s3://my-bucket/assay, gs://my-bucket/assay or /srv/assay.",
         field="ASSAY_ARTIFACTS_URL",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from assay.track.model_files.objects.base import already, imported, not_there, store_error, too_large
+from assay.track.model_files.objects.base import already, import_library, not_there, store_error, too_large
 from assay.track.model_files.safe_read import LARGEST, demand_name
 
 _TRIES = 3
@@ -24,7 +24,7 @@ class S3Objects:
 
     def __init__(self, bucket: str, prefix: str) -> None:
         self._bucket, self._prefix = bucket, prefix
-        session = imported(lambda: import_module("botocore.session"), "cloud", self.url)
+        session = import_library(lambda: import_module("botocore.session"), "cloud", self.url)
         config = import_module("botocore.config").Config(
             retries={"mode": "standard", "max_attempts": _TRIES}, connect_timeout=_CONNECT_S, read_timeout=_READ_S
         )
