@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.user_module import run_user_code
-from assay.kernel.user_source import UserCode, in_library, lay_out, missing_source, read_user_code
+from assay.kernel.user_source import UserCode, find_source_gaps, in_library, lay_out, read_user_code
 
 
 def lay(folder: Path, **files: str) -> Path:
@@ -114,8 +114,8 @@ def test_functions_without_source_are_named(tmp_path: Path) -> None:
     text = "from math import sqrt\n\ndef own(x):\n    return x\n\nspace = {}\nexec('def made(x): return x', space)\n"
     module, code = run(lay(tmp_path, main=text))
     names = vars(module)
-    assert missing_source(code, [names["own"]]) == ()
-    said = missing_source(code, [names["sqrt"], names["space"]["made"]])
+    assert find_source_gaps(code, [names["own"]]) == ()
+    said = find_source_gaps(code, [names["sqrt"], names["space"]["made"]])
     assert said[0] == "sqrt is no Python function: its source is not known"
     assert said[1] == "made was not written in main.py or a module of it: its source is not known"
 

@@ -17,8 +17,8 @@ from assay.testing.leaky_pipelines import (
     ScalerOnAll,
     SelectorOnAll,
     StopsOnTest,
-    overstated,
-    understated,
+    too_long_lookback,
+    too_short_lookback,
 )
 from assay.testing.trainers import (
     TRAINER_CHECKS,
@@ -114,6 +114,6 @@ def test_targets_say_truly_when_they_are_known(name: str, params: dict[str, obje
     bars = random_bars(300, seed=3)
     check_known_at_is_true(honest, bars)
     with pytest.raises(AssertionError, match="says it is known at"):
-        check_known_at_is_true(understated(honest), bars)
+        check_known_at_is_true(too_short_lookback(honest), bars)
     with pytest.raises(AssertionError, match="overstated"):
-        check_known_at_is_true(overstated(honest), bars)
+        check_known_at_is_true(too_long_lookback(honest), bars)

@@ -14,7 +14,7 @@ from assay.learn.ensemble.member_training import Learning
 from assay.learn.ensemble.model import EnsembleModel
 from assay.learn.ensemble.samples import gather, inner_split
 from assay.targets import uniqueness
-from assay.testing.trainers import saved
+from assay.testing.trainers import save_and_load
 from tests.learn.markets import market, trainer
 
 CLASSES = (-1.0, 0.0, 1.0)
@@ -101,7 +101,9 @@ def test_weights_are_those_of_uniqueness() -> None:
     np.testing.assert_array_equal(weighed.weight, uniqueness(window.labels)[there])
     np.testing.assert_array_equal(plain.weight, 1.0)
     assert weighed.weight.std() > 0
-    assert saved(fitted(panel, members=["lightgbm"])) != saved(fitted(panel, members=["lightgbm"], uniqueness=False))
+    assert save_and_load(fitted(panel, members=["lightgbm"])) != save_and_load(
+        fitted(panel, members=["lightgbm"], uniqueness=False)
+    )
 
 
 def test_rows_with_too_few_features_are_not_learnt_from() -> None:
@@ -275,5 +277,5 @@ def test_the_score_knows_the_side() -> None:
 
 def test_seeds_and_threads() -> None:
     panel = market()
-    assert saved(fitted(panel, num_threads=1)) == saved(fitted(panel, num_threads=2))
-    assert saved(fitted(panel, seed=1)) != saved(fitted(panel, seed=2))
+    assert save_and_load(fitted(panel, num_threads=1)) == save_and_load(fitted(panel, num_threads=2))
+    assert save_and_load(fitted(panel, seed=1)) != save_and_load(fitted(panel, seed=2))

@@ -14,7 +14,7 @@ import pytest
 
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import canonical
-from assay.testing.malicious_files import pickles, zipped
+from assay.testing.malicious_files import pickles, zip_file
 from assay.track.loading import zip_checks
 from assay.track.loading.sandbox import LoadingSandbox
 from assay.track.loading.verification import read_verified
@@ -69,7 +69,7 @@ def schema(change: Callable[[dict[str, Any]], Any]) -> bytes:
         members = {name: archive.read(name) for name in archive.namelist()}
     document = json.loads(members["schema.json"])
     change(document)
-    return zipped(members | {"schema.json": json.dumps(document).encode()})
+    return zip_file(members | {"schema.json": json.dumps(document).encode()})
 
 
 def objects(canary: Path) -> bytes:
@@ -79,7 +79,7 @@ def objects(canary: Path) -> bytes:
 
     out = io.BytesIO()
     np.save(out, np.array([Runs()], dtype=object), allow_pickle=True)
-    return zipped({"schema.json": b"{}", "1.npy": out.getvalue()})
+    return zip_file({"schema.json": b"{}", "1.npy": out.getvalue()})
 
 
 SYSTEM = {"__class__": "system", "__module__": "os", "__loader__": "FunctionNode", "__id__": 1, "content": "os.system"}
@@ -91,11 +91,11 @@ FOREST: dict[str, tuple[Callable[[Path], bytes], str]] = {
     ),
     "a pickle": (lambda c: pickles(c)["STACK_GLOBAL and REDUCE"], "ARTIFACT_CORRUPT"),
     "an array of objects": (objects, "ARTIFACT_FORBIDDEN_TYPE"),
-    "a member that climbs": (lambda c: zipped({"../../canary": b"x"}), "ARTIFACT_MANIFEST"),
-    "a zip bomb": (lambda c: zipped({"a.npy": b"\0" * 50_000_000}, compressed=True), "ARTIFACT_TOO_LARGE"),
-    "no schema": (lambda c: zipped({"1.npy": b""}), "ARTIFACT_CORRUPT"),
+    "a member that climbs": (lambda c: zip_file({"../../canary": b"x"}), "ARTIFACT_MANIFEST"),
+    "a zip bomb": (lambda c: zip_file({"a.npy": b"\0" * 50_000_000}, compressed=True), "ARTIFACT_TOO_LARGE"),
+    "no schema": (lambda c: zip_file({"1.npy": b""}), "ARTIFACT_CORRUPT"),
     "an unknown loader": (lambda c: schema(lambda d: d.update(__loader__="EvilNode")), "ARTIFACT_CORRUPT"),
-    "100,000 deep": (lambda c: zipped({"schema.json": b'{"a":' * 100_000}), "ARTIFACT_CORRUPT"),
+    "100,000 deep": (lambda c: zip_file({"schema.json": b'{"a":' * 100_000}), "ARTIFACT_CORRUPT"),
     "nothing": (lambda c: b"", "ARTIFACT_CORRUPT"),
 }
 
@@ -203,7 +203,7 @@ def test_documents_that_are_none(raw: bytes, child: LoadingSandbox) -> None:
 
 
 def test_an_archive_of_too_many_members(monkeypatch: pytest.MonkeyPatch) -> None:
-    many = {"a.zip": zipped({f"m{i}": b"" for i in range(11)})}
+    many = {"a.zip": zip_file({f"m{i}": b"" for i in range(11)})}
     demand_archives(many)
     monkeypatch.setattr(zip_checks, "_MOST_MEMBERS", 10)
     with pytest.raises(ArtifactError, match="11 members") as told:

@@ -17,7 +17,7 @@ from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
 from assay.targets import parse_target
-from assay.testing.trainers import TinyModel, TinyTrainer, correlations, labelled, tiny
+from assay.testing.trainers import TinyModel, TinyTrainer, correlations, label_panel, tiny
 from assay.validate.audit import AuditReport, Columns, Pipeline, Questions, audit_trainer
 from assay.validate.audit.perturbations import CUT_OFF, SHUFFLED, STILL, first_change, first_changed_decision, perturb
 from assay.validate.audit.pipeline import per_symbol
@@ -108,7 +108,7 @@ class Restless:
     state: list[int]
 
     def fit(self, train: Panel, *, seed: int, report: Report) -> TinyModel:
-        x, y = labelled(train)
+        x, y = label_panel(train)
         self.state.append(0)
         honest = tiny(x, *correlations(x, y), keep=2)
         if self.decides_alike:  # twice the weight has the same sign

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.testing.audit_study import Planted, clean, needed, planted
+from assay.testing.audit_study import Planted, bars_needed, clean, planted_pipelines
 from assay.validate.audit.state import PROBES
 
 NAMES = [
@@ -10,11 +10,11 @@ NAMES = [
     "cross_symbol_shift", "scaler_on_all", "selector_on_all", "early_stop_on_test", "target_in_features",
     "understated_horizon", "observation_next_bar",
 ]  # fmt: skip
-LEAKS = [*planted(), *needed()]
+LEAKS = [*planted_pipelines(), *bars_needed()]
 
 
 def test_the_twelve_have_their_names() -> None:
-    assert [each.name for each in planted()] == NAMES
+    assert [each.name for each in planted_pipelines()] == NAMES
 
 
 @pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.name)

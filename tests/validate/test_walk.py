@@ -13,7 +13,7 @@ from assay.kernel.errors import DataError, LeakError
 from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, span
 from assay.simulate.engine import simulate
-from assay.testing.trainers import Cancelled, Listening, TinyModel, TinyTrainer, saved
+from assay.testing.trainers import Cancelled, Listening, TinyModel, TinyTrainer, save_and_load
 from assay.validate._walk_forward import FoldResult, walk_forward
 from assay.validate.splits import Days, WalkForward
 from tests.learn.markets import market, trainer
@@ -71,7 +71,7 @@ def test_workers_change_nothing() -> None:
     assert len(one) == len(two) > 2
     for a, b in zip(one, two, strict=True):
         assert a.model is not None and b.model is not None
-        assert saved(a.model) == saved(b.model)
+        assert save_and_load(a.model) == save_and_load(b.model)
         for symbol, tested in a.tested.items():
             np.testing.assert_array_equal(tested.record.returns, b.tested[symbol].record.returns)
             assert tested.forecast is not None

@@ -102,7 +102,7 @@ def lay_out(code: UserCode, folder: Path) -> Path:
     return folder / code.main.path
 
 
-def missing_source(code: UserCode, functions: Sequence[Callable[..., object]]) -> tuple[str, ...]:
+def find_source_gaps(code: UserCode, functions: Sequence[Callable[..., object]]) -> tuple[str, ...]:
     """Why one of these functions is not part of the source: built in, compiled elsewhere, made from text."""
     own = {each.origin for each in code.files}
     results = []

@@ -76,14 +76,14 @@ def parse_target(name: str, params: Mapping[str, Any] | None = None, /, **more: 
             )
     if name == "profitable":
         value.setdefault("horizon", HORIZON)
-    lacking = [f for f in required(kind) if f not in value]
+    lacking = [f for f in require(kind) if f not in value]
     if lacking:
         raise ConfigError(f"target {name} needs {', '.join(lacking)}", code="CONFIG_PARAMETER", field=lacking[0])
     target: Target = kind(**value)
     return target
 
 
-def required(kind: type) -> list[str]:
+def require(kind: type) -> list[str]:
     """Parameters without a default."""
     from dataclasses import MISSING
 

@@ -173,7 +173,7 @@ class MetaLabel:
         rows = np.arange(len(bars))
         last = rows + np.where(self.signals.hold > 0, self.signals.hold, h)
         _, end, price = first_touch(bars.open, bars.high, bars.low, bars.close, upper, lower, rows + 1, last)
-        y = np.where(np.isnan(price), np.nan, earned(side, entry, price, costs) > 0)
+        y = np.where(np.isnan(price), np.nan, net_return(side, entry, price, costs) > 0)
         horizon = int(np.max(last - rows, initial=h))
         incomplete = (side != 0) & (last >= len(bars)) & ~np.isnan(upper)
         return labels(
@@ -202,7 +202,7 @@ class MetaLabel:
         return f"meta_label(horizon={self.horizon}, up={self.up}, down={self.down}, vol_window={self.vol_window})"
 
 
-def earned(side: FloatArray, entry: FloatArray, leave: FloatArray, costs: Costs) -> FloatArray:
+def net_return(side: FloatArray, entry: FloatArray, leave: FloatArray, costs: Costs) -> FloatArray:
     """``(n,)``: what one unit bought (side +1) or sold (-1) at `entry` brings after fee and slippage on both sides."""
     s, f = costs.price_share, costs.fee
     long = leave * (1 - s) * (1 - f) - entry * (1 + s) * (1 + f)

@@ -57,14 +57,14 @@ class Planted:
         return any(v.name == self.blamed for v in self.report(probes).violations)
 
 
-def planted() -> tuple[Planted, ...]:
+def planted_pipelines() -> tuple[Planted, ...]:
     """The twelve."""
     columns = [
         Planted(name=leak.__name__, probe="truncate", blamed=leak.__name__, pipeline=_honest(_with(leak)))
         for leak in leaky_pipelines.FEATURE_LEAKS
     ]
     renamed = _with(lambda bars: _label(bars).y, name="target_in_features")
-    early = leaky_pipelines.understated(_label)
+    early = leaky_pipelines.too_short_lookback(_label)
     fits: Mapping[str, Callable[[Panel], Trainer]] = {
         "scaler_on_all": leaky_pipelines.ScalerOnAll, "selector_on_all": leaky_pipelines.SelectorOnAll,
         "early_stop_on_test": leaky_pipelines.StopsOnTest,
@@ -85,9 +85,9 @@ def planted() -> tuple[Planted, ...]:
     )  # fmt: skip
 
 
-def needed() -> tuple[Planted, ...]:
+def bars_needed() -> tuple[Planted, ...]:
     """A leak for each of the probes that none of the twelve needs alone: no probe may be left out."""
-    early = leaky_pipelines.understated(_label)
+    early = leaky_pipelines.too_short_lookback(_label)
     return (
         Planted(
             name="complete_higher_open", probe="truncate", blamed="complete_higher_open",

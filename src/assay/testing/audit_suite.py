@@ -9,7 +9,7 @@ from typing import Any
 from assay.testing.attacks.honest import HONEST
 from assay.testing.attacks.judging import ATTACKS, is_right, outcomes
 from assay.testing.attacks.own_file import OwnFile
-from assay.testing.audit_study import clean, planted
+from assay.testing.audit_study import clean, planted_pipelines
 from assay.testing.pipeline_attacks import attacks
 from assay.validate import Questions
 
@@ -83,7 +83,7 @@ def run_audit_suite(part: int | None = None) -> SuiteResult:
 
 def _pipelines() -> SuiteResult:
     leaks = []
-    for each in planted():
+    for each in planted_pipelines():
         texts = [v.text for v in each.report().violations if (v.probe, v.name) == (each.probe, each.blamed)]
         leaks.append((each.name, each.probe, "".join(texts[:1])))
     against = attacks()

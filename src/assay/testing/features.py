@@ -167,7 +167,7 @@ def stands_short_histories(names: Names, bars: Bars) -> None:
 
 def keeps_its_unit(names: Names, bars: Bars) -> None:
     """Prices x 7 and volume x 3: ``quote`` columns x 7, ``base`` columns x 3, scale-free columns unchanged."""
-    whole, grown = _table(names, bars), _table(names, scaled(bars, 7.0, 3.0))
+    whole, grown = _table(names, bars), _table(names, scale(bars, 7.0, 3.0))
     for i, feature in enumerate(whole.features):
         if feature.unit in ("log", "other"):
             continue
@@ -218,7 +218,7 @@ def noisy(bars: Bars, cut: int) -> Bars:
     )
 
 
-def scaled(bars: Bars, price: float, volume: float) -> Bars:
+def scale(bars: Bars, price: float, volume: float) -> Bars:
     """The same market in another currency and another unit of volume; spread columns go with the prices."""
     return replace(
         bars,

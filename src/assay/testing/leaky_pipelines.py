@@ -15,7 +15,7 @@ from assay.kernel.decisions import Decisions
 from assay.kernel.labels import Labels
 from assay.kernel.panel import Panel, Window
 from assay.simulate import BacktestResult, simulate
-from assay.testing.trainers import TinyModel, correlations, labelled, tiny
+from assay.testing.trainers import TinyModel, correlations, label_panel, tiny
 
 _BARS_OF_FOUR = 4
 _EARLY = 1_577_836_800_000 + 150 * 3_600_000  # of markets that begin in 2020
@@ -97,7 +97,7 @@ def hindsight(bars: Bars, decisions: Decisions, costs: Costs, *, ahead: int = 12
     return simulate(bars, replace(decisions, target=np.where(loses, np.nan, decisions.target)), costs)
 
 
-def understated(label: Callable[[Bars], Labels], *, bars_early: int = 1) -> Callable[[Bars], Labels]:
+def too_short_lookback(label: Callable[[Bars], Labels], *, bars_early: int = 1) -> Callable[[Bars], Labels]:
     """The same labels, said to be known `bars_early` bars before they are."""
 
     def early(bars: Bars) -> Labels:
@@ -108,7 +108,7 @@ def understated(label: Callable[[Bars], Labels], *, bars_early: int = 1) -> Call
     return early
 
 
-def overstated(label: Callable[[Bars], Labels]) -> Callable[[Bars], Labels]:
+def too_long_lookback(label: Callable[[Bars], Labels]) -> Callable[[Bars], Labels]:
     """Labels that wait for a future which they do not look at: y is what this bar did."""
 
     def late(bars: Bars) -> Labels:
@@ -127,7 +127,7 @@ class ScalerOnAll:
 
     def fit(self, train: Panel, *, seed: int, report: Report) -> TinyModel:
         """See `Trainer`."""
-        x, y = labelled(train)
+        x, y = label_panel(train)
         honest = tiny(x, *correlations(x, y), keep=2)
         rows = np.concatenate([w.features for _, w in self.whole or train])
         report.progress(1.0, {})
@@ -143,8 +143,8 @@ class SelectorOnAll:
 
     def fit(self, train: Panel, *, seed: int, report: Report) -> TinyModel:
         """See `Trainer`."""
-        x, y = labelled(train)
-        everywhere, _ = correlations(*labelled(self.whole))
+        x, y = label_panel(train)
+        everywhere, _ = correlations(*label_panel(self.whole))
         report.progress(1.0, {})
         return tiny(x, everywhere, correlations(x, y)[0], keep=1)
 
@@ -158,9 +158,9 @@ class StopsOnTest:
 
     def fit(self, train: Panel, *, seed: int, report: Report) -> TinyModel:
         """See `Trainer`."""
-        x, y = labelled(train)
+        x, y = label_panel(train)
         honest = tiny(x, *correlations(x, y), keep=2)
-        all_x, all_y = labelled(self.whole)
+        all_x, all_y = label_panel(self.whole)
         score = ((all_x - honest.centre) / honest.spread) @ honest.weight
         report.progress(1.0, {})
         return replace(honest, weight=honest.weight * float(score @ all_y / (score @ score)))

@@ -114,13 +114,13 @@ def other_formats(canary: Path) -> dict[str, bytes]:
     np.save(objects, np.array([_Runs(str(canary))], dtype=object), allow_pickle=True)
     sb3 = {"data": json.dumps({"policy_class": {":type:": "x", ":serialized:": "gASV"}}).encode(), "policy.pth": harm}
     return {
-        "torch": zipped({"archive/data.pkl": harm, "archive/version": b"3\n"}),
-        "Stable-Baselines3": zipped(sb3),
-        "npz of objects": zipped({"a.npy": objects.getvalue()}),
+        "torch": zip_file({"archive/data.pkl": harm, "archive/version": b"3\n"}),
+        "Stable-Baselines3": zip_file(sb3),
+        "npz of objects": zip_file({"a.npy": objects.getvalue()}),
         "npy of objects": objects.getvalue(),
         "joblib": gzip.compress(harm),
-        "zip bomb": zipped({"a": b"\0" * 20_000_000}, compressed=True),
-        "zip that climbs": zipped({"../../canary": b"x"}),
+        "zip bomb": zip_file({"a": b"\0" * 20_000_000}, compressed=True),
+        "zip that climbs": zip_file({"../../canary": b"x"}),
         "gzip bomb": gzip.compress(b"\0" * 20_000_000),
         "HDF5": b"\x89HDF\r\n\x1a\n" + b"\0" * 64,
         "JSON 100,000 deep": b"[" * 100_000,
@@ -129,7 +129,7 @@ def other_formats(canary: Path) -> dict[str, bytes]:
     }
 
 
-def zipped(members: Mapping[str, bytes], *, compressed: bool = False) -> bytes:
+def zip_file(members: Mapping[str, bytes], *, compressed: bool = False) -> bytes:
     """A zip archive of these members."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as archive:

@@ -40,14 +40,14 @@ class Listening(NullReport):
         self.shares.append(share_done)
 
 
-def fitted(trainer: Trainer, panel: Panel, *, seed: int = SEED) -> Model:
+def fit_panel(trainer: Trainer, panel: Panel, *, seed: int = SEED) -> Model:
     """The model of a panel, with a report that listens to nobody."""
     return trainer.fit(panel, seed=seed, report=NullReport())
 
 
 def check_decides_for_every_row(trainer: Trainer, panel: Panel) -> None:
     """Decisions for each symbol, one a row, each of which `Decisions` has checked."""
-    decided = fitted(trainer, panel).decide(_unlabelled(panel))
+    decided = fit_panel(trainer, panel).decide(_unlabelled(panel))
     assert set(decided) == set(panel.windows)
     for symbol, window in panel:
         assert isinstance(decided[symbol], Decisions)
@@ -56,7 +56,7 @@ def check_decides_for_every_row(trainer: Trainer, panel: Panel) -> None:
 
 def check_waits_for_its_lookback(trainer: Trainer, panel: Panel) -> None:
     """Rows before `lookback` are flat; a window that is no longer than that is all flat, and no error."""
-    model = fitted(trainer, panel)
+    model = fit_panel(trainer, panel)
     assert isinstance(model.lookback, int)
     assert 0 <= model.lookback < 100_000
     for made in model.decide(_unlabelled(panel)).values():
@@ -68,7 +68,7 @@ def check_waits_for_its_lookback(trainer: Trainer, panel: Panel) -> None:
 
 def check_lookback_is_enough(trainer: Trainer, panel: Panel) -> None:
     """With exactly `lookback` rows in front, a stretch is decided as in the whole history."""
-    model = fitted(trainer, panel)
+    model = fit_panel(trainer, panel)
     whole = model.decide(_unlabelled(panel))
     for symbol, window in _unlabelled(panel):
         start = max(model.lookback, len(window) // 2)
@@ -78,7 +78,7 @@ def check_lookback_is_enough(trainer: Trainer, panel: Panel) -> None:
 
 def check_does_not_see_the_future(trainer: Trainer, panel: Panel) -> None:
     """Cutting the future off changes no decision already taken."""
-    model = fitted(trainer, panel)
+    model = fit_panel(trainer, panel)
     whole = model.decide(_unlabelled(panel))
     for symbol, window in _unlabelled(panel):
         for cut in (len(window) // 2, len(window) - 1):
@@ -88,16 +88,16 @@ def check_does_not_see_the_future(trainer: Trainer, panel: Panel) -> None:
 
 def check_same_seed_same_model(trainer: Trainer, panel: Panel) -> None:
     """The same panel and seed give the same decisions and the same files."""
-    first, second = fitted(trainer, panel), fitted(trainer, panel)
+    first, second = fit_panel(trainer, panel), fit_panel(trainer, panel)
     for symbol, made in first.decide(_unlabelled(panel)).items():
         _same_decisions(made, second.decide(_unlabelled(panel))[symbol], symbol)
-    assert saved(first) == saved(second), "the same seed wrote other files"
+    assert save_and_load(first) == save_and_load(second), "the same seed wrote other files"
 
 
 def check_leaves_its_input_alone(trainer: Trainer, panel: Panel) -> None:
     """Neither fit nor decide changes features, candles or labels."""
     before = [a.copy() for a in _arrays(panel)]
-    fitted(trainer, panel).decide(panel)
+    fit_panel(trainer, panel).decide(panel)
     for was, now in zip(before, _arrays(panel), strict=True):
         np.testing.assert_array_equal(was, now)
 
@@ -121,7 +121,7 @@ def check_can_be_cancelled(trainer: Trainer, panel: Panel) -> None:
 
 def check_saves_no_pickle(trainer: Trainer, panel: Panel) -> None:
     """`save` writes at least one file, and none that is a pickle."""
-    files = saved(fitted(trainer, panel))
+    files = save_and_load(fit_panel(trainer, panel))
     assert files
     for name, data in files.items():
         assert not name.endswith((".pkl", ".pickle", ".joblib")), name
@@ -149,10 +149,12 @@ def check_fit_sees_no_test_rows(
         first, second = (
             _made(trainer, p).fit(p.learning(fold.train), seed=SEED, report=NullReport()) for p in (panel, other)
         )
-        assert saved(first) == saved(second), f"fold {number}: the fit changed with rows that it must not see"
+        assert save_and_load(first) == save_and_load(second), (
+            f"fold {number}: the fit changed with rows that it must not see"
+        )
 
 
-def saved(model: Model) -> dict[str, bytes]:
+def save_and_load(model: Model) -> dict[str, bytes]:
     """The files that a model writes, by path."""
     with TemporaryDirectory() as folder:
         model.save(Path(folder))
@@ -239,13 +241,13 @@ class TinyTrainer:
     def fit(self, train: Panel, *, seed: int, report: Report) -> TinyModel:
         """See `Trainer`."""
         report.progress(0.0, {})
-        x, y = labelled(train)
+        x, y = label_panel(train)
         model = tiny(x, *correlations(x, y), keep=self.keep)
         report.progress(1.0, {})
         return model
 
 
-def labelled(panel: Panel) -> tuple[FloatArray, FloatArray]:
+def label_panel(panel: Panel) -> tuple[FloatArray, FloatArray]:
     """Features ``(m, k)`` and labels ``(m,)`` of all rows that have both."""
     parts = [(w.features, w.labels.y) for _, w in panel if w.labels is not None]
     x, y = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])

@@ -20,7 +20,7 @@ from assay.simulate.sweep.prices import Market
 from assay.simulate.sweep.reference import carries, conditions_at
 from assay.simulate.sweep.replay_scalar import HOLD, REWARD_RATIO, STOP_MULTIPLE, TAKE_MULTIPLE, Signals
 from assay.simulate.sweep.simd import LANES
-from assay.simulate.sweep.simd_accounts import begin, carry, collect, made
+from assay.simulate.sweep.simd_accounts import allocate, begin, carry, collect
 from assay.simulate.sweep.simd_trades import PLACE, STEPS, list_trades
 from assay.simulate.sweep.sweep_inputs import Candidates
 
@@ -104,7 +104,7 @@ def replay_eight(
 
     into: at most `LANES`.   sound: ``(T, WIDTH)`` whether the account always had something, so that its sums hold.
     """
-    accounts, scratch = made()
+    accounts, scratch = allocate()
     counts, full = accounts[0], np.empty(TALLY_SIZE)
     for t in range(len(after)):
         begin(accounts, equity)

@@ -23,7 +23,7 @@ from assay.simulate.sweep.replay_scalar import (
     order,
 )
 from assay.simulate.sweep.simd import LANES, anywhere, broadcast, either, fetch, lane_mask, load_lanes, lowest_bit
-from assay.simulate.sweep.simd_accounts import begin, carry, collect, made
+from assay.simulate.sweep.simd_accounts import allocate, begin, carry, collect
 from assay.simulate.sweep.simd_trades import (
     AGAIN,
     BARS,
@@ -76,7 +76,7 @@ def replay(
     pairs:   ``(pairs, 2)`` which list, which exits.   costs: fee and price share a side.
     sound:   ``(pairs,)`` whether the account always had something, so that its sums hold.
     """
-    accounts, scratch = made()
+    accounts, scratch = allocate()
     listed, ends, full = np.zeros(LANES, np.int64), np.empty(LANES, np.int64), np.empty(TALLY_SIZE)
     for first in range(0, len(pairs), LANES):
         some = pairs[first : first + LANES]

@@ -51,7 +51,7 @@ Scratch = tuple[FloatArray, NDArray[np.int32], FloatArray, NDArray[np.int64], ND
 
 
 @njit(cache=True, error_model="numpy")
-def made() -> tuple[Accounts, Scratch]:
+def allocate() -> tuple[Accounts, Scratch]:
     """Room for eight accounts."""
     accounts = np.empty((LANES, COUNTS), np.int64), np.empty(SUMS * LANES), np.empty(BAR_SUMS * LANES)
     trades = np.empty(STEPS * COLUMNS * LANES), np.empty(STEPS * 3 * LANES, np.int32)

@@ -22,7 +22,7 @@ import numpy as np
 from assay.kernel.bars import Bars
 from assay.kernel.errors import AssayError, ConfigError, printable
 from assay.kernel.timeframe import Timeframe
-from assay.kernel.user_source import SourceFile, UserCode, in_library, lay_out, library_roots, missing_source
+from assay.kernel.user_source import SourceFile, UserCode, find_source_gaps, in_library, lay_out, library_roots
 from assay.validate.isolation.environment import Clock, empty_environment, hide_files
 from assay.validate.isolation.file_readers import PRELOADED, refuse_readers
 from assay.validate.isolation.guard import Guard, machine_reads, system_reads
@@ -245,7 +245,7 @@ class _Strategy:
         from assay.validate.isolation.declarations import strategy_document
 
         assert self.rule.source is not None
-        gaps = missing_source(self.rule.source, [self.rule.rule])
+        gaps = find_source_gaps(self.rule.source, [self.rule.rule])
         return {"strategy": strategy_document(self.rule), "gaps": list(gaps)}
 
     def answer(self, question: Message) -> Message:
@@ -286,7 +286,7 @@ class _Features:
         from assay.validate.isolation.declarations import feature_document
 
         assert self.own.code is not None
-        gaps = missing_source(self.own.code, [each.compute for each in self.own.declared])
+        gaps = find_source_gaps(self.own.code, [each.compute for each in self.own.declared])
         return {"features": [feature_document(each) for each in self.own.declared], "gaps": list(gaps)}
 
     def answer(self, question: Message) -> Message:
