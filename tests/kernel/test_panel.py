@@ -46,7 +46,7 @@ def panels(draw: st.DrawFn) -> Panel:
 def test_learning_knows_nothing_of_the_test(panel: Panel, train: int, test: int) -> None:
     for fold in WalkForward(train, test).folds(panel.known_at, panel.times):
         begins = panel.times[fold.test[0]]
-        learnt = panel.learning(fold.train)
+        learnt = panel.train_view(fold.train)
         allowed = set(panel.times[fold.train].tolist())
         for symbol, part in learnt:
             known, labels = part.bars.known_at, part.labels
@@ -73,7 +73,7 @@ def test_learning_knows_nothing_of_the_test(panel: Panel, train: int, test: int)
 def test_deciding_is_the_test_rows_and_their_history(panel: Panel, lookback: int, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, len(panel.times) - 1))
     last = data.draw(st.integers(first, len(panel.times) - 1))
-    view = panel.deciding(np.arange(first, last + 1), lookback=lookback)
+    view = panel.predict_view(np.arange(first, last + 1), lookback=lookback)
     for symbol, whole in panel:
         known = whole.bars.known_at
         asked = np.flatnonzero((known >= panel.times[first]) & (known <= panel.times[last]))

@@ -73,7 +73,7 @@ def test_one_model_for_two_symbols_of_different_length() -> None:
     for symbol, window in panel:
         alone = model.decide(Panel.of(window))[symbol]
         np.testing.assert_array_equal(alone.target, both[symbol].target)
-    early = panel.learning(np.arange(150))
+    early = panel.train_view(np.arange(150))
     assert list(early.windows) == ["GOLD/USDT"], "a symbol that has not begun is not there"
 
 

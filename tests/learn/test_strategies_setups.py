@@ -105,8 +105,8 @@ def test_thresholds_and_exits_only_filter_what_was_computed_once(name, data):
             drawn[n] = data.draw(st.floats(0.2, 1.5), label=n) * p.default
     values = {**base, **drawn}
     lookback = rule.lookback(values, "1h")
-    assert np.array_equal(rule.filtered(once, values, lookback=lookback).side, rule.entries(bars, values).side)
-    loose = rule.filtered(once, {**base, **{n: None for n in drawn}}, lookback=0)
+    assert np.array_equal(rule.select_entries(once, values, lookback=lookback).side, rule.entries(bars, values).side)
+    loose = rule.select_entries(once, {**base, **{n: None for n in drawn}}, lookback=0)
     strict = once.condition(rule.thresholds, values)
     held = sum(s.hold.astype(int) for s in once.sides.values())
     assert (held[strict != 0] > 0).all()

@@ -23,7 +23,7 @@ def test_all_closed_bars_are_collected_and_the_live_one_is_not() -> None:
     assert done.upserted == Upserted(inserted=N)
     assert done.quality is not None
     assert (done.quality.gaps, done.history_from, done.active, done.warnings) == ((), None, True, ())
-    assert store.covered(BTC) == (Span(START_MS, START_MS + N * HOUR_MS),)
+    assert store.coverage(BTC) == (Span(START_MS, START_MS + N * HOUR_MS),)
     assert [p.share for p in seen] == pytest.approx([i / 7 for i in range(1, 8)])
     assert done.requests == 7 + 1  # the pages, and the list of markets
 
@@ -73,7 +73,7 @@ def test_an_earlier_start_is_filled_in_later() -> None:
     late, early = START_MS + 500 * HOUR_MS, START_MS + 100 * HOUR_MS
     collected(exchange, store, since=late)
     collected(exchange, store, since=early, until=early + 50 * HOUR_MS)
-    assert store.covered(BTC) == (Span(early, early + 50 * HOUR_MS), Span(late, START_MS + N * HOUR_MS))
+    assert store.coverage(BTC) == (Span(early, early + 50 * HOUR_MS), Span(late, START_MS + N * HOUR_MS))
     before = len(exchange.requests)
     collected(exchange, store)
     assert store.read(BTC).digest() == CLOSED.digest()
@@ -92,7 +92,7 @@ def test_an_exchange_that_ignores_since() -> None:
     first = int(LIVE.timestamp[N + 1 - PAGE])
     assert done.history_from == first == store.read(BTC).timestamp[0]
     assert any("history not available before 2020-01-26T" in w for w in done.warnings)
-    assert store.covered(BTC) == (Span(first, START_MS + N * HOUR_MS),)
+    assert store.coverage(BTC) == (Span(first, START_MS + N * HOUR_MS),)
     assert len(exchange.requests) == 1
 
 
@@ -102,7 +102,7 @@ def test_a_market_that_was_listed_later() -> None:
         done = collected(exchange, store)
         assert store.read(BTC).digest() == CLOSED[450:].digest()
         assert done.history_from == LIVE.timestamp[450]
-        assert store.covered(BTC)[0].start == (START_MS if windowed else LIVE.timestamp[450])
+        assert store.coverage(BTC)[0].start == (START_MS if windowed else LIVE.timestamp[450])
 
 
 @given(st.lists(st.tuples(st.integers(1, N - 1), st.integers(1, 150)), max_size=6), st.booleans())
@@ -123,7 +123,7 @@ def test_a_page_that_is_only_repeated_is_asked_for_next_time() -> None:
     exchange = exchange_of(repeats=frozenset({3, 4}))
     collected(exchange, store)
     assert len(store.read(BTC)) == N - PAGE
-    assert len(store.covered(BTC)) == 2
+    assert len(store.coverage(BTC)) == 2
     collected(exchange, store)
     assert store.read(BTC).digest() == CLOSED.digest()
 

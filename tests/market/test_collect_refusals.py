@@ -60,7 +60,7 @@ def test_an_answer_that_is_no_candles(status: int, body: str) -> None:
     with pytest.raises(AssayError) as failure:
         collected(exchange_of(answers={i: (status, {}, body) for i in range(2, 40)}), store)
     assert failure.value.code == "DATA_EXCHANGE"
-    assert store.covered(BTC) == (Span(START_MS, START_MS + 2 * PAGE * HOUR_MS),)
+    assert store.coverage(BTC) == (Span(START_MS, START_MS + 2 * PAGE * HOUR_MS),)
     assert len(store.read(BTC)) == 2 * PAGE
 
 

@@ -44,7 +44,7 @@ def test_killed_in_the_middle_of_an_upsert(path: Path) -> None:
     with _python(_KILLED_IN_TRANSACTION, path) as child:
         assert child.wait() == -signal.SIGKILL
     assert store.digest() == before
-    assert store.covered(BTC) == (Span(0, 5),)
+    assert store.coverage(BTC) == (Span(0, 5),)
     assert store.upsert(candles(20_000, seed=4), source="a").inserted == 19_500
 
 

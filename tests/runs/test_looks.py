@@ -253,5 +253,5 @@ def test_a_reproduction_counts_up_to_its_head(context: Context, bars: Bars) -> N
     again = ReproductionInputs(
         run=1, bars={}, filtered={}, counted=0, n_trials=was.n, looks=was.document, head=was.head.document,
     )  # fmt: skip
-    assert judged(context.standing_on(again), bars, number) == was
+    assert judged(context.for_reproduction(again), bars, number) == was
     assert judged(context, bars, number).n == was.n + 2

@@ -154,7 +154,7 @@ def test_what_is_read_again_lengthens_its_row(record: TrackingStore) -> None:
     record.markets.keep(whole[:1_500])
     record.markets.keep(whole[500:2_500])
     record.markets.keep(whole[:600])  # nothing new
-    assert record.markets.fingerprinted() == [whole.instrument.key]
+    assert record.markets.fingerprint_keys() == [whole.instrument.key]
     with record.database.read() as connection:
         rows = connection.exec_driver_sql("SELECT COUNT(*) FROM market_fingerprints").scalar()
     assert rows == 1
@@ -190,7 +190,7 @@ def test_rows_of_an_earlier_version_are_read_and_completed(record: TrackingStore
     by_closes = {bars.instrument.key: (-10 * DAY,)}
     assert record.markets.like([copy]) == ({} if "days" in lost else by_closes)
     assert record.markets.like([replace(bars, instrument=copy.instrument)]) == {bars.instrument.key: (0,)}
-    assert record.markets.fingerprinted() == ([] if "days" in lost else [bars.instrument.key])
+    assert record.markets.fingerprint_keys() == ([] if "days" in lost else [bars.instrument.key])
     record.markets.keep(bars)
     assert record.markets.like([copy]) == by_closes
     assert record.markets.like([flat_after_each(bars)]) == {bars.instrument.key: (None,)}

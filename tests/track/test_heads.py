@@ -111,7 +111,7 @@ def test_what_is_missing_is_accepted_and_counts_on(record: TrackingStore) -> Non
     (done,) = accept_ledger_head(record, said, reason="the disk broke", by="ann")
     assert (done.market_key, done.seq, done.missing_rows, done.missing_configs) == (MARKET, 3, 2, 2)
     record.ledger.check_published(said)
-    assert record.ledger.check() == 3 and record.ledger.count(MARKET) == 5 and record.ledger.missing(MARKET) == 2
+    assert record.ledger.check() == 3 and record.ledger.count(MARKET) == 5 and record.ledger.count_missing(MARKET) == 2
     assert record.ledger.append(a_trial(seed=50)) == 4
     assert record.ledger.check() == 4 and record.ledger.count(MARKET) == 6
     (epoch,) = record.ledger.epochs()
@@ -122,7 +122,7 @@ def test_what_is_missing_is_accepted_and_counts_on(record: TrackingStore) -> Non
     with pytest.raises(StoreError, match="number 4 is missing"):  # what came after is demanded again
         record.ledger.check_published([*said, *now])
     accept_ledger_head(record, [*said, *now], reason="again", by="ann")
-    assert record.ledger.count(MARKET) == 6 and record.ledger.missing(MARKET) == 3
+    assert record.ledger.count(MARKET) == 6 and record.ledger.count_missing(MARKET) == 3
 
 
 def test_a_gap_that_the_record_itself_shows_is_accepted(record: TrackingStore) -> None:

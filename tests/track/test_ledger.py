@@ -92,7 +92,7 @@ def test_what_a_look_is_comes_back(record: TrackingStore, tmp_path: Path) -> Non
     np.testing.assert_array_equal(times, SINCE_0004["times"])
     np.testing.assert_array_equal(active, SINCE_0004["active"])
     assert record.ledger.read(MARKET)[1]["mean_exposure"] == {"BTC/USDT": -0.25}
-    assert record.ledger.tried_as("2" * 64) == record.ledger.chains() == [MARKET]
+    assert record.ledger.find_markets("2" * 64) == record.ledger.chains() == [MARKET]
     assert [look.seq for look in record.ledger.looks([MARKET, "x|Y/Z|1h"], {MARKET: 1})] == [1]
     assert record.ledger.check() == 2
 

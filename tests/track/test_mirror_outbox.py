@@ -94,7 +94,7 @@ def test_who_fails_waits_longer_and_longer_up_to_five_minutes(record: TrackingSt
     waits = []
     for _ in range(12):
         (row,) = waiting.due(early=True)
-        waits.append(waiting.failed(row, "no") // 1000)
+        waits.append(waiting.mark_failed(row, "no") // 1000)
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
     assert waiting.due() == []
     assert waiting.state()["last_error"] == "no" and waiting.state()["attempts"] == 12
@@ -103,16 +103,16 @@ def test_who_fails_waits_longer_and_longer_up_to_five_minutes(record: TrackingSt
 def test_one_that_fails_does_not_hold_up_the_rest_but_a_server_that_is_away_does(record: TrackingStore) -> None:
     waiting = OutboxTopic(record.database)
     first, *_ = leave(record, "a", "b")
-    waiting.failed(first, "refused")
+    waiting.mark_failed(first, "refused")
     assert [row["dedup_key"] for row in waiting.due()] == ["run:b"]
-    waiting.failed(first, "away", all_wait=True)
+    waiting.mark_failed(first, "away", all_wait=True)
     assert waiting.due() == []
 
 
 def test_delivered_rows_are_kept_seven_days(record: TrackingStore) -> None:
     waiting = OutboxTopic(record.database)
     first, _ = leave(record, "a", "b")
-    waiting.done([first["id"]])
+    waiting.mark_delivered([first["id"]])
     with time_machine.travel(first["created_at"].timestamp() + 6.9 * 86_400):
         assert waiting.forget() == 0
     with time_machine.travel(first["created_at"].timestamp() + 7.1 * 86_400):

@@ -78,17 +78,17 @@ def test_bad_starts_are_refused(record: TrackingStore, wrong: dict[str, Any]) ->
 
 
 def test_running_ends_the_run(record: TrackingStore) -> None:
-    with record.experiments.running(record.experiments.start("fine", "rules")) as run:
+    with record.experiments.keep_alive(record.experiments.start("fine", "rules")) as run:
         pass
     assert record.experiments.get(run)["status"] == "completed"
-    with pytest.raises(ValueError), record.experiments.running(record.experiments.start("bad", "rules")) as run:
+    with pytest.raises(ValueError), record.experiments.keep_alive(record.experiments.start("bad", "rules")) as run:
         raise ValueError("why")
     row = record.experiments.get(run)
     assert (row["status"], row["notes"]) == ("failed", "ValueError: why")
-    with pytest.raises(KeyboardInterrupt), record.experiments.running(record.experiments.start("c", "rules")) as run:
+    with pytest.raises(KeyboardInterrupt), record.experiments.keep_alive(record.experiments.start("c", "rules")) as run:
         raise KeyboardInterrupt
     assert record.experiments.get(run)["status"] == "stopped"
-    with record.experiments.running(record.experiments.start("own", "rules")) as run:
+    with record.experiments.keep_alive(record.experiments.start("own", "rules")) as run:
         record.experiments.finish(run, "stopped", "enough")
     assert record.experiments.get(run)["status"] == "stopped"
 
@@ -97,7 +97,7 @@ def test_a_beat_that_waited_for_the_end_of_its_run_says_nothing(
     record: TrackingStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = record.experiments.start("long")
-    with record.experiments.running(run, beat_seconds=0.01):
+    with record.experiments.keep_alive(run, beat_seconds=0.01):
         with record.together():
             time.sleep(0.1)  # beats queue behind the transaction that ends the run
             record.experiments.finish(run)
@@ -110,7 +110,7 @@ def test_the_heartbeat_beats(record: TrackingStore, monkeypatch: pytest.MonkeyPa
     beaten = threading.Event()
     real = record.experiments.heartbeat
     monkeypatch.setattr(record.experiments, "heartbeat", lambda run: (real(run), beaten.set()))
-    with record.experiments.running(record.experiments.start("a", "rules"), beat_seconds=0.01) as run:
+    with record.experiments.keep_alive(record.experiments.start("a", "rules"), beat_seconds=0.01) as run:
         assert beaten.wait(20)
     row = record.experiments.get(run)
     assert row["heartbeat_at"] >= row["start_time"]

@@ -134,7 +134,7 @@ class Spy:
 @settings(max_examples=8, deadline=None)
 def test_the_inner_judge_stays_inside_the_train_window(first: int, count: int) -> None:
     whole = market(500)
-    train = whole.learning(np.arange(first, first + count))
+    train = whole.train_view(np.arange(first, first + count))
     seen: list[tuple[int, int]] = []
     found(tiny(make=lambda p: Spy(seen), trials=2), train)
     assert len(seen) >= 4

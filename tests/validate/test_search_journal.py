@@ -118,14 +118,14 @@ def test_one_search_writes_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError):
             other.result(timeout=0.2)
         fcntl.flock(file, fcntl.LOCK_UN)
-        assert other.result().pinned(3) == 3
+        assert other.result().pin_count(3) == 3
 
 
 def test_what_the_ledger_held_is_pinned(tmp_path: Path) -> None:
-    assert begun(None).pinned(5) == 5
-    assert begun(tmp_path / "j").pinned(120) == 120
-    assert begun(tmp_path / "j").pinned(150) == 120
-    assert begun(tmp_path / "j", identity="two").pinned(150) == 150
+    assert begun(None).pin_count(5) == 5
+    assert begun(tmp_path / "j").pin_count(120) == 120
+    assert begun(tmp_path / "j").pin_count(150) == 120
+    assert begun(tmp_path / "j", identity="two").pin_count(150) == 150
 
 
 def test_a_batch_is_one_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def test_any_order_of_their_lines_goes_on_to_the_same_answer(
 
 def test_the_first_count_of_the_ledger_is_the_one(tmp_path: Path) -> None:
     one, two = begun(tmp_path / "j"), begun(tmp_path / "j")
-    assert (one.pinned(7), two.pinned(9), begun(tmp_path / "j").pinned(11)) == (7, 9, 7)
+    assert (one.pin_count(7), two.pin_count(9), begun(tmp_path / "j").pin_count(11)) == (7, 9, 7)
 
 
 def test_a_batch_that_asks_otherwise_is_damage(tmp_path: Path) -> None:

@@ -145,8 +145,8 @@ def test_grid_order_and_count(sizes: list[int], least: int) -> None:
     values = {n: list(range(size)) for n, size in zip(names, sizes, strict=True)}
     space = Space.of(values, [f"{' + '.join(names)} >= {least}"])
     wanted = [dict(zip(names, each, strict=True)) for each in itertools.product(*values.values()) if sum(each) >= least]
-    assert Grid().planned(space, 1) == math.prod(sizes) == space.count
-    assert [space.numbered(k) for k in range(math.prod(sizes))] == [
+    assert Grid().count_points(space, 1) == math.prod(sizes) == space.count
+    assert [space.point_at(k) for k in range(math.prod(sizes))] == [
         dict(zip(names, each, strict=True)) for each in itertools.product(*values.values())
     ]
     if wanted:
@@ -158,17 +158,17 @@ def test_grid_order_and_count(sizes: list[int], least: int) -> None:
 def test_a_grid_beyond_reason_is_refused_before_it_is_built(caplog: pytest.LogCaptureFixture) -> None:
     huge = Space.of({"a": (1, 1_000_000), "b": (1, 1_200_000)})
     with pytest.raises(ConfigError, match=r"1\.2e12.*1e6.*random") as caught:
-        Grid().planned(huge, 1)
+        Grid().count_points(huge, 1)
     assert caught.value.code == "CONFIG_SPACE"
     assert "1000000 a × 1200000 b" in caught.value.message
-    assert Grid(max_points=2 * 10**12).planned(huge, 1) == 12 * 10**11
+    assert Grid(max_points=2 * 10**12).count_points(huge, 1) == 12 * 10**11
     with pytest.raises(ConfigError, match="max_points"):
         Grid(max_points=0)
     caplog.clear()
     with caplog.at_level(logging.WARNING):
-        Grid().planned(Space.of({"a": (1, 10_000)}), 1)
+        Grid().count_points(Space.of({"a": (1, 10_000)}), 1)
         assert not caplog.records
-        Grid().planned(Space.of({"a": (1, 10_001)}), 1)
+        Grid().count_points(Space.of({"a": (1, 10_001)}), 1)
     assert "10,001" in caplog.text
 
 
@@ -176,7 +176,7 @@ def test_a_grid_beyond_reason_is_refused_before_it_is_built(caplog: pytest.LogCa
 @pytest.mark.parametrize("method", [Random(), Bayesian()])
 def test_trials_beyond_reason_are_refused(method: Method, trials: Any) -> None:
     with pytest.raises(ConfigError, match="trials") as caught:
-        method.planned(Space.of({"a": (0.0, 1.0)}), trials)
+        method.count_points(Space.of({"a": (0.0, 1.0)}), trials)
     assert (caught.value.code, caught.value.facts["field"]) == ("CONFIG_SPACE", "trials")
 
 

@@ -50,7 +50,7 @@ def made(rule, *, space=None, base=None, method=None, regime="", **more):
 
 def learning(bars, first):
     panel = Panel.of(Window.of_bars(bars))
-    return panel.learning(np.arange(first, len(bars)))
+    return panel.train_view(np.arange(first, len(bars)))
 
 
 def walked(search, train, point):
@@ -167,10 +167,10 @@ def test_nothing_before_the_window_is_judged_and_nothing_after_is_seen():
     changed = replace(bars, close=np.r_[bars.close[:700], bars.close[700:] * 2], high=bars.high * 2)
     search = made(RULES["sma_cross"], trials=20)
     whole = Panel.of(Window.of_bars(bars))
-    one = search.search(whole.learning(np.arange(300, 700)), seed=1, report=NullReport())
+    one = search.search(whole.train_view(np.arange(300, 700)), seed=1, report=NullReport())
     other = replace(bars, close=np.r_[bars.close[:700], changed.close[700:]])
     other = replace(other, high=np.maximum(other.high, other.close))
-    two = search.search(Panel.of(Window.of_bars(other)).learning(np.arange(300, 700)), seed=1, report=NullReport())
+    two = search.search(Panel.of(Window.of_bars(other)).train_view(np.arange(300, 700)), seed=1, report=NullReport())
     np.testing.assert_array_equal(one.trials.score, two.trials.score)
     assert one.span == (int(bars.known_at[300]), int(bars.known_at[699]))
 

@@ -55,7 +55,7 @@ class Labels:
         """The same labels with ``y`` NaN outside the mask ``rows`` ``(n,)``."""
         return replace(self, y=np.where(rows, self.y, np.nan))
 
-    def settled(self, decided_at: IntArray) -> "Labels":
+    def settle(self, decided_at: IntArray) -> "Labels":
         """Rows without a label are known at their own decision and end at themselves, so that they tell nothing.
 
         decided_at: ``(n,)`` int64 ms. When a barrier would be touched is an answer too.

@@ -49,10 +49,10 @@ class Window:
     def __getitem__(self, rows: slice) -> "Window":
         """A stretch of rows, as views; labels that end beyond it are taken away."""
         bars = self.bars[rows]
-        labels = None if self.labels is None else self.labels[rows].settled(bars.known_at)
+        labels = None if self.labels is None else self.labels[rows].settle(bars.known_at)
         return Window(bars, self.features[rows], self.names, labels)
 
-    def unlabelled(self) -> "Window":
+    def without_labels(self) -> "Window":
         """The same window without its labels: all that a model may see when it decides."""
         return replace(self, labels=None)
 
@@ -116,7 +116,7 @@ class Panel:
                 np.maximum.at(latest, at, window.labels.known_at)
         return latest
 
-    def learning(self, rows: IntArray) -> "Panel":
+    def train_view(self, rows: IntArray) -> "Panel":
         """What a trainer gets: history up to the last of these positions of `times`, labels only on these positions.
 
         Everything after that instant is cut away; rows in between that must not be learnt from keep their candles and
@@ -128,14 +128,14 @@ class Panel:
         parts = {s: _learning(w, self._mask(w, chosen), last) for s, w in self.windows.items()}
         return Panel({s: w for s, w in parts.items() if len(w)}, int(self.times[rows[0]]))
 
-    def deciding(self, rows: IntArray, *, lookback: int) -> "Panel":
+    def predict_view(self, rows: IntArray, *, lookback: int) -> "Panel":
         """What a model gets: the first to the last of these positions, `lookback` rows of history before, no labels."""
         first, last = self.times[rows[0]], self.times[rows[-1]]
         parts = {}
         for symbol, window in self.windows.items():
             start, stop = span(window, first, last)
             if stop > start:
-                parts[symbol] = window[max(0, start - lookback) : stop].unlabelled()
+                parts[symbol] = window[max(0, start - lookback) : stop].without_labels()
         return Panel(parts)
 
     def _mask(self, window: Window, chosen: BoolArray) -> BoolArray:
@@ -151,10 +151,10 @@ def span(window: Window, first: int, last: int) -> tuple[int, int]:
 
 def _learning(window: Window, mask: BoolArray, last: int) -> Window:
     _, stop = span(window, 0, last)
-    cut = window.unlabelled()[:stop]
+    cut = window.without_labels()[:stop]
     if window.labels is None:
         return cut
     # Labels of the chosen rows are known before the test decides, even where they end after the last chosen row.
     chosen = window.labels.only(mask)
     stored = replace(chosen, y=chosen.y[:stop], known_at=chosen.known_at[:stop], end=chosen.end[:stop])
-    return replace(cut, labels=stored.settled(cut.bars.known_at))
+    return replace(cut, labels=stored.settle(cut.bars.known_at))

@@ -138,7 +138,7 @@ def _earned(
         load_stored_features(row["id"], row["spec"], context) as own,
     ):
         model = load_model(model_row, context.places, strategy=file)
-        bars, _ = run_outputs.candles(replace(spec, bars=None), context.unsealed())
+        bars, _ = run_outputs.candles(replace(spec, bars=None), context.with_holdout())
         past = bare(bars) if spec.learner == "rules" else load_history(spec, bars, own)
         fold = _fold(past, max(each.since for each in locks), bars)
         tested = judge_model(model, past.panel, fold.test, spec.costs)

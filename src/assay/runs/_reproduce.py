@@ -96,7 +96,7 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
         run_inputs.source_of(number, stored.row["spec"], context) as file,
         run_inputs.features_of(number, stored.row["spec"], context) as features,
     ):
-        made = _executed(stored.spec, context.standing_on(again), file, features)
+        made = _executed(stored.spec, context.for_reproduction(again), file, features)
     now = run_outputs.evidence_of(made["experiment_id"], context)
     if now is None:
         raise ArtifactError(f"run {made['experiment_id']} left no evidence", code="ARTIFACT_GONE")

@@ -68,7 +68,7 @@ def _final(trainer: Trainer, panel: Panel, outcomes: Sequence[FoldResult], spec:
     labelled = np.flatnonzero(_has_label(panel))
     widest = max(len(o.fold.train) for o in outcomes)
     rows = labelled if spec.folds.expanding else labelled[-widest:]
-    return trainer.fit(panel.learning(rows), seed=integer(spec.seed, "final"), report=report)
+    return trainer.fit(panel.train_view(rows), seed=integer(spec.seed, "final"), report=report)
 
 
 def _has_label(panel: Panel) -> IntArray:

@@ -99,13 +99,13 @@ class Context:
         """Folder of the published model files."""
         return self.home / "models"
 
-    def standing_on(self, again: ReproductionInputs) -> "Context":
+    def for_reproduction(self, again: ReproductionInputs) -> "Context":
         """The same stores for a run that is executed again."""
         fresh = replace(self, again=again)
         fresh.__dict__["record"] = self.record  # one record, open once
         return fresh
 
-    def unsealed(self) -> "Context":
+    def with_holdout(self) -> "Context":
         """The same stores for the one piece of work that reads what is locked, and is counted for it."""
         fresh = replace(self)
         fresh.__dict__.update(record=self.record, stored=self.stored, candles=self.stored)

@@ -132,7 +132,7 @@ def show_candles(instrument: Instrument, context: Context, *, last: int) -> dict
 def _ingest(name: str, spec: Mapping[str, Any], context: Context) -> Iterator[None]:
     experiments = context.record.experiments
     run = experiments.start(name, "ingest", spec=dict(spec), metadata={"code_digest": code_digest()})
-    with experiments.running(run):
+    with experiments.keep_alive(run):
         yield
 
 

@@ -46,7 +46,7 @@ def search_walked_again(
     folds = list(split_plan(spec.folds, past.panel, horizon=past.horizon).folds(past.panel.known_at, past.panel.times))
     outcomes = []
     for number, (fold, window) in enumerate(zip(folds, windows, strict=True)):
-        model = _chosen(search, window["parameters"], past.panel.learning(fold.train))
+        model = _chosen(search, window["parameters"], past.panel.train_view(fold.train))
         tested = judge_model(model, past.panel, fold.test, spec.costs)
         outcomes.append(FoldResult(number, fold, model, tested, 0.0))
     return JudgedWalk(past.panel, outcomes, refit=False)

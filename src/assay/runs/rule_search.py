@@ -169,7 +169,7 @@ class RuleSearch:
         space = Space.of_strategy(self.rule, values, values=self.base)
         for name, each in space.dimensions.items():
             for value in each.ends:
-                self.rule.parameters[name].checked(name, value)
+                self.rule.parameters[name].check(name, value)
         return space
 
 

@@ -162,7 +162,7 @@ def track_run(
         reproduces_id=None if again is None else again.run,
         **code.columns,
     )
-    with record.experiments.running(run):
+    with record.experiments.keep_alive(run):
         code.keep(record, run.id, Blobs(context.artifacts))
         run_inputs.keep(bars, file, spec.as_dict(), run, context, features=features)
         yield run

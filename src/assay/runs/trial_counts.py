@@ -212,7 +212,7 @@ def _chains(request: LookRequest, context: Context) -> list[Chain]:
 
 def _learn_old_markets(context: Context) -> None:
     """Keep the fingerprints of series that were scored before they were kept, as far as snapshots are there."""
-    ledger, available = context.record.ledger, set(context.record.markets.fingerprinted())
+    ledger, available = context.record.ledger, set(context.record.markets.fingerprint_keys())
     strange = {"|".join(m) for key in ledger.chains() for m in markets_of(key)} - available
     if not strange:
         return
@@ -238,7 +238,7 @@ def _by_chain(
         total.update(_looks_of(group))
     result = []
     for each in chains:
-        lost = then[each.market_key] if each.market_key in then else ledger.missing(each.market_key)
+        lost = then[each.market_key] if each.market_key in then else ledger.count_missing(each.market_key)
         looks = total[each.market_key] + lost
         result.append(MarketLooks(each.market_key, looks, each.known_by, each.moved_ms, lost))
     return tuple(result)
@@ -322,7 +322,7 @@ def _markets_tried(mine: Look | None, context: Context) -> int:
         return int(context.again.looks["markets_tried"])
     if mine is None or mine.recipe is None:
         return 1
-    return max(1, context.record.markets.distinct(context.record.ledger.tried_as(mine.recipe)))
+    return max(1, context.record.markets.distinct(context.record.ledger.find_markets(mine.recipe)))
 
 
 def _text(result: Looks, context: Context) -> str:

@@ -149,7 +149,7 @@ def windows(
         documents.append(document)
     if newest is None or searched is None:
         raise trainer.refused[min(trainer.refused)]
-    others = search_overfit(trainer.search, newest[0], panel.learning(searched), seed=seed)
+    others = search_overfit(trainer.search, newest[0], panel.train_view(searched), seed=seed)
     return Windows(documents, pl.concat(tables, how="diagonal_relaxed"), *newest, others)
 
 

@@ -195,5 +195,5 @@ class CandleStoreContract:
         store.upsert(candles(2), source="test", covered=Span(0, 10))
         store.upsert(candles(0), source="test", covered=Span(30, 40))
         store.upsert(candles(0), source="test", covered=Span(10, 20))
-        assert store.covered(BTC) == (Span(0, 20), Span(30, 40))
-        assert store.covered(ETH) == ()
+        assert store.coverage(BTC) == (Span(0, 20), Span(30, 40))
+        assert store.coverage(ETH) == ()

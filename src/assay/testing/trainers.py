@@ -147,7 +147,7 @@ def check_fit_sees_no_test_rows(
             return
         other = _scrambled(panel, fold)
         first, second = (
-            _made(trainer, p).fit(p.learning(fold.train), seed=SEED, report=NullReport()) for p in (panel, other)
+            _made(trainer, p).fit(p.train_view(fold.train), seed=SEED, report=NullReport()) for p in (panel, other)
         )
         assert save_and_load(first) == save_and_load(second), (
             f"fold {number}: the fit changed with rows that it must not see"
@@ -192,7 +192,7 @@ def _noisy(window: Window, rows: BoolArray, symbol: str) -> Window:
 
 
 def _unlabelled(panel: Panel) -> Panel:
-    return Panel({symbol: window.unlabelled() for symbol, window in panel})
+    return Panel({symbol: window.without_labels() for symbol, window in panel})
 
 
 def _same_decisions(one: Decisions, other: Decisions, where: str) -> None:

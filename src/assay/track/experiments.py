@@ -136,7 +136,7 @@ class Experiments:
             enqueue(connection, "run", f"{row['run_id']}:{status}", run_id=row["run_id"])
 
     @contextmanager
-    def running(self, run: Run, *, beat_seconds: float = 15.0) -> Iterator[Run]:
+    def keep_alive(self, run: Run, *, beat_seconds: float = 15.0) -> Iterator[Run]:
         """Keep the run alive by a thread, and end it.
 
         ``completed`` when the block ends, ``failed`` with the exception's text in the notes when it raises, ``stopped``

@@ -51,7 +51,7 @@ class Closes:
         """Of days: the last of each week, Monday to Sunday."""
         return _last_of(self.units + _WEEK_BEGINS, 7, self.logs)
 
-    def moved(self, by: int) -> "Closes":
+    def shift(self, by: int) -> "Closes":
         """The same, so many units later."""
         return Closes(self.units + by, self.logs)
 
@@ -271,7 +271,7 @@ def _shift(one: Closes, other: Closes) -> int | None:
         return None
     by, counts = np.unique(there[j] - at[i], return_counts=True)
     shift = int(by[counts.argmax()])
-    a, b = _common(one.moved(shift), other)
+    a, b = _common(one.shift(shift), other)
     return shift if len(a) >= LEAST_UNITS and _equal_share(a, b) >= SAME_SHARE else None
 
 

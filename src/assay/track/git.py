@@ -20,7 +20,7 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds until it; raises once it has passed."""
         left = self._end - time.monotonic()
         if left <= 0:
@@ -104,7 +104,7 @@ def explain(error: Exception) -> str:
 
 
 def _described(root: Path, name: bytes, deadline: Deadline) -> dict[str, Any]:
-    deadline.left()
+    deadline.seconds_left()
     path, result = root / os.fsdecode(name), None
     if path.is_symlink() or not path.is_file():
         return {"path": name.decode(errors="replace"), "bytes": None, "sha256": None}
@@ -117,5 +117,5 @@ def _described(root: Path, name: bytes, deadline: Deadline) -> dict[str, Any]:
 def _git(folder: Path, deadline: Deadline, *words: str) -> bytes:
     command = ["git", "--no-optional-locks", "-C", str(folder), *words]
     run: Callable[..., Any] = subprocess.run
-    done = run(command, capture_output=True, check=True, timeout=deadline.left(), stdin=subprocess.DEVNULL)
+    done = run(command, capture_output=True, check=True, timeout=deadline.seconds_left(), stdin=subprocess.DEVNULL)
     return bytes(done.stdout)

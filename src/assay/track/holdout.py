@@ -153,7 +153,7 @@ class Vault:
     def _chains(self, exchange: str, symbol: str) -> dict[str, tuple[int | None, ...]]:
         """Chains of the ledger that hold the market, by its name or by its candles; how much later their stamps lie."""
         markets = Markets(self._database)
-        names = [key for key in markets.fingerprinted() if _holds(key, exchange, symbol)]
+        names = [key for key in markets.fingerprint_keys() if _holds(key, exchange, symbol)]
         alike = markets.like_known(names) if names else {}
         with self._database.read() as connection:
             keys = connection.execute(sa.select(_T.market_key).distinct()).scalars().all()

@@ -117,7 +117,7 @@ class Ledger:
             result = rows(connection.execute(query))
         return [look_of(row) for row in result if ends is None or row["seq"] <= ends.get(row["market_key"], 0)]
 
-    def tried_as(self, recipe: str) -> list[str]:
+    def find_markets(self, recipe: str) -> list[str]:
         """Market keys on which a spec without its market was tried."""
         query = sa.select(TRIALS.c.market_key).where(TRIALS.c.recipe == recipe).distinct()
         with self._database.read() as connection:
@@ -134,7 +134,7 @@ class Ledger:
         with self._database.read() as connection:
             return head_of(connection, keys)
 
-    def missing(self, market_key: str) -> int:
+    def count_missing(self, market_key: str) -> int:
         """Configurations of a chain whose rows are gone, as somebody accepted."""
         with self._database.read() as connection:
             return count_missing(connection, market_key)

@@ -58,7 +58,7 @@ class Markets:
                 return
             connection.execute(sa.insert(MARKET_FINGERPRINTS).values(_columns(result)))
 
-    def fingerprinted(self) -> list[str]:
+    def fingerprint_keys(self) -> list[str]:
         """Keys of all series that are known by their candles: closes of theirs are stored."""
         with self._database.read() as connection:
             return sorted(set(connection.execute(sa.select(_F.market_key).where(_F.days != "")).scalars()))

@@ -132,7 +132,7 @@ def walk_forward(
 def _one(trainer: Trainer, panel: Panel, fold: Fold, number: int, costs: Costs, seed: int, part: _Part) -> FoldResult:
     began = time.monotonic()
     try:
-        model = trainer.fit(panel.learning(fold.train), seed=integer(seed, f"fold {number}"), report=part)
+        model = trainer.fit(panel.train_view(fold.train), seed=integer(seed, f"fold {number}"), report=part)
     except DataError as error:
         if error.code != "DATA_DEGENERATE":
             raise
@@ -146,7 +146,7 @@ def _one(trainer: Trainer, panel: Panel, fold: Fold, number: int, costs: Costs, 
 
 def judge_model(model: Model, panel: Panel, rows: IntArray, costs: Costs) -> dict[str, SymbolResult]:
     """Decide and trade the first to the last of these positions of `Panel.times`, instrument by instrument."""
-    view = panel.deciding(rows, lookback=model.lookback)
+    view = panel.predict_view(rows, lookback=model.lookback)
     decided, forecasts = _decided(model, view)
     first, last = panel.times[rows[0]], panel.times[rows[-1]]
     tested = {}

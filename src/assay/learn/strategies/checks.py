@@ -125,7 +125,7 @@ def check_space_can_be_computed(strategy: Strategy, bars: Bars, values: Mapping[
         elif parameter.search and not parameter.book:
             ends = (parameter.search[0], parameter.search[-1])
         for end in ends if not parameter.book else ():
-            tried = {**values, name: parameter.checked(name, end)}
+            tried = {**values, name: parameter.check(name, end)}
             if all(constraint(tried) for constraint in strategy.constraints):
                 strategy.lookback(tried, bars.instrument.timeframe)
                 strategy.setups(bars, tried)

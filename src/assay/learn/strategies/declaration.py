@@ -92,7 +92,7 @@ class Strategy:
                     hint=near,
                     field=str(name)[:128],
                 )
-            values[name] = self.parameters[name].checked(name, value)
+            values[name] = self.parameters[name].check(name, value)
         for constraint in self.constraints:
             if not constraint(values):
                 message = ", ".join(f"{n} is {printable(values[n])}" for n in constraint.names)
@@ -167,9 +167,9 @@ class Strategy:
         result = self.setups(bars, values)
         if isinstance(result, State):
             raise TypeError(f"{self.name} is a state rule: it has weights, no entries")
-        return self.filtered(result, values, lookback=self.lookback(values, bars.instrument.timeframe))
+        return self.select_entries(result, values, lookback=self.lookback(values, bars.instrument.timeframe))
 
-    def filtered(self, result: Setups, values: Values, *, lookback: int) -> Entries:
+    def select_entries(self, result: Setups, values: Values, *, lookback: int) -> Entries:
         """What is left of setups at these thresholds, without the short side where `allow_short` is false."""
         allowed = result if values.get(ALLOW_SHORT, True) else result.without_shorts()
         return allowed.entries(self.thresholds, values).without(slice(0, lookback))
@@ -182,7 +182,9 @@ class Strategy:
         result = self.setups(bars, values)
         if isinstance(result, State):
             return exits.weights(result, values, lookback=lookback, short=bool(values.get(ALLOW_SHORT, True)))
-        return exits.decisions(self.filtered(result, values, lookback=lookback), bars.close, values, lookback=lookback)
+        return exits.decisions(
+            self.select_entries(result, values, lookback=lookback), bars.close, values, lookback=lookback
+        )
 
 
 def strategy(
@@ -259,7 +261,7 @@ def _demand_declaration(
         raise ConfigError(f"strategy {printable(name)}: {problem}", code="CONFIG_STRATEGY", strategy=name[:64])
     for each, parameter in parameters.items():
         if parameter.default is not None:
-            parameter.checked(each, parameter.default)
+            parameter.check(each, parameter.default)
 
 
 def _demand_unwritten(rule: Strategy, bars: Bars, value: Bars) -> None:

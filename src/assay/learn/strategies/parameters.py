@@ -83,7 +83,7 @@ class Parameter:
             return type(self.search[0])
         return int if isinstance(self.search, Range) and self.search.integers else float
 
-    def checked(self, name: str, value: Any) -> Value:
+    def check(self, name: str, value: Any) -> Value:
         """The value as this parameter's type. Raises ConfigError ``CONFIG_PARAMETER`` with what would be right."""
         if value is None and self.default is None:
             return None

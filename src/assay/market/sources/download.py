@@ -91,7 +91,7 @@ def collect_bars(
     line = Line(client, sleep)
     market = line.market(instrument)
     span = _closed_span(instrument.bar, since, until, at)
-    covered = () if again else store.covered(instrument)
+    covered = () if again else store.coverage(instrument)
     walk = _Walk(line, instrument, store, span, at, report or _silent, page_limit, began=bool(covered))
     for part in _open_parts(span, covered, instrument.bar.ms * REVISIT):
         walk.through(part)

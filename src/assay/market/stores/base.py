@@ -96,7 +96,7 @@ class CandleStore(Protocol):
         """All series of a market by name, sorted by ``known_at``, then ``value_time``."""
         ...
 
-    def covered(self, instrument: Instrument) -> tuple[Span, ...]:
+    def coverage(self, instrument: Instrument) -> tuple[Span, ...]:
         """The stretches that a source was asked for to the end, disjoint and increasing; where to resume."""
         ...
 

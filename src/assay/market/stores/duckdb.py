@@ -109,7 +109,7 @@ class DuckDbStore:
         with self._reading() as db:
             return MappingProxyType({} if db is None else rows.series(db, exchange, symbol))
 
-    def covered(self, instrument: Instrument) -> tuple[Span, ...]:
+    def coverage(self, instrument: Instrument) -> tuple[Span, ...]:
         """See `CandleStore.covered`."""
         with self._reading() as db:
             return () if db is None else rows.read_covered(db, instrument)

@@ -69,6 +69,6 @@ class HoldoutView:
         result = self.store.series(exchange, symbol)
         return result if since is None else {name: each.until(since) for name, each in result.items()}
 
-    def covered(self, instrument: Instrument) -> tuple[Span, ...]:
+    def coverage(self, instrument: Instrument) -> tuple[Span, ...]:
         """See `CandleStore`."""
-        return self.store.covered(instrument)
+        return self.store.coverage(instrument)

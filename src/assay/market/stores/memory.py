@@ -80,7 +80,7 @@ class MemoryStore:
         with self._lock:
             return MappingProxyType(dict(sorted(self._series.get((exchange, symbol), {}).items())))
 
-    def covered(self, instrument: Instrument) -> tuple[Span, ...]:
+    def coverage(self, instrument: Instrument) -> tuple[Span, ...]:
         """See `CandleStore.covered`."""
         return self._covered.get(instrument, ())
 

@@ -47,7 +47,7 @@ def golden_outputs(model: Model, window: Window) -> dict[str, Any]:
     """
     names = list(window.names)
     width = model.lookback + _DECIDED
-    seen = window.unlabelled()[max(0, len(window) - _SEEN - width) :]
+    seen = window.without_labels()[max(0, len(window) - _SEEN - width) :]
     probes = []
     for end in _ends(model, seen):
         probe = seen[max(0, end - width) : end]

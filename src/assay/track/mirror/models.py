@@ -51,7 +51,7 @@ class MirroredModels:
             if row is not None and _published(row):
                 wanted[alias] = self._version(row)
         name = self._name(post)
-        there = self._server.registered(name)
+        there = self._server.find_model(name)
         available = {} if there is None else dict(there.aliases)
         for alias, number in wanted.items():
             if available.get(alias) != number and (number is not None or alias in available):
@@ -82,7 +82,7 @@ class MirroredModels:
         plain = mlflow_names.model_name(post.strategy_type, post.symbol, post.timeframe)
         names = [plain, f"{plain}-{mlflow_names.key(post.exchange)}"] if post.exchange else [plain]
         for name in names:
-            result = self._server.registered(name)
+            result = self._server.find_model(name)
             if result is None:
                 self._server.register(name, {EXCHANGE: post.exchange})
             if result is None or result.tags.get(EXCHANGE) == post.exchange:

@@ -33,13 +33,13 @@ class OutboxTopic:
         with self._database.read() as connection:
             return rows(connection.execute(query))
 
-    def done(self, ids: Sequence[int]) -> None:
+    def mark_delivered(self, ids: Sequence[int]) -> None:
         """These were delivered."""
         with self._database.write() as connection:
             values = {"done_at": parse_instant(now_ms()), "last_error": None}
             connection.execute(sa.update(OUTBOX).where(_O.id.in_(ids)).values(values))
 
-    def failed(self, row: Row, error: str, *, all_wait: bool = False) -> int:
+    def mark_failed(self, row: Row, error: str, *, all_wait: bool = False) -> int:
         """One was not delivered: it waits 1 s, 2 s, 4 s … 5 min before it is tried again; the wait in ms.
 
         all_wait: who is told does not answer at all: the rest waits as long.

@@ -130,7 +130,7 @@ class TrackingServer:
                     raise Refused(message, code="STORE_VALUE")
                 raise Away(message, code="STORE_BUSY")
 
-    def registered(self, name: str) -> Any:
+    def find_model(self, name: str) -> Any:
         """The registered model of this name, or None."""
         from mlflow.exceptions import RestException
 

@@ -83,15 +83,15 @@ class MirrorWorker:
                 try:
                     self._deliver(same[0])
                 except Away as error:
-                    self._waiting.failed(same[0], error.message, all_wait=True)
+                    self._waiting.mark_failed(same[0], error.message, all_wait=True)
                     return Delivered(rows, failed, error.message)
                 except AssayError as error:
                     failed += 1
                     for row in same:
-                        self._waiting.failed(row, redact(f"{error.code}: {error.message}"))
+                        self._waiting.mark_failed(row, redact(f"{error.code}: {error.message}"))
                     continue
                 rows += len(same)
-                self._waiting.done([row["id"] for row in same])
+                self._waiting.mark_delivered([row["id"] for row in same])
 
     def _deliver(self, row: Row) -> None:
         began = time.monotonic()

@@ -142,7 +142,7 @@ class CurrentRun(TrackingClient):
             self._finish(run, status, notes)
 
     def _finish(self, run: int, status: str, notes: str | None) -> None:
-        begun: Run | int | None = self._shared.begun(run)
+        begun: Run | int | None = self._shared.find_run(run)
         self._shared.record.experiments.finish(run if begun is None else begun, status, notes)
         self._shared.let_go(run)
         if self._latest is not None and self._latest[0] == run:

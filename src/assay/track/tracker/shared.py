@@ -56,7 +56,7 @@ class Shared:
                 self._thread = threading.Thread(target=self._loop, name="assay-tracker", daemon=True)
                 self._thread.start()
 
-    def begun(self, run_id: int) -> Run | None:
+    def find_run(self, run_id: int) -> Run | None:
         """The object with which an open run was begun in this process."""
         return self._runs.get(run_id)
 

@@ -108,7 +108,7 @@ def warmth_probe(ground: AuditState, acting: Acting, instant: int) -> None:
 
 def action_rows(ground: AuditState, acting: Acting) -> IntArray:
     """Positions of the panel's times at which a model asks for another position than at the row before."""
-    made = acting.model.decide(Panel({s: w.unlabelled() for s, w in ground.panel}))
+    made = acting.model.decide(Panel({s: w.without_labels() for s, w in ground.panel}))
     result = [np.empty(0, np.int64)]
     for symbol, window in ground.panel:
         target = np.nan_to_num(made[symbol].target)
@@ -128,7 +128,7 @@ def draw_decisions(bars: Bars, seed: int) -> Decisions:
 
 def _last(model: Model, symbol: str, window: Window, row: int, rows: int) -> Decisions:
     """The decision of one row with so many rows of history."""
-    return model.decide(Panel.of(window[max(0, row - rows) : row + 1].unlabelled()))[symbol][-1:]
+    return model.decide(Panel.of(window[max(0, row - rows) : row + 1].without_labels()))[symbol][-1:]
 
 
 def _enough(acting: Acting, symbol: str, window: Window, row: int, whole: Decisions) -> str:
@@ -146,7 +146,7 @@ def _stretch(ground: AuditState, acting: Acting, instant: int) -> Panel | None:
     if at < 0:
         return None
     rows = np.arange(max(0, at - BEFORE), min(len(ground.panel.times), at + AFTER))
-    return ground.panel.deciding(rows, lookback=acting.model.lookback)
+    return ground.panel.predict_view(rows, lookback=acting.model.lookback)
 
 
 def _grafted(ground: AuditState, other: Seen, whole: Panel, instant: int) -> Panel:
@@ -158,7 +158,7 @@ def _grafted(ground: AuditState, other: Seen, whole: Panel, instant: int) -> Pan
         if symbol not in parts:
             continue
         start, stop = span(parts[symbol], int(times[0]), int(times[-1]))
-        now = parts[symbol][start:stop].unlabelled()
+        now = parts[symbol][start:stop].without_labels()
         available = int(np.searchsorted(now.bars.known_at, instant, side="right"))
         if not available:
             continue

@@ -60,7 +60,7 @@ def _audit_feature(each: Feature, bars: Bars, seed: int, cuts: int, own: UserCol
     ground = AuditState.of(pipeline, [bars], seed, PROBES)
     for i, instant in enumerate(_instants(ground, cuts)):
         for how in (CUT_OFF, *SCRAMBLES):
-            other = pipeline.seen(perturb([bars], instant, how, seed=seed), labelled=False)
+            other = pipeline.view(perturb([bars], instant, how, seed=seed), labelled=False)
             columns_probe(ground, instant, how, other)
         if i < _WARM_CUTS:
             history_probe(ground, 0, ground.cut_of(0, instant))

@@ -67,7 +67,7 @@ def symbols_probe(ground: AuditState, symbol: int, how: str) -> None:
         each if i == symbol else perturb([each], int(each.known_at[0]), how, seed=ground.seed)[0]
         for i, each in enumerate(ground.bars)
     ]
-    now = ground.pipeline.seen(others, labelled=False).columns[symbol]
+    now = ground.pipeline.view(others, labelled=False).columns[symbol]
     was, last = ground.seen.columns[symbol], len(ground.bars[symbol]) - 1
     for result in _between(was, now, last + 1):
         text = f"feature '{result.name}' at row {result.row} {size(result.change)} when all other symbols were {how}"
@@ -92,7 +92,7 @@ def _from(ground: AuditState, symbol: int, row: int, rows: int) -> list[Differen
     """Columns whose value in `row` is another when only so many rows stand before it."""
     first = int(ground.bars[symbol].known_at[max(0, row - rows)])
     bars = [each[int(np.searchsorted(each.known_at, first)) :] for each in ground.bars]  # the future stays as it is
-    now, was = ground.pipeline.seen(bars, labelled=False).columns[symbol], ground.seen.columns[symbol]
+    now, was = ground.pipeline.view(bars, labelled=False).columns[symbol], ground.seen.columns[symbol]
     if now.names != was.names:
         return [Difference("names", row, float("nan"))]
     at = row - max(0, row - rows)

@@ -57,7 +57,7 @@ class Fits:
     def fit(self, number: int, panel: Panel) -> Fitted:
         """Fold `number` of the unchanged plan, learnt from this panel."""
         trainer = for_audit(self.trainer, panel)
-        learnt = panel.learning(self.ground.folds[number].train)
+        learnt = panel.train_view(self.ground.folds[number].train)
         model = trainer.fit(learnt, seed=integer(self.ground.seed, f"fold {number}"), report=NullReport())
         self.count += 1
         return Fitted(number, learnt, Acting(model, trainer.name, LOOSE.get(trainer.name, 0.0)), _files(model))
@@ -68,7 +68,7 @@ class Fits:
         if outcome.model is None or isinstance(trainer, Auditable):
             return None
         acting = Acting(outcome.model, trainer.name, LOOSE.get(trainer.name, 0.0))
-        return Fitted(outcome.number, panel.learning(outcome.fold.train), acting, _files(outcome.model))
+        return Fitted(outcome.number, panel.train_view(outcome.fold.train), acting, _files(outcome.model))
 
     def repeats(self, first: Fitted) -> bool:
         """Whether the same fit gives the same model; settles what is compared. Fits once a fold."""
@@ -97,7 +97,7 @@ class Fits:
         if not all(self._repeats.values()) or not ground.ask("fit"):
             return
         instant = int(ground.panel.times[_test(ground, first.fold)[0]])
-        other = ground.pipeline.seen(perturb(ground.bars, instant - 1, how, seed=ground.seed), labelled=True)
+        other = ground.pipeline.view(perturb(ground.bars, instant - 1, how, seed=ground.seed), labelled=True)
         again = self.fit(first.fold, other.panel(ground.warm_up))
         where = f"fold {first.fold} when bars from its test run's first row on were {how}"
         if self._inputs_differ(first, again, instant, where) or first.files == again.files or not self.repeats(first):
@@ -135,7 +135,7 @@ class Fits:
     def _apart(self, first: Fitted, again: Fitted) -> float | None:
         """How far two models' decisions on the first rows of the fold's test run lie apart; None: not at all."""
         rows = _test(self.ground, first.fold)[:_PROBE_ROWS]
-        view = self.ground.panel.deciding(rows, lookback=first.acting.model.lookback)
+        view = self.ground.panel.predict_view(rows, lookback=first.acting.model.lookback)
         made = [f.acting.model.decide(view) for f in (first, again)]
         for symbol, was in made[0].items():
             result = first_changed_decision(was, made[1][symbol], tolerance=first.acting.tolerance)

@@ -54,7 +54,7 @@ class Pipeline:
     alone: bool = True
     own: bool = False
 
-    def seen(self, bars: Sequence[Bars], *, labelled: bool) -> "Seen":
+    def view(self, bars: Sequence[Bars], *, labelled: bool) -> "Seen":
         """Candles through columns and, if asked, labels."""
         columns = tuple(self.features(bars))
         label = self.label if labelled else None

@@ -126,7 +126,7 @@ def repeat_probe(ground: AuditState, walked: JudgedWalk) -> None:
     """The columns that were judged on are those that the same candles give when they are computed again."""
     if not any(window.names for _, window in walked.panel) or not ground.ask(REPEAT):
         return
-    again = ground.pipeline.seen(ground.bars, labelled=False).panel(ground.warm_up)
+    again = ground.pipeline.view(ground.bars, labelled=False).panel(ground.warm_up)
     for symbol, window in walked.panel:
         now = again.windows.get(symbol)
         if now is None or now.names != window.names or len(now) != len(window):
@@ -219,7 +219,7 @@ def _add(
 
 def _cut(panel: Panel, outcome: FoldResult, model: Model, question: Question) -> Panel:
     """The panel of a fold as the walk gave it to the model, without anything after the row that is asked about."""
-    view = panel.deciding(outcome.fold.test, lookback=model.lookback)
+    view = panel.predict_view(outcome.fold.test, lookback=model.lookback)
     first = outcome.tested[question.symbol].rows[0]
     instant = int(panel[question.symbol].bars.known_at[first + question.row])
     parts = {s: w[: span(w, 0, instant)[1]] for s, w in view}

@@ -169,7 +169,7 @@ def _cut(ground: AuditState, actings: Sequence[Acting], instant: int, scramble: 
     """The candles after an instant cut off, and once more made others."""
     for how in (CUT_OFF, scramble):
         bars = perturb(ground.bars, instant, how, seed=ground.seed)
-        other = ground.pipeline.seen(bars, labelled=how != CUT_OFF)
+        other = ground.pipeline.view(bars, labelled=how != CUT_OFF)
         columns_probe(ground, instant, how, other)
         if how != CUT_OFF:
             label_probe(ground, instant, how, other)

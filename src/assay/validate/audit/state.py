@@ -48,7 +48,7 @@ class AuditState:
     @classmethod
     def of(cls, pipeline: Pipeline, bars: Sequence[Bars], seed: int, request: Collection[str]) -> "AuditState":
         """Walk the candles as they are."""
-        seen = pipeline.seen(bars, labelled=True)
+        seen = pipeline.view(bars, labelled=True)
         panel = seen.panel(seen.warm_up)
         folds = list(pipeline.plan(panel).folds(panel.known_at, panel.times))
         return cls(pipeline, bars, seed, request, seen, panel, folds, [scale_of(c.values) for c in seen.columns])

@@ -138,7 +138,7 @@ def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults:
         report=channel.report,
     )
     clock = Clock()
-    clock.moved(int(facts["clock"]), int(facts["process"]))
+    clock.shift(int(facts["clock"]), int(facts["process"]))
     clock.install(int(facts["clock"]) % 100_000)
     refuse_readers(guard)
     hide_files(guard)
@@ -311,7 +311,7 @@ def _loaded(kind: str, places: _Places) -> Any:
 def _serve(channel: Channel, clock: Clock, answerer: Any, places: _Places, seconds: int) -> None:
     while True:
         question = channel.question()
-        clock.moved(int(question.facts["clock"]), int(question.facts["process"]))
+        clock.shift(int(question.facts["clock"]), int(question.facts["process"]))
         _processor_time(seconds)
         with _failures(channel, places):
             made: Message = answerer.answer(question)

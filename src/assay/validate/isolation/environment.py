@@ -24,7 +24,7 @@ class Clock:
         self._process = os.getpid()
         self._time_ns = time.time_ns
 
-    def moved(self, offset_s: int, process: int) -> None:
+    def shift(self, offset_s: int, process: int) -> None:
         """From now on the time of day is `offset_s` later, and the process has this number."""
         self._offset_ns, self._process = offset_s * _SECOND_NS, process
 
@@ -193,7 +193,7 @@ def _checked(guard: Guard, name: str, was: Callable[..., Any]) -> Callable[..., 
     def checked(path: Any, *more: Any, **options: Any) -> Any:
         if isinstance(path, str | bytes | os.PathLike):
             place = absolute(path)
-            if not guard.may_read(place) and guard.by_user() and not guard.importing():
+            if not guard.may_read(place) and guard.by_user() and not guard.is_importing():
                 raise guard.refuse(f"looks at the file {place[:200]!r} (os.{name})")
         return was(path, *more, **options)
 

@@ -162,11 +162,11 @@ class Guard:
         """Refuse; silently where a library looks at the system, or at anything while it is being imported."""
         nearest, user = self.caller()
         quiet = user is None or (nearest is not user and not _from_text(nearest))
-        if self.importing(by_user=False) or (quiet and _below(path, _SYSTEM)):
+        if self.is_importing(by_user=False) or (quiet and _below(path, _SYSTEM)):
             raise PermissionError(errno.EACCES, "not in a closed process", path)
         raise self.refuse(what)
 
-    def importing(self, *, by_user: bool = True) -> bool:
+    def is_importing(self, *, by_user: bool = True) -> bool:
         """Whether a module is being imported: the import system stands between here and the user's code.
 
         by_user: count an import whose own look at files this is; else only what an imported library does by itself.
@@ -221,7 +221,7 @@ class Guard:
         if isinstance(path, int):
             return
         name = absolute("." if path is None else path)
-        if not self.may_read(name) and self.importing():
+        if not self.may_read(name) and self.is_importing():
             raise PermissionError(errno.EACCES, "not in a closed process", name)
         if not self.may_read(name):
             self._deny(f"lists the folder {_shown(name)}", name)

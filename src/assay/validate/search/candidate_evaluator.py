@@ -30,7 +30,7 @@ class OneByOne:
         """There is no engine to time."""
         return math.nan
 
-    def judged(self, session: Session) -> Trials:
+    def evaluate(self, session: Session) -> Trials:
         """Every candidate that the session asks for."""
         rows: list[Row] = []
         best = math.nan

@@ -129,13 +129,13 @@ class FloatRange:
         scale = min(self.high - self.low, self.low) if self.log else self.high - self.low
         return 6 if scale >= 1e-3 else 3 - floor(log10(scale))
 
-    def rounded(self, value: float) -> float:
+    def round_value(self, value: float) -> float:
         """The value with the decimals that are kept, within the ends."""
         return min(max(round(float(value), self.decimals), self.low), self.high)
 
     def at(self, share: float) -> float:
         """The value at a share in [0, 1]: even in the number, or in its logarithm."""
-        return self.rounded(_between(self.low, self.high, share, log_scale=self.log))
+        return self.round_value(_between(self.low, self.high, share, log_scale=self.log))
 
     def grid(self) -> tuple[float, ...]:
         """`points` values, both ends included."""

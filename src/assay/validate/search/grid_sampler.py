@@ -31,7 +31,7 @@ class Grid:
                 f"max_points is {printable(most)}, must be an integer >= 1", code="CONFIG_SPACE", field="max_points"
             )
 
-    def planned(self, space: Space, trials: int) -> int:
+    def count_points(self, space: Space, trials: int) -> int:
         """See `Method`: the product of the grid; `trials` does not bound it."""
         sizes = space.grid_sizes()
         count, most = prod(sizes.values()), self.max_points or TRIALS
@@ -52,7 +52,7 @@ class Grid:
         """See `Method`. Raises ConfigError ``CONFIG_SPACE`` where no point satisfies the constraints."""
         points = space.grid()
         if next(points, None) is None:
-            raise space.refused(prod(space.grid_sizes().values()))
+            raise space.refusal(prod(space.grid_sizes().values()))
         return Streamed(space.grid(), batch)
 
 

@@ -33,7 +33,7 @@ class Halved:
         """There is no engine to time."""
         return math.nan
 
-    def judged(self, session: Session) -> Trials:
+    def evaluate(self, session: Session) -> Trials:
         """Every candidate, in the order of asking."""
         going: _Going = list(enumerate(each.point for request in iter(session.ask, []) for each in request))
         train, count, done = self.inner.train, len(going), 0
@@ -65,5 +65,5 @@ class Halved:
         counting = replace(
             self.counting, objective=replace(objective, min_trades=math.ceil(objective.min_trades * share))
         )
-        scored = [counting.scored(number, point, each) for (number, point), each in zip(going, result, strict=True)]
+        scored = [counting.score(number, point, each) for (number, point), each in zip(going, result, strict=True)]
         return survivors(scored, self.halving.eta)

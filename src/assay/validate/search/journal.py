@@ -72,7 +72,7 @@ class SearchJournal:
             stored._write({"version": VERSION})
         return stored
 
-    def pinned(self, count: int) -> int:
+    def pin_count(self, count: int) -> int:
         """`count`, or what was pinned when the search began."""
         if self.counted is None:
             self.counted = count

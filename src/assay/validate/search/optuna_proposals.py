@@ -148,7 +148,7 @@ def _distribution(each: Dimension) -> BaseDistribution:
 
 def _value(each: Dimension, raw: Any) -> Any:
     if isinstance(each, FloatRange):
-        return each.rounded(raw)
+        return each.round_value(raw)
     return each.nth(int(raw)) if isinstance(each, Categorical) else int(raw)
 
 

@@ -44,7 +44,7 @@ class Bayesian:
                 field="sampler",
             )
 
-    def planned(self, space: Space, trials: int) -> int:
+    def count_points(self, space: Space, trials: int) -> int:
         """See `Method`."""
         demand_trials(trials)
         return trials if space.count is None else min(trials, space.count)
@@ -70,9 +70,9 @@ class _Batches:
         self._pending = self._number = 0
         self.note = ""
 
-    def pinned(self, count: int) -> int:
+    def pin_count(self, count: int) -> int:
         """See `Session`."""
-        return self._journal.pinned(count)
+        return self._journal.pin_count(count)
 
     def ask(self) -> list[ProposedBatch]:
         """See `Session`. The journal's batches come first, with what is known of their points."""

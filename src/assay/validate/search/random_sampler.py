@@ -35,7 +35,7 @@ class Draws:
                 self.seen.add(key(point))
                 return point
         if not self.seen:
-            raise self._space.refused(TRIES)
+            raise self._space.refusal(TRIES)
         return None
 
     def _candidates(self) -> Iterator[Point]:
@@ -46,7 +46,7 @@ class Draws:
             listed = count if count is not None and count <= LISTED else 0
             self._rest = iter(self._rng.permutation(listed).tolist())
         for index in self._rest:
-            yield self._space.numbered(index)
+            yield self._space.point_at(index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Random:
 
     name: ClassVar[Literal["random"]] = "random"
 
-    def planned(self, space: Space, trials: int) -> int:
+    def count_points(self, space: Space, trials: int) -> int:
         """See `Method`."""
         demand_trials(trials)
         return trials if space.count is None else min(trials, space.count)

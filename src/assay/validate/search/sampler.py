@@ -47,7 +47,7 @@ class Session(Protocol):
         """Why the points ended before the wanted number was reached; empty if they did not."""
         ...
 
-    def pinned(self, count: int) -> int:
+    def pin_count(self, count: int) -> int:
         """Trials that the ledger held when the search first began: what a journal remembers, else `count`."""
         ...
 
@@ -68,7 +68,7 @@ class Method(Protocol):
         """What the ledger calls it."""
         ...
 
-    def planned(self, space: Space, trials: int) -> int:
+    def count_points(self, space: Space, trials: int) -> int:
         """Most points that it will ask for. Raises ConfigError ``CONFIG_SPACE`` where that is beyond reason."""
         ...
 
@@ -84,7 +84,7 @@ class Streamed:
         self._points, self._batch = points, batch
         self.note = ""
 
-    def pinned(self, count: int) -> int:
+    def pin_count(self, count: int) -> int:
         """See `Session`."""
         return count
 

@@ -97,7 +97,7 @@ class Search:
                 f"halving goes with grid and random search one by one: {other}", code="CONFIG_METHOD", field="halving"
             )
         Objective(self.objective, self.min_trades)
-        self.method.planned(self.space, self.trials)
+        self.method.count_points(self.space, self.trials)
 
     def fit(self, train: Panel, *, seed: int, report: Report) -> Model:
         """See `Trainer`: `search`, then the best parameters fitted on all of `train`."""
@@ -111,7 +111,7 @@ class Search:
         try:
             model = self.make(result.best_parameters).fit(train, seed=integer(seed, "search best"), report=ears)
         except Exception as error:
-            if ears.wished(error):
+            if ears.is_requested(error):
                 raise
             raise name_parameters(error, result.best_parameters) from error
         report.progress(1.0, {"best_score": result.best_score})
@@ -126,11 +126,11 @@ class Search:
         a train window with holes.
         """
         ears = ProgressForwarder(report, _SEARCHING)
-        planned = self.method.planned(self.space, self.trials)
+        planned = self.method.count_points(self.space, self.trials)
         session = self.method.start(
             self.space, trials=self.trials, batch=self._batch_size, seed=seed, identity=self._identity(train, seed)
         )
-        objective = Objective(self.objective, self.min_trades, session.pinned(self.counted) + planned)
+        objective = Objective(self.objective, self.min_trades, session.pin_count(self.counted) + planned)
         counting = TrialRecorder(
             ears=ears,
             objective=objective,
@@ -145,7 +145,7 @@ class Search:
         )
         judge = self._judge(train, seed, counting)
         ears.tell(0.0, {})
-        trials = judge.judged(session)
+        trials = judge.evaluate(session)
         best = trials.best
         if best is None:
             raise _none_valid(trials, objective, judge.seconds)

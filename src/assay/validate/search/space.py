@@ -88,7 +88,7 @@ class Space:
         pairs = zip(self.dimensions.items(), shares, strict=True)
         return {name: each.at(float(share)) for (name, each), share in pairs}
 
-    def numbered(self, index: int) -> Point:
+    def point_at(self, index: int) -> Point:
         """The point of this number in the whole product, last name fastest. Only where `count` is a number."""
         values: Point = {}
         for name, each in reversed(list(self.dimensions.items())):
@@ -126,7 +126,7 @@ class Space:
             keep &= np.reshape(document, [len(values[name]) if name in request else 1 for name in names])
         return keep.ravel()
 
-    def refused(self, tries: int) -> ConfigError:
+    def refusal(self, tries: int) -> ConfigError:
         """What to raise when this many draws in a row broke the constraints."""
         texts = ", ".join(c.text for c in self.constraints)
         return ConfigError(

@@ -88,7 +88,7 @@ class SweepEvaluator:
         model = RuleModel(self.sweep.rule, {**self.sweep.base, **point}, bars.instrument.timeframe, self.sweep.regime)
         return simulate(bars, mask_filtered_bars(model.decisions(bars), bars), self.bench.costs, start=start)
 
-    def measured(self, record: BacktestResult) -> dict[str, float]:
+    def measure(self, record: BacktestResult) -> dict[str, float]:
         """Every metric of a record that a search may report."""
         return candidate_metrics(record, bars_per_year=self.bench.bars.bars_per_year)
 
@@ -126,13 +126,13 @@ class Swept:
         """Spent in the sweep."""
         return self.ground.bench.seconds
 
-    def judged(self, session: Session) -> Trials:
+    def evaluate(self, session: Session) -> Trials:
         """Every candidate, each batch counted before it is told."""
         try:
             return self._grid() if self.whole else self._batches(session)
         except AssayError as error:
             point = error.facts.get("parameters")
-            if not isinstance(point, Mapping) or self.counting.ears.wished(error):
+            if not isinstance(point, Mapping) or self.counting.ears.is_requested(error):
                 raise
             raise name_parameters(error, dict(point)) from error
         finally:
@@ -143,7 +143,7 @@ class Swept:
 
         Raises TrainError ``TRAIN_STRATEGY`` where the rule does not give the signals again that it was scored by.
         """
-        metrics = self.ground.measured(self.ground.record(row.parameters))
+        metrics = self.ground.measure(self.ground.record(row.parameters))
         now, before = ([each[name] for name in ("sharpe", "total_trades")] for each in (metrics, row.metrics))
         if not np.array_equal(now, before, equal_nan=True):  # a best that never traded has no Sharpe ratio, twice
             name = self.ground.sweep.rule.name
@@ -178,7 +178,7 @@ class Swept:
             done += len(request)
             best = float(np.fmax(best, np.fmax.reduce(parts[-1].score)))
             self.counting.tell(done, best)
-        return Trials.joined(parts)
+        return Trials.concatenate(parts)
 
     def _counted(self, result: Trials, before: float) -> Trials:
         """before: the best score of the search until now."""
@@ -189,4 +189,4 @@ class Swept:
         stored = best_returns.pack_returns(
             best_returns.distinct(result, most), lambda point: self.ground.record(point).returns, result
         )
-        return self.counting.many(result, RuleTrainer.name, record, self.ground.measured(record), stored)
+        return self.counting.many(result, RuleTrainer.name, record, self.ground.measure(record), stored)

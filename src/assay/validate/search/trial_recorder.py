@@ -40,7 +40,7 @@ class TrialRecorder:
 
     def one(self, number: int, point: Point, judged: CandidateResult, *, pruned: bool = False) -> Row:
         """Score one candidate and count it. pruned: it is dropped before it was judged on all folds."""
-        row = self.scored(number, point, judged)
+        row = self.score(number, point, judged)
         params = {**self.base, **point}
         trial = self._trial(judged.learner, params, judged.record, judged.metrics, row.score, row.trades)
         if pruned:
@@ -52,7 +52,7 @@ class TrialRecorder:
             )
         return replace(row, ledger_id=self.ears.trial(trial))
 
-    def scored(self, number: int, point: Point, judged: CandidateResult) -> Row:
+    def score(self, number: int, point: Point, judged: CandidateResult) -> Row:
         """A candidate's row, not counted yet: nobody may use its score but to drop it."""
         record, score, reason = judged.record, math.nan, TOO_FEW
         trades = 0 if record is None else len(record.trades)
@@ -78,7 +78,7 @@ class TrialRecorder:
             trial = replace(trial, state="failed", returns=_NOBODY, bars=0)
         elif record.returns.nbytes > _BYTES_A_TRIAL * len(trials):
             trial = replace(trial, returns=_NOBODY)
-        return trials.counted(self.ears.trial(trial))
+        return trials.with_ledger_id(self.ears.trial(trial))
 
     def tell(self, done: int, best: float) -> None:
         """How many candidates were judged, and the best score so far."""

@@ -78,7 +78,7 @@ class Trials:
         best = np.maximum.accumulate(np.where(self.valid, self.score, -np.inf))
         return np.where(np.isfinite(best), best, np.nan)
 
-    def counted(self, ledger_id: int) -> "Trials":
+    def with_ledger_id(self, ledger_id: int) -> "Trials":
         """The same, counted by one row of the ledger."""
         numbers = np.full(len(self), ledger_id, np.int64)
         return Trials(self.parameters, self.score, self.reason, self.trades, self.metrics, numbers)
@@ -131,7 +131,7 @@ class Trials:
         )
 
     @classmethod
-    def joined(cls, parts: "Sequence[Trials]") -> "Trials":
+    def concatenate(cls, parts: "Sequence[Trials]") -> "Trials":
         """One after the other; all have the same columns."""
         if len(parts) == 1:
             return parts[0]

@@ -53,7 +53,7 @@ class ProgressForwarder:
         with self.lock:
             return self.report.trial(trial)
 
-    def wished(self, error: BaseException) -> bool:
+    def is_requested(self, error: BaseException) -> bool:
         """Whether the search's report raised it; several workers may be told to cancel at once."""
         return any(error is each for each in self.raised)
 
@@ -124,7 +124,7 @@ class Inner:
                 )
             )
         except Exception as error:
-            if self.ears.wished(error) or isinstance(error, CancelledError):
+            if self.ears.is_requested(error) or isinstance(error, CancelledError):
                 raise
             raise name_parameters(error, point) from error
         record = pool_folds(result)
