@@ -55,12 +55,12 @@ def test_ranges_know_whether_they_hold_whole_numbers():
 )
 def test_what_may_be_given(parameter, good, bad):
     for value in good:
-        given = parameter.checked("x", value)
+        given = parameter.check("x", value)
         assert given == value
         assert given is None or type(given) is parameter.type
     for value in bad:
         with pytest.raises(ConfigError, match=r"x is .*, must be ") as caught:
-            parameter.checked("x", value)
+            parameter.check("x", value)
         assert caught.value.code == "CONFIG_PARAMETER"
 
 
