@@ -183,7 +183,7 @@ def home(made: Made) -> Any:
 def models(made: Made) -> Any:
     """Types that the files of models name by dotted path, what we trust of them, and the parts of each model."""
     from assay.learn.ensemble.forest_io import TRUSTED
-    from assay.track.mirror.models import LOADER
+    from assay.track.mirror.mirrored_models import LOADER
 
     forests = [_types_of(path) for path in made.home.rglob("*.skops")]
     envelopes = {path.parent.parent.name: _names_in(path) for path in sorted(made.home.rglob("*.pkl"))}
@@ -259,7 +259,7 @@ def _parameter(parameter: Any) -> tuple[str, str]:
 # --- the record ------------------------------------------------------------------------------------------------------
 def tables() -> Any:
     """Tables, columns, keys, constraints and indices of both databases, as the metadata say."""
-    from assay.track.schema import configurations, ledger, models, runs, service  # noqa: F401 - they declare tables
+    from assay.track.schema import configuration_tables, ledger_tables, model_tables, run_tables, service  # noqa: F401 - they declare tables
     from assay.track.schema.column_types import RECORD
 
     dialects: dict[str, sa.Dialect] = {"postgresql": postgresql.dialect(), "sqlite": sqlite.dialect()}

@@ -1,7 +1,7 @@
 """range_sweep in backtesting.py, written anew with pandas, beside ours: trade by trade.
 
 Every trade is equal, or its difference has a name (`differences`). Theirs buys one unit and ours a share of equity, so
-pnl is compared a unit. Read docs/why/backtesting-beside-others.md for what the names mean and why ours differs.
+pnl is compared a unit. Read docs/why/differences-from-backtesting-py.md for what the names mean and why ours differs.
 """
 
 import warnings

@@ -1,4 +1,4 @@
-"""Metrics of empyrical-reloaded 0.7.1 beside ours. Conventions that differ: docs/why/peers-as-judges.md."""
+"""Metrics of empyrical-reloaded 0.7.1 beside ours. Conventions that differ: docs/why/agreement-with-peers.md."""
 
 import empyrical
 import numpy as np

@@ -1,4 +1,4 @@
-"""Splits and statistics of purgedcv 0.1.11 beside ours. Conventions that differ: docs/why/peers-as-judges.md.
+"""Splits and statistics of purgedcv 0.1.11 beside ours. Conventions that differ: docs/why/agreement-with-peers.md.
 
 Theirs holds label intervals half-open, ours closed; on whole milliseconds a closed [a, b] is a half-open [a, b + 1 ms),
 so their evaluation times are given as ours plus one.

@@ -44,7 +44,7 @@ def gilded(context: Context, monkeypatch: pytest.MonkeyPatch, most: int = 3) -> 
     verdict = row["verdict"] | {"word": "GOLD", "reasons": reasons}
     import sqlalchemy as sa
 
-    from assay.track.schema.models import MODELS
+    from assay.track.schema.model_tables import MODELS
 
     with context.record.database.write() as connection:
         connection.execute(sa.update(MODELS).values(verdict=verdict, audit_status="passed"))

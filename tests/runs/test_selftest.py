@@ -15,8 +15,8 @@ from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
 from assay.runs.selftest import candidate_rules
 from assay.runs.selftest.figures import bounds, harmonic, not_contradicted, pass_above
-from assay.runs.selftest.page import render
 from assay.runs.selftest.runner import CI_SIZE, NIGHTLY_SIZE, SelfTestResult, Size
+from assay.runs.selftest.selftest_page import render
 from assay.runs.selftest.simulations import CONTROL, DRIFT, EDGE, LEAKS, NO_EDGE, SEARCH, STATISTICS
 from tests.runs.selftested import STUDIED, SUITE, good, made, table
 

@@ -87,8 +87,8 @@ def examined(plan: Plan) -> dict[str, Any]:
 
     from assay.runs.context import Context
     from assay.runs.model_views import verify_models
-    from assay.track.schema.models import MODELS
-    from assay.track.schema.runs import EXPERIMENTS
+    from assay.track.schema.model_tables import MODELS
+    from assay.track.schema.run_tables import EXPERIMENTS
     from assay.track.tracking_store import open_store
 
     home = Path(plan.home)

@@ -20,7 +20,7 @@ from assay.track.mirror.uri import check_uri, redact
 from assay.track.mirror.worker import _grouped
 from assay.track.outbox import enqueue
 from assay.track.rows import Row
-from assay.track.schema.runs import EXPERIMENTS
+from assay.track.schema.run_tables import EXPERIMENTS
 from assay.track.schema.service import OUTBOX
 from assay.track.tracking_store import TrackingStore, open_store
 

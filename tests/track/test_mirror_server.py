@@ -66,7 +66,7 @@ def test_how_runs_end(record: TrackingStore, mirror: MirrorWorker, there: There,
     if ours == "crashed":
         import sqlalchemy as sa
 
-        from assay.track.schema.runs import EXPERIMENTS
+        from assay.track.schema.run_tables import EXPERIMENTS
 
         with record.database.write() as connection:
             gone = record.experiments.get(run)["owner"].split("/")[0] + "/1/1/x"

@@ -12,7 +12,7 @@ from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.timestamps import now_ms
 from assay.track.registry import retention
 from assay.track.registry.retention_run import FIRST, FOREIGN, Pruned, prune_files
-from assay.track.schema.configurations import CONFIGURATIONS
+from assay.track.schema.configuration_tables import CONFIGURATIONS
 from assay.track.schema.service import EVENTS, JOBS
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import TrackingStore, open_store

@@ -66,12 +66,12 @@ if TYPE_CHECKING:
     from assay.runs.search_specs import optimize_spec as optimize_spec
     from assay.runs.selftest.candidate_rules import CandidateRule as CandidateRule
     from assay.runs.selftest.candidate_rules import momentum as momentum
-    from assay.runs.selftest.page import write_selftest_page as write_selftest_page
     from assay.runs.selftest.runner import CI_SIZE as CI_SIZE
     from assay.runs.selftest.runner import MOST_MARKETS as MOST_MARKETS
     from assay.runs.selftest.runner import NIGHTLY_SIZE as NIGHTLY_SIZE
     from assay.runs.selftest.runner import SelfTestResult as SelfTestResult
     from assay.runs.selftest.runner import run_selftest as run_selftest
+    from assay.runs.selftest.selftest_page import write_selftest_page as write_selftest_page
     from assay.runs.selftest.trial_runs import choose_attempt as choose_attempt
     from assay.runs.selftest.trial_runs import open_laboratory as open_laboratory
     from assay.runs.selftest.trial_runs import try_idea as try_idea
@@ -136,8 +136,8 @@ __getattr__, __dir__ = lazy_names(
         "run_views": ("list_runs", "show_run"),
         "search_specs": ("optimize_spec",),
         "selftest.candidate_rules": ("CandidateRule", "momentum"),
-        "selftest.page": ("write_selftest_page",),
         "selftest.runner": ("CI_SIZE", "MOST_MARKETS", "NIGHTLY_SIZE", "SelfTestResult", "run_selftest"),
+        "selftest.selftest_page": ("write_selftest_page",),
         "selftest.trial_runs": ("choose_attempt", "open_laboratory", "try_idea"),
         "specs": ("build_spec",),
         "sql": ("run_query",),

@@ -12,7 +12,7 @@ from assay.kernel.errors import StoreError, printable
 from assay.track.database import Database
 from assay.track.retry import writes
 from assay.track.rows import Row, rows
-from assay.track.schema.runs import ARTIFACTS
+from assay.track.schema.run_tables import ARTIFACTS
 
 _LOG = logging.getLogger(__name__)
 _MIB = 1024 * 1024

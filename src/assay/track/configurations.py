@@ -12,8 +12,8 @@ from assay.track.database import Database
 from assay.track.registry.promotion_rules import not_audited
 from assay.track.retry import writes
 from assay.track.rows import Row, check_fields, rows
-from assay.track.schema.configurations import CONFIGURATIONS
-from assay.track.schema.models import MODELS, STAGES
+from assay.track.schema.configuration_tables import CONFIGURATIONS
+from assay.track.schema.model_tables import MODELS, STAGES
 from assay.track.schema.service import EVENTS
 from assay.track.timestamps import format_instant, parse_instant
 from assay.validate import STAGES as RULES

@@ -11,7 +11,7 @@ from assay.kernel.timestamps import now_ms
 from assay.track.database import Database
 from assay.track.liveness import is_gone
 from assay.track.outbox import enqueue
-from assay.track.schema.runs import EXPERIMENTS
+from assay.track.schema.run_tables import EXPERIMENTS
 from assay.track.timestamps import parse_instant
 
 EVERY_SECONDS = 15.0

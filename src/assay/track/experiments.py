@@ -21,7 +21,7 @@ from assay.track.outbox import enqueue
 from assay.track.retry import writes
 from assay.track.rows import Row, check_fields, not_found, rows
 from assay.track.schema.column_types import HoldsText
-from assay.track.schema.runs import EXPERIMENTS
+from assay.track.schema.run_tables import EXPERIMENTS
 from assay.track.timestamps import parse_instant
 
 _LOG = logging.getLogger(__name__)

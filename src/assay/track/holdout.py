@@ -14,7 +14,7 @@ from assay.track.database import Database, hold
 from assay.track.markets import Markets, distinct_shifts
 from assay.track.retry import writes
 from assay.track.rows import Row, not_found, rows
-from assay.track.schema.ledger import TRIALS
+from assay.track.schema.ledger_tables import TRIALS
 from assay.track.schema.service import EVENTS
 from assay.track.timestamps import parse_instant
 

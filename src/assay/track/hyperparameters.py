@@ -11,7 +11,7 @@ from assay.track.canonical_json import canonical, decode
 from assay.track.database import Database, hold
 from assay.track.retry import writes
 from assay.track.rows import rows, scalar
-from assay.track.schema.runs import HYPERPARAMETERS
+from assay.track.schema.run_tables import HYPERPARAMETERS
 
 
 class Hyperparameters:

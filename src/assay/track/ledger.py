@@ -28,7 +28,7 @@ from assay.track.looks import Look, look_of
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.retry import writes
 from assay.track.rows import Row, finite_or_none, rows
-from assay.track.schema.ledger import LEDGER_EPOCHS, TRIALS
+from assay.track.schema.ledger_tables import LEDGER_EPOCHS, TRIALS
 from assay.track.timestamps import format_instant, parse_instant
 
 _OUTSIDE = frozenset({"id", "prev_hash", "row_hash"})

@@ -20,7 +20,7 @@ from assay.track.fingerprint import (
 )
 from assay.track.retry import writes
 from assay.track.rows import Row, rows
-from assay.track.schema.ledger import MARKET_FINGERPRINTS
+from assay.track.schema.ledger_tables import MARKET_FINGERPRINTS
 from assay.track.timestamps import parse_instant
 
 _F = MARKET_FINGERPRINTS.c

@@ -12,7 +12,7 @@ from assay.track.canonical_json import decode
 from assay.track.database import Database
 from assay.track.retry import writes
 from assay.track.rows import Row, nan_for_null, number, rows
-from assay.track.schema.runs import METRICS
+from assay.track.schema.run_tables import METRICS
 from assay.track.timestamps import parse_instant
 
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}

@@ -13,7 +13,7 @@ from assay.kernel.timestamps import now_ms
 from assay.track.database import Database, hold
 from assay.track.retry import writes
 from assay.track.rows import Row, check_fields, finite_or_none, nan_for_null, not_found, rows
-from assay.track.schema.models import MODELS
+from assay.track.schema.model_tables import MODELS
 from assay.track.timestamps import parse_instant
 
 _USE_MS = 60_000

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from assay.track.database import Database
 from assay.track.retry import writes
 from assay.track.rows import Row, check_fields, rows
-from assay.track.schema.ledger import TRADES
+from assay.track.schema.ledger_tables import TRADES
 
 
 class Trades:

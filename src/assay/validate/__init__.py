@@ -98,12 +98,12 @@ if TYPE_CHECKING:
     from assay.validate.search.dimensions import IntRange as IntRange
     from assay.validate.search.grid_sampler import Grid as Grid
     from assay.validate.search.optuna_sampler import Bayesian as Bayesian
-    from assay.validate.search.overfitting import SearchOverfit as SearchOverfit
-    from assay.validate.search.overfitting import search_overfit as search_overfit
     from assay.validate.search.random_sampler import Random as Random
     from assay.validate.search.result import SearchResult as SearchResult
     from assay.validate.search.sampler import Method as Method
     from assay.validate.search.search import Search as Search
+    from assay.validate.search.search_overfitting import SearchOverfit as SearchOverfit
+    from assay.validate.search.search_overfitting import search_overfit as search_overfit
     from assay.validate.search.space import Space as Space
     from assay.validate.search.space_syntax import parse_space_text as parse_space_text
     from assay.validate.search.successive_halving import Halving as Halving
@@ -151,12 +151,12 @@ __getattr__, __dir__ = lazy_names(
         "gate_document": ("gate_input_document",),
         "gate_input": ("GateInput",),
         "gate_study": (
-            "STUDY_BARS",
-            "STUDY_CASES",
             "Case",
             "FAR_LEVEL",
             "GateStudyResult",
             "Rule",
+            "STUDY_BARS",
+            "STUDY_CASES",
             "count_errors",
             "draw_moments",
             "drift_study",
@@ -183,11 +183,11 @@ __getattr__, __dir__ = lazy_names(
         "search.dimensions": ("Categorical", "FloatRange", "IntRange"),
         "search.grid_sampler": ("Grid",),
         "search.optuna_sampler": ("Bayesian",),
-        "search.overfitting": ("SearchOverfit", "search_overfit"),
         "search.random_sampler": ("Random",),
         "search.result": ("SearchResult",),
         "search.sampler": ("Method",),
         "search.search": ("Search",),
+        "search.search_overfitting": ("SearchOverfit", "search_overfit"),
         "search.space": ("Space",),
         "search.space_syntax": ("parse_space_text",),
         "search.successive_halving": ("Halving",),

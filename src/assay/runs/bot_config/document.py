@@ -14,7 +14,7 @@ from assay.kernel.errors import ConfigError, printable
 from assay.kernel.spec import canonical
 from assay.kernel.timestamps import iso
 from assay.runs.bot_config import numbers, standing
-from assay.runs.bot_config.regimes import ensemble, most_frequent
+from assay.runs.bot_config.regime_fields import ensemble, most_frequent
 from assay.runs.bot_config.row import TIMEFRAMES, row_of
 from assay.runs.bot_config.schema import VERSION, check_document
 from assay.runs.run_artifacts import VERDICT, RunArtifacts, to_jsonable

@@ -18,13 +18,13 @@ from assay.track.database import BUSY_SECONDS, place_of
 from assay.track.db_errors import translate_errors
 from assay.track.maintenance.backup import copy_sqlite
 from assay.track.maintenance.upgrade import Place, store_version
-from assay.track.schema import configurations, ledger, models, runs, service
+from assay.track.schema import configuration_tables, ledger_tables, model_tables, run_tables, service
 from assay.track.schema.column_types import RECORD, Bool
 from assay.track.schema.triggers import views
 from assay.track.sqlite import SqliteFile
 from assay.track.timestamps import format_instant
 
-_LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
+_LAID = (configuration_tables, ledger_tables, model_tables, run_tables, service)  # importing them fills RECORD
 _AT_ONCE = 5_000
 _SPECIAL = ('"', ",", "\r", "\n")
 _TRUE_OR_FALSE = {"is_complete"} | {

@@ -10,7 +10,7 @@ from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.kernel.timestamps import now_ms
 from assay.track.ledger_heads import FIRST, BrokenChain, End, Published, chain_id, check_heads, count_missing
 from assay.track.retry import again
-from assay.track.schema.ledger import LEDGER_EPOCHS, TRIAL_HEADS, TRIALS
+from assay.track.schema.ledger_tables import LEDGER_EPOCHS, TRIAL_HEADS, TRIALS
 from assay.track.schema.service import EVENTS
 from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from assay.kernel.plural import amount
-from assay.track.schema.ledger import TRIALS
+from assay.track.schema.ledger_tables import TRIALS
 
 
 def count_old_trials(connection: sa.Connection) -> int:

@@ -4,10 +4,10 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.track.retry import again
-from assay.track.schema.configurations import CONFIGURATIONS
-from assay.track.schema.ledger import TRIALS
-from assay.track.schema.models import MODELS
-from assay.track.schema.runs import EXPERIMENTS
+from assay.track.schema.configuration_tables import CONFIGURATIONS
+from assay.track.schema.ledger_tables import TRIALS
+from assay.track.schema.model_tables import MODELS
+from assay.track.schema.run_tables import EXPERIMENTS
 from assay.track.tracking_store import TrackingStore
 
 _COUNT_ON = {

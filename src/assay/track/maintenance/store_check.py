@@ -14,15 +14,15 @@ from assay.track.head_documents import find_published_heads
 from assay.track.holdout import HOLDOUT, LOCKED
 from assay.track.ledger import Ledger
 from assay.track.maintenance.upgrade import store_version
-from assay.track.schema import configurations, ledger, models, runs, service
+from assay.track.schema import configuration_tables, ledger_tables, model_tables, run_tables, service
 from assay.track.schema.column_types import RECORD
-from assay.track.schema.ledger import MARKET_FINGERPRINTS, TRIALS
-from assay.track.schema.models import ALIASES, MODELS
+from assay.track.schema.ledger_tables import MARKET_FINGERPRINTS, TRIALS
+from assay.track.schema.model_tables import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
 from assay.track.schema.triggers import guards, views
 from assay.track.tracking_store import TrackingStore
 
-_LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
+_LAID = (configuration_tables, ledger_tables, model_tables, run_tables, service)  # importing them fills RECORD
 _SHOWN = 5
 _BACKUP = "Stop what writes to the record, restore the newest backup (assay backup makes them), and check again."
 _DROPPED = (

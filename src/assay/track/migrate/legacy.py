@@ -21,7 +21,7 @@ from assay.track.database import hold
 from assay.track.experiments import STATUSES
 from assay.track.migrate.relic import COLUMNS, Relic, Row, differs, finite, infer, is_suspect, open_relic, text_of
 from assay.track.model_files.artifact_store import Blobs
-from assay.track.schema.runs import EXPERIMENTS
+from assay.track.schema.run_tables import EXPERIMENTS
 from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore, open_store
 

@@ -10,7 +10,7 @@ from assay.kernel.errors import ConfigError, printable
 from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, list_imported_runs, point
 from assay.track.migrate.mlflow_models import models
 from assay.track.migrate.relic import infer
-from assay.track.mirror.runs import RUN_ID
+from assay.track.mirror.mirrored_runs import RUN_ID
 from assay.track.mirror.server import Away, Refused, check_mlflow_installed, client, translate_errors
 from assay.track.mirror.uri import redact
 from assay.track.rows import Row
@@ -203,7 +203,7 @@ def _mirrored(record: TrackingStore) -> frozenset[str]:
     """run_ids of this record: their runs there are our own."""
     import sqlalchemy as sa
 
-    from assay.track.schema.runs import EXPERIMENTS
+    from assay.track.schema.run_tables import EXPERIMENTS
 
     with record.database.read() as connection:
         return frozenset(connection.execute(sa.select(EXPERIMENTS.c.run_id)).scalars())

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from assay.track.migrate.import_common import IMPORTED, Tally
-from assay.track.mirror.models import MODEL_ID
+from assay.track.mirror.mirrored_models import MODEL_ID
 from assay.track.mirror.server import translate_errors
-from assay.track.schema.models import MODELS
+from assay.track.schema.model_tables import MODELS
 from assay.track.tracking_store import TrackingStore
 
 if TYPE_CHECKING:

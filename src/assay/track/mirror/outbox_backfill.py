@@ -5,8 +5,8 @@ import sqlalchemy as sa
 from assay.track.database import Database
 from assay.track.outbox import MLFLOW, enqueue
 from assay.track.rows import Row, rows
-from assay.track.schema.models import ALIASES, MODELS
-from assay.track.schema.runs import EXPERIMENTS
+from assay.track.schema.model_tables import ALIASES, MODELS
+from assay.track.schema.run_tables import EXPERIMENTS
 from assay.track.schema.service import OUTBOX
 
 _POST = ("strategy_type", "exchange", "symbol", "timeframe")

@@ -10,9 +10,9 @@ from functools import partial
 
 from assay.kernel.errors import AssayError, StoreError
 from assay.track.mirror.alone import alone
-from assay.track.mirror.models import MirroredModels
+from assay.track.mirror.mirrored_models import MirroredModels
+from assay.track.mirror.mirrored_runs import MirroredRuns
 from assay.track.mirror.outbox_queue import OutboxTopic
-from assay.track.mirror.runs import MirroredRuns
 from assay.track.mirror.server import Away, TrackingServer
 from assay.track.mirror.uri import redact
 from assay.track.model_files.artifact_store import Blobs

@@ -21,7 +21,7 @@ from assay.track.registry.promotion_rules import (
 )
 from assay.track.retry import writes
 from assay.track.rows import Row, not_found, rows
-from assay.track.schema.models import ALIASES, MODELS
+from assay.track.schema.model_tables import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
 from assay.track.timestamps import parse_instant
 from assay.validate import Thresholds

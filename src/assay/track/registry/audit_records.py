@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.track.rows import Row, rows
-from assay.track.schema.models import MODELS
+from assay.track.schema.model_tables import MODELS
 from assay.track.schema.service import EVENTS
 from assay.track.tracking_store import TrackingStore
 from assay.validate import verdict_of_states

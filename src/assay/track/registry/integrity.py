@@ -12,7 +12,7 @@ from assay.kernel.errors import ArtifactError, StoreError
 from assay.kernel.timestamps import now_ms
 from assay.track.artifacts import file_sha256
 from assay.track.rows import Row, rows
-from assay.track.schema.models import MODELS
+from assay.track.schema.model_tables import MODELS
 from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore
 

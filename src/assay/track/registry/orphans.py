@@ -13,7 +13,7 @@ from assay.track.model_files.artifact_store import Blobs, disk
 from assay.track.model_files.signature import SUFFIX
 from assay.track.registry.retention import YOUNG_MS
 from assay.track.schema.column_types import RECORD, Json
-from assay.track.schema.models import MODELS
+from assay.track.schema.model_tables import MODELS
 from assay.track.tracking_store import TrackingStore
 
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")

@@ -11,8 +11,8 @@ from assay.track.database import Database
 from assay.track.ledger import Ledger
 from assay.track.ledger_heads import BrokenChain
 from assay.track.rows import Row, rows
-from assay.track.schema.ledger import TRIALS
-from assay.track.schema.runs import EXPERIMENTS
+from assay.track.schema.ledger_tables import TRIALS
+from assay.track.schema.run_tables import EXPERIMENTS
 from assay.validate import Thresholds, looser_thresholds
 
 GOLD = "GOLD"

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.track.rows import Row, nan_for_null, rows
-from assay.track.schema.models import ALIASES, MODELS
+from assay.track.schema.model_tables import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
 from assay.track.timestamps import format_instant
 from assay.track.tracking_store import TrackingStore

@@ -13,8 +13,8 @@ from assay.track.model_files.artifact_store import Blobs, disk, sync
 from assay.track.model_files.remote_sync import Shared
 from assay.track.model_files.signature import SUFFIX
 from assay.track.rows import Row, rows
-from assay.track.schema.configurations import CONFIGURATIONS
-from assay.track.schema.models import ALIASES, MODELS
+from assay.track.schema.configuration_tables import CONFIGURATIONS
+from assay.track.schema.model_tables import ALIASES, MODELS
 from assay.track.schema.service import EVENTS, JOBS
 from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore

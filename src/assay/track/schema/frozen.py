@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.mock import MockConnection
 
-from assay.track.schema import configurations, ledger, models, runs, service
+from assay.track.schema import configuration_tables, ledger_tables, model_tables, run_tables, service
 from assay.track.schema.column_types import RECORD
 from assay.track.schema.triggers import guards
 
-TOPICS = (runs, models, ledger, configurations, service)
+TOPICS = (run_tables, model_tables, ledger_tables, configuration_tables, service)
 NAMED = {
     "sqlite": "INSERT INTO ledger_chain (chain_id) VALUES (lower(hex(randomblob(16))))",
     "postgresql": "INSERT INTO ledger_chain (chain_id) VALUES (replace(gen_random_uuid()::text, '-', ''))",

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.kernel.timestamps import now_ms
-from assay.track.schema.runs import EXPERIMENTS
+from assay.track.schema.run_tables import EXPERIMENTS
 from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from assay.kernel.errors import StoreError
 from assay.track.artifacts import file_sha256
 from assay.track.rows import Row, nan_for_null, rows, scalar
-from assay.track.schema.models import MODELS
+from assay.track.schema.model_tables import MODELS
 from assay.track.tracker.serving import Serving
 from assay.track.tracker.validators import among, check_id, check_name, check_page, mapping, path_text, refusal, whole
 from assay.track.tracking_store import TrackingStore

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
 from assay.kernel.suggestions import did_you_mean
-from assay.track.schema.runs import EXPERIMENTS, HYPERPARAMETERS, METRICS
+from assay.track.schema.run_tables import EXPERIMENTS, HYPERPARAMETERS, METRICS
 from assay.track.timestamps import parse_instant
 from assay.track.tracker.listing import SUMMARY, HoldsText
 

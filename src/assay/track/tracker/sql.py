@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
 from assay.track.rows import Row, rows, scalar
-from assay.track.schema import configurations, ledger, models, runs, service
+from assay.track.schema import configuration_tables, ledger_tables, model_tables, run_tables, service
 from assay.track.schema.column_types import RECORD, Bool, Instant, Json
 from assay.track.tracker.session import TrackingClient
 
-_LAID = (configurations, ledger, models, runs, service)  # importing them fills RECORD
+_LAID = (configuration_tables, ledger_tables, model_tables, run_tables, service)  # importing them fills RECORD
 Params = Sequence[Any]
 
 

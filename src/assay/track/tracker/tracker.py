@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from assay.track.experiments import STATUSES
 from assay.track.rows import Row
-from assay.track.schema.models import MODELS
+from assay.track.schema.model_tables import MODELS
 from assay.track.tracker import edits, listing, metric_series, search
 from assay.track.tracker.logs import Logs
 from assay.track.tracker.validators import among, check_id, check_name, check_page, texts

@@ -10,7 +10,7 @@ from assay.kernel.errors import ArtifactError
 from assay.kernel.timestamps import iso
 from assay.track.canonical_json import canonical
 from assay.track.mirror import mlflow_names
-from assay.track.mirror.runs import MirroredRuns
+from assay.track.mirror.mirrored_runs import MirroredRuns
 from assay.track.mirror.server import Refused, TrackingServer
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.model_files.manifest import MANIFEST, read_checked_parts

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from assay.track.schema.column_types import columns, table
-from assay.track.schema.models import STAGES
+from assay.track.schema.model_tables import STAGES
 
 _SHARE = "{} BETWEEN 0 AND 1"
 

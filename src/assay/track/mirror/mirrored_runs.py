@@ -12,7 +12,7 @@ from assay.track.artifacts import file_sha256
 from assay.track.mirror import mlflow_names
 from assay.track.mirror.server import TrackingServer
 from assay.track.rows import Row, rows
-from assay.track.schema.runs import METRICS
+from assay.track.schema.run_tables import METRICS
 from assay.track.tracking_store import TrackingStore
 
 if TYPE_CHECKING:
