@@ -1,4 +1,4 @@
-"""What the C library does with freed memory: glibc's switches (malloc.h); other libraries have none, and need none."""
+"""Switches of glibc's malloc for freed memory; other C libraries need none."""
 
 import ctypes
 

@@ -1,4 +1,4 @@
-"""What the environment says. The only reader of it; imported by `app` alone."""
+"""Settings from the environment. The only reader of it; imported by `app` alone."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What every command shares: where the home is, how a result is printed, how an error ends the process."""
+"""Shared parts of all commands: options, output, errors and exit codes."""
 
 import errno
 import io

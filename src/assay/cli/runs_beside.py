@@ -1,4 +1,4 @@
-"""What `assay runs reproduce`, `diff` and `compare` print."""
+"""Terminal output of `assay runs reproduce`, `diff` and `compare`."""
 
 from typing import TYPE_CHECKING, Any
 

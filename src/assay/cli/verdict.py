@@ -1,4 +1,4 @@
-"""The gate's word as a terminal shows it: every check, and what stands beside it for information."""
+"""Terminal output of a verdict: all checks and the diagnostics."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What is known at t: functions of bars with a declared lookback. Loads Numba and TA-Lib on first use only."""
+"""Features: functions of bars with a declared lookback, known at t. Loads Numba and TA-Lib on first use only."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What the calendar says of a bar's open, UTC."""
+"""Calendar features of a bar's open, UTC."""
 
 from collections.abc import Callable
 

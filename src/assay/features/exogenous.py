@@ -1,4 +1,4 @@
-"""Columns of data beside the candles: spread, trades, funding, and series joined by the instant they were known."""
+"""Features of data other than candles: spread, trades, funding, and series joined by the time they were known."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""All files that enter columns, in the order in which the book lists them."""
+"""Modules of all feature groups, in the order in which the registry lists them."""
 
 from importlib import import_module
 

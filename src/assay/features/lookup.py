@@ -1,4 +1,4 @@
-"""From a name to its column: of the book, of a family, a pattern column, a lag, or a relative form."""
+"""Find a feature by name: registered, of a family, a pattern, a lag, or a relative form."""
 
 from collections.abc import Mapping
 from dataclasses import replace

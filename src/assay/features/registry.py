@@ -1,4 +1,4 @@
-"""What a feature is, and the book in which all of them stand."""
+"""`Feature`, and the registry of all features."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""How much prices move."""
+"""Volatility features."""
 
 from math import log, sqrt
 

@@ -1,4 +1,4 @@
-"""What a trainer is, what a model is, and how a fit speaks. Nothing else in the house knows more about learning."""
+"""Protocols of trainer, model and training report."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What trading costs."""
+"""Trading costs."""
 
 from dataclasses import dataclass, fields, replace
 from math import isfinite

@@ -1,4 +1,4 @@
-"""What a model says at each close."""
+"""Decisions of a model at each close."""
 
 from dataclasses import dataclass
 

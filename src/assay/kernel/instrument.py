@@ -1,4 +1,4 @@
-"""What is traded, where, in bars of which length; and how its name becomes a file name."""
+"""An instrument: exchange, symbol, timeframe, and its file name."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What came after each row, and when it was known."""
+"""Labels: the outcome of each row, and when it was known."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""Interfaces of packages: names that are imported from their modules when they are first asked for."""
+"""Lazy interfaces of packages: names are imported from their modules on first use."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""From a parsed document (JSON, TOML) to a frozen dataclass: strict types, unknown keys named with their neighbours."""
+"""Parse JSON or TOML documents into frozen dataclasses: strict types; unknown keys are named with their neighbours."""
 
 import types
 from collections.abc import Mapping

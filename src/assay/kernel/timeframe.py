@@ -1,4 +1,4 @@
-"""How long a bar is, and on which instants bars may open."""
+"""Timeframes: length of a bar, and the times at which bars open."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What to do about a file that cannot be read."""
+"""Hints for files that cannot be read."""
 
 import errno
 from itertools import islice

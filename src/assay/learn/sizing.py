@@ -1,4 +1,4 @@
-"""From a forecast to a position. Shared by every trainer that forecasts.
+"""Position sizing from forecasts, shared by all trainers that forecast.
 
 A forecast becomes a *score* in [-1, 1]: what speaks for being long less what speaks for being short. Each rule is a
 pure function of the rows it declares, so that a bot that starts today decides as the backtest did: the memory of a dead

@@ -1,4 +1,4 @@
-"""What a market's volume counts, kept with its candles: it cannot be told from the numbers.
+"""Unit of a market's volume, stored with its candles: the numbers alone do not tell it.
 
 The unit is a joined series of one value that was known from the beginning, so that every store and every snapshot keeps
 it and the digest of the candles knows it.

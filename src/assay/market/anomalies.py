@@ -1,4 +1,4 @@
-"""Where a series breaks: jumps, splits, spikes, odd prices, and a volume that changes its unit."""
+"""Anomalies of a series: jumps, splits, spikes, odd prices, and changes of the volume's unit."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Series on their own clock, beside the bars."""
+"""Join series with their own timestamps to bars."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Another future for the same past: what a probe for lookahead puts in place of the bars that nobody may know yet."""
+"""Replace bars after a cut by a random continuation, for look-ahead probes."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Several faults of one input, told together."""
+"""Collect several problems of one input and report them together."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What the candles of one instrument are worth: holes, duplicates, dead bars, breaks."""
+"""Data quality of one instrument's candles: holes, duplicates, dead bars, breaks."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any

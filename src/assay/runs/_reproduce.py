@@ -1,4 +1,4 @@
-"""A run executed again from what it kept: its spec, its snapshots, the user's files. Then compared, bit by bit."""
+"""Execute a run again from its stored inputs and compare the results bit by bit."""
 
 import hashlib
 import time

@@ -1,4 +1,4 @@
-"""What we would do with a record, in one sentence."""
+"""One sentence of advice on a verdict."""
 
 from collections.abc import Mapping
 from math import isnan

@@ -1,4 +1,4 @@
-"""`assay audit`: a run, a strategy file or a file of features is asked until all is asked."""
+"""Full causality audit of a run, a strategy file or a features file: `assay audit`."""
 
 import time
 from dataclasses import asdict, replace

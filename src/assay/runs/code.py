@@ -1,4 +1,4 @@
-"""Which code ran, and with what: Assay's own sources, with or without a repository around them, and its libraries."""
+"""Version of the code that runs: Assay's sources, with or without a repository, and its libraries."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What the outside world hands to a piece of work. Built once per process, in `assay.app`."""
+"""Open stores, settings and listener of one process; built in `assay.app`."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Where two results part: the first place, and both values. Equal means equal to the last bit."""
+"""First difference of two results, with its place and both values. Equal means equal to the last bit."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass

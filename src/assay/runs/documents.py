@@ -1,4 +1,4 @@
-"""What every training says of itself, whatever its learner: its trial, its document."""
+"""Trial and run document of a training, whatever its learner."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the check `edge` says of a stored verdict with the looks that its bars have had by now.
+"""The check `edge` of a stored verdict, repeated with the looks counted since.
 
 A verdict keeps what it was judged with, and no champion is withdrawn by what comes later. A new promotion asks again.
 """

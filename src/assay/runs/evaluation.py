@@ -1,4 +1,4 @@
-"""What a walk came to: one record an instrument, one for all, their numbers, and what the gate is given of them."""
+"""Out-of-sample results of a walk-forward, and the gate's input from them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

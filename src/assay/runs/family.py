@@ -1,4 +1,4 @@
-"""What was tried on a market besides the record that is judged, as the trial ledger holds it."""
+"""Other trials of a market, from the trial ledger."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

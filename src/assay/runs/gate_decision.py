@@ -1,4 +1,4 @@
-"""The gate asked about a run: what it is given, its word, and what stands beside the word for information."""
+"""Build the gate's input for a run; give verdict and diagnostics."""
 
 from dataclasses import asdict, dataclass, replace
 from math import nan

@@ -1,4 +1,4 @@
-"""What a run judges, so that its trials are one look: the spec without the end of its bars, the code, own files."""
+"""Identity of a run by which its trials are one look: spec without the end of its bars, code, user files."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

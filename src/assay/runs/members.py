@@ -1,4 +1,4 @@
-"""Whether each member of a panel may be served: the panel has one word, a member's own record may still fail."""
+"""Verdict for each member of a panel."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace

@@ -1,4 +1,4 @@
-"""What surrounded a run: code, libraries, machine; and where that differs from another run, or from now."""
+"""Provenance of a run: code, libraries, machine; differences from another run or from now."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

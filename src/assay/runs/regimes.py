@@ -1,4 +1,4 @@
-"""What kind of market it was: the regime of judged bars and of trades, and metrics by it."""
+"""Market regimes of judged bars and trades, and metrics by regime."""
 
 import numpy as np
 

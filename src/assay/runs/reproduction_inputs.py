@@ -1,4 +1,4 @@
-"""What a reproduction stands on: the candles of a run's snapshots, and the ledger as it was when the run asked it."""
+"""Stored inputs with which a run is reproduced: snapshots, and the ledger as it was."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a training or a backtest leaves behind, as files for anybody: one JSON document and four or five Parquet tables.
+"""Files of a run: one JSON document and four or five Parquet tables.
 
 ======================  ================================================================================================
 ``run.json``            spec, metrics, folds, importance, verdict, reasons, quality, environment; `runs.train`;

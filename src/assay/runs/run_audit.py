@@ -1,4 +1,4 @@
-"""The causality audit as part of a run: asked before the verdict, kept with the evidence, asked again when wished."""
+"""The causality audit as part of a run, before its verdict."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Runs beside each other: what differs between two, and the metrics of several."""
+"""Compare runs: the differences of two, the metrics of several."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

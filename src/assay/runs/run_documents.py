@@ -1,4 +1,4 @@
-"""JSON documents that were kept with a run after it had ended: later audits, readings of the holdout."""
+"""JSON documents added to a run after its end: later audits, holdout readings."""
 
 import json
 import logging

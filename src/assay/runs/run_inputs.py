@@ -1,4 +1,4 @@
-"""What a run stands on besides spec and code: candles and the user's own files, kept under the hash of their bytes."""
+"""Stored inputs of a run besides its spec: candle snapshots and user files, by content hash."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

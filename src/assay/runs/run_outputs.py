@@ -1,4 +1,4 @@
-"""What a training reads from the stores, and how all that it leaves behind gets into them."""
+"""Load a run's candles; persist its results."""
 
 import hashlib
 import json

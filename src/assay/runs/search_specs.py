@@ -1,4 +1,4 @@
-"""From the words of a command line to the spec of a parameter search."""
+"""Build the spec of a parameter search from command-line arguments."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite

@@ -1,4 +1,4 @@
-"""From a file, flags and ``key=value`` settings to a checked spec."""
+"""Build a checked spec from a file, flags and ``key=value`` settings."""
 
 import json
 import tomllib

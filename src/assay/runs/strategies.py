@@ -1,4 +1,4 @@
-"""Strategies as they are asked for: by name, or in a file of the user's own."""
+"""Strategies by name or from a user's file, and their checks."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

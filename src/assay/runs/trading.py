@@ -1,4 +1,4 @@
-"""What the gate asks about a record's trading: other costs, fills, independent trades, and the candles."""
+"""Trading evidence for the gate: other costs, fills, independent trades, data problems."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

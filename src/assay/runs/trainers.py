@@ -1,4 +1,4 @@
-"""From a spec's learner to its trainer. Each is imported when asked for: no run loads another's libraries."""
+"""Trainers by the name of the learner; each is imported on first use."""
 
 from assay.kernel.contracts import Trainer
 from assay.kernel.errors import ConfigError, printable

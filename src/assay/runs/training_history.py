@@ -1,4 +1,4 @@
-"""From stored candles to the panel that a trainer learns from."""
+"""Build the panel of a training from stored candles."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

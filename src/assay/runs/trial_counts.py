@@ -1,4 +1,4 @@
-"""Which trials count: how many looks at the judged bars could have shaped what is judged.
+"""Count the looks at the judged bars that could have shaped a record.
 
 A look is a score that was computed on returns of the judged bars. Identities are counted, not rows: all that one spec
 scored with one code (candidates of its own searches, made before the bars of each test fold, included) is one look for

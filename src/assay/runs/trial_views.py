@@ -1,4 +1,4 @@
-"""What was tried on a market: the trial ledger for people."""
+"""Views of the trial ledger."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

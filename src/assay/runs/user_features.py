@@ -1,4 +1,4 @@
-"""The user's file of features in a training: named in its spec, kept with its run, carried by its model."""
+"""The user's features file in a training: named in the spec, stored with the run, carried by the model."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Files of the user's own, asked in closed processes: for searches, backtests and the commands that check a file."""
+"""Load and probe user files in closed processes, for searches, backtests and check commands."""
 
 from collections.abc import Mapping
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""A walk of searches, window by window: what each found, what that earned where it was found, and where it was not."""
+"""Per-window results of a walk-forward search."""
 
 import threading
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Several records as one: folds after each other, instruments beside each other."""
+"""Combine results: folds in sequence, instruments in parallel."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace

@@ -1,4 +1,4 @@
-"""What a fill costs, and how it changes account and position."""
+"""Fills: price, costs, and their effect on account and position."""
 
 import numpy as np
 from numba import njit

@@ -1,4 +1,4 @@
-"""How a series of returns, or of trade results, is measured.
+"""Performance measures of returns and of trade results.
 
 Time is axis 0: ``(n,)`` gives a float, ``(n, k)`` gives ``(k,)``, one value a column. Returns are simple, net, one a
 bar. Undefined is NaN: too few values, zero range, no losing trade, no drawdown, a NaN in the input; never an infinity.

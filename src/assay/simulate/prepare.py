@@ -1,4 +1,4 @@
-"""What the loops read, made from bars and decisions and checked on the way."""
+"""Prepare and check the inputs of the simulation loops."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar

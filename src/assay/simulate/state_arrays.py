@@ -1,4 +1,4 @@
-"""Where the numbers of accounts, positions, closed trades and costs stand in their arrays."""
+"""Layout of the arrays of accounts, positions, trades and costs."""
 
 import numpy as np
 

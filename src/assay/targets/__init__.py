@@ -1,4 +1,4 @@
-"""What comes after t: functions of bars with a declared horizon. Never imported by features."""
+"""Targets: functions of the bars after t with a declared horizon. Never imported by features."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""How far a target looks ahead, and labels built from where each row's future ends."""
+"""Horizons of targets, and labels from the row at which each future ends."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How much each label says that no other one says, and how labels are shared out among classes."""
+"""Sample weights: uniqueness of labels, and class shares."""
 
 import logging
 

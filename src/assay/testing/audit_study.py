@@ -1,4 +1,4 @@
-"""Does the audit find what it must find, and nothing where nothing is? Twelve planted leaks, and all of Assay's own."""
+"""Study of the audit: planted leaks that it must find, and sound pipelines that must pass."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

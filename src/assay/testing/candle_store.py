@@ -1,4 +1,4 @@
-"""What every candle store must do; subclass it and give `store`."""
+"""Contract tests of candle stores; subclass and give `store`."""
 
 import numpy as np
 import pytest

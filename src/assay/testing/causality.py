@@ -1,4 +1,4 @@
-"""Does anything said at or before an instant depend on bars after it? Asked by making noise of these bars."""
+"""Causality check of any function of bars: later bars are replaced by noise."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""What every feature column must do, ours and other people's: ``check("my_column", bars)``.
+"""Contract checks of a feature: ``check("my_column", bars)``.
 
 Each check takes names as `assay.features.table` does and raises AssertionError naming the column and the row.
 """

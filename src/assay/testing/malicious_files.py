@@ -1,4 +1,4 @@
-"""Files made to harm whoever opens them as a model: for our readers, and for anybody's.
+"""Files that try to harm whoever loads them as a model.
 
 Each would make the folder `canary` if something in it ran, or eat memory, or be taken for a model that it is not.
 """

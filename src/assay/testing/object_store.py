@@ -1,4 +1,4 @@
-"""What every store of bytes must do, wherever it lies; run each check on an empty store."""
+"""Contract checks of object stores; run each on an empty store."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What every record must do, whichever database stands behind it; and small things to put into one."""
+"""Contract tests of the tracking store on any database, and small rows for it."""
 
 import math
 from typing import Any

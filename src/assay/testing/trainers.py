@@ -1,4 +1,4 @@
-"""What every trainer must do, whatever it learns with; and the smallest one that does."""
+"""Contract tests of trainers, and the smallest trainer that passes."""
 
 import json
 from collections.abc import Callable, Mapping

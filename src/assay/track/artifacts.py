@@ -1,4 +1,4 @@
-"""Files that a run leaves, named by path and hash."""
+"""Artifacts of a run, by path and hash."""
 
 import hashlib
 import logging

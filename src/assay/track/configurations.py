@@ -1,4 +1,4 @@
-"""Trained configurations: kept with every training, switched on and off and approved by people."""
+"""Trained configurations: stored with each search, switched and approved by people."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Finding the runs whose process died without a word."""
+"""Mark runs of dead processes as crashed."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""What a run learnt from and was judged on."""
+"""Datasets of runs: training and evaluation data."""
 
 import logging
 from collections.abc import Mapping, Sequence

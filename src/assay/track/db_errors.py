@@ -1,4 +1,4 @@
-"""What a database says, in the house's words."""
+"""Translate database errors into StoreError."""
 
 import sqlite3
 from collections.abc import Iterator

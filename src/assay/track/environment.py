@@ -1,4 +1,4 @@
-"""What a run ran with: code, libraries, machine. Never a secret."""
+"""Environment of a run: code, libraries, machine. Never a secret."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Runs: begun, kept alive, ended, found again."""
+"""Runs: start, heartbeat, end, lookup."""
 
 import logging
 import re

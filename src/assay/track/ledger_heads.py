@@ -1,4 +1,4 @@
-"""The ends of the ledger's chains: kept by the database, and published with whatever was judged by them.
+"""Last sequence and hash per market, so that truncation is detected.
 
 A row that was cut is still counted, and missed: by the table of heads, whose triggers keep it, and by the heads that
 run documents, manifests and reports hold, which whoever owns the database cannot change with it.

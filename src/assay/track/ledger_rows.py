@@ -1,4 +1,4 @@
-"""What a row of the ledger counts: one configuration, or the many of a block."""
+"""A row of the trial ledger: one configuration, or a block of many."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Who writes a run, and whether that process still lives."""
+"""The process that writes a run, and whether it lives."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""The markets that were ever scored, by their candles: kept when candles are deleted, replaced or renamed."""
+"""Markets that were scored, known by the content of their candles."""
 
 from collections.abc import Iterable
 from dataclasses import replace

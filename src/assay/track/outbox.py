@@ -1,4 +1,4 @@
-"""What the world outside is to be told of: written in the transaction that makes it so, delivered later."""
+"""Events for the mirror, written in the transaction that they describe."""
 
 from typing import Any
 

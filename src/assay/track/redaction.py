@@ -1,4 +1,4 @@
-"""Secrets blacked out of text that is kept: rather a word too many than a key."""
+"""Redact secrets from stored text."""
 
 import re
 

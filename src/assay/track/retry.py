@@ -1,4 +1,4 @@
-"""Doing a transaction again that the database undid for the sake of another."""
+"""Retry transactions after deadlock or serialization failure."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""What a record earns beyond holding its own average position.
+"""Active returns: what a record earns beyond holding its average position.
 
 In a market with drift every rule that is long most of the time has a Sharpe ratio above 0 without any skill, and so has
 one that is long in it at random. The drift is taken out by the position that the record held on average.

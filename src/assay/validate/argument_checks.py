@@ -1,4 +1,4 @@
-"""What the statistics are given: arrays whose shapes go together, and numbers in their range."""
+"""Argument checks of the statistics: shapes and ranges."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""When a bot must stop: limits of one configuration by its stage, and limits of the whole account."""
+"""Circuit breakers of a configuration by its stage, and limits of the account."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Which costs a record must survive: the assumed ones multiplied, and what its candles show."""
+"""Cost stress: multiples of the assumed costs, and costs that the candles show."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What is wrong with the candles that a record was judged on, as far as it could have made the record."""
+"""Problems of the judged candles that could have made the record."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Is a model still where it was judged? Its inputs against those it learnt from, its record against its promise.
+"""Drift of a model's inputs and of its performance since it was judged.
 
 Both answers hold a budget of false alarms: where nothing has changed, an alarm is raised at one look with about the
 probability that was asked for. Who looks L times gives each look its share of the budget of all.

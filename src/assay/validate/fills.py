@@ -1,4 +1,4 @@
-"""Whether the fills of a record would have been filled: volume, movement, and how much of a bar they were."""
+"""Plausibility of fills: volume, movement, and share of a bar."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How good a forecast is, apart from what is earned with it."""
+"""Forecast quality, apart from trading results."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""What a verdict rested on, as numbers that can be stored: all that a check read, beside the series themselves."""
+"""Serialise GateInput to JSON."""
 
 from dataclasses import asdict
 from math import nan

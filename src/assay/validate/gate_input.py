@@ -1,4 +1,4 @@
-"""What the gate is given: the evidence about one record."""
+"""`GateInput`: the evidence about one record."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""How often the statistics of the gate err, and what they find: thousands of markets, no candles, no fits.
+"""Error and power of the gate's statistics, by simulation of returns.
 
 Each market has N looks without skill, and one record with a true annual Sharpe ratio beside them. An error is a market
 on which any of the N passes; a success is one on which the record with skill passes, judged with the same N.

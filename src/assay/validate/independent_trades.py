@@ -1,4 +1,4 @@
-"""How many trades were independent: those open at the same time on series that move alike are one."""
+"""Number of independent trades: overlapping ones on correlated series count once."""
 
 from collections.abc import Mapping, Sequence
 

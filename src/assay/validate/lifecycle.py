@@ -1,4 +1,4 @@
-"""Which stage a configuration may have, how much a bot may put on it, and when a bot must stop.
+"""Lifecycle stages of a configuration, and confidence.
 
 Everything is judged on out-of-sample numbers; what only live trading can know counts where it was measured and is
 otherwise None, which never passes and never fails a rule. Stages from low to high: PAPER, DISCOVERY, VALIDATION,

@@ -1,4 +1,4 @@
-"""What is to be done with a model that was judged a while ago: keep it, retrain it, or retire it. Pure.
+"""Recommendation for a serving model: keep, retrain or retire.
 
 A finding that FAILs calls for something; of several calls the gravest counts. What cannot be known is UNKNOWN and
 calls for nothing: it is said, with the number that would do.

@@ -1,4 +1,4 @@
-"""What a model is, in plain words: an edge, holding, costs, luck or fills. The verdict's first line."""
+"""The nature of a record in plain words: an edge, holding, costs, luck or fills. The verdict's first line."""
 
 from collections.abc import Mapping
 from typing import Literal

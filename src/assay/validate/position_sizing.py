@@ -1,4 +1,4 @@
-"""How large a position a bot opens on a configuration, and the limits of its whole portfolio."""
+"""Position size of a configuration, and limits of the portfolio."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Whether the parameters that a search found are a place or an accident: do they stay, and what do neighbours earn."""
+"""Robustness of searched parameters: stability over windows, and the neighbourhood of the best."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite, nan, sqrt

@@ -1,4 +1,4 @@
-"""How steady a search was from window to window, and whether it fitted its train parts too well.
+"""Stability of a search over windows, and reasons to call it overfitted.
 
 The inputs are what each window earned on its train part and on the test part that follows, as the metrics of
 `assay.simulate.metrics`: fractions, Sharpe ratios annual. A window without trades has Sharpe 0, is not profitable, and

@@ -1,4 +1,4 @@
-"""Where the checks of the gate draw their lines. Loads nothing heavy: settings are read by every command."""
+"""Thresholds of the gate. Loads nothing heavy: settings are read by every command."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Which columns are worth a model's while: screen, clusters, importances and selection inside each train fold."""
+"""Feature importance: screening, clusters, importances and selection inside each train fold."""
 
 from typing import TYPE_CHECKING
 

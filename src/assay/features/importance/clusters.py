@@ -1,4 +1,4 @@
-"""Columns that say the same, found by rank correlation."""
+"""Clusters of features by rank correlation."""
 
 import numpy as np
 from scipy.stats import rankdata

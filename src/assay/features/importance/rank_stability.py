@@ -1,4 +1,4 @@
-"""How much a choice of columns varies from fold to fold, and how far the columns themselves have moved."""
+"""Stability of a selection over folds, and drift of the features themselves."""
 
 import numpy as np
 from scipy.stats import rankdata

@@ -1,4 +1,4 @@
-"""What the folds together say of each column."""
+"""Importance of each feature over all folds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From votes to probabilities that mean what they say, class against rest."""
+"""Calibrate votes into probabilities, class against rest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

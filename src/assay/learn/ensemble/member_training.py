@@ -1,4 +1,4 @@
-"""What a member is fitted on, and what it can do then."""
+"""Training data and fit of one ensemble member."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

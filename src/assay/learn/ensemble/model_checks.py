@@ -1,4 +1,4 @@
-"""Whether a stored tree is a tree: libraries walk along its indices without asking.
+"""Validate stored trees before a library follows their indices.
 
 A file's hash says that nothing was damaged by chance. These checks are for a file that somebody made, hash and all.
 """

@@ -1,4 +1,4 @@
-"""What the ensemble can be told."""
+"""Parameters of the ensemble."""
 
 import logging
 import os

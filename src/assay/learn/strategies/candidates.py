@@ -1,4 +1,4 @@
-"""From a strategy to what the sweep of `assay.simulate.sweep` reads: candidates, thresholds, exits."""
+"""Build the sweep's input from a strategy: candidates, thresholds, exits."""
 
 from collections.abc import Callable, Sequence
 from contextvars import copy_context

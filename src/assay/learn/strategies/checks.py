@@ -1,4 +1,4 @@
-"""What every strategy must keep to, Assay's own and the user's: checked on bars, said with the bar that breaks it."""
+"""Contract checks of a strategy on bars, Assay's own and the user's."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which of two columns lies above the other: a rule's side, and where it changes, without arrays in between."""
+"""Crossings of two columns: the side, and the rows at which it changes, without arrays in between."""
 
 import numpy as np
 from numpy.typing import NDArray

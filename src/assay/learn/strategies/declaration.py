@@ -1,4 +1,4 @@
-"""What a strategy is: one pure function of bars and a declaration of everything else."""
+"""`Strategy`: a pure function of bars and the declaration of its parameters."""
 
 import inspect
 from collections.abc import Callable, Mapping

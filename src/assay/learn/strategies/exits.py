@@ -1,4 +1,4 @@
-"""From signals to decisions: stop, take, hold and size. Pure arithmetic, nothing of a bar but its close."""
+"""Turn signals into decisions: stop, take, hold and size. Reads nothing of a bar but its close."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Price levels that were touched several times, kept up to date as a window slides."""
+"""Price levels with several touches, updated as a window slides."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a rule gives for each bar, before thresholds are chosen; and what is left when they are."""
+"""Output of a rule: setups before thresholds are applied, entries after."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,1 +1,1 @@
-"""Where candles come from."""
+"""Sources of candles."""

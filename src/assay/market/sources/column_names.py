@@ -1,4 +1,4 @@
-"""Which column is which."""
+"""Match column names of a file to known columns."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A CSV as columns of text: what stands in the cells, nothing guessed."""
+"""Read a CSV as columns of text; no types are guessed."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""From an exchange into a candle store: page by page, resumable, closed bars only."""
+"""Download candles from an exchange into a store: page by page, resumable, closed bars only."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Speaking with an exchange through ccxt: who may be asked, and how patiently."""
+"""Exchange clients through ccxt, with rate limits and retries."""
 
 import json
 import logging

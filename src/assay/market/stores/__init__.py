@@ -1,1 +1,1 @@
-"""Where candles are kept."""
+"""Candle stores."""

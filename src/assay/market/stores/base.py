@@ -1,4 +1,4 @@
-"""What a candle store promises, whichever engine keeps the rows."""
+"""The protocol of candle stores."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the DuckDB store reads and writes inside one connection."""
+"""SQL of the DuckDB candle store."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One process at a time at a file; whoever waits too long is told who holds it."""
+"""Exclusive lock on a file; a timeout names the process that has it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""From a URL to a candle store."""
+"""Open a candle store by URL."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How new candles meet the stored ones: one rule for every engine."""
+"""Merge new candles with stored ones: one rule for every engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The market's regime as a configuration tells it: which one it was judged in, and where the market stands now."""
+"""Regime fields of a configuration: the regime it was judged in, and the present one."""
 
 from typing import Any
 

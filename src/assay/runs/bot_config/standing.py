@@ -1,4 +1,4 @@
-"""Where a configuration stands: windows, lifecycle, health, and what only live trading will tell."""
+"""Standing of a configuration: windows, lifecycle, health, and fields that only live trading fills."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

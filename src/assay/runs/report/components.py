@@ -1,4 +1,4 @@
-"""What a page is made of: figures, tables, notes and key numbers, in sections."""
+"""Components of a page: figures, tables, notes and key numbers, in sections."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

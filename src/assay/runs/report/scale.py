@@ -1,4 +1,4 @@
-"""From values to places on paper: scales, their ticks, and honest thinning of long series."""
+"""Scales and ticks of charts, and thinning of long series."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a search says of itself: what it maximised, what each window came to, where its parameters lie."""
+"""Summary of a search: objective, windows, and where its parameters lie."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

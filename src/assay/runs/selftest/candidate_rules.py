@@ -1,4 +1,4 @@
-"""What one researcher tries on a market: twenty rules, named before any market is looked at."""
+"""The twenty rules that the self-test's researcher tries on a market."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""How often the gate was right: counts with their bounds, each against what it must reach."""
+"""Figures of the self-test: counts with bounds, each against its target."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The page of a self-test: every rate with its n and bounds, every market with what the gate said of it."""
+"""HTML page of a self-test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

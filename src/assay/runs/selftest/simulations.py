@@ -1,4 +1,4 @@
-"""One repetition of each kind: a market made from its seed, what was tried on it, and what the gate said."""
+"""One repetition of each kind of simulated market."""
 
 import tempfile
 import time

@@ -1,4 +1,4 @@
-"""All combinations of a rule's parameters in one call: from candidates to the sums of every account."""
+"""Sweep: all combinations of a rule's parameters in one call."""
 
 from typing import TYPE_CHECKING
 

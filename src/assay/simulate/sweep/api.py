@@ -1,4 +1,4 @@
-"""All combinations of a rule's parameters on one market, in one call.
+"""Sweep all combinations of a rule's parameters on one market.
 
 Three kinds of parameters: a *structural* one changes an indicator, and each set of them is one `Candidates` (or
 `States`), computed once; a *threshold* only compares with a column and filters the candidates; an *exit* is replayed

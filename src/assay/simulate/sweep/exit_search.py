@@ -1,4 +1,4 @@
-"""Where positions end, found once for many threshold sets.
+"""Find exits of positions once for many threshold sets.
 
 A position's end depends on prices, its levels and its hold; not on the account that holds it nor on the thresholds
 that let its signal pass, unless a signal of the other side turns it first or the account is ruined. A *place* is a

@@ -1,4 +1,4 @@
-"""From candidates to signals: thresholds as filters of a short list."""
+"""Apply thresholds to a list of candidates."""
 
 import numpy as np
 from numba import njit

@@ -1,4 +1,4 @@
-"""What a sweep is given: candidates of a structural set, thresholds, exits."""
+"""Inputs of a sweep: candidates of a structural set, thresholds, exits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""From a row of the models table to a model that decides: nothing on the way can run what a file says."""
+"""Load models of the registry; nothing in their files is executed."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The user's file of features as parts of a model: laid beside its own, checked by hash, run by nobody here."""
+"""The user's features file as parts of a model: stored with it, checked by hash, not executed here."""
 
 from collections.abc import Mapping
 from pathlib import PurePath

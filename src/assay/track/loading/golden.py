@@ -1,4 +1,4 @@
-"""Eight stretches of history with the decisions that a model made on them, kept with it and asked again at each load.
+"""Golden outputs: eight windows with a model's decisions, checked again at each load.
 
 Arrays are base64 of little-endian float64 or int64, so that "equal" means equal in every bit.
 Forecasts need only be near: two processors may round an exponential differently.

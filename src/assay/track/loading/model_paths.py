@@ -1,4 +1,4 @@
-"""Where model bytes lie, and who may have signed them."""
+"""Folders of model files, and keys that may sign them."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whether a model loads and answers as it should, tried where nothing can be harmed."""
+"""Load a model in a sandboxed child and check its golden outputs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Whether the files of a model are what the record says."""
+"""Verify a model's files against the record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

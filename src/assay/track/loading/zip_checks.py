@@ -1,4 +1,4 @@
-"""What lies in a zip archive is looked at before the library that wants it unpacks anything."""
+"""Check a zip archive before a library unpacks it."""
 
 import io
 import re

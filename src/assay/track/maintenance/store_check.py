@@ -1,4 +1,4 @@
-"""Whether a record still is what it says: the whole of it is read."""
+"""Integrity check of a whole record."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,1 +1,1 @@
-"""The record told to others, one way: rows of the outbox, and who delivers them."""
+"""One-way mirror of the record to MLflow: outbox and worker."""

@@ -1,4 +1,4 @@
-"""A run of the record on an MLflow server: found or made, then brought to what the record says."""
+"""Runs of the record on an MLflow server."""
 
 import logging
 from collections.abc import Iterator, Mapping

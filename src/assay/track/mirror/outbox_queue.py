@@ -1,4 +1,4 @@
-"""What the outbox holds for somebody, and what becomes of it."""
+"""The outbox as a queue of one topic."""
 
 from collections.abc import Sequence
 from typing import Any

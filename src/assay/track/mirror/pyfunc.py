@@ -1,4 +1,4 @@
-"""What ``mlflow.pyfunc.load_model`` calls for a mirrored model: parts checked and read by our own readers, no code.
+"""Loader for ``mlflow.pyfunc.load_model`` of mirrored models: parts are checked, no code is executed.
 
 Named in each ``MLmodel``; where it is loaded Assay must be installed.
 """

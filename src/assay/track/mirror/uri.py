@@ -1,4 +1,4 @@
-"""Where the MLflow server is: from the settings, and from nowhere else."""
+"""The MLflow server's address, from the settings only."""
 
 import re
 from urllib.parse import urlsplit

@@ -1,1 +1,1 @@
-"""Files by the hash of what they hold."""
+"""Model files by content hash."""

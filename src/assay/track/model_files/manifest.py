@@ -1,4 +1,4 @@
-"""What a model folder says about itself."""
+"""Manifest of a model's files."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Between the folders of a home and the store that it shares with others: models go there, and come back when needed.
+"""Upload models to a shared store, and fetch them when needed.
 
 What could not be brought waits as a small file in ``artifacts/.waiting`` and is brought with the next model, so that a
 store that is down fails no training.

@@ -1,4 +1,4 @@
-"""Files read as they are: below one folder, through no link, each measured and hashed on the handle that was opened."""
+"""Read files safely: below one folder, no links, measured and hashed on the open handle."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Who published a model: keyed hashes (HMAC-SHA256, RFC 2104) in a small JSON file beside the model file."""
+"""Signatures of models: keyed hashes (HMAC-SHA256, RFC 2104) in a small JSON file next to the model file."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Which model serves: one champion of a strategy on a market, its challenger, and the one before it."""
+"""Aliases of models: champion, challenger and previous, per strategy and market."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass

@@ -1,4 +1,4 @@
-"""What a later audit says of a run's models."""
+"""Record a later audit of a run's models."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether the files that the record speaks of are there, and are what it says."""
+"""Verify the stored model files against the record."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence

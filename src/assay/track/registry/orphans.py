@@ -1,4 +1,4 @@
-"""Files in the stores that no row points to: what a crash between the files and their row leaves behind."""
+"""Stored files without a row, left by a crash."""
 
 import re
 import shutil

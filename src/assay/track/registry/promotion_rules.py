@@ -1,4 +1,4 @@
-"""What stands between a model and its post."""
+"""Conditions of a promotion."""
 
 from collections.abc import Mapping
 from typing import Any

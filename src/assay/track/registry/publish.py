@@ -1,4 +1,4 @@
-"""From a folder of model parts to a model that others may load: files first, then one transaction."""
+"""Publish a model: files first, then one transaction."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

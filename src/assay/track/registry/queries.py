@@ -1,4 +1,4 @@
-"""Models found by what they are, and how they stand: under which aliases, and by whose word."""
+"""Query models, their aliases and their history."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

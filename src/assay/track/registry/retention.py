@@ -1,4 +1,4 @@
-"""Which model files may go, and how they go: marked in the record, taken away, written down as gone."""
+"""Retention: mark, remove and record model files."""
 
 import logging
 from dataclasses import dataclass

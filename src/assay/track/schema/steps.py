@@ -1,4 +1,4 @@
-"""What the migration steps share: running the SQL that was frozen beside them."""
+"""Shared parts of the migration steps: they run frozen SQL."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the tables themselves refuse, and the views over them."""
+"""Triggers and views of the tables."""
 
 from collections.abc import Iterator
 from pathlib import Path

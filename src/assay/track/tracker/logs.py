@@ -1,4 +1,4 @@
-"""What a run logs while it runs."""
+"""Logging calls of a running run."""
 
 import os
 from collections.abc import Mapping

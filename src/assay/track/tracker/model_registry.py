@@ -1,4 +1,4 @@
-"""Models of runs, registered and found."""
+"""Model registry of the tracking API."""
 
 import os
 from collections.abc import Iterable, Mapping

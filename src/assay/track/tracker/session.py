@@ -1,4 +1,4 @@
-"""What the five classes have in common: a record behind them."""
+"""Base of the five tracking classes: an open record."""
 
 import os
 from types import TracebackType

@@ -1,4 +1,4 @@
-"""What all tracking objects of a process share on one record: its buffer, its open runs, one thread."""
+"""State that all tracking objects of a process share on one record: buffer, open runs, one thread."""
 
 import atexit
 import logging

@@ -1,4 +1,4 @@
-"""The tracker: runs that log, and runs found again."""
+"""Experiment tracker of the tracking API."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What a caller's words and numbers must be, said where they come in."""
+"""Argument validation of the tracking API."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime

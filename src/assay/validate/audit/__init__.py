@@ -1,4 +1,4 @@
-"""Does anything that was said at t depend on bars after t?"""
+"""Causality audit: does anything at t depend on bars after t?"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Do decisions, and what trading them gives, depend on bars that nobody may know yet?"""
+"""Probes of decisions and simulated results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

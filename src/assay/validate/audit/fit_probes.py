@@ -1,4 +1,4 @@
-"""Does a fit know the bars of its test run?"""
+"""Probes of fits: does a fit know the bars of its test fold?"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

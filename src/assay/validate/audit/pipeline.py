@@ -1,4 +1,4 @@
-"""What an audit walks: candles to columns, labels, folds, decisions and a simulation, each step replaceable."""
+"""The pipeline that an audit probes: features, labels, folds, decisions, simulation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What an audit found."""
+"""Report of an audit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

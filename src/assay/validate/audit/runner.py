@@ -1,4 +1,4 @@
-"""The causality audit: does anything that was said at or before t depend on bars after t?"""
+"""Run the causality audit of a trainer."""
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor

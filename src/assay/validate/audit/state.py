@@ -1,4 +1,4 @@
-"""What all probes of one audit stand on, and what they have found so far."""
+"""State shared by all probes of one audit."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence

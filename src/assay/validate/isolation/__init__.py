@@ -1,4 +1,4 @@
-"""Files of the user's own in a fresh, closed process: they see the candles that they are given, and nothing else."""
+"""Closed processes for user files: they see the candles of the question and nothing else."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What a user's file declares and a strategy gives, as messages: written in the closed process, read by its parent.
+"""Declarations of user files and setups of strategies as messages between closed process and parent.
 
 Nothing that is read here is trusted: a closed process runs the user's code, which may write what it likes.
 """

@@ -1,4 +1,4 @@
-"""Where the kernel cannot close a process: which imports a file may have to be run there at all."""
+"""Imports that a user file may have where the kernel cannot close a process."""
 
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.user_source import UserCode

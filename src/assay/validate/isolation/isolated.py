@@ -1,4 +1,4 @@
-"""What a user's file decides or computes in its closed process, as the types of the rest of Assay."""
+"""Decisions and features of a user file in its closed process."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What goes through the pipe between the parent and the closed process: JSON, then the raw numbers. Never a pickle."""
+"""Messages between parent and closed process: JSON, then raw numbers. Never a pickle."""
 
 import json
 import os

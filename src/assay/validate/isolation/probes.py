@@ -1,4 +1,4 @@
-"""Does a file of the user's own decide by its candles alone? Asked in fresh, closed processes, never by the clock.
+"""Probe a user file in fresh closed processes: does it decide by its candles alone?
 
 One implementation for trainings, ``audit``, ``strategies check`` and ``features check``. Each question is a panel from
 the first bar on, at the length that was judged, so that a file which behaves on short panels is asked on long ones.

@@ -1,4 +1,4 @@
-"""A fresh, closed process for a user's file, and its end of the pipe: started once, asked often, never trusted."""
+"""A closed process for a user file, and the parent's end of its pipe."""
 
 import contextlib
 import fcntl

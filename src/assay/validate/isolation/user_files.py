@@ -1,4 +1,4 @@
-"""Files of the user's own as a strategy and as features whose functions run in a closed process alone.
+"""Strategies and features whose functions run in a closed process only.
 
 The process that judges never runs a line of the user's: whatever the file patches, prints, ends or remembers, it does
 so where nothing is judged.

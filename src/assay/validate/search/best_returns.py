@@ -1,4 +1,4 @@
-"""Which trials of a block are kept with all their returns: the best ones, no two of them the same."""
+"""Returns stored for the best trials of a block, no two of them the same."""
 
 import io
 from collections.abc import Callable, Mapping

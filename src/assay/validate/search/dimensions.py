@@ -1,4 +1,4 @@
-"""What one searched parameter may be, and how a point of it is named by numbers."""
+"""Dimensions of a search space."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A search's journal: what was asked and told, in a file that outlives its process.
+"""Journal of a search: batches and scores in a file that outlives the process.
 
 JSON lines, each with a checksum and the digest of the search that it belongs to::
 

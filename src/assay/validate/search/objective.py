@@ -1,4 +1,4 @@
-"""What a candidate is worth: one record of its inner test bars, and one number of that."""
+"""Objective of a candidate: one record of its inner test bars, and one number of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

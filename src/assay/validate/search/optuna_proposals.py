@@ -1,4 +1,4 @@
-"""What Optuna proposes: its study, its samplers, and how they name a point."""
+"""Proposals of Optuna: study, samplers, and the encoding of points."""
 
 import math
 from collections.abc import Callable, Container, Sequence

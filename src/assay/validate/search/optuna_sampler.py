@@ -1,4 +1,4 @@
-"""Points that earlier ones make promising: Optuna, asked and told in fixed batches."""
+"""Bayesian sampling with Optuna in fixed batches."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec

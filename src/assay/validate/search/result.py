@@ -1,4 +1,4 @@
-"""What a search found."""
+"""Result of a search."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How a search asks for points and is told what they were worth."""
+"""The protocol of samplers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How the best of a search fares on rows that it was not the best on: the search's own overfitting."""
+"""Overfitting of a search: how its best fares on rows on which it was not the best."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

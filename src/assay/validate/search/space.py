@@ -1,4 +1,4 @@
-"""What is searched: named dimensions and the conditions between them."""
+"""Search space: named dimensions and constraints."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence

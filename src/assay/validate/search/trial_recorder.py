@@ -1,4 +1,4 @@
-"""What a search tells: every candidate is counted in the report before anybody uses its score."""
+"""Count every candidate in the report before its score is used."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What every plan of folds promises, and the times that it is given."""
+"""The protocol of splitters."""
 
 from collections.abc import Iterator
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""From the spec's folds to a plan over a panel."""
+"""Build a splitter from a spec."""
 
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel

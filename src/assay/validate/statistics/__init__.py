@@ -1,4 +1,4 @@
-"""Is it skill? Every statistic that a record is judged by, by name.
+"""Statistics by which a record is judged.
 
 Time is axis 0: ``(n,)`` gives a number, ``(n, k)`` gives ``(k,)``, one value a configuration. Returns are simple, net
 and per bar; Sharpe ratios are per bar unless a name says otherwise; kurtosis is non-excess. Undefined is NaN, never an

@@ -1,4 +1,4 @@
-"""What autocorrelation does to a Sharpe ratio over longer periods."""
+"""Autocorrelation and annual Sharpe ratios."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""Is the best of many better than a benchmark? Thin wrappers over `arch.bootstrap`, which works on losses."""
+"""Bootstrap tests of the best of many against a benchmark: thin wrappers over `arch.bootstrap`, which works on
+losses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

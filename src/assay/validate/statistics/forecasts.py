@@ -1,4 +1,4 @@
-"""How good forecasts are: their correlation with what came, and whether their probabilities mean what they say."""
+"""Forecast statistics: correlation with outcomes, and calibration."""
 
 from typing import Any, NamedTuple
 

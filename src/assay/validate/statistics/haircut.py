@@ -1,4 +1,4 @@
-"""How many trials there really were, and what is left of a Sharpe ratio when they are counted."""
+"""Effective number of trials, and the haircut Sharpe ratio."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""What the bid-ask spread must have been, from candles alone."""
+"""Bid-ask spread estimated from candles."""
 
 from dataclasses import dataclass
 from math import nan, sqrt

@@ -1,4 +1,4 @@
-"""What the causality audit compared, how much of the record it covers, and what no audit can see."""
+"""Section: causality audit, its coverage, and what no audit can see."""
 
 from collections.abc import Mapping
 from typing import Any

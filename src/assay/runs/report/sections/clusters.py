@@ -1,4 +1,4 @@
-"""Which columns say the same: rank correlations of the newest train fold, like beside like."""
+"""Section: feature clusters by rank correlation in the newest train fold."""
 
 import numpy as np
 

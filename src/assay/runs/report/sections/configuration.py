@@ -1,4 +1,4 @@
-"""What came out of a search: the configuration, its stage and its parameters."""
+"""Section: the configuration of a search, its stage and its parameters."""
 
 from collections.abc import Mapping
 from typing import Any

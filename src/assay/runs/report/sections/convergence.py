@@ -1,4 +1,4 @@
-"""How fast each window's search found what it found, and which combinations did well in the newest one."""
+"""Section: convergence of each window's search, and the best combinations of the newest one."""
 
 import json
 from collections.abc import Mapping, Sequence

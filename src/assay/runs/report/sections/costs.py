@@ -1,4 +1,4 @@
-"""What trading cost, and what was left."""
+"""Section: trading costs, and what was left after them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

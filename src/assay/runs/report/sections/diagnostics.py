@@ -1,4 +1,4 @@
-"""What stands beside the verdict and decides nothing; and where the checks drew their lines."""
+"""Section: diagnostics that decide nothing, and the thresholds of the checks."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""How far each column has moved from train fold to test fold, over time."""
+"""Section: drift of each feature from train fold to test fold."""
 
 import numpy as np
 

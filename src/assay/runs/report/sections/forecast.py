@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: reliability and confusion."""
+"""Section: reliability and confusion of forecasts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

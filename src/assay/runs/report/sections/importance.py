@@ -1,4 +1,4 @@
-"""Which features the models of each fold leaned on."""
+"""Section: feature importance in each fold's model."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether what was found in sample holds out of sample."""
+"""Section: in-sample against out-of-sample performance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

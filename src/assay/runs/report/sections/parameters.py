@@ -1,4 +1,4 @@
-"""Where in the space of parameters the good trials lie: maps of pairs, or a profile of the only one."""
+"""Section: maps of good parameters by pairs, or a profile of the only one."""
 
 import itertools
 from collections.abc import Mapping, Sequence

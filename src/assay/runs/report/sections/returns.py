@@ -1,4 +1,4 @@
-"""How the returns of bars and trades are spread."""
+"""Section: distributions of bar and trade returns."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Whether the folds agree: each column's rank in each fold, and where it was selected."""
+"""Section: each feature's rank and selection in each fold."""
 
 from collections.abc import Sequence
 

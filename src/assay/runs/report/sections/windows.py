@@ -1,4 +1,4 @@
-"""The windows of a search: when, what was found in each, and what it gave on bars it had not seen."""
+"""Section: the windows of a search, their parameters and results on unseen bars."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a store of bytes must do. `assay.testing.object_store` checks any implementation."""
+"""The protocol of object stores. `assay.testing.object_store` checks any implementation."""
 
 import hashlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From an address to a store of bytes."""
+"""Open an object store by address."""
 
 import re
 from pathlib import Path
