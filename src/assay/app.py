@@ -9,7 +9,7 @@ from assay.kernel.errors import ConfigError, printable
 from assay.memory import give_back, keep_freed
 from assay.runs import Context, Listener
 from assay.settings import Settings, describe_settings, load, load_gate
-from assay.settings import mask_passwords as without_passwords
+from assay.settings import mask_passwords as mask_passwords
 from assay.track import Keys, check_uri, read_keys, split_address, store_version
 from assay.validate import Thresholds
 
@@ -71,11 +71,6 @@ def list_settings(*, home: Path | None = None) -> dict[str, Any]:
         row | {"value": usual.get(row["name"])} if row["value"] is None else row for row in describe_settings(home=home)
     ]
     return {"settings": rows, "unknown": list(unknown)}
-
-
-def mask_passwords(text: str) -> str:
-    """The text without the passwords of the addresses in it."""
-    return without_passwords(text)
 
 
 def _thresholds() -> Thresholds:

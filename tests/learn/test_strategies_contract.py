@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import ConfigError, LeakError, TrainError
+from assay.learn import check_strategy, setup_columns
 from assay.learn.strategies import Range, Setups, Side, State, Structural, Threshold, all_strategies, strategy
-from assay.testing.strategies import check_strategy, setup_columns
 from tests.learn.strategy_bars import lively
 
 RULES = all_strategies()

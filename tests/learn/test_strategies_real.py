@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from assay.learn import check_strategy
 from assay.learn.strategies import all_strategies
-from assay.testing.strategies import check_strategy
 from tests.learn.strategy_bars import read
 
 pytestmark = pytest.mark.market_data

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from assay.features import psi
 from assay.kernel.arrays import FloatArray, IntArray, numbers
 from assay.kernel.errors import ConfigError
+from assay.validate.argument_checks import check_share, whole
 from assay.validate.statistics.bootstrap import block_length
-from assay.validate.statistics.numeric_checks import check_share, whole
 
 _BINS = 10
 _FLOOR = 1e-4

@@ -11,11 +11,11 @@ from typing import Literal
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.plural import amount
+from assay.validate.argument_checks import check_share
 from assay.validate.drift import BandedRecord, InputDrift, input_drift, record_bands
 from assay.validate.gate import independent_trials
 from assay.validate.lifecycle import MOST_DEGRADED, ROLLING_KEPT
 from assay.validate.statistics import expected_max_sharpe
-from assay.validate.statistics.numeric_checks import check_share
 
 State = Literal["PASS", "FAIL", "UNKNOWN"]
 Recommendation = Literal["keep", "retrain", "retire"]

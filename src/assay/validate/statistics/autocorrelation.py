@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from assay.kernel.arrays import FloatArray, numbers
 from assay.kernel.errors import ConfigError, printable
 from assay.simulate import sharpe_ratio
-from assay.validate.statistics.numeric_checks import plain, together, whole
+from assay.validate.argument_checks import plain, together, whole
 
 
 def lo_factor(periods: ArrayLike, autocorrelations: ArrayLike) -> Any:

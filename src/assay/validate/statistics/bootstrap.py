@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from assay.kernel.arrays import FloatArray, numbers
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
-from assay.validate.statistics.numeric_checks import check_share, whole
+from assay.validate.argument_checks import check_share, whole
 
 Interval = Literal["basic", "percentile", "studentized", "norm", "bc", "bca"]
 _ROWS_FOR_LENGTH = 8

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray, numbers
 from assay.kernel.errors import ConfigError, printable
-from assay.validate.statistics.numeric_checks import plain, whole
+from assay.validate.argument_checks import plain, whole
 
 _FEWEST = 3
 

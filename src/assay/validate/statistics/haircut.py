@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 from assay.kernel.arrays import FloatArray, numbers
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.suggestions import did_you_mean
-from assay.validate.statistics.numeric_checks import plain, together, whole
+from assay.validate.argument_checks import plain, together, whole
 
 Method = Literal["bonferroni", "holm", "bhy"]
 _ROUNDING = 1e-9

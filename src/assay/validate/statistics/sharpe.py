@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri, psi
 
 from assay.kernel.arrays import BoolArray, FloatArray, numbers
 from assay.kernel.errors import ConfigError, printable
-from assay.validate.statistics.numeric_checks import plain, together
+from assay.validate.argument_checks import plain, together
 
 _EULER = 0.5772156649015329
 
