@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check unit selftest nightly fast bench kills timescale setup chromium postgresql clean
+.PHONY: docs demo test check unit selftest nightly fast bench kills timescale setup chromium postgresql clean
 
 demo: $(VENV)/.core  ## set up and run the main job on three small markets
 	$(BIN)/assay demo
@@ -29,6 +29,11 @@ nightly: $(READY)  ## the same on three times as many markets; about an hour
 
 fast: $(READY)  ## the inner loop: what takes under two seconds
 	$(BIN)/pytest -n 2 -m "not slow and not browser and not postgres"
+
+docs: $(READY)  ## the documentation site, in site/; every link is checked
+	$(BIN)/pip install -q -e ".[docs]"
+	$(BIN)/python docs/site/prepare.py
+	$(BIN)/mkdocs build --strict
 
 bench: $(READY)  ## ours beside peers; prints one JSON line a figure
 	for file in $(filter-out benchmarks/kill_loop.py benchmarks/sweep_peers.py benchmarks/by_hand.py, $(wildcard benchmarks/[a-z]*.py)); do $(BIN)/python $$file || exit 1; done

@@ -37,8 +37,8 @@ class Halving:
     def plan(self, folds: int, candidates: int) -> tuple[Rung, ...]:
         """Every rung of a search of so many candidates, the last on all folds.
 
-        >>> [(rung.folds, rung.candidates) for rung in Halving(3).plan(9, 100)]
-        [(1, 100), (3, 34), (9, 12)]
+        >>> tuple((rung.folds, rung.candidates) for rung in Halving(3).plan(9, 100))
+        ((1, 100), (3, 34), (9, 12))
         """
         result = []
         for folds_then in rungs(folds, self.eta):
