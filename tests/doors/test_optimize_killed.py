@@ -71,7 +71,7 @@ def test_a_search_that_is_killed_anywhere_goes_on_to_the_same_answer(stocked: Pa
     [
         ("assay.track.ledger", "Ledger.append"),  # a batch is judged, not counted
         ("assay.validate.search.journal", "SearchJournal.record_score"),  # counted, the first of it not told
-        ("assay.runs._optimize", "judged"),  # every window is searched
+        ("assay.runs._optimize", "evaluate_walk"),  # every window is searched
         ("assay.runs.run_outputs", "publish"),  # the model's files lie there, no row points to them
         ("assay.runs._optimize", "configure"),  # the model's rows are written, not committed
         ("assay.track.experiments", "Experiments.finish"),  # everything is written, not committed

@@ -84,7 +84,7 @@ def killed(module: str, name: str, *words: object, home: Path) -> None:
 @pytest.mark.parametrize(
     "moment",
     [
-        ("assay.runs._train", "judged"),  # folds are fitted, nothing is written
+        ("assay.runs._train", "evaluate_walk"),  # folds are fitted, nothing is written
         ("assay.runs.run_outputs", "publish"),  # the model's files lie there, no row points to them
         ("assay.runs.run_outputs", "_settled"),  # the model's rows are written, not committed
         ("assay.track.experiments", "Experiments.finish"),  # everything is written, not committed

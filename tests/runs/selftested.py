@@ -25,8 +25,8 @@ SUITE = {
 }  # fmt: skip
 RISING = {"rules": 1_000, "plain": 600, "active": 11, "error": 0.01}
 STUDIED = {"kind": "normal", "looks": 20, "markets": 2_000, "wrong": 20, "right": 1_500, "bound": 0.75, "error": 0.01}
-PASSED = {"verdict": "PYRITE", "told": "PYRITE", "edge": "FAIL", "naive_edge": "FAIL", "trials": 20}
-GOLD = {"verdict": "GOLD", "told": "GOLD", "edge": "PASS", "naive_edge": "PASS", "trials": 20}
+PASSED = {"verdict": "PYRITE", "chosen_outcome": "PYRITE", "edge": "FAIL", "naive_edge": "FAIL", "trials": 20}
+GOLD = {"verdict": "GOLD", "chosen_outcome": "GOLD", "edge": "PASS", "naive_edge": "PASS", "trials": 20}
 
 
 def some(kind: str, n: int, **facts: Any) -> list[Repetition]:

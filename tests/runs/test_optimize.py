@@ -196,11 +196,11 @@ def _again(spec: TrainSpec, context: Context) -> dict[str, Any]:
     """The search, though its spec ran already, from the journal that lies there."""
     import assay.runs._optimize as place
 
-    known, place.run_outputs.existing = place.run_outputs.existing, lambda *_: None
+    known, place.run_outputs.find_existing = place.run_outputs.find_existing, lambda *_: None
     try:
         return dict(optimize(spec, context).document)
     finally:
-        place.run_outputs.existing = known
+        place.run_outputs.find_existing = known
 
 
 def test_nothing_valid_in_the_first_window_ends_the_fixed_mode(context: Context) -> None:

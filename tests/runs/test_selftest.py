@@ -137,7 +137,7 @@ def test_one_thing_that_goes_wrong_fails_its_figure_alone(kind: str, number: int
     ("kind", "wrong", "few", "figure"),
     [
         (NO_EDGE, {"verdict": "GOLD"}, 3, "false_promotion"),
-        (NO_EDGE, {"told": "GOLD"}, 3, "false_promotion"),
+        (NO_EDGE, {"chosen_outcome": "GOLD"}, 3, "false_promotion"),
         (NO_EDGE, {"any_gold": True}, 6, "any_promotion"),
         (DRIFT, {"verdict": "GOLD"}, 2, "drift"),
         (SEARCH, {"verdict": "GOLD"}, 2, "search"),
@@ -150,7 +150,7 @@ def test_errors_beyond_the_stated_rate_fail_their_figure_alone(kind: str, wrong:
         assert [n for n, each in table(broken).items() if each.state != "PASS"] == ([figure] if many > few else [])
 
 
-@pytest.mark.parametrize("reading", ["verdict", "told"])
+@pytest.mark.parametrize("reading", ["verdict", "chosen_outcome"])
 def test_power_asks_for_gold_in_both_readings(reading: str) -> None:
     found = [replace(r, **{reading: "UNPROVEN"}) if r.kind == EDGE and r.number < 3 else r for r in good()]
     assert (table(found)["power"].count, table(found)["power"].state) == (27, "FAIL")

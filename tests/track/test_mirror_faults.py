@@ -37,7 +37,7 @@ def test_nothing_is_double_when_the_mirror_dies_before_it_has_marked(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(OutboxTopic, "done", killed)
+        patched.setattr(OutboxTopic, "mark_delivered", killed)
         for _ in range(3):
             with pytest.raises(KeyboardInterrupt):
                 mirror.once()

@@ -84,7 +84,8 @@ class Repetition:
     @property
     def document(self) -> dict[str, Any]:
         """Plain and JSON-able."""
-        return dict(to_jsonable({name: value for name, value in asdict(self).items() if name != "suite"}))
+        fields = {name: value for name, value in asdict(self).items() if name != "suite"}
+        return dict(to_jsonable(fields | {"told": fields.pop("chosen_outcome")}))  # the key of documents of before
 
 
 def run_task(task: Task, folder: Path | None = None) -> Repetition:
@@ -132,7 +133,7 @@ def _facts(result: Chosen) -> dict[str, Any]:
         "trials": result.trials,
         "sharpe": to_jsonable(float(best.decision.metrics["sharpe"])),
         "verdict": result.alone.verdict,
-        "told": result.among.verdict,
+        "chosen_outcome": result.among.verdict,
         "deflated": to_jsonable(1.0 - edge.value),
         "naive": to_jsonable(1.0 - naive.value),
         "edge": edge.state,
@@ -165,7 +166,7 @@ def _trained(task: Task, home: Path) -> dict[str, Any]:
         "trials": int(document["n_trials"]),
         "sharpe": document["metrics"]["sharpe"],
         "verdict": document["verdict"],
-        "told": document["verdict"],
+        "chosen_outcome": document["verdict"],
         "deflated": None if edge["value"] is None else 1.0 - edge["value"],
         "edge": edge["state"],
         "any_gold": document["verdict"] == "GOLD",
