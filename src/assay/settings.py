@@ -284,7 +284,7 @@ def _told_gate() -> list[dict[str, Any]]:
 def mask_passwords(text: str) -> str:
     """The text without the passwords of the addresses in it.
 
-    >>> masked("postgresql://me:secret@host/db?sslpassword=more")
+    >>> mask_passwords("postgresql://me:secret@host/db?sslpassword=more")
     'postgresql://me:***@host/db?sslpassword=***'
     """
     return _SECRET_FIELD.sub(r"\1***", _PASSWORD.sub(r"\1:***", text))

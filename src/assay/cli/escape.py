@@ -8,7 +8,7 @@ _CONTROL = ("Cc", "Cf", "Zl", "Zp")  # controls, marks that turn or hide text, o
 def escape_control(text: str) -> str:
     r"""The text with what would move a terminal's cursor, colour or turn its text spelt out; new lines and tabs stay.
 
-    >>> print(escaped("a\x1b[2Jb"))
+    >>> print(escape_control("a\x1b[2Jb"))
     a\x1b[2Jb
     """
     if text.isprintable():

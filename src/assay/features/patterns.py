@@ -64,7 +64,7 @@ class Pattern:
 def format_number(number: Decimal) -> str:
     """Fewest digits, but at least one decimal.
 
-    >>> written(Decimal("2")), written(Decimal("1.050"))
+    >>> format_number(Decimal("2")), format_number(Decimal("1.050"))
     ('2.0', '1.05')
     """
     text = f"{number.normalize():f}"

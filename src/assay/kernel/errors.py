@@ -124,7 +124,7 @@ def printable(value: object) -> str:
     Control, format and surrogate characters are written as escapes, so that no value can forge a line
     or turn the direction of a terminal.
 
-    >>> shown("BTC/USDT\\n")
+    >>> printable("BTC/USDT\\n")
     "'BTC/USDT\\\\n'"
     """
     text = value if isinstance(value, str) else repr(value)

@@ -104,7 +104,7 @@ class CandleStore(Protocol):
 def unite_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
     """Disjoint increasing spans that cover the same time; touching ones become one, empty ones go.
 
-    >>> united([Span(5, 9), Span(0, 5), Span(20, 21)])
+    >>> unite_spans([Span(5, 9), Span(0, 5), Span(20, 21)])
     (Span(start=0, end=9), Span(start=20, end=21))
     """
     out: list[Span] = []

@@ -106,7 +106,7 @@ def _write(connection: sa.Connection, name: str, file: Path) -> int:
 def csv_line(values: Sequence[Any]) -> str:
     r"""One CSV record with its CRLF.
 
-    >>> line([None, "", "a,b", 1.0, True])
+    >>> csv_line([None, "", "a,b", 1.0, True])
     ',"","a,b",1.0,true\r\n'
     """
     return _line(values, [_field] * len(values))

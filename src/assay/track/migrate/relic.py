@@ -145,7 +145,7 @@ def is_suspect(row: Row) -> bool:
 def infer(value: Any) -> Any:
     """The int, float, bool, JSON value or text that the old table's text means.
 
-    >>> [inferred(text) for text in ("3", "0.99", "True", "[1, 2]", "007", "relu")]
+    >>> [infer(text) for text in ("3", "0.99", "True", "[1, 2]", "007", "relu")]
     [3, 0.99, True, [1, 2], '007', 'relu']
     """
     if not isinstance(value, str):

@@ -50,7 +50,7 @@ class Clause:
 def parse_query(query: str) -> list[Clause]:
     """The clauses of a query; StoreError ``STORE_VALUE`` names the place of what cannot be read.
 
-    >>> parsed('metric.val_sharpe >= 1.5 and tag = "ppo"')[0]
+    >>> parse_query('metric.val_sharpe >= 1.5 and tag = "ppo"')[0]
     Clause(field='metric', name='val_sharpe', operator='>=', value=1.5)
     """
     if not isinstance(query, str) or len(query) > QUERY_MOST:

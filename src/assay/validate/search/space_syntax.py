@@ -16,9 +16,9 @@ def parse_space_text(text: str) -> tuple[str, Any]:
     ``k=low:high`` is a range, of integers where both ends are; ``k=low:high:points`` the same with so many points for a
     grid; ``k=a,b,c`` are choices: integers, numbers, ``true``, ``false``, ``none``, and what is none of these is text.
 
-    >>> searched("fast=5:40"), searched("depth=1e-3:0.005:7")
+    >>> parse_space_text("fast=5:40"), parse_space_text("depth=1e-3:0.005:7")
     (('fast', (5, 40)), ('depth', {'type': 'float', 'low': 0.001, 'high': 0.005, 'points': 7}))
-    >>> searched("hold=30,50,none"), searched("sizing=risk")
+    >>> parse_space_text("hold=30,50,none"), parse_space_text("sizing=risk")
     (('hold', [30, 50, None]), ('sizing', ['risk']))
 
     Raises ConfigError ``CONFIG_SPACE`` with the text, and what is wrong in it.

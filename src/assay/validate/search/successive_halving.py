@@ -67,7 +67,7 @@ def rungs(folds: int, eta: int) -> list[int]:
 def survivor_count(candidates: int, eta: int) -> int:
     """How many of so many go on: one in eta, rounded up.
 
-    >>> kept(100, 3), kept(2, 3), kept(1, 3)
+    >>> survivor_count(100, 3), survivor_count(2, 3), survivor_count(1, 3)
     (34, 1, 1)
     """
     return -(-candidates // eta)
