@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assay.track.model_files.manifest import FEATURES_PART
 
 from assay.app import context
 from assay.features.registry import feature_registry, forget
@@ -16,6 +15,7 @@ from assay.kernel.bars import Bars
 from assay.runs._train import train
 from assay.runs.specs import build_spec
 from assay.track.model_files.artifact_store import Blobs
+from assay.track.model_files.manifest import FEATURES_PART
 from tests.doors.commands import MARKET, TRAIN, assay, told
 from tests.doors.conftest import csv_of
 from tests.doors.test_audit_features import GAP, HEAD, RANGE, file

@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from assay.track.model_files.manifest import ModelFacts
-
 from assay.kernel.contracts import Model, NullReport
 from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
@@ -17,6 +15,7 @@ from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named
 from assay.track.loading.golden import golden_outputs
 from assay.track.loading.model_paths import ModelPaths
+from assay.track.model_files.manifest import ModelFacts
 from assay.track.registry.publish import publish, write_files
 from assay.track.tracking_store import open_store
 from tests.learn.markets import market, trainer

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 import time_machine
-from assay.track.maintenance.export import csv_line, export_csv
 
 from assay.kernel.errors import StoreError
+from assay.track.maintenance.export import csv_line, export_csv
 from assay.track.schema.column_types import RECORD
 from assay.track.schema.triggers import views
 from assay.track.tracking_store import TrackingStore, open_store

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assay.track.model_files.manifest import LARGEST_MANIFEST
 
 from assay.kernel.errors import ArtifactError
 from assay.track.loading import check_files
+from assay.track.model_files.manifest import LARGEST_MANIFEST
 from assay.track.model_files.safe_read import LARGEST
 from tests.track.models import Published, published
 

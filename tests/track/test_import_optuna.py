@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assay.track.migrate.optuna import from_optuna
 
 from assay.kernel.errors import AssayError
 from assay.track.migrate.import_common import ForeignRun, Imported, add
+from assay.track.migrate.optuna import from_optuna
 from assay.track.rows import Row
 from assay.track.tracking_store import TrackingStore
 

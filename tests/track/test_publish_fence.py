@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from assay.track.model_files.manifest import ModelFacts
 
 from assay.kernel.errors import StoreError
 from assay.track.model_files.artifact_store import Blobs
+from assay.track.model_files.manifest import ModelFacts
 from assay.track.registry.publish import Written, publish, write_files
 from assay.track.schema.service import JOBS
 from assay.track.tracking_store import TrackingStore

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from assay.track.model_files.signature import Keys
 
 from assay.kernel.errors import ArtifactError
 from assay.track.loading import check_files, load_model
 from assay.track.loading.model_paths import ModelPaths
 from assay.track.model_files.artifact_store import Blobs
+from assay.track.model_files.signature import Keys
 from tests.track.models import Published, published, publishing
 
 KEYS = Keys("k", {"k": b"k" * 32}, required=True)
