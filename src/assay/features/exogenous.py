@@ -73,7 +73,7 @@ for _name, (_source, _of) in _SERIES.items():
 def _around(now: IntArray, published: IntArray, due: IntArray, impact: FloatArray) -> FloatArray:
     """``(3, n)``: minutes to the next event known of, its impact, minutes since the last one; else NaN."""
     out = np.full((3, len(now)), np.nan)
-    times = np.empty(len(due), np.int64)  # of the events known so far, ordered; first `known` entries count
+    times = np.empty(len(due), np.int64)  # of the events known so far, ordered; first `available` entries count
     weights = np.empty(len(due))
     available = 0
     for t in range(len(now)):

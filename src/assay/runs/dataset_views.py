@@ -45,7 +45,7 @@ def show_lineage(name: str, context: Context) -> dict[str, Any]:
     """Of a dataset: the runs on it, and what each left. Of a model: its run, datasets, spec and parents, and what came
     of it: configurations and trades.
 
-    asked: as of `show_dataset`, or a ``model_id``. Raises StoreError ``STORE_NOT_FOUND`` with the nearest of both.
+    name: as of `show_dataset`, or a ``model_id``. Raises StoreError ``STORE_NOT_FOUND`` with the nearest of both.
     """
     try:
         model = None if name.isdecimal() else context.record.models.get(name)

@@ -22,7 +22,7 @@ class Family:
     """The trials of a market's chain when a record of it is judged.
 
     spread:  variance of their per-bar Sharpe ratios, ddof 1; 0 for one trial, NaN below two known ones or where a block
-             is gone.   known: so many have a Sharpe ratio.
+             is gone.   counted: so many have a Sharpe ratio.
     returns: ``(n, k)`` of trials that were counted alone, were scored on the very bars of the record and whose returns
              were kept; the record itself is the first.
     """

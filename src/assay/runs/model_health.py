@@ -164,7 +164,7 @@ def _judged(
     model: Model, row: Row, since: Since, evidence: RunArtifacts | None, context: Context, false_alarms: float,
     document: dict[str, Any],
 ) -> Iterator[Finding]:  # fmt: skip
-    """Record and inputs; their numbers go into `told`."""
+    """Record and inputs; their numbers go into `document`."""
     bytes_ = read_verified(row, context.places)
     manifest = bytes_.manifest
     with model_features(bytes_, f"model {row['model_id']}") as own:

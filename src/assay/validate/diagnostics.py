@@ -39,9 +39,9 @@ def holding_returns(bars: Bars, start: int = 0) -> FloatArray:
 def superiority_p_values(returns: FloatArray, holding: FloatArray, *, seed: int) -> dict[str, Any]:
     """p-values of "none of these configurations beats the benchmark", by Hansen's test, on `span_sums`.
 
-    returns: ``(m, k)``, of k configurations.   held: ``(m,)``, of buying and holding.   cash: against nothing at all.
-    ``{configurations, cash, buy_and_hold}``, the last two ``{lower, consistent, upper}``, NaN where undefined. Source:
-    see `superior_predictive_ability`.
+    returns: ``(m, k)``, of k configurations.   holding: ``(m,)``, of buying and holding.   cash: against nothing at
+    all. ``{configurations, cash, buy_and_hold}``, the last two ``{lower, consistent, upper}``, NaN where undefined.
+    Source: see `superior_predictive_ability`.
     """
 
     def against(benchmark: FloatArray | None) -> dict[str, float]:

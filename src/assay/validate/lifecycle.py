@@ -112,7 +112,7 @@ def place_stage(
 ) -> Placement:
     """The stage of a configuration: the first that matches of PAPER, DECAY, DISCOVERY, MATURE, VALIDATION.
 
-    word:     the gate's.   overfit: verdict over the windows (`assay.validate.stability`), None where undefined.
+    verdict:  the gate's.   overfit: verdict over the windows (`assay.validate.stability`), None where undefined.
     metrics:  out of sample, ``net_profit sharpe_annual total_trades p_value`` (after deflation); NaN and None are
               undefined: an undefined profit or Sharpe ratio is PAPER, an undefined p-value or count is DISCOVERY.
     approved: by a person, for MATURE; without it such a one stays VALIDATION and is eligible.

@@ -20,7 +20,7 @@ _SAMPLED = 50_000  # trials looked at; the error of a median of 2,500 neighbours
 def parameter_stability(result: Sequence[Mapping[str, Any]], space: Mapping[str, Mapping[str, Any]]) -> float:
     """How little the best parameters moved between windows: 1 not at all, 0 as much as drawn at random, or more.
 
-    found: the best of each window that found one, by searched name.
+    result: the best of each window that found one, by searched name.
     space: ``{"type": "float" | "int" | "choice", "low", "high", "log", "values"}`` by name.
 
     The mean over parameters of

@@ -65,9 +65,9 @@ class Thresholds:
 
 
 def looser_thresholds(values: Mapping[str, Any], request: Thresholds, check: str | None = None) -> list[str]:
-    """Each limit of `given` that lets more pass than `asked` does, in words; of one check only, or of all.
+    """Each limit of `values` that lets more pass than `request` does, in words; of one check only, or of all.
 
-    What `given` lacks is as by default; what it has and no check knows is passed over.
+    What `values` lacks is as by default; what it has and no check knows is passed over.
     """
     usual, values = Thresholds(), translate_thresholds(values)
     lines = []

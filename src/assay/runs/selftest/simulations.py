@@ -54,11 +54,13 @@ class Task:
 class Repetition:
     """What one repetition came to.
 
-    verdict: the gate's word as a run of its own has it.   told: the same, told what the record was chosen among; for
+    verdict: the gate's word as a run of its own has it.   chosen_outcome: the same, told what the record was chosen
+    among; for
     trainers equal to `verdict`.   deflated, naive: 1 less the p-value of the check ``edge`` with the ledger's count of
     looks, and with a count of one; None where it is undefined.
     any_gold: whether any of all that was tried was GOLD when it was judged.   ensemble: verdict of one on the same
-    market, if it was trained.   checks: states by name, those of `told`.   suite: figures of what draws no market.
+    market, if it was trained.   checks: states by name, those of `chosen_outcome`.   suite: figures of what draws no
+    market.
     """
 
     kind: str

@@ -58,7 +58,7 @@ def upgrade_store(url: str | os.PathLike[str], *, backups: Path | None = None) -
 
 
 def store_version(url: str | os.PathLike[str]) -> str:
-    """Schema version of the record at `url`; ``STORE_NOT_FOUND`` without one, else errors as `open_record`."""
+    """Schema version of the record at `url`; ``STORE_NOT_FOUND`` without one, else errors as `open_store`."""
     place = place_of(url)
     if isinstance(place, SqliteFile):
         demand_file(place.path)

@@ -40,7 +40,7 @@ _AT_ONCE = 5_000
 @dataclass(slots=True)
 class Imported:
     """sha256: of the old file.   read, written, flagged: rows by table, by table, and oddities by word.
-    runs: new ids.   known: whether the file had been imported before; then nothing is written.
+    runs: new ids.   imported: whether the file had been imported before; then nothing is written.
     """
 
     sha256: str

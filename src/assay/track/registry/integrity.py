@@ -27,7 +27,7 @@ _STATES: dict[str, Integrity] = {"ARTIFACT_GONE": "missing", "ARTIFACT_UNSIGNED"
 class Checked:
     """A model whose files were looked at.
 
-    row: as it stood before.   found: its integrity from now on.   why: what is wrong; empty when nothing is.
+    row: as it stood before.   faults: its integrity from now on.   why: what is wrong; empty when nothing is.
     """
 
     row: Row

@@ -22,7 +22,7 @@ _BLOCKS = 16
 class SearchOverfit:
     """How configurations fared on the window that they were searched on.
 
-    spans: ``(m, k)`` their returns over `assay.validate.diagnostics.span_sums` of it.   held: ``(m,)`` buying and
+    spans: ``(m, k)`` their returns over `assay.validate.diagnostics.span_sums` of it.   holding: ``(m,)`` buying and
     holding.
     """
 

@@ -24,7 +24,8 @@ _BYTES_A_TRIAL = 40
 class TrialRecorder:
     """The search as the ledger and whoever listens know it.
 
-    strategy, base, data_digest: see `Search`.   market_key: of the train panel.   told: costs, for the ledger's hash.
+    strategy, base, data_digest: see `Search`.   market_key: of the train panel.   recorded: costs, for the ledger's
+    hash.
     """
 
     ears: ProgressForwarder
