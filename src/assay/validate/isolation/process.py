@@ -130,8 +130,10 @@ class ClosedProcess:
             question = {**facts, **self._surroundings()}
             if bars is None or (keep and bars is self._sent):
                 return self._exchange(Message(question))
+            self._sent = None  # an error on the way leaves open what the process holds
+            answer = self._exchange(bars_message({**question, "keep": keep}, bars))
             self._sent = bars if keep else None
-            return self._exchange(bars_message({**question, "keep": keep}, bars))
+            return answer
 
     def _surroundings(self) -> dict[str, int]:
         """Time of day and process number of the next question: other years and hours in each process and question."""
