@@ -13,11 +13,11 @@ from assay.features.imported import find_imported_features, find_imported_source
 from assay.features.lookup import find_feature, is_own_column
 from assay.features.registry import feature_registry, forget
 from assay.features.training import check_features_file, check_own_columns, own_names, training_table
-from assay.features.user_features import FeatureFile, feature_file, feature_source, load_feature_file
+from assay.features.user_features import FeatureFile, load_feature_file
 from assay.kernel.errors import ConfigError, TrainError
 from assay.kernel.spec import TrainSpec
-from assay.kernel.user_source import SourceFile, UserCode
 from assay.market.sources.synthetic import synthetic
+from assay.validate import isolated_feature_file
 
 BARS = synthetic(bars=60, seed=1)
 SOURCE = """
@@ -203,13 +203,13 @@ def test_a_zero_denominator_warns_nobody(tmp_path: Path) -> None:
     assert np.isnan(training_table(spec_of(own), BARS, own).column("my_double")).all()
 
 
-def test_a_source_is_a_file_inside_the_block(tmp_path: Path) -> None:
-    with feature_source(UserCode(SourceFile("", "my.py", SOURCE.encode()))) as own:
-        assert own.path.is_file() and own.name == "my.py" and own.path.parent.name.startswith("assay-")
+def test_a_file_that_changes_or_goes_while_it_runs_is_refused(tmp_path: Path) -> None:
+    own = loaded(tmp_path, SOURCE)
+    own.demand_unchanged()
+    own.path.write_text("x = 1")
+    with pytest.raises(ConfigError, match="was changed while it ran"):
         own.demand_unchanged()
-        own.path.write_text("x = 1")
-        with pytest.raises(ConfigError, match=r"'my\.py' was changed while it ran"):
-            own.demand_unchanged()
+    own.path.unlink()
     with pytest.raises(ConfigError, match="was changed while it ran"):
         own.demand_unchanged()
 
@@ -220,9 +220,9 @@ def test_a_module_of_the_file_is_part_of_its_digest(tmp_path: Path) -> None:
     source = SOURCE.replace("K = 2.0", "from own_helper_of_features import K")
     own = loaded(tmp_path, source)
     assert own.code is not None and [each.path for each in own.code.modules] == [helper.name]
-    with feature_source(own.code) as again:
-        assert again.digest == own.digest
-        made = training_table(spec_of(own), BARS, again)
+    again = isolated_feature_file(Path("my.py"), own.code)  # from its source alone, as a model carries it
+    assert again.digest == own.digest
+    made = training_table(spec_of(own), BARS, again)
     helper.write_text("K = 3.0\n")
     with pytest.raises(ConfigError, match="was changed while it ran"):
         own.demand_unchanged()
@@ -230,14 +230,6 @@ def test_a_module_of_the_file_is_part_of_its_digest(tmp_path: Path) -> None:
     assert other.digest != own.digest
     now = training_table(spec_of(other), BARS, other)
     np.testing.assert_allclose(now.column("my_double"), 1.5 * made.column("my_double"), rtol=1e-12)
-
-
-def test_inside_the_block_the_columns_are_in_the_book(tmp_path: Path) -> None:
-    path = tmp_path / "my.py"
-    path.write_text(SOURCE)
-    with feature_file(path) as own:
-        assert [each.name for each in own] == ["my_double", "my_top", "my_depth"] and "my_double" in feature_registry()
-    assert "my_double" not in feature_registry()
 
 
 def imported_digest(source: str) -> str:

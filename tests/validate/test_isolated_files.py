@@ -4,6 +4,7 @@ import gc
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from assay.learn.strategies import Strategy, load_strategy_file
 from assay.learn.strategies.checks import setup_columns
 from assay.market.sources.synthetic import synthetic
 from assay.validate.isolation import isolated_feature_file, isolated_strategy, source_gaps
+from assay.validate.isolation.messages import Message
 from assay.validate.isolation.user_files import IsolatedRule
 
 HEAD = """
@@ -190,8 +192,6 @@ def test_features_are_computed_there_alone(tmp_path: Path, bars: Bars) -> None:
 
 
 def test_one_that_never_answers_is_stopped(tmp_path: Path, bars: Bars) -> None:
-    from dataclasses import replace
-
     body = FORMS["crossing"].replace("    up, down", "    while len(bars) == 99: pass\n    up, down")
     rule = isolated_strategy(written(tmp_path, body))
     assert isinstance(rule.rule, IsolatedRule)
@@ -200,3 +200,30 @@ def test_one_that_never_answers_is_stopped(tmp_path: Path, bars: Bars) -> None:
     with pytest.raises(TrainError, match="gave no answer within 1 s"):
         rule.decisions(bars[:99], rule.defaults)
     assert time.monotonic() - began < 60
+
+
+def test_candles_that_it_could_not_read_are_sent_again(
+    tmp_path: Path, bars: Bars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an error nobody knows which candles the process holds: it must not answer for the ones of before."""
+    rule = isolated_strategy(written(tmp_path, FORMS["crossing"]))
+    first, second = bars[:500], bars[100:600]
+    assert isinstance(rule.rule, IsolatedRule)
+    rule.setups(first, rule.defaults)
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "assay.validate.isolation.process.bars_message", lambda facts, _: Message({**facts, "market": {}})
+        )
+        with pytest.raises(TrainError):
+            rule.setups(second, rule.defaults)
+    again, expected = rule.setups(second, rule.defaults), load_strategy_file(tmp_path / "mine.py").setups(second, {})
+    del sys.ran_here  # type: ignore[attr-defined]
+    for name, rows in setup_columns(expected).items():
+        np.testing.assert_array_equal(setup_columns(again)[name], rows)
+
+
+def test_gaps_of_a_file_that_runs_here_are_named_as_well(tmp_path: Path) -> None:
+    path = written(tmp_path, FORMS["above"])
+    here = replace(load_strategy_file(path), rule=len)
+    del sys.ran_here  # type: ignore[attr-defined]
+    assert source_gaps(here) == ("len is no Python function: its source is not known",)

@@ -75,7 +75,7 @@ def check(
     from assay.kernel.errors import LeakError
     from assay.runs import check_features, name_user_line
 
-    with open_context(home, working=True) as context, name_user_line(file, "TRAIN_FEATURE"):
+    with open_context(home, working=True) as context, name_user_line(file):
         document = check_features(file, context, exchange, symbol, timeframe)
     wrong = "".join(each["text"] for each in document["violations"][:1])
     if not (wrong and as_json):

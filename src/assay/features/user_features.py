@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import RLock
 
 import numpy as np
@@ -12,11 +11,11 @@ import numpy as np
 from assay.features.compute import NEEDS
 from assay.features.context import CLOCKS, FeatureContext
 from assay.features.lookup import seek
-from assay.features.registry import Feature, add, enter_again, feature_registry, forget
+from assay.features.registry import Feature, enter_again, feature_registry, forget
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import AssayError, ConfigError, TrainError, printable
 from assay.kernel.user_module import own_line, refusal, run_user_code
-from assay.kernel.user_source import UserCode, lay_out, read_user_code
+from assay.kernel.user_source import UserCode, read_user_code
 
 FEATURE_FILE_CODE, RAISED, _KIND = "CONFIG_FEATURE_FILE", "TRAIN_FEATURE", "feature"
 _LOADING = RLock()  # a file enters its columns in the one book of the process before they are taken out of it
@@ -75,29 +74,6 @@ def load_feature_file(path: Path) -> FeatureFile:
         for each in declared:
             _demand_declared(path, each)
     return FeatureFile(path.name, path, code, code.digest, declared)
-
-
-@contextmanager
-def feature_source(code: UserCode) -> Iterator[FeatureFile]:
-    """These bytes as files, run in a folder that is gone afterwards; errors as `load_feature_file`."""
-    with TemporaryDirectory(prefix="assay-") as folder:
-        yield load_feature_file(lay_out(code, Path(folder)))
-
-
-@contextmanager
-def feature_file(path: Path) -> Iterator[tuple[Feature, ...]]:
-    """Run the file; the columns that it declares are in the book inside the block, and gone after it.
-
-    Errors as `load_feature_file`.
-    """
-    own = load_feature_file(path)
-    try:
-        for each in own.declared:
-            add(each)
-        yield own.declared
-    finally:
-        for each in own.declared:
-            forget(each.name)
 
 
 @contextmanager

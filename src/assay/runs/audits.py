@@ -139,7 +139,7 @@ def audit_features_file(
     """
     began = time.monotonic()
     _demand_market(exchange, symbol)
-    with name_user_line(file, "TRAIN_FEATURE"):
+    with name_user_line(file):
         result = check_features(file, context, exchange, symbol, timeframe)
     name = f"{file.name} on {result['market']}"
     return {"name": name, "mode": FULL, "seconds": time.monotonic() - began} | result

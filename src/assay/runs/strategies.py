@@ -10,11 +10,10 @@ import numpy as np
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, printable
+from assay.kernel.errors import ConfigError, DataError, TrainError, printable
 from assay.kernel.spec import TrainSpec
 from assay.kernel.suggestions import did_you_mean
 from assay.kernel.timeframe import Timeframe
-from assay.kernel.user_module import own_line
 from assay.learn import (
     Exit,
     Parameter,
@@ -96,11 +95,8 @@ def with_origin(spec: TrainSpec, file: Path | None) -> TrainSpec:
 
 
 @contextmanager
-def name_user_line(file: Path | None, code: str = "TRAIN_STRATEGY") -> Iterator[None]:
-    """What goes wrong inside a user's file names the file and its line, ``my.py:7``; never a traceback of ours.
-
-    code: of what the file itself raises.
-    """
+def name_user_line(file: Path | None) -> Iterator[None]:
+    """What goes wrong inside a user's file names the file and its line, ``my.py:7``."""
     try:
         yield
     except TrainError as error:
@@ -108,14 +104,6 @@ def name_user_line(file: Path | None, code: str = "TRAIN_STRATEGY") -> Iterator[
         if file is None or line is None:
             raise
         raise _at(file, line, error) from error
-    except AssayError:
-        raise
-    except Exception as error:
-        line = None if file is None else own_line(error, str(file))
-        if file is None or line is None:
-            raise
-        document = TrainError(f"{type(error).__name__}: {error}", code=code, line=line)
-        raise _at(file, line, document) from error
 
 
 def _at(file: Path, line: object, error: TrainError) -> TrainError:

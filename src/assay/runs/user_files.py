@@ -1,7 +1,6 @@
 """Load and probe user files in closed processes, for searches, backtests and check commands."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, DataError, LeakError
 from assay.kernel.instrument import Instrument
 from assay.kernel.user_module import refusal
-from assay.kernel.user_source import UserCode, read_user_code
+from assay.kernel.user_source import UserCode
 from assay.learn import Strategy
 from assay.market import synthetic
 from assay.runs.context import Context
@@ -26,6 +25,7 @@ from assay.validate import (
     probe_feature_file,
     probe_strategy_file,
     source_gaps,
+    user_source,
 )
 
 if TYPE_CHECKING:
@@ -42,21 +42,21 @@ def own_strategy(file: Path) -> Strategy:
     Raises LeakError ``LEAK_OUTSIDE`` for what it tries while it loads, and for an import of Assay's own judge; what
     `isolated_strategy` raises.
     """
-    _demand_imports(file)
-    return isolated_strategy(file)
+    code = user_source(file, "strategy")
+    _demand_imports(code)
+    return isolated_strategy(file, code)
 
 
 def own_features(file: Path, code: UserCode | None = None) -> FeatureFile:
     """The features of a file of the user's own, as `own_strategy`. code: the source, where it is not at that path."""
-    _demand_imports(file, code)
-    return isolated_feature_file(file, code)
+    source = user_source(file, "feature") if code is None else code
+    _demand_imports(source)
+    return isolated_feature_file(file, source)
 
 
-def _demand_imports(file: Path, code: UserCode | None = None) -> None:
+def _demand_imports(code: UserCode) -> None:
     """Raise LeakError ``LEAK_OUTSIDE`` for a file that imports parts of Assay that judge it."""
-    with suppress(OSError):  # whoever runs it says that it cannot be read
-        code = read_user_code(file) if code is None else code
-    for each in () if code is None else code.imports:
+    for each in code.imports:
         inside = each.module == "assay" or each.module.startswith("assay.")
         if inside and not any(f"{each.module}.".startswith(f"{name}.") for name in _OFFERED):
             raise LeakError(
@@ -138,7 +138,7 @@ def check_features(
     """Hold the features of a file to their contract: on all stored bars of a market, or on synthetic ones.
 
     Each column by itself on the newest bars (future, lookback, numbers), then all in closed processes at full length.
-    ``violations`` are those of both. Raises what `feature_file` and `audit_features` raise; ConfigError
+    ``violations`` are those of both. Raises what `own_features` and `audit_features` raise; ConfigError
     ``CONFIG_FEATURE_FILE`` for a lookback above `MOST_ROWS`; DataError ``DATA_TOO_FEW``.
     """
     from assay.validate import audit_features

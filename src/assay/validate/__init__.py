@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from assay.validate.isolation.user_files import isolated_feature_file as isolated_feature_file
     from assay.validate.isolation.user_files import isolated_strategy as isolated_strategy
     from assay.validate.isolation.user_files import source_gaps as source_gaps
+    from assay.validate.isolation.user_files import user_source as user_source
     from assay.validate.lifecycle import STAGES as STAGES
     from assay.validate.lifecycle import Placement as Placement
     from assay.validate.lifecycle import confidence_score as confidence_score
@@ -167,7 +168,7 @@ __getattr__, __dir__ = lazy_names(
         "isolation.isolated": ("IsolatedFeatures", "IsolatedStrategy"),
         "isolation.probes": ("FileProbe", "PROBE_QUESTIONS", "probe_feature_file", "probe_strategy_file"),
         "isolation.process": ("Attempt", "ClosedProcess", "Confinement"),
-        "isolation.user_files": ("isolated_feature_file", "isolated_strategy", "source_gaps"),
+        "isolation.user_files": ("isolated_feature_file", "isolated_strategy", "source_gaps", "user_source"),
         "lifecycle": ("Placement", "STAGES", "confidence_score", "metric_value", "place_stage"),
         "monitoring": (
             "Finding",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from assay.validate.isolation.user_files import isolated_feature_file as isolated_feature_file
     from assay.validate.isolation.user_files import isolated_strategy as isolated_strategy
     from assay.validate.isolation.user_files import source_gaps as source_gaps
+    from assay.validate.isolation.user_files import user_source as user_source
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -23,6 +24,6 @@ __getattr__, __dir__ = lazy_names(
         "landlock": ("landlock_version",),
         "probes": ("FileProbe", "probe_feature_file", "probe_strategy_file"),
         "process": ("Confinement",),
-        "user_files": ("isolated_feature_file", "isolated_strategy", "source_gaps"),
+        "user_files": ("isolated_feature_file", "isolated_strategy", "source_gaps", "user_source"),
     },
 )

@@ -249,7 +249,6 @@ class _Strategy:
         return {"strategy": strategy_document(self.rule), "gaps": list(gaps)}
 
     def answer(self, question: Message) -> Message:
-        from assay.learn import setup_columns
         from assay.validate.isolation.declarations import setups_message
 
         if "timeframe" in question.facts:
@@ -258,11 +257,6 @@ class _Strategy:
         assert bars is not None
         self.bars = bars if question.facts.get("keep", True) else None
         values = dict(question.facts["values"]) or self.rule.defaults
-        if question.facts.get("setups"):
-            return Message(
-                {},
-                {name: np.asarray(v, np.float64) for name, v in setup_columns(self.rule.setups(bars, values)).items()},
-            )
         if question.facts.get("whole"):
             return setups_message(self.rule.setups(bars, values))
         made = self.rule.decisions(bars, values)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import TrainError
@@ -43,10 +42,6 @@ class IsolatedStrategy(ClosedProcess):
     def lookback(self, values: Mapping[str, Any], timeframe: str) -> object:
         """What the file's lookback gives for these values; whether it is a number of rows is the caller's to check."""
         return self.ask(None, {"values": dict(values), "timeframe": timeframe}).facts.get("lookback")
-
-    def setups(self, bars: Bars, values: Mapping[str, Any]) -> Mapping[str, FloatArray]:
-        """Setups as rows by name, as `assay.learn.strategies.checks.setup_columns` gives them."""
-        return self.ask(bars, {"values": dict(values), "setups": True}).arrays
 
 
 class IsolatedFeatures(ClosedProcess):

@@ -84,7 +84,6 @@ class ClosedProcess:
         self.code, self.kind, self.number = code, kind, number
         self.limits = Confinement() if limits is None else limits
         self.attempts: list[Attempt] = []
-        self.died = False  # ended by itself, or for taking too long or too much
         self.declared: Mapping[str, Any] = {}
         self.printed: dict[str, None] = {}  # the lines that it printed, each once, and not all of very many
         self.questions = 0
@@ -232,7 +231,6 @@ class ClosedProcess:
 
     def _fail(self, why: str, *, loading: bool) -> NoReturn:
         """The process is ended, and why is said."""
-        self.died = True
         self.close()
         name = self.code.main.path
         text = f"{self.kind} file {printable(name)} {why}, in a closed process of its own"

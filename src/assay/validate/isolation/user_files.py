@@ -21,11 +21,11 @@ from assay.kernel.spec import canonical
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.unread import unread_hint
 from assay.kernel.user_module import refusal
-from assay.kernel.user_source import UserCode, read_user_code
+from assay.kernel.user_source import UserCode, find_source_gaps, read_user_code
 from assay.learn import Setups, State, Strategy
 from assay.validate.isolation.declarations import feature_fields, strategy_fields
 from assay.validate.isolation.isolated import IsolatedFeatures, IsolatedStrategy
-from assay.validate.isolation.process import ClosedProcess, demand_inside
+from assay.validate.isolation.process import ClosedProcess, Kind, demand_inside
 
 _STRATEGY_CODE = "CONFIG_STRATEGY_FILE"
 _PROCESSES: WeakValueDictionary[tuple[str, str, str], ClosedProcess] = WeakValueDictionary()
@@ -61,31 +61,33 @@ class IsolatedRule:
         return rows
 
 
-def isolated_strategy(path: Path) -> Strategy:
+def isolated_strategy(path: Path, code: UserCode | None = None) -> Strategy:
     """The strategy that a file declares; its rule and its lookback are computed in a closed process.
 
+    code: the source, where it was read already.
     All strategies of one source share a process. The last two that were started stay; others end with their
     strategies. Raises ConfigError ``CONFIG_STRATEGY_FILE`` as `load_strategy_file`, LeakError ``LEAK_OUTSIDE`` for
     what the file tries while it loads.
     """
-    code = _source(path, "strategy", _STRATEGY_CODE)
-    process = _process(code, "strategy", path)
+    source = user_source(path, "strategy") if code is None else code
+    process = _process(source, "strategy", path)
     assert isinstance(process, IsolatedStrategy)
     rule = IsolatedRule(process)
     try:
         fields = strategy_fields(process.declared["strategy"])
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise refusal(path, f"declares no strategy: {error}", kind="strategy", code=_STRATEGY_CODE) from error
-    return Strategy(**fields, rule=rule, reads=rule.lookback, origin=code.digest, source=code)
+    return Strategy(**fields, rule=rule, reads=rule.lookback, origin=source.digest, source=source)
 
 
 def isolated_feature_file(path: Path, code: UserCode | None = None) -> FeatureFile:
     """The features that a file declares; each is computed in a closed process that they share.
 
-    code: the source, where it is not at `path`. Raises ConfigError as `assay.features.user_features.load_feature_file`,
+    code: the source, where it was read already or is not at `path`.
+    Raises ConfigError as `assay.features.user_features.load_feature_file`,
     LeakError ``LEAK_OUTSIDE`` for what the file tries while it loads.
     """
-    source = _source(path, "feature", FEATURE_CODE) if code is None else code
+    source = user_source(path, "feature") if code is None else code
     process = _process(source, "feature", path)
     assert isinstance(process, IsolatedFeatures)
     try:
@@ -97,11 +99,15 @@ def isolated_feature_file(path: Path, code: UserCode | None = None) -> FeatureFi
 
 
 def source_gaps(own: Strategy | FeatureFile) -> tuple[str, ...]:
-    """Why not every line that can run is part of the digest of an isolated file."""
-    if isinstance(own, Strategy):
-        return own.rule.gaps if isinstance(own.rule, IsolatedRule) else ()
-    columns = [each.compute for each in own.declared if isinstance(each.compute, IsolatedColumn)]
-    return columns[0].gaps if columns else ()
+    """Why not every line that can run is part of the digest of a user's file, wherever it runs."""
+    code = own.source if isinstance(own, Strategy) else own.code
+    functions: list[Callable[..., object]] = (
+        [own.rule] if isinstance(own, Strategy) else [each.compute for each in own.declared]
+    )
+    isolated = [each.gaps for each in functions if isinstance(each, IsolatedRule | IsolatedColumn)]
+    if isolated or code is None:
+        return isolated[0] if isolated else ()
+    return find_source_gaps(code, functions)
 
 
 class IsolatedColumn:
@@ -123,7 +129,9 @@ def _gaps(process: ClosedProcess) -> tuple[str, ...]:
     return tuple(str(each)[:500] for each in process.declared.get("gaps", ()))
 
 
-def _source(path: Path, kind: str, code: str) -> UserCode:
+def user_source(path: Path, kind: Kind) -> UserCode:
+    """The source of a user's file. Raises ConfigError ``CONFIG_STRATEGY_FILE`` or ``CONFIG_FEATURE_FILE``."""
+    code = _STRATEGY_CODE if kind == "strategy" else FEATURE_CODE
     try:
         return read_user_code(path)
     except OSError as error:
@@ -131,7 +139,7 @@ def _source(path: Path, kind: str, code: str) -> UserCode:
         raise refusal(path, f"cannot be read: {error.strerror}", kind=kind, code=code, hint=hint) from error
 
 
-def _process(code: UserCode, kind: str, path: Path) -> ClosedProcess:
+def _process(code: UserCode, kind: Kind, path: Path) -> ClosedProcess:
     """The loaded process of this source, a new one where none is at work."""
     key = (kind, code.digest, path.name)
     with _STARTING:
