@@ -22,8 +22,11 @@ GOLD = Instrument("test", "GOLD/USDT:USDT", "1h")
 
 
 def statuses(home: Path) -> list[str]:
-    """Statuses in the record as they stand, without what opening it would change."""
-    with sqlite3.connect(f"file:{home / 'ml_experiments.db'}?mode=ro", uri=True) as connection:
+    """Statuses in the record as they stand, without what opening it through Assay would change.
+
+    Not read only: SQLite itself must be able to roll back what a killed process had half written.
+    """
+    with sqlite3.connect(f"file:{home / 'ml_experiments.db'}?mode=rw", uri=True) as connection:
         found = [row[0] for row in connection.execute("SELECT status FROM experiments ORDER BY id")]
     connection.close()
     return found

@@ -74,7 +74,9 @@ def _wrong(result: "SelfTestResult") -> str:
     failed = [each for each in result.figures if each.state == "FAIL"]
     if failed:
         message = "; ".join(f"{each.title}: {each.text}, {each.needs} wanted" for each in failed)
-        return f"the gate does not do what it must: {message}"
+        names = {"not found": result.suite.get("missed"), "without a leak": result.suite.get("alarmed")}
+        which = "".join(f"; {what}: {', '.join(each)}" for what, each in names.items() if each)
+        return f"the gate does not do what it must: {message}{which}"
     few = "; ".join(
         f"{each.title}: {each.text}, {each.needs} wanted" for each in result.figures if each.state != "PASS"
     )
