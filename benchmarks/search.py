@@ -20,10 +20,10 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.bars import Bars
+from assay.kernel.contracts import Trial
 from assay.kernel.costs import Costs
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
-from assay.kernel.trial import Trial
 from assay.learn import RuleTrainer, all_strategies
 from assay.track import Blobs, TrackingStore, open_store
 from assay.validate import Bayesian, Grid, Method, RuleSweep, Search, Space

@@ -9,9 +9,9 @@ import pytest
 from assay.kernel.errors import ConfigError
 from assay.market.data_filter import VERDICTS
 from assay.runs.rule_search import RuleSearch
-from assay.runs.search_specs import PRESETS, SPLIT, optimize_spec
+from assay.runs.specs import PRESETS, SPLIT, optimize_spec
 from assay.validate.search.objective import ObjectiveName
-from assay.validate.search.random_sampler import Random
+from assay.validate.search.sampler import Random
 
 ROOT = Path(__file__).resolve().parents[2]
 ERRORS = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import assay.runs.audits as assay_audit
 import assay.runs.audits as assay_auditing
-import assay.runs.run_audit as assay_audit
 from assay.testing import audit_suite
 from assay.validate.audit import AuditReport, Violation
 from tests.doors.commands import TRAIN, assay, told

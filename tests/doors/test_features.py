@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.features.context import FeatureContext
+from assay.features.compute import FeatureContext
 from assay.features.patterns import PATTERN_EVENTS, Pattern, base_columns, base_values
 from assay.kernel.bars import Bars
 from tests.doors.commands import MARKET, assay, told

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assay.track.schema.model_tables import MODELS
+from assay.track.schema.tables import MODELS
 from assay.track.tracking_store import open_store
 from tests.doors.commands import assay, laid, told
 

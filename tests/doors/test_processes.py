@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from assay.kernel.instrument import Instrument
-from assay.market.stores.open import open_candles
+from assay.market.stores.base import open_candles
 from tests.doors.commands import MARKET, SMALL, TRAIN, Said, assay, ended, process, told
 
 pytestmark = pytest.mark.slow

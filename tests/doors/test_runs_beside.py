@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import assay.runs.run_audit as assay_audit
+import assay.runs.audits as assay_audit
 from assay.validate.audit import AuditReport, Violation
 from tests.doors.commands import assay, told
 from tests.doors.test_backtest import record_of

@@ -180,12 +180,12 @@ def test_runs_of_others_cannot_be_reproduced(trained: Trained) -> None:
 
 def test_other_code_is_told_and_strict_refuses(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     home, _ = trained
-    told_by = provenance.here
+    told_by = provenance.current_environment
 
     def elsewhere(context: Any) -> dict[str, Any]:
         return told_by(context) | {"library numpy": "9.9", "commit": "f" * 40, "cpu": "abacus"}
 
-    monkeypatch.setattr("assay.runs._reproduce.here", elsewhere)
+    monkeypatch.setattr("assay.runs._reproduce.current_environment", elsewhere)
     said = assay("runs", "reproduce", "2", "--strict", "--json", home=home)
     assert (said.code, said.error["code"]) == (1, "STORE_SURROUNDINGS")
     assert around(said.error["facts"]) == {"library numpy", "commit"}
@@ -221,7 +221,7 @@ def test_other_results_are_named(trained: Trained, monkeypatch: pytest.MonkeyPat
 
 
 def test_trials_that_the_ledger_does_not_hold_are_not_added(searched: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.validate.search.trials import Trials
+    from assay.validate.search.result import Trials
 
     home, was = searched
     block = Trials.block

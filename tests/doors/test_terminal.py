@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
-from assay.cli.escape import escape_control
-from assay.cli.terminal import Terminal
+from assay.cli.command import Terminal, escape_control
 from tests.doors.commands import assay, told
 from tests.doors.test_models import audited
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from assay.track.model_files.artifact_store import Blobs
+from assay.validate.active import NATURE_SENTENCES
 from assay.validate.gate import CHECKS
-from assay.validate.nature import NATURE_SENTENCES
 from tests.doors.commands import MARKET, TRAIN, assay, told
 from tests.doors.searching import KEY
 from tests.doors.test_backtest import record_of

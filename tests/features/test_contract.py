@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.features import kernels
-from assay.features.context import FeatureContext
+from assay.features.compute import FeatureContext
 from assay.features.patterns import PATTERN_EVENTS, Pattern, base_columns, lag_columns
 from assay.features.registry import Feature, add, feature_registry, forget
 from assay.kernel.arrays import FloatArray

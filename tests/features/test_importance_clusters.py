@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from assay.features.importance.clusters import cluster_columns, cluster_order, rank_correlations
+from assay.features.importance.selection import cluster_columns, cluster_order, rank_correlations
 
 
 def test_each_pair_is_correlated_on_the_rows_that_it_shares() -> None:

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from assay.features import FeatureContext, feature, set_digest, table
-from assay.features.imported import find_imported_features, find_imported_source
-from assay.features.lookup import find_feature, is_own_column
+from assay.features.compute import find_feature, is_own_column
 from assay.features.registry import feature_registry, forget
 from assay.features.training import check_features_file, check_own_columns, own_names, training_table
-from assay.features.user_features import FeatureFile, load_feature_file
+from assay.features.user_features import FeatureFile, find_imported_features, find_imported_source, load_feature_file
 from assay.kernel.errors import ConfigError, TrainError
 from assay.kernel.spec import TrainSpec
 from assay.market.sources.synthetic import synthetic

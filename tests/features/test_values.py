@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from assay import features
 from assay.features import kernels
-from assay.features.context import FeatureContext
-from assay.features.kernels_trend import autocorrelation, finite_ema, median, shape, slope_t
+from assay.features.compute import FeatureContext
+from assay.features.kernels import autocorrelation, finite_ema, median, shape, slope_t
 from assay.features.patterns import Pattern, base_values
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.instrument import Instrument

@@ -182,8 +182,8 @@ def home(made: Made) -> Any:
 
 def models(made: Made) -> Any:
     """Types that the files of models name by dotted path, what we trust of them, and the parts of each model."""
-    from assay.learn.ensemble.forest_io import TRUSTED
-    from assay.track.mirror.mirrored_models import LOADER
+    from assay.learn.ensemble.model import TRUSTED
+    from assay.track.mirror.mirrored_runs import LOADER
 
     forests = [_types_of(path) for path in made.home.rglob("*.skops")]
     envelopes = {path.parent.parent.name: _names_in(path) for path in sorted(made.home.rglob("*.pkl"))}
@@ -259,7 +259,7 @@ def _parameter(parameter: Any) -> tuple[str, str]:
 # --- the record ------------------------------------------------------------------------------------------------------
 def tables() -> Any:
     """Tables, columns, keys, constraints and indices of both databases, as the metadata say."""
-    from assay.track.schema import configuration_tables, ledger_tables, model_tables, run_tables, service  # noqa: F401 - they declare tables
+    from assay.track.schema import service, tables  # noqa: F401 - they declare tables
     from assay.track.schema.column_types import RECORD
 
     dialects: dict[str, sa.Dialect] = {"postgresql": postgresql.dialect(), "sqlite": sqlite.dialect()}
@@ -399,7 +399,8 @@ _OF_BARS = ("bars_per_year", "close", "high", "instrument", "known_at", "low", "
 
 def _study() -> list[str]:
     """Attributes of what a feature's function is given."""
-    from assay.features.context import FeatureContext
+    from assay.features.compute import FeatureContext
+
     from assay.market.sources.synthetic import synthetic
 
     return [name for name in _OF_A_STUDY if hasattr(FeatureContext(synthetic(bars=50, seed=1)), name)]

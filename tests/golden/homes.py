@@ -30,7 +30,7 @@ def decided(name: str, home: Path) -> dict[str, str]:
     from assay.features.user_features import load_feature_file
     from assay.kernel.panel import Panel, Window
     from assay.kernel.spec import TrainSpec
-    from assay.runs.training_history import load_history
+    from assay.runs.run_inputs import load_history
     from ml_persistence import ModelRegistry
 
     own = load_feature_file(ASSETS / "my_features.py") if name == "ensemble" else None

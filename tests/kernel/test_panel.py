@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.costs import Costs
 from assay.kernel.errors import DataError
-from assay.kernel.labels import Labels
-from assay.kernel.panel import Panel, Window
+from assay.kernel.panel import Labels, Panel, Window
 from assay.targets import label_bars, parse_target
 from assay.testing.bars import random_bars
 from assay.validate.splits import WalkForward

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.kernel.user_module import run_user_code
-from assay.kernel.user_source import UserCode, find_source_gaps, in_library, lay_out, read_user_code
+from assay.kernel.user_source import UserCode, find_source_gaps, in_library, lay_out, read_user_code, run_user_code
 
 
 def lay(folder: Path, **files: str) -> Path:

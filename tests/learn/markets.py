@@ -8,7 +8,7 @@ from assay.kernel.spec import SizingChoice, TargetChoice, TrainSpec
 from assay.learn.ensemble.params import ensemble_params
 from assay.learn.ensemble.trainer import EnsembleTrainer
 from assay.market.sources.synthetic import START_MS, synthetic
-from assay.runs.training_history import load_history
+from assay.runs.run_inputs import load_history
 
 SMALL = {"trees": 20, "forest_trees": 10, "learning_rate": 0.1, "patience": 5}
 HOUR = 3_600_000

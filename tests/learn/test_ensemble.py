@@ -10,9 +10,8 @@ from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
 from assay.learn.ensemble import members as homes
-from assay.learn.ensemble.member_training import Learning
 from assay.learn.ensemble.model import EnsembleModel
-from assay.learn.ensemble.samples import gather, inner_split
+from assay.learn.ensemble.samples import Learning, gather, inner_split
 from assay.targets import uniqueness
 from assay.testing.trainers import save_and_load
 from tests.learn.markets import market, trainer

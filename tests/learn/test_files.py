@@ -18,8 +18,7 @@ import pytest
 from assay.kernel.contracts import NullReport
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import canonical
-from assay.learn.ensemble.forest_io import read_forest
-from assay.learn.ensemble.model import EnsembleModel
+from assay.learn.ensemble.model import EnsembleModel, read_forest
 from tests.learn.markets import market, trainer
 
 CHILD = """

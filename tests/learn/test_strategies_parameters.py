@@ -13,7 +13,7 @@ from assay.learn.strategies import (
     load_strategy_file,
     strategy_named,
 )
-from assay.learn.strategies.constraints import Constraint
+from assay.learn.strategies.parameters import Constraint
 from tests.learn.strategy_bars import lively
 
 RULES = all_strategies()

@@ -9,10 +9,9 @@ from assay.kernel.bars import PRICES, Bars
 from assay.kernel.errors import ConfigError, StoreError
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.stores.base import CandleStore, Span
+from assay.market.stores.base import CandleStore, Span, open_candles
 from assay.market.stores.duckdb import DuckDbStore
 from assay.market.stores.memory import MemoryStore
-from assay.market.stores.open import open_candles
 from assay.testing.candle_store import BTC, ETH, CandleStoreContract, candles
 
 

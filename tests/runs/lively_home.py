@@ -8,8 +8,7 @@ from assay.app import context as opened
 from assay.kernel.bars import Bars
 from assay.kernel.spec import TrainSpec
 from assay.runs.context import Context
-from assay.runs.search_specs import windows_of
-from assay.runs.specs import build_spec
+from assay.runs.specs import build_spec, windows_of
 from tests.doors.commands import assay
 from tests.doors.conftest import csv_of
 from tests.learn.strategy_bars import lively

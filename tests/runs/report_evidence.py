@@ -10,16 +10,15 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.fold import Fold
-from assay.kernel.labels import Labels
-from assay.kernel.panel import Panel, Window
+from assay.kernel.panel import Labels, Panel, Window
 from assay.kernel.spec import TrainSpec
 from assay.market.quality import examine_quality
 from assay.market.sources.synthetic import synthetic
-from assay.runs.advice import advice
 from assay.runs.evaluation import evaluate_walk
 from assay.runs.evaluation import evidence_of as given_of
+from assay.runs.gate_decision import advice
 from assay.runs.run_artifacts import RunArtifacts, labels_summary, tables, to_jsonable, verdict_summary
-from assay.runs.training_history import History
+from assay.runs.run_inputs import History
 from assay.simulate.engine import simulate
 from assay.validate._walk_forward import FoldResult, SymbolResult
 from assay.validate.gate import evaluate_gate

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assay.runs.advice import advice
-from assay.validate.cost_stress import BreakEven, CostSides
+from assay.runs.gate_decision import advice
+from assay.validate.active import NATURE_SENTENCES
+from assay.validate.diagnostics import BreakEven, CostSides
 from assay.validate.gate import evaluate_gate
-from assay.validate.nature import NATURE_SENTENCES
 from tests.validate.test_verdict import GOOD, N, returns
 
 METRICS = {"sharpe": 0.1, "n_obs": float(N)}

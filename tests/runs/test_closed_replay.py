@@ -7,10 +7,10 @@ import pytest
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies import load_strategy_file
+from assay.runs.audits import Audited, audit_walk
 from assay.runs.context import Context
-from assay.runs.judged_again import walk_trainer
-from assay.runs.run_audit import Audited, audit_walk
-from assay.runs.user_file_replay import isolate_replay
+from assay.runs.rule_search import walk_trainer
+from assay.runs.user_files import isolate_replay
 from assay.testing.attacks.honest import HONEST
 from assay.testing.attacks.memory import MEMORY
 from assay.testing.attacks.own_file import OwnFile, market

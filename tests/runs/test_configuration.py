@@ -19,10 +19,10 @@ from assay.kernel.spec import canonical
 from assay.market._resample import resample
 from assay.market.sources.synthetic import synthetic
 from assay.runs.bot_config import configure, engine_hash
-from assay.runs.bot_config.regime_fields import ensemble
-from assay.runs.bot_config.row import TIMEFRAMES, row_of
+from assay.runs.bot_config.document import TIMEFRAMES, row_of
+from assay.runs.bot_config.numbers import ensemble
 from assay.runs.bot_config.schema import FILE, configuration_schema, parse_configuration
-from assay.track.schema.configuration_tables import CONFIGURATIONS
+from assay.track.schema.tables import CONFIGURATIONS
 from assay.validate.statistics import deflated_sharpe_ratio, moments
 
 from .configured import CREATED, ENGINE, bars, changed, configured, golden, searched

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assay.kernel.contracts import Trial
 from assay.kernel.errors import StoreError
-from assay.kernel.trial import Trial
 from assay.runs._optimize import optimize
 from assay.runs.context import Context
-from assay.runs.edge_today import edge_today, fault_of
+from assay.runs.model_health import edge_today, fault_of
 from assay.runs.model_views import list_models, promote_model, show_model
 from tests.runs.lively_home import KEY, copied, home_of, lively_bars, spec_of
 
@@ -31,7 +31,7 @@ def context(searched: Path, tmp_path: Path) -> Context:
 
 def gilded(context: Context, monkeypatch: pytest.MonkeyPatch, most: int = 3) -> dict[str, Any]:
     """The model as if it were GOLD, with an edge that `most` looks leave and one more does not."""
-    from assay.runs import edge_today as module
+    from assay.runs import model_health as module
 
     plain = module._edge
 
@@ -44,7 +44,7 @@ def gilded(context: Context, monkeypatch: pytest.MonkeyPatch, most: int = 3) -> 
     verdict = row["verdict"] | {"word": "GOLD", "reasons": reasons}
     import sqlalchemy as sa
 
-    from assay.track.schema.model_tables import MODELS
+    from assay.track.schema.tables import MODELS
 
     with context.record.database.write() as connection:
         connection.execute(sa.update(MODELS).values(verdict=verdict, audit_status="passed"))
@@ -84,7 +84,7 @@ def test_who_is_champion_stays_it(context: Context, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_check_itself_asks_more_of_more_looks(context: Context) -> None:
-    from assay.runs.edge_today import _edge, _evidence
+    from assay.runs.model_health import _edge, _evidence
     from assay.runs.trial_counts import LookRequest, count_looks
 
     row = context.record.models.get(1)

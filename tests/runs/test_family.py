@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from assay.app import context as opened
+from assay.kernel.contracts import Trial
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.seeding import generator
-from assay.kernel.trial import Trial
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context
 from assay.runs.family import family, independent_looks
 from assay.simulate.engine import simulate
 from assay.simulate.result import BacktestResult
-from assay.track.looks import Look
+from assay.track.ledger import Look
 from assay.track.model_files.artifact_store import Blobs
-from assay.validate.search.trials import Trials
+from assay.validate.search.result import Trials
 from assay.validate.statistics import effective_number_of_trials
 
 KEY = "test|A/USDT|1h"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from assay.kernel.labels import Labels
+from assay.kernel.panel import Labels
 from assay.runs.feature_ranking import _weigh
 from assay.targets.sample_weights import average_uniqueness
 

@@ -9,12 +9,11 @@ import pytest
 
 from assay.app import context as opened
 from assay.kernel.bars import Bars
+from assay.kernel.contracts import Trial
 from assay.kernel.instrument import Instrument
 from assay.kernel.seeding import generator
-from assay.kernel.trial import Trial
 from assay.market.sources.synthetic import synthetic
-from assay.runs.context import Context
-from assay.runs.reproduction_inputs import ReproductionInputs
+from assay.runs.context import Context, ReproductionInputs
 from assay.runs.trial_counts import LookRequest, Looks, count_looks, trials_before
 from assay.track.model_files.artifact_store import Blobs
 

@@ -10,7 +10,7 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.spec import TrainSpec
 from assay.market.sources.synthetic import synthetic
-from assay.runs.training_history import load_history
+from assay.runs.run_inputs import load_history
 from assay.validate._walk_forward import walk_forward
 from assay.validate.splits import WalkForward
 

@@ -10,7 +10,7 @@ from assay.kernel.spec import SizingChoice, SplitSpec, TargetChoice, TrainSpec
 from assay.market.sources.synthetic import synthetic
 from assay.runs._train import train
 from assay.runs.context import Context
-from assay.runs.members import CHECKS, member_columns
+from assay.runs.run_artifacts import CHECKS, member_columns
 from assay.validate.thresholds import Thresholds
 
 BARS = 2_400

@@ -10,12 +10,11 @@ from assay.kernel.errors import ConfigError, StoreError, TrainError
 from assay.kernel.spec import TrainSpec
 from assay.learn.strategies import strategy_named
 from assay.runs._optimize import optimize
+from assay.runs._train import execute_spec
 from assay.runs.context import Context
-from assay.runs.execute import execute_spec
 from assay.runs.rule_search import RuleSearch
 from assay.runs.run_outputs import evidence_of
-from assay.runs.search_specs import optimize_spec, plan_name, windows_of
-from assay.runs.specs import build_spec
+from assay.runs.specs import build_spec, optimize_spec, plan_name, windows_of
 from assay.validate.statistics import deflated_sharpe_ratio
 from tests.doors.searching import same
 from tests.doors.test_strategies import OWN, own

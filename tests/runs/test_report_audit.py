@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from assay.kernel.bars import Bars
+from assay.runs.audits import Audited
 from assay.runs.report import render
 from assay.runs.run_artifacts import RunArtifacts, to_jsonable
-from assay.runs.run_audit import Audited
-from assay.validate.audit.report import AuditReport, Coverage, Violation
-from assay.validate.cost_stress import CostSides
+from assay.validate.audit.pipeline import AuditReport, Coverage, Violation
+from assay.validate.diagnostics import CostSides
 
 from .report_evidence import evidence_of, market
 from .report_page import chapter, rows_of, words_of

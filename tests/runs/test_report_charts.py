@@ -8,16 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.runs.report.formatting import alike, bars_of, count, days, general, metric, percent, price, ratio
-from assay.runs.report.scale import Scale, drop_crowded, envelope, log_ticks, pad_range, ticks, time_ticks
-from assay.runs.report.sections.costs import section as costs
-from assay.runs.report.sections.equity import _months, course, holding_growth
+from assay.runs.report.components import alike, bars_of, count, days, general, metric, percent, price, ratio
+from assay.runs.report.sections.diagnostics import costs_section as costs
+from assay.runs.report.sections.equity import _months, bins, course, holding_growth
 from assay.runs.report.sections.equity import section as equity
-from assay.runs.report.sections.forecast import reliability
+from assay.runs.report.sections.folds import reliability
 from assay.runs.report.sections.importance import strongest
-from assay.runs.report.sections.returns import bins
 from assay.runs.report.sections.trades import group_bars, stretches
-from assay.runs.report.svg import area, line
+from assay.runs.report.svg import Scale, area, drop_crowded, envelope, line, log_ticks, pad_range, ticks, time_ticks
 from tests.runs.report_evidence import SYMBOL, evidence_of, market
 
 DAY = 86_400_000

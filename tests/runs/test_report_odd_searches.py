@@ -10,7 +10,7 @@ import pytest
 
 from assay.kernel.bars import Bars
 from assay.runs.report import render
-from assay.runs.report.formatting import percent, ratio
+from assay.runs.report.components import percent, ratio
 from assay.runs.run_artifacts import RunArtifacts
 
 from .report_evidence import SYMBOL, market

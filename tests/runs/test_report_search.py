@@ -10,7 +10,7 @@ import pytest
 
 from assay.kernel.bars import Bars
 from assay.runs.report import render
-from assay.runs.report.formatting import count, day_of, general, percent, ratio
+from assay.runs.report.components import count, day_of, general, percent, ratio
 from assay.runs.run_artifacts import RunArtifacts
 
 from .report_evidence import evidence_of, market

@@ -9,12 +9,10 @@ import polars as pl
 import pytest
 
 from assay.runs.report.components import Figure
-from assay.runs.report.search_summary import objective, place_in_range
-from assay.runs.report.sections import convergence, parameters
-from assay.runs.report.sections.overfit import pairs
-from assay.runs.report.sections.parallel import draw_trials
-from assay.runs.report.sections.parameters import rank_axes
-from assay.runs.report.trials import Axis, Trials, trials
+from assay.runs.report.search_summary import Axis, Trials, objective, place_in_range, trials
+from assay.runs.report.sections import parameters
+from assay.runs.report.sections.parameters import draw_trials, rank_axes
+from assay.runs.report.sections.windows import convergence_section, course, pairs, reach, stairs
 
 from .report_evidence import market
 from .report_search import SPACE, search_of
@@ -28,30 +26,30 @@ def of(window: list[int], score: list[float], *axes: Axis) -> Trials:
 
 
 def test_a_thinned_curve_ends_at_the_last_trial() -> None:
-    asked, best = convergence.course({"curve": [None, 1.0, 2.0, 2.5], "trials": 1_000})
+    asked, best = course({"curve": [None, 1.0, 2.0, 2.5], "trials": 1_000})
     assert asked.tolist() == [1, 334, 667, 1_000]
     assert np.array_equal(best, [np.nan, 1, 2, 2.5], equal_nan=True)
-    assert convergence.course({"curve": [], "trials": 0})[0].size == 0
+    assert course({"curve": [], "trials": 0})[0].size == 0
 
 
 def test_a_curve_is_level_until_it_is_bettered() -> None:
-    x, y = convergence.stairs(np.arange(1.0, 7), np.array([np.nan, 1, 1, 2, 2, 2]))
+    x, y = stairs(np.arange(1.0, 7), np.array([np.nan, 1, 1, 2, 2, 2]))
     assert x.tolist() == [2, 4, 4, 6] and y.tolist() == [1, 1, 2, 2]
-    assert [v.tolist() for v in convergence.stairs(np.array([3.0]), np.array([5.0]))] == [[3, 3], [5, 5]]
-    assert [v.tolist() for v in convergence.stairs(np.array([1.0]), np.array([np.nan]))] == [[], []]
+    assert [v.tolist() for v in stairs(np.array([3.0]), np.array([5.0]))] == [[3, 3], [5, 5]]
+    assert [v.tolist() for v in stairs(np.array([1.0]), np.array([np.nan]))] == [[], []]
 
 
 def test_a_steep_start_does_not_take_the_axis() -> None:
     start, late = np.linspace(-9, 1, 5), np.linspace(1, 5, 96)
-    low, high = convergence.reach([np.concatenate([start, late])])
+    low, high = reach([np.concatenate([start, late])])
     assert high > 5 and -1 < low < 1
     flat = np.concatenate([start, np.full(96, 5.0)])
-    assert convergence.reach([flat])[0] < -9
-    assert convergence.reach([late])[0] < 1
+    assert reach([flat])[0] < -9
+    assert reach([late])[0] < 1
 
 
 def test_the_crosshair_reads_the_curve() -> None:
-    found = convergence.section(search_of(market(600), windows=3, trials=50))
+    found = convergence_section(search_of(market(600), windows=3, trials=50))
     assert found is not None
     chart = found.parts[0]
     assert isinstance(chart, Figure)
@@ -64,7 +62,7 @@ def test_the_crosshair_reads_the_curve() -> None:
 def test_the_crosshair_reads_each_trial() -> None:
     evidence = search_of(market(600), windows=1, trials=3)
     windows = [{**w, "curve": [None, 1.0, 2.0]} for w in evidence.document["windows"]]
-    found = convergence.section(replace(evidence, document={**evidence.document, "windows": windows}))
+    found = convergence_section(replace(evidence, document={**evidence.document, "windows": windows}))
     assert found is not None and isinstance(found.parts[0], Figure)
     said = re.findall(r"window 1: ([^&]*)", found.parts[0].wide)
     assert said == ["—", "1.00", "2.00"]

@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.runs.report.components import Figure
-from assay.runs.report.sections import convergence, parameters
-from assay.runs.report.sections.heatmap import grid
-from assay.runs.report.sections.parallel import draw_trials
-from assay.runs.report.sections.parameters import rank_axes
-from assay.runs.report.sections.profile import quartiles
-from assay.runs.report.trials import Axis, Trials, axis, explained_share, fair_rows, trials
+from assay.runs.report.search_summary import Axis, Trials, axis, explained_share, fair_rows, trials
+from assay.runs.report.sections import parameters
+from assay.runs.report.sections.folds import quartiles
+from assay.runs.report.sections.parameters import draw_trials, grid, rank_axes
+from assay.runs.report.sections.windows import convergence_section
 from assay.runs.run_artifacts import SHOWN_BEST, SHOWN_TRIALS
 
 from .report_evidence import evidence_of, market
@@ -101,7 +100,7 @@ def test_maps_are_of_fair_rows_and_lines_of_the_best() -> None:
     shown = draw_trials(found)
     assert found.score[shown.rows[-1]] == np.nanmax(found.score)
     assert found.fair[shown.rows[:-30]].all() and len(shown.rows) == 300
-    search, maps = convergence.section(cut), parameters.section(cut)
+    search, maps = convergence_section(cut), parameters.section(cut)
     assert search is not None and maps is not None
     captions = " ".join(p.caption for p in search.parts if isinstance(p, Figure))
     assert "300 of the 800,000 valid trials of window 1" in captions

@@ -13,7 +13,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
-from assay.runs.selftest import candidate_rules
+from assay.runs.selftest import trial_runs as candidate_rules
 from assay.runs.selftest.figures import bounds, harmonic, not_contradicted, pass_above
 from assay.runs.selftest.runner import CI_SIZE, NIGHTLY_SIZE, SelfTestResult, Size
 from assay.runs.selftest.selftest_page import render

@@ -21,11 +21,10 @@ from assay.market.sources.synthetic import synthetic
 from assay.runs import run_outputs
 from assay.runs.context import Context
 from assay.runs.evaluation import evidence_of
-from assay.runs.selftest import candidate_rules, trial_runs
-from assay.runs.selftest.parallel_runs import all_done
-from assay.runs.selftest.runner import Size, run_selftest
+from assay.runs.selftest import trial_runs
+from assay.runs.selftest.runner import Size, all_done, run_selftest
 from assay.runs.selftest.simulations import CONTROL, EDGE, LEAKS, NO_EDGE, Task, run_task
-from assay.runs.selftest.trial_runs import choose_attempt
+from assay.runs.selftest.trial_runs import BARS, choose_attempt, ideas
 from tests.runs.selftested import SEED, good, some, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,10 +75,10 @@ def test_a_gate_without_deflation_calls_luck_an_edge(monkeypatch: pytest.MonkeyP
 def researched(
     task: Task, folder: Path, *, costs: Costs = FREE, which: slice = slice(None)
 ) -> Iterator[tuple[list[trial_runs.Tried], Context]]:
-    bars = synthetic(bars=candidate_rules.BARS, seed=task.own_seed, symbol="GOLD/USDT:USDT")
+    bars = synthetic(bars=BARS, seed=task.own_seed, symbol="GOLD/USDT:USDT")
     with trial_runs.open_laboratory(folder / "home") as context:
         context.candles.upsert(bars, source="test")
-        some_ideas = candidate_rules.ideas()[which]
+        some_ideas = ideas()[which]
         yield [trial_runs.try_idea(i, bars, context, costs=costs, seed=task.own_seed) for i in some_ideas], context
 
 
@@ -129,7 +128,7 @@ def test_what_a_repetition_raises_is_raised() -> None:
 
 
 _STARTS = """
-from assay.runs.selftest.parallel_runs import all_done
+from assay.runs.selftest.runner import all_done
 from assay.runs.selftest.simulations import LEAKS, Task
 from tests.runs.test_selftest_real import sleeps
 if __name__ == "__main__":

@@ -16,10 +16,9 @@ from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn.strategies import strategy_named
 from assay.runs.evaluation import evaluate_walk
-from assay.runs.rule_search import RuleSearch
+from assay.runs.rule_search import Idle, RuleSearch, Searching, Windows, windows
 from assay.runs.run_artifacts import to_jsonable
-from assay.runs.training_history import bare
-from assay.runs.windows import Idle, Searching, Windows, windows
+from assay.runs.run_inputs import bare
 from assay.validate._walk_forward import walk_forward
 from assay.validate.splits.from_spec import split_plan
 from tests.learn.strategy_bars import lively

@@ -8,7 +8,7 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError, DataError
 from assay.simulate.engine import simulate
-from assay.simulate.loop import alone
+from assay.simulate.step import alone
 from tests.simulate.candles import FREE, HOUR, candles, decide, flat_candles
 
 near = lambda value: pytest.approx(value, rel=1e-12)  # noqa: E731

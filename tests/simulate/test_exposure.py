@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from assay.kernel.costs import Costs
-from assay.simulate.combine import combine_in_sequence, combine_instruments
 from assay.simulate.engine import run_panel, simulate
-from assay.simulate.result import BacktestResult
+from assay.simulate.result import BacktestResult, combine_in_sequence, combine_instruments
 from tests.simulate.candles import FREE, HOUR, candles, decide, flat_candles, random_candles
 
 A, B = "BTC/USDT", "ETH/USDT"

@@ -12,7 +12,7 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.simulate.engine import run_panel, simulate
 from assay.simulate.fills import leave
-from assay.simulate.state_arrays import (
+from assay.simulate.prepare import (
     CASH,
     CLOSED,
     END_OF_DATA,

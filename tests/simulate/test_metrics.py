@@ -6,8 +6,14 @@ import pytest
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.simulate.engine import simulate
-from assay.simulate.metrics import EXPORT_NAMES, daily_returns, export, kelly_fraction, performance_metrics
-from assay.simulate.montecarlo import final_return_quantile
+from assay.simulate.metrics import (
+    EXPORT_NAMES,
+    daily_returns,
+    export,
+    final_return_quantile,
+    kelly_fraction,
+    performance_metrics,
+)
 from tests.simulate.candles import FREE, HOUR, candles, decide, flat_candles, random_candles
 
 near = lambda value: pytest.approx(value, rel=1e-9)  # noqa: E731

@@ -3,7 +3,7 @@ import pytest
 
 from assay.kernel.errors import ConfigError
 from assay.simulate.engine import simulate
-from assay.simulate.regimes import metrics_by_regime
+from assay.simulate.metrics import metrics_by_regime
 from tests.simulate.candles import FREE, decide, flat_candles
 
 

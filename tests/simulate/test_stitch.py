@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assay.simulate.combine import combine_in_sequence
 from assay.simulate.engine import simulate
-from assay.simulate.result import BacktestResult
+from assay.simulate.result import BacktestResult, combine_in_sequence
 from tests.simulate.candles import FREE, HOUR, decide, flat_candles
 
 near = lambda value: pytest.approx(value, rel=1e-12)  # noqa: E731

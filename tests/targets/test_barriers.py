@@ -8,7 +8,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError
-from assay.kernel.labels import Labels
+from assay.kernel.panel import Labels
 from assay.targets.sample_weights import average_uniqueness
 from assay.targets.trend_scanning import strongest_slope
 from assay.targets.triple_barrier import first_touch, volatility

@@ -7,7 +7,7 @@ from assay import targets
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, ConfigError, LeakError
-from assay.kernel.labels import Labels
+from assay.kernel.panel import Labels
 from assay.testing.bars import bars_of, random_bars
 
 FREE = Costs(fee=0.0, slippage_bps=0.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assay import targets
-from assay.features.context import FeatureContext
+from assay.features.compute import FeatureContext
 from assay.features.patterns import PATTERN_EVENTS, base_columns, base_values, lag_columns
 from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError

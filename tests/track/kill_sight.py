@@ -87,8 +87,7 @@ def examined(plan: Plan) -> dict[str, Any]:
 
     from assay.runs.context import Context
     from assay.runs.model_views import verify_models
-    from assay.track.schema.model_tables import MODELS
-    from assay.track.schema.run_tables import EXPERIMENTS
+    from assay.track.schema.tables import EXPERIMENTS, MODELS
     from assay.track.tracking_store import open_store
 
     home = Path(plan.home)
@@ -134,7 +133,7 @@ def examined(plan: Plan) -> dict[str, Any]:
 
 def _collected(record: Any, home: Path) -> tuple[int, int]:
     """Everything is made old, and retention passes twice; then every file belongs to a row."""
-    from assay.track.registry.retention_run import prune_files
+    from assay.track.registry.retention import prune_files
 
     for path in home.rglob("*"):
         os.utime(path, (0, 0))

@@ -55,12 +55,13 @@ def _trains(plan: Plan) -> Work:
     from assay.kernel.spec import SplitSpec, TargetChoice, TrainSpec
     from assay.market.sources.synthetic import synthetic
     from assay.market.stores.memory import MemoryStore
-    from assay.runs import code, run_outputs
+    from assay.runs import run_outputs
     from assay.runs._train import train
     from assay.runs.context import Context
+    from assay.runs.provenance import code_digest
     from assay.track.environment import distributions
 
-    distributions(), code.code_digest()  # both are kept for the life of a process
+    distributions(), code_digest()  # both are kept for the life of a process
     bars = synthetic(bars=800, seed=3, ic=0.2, symbol="GOLD/USDT:USDT", exchange="test")
     settled = run_outputs.finish
 

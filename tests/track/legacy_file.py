@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from assay.track.migrate.relic import COLUMNS
+from assay.track.migrate.legacy import COLUMNS
 
 _SCHEMA = """
 CREATE TABLE experiments (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, description TEXT, start_time TIMESTAMP,

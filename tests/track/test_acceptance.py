@@ -7,7 +7,7 @@ import pytest
 
 from assay.kernel.errors import StoreError
 from assay.testing.store_contract import a_trial
-from assay.track.maintenance.purge import purge
+from assay.track.maintenance.upgrade import purge
 from assay.track.schema.column_types import RECORD
 from assay.track.schema.triggers import views
 from assay.track.tracking_store import TrackingStore

@@ -8,8 +8,7 @@ import psycopg
 import pytest
 
 from assay.kernel.errors import StoreError
-from assay.track.database import Database, hold
-from assay.track.retry import TRIES, again, writes
+from assay.track.database import TRIES, Database, again, hold, writes
 from assay.track.tracking_store import TrackingStore
 
 

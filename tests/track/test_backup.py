@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import ConfigError, StoreError
-from assay.track.maintenance.backup import backup_store
-from assay.track.maintenance.pgdump import program
+from assay.track.engines import newest_backup
+from assay.track.maintenance.backup import backup_store, program
 from assay.track.schema.column_types import RECORD
-from assay.track.sqlite import newest_backup
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.relics.make import fill
 from tests.track.server import Server
@@ -230,7 +229,7 @@ def test_without_a_record_there_is_none(tmp_path: Path) -> None:
 def test_without_the_program_the_package_is_named(
     postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track.maintenance import pgdump
+    from assay.track.maintenance import backup as pgdump
 
     monkeypatch.setattr(pgdump, "_DEBIAN_FOLDER", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -244,7 +243,7 @@ def test_without_the_program_the_package_is_named(
 def test_a_dump_that_fails_or_lacks_rows_is_no_backup(
     postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track.maintenance import pgdump
+    from assay.track.maintenance import backup as pgdump
 
     short = {"job_slots": 65}
     monkeypatch.setattr(pgdump, "counts", lambda connection: short)
@@ -259,7 +258,7 @@ def test_a_dump_that_fails_or_lacks_rows_is_no_backup(
 
 @pytest.mark.postgres
 def test_the_password_is_in_no_command_line(postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.track.maintenance import pgdump
+    from assay.track.maintenance import backup as pgdump
 
     seen: list[str] = []
     run = pgdump._run

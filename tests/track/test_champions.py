@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, LeakError, StoreError
 from assay.testing.store_contract import a_trial
+from assay.track.database import Row
 from assay.track.registry import aliases
 from assay.track.registry.aliases import ModelSlot
-from assay.track.rows import Row
 from assay.track.schema.service import EVENTS, OUTBOX
 from assay.track.tracking_store import TrackingStore
 

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from assay.testing.store_contract import MARKET, a_trial
-from assay.track.outbox import MLFLOW
+from assay.track.database import MLFLOW
 from assay.track.schema.service import OUTBOX
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.test_champions import POST, add, fine, held, promote, refused

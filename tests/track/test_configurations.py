@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from assay.kernel.errors import ConfigError, StoreError
-from assay.runs.bot_config.row import row_of
+from assay.runs.bot_config.document import row_of
 from assay.runs.bot_config.schema import check_document
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.runs.configured import CREATED, configured, golden

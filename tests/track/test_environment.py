@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from assay.track import environment
-from assay.track import git as tree
-from assay.track.environment import ASSAY_SOURCE, DIFF, WORKING_FOLDER, capture_provenance, lock_hash
+from assay.track import environment as tree
+from assay.track.environment import ASSAY_SOURCE, DIFF, WORKING_FOLDER, capture_provenance, lock_hash, mask_secrets
 from assay.track.model_files.artifact_store import Blobs
-from assay.track.redaction import mask_secrets
 from assay.track.tracking_store import TrackingStore
 
 

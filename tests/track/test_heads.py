@@ -8,9 +8,8 @@ import pytest
 
 from assay.kernel.errors import ConfigError, StoreError
 from assay.testing.store_contract import MARKET, a_trial
-from assay.track.head_documents import HEADS_CACHE, find_published_heads
 from assay.track.ledger_heads import End, LedgerHead, Published, read_head
-from assay.track.maintenance.head_acceptance import accept_ledger_head
+from assay.track.maintenance.head_acceptance import HEADS_CACHE, accept_ledger_head, find_published_heads
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.tracking_store import TrackingStore
 from tests.track.test_ledger import GUARDS, filled

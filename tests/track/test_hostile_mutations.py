@@ -13,9 +13,8 @@ from assay.kernel.spec import canonical
 from assay.track.loading import check_files
 from assay.track.loading.sandbox import LoadingSandbox
 from assay.track.loading.verification import read_verified
-from assay.track.model_files.manifest import parse_manifest
+from assay.track.model_files.manifest import Keys, demand_signature, parse_manifest, signature_bytes
 from assay.track.model_files.pkl_envelope import Envelope, parse
-from assay.track.model_files.signature import Keys, demand_signature, signature_bytes
 from tests.track.models import Published, published
 
 OFFSETS = 200

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from assay.kernel.errors import AssayError, StoreError
+from assay.track.database import Row
 from assay.track.migrate.mlflow import from_mlflow
-from assay.track.rows import Row
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.mirrored import There, a_run, mirror_of
 from tests.track.mlflow_server import same_environment
@@ -169,6 +169,6 @@ def test_a_server_that_is_away(record: TrackingStore) -> None:
     ("text", "value"), [("1", 1), ("0.10", 0.1), ("True", True), ("adam", "adam"), ('{"a": 1}', {"a": 1}), ("[", "[")]
 )
 def test_what_a_text_was(text: str, value: Any) -> None:
-    from assay.track.migrate.relic import infer
+    from assay.track.migrate.legacy import infer
 
     assert infer(text) == value

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from assay.kernel.errors import AssayError
+from assay.track.database import Row
 from assay.track.migrate.import_common import ForeignRun, Imported, add
 from assay.track.migrate.optuna import from_optuna
-from assay.track.rows import Row
 from assay.track.tracking_store import TrackingStore
 
 MARKET = "binance|BTC/USDT|1h"

@@ -12,7 +12,7 @@ from assay.kernel.errors import StoreError
 from assay.testing.store_contract import MARKET, a_trial
 from assay.track.canonical_json import canonical
 from assay.track.model_files.artifact_store import Blobs
-from assay.track.schema.ledger_tables import TRIALS
+from assay.track.schema.tables import TRIALS
 from assay.track.tracking_store import TrackingStore, open_store
 
 GUARDS = {"trials_no_update", "trials_no_delete", "trial_heads_grow", "trial_heads_stay"}

@@ -11,8 +11,7 @@ import pytest
 
 from assay.kernel.errors import DataError
 from assay.track.canonical_json import canonical
-from assay.track.migrate.legacy import from_legacy
-from assay.track.migrate.relic import COLUMNS
+from assay.track.migrate.legacy import COLUMNS, from_legacy
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.legacy_file import awkward, raw, reference

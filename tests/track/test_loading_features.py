@@ -13,7 +13,7 @@ from assay.features.registry import forget
 from assay.kernel.contracts import Model
 from assay.kernel.errors import ArtifactError
 from assay.market.sources.synthetic import synthetic
-from assay.runs.user_features import model_features
+from assay.runs.user_files import model_features
 from assay.track.loading import check_files, load_model
 from assay.track.loading.verification import read_verified
 from assay.track.mirror.pyfunc import CandleModel

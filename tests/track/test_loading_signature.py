@@ -8,7 +8,7 @@ import pytest
 
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.track.loading import check_files
-from assay.track.model_files.signature import Keys, read_keys
+from assay.track.model_files.manifest import Keys, read_keys
 from tests.track.models import Published, published, publishing
 
 KEYS = Keys("new", {"new": b"n" * 32, "old": b"o" * 32})

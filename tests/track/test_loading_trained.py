@@ -9,7 +9,7 @@ from assay.app import context
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import TrainSpec
 from assay.market.sources.synthetic import synthetic
-from assay.runs.training_history import bare, load_history
+from assay.runs.run_inputs import bare, load_history
 from assay.track.loading import check_files, load_model
 from tests.doors.commands import SMALL, TREES, told
 from tests.doors.test_strategies import own

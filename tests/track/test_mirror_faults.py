@@ -121,7 +121,7 @@ def test_the_same_market_of_two_exchanges_is_two_registered_models(
 ) -> None:
     import sqlalchemy as sa
 
-    from assay.track.schema.model_tables import MODELS
+    from assay.track.schema.tables import MODELS
 
     registry = shelf(record, tmp_path)
     run = record.experiments.start("a run", "rules").id

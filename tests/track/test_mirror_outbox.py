@@ -11,17 +11,14 @@ import sqlalchemy as sa
 import time_machine
 
 from assay.kernel.errors import ConfigError, StoreError
+from assay.track.database import Row, enqueue
 from assay.track.experiments import Run
 from assay.track.mirror import mlflow_names
-from assay.track.mirror.alone import alone
-from assay.track.mirror.outbox_backfill import backfill
-from assay.track.mirror.outbox_queue import OutboxTopic
-from assay.track.mirror.uri import check_uri, redact
-from assay.track.mirror.worker import _grouped
-from assay.track.outbox import enqueue
-from assay.track.rows import Row
-from assay.track.schema.run_tables import EXPERIMENTS
+from assay.track.mirror.mlflow_names import check_uri, redact
+from assay.track.mirror.outbox_queue import OutboxTopic, backfill
+from assay.track.mirror.worker import _grouped, alone
 from assay.track.schema.service import OUTBOX
+from assay.track.schema.tables import EXPERIMENTS
 from assay.track.tracking_store import TrackingStore, open_store
 
 
@@ -132,7 +129,7 @@ def test_rows_of_one_thing_are_one_delivery(record: TrackingStore) -> None:
 
 def test_one_mirror_at_a_time_also_among_processes(place: str) -> None:
     script = (
-        "import sys\nfrom assay.track.tracking_store import open_store\nfrom assay.track.mirror.alone import alone\n"
+        "import sys\nfrom assay.track.tracking_store import open_store\nfrom assay.track.mirror.worker import alone\n"
         "from assay.kernel.errors import StoreError\n"
         "with open_store(sys.argv[1]) as record:\n"
         "    try:\n        with alone(record.database, 'mlflow mirror'): print('mine')\n"

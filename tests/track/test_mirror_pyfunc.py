@@ -97,7 +97,7 @@ def test_an_ensemble_computes_its_features_from_the_candles(tmp_path: Path) -> N
     from assay.market.sources.synthetic import synthetic
     from assay.runs._train import train
     from assay.runs.context import Context
-    from assay.runs.training_history import load_history
+    from assay.runs.run_inputs import load_history
 
     market = synthetic(bars=3_000, seed=1, ic=0.3)
     context = Context(tmp_path, str(tmp_path / "record.db"), f"duckdb:///{tmp_path / 'candles.duckdb'}")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from assay.track.database import enqueue
 from assay.track.mirror.outbox_queue import OutboxTopic
 from assay.track.mirror.worker import Delivered, MirrorWorker
-from assay.track.outbox import enqueue
 from assay.track.tracking_store import TrackingStore
 from tests.track.mirrored import IN_A_FILE, NAME, There, a_run, sha
 from tests.track.shelf import POST, audited, bars, publish, rule, shelf
@@ -66,7 +66,7 @@ def test_how_runs_end(record: TrackingStore, mirror: MirrorWorker, there: There,
     if ours == "crashed":
         import sqlalchemy as sa
 
-        from assay.track.schema.run_tables import EXPERIMENTS
+        from assay.track.schema.tables import EXPERIMENTS
 
         with record.database.write() as connection:
             gone = record.experiments.get(run)["owner"].split("/")[0] + "/1/1/x"

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from assay.kernel.errors import ConfigError, StoreError
 from assay.testing.store_contract import MARKET, a_trade, a_trial
 from assay.track.canonical_json import canonical
+from assay.track.engines import jsonb_text
 from assay.track.maintenance.readonly_sql import query_store
-from assay.track.postgres import jsonb_text
 from assay.track.schema.column_types import RECORD
 from assay.track.schema.triggers import views
 from assay.track.tracking_store import TrackingStore, open_store

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.track import liveness
-from assay.track.sqlite import SqliteFile
+from assay.track.engines import SqliteFile
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.coded import coded
 

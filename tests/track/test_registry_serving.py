@@ -7,7 +7,7 @@ import pytest
 
 from assay.kernel.errors import AssayError, ConfigError, LeakError
 from assay.kernel.panel import Panel, Window
-from assay.track.model_files.signature import Keys
+from assay.track.model_files.manifest import Keys
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.shelf import GOLD, POST, audited, bars, change, files, paths, publish, rule, shelf

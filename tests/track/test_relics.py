@@ -16,7 +16,7 @@ from assay.testing.store_contract import MARKET, a_trial
 from assay.track.database import place_of
 from assay.track.schema import migrate
 from assay.track.schema.column_types import RECORD
-from assay.track.schema.frozen import statements
+from assay.track.schema.migrate import statements
 from assay.track.schema.triggers import create_views, views
 from assay.track.tracking_store import open_store
 from tests.track.relics import VERSIONS, relic

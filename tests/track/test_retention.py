@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.kernel.timestamps import now_ms
 from assay.track.registry import retention
-from assay.track.registry.retention_run import FIRST, FOREIGN, Pruned, prune_files
-from assay.track.schema.configuration_tables import CONFIGURATIONS
+from assay.track.registry.retention import FIRST, FOREIGN, Pruned, prune_files
 from assay.track.schema.service import EVENTS, JOBS
+from assay.track.schema.tables import CONFIGURATIONS
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.shelf import DAY_MS, audited, change, files, paths, publish, shelf

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from assay.kernel.errors import AssayError
 from assay.kernel.timestamps import now_ms
-from assay.track.registry import retention
+from assay.track.registry.retention import mark
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.shelf import DAY_MS, POST, audited, shelf
@@ -27,7 +27,7 @@ def test_a_promotion_that_was_quicker_is_seen(record: TrackingStore, run: int, p
 
     def retires() -> None:
         with open_store(place) as other:
-            marked.extend(m.id for m in retention.mark(other, days=30, keep_last=3, by="retention"))
+            marked.extend(m.id for m in mark(other, days=30, keep_last=3, by="retention"))
 
     thread = threading.Thread(target=retires)
     with record.together():
@@ -53,7 +53,7 @@ def test_a_promotion_that_was_slower_finds_it_gone(record: TrackingStore, run: i
 
     thread = threading.Thread(target=promotes)
     with record.together():
-        retention.mark(record, days=30, keep_last=3, by="retention")
+        mark(record, days=30, keep_last=3, by="retention")
         thread.start()
         time.sleep(0.5)
         assert refused == []
@@ -64,7 +64,7 @@ def test_a_promotion_that_was_slower_finds_it_gone(record: TrackingStore, run: i
 def test_passes_at_once_take_each_model_once(record: TrackingStore, run: int, tmp_path: Path) -> None:
     registry, models = stocked(record, run, tmp_path, 8)
     taken: list[int] = []
-    threads = [threading.Thread(target=lambda: taken.extend(m.id for m in retention.mark(
+    threads = [threading.Thread(target=lambda: taken.extend(m.id for m in mark(
         record, days=30, keep_last=3, by="retention"))) for _ in range(4)]  # fmt: skip
     for thread in threads:
         thread.start()

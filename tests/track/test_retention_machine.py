@@ -12,9 +12,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from assay.track.registry import retention
 from assay.track.registry.aliases import ModelSlot
-from assay.track.registry.retention_run import prune_files
-from assay.track.schema.configuration_tables import CONFIGURATIONS
+from assay.track.registry.retention import prune_files
 from assay.track.schema.service import JOBS
+from assay.track.schema.tables import CONFIGURATIONS
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.shelf import DAY_MS, GOLD, change
 from tests.track.test_champions import fine

@@ -9,8 +9,8 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.testing.store_contract import a_trial
 from assay.track.model_files.artifact_store import Blobs
-from assay.track.registry import orphans as module
-from assay.track.registry.retention_run import FIRST
+from assay.track.registry import retention as module
+from assay.track.registry.retention import FIRST
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import TrackingStore
 from tests.track.shelf import files, publish, shelf
@@ -41,7 +41,7 @@ def loose(registry: ModelRegistry, run: int, home: Path, monkeypatch: pytest.Mon
     """The files of a publish that was killed before its transaction."""
     before = files(home)
     with monkeypatch.context() as patched:
-        patched.setattr("assay.track.tracker.serving.publish", lambda *a, **k: [{"id": 0}])
+        patched.setattr("assay.track.tracker.model_registry.publish", lambda *a, **k: [{"id": 0}])
         publish(registry, run, fast=9)
     return {home / path for path in files(home) - before}
 

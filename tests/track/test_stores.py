@@ -11,10 +11,10 @@ import pytest
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
 from assay.kernel.timestamps import now_ms
 from assay.testing.object_store import CHECKS, MOST, PARTS, Check, a_model
+from assay.track.database import Row
 from assay.track.model_files.objects.base import ObjectStore
 from assay.track.model_files.objects.opening import open_objects
 from assay.track.model_files.remote import fetch_model, model_exists, upload_model
-from assay.track.rows import Row
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import open_store
 from tests.track.object_servers import Proxy, gcs, s3
@@ -207,7 +207,7 @@ def test_a_store_that_lets_nothing_go_has_it_again(
         raise StoreError("it does not answer", code="STORE_BUSY")
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"assay.track.model_files.remote_sync.{broken}", down)
+        patched.setattr(f"assay.track.model_files.remote.{broken}", down)
         assert registry.retain().models == ()
     assert "waits to be removed" in caplog.text and files(tmp_path / "home") == here
     marked = registry.get_model(rows[0]["id"])

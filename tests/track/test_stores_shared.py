@@ -9,9 +9,9 @@ import pytest
 
 from assay.kernel.errors import ArtifactError
 from assay.track.loading import check_files, load_model
-from assay.track.loading.model_paths import ModelPaths
+from assay.track.loading.verification import ModelPaths
 from assay.track.model_files.artifact_store import Blobs
-from assay.track.model_files.signature import Keys
+from assay.track.model_files.manifest import Keys
 from tests.track.models import Published, published, publishing
 
 KEYS = Keys("k", {"k": b"k" * 32}, required=True)

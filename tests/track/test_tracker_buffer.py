@@ -17,8 +17,7 @@ from assay.kernel.errors import StoreError
 from assay.track import ExperimentTracker, MetricsLogger, MLDatabase, open_store
 from assay.track.tracker import metric_queue as buffering
 from assay.track.tracker import shared as sharing
-from assay.track.tracker.metric_points import Point, insert
-from assay.track.tracker.metric_queue import PointBuffer
+from assay.track.tracker.metric_queue import Point, PointBuffer, insert
 
 
 @pytest.fixture

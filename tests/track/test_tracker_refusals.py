@@ -119,7 +119,7 @@ def test_any_text_is_kept_as_it_is_or_refused(tracker: ExperimentTracker, name: 
 def test_a_run_has_at_most_ten_thousand_metric_names(
     tracker: ExperimentTracker, current: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assay.track.tracker import metric_points
+    from assay.track.tracker import metric_queue as metric_points
 
     monkeypatch.setattr(metric_points, "NAMES_MOST", 2)
     tracker.log_metrics_batch({"a": 1, "b": 1})

@@ -15,7 +15,7 @@ from assay.testing.store_contract import MARKET
 from assay.track.maintenance.store_check import check_store
 from assay.track.maintenance.upgrade import initialise_store, upgrade_store
 from assay.track.schema import migrate
-from assay.track.schema.hypertables import lay_hypertables
+from assay.track.schema.migrate import lay_hypertables
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.relics.make import fill
 from tests.track.test_ledger import unguarded

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import ArtifactError, StoreError
+from assay.track.database import Row
 from assay.track.registry.integrity import verify_files
-from assay.track.rows import Row
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import TrackingStore
 from tests.track.shelf import change, publish, shelf

@@ -12,10 +12,10 @@ from assay.kernel.fold import Fold
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
 from assay.runs.evaluation import OutOfSampleResult, evaluate_walk, evidence_of
-from assay.runs.training_history import bare
+from assay.runs.run_inputs import bare
 from assay.simulate.engine import simulate
 from assay.validate._walk_forward import FoldResult, SymbolResult
-from assay.validate.audit.report import AuditReport
+from assay.validate.audit.pipeline import AuditReport
 from assay.validate.gate_input import GateInput
 
 HOUR = 3_600_000

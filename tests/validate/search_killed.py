@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.contracts import NullReport
+from assay.kernel.contracts import NullReport, Trial
 from assay.kernel.costs import Costs
 from assay.kernel.panel import Panel, Window
-from assay.kernel.trial import Trial
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic

@@ -5,8 +5,8 @@ import pytest
 
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
-from assay.simulate.combine import combine_in_sequence
 from assay.simulate.engine import simulate
+from assay.simulate.result import combine_in_sequence
 from assay.validate.active import active_returns, market_returns
 from tests.simulate.candles import FREE, candles, decide, random_candles
 

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.testing.audit_study import Planted, bars_needed, clean, planted_pipelines
-from assay.validate.audit.state import PROBES
+from assay.validate.audit.replay import PROBES
 
 NAMES = [
     "shift_minus_one", "centred_window", "global_zscore", "backfill", "unclosed_higher_timeframe",

@@ -10,7 +10,7 @@ from assay.kernel.seeding import generator
 from assay.market.sources.synthetic import synthetic
 from assay.simulate.prepare import buy_and_hold
 from assay.validate.diagnostics import SPANS, deflated_by_spread, holding_returns, span_sums, superiority_p_values
-from assay.validate.gate_document import gate_input_document
+from assay.validate.gate import gate_input_document
 from assay.validate.statistics import deflated_sharpe_ratio, haircut_sharpe, moments, superior_predictive_ability
 from tests.validate.test_verdict import GOOD, PEEKED, found
 

@@ -6,7 +6,7 @@ from scipy.signal import lfilter
 
 from assay.features.importance import psi
 from assay.kernel.errors import ConfigError
-from assay.validate.drift import input_drift, record_bands
+from assay.validate.monitoring import input_drift, record_bands
 
 NAMES = ["a", "b", "c"]
 

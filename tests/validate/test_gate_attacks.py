@@ -10,7 +10,7 @@ from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.market._volume_unit import VOLUME_UNIT_SERIES, unit_series
 from assay.market.sources.synthetic import synthetic
-from assay.runs.advice import advice
+from assay.runs.gate_decision import advice
 from assay.validate.gate import evaluate_gate
 from tests.validate.gate_markets import HOUR, market, walked, weights
 

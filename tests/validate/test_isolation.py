@@ -18,9 +18,8 @@ from assay.learn.strategies import load_strategy_file
 from assay.market.sources.synthetic import synthetic
 from assay.testing.attacks.honest import HONEST
 from assay.testing.attacks.own_file import OwnFile, market
-from assay.validate.isolation.calendars import SHIFT_DAYS, clock_reads, move_bars
+from assay.validate.isolation.environment import SHIFT_DAYS, clock_reads, move_bars
 from assay.validate.isolation.import_allowlist import not_allowed
-from assay.validate.isolation.isolated import IsolatedFeatures, IsolatedStrategy
 from assay.validate.isolation.landlock import landlock_version, rights_of
 from assay.validate.isolation.messages import (
     Broken,
@@ -35,6 +34,7 @@ from assay.validate.isolation.messages import (
 )
 from assay.validate.isolation.probes import PROBE_QUESTIONS, probe_feature_file, probe_strategy_file
 from assay.validate.isolation.process import Confinement
+from assay.validate.isolation.user_files import IsolatedFeatures, IsolatedStrategy
 
 PLAIN = HONEST[0]
 SHORT = 200

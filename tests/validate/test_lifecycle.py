@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
-from assay.validate.breaker_limits import ACCOUNT_TRIGGERS, BREAKERS, circuit_breakers
-from assay.validate.lifecycle import STAGES, Live, Placement, confidence_score, place_stage
+from assay.validate.lifecycle import (
+    ACCOUNT_TRIGGERS,
+    BREAKERS,
+    STAGES,
+    Live,
+    Placement,
+    circuit_breakers,
+    confidence_score,
+    place_stage,
+)
 from assay.validate.position_sizing import Portfolio, position_size, refusal
 
 GREAT = {"net_profit": 0.4, "sharpe_annual": 2.0, "total_trades": 150, "p_value": 0.01, "win_rate": 0.6}

@@ -6,23 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assay.kernel.contracts import NullReport, Trainer
+from assay.kernel.contracts import NullReport, Trainer, Trial
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError
-from assay.kernel.trial import Trial
 from assay.learn.rules import RuleTrainer
 from assay.simulate.metrics import return_metrics
 from assay.testing.trainers import TinyTrainer
 from assay.validate._walk_forward import walk_forward
-from assay.validate.search.grid_sampler import Grid
 from assay.validate.search.objective import Objective
 from assay.validate.search.optuna_sampler import Bayesian
-from assay.validate.search.random_sampler import Random
-from assay.validate.search.result import SearchResult
-from assay.validate.search.sampler import Method, Row
+from assay.validate.search.result import SearchResult, Trials
+from assay.validate.search.sampler import Grid, Method, Random, Row
 from assay.validate.search.space import Space
 from assay.validate.search.successive_halving import Halving
-from assay.validate.search.trials import Trials
 from assay.validate.splits import WalkForward
 from assay.validate.statistics import deflated_sharpe_ratio
 from tests.learn.markets import market

@@ -10,10 +10,8 @@ from optuna.samplers import TPESampler
 
 from assay.learn.strategies.registry import strategy_named
 from assay.validate.search.objective import PRUNED
-from assay.validate.search.optuna_proposals import BEST, SEEN, OneBatch, Proposals
-from assay.validate.search.optuna_sampler import Bayesian
-from assay.validate.search.random_sampler import Random
-from assay.validate.search.sampler import Method, Row
+from assay.validate.search.optuna_sampler import BEST, SEEN, Bayesian, OneBatch, Proposals
+from assay.validate.search.sampler import Method, Random, Row
 from assay.validate.search.space import Space
 from tests.validate.sessions import SPACE, begun, driven, judged
 

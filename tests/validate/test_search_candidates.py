@@ -17,10 +17,9 @@ from assay.kernel.panel import Panel
 from assay.learn.strategies.exits import flat_decisions
 from assay.testing.trainers import TRAINER_CHECKS, Cancelled, Check, TinyTrainer, check_fit_sees_no_test_rows
 from assay.validate._walk_forward import walk_forward
-from assay.validate.search.grid_sampler import Grid
 from assay.validate.search.optuna_sampler import Bayesian
-from assay.validate.search.random_sampler import Random
 from assay.validate.search.result import SearchResult
+from assay.validate.search.sampler import Grid, Random
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
 from assay.validate.splits import PurgedKFold, WalkForward

@@ -4,9 +4,9 @@ import numpy as np
 
 from assay.kernel.contracts import NullReport
 from assay.validate import statistics as s
-from assay.validate.search import search_overfitting as module
-from assay.validate.search.grid_sampler import Grid
-from assay.validate.search.search_overfitting import MOST, compare_configurations
+from assay.validate.search import search as module
+from assay.validate.search.sampler import Grid
+from assay.validate.search.search import MOST, compare_configurations
 from tests.learn.strategy_bars import lively
 from tests.validate.test_search_swept import RULES, learning, made
 

@@ -15,10 +15,8 @@ from assay.kernel.errors import ConfigError
 from assay.learn.strategies.parameters import Range
 from assay.learn.strategies.registry import all_strategies, strategy_named
 from assay.validate.search.dimensions import Categorical, FloatRange, IntRange
-from assay.validate.search.grid_sampler import Grid
 from assay.validate.search.optuna_sampler import Bayesian
-from assay.validate.search.random_sampler import Random
-from assay.validate.search.sampler import Method, Row
+from assay.validate.search.sampler import Grid, Method, Random, Row
 from assay.validate.search.space import Point, Space, key
 
 

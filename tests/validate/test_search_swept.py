@@ -17,10 +17,9 @@ from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies import Entries, Range, Structural, all_strategies, strategy
 from assay.validate._walk_forward import judge_model
-from assay.validate.search.grid_sampler import Grid
 from assay.validate.search.objective import bars_per_year, candidate_metrics
 from assay.validate.search.optuna_sampler import Bayesian
-from assay.validate.search.random_sampler import Random
+from assay.validate.search.sampler import Grid, Random
 from assay.validate.search.search import Search
 from assay.validate.search.space import Space
 from assay.validate.search.sweep_evaluator import RuleSweep

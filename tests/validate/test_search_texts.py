@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
 from assay.validate.search.dimensions import Categorical, FloatRange, IntRange
-from assay.validate.search.space import Space
-from assay.validate.search.space_syntax import parse_space_text
+from assay.validate.search.space import Space, parse_space_text
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.contracts import NullReport
-from assay.validate.search import best_returns
-from assay.validate.search.grid_sampler import Grid
-from assay.validate.search.random_sampler import Random
-from assay.validate.search.trials import Trials
+from assay.validate.search import sweep_evaluator as best_returns
+from assay.validate.search.result import Trials
+from assay.validate.search.sampler import Grid, Random
 from tests.learn.strategy_bars import lively
 from tests.validate.test_search_swept import GRID, RULES, learning, made, walked
 

@@ -13,11 +13,10 @@ from assay.market.sources.files import read_file
 from assay.market.sources.synthetic import synthetic
 from assay.simulate.engine import simulate
 from assay.simulate.result import Trades
-from assay.validate.cost_stress import at_side, break_even, cost_sides
-from assay.validate.data_problems import find_data_problems
-from assay.validate.fills import bar_fills, summarize_fills
-from assay.validate.independent_trades import alike, count_independent_trades
-from assay.validate.statistics.spread import HalfSpread, half_spread
+from assay.validate.active import alike, count_independent_trades
+from assay.validate.diagnostics import at_side, bar_fills, break_even, cost_sides, summarize_fills
+from assay.validate.gate_input import find_data_problems
+from assay.validate.statistics.sharpe import HalfSpread, half_spread
 from tests.simulate.candles import FREE, HOUR, candles, decide, flat_candles, random_candles
 
 NOT_SEEN = HalfSpread(nan, nan, 0)

@@ -9,9 +9,8 @@ from scipy.stats import norm
 from assay.kernel.seeding import generator
 from assay.simulate.performance import Moments
 from assay.validate import gate
-from assay.validate.audit.report import AuditReport, Violation
-from assay.validate.cost_stress import BreakEven, CostSides
-from assay.validate.fills import Fills
+from assay.validate.audit.pipeline import AuditReport, Violation
+from assay.validate.diagnostics import BreakEven, CostSides, Fills
 from assay.validate.gate import CHECKS, GateInput, Thresholds, evaluate_gate
 from assay.validate.statistics import Overfitting
 

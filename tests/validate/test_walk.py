@@ -152,7 +152,7 @@ def test_a_plan_that_counts_rows_leaks_and_is_refused() -> None:
 
 
 def test_trials_of_side_by_side_folds_are_all_counted() -> None:
-    from assay.kernel.trial import Trial
+    from assay.kernel.contracts import Trial
 
     class Counting(TinyTrainer):
         def fit(self, train: Panel, *, seed: int, report: Report) -> TinyModel:

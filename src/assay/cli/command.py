@@ -13,16 +13,34 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from unicodedata import category
 
 import typer
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
-from assay.cli.escape import escape_control
 from assay.kernel.errors import AssayError, ConfigError, StoreError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from assay.runs import Context, Listener
+
+
+_CONTROL = ("Cc", "Cf", "Zl", "Zp")  # controls, marks that turn or hide text, other ends of a line
+
+
+def escape_control(text: str) -> str:
+    r"""The text with what would move a terminal's cursor, colour or turn its text spelt out; new lines and tabs stay.
+
+    >>> print(escape_control("a\x1b[2Jb"))
+    a\x1b[2Jb
+    """
+    if text.isprintable():
+        return text
+    document = (c if c in "\n\t" or category(c) not in _CONTROL else c.encode("unicode_escape").decode() for c in text)
+    return "".join(document)
 
 
 def _folder(text: str) -> Path:
@@ -154,7 +172,6 @@ def say(document: Document | Sequence[Document], people: Callable[["Console"], o
         sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
         sys.stdout.flush()
         return
-    from assay.cli.terminal import Terminal
 
     people(Terminal(soft_wrap=False))
     sys.stdout.flush()
@@ -274,3 +291,16 @@ def number(value: Any, digits: int = 3, *, percent: bool = False) -> str:
     if value is None or value != value:
         return "–"
     return f"{value:.{max(digits - 2, 0)}%}" if percent else f"{value:,.{digits}f}"
+
+
+class Terminal(Console):
+    """A console whose own codes are the only ones that it sends."""
+
+    def render_str(self, text: str, **more: Any) -> Text:
+        """As the base class; escaped before it is laid out."""
+        return super().render_str(escape_control(text), **more)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """As the base class; whatever was no plain text escaped, too."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else escape_control(text), style, control)

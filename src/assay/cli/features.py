@@ -18,7 +18,7 @@ from assay.cli.command import (
     say,
     settings,
 )
-from assay.kernel.plural import amount
+from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable

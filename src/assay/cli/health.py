@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.command import Document, Home, Json, open_context, say
-from assay.kernel.plural import amount
+from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import typer
 from assay.cli import health
 from assay.cli.command import Home, Json, demand_within, number, open_context, say
 from assay.cli.verdict import holdout
-from assay.kernel.plural import amount
+from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -19,7 +19,7 @@ from assay.cli.command import (
     settings,
 )
 from assay.cli.verdict import print_verdict
-from assay.kernel.plural import amount
+from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
     from rich.console import Console

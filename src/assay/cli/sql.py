@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from assay.cli.command import Home, Json, demand_within, open_context, say
-from assay.kernel.errors import ConfigError
-from assay.kernel.plural import amount
+from assay.kernel.errors import ConfigError, amount
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.command import Home, Json, open_context, say
-from assay.kernel.errors import ConfigError
-from assay.kernel.plural import amount
+from assay.kernel.errors import ConfigError, amount
 
 if TYPE_CHECKING:
     from rich.console import Console

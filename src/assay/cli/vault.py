@@ -6,7 +6,7 @@ import typer
 
 from assay.cli.command import Document, Home, Json, number, open_context, say
 from assay.cli.verdict import reasons
-from assay.kernel.plural import amount
+from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assay.cli.command import Document, number
-from assay.kernel.plural import amount
+from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from assay.features.context import FeatureContext
+from assay.features.compute import FeatureContext
 from assay.features.kernels import compiled
 from assay.features.registry import Feature, Unit, add
 from assay.kernel.arrays import FloatArray, IntArray

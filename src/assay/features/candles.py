@@ -6,8 +6,8 @@ import numpy as np
 import talib
 
 from assay.features import kernels
-from assay.features.context import FeatureContext
-from assay.features.kernels_trend import run_lengths
+from assay.features.compute import FeatureContext
+from assay.features.kernels import run_lengths
 from assay.features.registry import Feature, Unit, add, family, feature
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars

@@ -3,24 +3,175 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from threading import Lock
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import numpy as np
 
 import assay
 from assay.features import kernels
-from assay.features.context import FeatureContext, above
-from assay.features.lookup import NO_USER_COLUMNS, UserColumns, find_feature, relative
-from assay.features.patterns import refuse_twins
-from assay.features.registry import Feature
-from assay.features.sets import EXTRAS, FEATURE_SETS
+from assay.features.patterns import pattern_feature, refuse_twins
+from assay.features.registry import EXTRAS, FEATURE_SETS, FORBIDDEN, LAG, Feature, families, feature_registry
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ConfigError, DataError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, DataError, LeakError, did_you_mean, printable
+from assay.kernel.timeframe import Timeframe
+
+UserColumns = Mapping[str, Feature]
+NO_USER_COLUMNS: UserColumns = MappingProxyType({})
+_SHORT = {"rsi": "rsi_14", "return": "return_1", "spread": "avg_spread"}  # names that lags go by
+
+
+def find_feature(name: str, own: UserColumns = NO_USER_COLUMNS) -> Feature:
+    """The column of that name: of `own`, in the book, of a family, a pattern column, a lag, or a relative form.
+
+    own: columns of the user's file by name; they are found before those of the book.
+
+    Raises LeakError ``LEAK_COLUMN`` for ``future_*``, ``target_*`` and pattern columns that are for y only; ConfigError
+    ``CONFIG_FEATURE`` with the nearest names.
+    """
+    if FORBIDDEN.match(name):
+        raise LeakError(
+            f"column {printable(name)} speaks of what a model has to find out and may not be a feature",
+            code="LEAK_COLUMN",
+            hint="Take it out of the feature list; a pattern column's lags (w20_s2.0_high_breakout_lag_20) may stay.",
+            column=name[:64],
+        )
+    result = seek(name, own)
+    if result is None:
+        near = did_you_mean(name, [*own, *feature_registry()])
+        raise ConfigError(
+            f"feature {printable(name)} is unknown; {near}".rstrip("; "), code="CONFIG_FEATURE", hint=near
+        )
+    return result
+
+
+def is_own_column(name: str, own: UserColumns) -> bool:
+    """Whether a column is one of `own`, or a lag or the relative form of one."""
+    if name in own:
+        return True
+    lag = LAG.fullmatch(name)
+    base = lag[1] if lag is not None else name.removesuffix("_rel")
+    return base != name and is_own_column(base, own)
+
+
+def seek(name: str, own: UserColumns = NO_USER_COLUMNS) -> Feature | None:
+    """The column of that name as `find_feature` gives it, or None."""
+    if name in own:
+        return own[name]
+    if name in (available := feature_registry()):
+        return available[name]
+    for member in (*(f.match(name) for f in families()), pattern_feature(name)):
+        if member is not None:
+            return member
+    lag = LAG.fullmatch(name)
+    if lag is not None:
+        longer = lag[1] if lag[1] in own else _SHORT.get(lag[1], lag[1])
+        base = None if FORBIDDEN.match(lag[1]) else seek(longer, own)
+        return None if base is None else _lagged(name, base, int(lag[2]))
+    if name.endswith("_rel"):
+        base = seek(name.removesuffix("_rel"), own)
+        return None if base is None or base.unit != "quote" else relative(base)
+    return None
+
+
+def _lagged(name: str, base: Feature, k: int) -> Feature:
+    return replace(base, name=name, delay=base.delay + k, compute=lambda s: kernels.later(s.column(base.name), k))
+
+
+def relative(base: Feature) -> Feature:
+    """The scale-free form of a ``quote`` column: X/close - 1 for a price level, X/close for a difference."""
+    form = kernels.relative if base.level else kernels.ratio
+    return replace(
+        base,
+        name=f"{base.name}_rel",
+        unit="ratio",
+        compute=lambda study: form(study.fresh(base), study.bars.close),  # read once: not worth keeping
+    )
+
+
+HIGHER = {"1m": "5m", "5m": "15m", "15m": "1h", "30m": "1h", "1h": "4h", "4h": "1d", "1d": "1w"}
+CLOCKS = {"own": 0, "higher": 1, "next": 2}
+"""Timeframes above the bars' own, by the name of the clock."""
+T = TypeVar("T")
+
+
+class FeatureContext:
+    """The bars that columns are computed of, with a memory for what several columns share. Safe for threads.
+
+    bars:  the instrument's own bars, ``n`` rows.
+    lower: bars of a lower timeframe of the same instrument, or None.
+    own:   columns of the user's file by name, which `column` finds before all others.
+    """
+
+    def __init__(self, bars: Bars, lower: Bars | None = None, own: UserColumns = NO_USER_COLUMNS) -> None:
+        self.bars = bars
+        self.lower = lower
+        self.own = own
+        self._lock = Lock()
+        self._locks: dict[str, Lock] = {}
+        self._values: dict[str, Any] = {}
+
+    def once(self, key: str, compute: Callable[[], T]) -> T:
+        """The value of `compute`, computed by the first who asks for `key` and kept for all others."""
+        with self._lock:
+            lock = self._locks.setdefault(key, Lock())
+        with lock:
+            if key not in self._values:
+                self._values[key] = compute()
+        value: T = self._values[key]
+        return value
+
+    def column(self, name: str) -> FloatArray:
+        """Another column, ``(n,)``, NaN before its lookback; kept."""
+        return self.once(f"column {name}", lambda: self._blanked(find_feature(name, self.own)))
+
+    def reader(self) -> "FeatureContext":
+        """The same study for a function of the user's: what it computes is shared, what it is given are copies."""
+        return _Reader(self)
+
+    def fresh(self, feature: Feature) -> FloatArray:
+        """A column as its function gives it, ``(n,)``: not blanked, and not kept unless somebody else asked for it."""
+        key = f"column {feature.name}"
+        return self._values[key] if key in self._values else np.asarray(feature.compute(self), np.float64)
+
+    def rows(self, feature: Feature) -> int:
+        """A feature's lookback in rows of these bars."""
+        return feature.lookback * self.per(feature.clock) + feature.delay
+
+    def per(self, clock: str) -> int:
+        """Own bars in a bar of that clock; 1 where the timeframe map ends."""
+        bar: Timeframe | None = self.bars.instrument.bar
+        for _ in range(CLOCKS[clock]):
+            bar = above(bar) if bar is not None else None
+        return 1 if bar is None else bar.ms // self.bars.instrument.bar.ms
+
+    def _blanked(self, feature: Feature) -> FloatArray:
+        values = np.array(feature.compute(self), np.float64)
+        values[: self.rows(feature)] = np.nan
+        return values
+
+
+class _Reader(FeatureContext):
+    """A study whose columns may be written into without changing anyone else's."""
+
+    def __init__(self, study: FeatureContext) -> None:
+        self.__dict__.update(study.__dict__)
+
+    def column(self, name: str) -> FloatArray:
+        return super().column(name).copy()
+
+
+def above(bar: Timeframe) -> Timeframe | None:
+    """The next timeframe of the map 1m, 5m, 15m, 1h, 4h, 1d, 1w (30m goes to 1h); None where it ends."""
+    name = HIGHER.get(bar.name)
+    return None if name is None else Timeframe(name)
+
 
 _LOG = logging.getLogger(__name__)
 NEEDS = ("volume", "column", "joined", "lower", "ltf_volume", "higher", "next")

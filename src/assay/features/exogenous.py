@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from assay.features import kernels
-from assay.features.context import FeatureContext
+from assay.features.compute import FeatureContext
 from assay.features.kernels import compiled
 from assay.features.registry import Feature, add, feature
 from assay.kernel.arrays import FloatArray, IntArray

@@ -1,7 +1,7 @@
 """Levels between the lowest low and the highest high of 50 bars."""
 
 from assay.features import kernels
-from assay.features.context import FeatureContext
+from assay.features.compute import FeatureContext
 from assay.features.registry import Feature, add, feature
 from assay.features.technical import ranges
 from assay.kernel.arrays import FloatArray

@@ -1,7 +1,7 @@
 """Products of other columns."""
 
 from assay.features import kernels
-from assay.features.context import FeatureContext
+from assay.features.compute import FeatureContext
 from assay.features.registry import feature
 from assay.kernel.arrays import FloatArray
 

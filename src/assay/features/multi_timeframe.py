@@ -7,7 +7,7 @@ import numpy as np
 import talib
 
 from assay.features import kernels
-from assay.features.context import FeatureContext, above
+from assay.features.compute import FeatureContext, above
 from assay.features.kernels import compiled
 from assay.features.registry import Clock, Feature, Unit, add, feature
 from assay.kernel.arrays import FloatArray, IntArray

@@ -18,7 +18,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ConfigError, printable
 
 if TYPE_CHECKING:
-    from assay.features.context import FeatureContext
+    from assay.features.compute import FeatureContext
 
 PATTERN_EVENTS = ("high_breakout", "high_reversion", "low_breakout", "low_reversion")
 WINDOWS = (10, 20, 30, 50)

@@ -1,7 +1,7 @@
 """Prices as stored and their changes."""
 
 from assay.features import kernels
-from assay.features.context import FeatureContext
+from assay.features.compute import FeatureContext
 from assay.features.registry import Feature, family, feature
 from assay.kernel.arrays import FloatArray
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from assay.features import kernels
-from assay.features.context import FeatureContext
-from assay.features.kernels_trend import finite_ema, median, true_range
+from assay.features.compute import FeatureContext
+from assay.features.kernels import finite_ema, median, true_range
 from assay.features.registry import feature
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars

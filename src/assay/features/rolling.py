@@ -3,8 +3,8 @@
 import numpy as np
 
 from assay.features import kernels
-from assay.features.context import FeatureContext
-from assay.features.kernels_trend import autocorrelation, shape
+from assay.features.compute import FeatureContext
+from assay.features.kernels import autocorrelation, shape
 from assay.features.registry import Feature, family, feature
 from assay.features.volatility import log_return
 from assay.kernel.arrays import FloatArray

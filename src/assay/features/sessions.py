@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from assay.features.calendar import dates
-from assay.features.context import FeatureContext
+from assay.features.compute import FeatureContext
 from assay.features.registry import Feature, Unit, add
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars

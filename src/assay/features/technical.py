@@ -6,8 +6,8 @@ import numpy as np
 import talib
 
 from assay.features import kernels
-from assay.features.context import FeatureContext
-from assay.features.kernels_trend import money_flow, slope_t
+from assay.features.compute import FeatureContext
+from assay.features.kernels import money_flow, slope_t
 from assay.features.registry import Feature, Unit, family, feature
 from assay.features.volume import volume_of
 from assay.kernel.arrays import FloatArray, IntArray

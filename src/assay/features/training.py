@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.features.compute import Table, table
-from assay.features.lookup import is_own_column
+from assay.features.compute import Table, is_own_column, table
 from assay.features.registry import Feature
 from assay.features.user_features import FEATURE_FILE_CODE, FeatureFile
 from assay.kernel.bars import Bars

@@ -1,21 +1,22 @@
 """Features of the user's own: a Python file with functions that are decorated with `assay.features.feature`."""
 
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import RLock
+from types import CodeType, FunctionType
+from typing import Any
 
 import numpy as np
 
-from assay.features.compute import NEEDS
-from assay.features.context import CLOCKS, FeatureContext
-from assay.features.lookup import seek
+from assay.features.compute import CLOCKS, NEEDS, FeatureContext, is_own_column, seek
 from assay.features.registry import Feature, enter_again, feature_registry, forget
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import AssayError, ConfigError, TrainError, printable
-from assay.kernel.user_module import own_line, refusal, run_user_code
-from assay.kernel.user_source import UserCode, read_user_code
+from assay.kernel.user_source import UserCode, own_line, read_user_code, refusal, run_user_code
 
 FEATURE_FILE_CODE, RAISED, _KIND = "CONFIG_FEATURE_FILE", "TRAIN_FEATURE", "feature"
 _LOADING = RLock()  # a file enters its columns in the one book of the process before they are taken out of it
@@ -25,7 +26,7 @@ _LOADING = RLock()  # a file enters its columns in the one book of the process b
 class FeatureFile:
     """The columns that a file of the user's own declares, and the source that declared them.
 
-    name:     of the file, without folders; empty for columns that were imported (`assay.features.imported`).
+    name:     of the file, without folders; empty for columns that were imported (`assay.features.user_features`).
     path:     from where it was run.
     code:     the bytes that were run, with all modules of the user's that they load; None for imported columns.
     digest:   SHA-256 (hex) of `code`, by which a spec names it; of the functions' bytecode for imported columns.
@@ -176,3 +177,80 @@ def _bad(entry: Feature, own: FeatureFile, why: str) -> ConfigError:
     return ConfigError(
         f"{own.title}: feature {entry.name} {why}", code="CONFIG_FEATURE", file=own.name, feature=entry.name
     )
+
+
+def find_imported_features(names: Iterable[str]) -> FeatureFile | None:
+    """The imported columns of this process, where `names` holds one of them, a lag or the relative form of one.
+
+    Their `code` is None, so that nothing can be kept of them; their digest is that of the functions' code with the
+    constants and the functions of their module that it reads, so that another body is another digest.
+    """
+    own = {name: entry for name, entry in feature_registry().items() if not of_assay(entry)}
+    if not any(is_own_column(name, own) for name in names):
+        return None
+    entries = [own[name] for name in sorted(own)]
+    return FeatureFile("", Path(), None, code_digest(entries), tuple(entries))
+
+
+def find_imported_source(digest: str) -> Mapping[str, Feature]:
+    """The imported columns of this process whose file, with the modules that it loads, has this SHA-256 (hex)."""
+    return {
+        name: entry
+        for name, entry in feature_registry().items()
+        if not of_assay(entry) and _file_digest(entry) == digest
+    }
+
+
+def code_digest(entries: Iterable[Feature]) -> str:
+    """SHA-256 (hex) of what the columns declare and compute."""
+    sha = hashlib.sha256()
+    for each in entries:
+        declared = (each.name, each.group, each.lookback, each.unit, each.windowed, each.needs, each.level, each.clock,
+                    each.calendar)  # fmt: skip
+        sha.update(repr(declared).encode() + b"\0" + _callable(each.compute, set()) + b"\0")
+    return sha.hexdigest()
+
+
+def _file_digest(entry: Feature) -> str:
+    code = getattr(entry.compute, "__code__", None)
+    try:
+        return "" if code is None else read_user_code(Path(code.co_filename)).digest
+    except OSError:  # a notebook's cell has a file name and no file
+        return ""
+
+
+def _callable(function: Callable[..., Any], seen: set[int]) -> bytes:
+    if isinstance(function, partial):
+        return _callable(function.func, seen) + repr((function.args, function.keywords)).encode()
+    plain = getattr(function, "__wrapped__", None) or getattr(function, "py_func", function)
+    if not isinstance(plain, FunctionType):
+        return f"{getattr(plain, '__module__', '')}.{getattr(plain, '__qualname__', repr(plain))}".encode()
+    if id(plain) in seen:
+        return b"again"
+    seen.add(id(plain))
+    cells = [cell.cell_contents for cell in plain.__closure__ or ()]
+    inputs = [plain.__defaults__, plain.__kwdefaults__, *cells]
+    read = [plain.__globals__[name] for name in _names(plain.__code__) if name in plain.__globals__]
+    return _code(plain.__code__) + b"".join(_value(each, plain, seen) for each in (*inputs, *read))
+
+
+def _code(code: CodeType) -> bytes:
+    constants = (_code(each) if isinstance(each, CodeType) else repr(each).encode() for each in code.co_consts)
+    return code.co_code + repr((code.co_names, code.co_varnames)).encode() + b"\0".join(constants)
+
+
+def _names(code: CodeType) -> list[str]:
+    inner = [name for each in code.co_consts if isinstance(each, CodeType) for name in _names(each)]
+    return sorted({*code.co_names, *inner})
+
+
+def _value(value: object, reader: FunctionType, seen: set[int]) -> bytes:
+    """What a function reads beside its arguments: arrays by their bytes, functions of its own module by their code."""
+    if isinstance(value, np.ndarray):
+        return str(value.dtype).encode() + value.tobytes()
+    function = getattr(value, "py_func", value)  # of one that Numba compiled
+    if isinstance(function, FunctionType):
+        if function.__globals__ is reader.__globals__:
+            return _callable(function, seen)
+        return f"{function.__module__}.{function.__qualname__}".encode()
+    return repr(getattr(value, "__name__", value)).encode()

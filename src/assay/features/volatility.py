@@ -6,7 +6,7 @@ import numpy as np
 import talib
 
 from assay.features import kernels
-from assay.features.context import FeatureContext
+from assay.features.compute import FeatureContext
 from assay.features.registry import Feature, family, feature
 from assay.kernel.arrays import FloatArray
 

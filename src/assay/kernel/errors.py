@@ -4,7 +4,12 @@ One root and one kind for each thing that a reader can do about it. The text say
 the value, and what would be right; `code` is for programs, `hint` for people, `facts` for both.
 """
 
+import errno
 import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
 from typing import ClassVar
 
 _SHOWN = 64
@@ -138,3 +143,65 @@ def _escaped(char: str) -> str:
     if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}:
         return char.encode("unicode_escape").decode("ascii")
     return char
+
+
+def amount(count: float | None, noun: str, plural: str = "") -> str:
+    """A count with its noun: whole numbers without a decimal, others with one; `plural` where it is not noun + s.
+
+    An undefined count is a dash.
+
+    >>> amount(1, "trial"), amount(1.02, "trial"), amount(2.46, "trial"), amount(1200, "trial")
+    ('1 trial', '1 trial', '2.5 trials', '1,200 trials')
+    >>> amount(2, "look by now", "looks by now")
+    '2 looks by now'
+    """
+    written = "–" if count is None or count != count else f"{count:,.1f}".removesuffix(".0")
+    return f"{written} {noun if written == '1' else plural or noun + 's'}"
+
+
+def nearest(name: str, available: Iterable[str], *, count: int = 3) -> tuple[str, ...]:
+    """Up to `count` known names that look like `name`, best first; case is ignored.
+
+    >>> nearest("lerning_rate", ["learning_rate", "max_depth"])
+    ('learning_rate',)
+    """
+    by_fold = {k.casefold(): k for k in available}
+    result = get_close_matches(name.casefold()[:200], by_fold, n=count, cutoff=0.5)
+    return tuple(by_fold[f] for f in result)
+
+
+def did_you_mean(name: str, available: Iterable[str]) -> str:
+    """``"did you mean a, b?"``, or the empty text when nothing is near.
+
+    >>> did_you_mean("ensembel", ["ensemble", "lstm"])
+    'did you mean ensemble?'
+    """
+    result = nearest(name, available)
+    return f"did you mean {', '.join(result)}?" if result else ""
+
+
+_MOST_NAMES = 1_000  # names of a folder that are looked at
+_FOLDER_SHOWN = 60  # last characters of a folder's path
+
+
+def unread_hint(path: Path, error: OSError) -> str:
+    """The next thing to do, by the reason that the system gave; empty where there is none to name."""
+    if error.errno == errno.ENOENT:
+        near = [printable(name) for name in nearest(path.name, _neighbours(path), count=1)]
+        also = f" Did you mean {near[0]}?" if near else ""
+        folder = str(path.absolute().parent)
+        where = folder if len(folder) <= _FOLDER_SHOWN else "…" + folder[-_FOLDER_SHOWN:]
+        return f"There is no {printable(path.name)} in {printable(where)}.{also}"
+    return {
+        errno.EACCES: "Give this user the right to read it (chmod u+r).",
+        errno.EISDIR: "This is a folder: name the file in it.",
+        errno.EINVAL: "Name a plain file: no folder, pipe or device.",
+        errno.EFBIG: "Leave data and generated text out of the source, or split it into modules that it imports.",
+    }.get(error.errno or 0, "")
+
+
+def _neighbours(path: Path) -> list[str]:
+    try:
+        return [each.name for each in islice(path.parent.iterdir(), _MOST_NAMES)]
+    except OSError:
+        return []

@@ -6,8 +6,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from math import inf, isfinite
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 
 T = TypeVar("T")
 _DEPTH = 16

@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from assay.learn.strategies.checks import check_honest as check_honest
     from assay.learn.strategies.checks import check_strategy as check_strategy
     from assay.learn.strategies.checks import setup_columns as setup_columns
-    from assay.learn.strategies.constraints import Constraint as Constraint
     from assay.learn.strategies.declaration import ALLOW_SHORT as ALLOW_SHORT
     from assay.learn.strategies.declaration import Strategy as Strategy
     from assay.learn.strategies.declaration import strategy as strategy
     from assay.learn.strategies.exits import flat_decisions as flat_decisions
     from assay.learn.strategies.indicators import share_indicators as share_indicators
     from assay.learn.strategies.indicators import sma as sma
-    from assay.learn.strategies.loader import load_strategy_file as load_strategy_file
+    from assay.learn.strategies.parameters import Constraint as Constraint
     from assay.learn.strategies.parameters import Exit as Exit
     from assay.learn.strategies.parameters import Parameter as Parameter
     from assay.learn.strategies.parameters import Range as Range
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from assay.learn.strategies.parameters import Value as Value
     from assay.learn.strategies.regimes import check_regime as check_regime
     from assay.learn.strategies.registry import all_strategies as all_strategies
+    from assay.learn.strategies.registry import load_strategy_file as load_strategy_file
     from assay.learn.strategies.registry import strategy_named as strategy_named
     from assay.learn.strategies.setups import LEVEL_NAMES as LEVEL_NAMES
     from assay.learn.strategies.setups import Above as Above
@@ -58,14 +58,12 @@ __getattr__, __dir__ = lazy_names(
         "strategies.batch_evaluator": ("BatchEvaluator",),
         "strategies.candidates": ("build_exits", "lazy_candidates", "threshold_matrix"),
         "strategies.checks": ("check_honest", "check_strategy", "setup_columns"),
-        "strategies.constraints": ("Constraint",),
         "strategies.declaration": ("ALLOW_SHORT", "Strategy", "strategy"),
         "strategies.exits": ("flat_decisions",),
         "strategies.indicators": ("share_indicators", "sma"),
-        "strategies.loader": ("load_strategy_file",),
-        "strategies.parameters": ("Exit", "Parameter", "Range", "Structural", "Threshold", "Value"),
+        "strategies.parameters": ("Constraint", "Exit", "Parameter", "Range", "Structural", "Threshold", "Value"),
         "strategies.regimes": ("check_regime",),
-        "strategies.registry": ("all_strategies", "strategy_named"),
+        "strategies.registry": ("all_strategies", "load_strategy_file", "strategy_named"),
         "strategies.setups": ("Above", "Crossing", "LEVEL_NAMES", "Setups", "Side", "State"),
     },
-)
+)  # fmt: skip

@@ -13,10 +13,9 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ConfigError, printable
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.kernel.parse import parse
 from assay.kernel.spec import SizingChoice
-from assay.kernel.suggestions import did_you_mean
 
 _CHUNK = 65_536
 _YEAR_MS = 365 * 86_400_000

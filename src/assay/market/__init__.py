@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from assay.market.stores.base import CandleStore as CandleStore
     from assay.market.stores.base import Span as Span
     from assay.market.stores.base import Upserted as Upserted
+    from assay.market.stores.base import open_candles as open_candles
     from assay.market.stores.holdout_view import HoldoutView as HoldoutView
-    from assay.market.stores.open import open_candles as open_candles
     from assay.market.validation import ValidatedBars as ValidatedBars
 
 __getattr__, __dir__ = lazy_names(
@@ -46,9 +46,8 @@ __getattr__, __dir__ = lazy_names(
         "sources.exchange": ("ExchangeClient", "open_exchange"),
         "sources.files": ("NamedSeries", "read_file"),
         "sources.synthetic": ("MOMENTUM_BARS", "SYNTHETIC_SIGMA", "synthetic"),
-        "stores.base": ("CandleStore", "Span", "Upserted"),
+        "stores.base": ("CandleStore", "Span", "Upserted", "open_candles"),
         "stores.holdout_view": ("HoldoutView",),
-        "stores.open": ("open_candles",),
         "validation": ("ValidatedBars",),
     },
-)
+)  # fmt: skip

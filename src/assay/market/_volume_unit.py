@@ -9,8 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from assay.kernel.bars import Bars, Joined
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 
 VolumeUnit = Literal["unknown", "base", "quote", "contracts", "ticks"]
 VOLUME_UNITS: tuple[VolumeUnit, ...] = get_args(VolumeUnit)

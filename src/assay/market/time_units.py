@@ -5,9 +5,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from assay.kernel.arrays import IntArray
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
-from assay.market.problems import Faults
+from assay.kernel.errors import ConfigError, did_you_mean, printable
+from assay.market.raw_rows import Faults
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}

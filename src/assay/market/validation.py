@@ -13,12 +13,9 @@ from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.timestamps import iso
 from assay.market import outliers, quarantine
-from assay.market.duplicates import Duplicates, check_choice, collapse
-from assay.market.notices import notices
-from assay.market.problems import Faults
-from assay.market.quality import Notice, Quality, examine_quality
-from assay.market.quarantine import SetAside
-from assay.market.raw_rows import Rows, rows_of
+from assay.market.quality import Notice, Quality, examine_quality, notices
+from assay.market.quarantine import Duplicates, SetAside, check_choice, collapse
+from assay.market.raw_rows import Faults, Rows, rows_of
 from assay.market.time_units import milliseconds
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from assay.runs._holdout import read_holdout as read_holdout
     from assay.runs._holdout import unlock_holdout as unlock_holdout
     from assay.runs._reproduce import reproduce as reproduce
+    from assay.runs._train import execute_spec as execute_spec
     from assay.runs._train import train as train
     from assay.runs.audits import audit_features_file as audit_features_file
     from assay.runs.audits import audit_run as audit_run
@@ -31,12 +32,11 @@ if TYPE_CHECKING:
     from assay.runs.dataset_views import show_lineage as show_lineage
     from assay.runs.demo import DemoRow as DemoRow
     from assay.runs.demo import run_demo as run_demo
-    from assay.runs.execute import execute_spec as execute_spec
     from assay.runs.feature_ranking import FeatureRanking as FeatureRanking
+    from assay.runs.feature_ranking import compute_features as compute_features
+    from assay.runs.feature_ranking import describe_set as describe_set
     from assay.runs.feature_ranking import rank_spec_features as rank_spec_features
     from assay.runs.feature_ranking import rank_targets as rank_targets
-    from assay.runs.feature_sets import compute_features as compute_features
-    from assay.runs.feature_sets import describe_set as describe_set
     from assay.runs.ingest import check_candles as check_candles
     from assay.runs.ingest import collect_candles as collect_candles
     from assay.runs.ingest import import_file as import_file
@@ -55,27 +55,28 @@ if TYPE_CHECKING:
     from assay.runs.model_views import rollback_model as rollback_model
     from assay.runs.model_views import show_model as show_model
     from assay.runs.model_views import verify_models as verify_models
-    from assay.runs.report.importance_page import check_page_path as check_page_path
-    from assay.runs.report.importance_page import write_ranking_page as write_ranking_page
+    from assay.runs.report.page import check_page_path as check_page_path
+    from assay.runs.report.page import write_ranking_page as write_ranking_page
     from assay.runs.run_artifacts import to_jsonable as to_jsonable
     from assay.runs.run_comparison import compare_runs as compare_runs
     from assay.runs.run_comparison import diff_runs as diff_runs
-    from assay.runs.run_pages import write_run_page as write_run_page
+    from assay.runs.run_inputs import load_history as load_history
     from assay.runs.run_views import list_runs as list_runs
     from assay.runs.run_views import show_run as show_run
-    from assay.runs.search_specs import optimize_spec as optimize_spec
-    from assay.runs.selftest.candidate_rules import CandidateRule as CandidateRule
-    from assay.runs.selftest.candidate_rules import momentum as momentum
+    from assay.runs.run_views import write_run_page as write_run_page
     from assay.runs.selftest.runner import CI_SIZE as CI_SIZE
     from assay.runs.selftest.runner import MOST_MARKETS as MOST_MARKETS
     from assay.runs.selftest.runner import NIGHTLY_SIZE as NIGHTLY_SIZE
     from assay.runs.selftest.runner import SelfTestResult as SelfTestResult
     from assay.runs.selftest.runner import run_selftest as run_selftest
     from assay.runs.selftest.selftest_page import write_selftest_page as write_selftest_page
+    from assay.runs.selftest.trial_runs import CandidateRule as CandidateRule
     from assay.runs.selftest.trial_runs import choose_attempt as choose_attempt
+    from assay.runs.selftest.trial_runs import momentum as momentum
     from assay.runs.selftest.trial_runs import open_laboratory as open_laboratory
     from assay.runs.selftest.trial_runs import try_idea as try_idea
     from assay.runs.specs import build_spec as build_spec
+    from assay.runs.specs import optimize_spec as optimize_spec
     from assay.runs.sql import run_query as run_query
     from assay.runs.strategies import check_enough_bars as check_enough_bars
     from assay.runs.strategies import count_signals as count_signals
@@ -83,7 +84,6 @@ if TYPE_CHECKING:
     from assay.runs.strategies import list_strategies as list_strategies
     from assay.runs.strategies import load_strategy as load_strategy
     from assay.runs.strategies import name_user_line as name_user_line
-    from assay.runs.training_history import load_history as load_history
     from assay.runs.trial_views import list_trials as list_trials
     from assay.runs.trial_views import list_tried_markets as list_tried_markets
     from assay.runs.user_files import candles_for_check as candles_for_check
@@ -98,59 +98,42 @@ __getattr__, __dir__ = lazy_names(
         "_backtest": ("backtest",),
         "_holdout": ("list_locks", "lock_holdout", "read_holdout", "unlock_holdout"),
         "_reproduce": ("reproduce",),
-        "_train": ("train",),
+        "_train": ("execute_spec", "train"),
         "audits": ("audit_features_file", "audit_run", "audit_strategy"),
         "bot_config.schema": ("configuration_schema", "parse_configuration"),
         "configuration_views": (
-            "approve_configuration",
-            "export_configurations",
-            "list_configurations",
-            "select_configurations",
-            "show_configuration",
-            "switch_configuration",
-            "write_text_file",
+            "approve_configuration", "export_configurations", "list_configurations",
+            "select_configurations", "show_configuration", "switch_configuration", "write_text_file"
         ),
         "context": ("Context", "Listener"),
         "dataset_views": ("list_datasets", "show_dataset", "show_lineage"),
         "demo": ("DemoRow", "run_demo"),
-        "execute": ("execute_spec",),
-        "feature_ranking": ("FeatureRanking", "rank_spec_features", "rank_targets"),
-        "feature_sets": ("compute_features", "describe_set"),
+        "feature_ranking": (
+            "FeatureRanking", "compute_features", "describe_set", "rank_spec_features",
+            "rank_targets"
+        ),
         "ingest": ("check_candles", "collect_candles", "import_file", "list_holdings", "show_candles"),
         "mirror": ("mirror_once", "mirror_status", "run_mirror"),
         "model_health": ("check_health", "check_serving_models"),
         "model_views": (
-            "export_model",
-            "list_models",
-            "load_test_model",
-            "promote_model",
-            "prune_models",
-            "rollback_model",
-            "show_model",
-            "verify_models",
+            "export_model", "list_models", "load_test_model", "promote_model", "prune_models",
+            "rollback_model", "show_model", "verify_models"
         ),
-        "report.importance_page": ("check_page_path", "write_ranking_page"),
+        "report.page": ("check_page_path", "write_ranking_page"),
         "run_artifacts": ("to_jsonable",),
         "run_comparison": ("compare_runs", "diff_runs"),
-        "run_pages": ("write_run_page",),
-        "run_views": ("list_runs", "show_run"),
-        "search_specs": ("optimize_spec",),
-        "selftest.candidate_rules": ("CandidateRule", "momentum"),
+        "run_inputs": ("load_history",),
+        "run_views": ("list_runs", "show_run", "write_run_page"),
         "selftest.runner": ("CI_SIZE", "MOST_MARKETS", "NIGHTLY_SIZE", "SelfTestResult", "run_selftest"),
         "selftest.selftest_page": ("write_selftest_page",),
-        "selftest.trial_runs": ("choose_attempt", "open_laboratory", "try_idea"),
-        "specs": ("build_spec",),
+        "selftest.trial_runs": ("CandidateRule", "choose_attempt", "momentum", "open_laboratory", "try_idea"),
+        "specs": ("build_spec", "optimize_spec"),
         "sql": ("run_query",),
         "strategies": (
-            "check_enough_bars",
-            "count_signals",
-            "describe_strategy",
-            "list_strategies",
-            "load_strategy",
-            "name_user_line",
+            "check_enough_bars", "count_signals", "describe_strategy", "list_strategies",
+            "load_strategy", "name_user_line"
         ),
-        "training_history": ("load_history",),
         "trial_views": ("list_trials", "list_tried_markets"),
         "user_files": ("candles_for_check", "check_features", "check_probe", "probe_document", "probe_rule"),
     },
-)
+)  # fmt: skip

@@ -12,19 +12,19 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.bars import Bars
+from assay.kernel.contracts import Trial
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.instrument import Instrument
 from assay.kernel.parse import parse
 from assay.kernel.spec import canonical, demand_bars
 from assay.kernel.timestamps import iso, now_ms
-from assay.kernel.trial import Trial
 from assay.learn import ALLOW_SHORT, RuleModel, Strategy, check_regime
 from assay.runs import run_outputs
-from assay.runs.code import code_digest, surroundings
 from assay.runs.context import Context, Recording
 from assay.runs.documents import funding_notes
-from assay.runs.regimes import at_entry, split_by_regime
+from assay.runs.evaluation import at_entry, split_by_regime
+from assay.runs.provenance import code_digest, describe_environment
 from assay.runs.run_artifacts import RunArtifacts, to_jsonable, trades_table
 from assay.runs.strategies import demand_honest, load_strategy, name_user_line, split_settings
 from assay.runs.trial_counts import LookRequest, count_looks
@@ -185,7 +185,7 @@ def run_backtest(
             "seconds": seconds,
             "warm_up": model.lookback,
             "filter": to_jsonable(filtered),
-            "environment": surroundings(workers=1),
+            "environment": describe_environment(workers=1),
         }
         evidence = RunArtifacts(document, *_tables(spec, candles, decided, record))
         run_outputs.leave(spec, context, run, evidence, by=rule.name)

@@ -10,23 +10,23 @@ import numpy as np
 
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars
+from assay.kernel.contracts import Trial
 from assay.kernel.errors import ArtifactError, ConfigError, DataError, LeakError, StoreError, printable
 from assay.kernel.fold import Fold
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import DAY_MS
 from assay.kernel.timestamps import iso, now_ms
-from assay.kernel.trial import Trial
 from assay.runs import run_inputs, run_outputs
+from assay.runs.audits import report_of
 from assay.runs.context import Context, Recording
 from assay.runs.documents import trial
 from assay.runs.evaluation import OutOfSampleResult, evaluate_walk, evidence_of
 from assay.runs.ingest import instant_of
 from assay.runs.run_artifacts import to_jsonable, verdict_summary
-from assay.runs.run_audit import report_of
-from assay.runs.run_documents import AUDIT, keep_beside, load_documents
-from assay.runs.training_history import History, bare, load_history
-from assay.runs.user_features import load_stored_features
+from assay.runs.run_inputs import History, bare, load_history
+from assay.runs.run_views import AUDIT, keep_beside, load_documents
+from assay.runs.user_files import load_stored_features
 from assay.track import HOLDOUT, HoldoutLock, Row, load_model, not_audited
 from assay.validate import FoldResult, GateInput, evaluate_gate, gate_input_document, judge_model
 

@@ -20,22 +20,20 @@ from assay.kernel.spec import TrainSpec, canonical
 from assay.kernel.timeframe import DAY_MS
 from assay.kernel.timestamps import now_ms
 from assay.runs import run_outputs
+from assay.runs.audits import audit_walk, few_candidates
 from assay.runs.bot_config import configure, engine_hash
-from assay.runs.bot_config.row import TIMEFRAMES
-from assay.runs.code import code_digest
+from assay.runs.bot_config.document import TIMEFRAMES
 from assay.runs.context import Context, Recording
 from assay.runs.documents import TrainResult, document, of_run, trial
-from assay.runs.evaluation import OutOfSampleResult, evaluate_walk
+from assay.runs.evaluation import OutOfSampleResult, evaluate_walk, split_by_regime
 from assay.runs.gate_decision import GateDecision, decide_gate
-from assay.runs.regimes import split_by_regime
-from assay.runs.rule_search import RuleSearch, as_tables
+from assay.runs.provenance import code_digest
+from assay.runs.rule_search import RuleSearch, Searching, Windows, as_tables, windows
 from assay.runs.run_artifacts import RunArtifacts, tables, to_jsonable
-from assay.runs.run_audit import audit_walk, few_candidates
-from assay.runs.search_specs import plan_name
+from assay.runs.run_inputs import History, bare
+from assay.runs.specs import plan_name
 from assay.runs.strategies import demand_honest, name_user_line, with_origin
-from assay.runs.training_history import History, bare
 from assay.runs.trial_counts import trials_before
-from assay.runs.windows import Searching, Windows, windows
 from assay.track import Run
 from assay.validate import (
     MIN_STABILITY_WINDOWS,

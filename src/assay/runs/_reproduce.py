@@ -12,16 +12,14 @@ import polars as pl
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec, canonical
-from assay.runs import document_differences, run_inputs, run_outputs
+from assay.runs import run_inputs, run_outputs
 from assay.runs._backtest import KIND as BACKTEST
 from assay.runs._backtest import BacktestSpec, run_backtest
-from assay.runs.context import Context
-from assay.runs.document_differences import Compared
-from assay.runs.execute import execute_spec
-from assay.runs.identity import identity_from_metadata
-from assay.runs.provenance import here, provenance_differences, surroundings
-from assay.runs.reproduction_inputs import ReproductionInputs
+from assay.runs._train import execute_spec
+from assay.runs.context import Context, ReproductionInputs, identity_from_metadata
+from assay.runs.provenance import current_environment, provenance_differences, stored_environment
 from assay.runs.run_artifacts import RunArtifacts
+from assay.runs.run_comparison import Compared, documents, tables
 from assay.runs.strategies import load_strategy
 from assay.track import Blobs
 from assay.validate import thresholds_from_document
@@ -75,7 +73,7 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
     began = time.monotonic()
     stored = _opened(run, context)
     number, document = stored.row["id"], stored.evidence.document
-    differs = list(provenance_differences(surroundings(stored.row), here(context)))
+    differs = list(provenance_differences(stored_environment(stored.row), current_environment(context)))
     if strict:
         _demand_same(number, differs)
     again = ReproductionInputs(
@@ -201,19 +199,17 @@ def _compared(stored: _StoredRun, now: RunArtifacts, context: Context) -> list[C
         name: (getattr(was, name), _as_then(getattr(was, name), getattr(now, name)))
         for name in ("decisions", "trades", "bars", "account", "trials")
     }
-    result = [
-        document_differences.tables(name, *each) for name, each in pairs.items() if any(e is not None for e in each)
-    ]
-    result.append(document_differences.documents("metrics", was.document["metrics"], now.document["metrics"]))
+    result = [tables(name, *each) for name, each in pairs.items() if any(e is not None for e in each)]
+    result.append(documents("metrics", was.document["metrics"], now.document["metrics"]))
     model = _content(stored, context)
     if model is not None:
-        result.append(document_differences.documents("model", model, now.document.get(run_outputs.CONTENT)))
+        result.append(documents("model", model, now.document.get(run_outputs.CONTENT)))
     lasting = {n: v for n, v in _lasting(now.document).items() if n in was.document or n not in _SAID_LATER}
     before = _lasting(was.document)
     if _gates(was.document, now.document):  # another gate: its word is not what is reproduced
         before, lasting = ({n: v for n, v in each.items() if n not in _BY_GATE} for each in (before, lasting))
     before, lasting = (_without_sentences(each) for each in (before, lasting))
-    return [*result, document_differences.documents("document", before, lasting)]
+    return [*result, documents("document", before, lasting)]
 
 
 def _without_sentences(value: Any) -> Any:

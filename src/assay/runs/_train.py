@@ -12,16 +12,16 @@ from assay.kernel.panel import Panel
 from assay.kernel.seeding import integer
 from assay.kernel.spec import TrainSpec
 from assay.runs import run_outputs
+from assay.runs.audits import audit_walk
 from assay.runs.context import Context, Recording
 from assay.runs.documents import TrainResult, document, of_run, trial
 from assay.runs.evaluation import evaluate_walk
 from assay.runs.gate_decision import decide_gate
-from assay.runs.members import member_reasons
-from assay.runs.run_artifacts import RunArtifacts, tables
-from assay.runs.run_audit import audit_walk
+from assay.runs.run_artifacts import RunArtifacts, member_reasons, tables
+from assay.runs.run_inputs import load_history
+from assay.runs.specs import demand_files
 from assay.runs.trainers import trainer_of
-from assay.runs.training_history import load_history
-from assay.runs.user_features import with_features
+from assay.runs.user_files import demand_none, with_features
 from assay.validate import FoldResult, JudgedWalk, split_plan, walk_forward
 
 
@@ -78,3 +78,26 @@ def _has_label(panel: Panel) -> IntArray:
             available = window.bars.known_at[np.isfinite(window.labels.y)]
             result[np.searchsorted(panel.times, available)] = 1
     return result
+
+
+def execute_spec(
+    spec: TrainSpec,
+    context: Context,
+    *,
+    file: Path | None = None,
+    features_file: Path | None = None,
+    force: bool = False,
+) -> TrainResult:
+    """`assay.runs._train.train`, or for learner ``rules`` `assay.runs._optimize.optimize`; raises what they raise.
+
+    file: of a strategy that is the user's own, of rules only (ConfigError ``CONFIG_STRATEGY_FILE``).   features_file:
+    of columns that are; rules read none (ConfigError ``CONFIG_FEATURE_FILE``).
+    """
+    demand_files(spec.learner, file, features_file)
+    if spec.learner == "rules":
+        demand_none(spec, features_file)
+        from assay.runs._optimize import optimize
+
+        return optimize(spec, context, file=file, force=force)
+
+    return train(spec, context, features_file=features_file, force=force)

@@ -1,20 +1,94 @@
 """Open stores, settings and listener of one process; built in `assay.app`."""
 
+import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
-from assay.kernel.trial import Trial
+from assay.kernel.bars import Bars
+from assay.kernel.contracts import Trial
+from assay.kernel.errors import ConfigError, did_you_mean, printable
+from assay.kernel.spec import canonical
 from assay.market import CandleStore, HoldoutView, open_candles
-from assay.runs.identity import Identity, identity_from_metadata
-from assay.runs.reproduction_inputs import ReproductionInputs
 from assay.track import MLFLOW, Blobs, Keys, ModelPaths, TrackingStore, open_store
 from assay.validate import Thresholds
+
+_MARKET = frozenset({"exchange", "symbols"})
+
+
+class Specified(Protocol):
+    """A spec of whatever work."""
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """identity, recipe: see `assay.kernel.contracts.Trial`; empty where they are not known."""
+
+    identity: str = ""
+    recipe: str = ""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What a run's metadata holds of it; nothing of one that is not known."""
+        return {"identity": self.identity, "recipe": self.recipe} if self.identity else {}
+
+
+def identity_of(spec: Specified, bars: Sequence[Bars], code: str) -> Identity:
+    """The identity of a spec on these bars. code: the digest of Assay's own.
+
+    It holds the spec whole (with the digests of files of one's own that it names), the digest of Assay's code, and
+    where the spec takes all stored bars the open of the first: what ends later continues, what begins elsewhere is
+    another look. Newest so many bars (``bars``) are a rule of the spec itself.
+    """
+    document = spec.as_dict()
+    begins = {} if document.get("bars") is not None else {b.instrument.key: int(b.timestamp[0]) for b in bars}
+    parts = {"spec": document, "code": code, "begins": begins}
+    recipe = {name: value for name, value in document.items() if name not in _MARKET}
+    return Identity(_sha256(parts), _sha256(recipe))
+
+
+def identity_from_metadata(metadata: Mapping[str, Any] | None) -> Identity:
+    """What the metadata of a run says; empty for one of before identities were kept."""
+    value = metadata or {}
+    return Identity(str(value.get("identity", "")), str(value.get("recipe", "")))
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReproductionInputs:
+    """A run that is executed again. It reads no candle store, publishes nothing and adds nothing to the ledger.
+
+    run:      id of the run that is reproduced.
+    bars:     by symbol, as they were after the data filter.   filtered: what the filter said then.
+    counted:  configurations that the ledger held when the run began.   n_trials: when it was judged.
+    audit:    what the run's causality audit said, None where it had none.   thresholds: that it was judged by.
+    holdout:  what it said of the vault.   looks, head: which trials counted, and what the ledger held; empty of a run
+              of before they were kept.   identity: of the run.   effective: independent trials that it was judged with.
+    uncounted: grows by a name for each trial that the ledger does not hold already.
+    """
+
+    run: int
+    bars: Mapping[str, Bars]
+    filtered: Mapping[str, Any]
+    counted: int
+    n_trials: int
+    audit: Mapping[str, Any] | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    holdout: Mapping[str, Any] = field(default_factory=dict)
+    looks: Mapping[str, Any] = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)
+    identity: Identity = field(default_factory=Identity)
+    effective: float | None = None
+    uncounted: list[str] = field(default_factory=list)
+
 
 AUDITS = ("off", "quick", "full")
 Listener = Callable[[float, str], None]
@@ -115,7 +189,7 @@ class Context:
         """Walk these chains of the ledger, and compare it with every head under which something was judged.
 
         By a chain that does not hold nothing is judged. Cost: a hash a row, and
-        `assay.track.head_documents.find_published_heads`. StoreError ``STORE_CORRUPT`` with the row and both hashes.
+        `assay.track.find_published_heads`. StoreError ``STORE_CORRUPT`` with the row and both hashes.
         What is reproduced was judged before.
         """
         if self.again is not None:

@@ -6,8 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.errors import StoreError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import StoreError, did_you_mean, printable
 from assay.kernel.timestamps import iso as iso_ms
 from assay.runs.context import Context
 from assay.runs.run_views import iso

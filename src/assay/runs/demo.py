@@ -13,7 +13,7 @@ from assay.kernel.spec import TargetChoice, TrainSpec
 from assay.market import synthetic
 from assay.runs._train import train
 from assay.runs.context import Context
-from assay.runs.run_pages import write_run_page
+from assay.runs.run_views import write_run_page
 
 _BARS = 9_000
 _EDGE = 0.2

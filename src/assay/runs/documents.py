@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from assay.kernel.bars import Bars
+from assay.kernel.contracts import Trial
 from assay.kernel.spec import TrainSpec
 from assay.kernel.timestamps import from_iso, iso, now_ms
-from assay.kernel.trial import Trial
-from assay.runs.code import code_digest, surroundings
+from assay.runs.audits import Audited
 from assay.runs.evaluation import OutOfSampleResult
+from assay.runs.provenance import code_digest, describe_environment
 from assay.runs.run_artifacts import importance, labels_summary, to_jsonable, verdict_summary
-from assay.runs.run_audit import Audited
-from assay.runs.training_history import History
-from assay.runs.user_features import facts_of
+from assay.runs.run_inputs import History
+from assay.runs.user_files import facts_of
 from assay.track import Run
 from assay.validate import FoldResult, Thresholds, Verdict
 
@@ -69,7 +69,7 @@ def of_run(run: Run, filtered: Mapping[str, Any], peeked: Audited, *, began: flo
         "seconds": time.monotonic() - began,
         "filter": to_jsonable(filtered),
         "audit": peeked.document,
-        "environment": surroundings(workers=workers) | {"audit_seconds": peeked.seconds},
+        "environment": describe_environment(workers=workers) | {"audit_seconds": peeked.seconds},
     }
 
 
@@ -98,7 +98,7 @@ def document(
     `assay.runs.gate_decision`.
     """
     from assay.market import examine_quality
-    from assay.runs.advice import advice
+    from assay.runs.gate_decision import advice
 
     labels = {s: w.labels for s, w in past.panel}
     stored = verdict_fields or {"thresholds": asdict(Thresholds())}

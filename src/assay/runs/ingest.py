@@ -25,8 +25,8 @@ from assay.market import (
     unit_series,
 )
 from assay.market import volume_unit as unit_of
-from assay.runs.code import code_digest
 from assay.runs.context import Context
+from assay.runs.provenance import code_digest
 
 
 def import_file(

@@ -2,35 +2,207 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from assay.features import FeatureFile, table, training_table
+from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model
-from assay.kernel.errors import ArtifactError, DataError, TrainError
+from assay.kernel.errors import ArtifactError, DataError, TrainError, amount
+from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
+from assay.kernel.parse import parse
 from assay.kernel.seeding import integer
+from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import DAY_MS
+from assay.kernel.timestamps import iso, now_ms
 from assay.runs import run_inputs, run_outputs
-from assay.runs.context import Context
-from assay.runs.health_since import Since, age, holdout_findings, since_training
+from assay.runs.context import Context, identity_from_metadata
 from assay.runs.run_artifacts import RunArtifacts, to_jsonable
-from assay.runs.user_features import model_features
+from assay.runs.trial_counts import LookRequest, Looks, count_looks
+from assay.runs.user_files import model_features
 from assay.simulate import BacktestResult, performance_metrics
-from assay.track import Row, find_models, load_model, model_standings, read_verified, verdict_word
+from assay.track import Look, Row, find_models, load_model, model_standings, read_verified, verdict_word
 from assay.validate import (
     Finding,
+    GateInput,
+    Reason,
     age_finding,
     check_share,
+    evaluate_gate,
     input_drift_finding,
     judge_model,
     monitor_performance,
     performance_finding,
     recommendation_of,
+    verdict_of_states,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """word: of the verdict with the check `edge` as it is now.   edge: that check.   looks: that count by now."""
+
+    verdict: str
+    edge: Reason
+    looks: Looks
+
+
+def edge_today(row: Row, context: Context, *, walk: bool = True) -> Today | None:
+    """The verdict of a model with today's looks; None where `edge` did not PASS, or the evidence is gone.
+
+    More looks only take from an edge; what was not one when it was judged is none today.
+
+    row: of the model.   walk: demand that the ledger holds; without, as lists ask, it is counted as it is.
+    Raises StoreError ``STORE_CORRUPT`` as `count_looks`.
+    """
+    stored = row["verdict"] or {}
+    passed = any((r.get("check"), r.get("state")) == ("edge", "PASS") for r in stored.get("reasons", []))
+    evidence = _evidence(row, context) if passed else None
+    if evidence is None:
+        return None
+    spec = parse(TrainSpec, evidence.document["spec"], path="spec")
+    number = _number(row["experiment_id"], spec.market_key, evidence, context)
+    times = evidence.account["timestamp"].to_numpy()
+    looks = count_looks(LookRequest(spec.market_key, number, times, ()), context, walk=walk)
+    edge = _edge(evidence, looks, context)
+    states = {r["check"]: r["state"] for r in stored["reasons"]} | {"edge": edge.state}
+    return Today(verdict_of_states(states.values())[0], edge, looks)
+
+
+def _evidence(row: Row, context: Context) -> RunArtifacts | None:
+    try:
+        return run_outputs.evidence_of(row["experiment_id"], context)
+    except ArtifactError as error:
+        if error.code != "ARTIFACT_GONE":
+            raise
+        return None
+
+
+def _number(run: int, market_key: str, evidence: RunArtifacts, context: Context) -> int:
+    """Of the record's own row: the run's, or that of an identical run before it; 0 where there is none."""
+    identity = identity_from_metadata(context.record.experiments.get(run)["metadata"]).identity
+    last = int(evidence.account["timestamp"][-1])
+    rows = [r for r in context.record.ledger.looks([market_key]) if r.is_record and r.last == last]
+    own = [r for r in rows if r.run == run] or [r for r in rows if identity and r.identity == identity]
+    return _last(own)
+
+
+def _last(rows: list[Look]) -> int:
+    return rows[-1].seq if rows else 0
+
+
+def _edge(evidence: RunArtifacts, looks: Looks, context: Context) -> Reason:
+    """The check alone, on the returns that the run left."""
+    document, account = evidence.document, evidence.account
+    available = {field.name for field in fields(GateInput)}
+    values: dict[str, Any] = {
+        "returns": account["return"].to_numpy(),
+        "active_returns": _column(account, "active_return"),
+        "stressed_returns": account["stressed_return"].to_numpy(),
+        "bars_per_year": document["bars_per_year"],
+        "n_trades": len(evidence.trades),
+        "n_trials": looks.n,
+        "effective_trials": looks.effective,
+        "ledger_complete": True,
+    }
+    result = evaluate_gate(
+        GateInput(**{name: value for name, value in values.items() if name in available}), context.limits
+    )
+    reason = result.reason("edge")
+    return replace(reason, text=f"{reason.text}; {looks.text}")
+
+
+def _column(account: pl.DataFrame, name: str) -> Any:
+    return account[name].to_numpy() if name in account.columns else None
+
+
+def fault_of(today: Today | None, stored: Mapping[str, Any] | None) -> str:
+    """Why a model that was GOLD needs a person by now; empty where it does not."""
+    if today is None or (stored or {}).get("word") != "GOLD" or today.verdict == "GOLD":
+        return ""
+    then = int(((stored or {}).get("looks") or {}).get("n", 0))
+    more = f"{amount(today.looks.n, 'trial')} by now" + (f", {then:,} when it was judged" if then else "")
+    return f"it was GOLD and is {today.verdict} with {more} ({today.edge.text})"
+
+
+_NOTHING_NEW = ("DATA_NOT_FOUND", "DATA_LOCKED")  # the last is told by `holdout_findings`
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    instruments: tuple[Instrument, ...]
+    bars: int | None
+    filter: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Since:
+    """A model's candles now. bars: from the first that it learnt from to the newest stored; `learnt`: its own."""
+
+    spec: TrainSpec
+    learnt: Bars
+    bars: Bars
+
+    @property
+    def new(self) -> int:
+        """Candles after the last that it learnt from."""
+        return int((self.bars.timestamp > self.learnt.timestamp[-1]).sum())
+
+
+def since_training(row: Row, context: Context) -> Since | Finding:
+    """Its own candles where none is newer, or none that may be seen. A Finding says what is not kept."""
+    run = context.record.experiments.get(row["experiment_id"])
+    if not run["spec"]:
+        return Finding("candles", "UNKNOWN", "its run says no spec: what it learnt from is not known")
+    try:
+        spec = parse(TrainSpec, run["spec"], path="spec")
+        learnt = run_inputs.bars_of(run["id"], context)[row["symbol"]]
+    except (ArtifactError, KeyError):
+        return Finding("candles", "UNKNOWN", "the candles that it learnt from are not kept: nothing is newer than them")
+    try:
+        (bars,), _ = run_outputs.candles(_Read((learnt.instrument,), None, spec.filter), context)
+    except DataError as error:
+        if error.code not in _NOTHING_NEW:
+            raise
+        bars = learnt
+    newer = bool(bars.timestamp[-1] > learnt.timestamp[-1])
+    return Since(spec, learnt, bars[int(np.searchsorted(bars.timestamp, learnt.timestamp[0])) :] if newer else learnt)
+
+
+def holdout_findings(since: Since, context: Context) -> Iterator[Finding]:
+    """What nobody may look at is no new bar."""
+    market = since.learnt.instrument
+    lock = context.record.vault.of(market.exchange, market.symbol)
+    if lock is not None:
+        text = f"bars from {iso(lock.since)[:16]} on are locked away (assay vault): none of them was looked at"
+        yield Finding("candles", "UNKNOWN", text)
+
+
+def age(row: Row, since: Since) -> dict[str, Any]:
+    """Days by the clock and by the candles, and the bars that are missing after its last."""
+    learnt_to, newest = (int(bars.known_at[-1]) for bars in (since.learnt, since.bars))
+    return {
+        "created": f"{row['created_at']:%Y-%m-%dT%H:%M:%SZ}",
+        "learnt_to": iso(learnt_to),
+        "newest": iso(newest),
+        "days": (now_ms() - learnt_to) / DAY_MS,
+        "days_of_candles": (newest - learnt_to) / DAY_MS,
+        "gap_bars": _gap(since),
+    }
+
+
+def _gap(since: Since) -> int:
+    """Bars that are missing between the last that it learnt from and the first newer one."""
+    if not since.new:
+        return 0
+    last = int(since.learnt.known_at[-1])
+    first = int(since.bars.timestamp[len(since.bars) - since.new])
+    return max(0, (first - last) // since.bars.instrument.bar.ms)
+
 
 CANDLE_COLUMNS = ("return_1", "price_range", "realized_vol_20")
 """Inputs that are looked at where a model reads candles and no features; ``volume_ratio_20`` beside where there is any.
@@ -141,15 +313,6 @@ def _verdict(row: Row) -> Finding:
         return Finding("verdict", "FAIL", "its verdict was PYRITE", "retire")
     text = "it has no verdict" if result == "unknown" else f"its verdict was {result}"
     return Finding("verdict", "PASS" if result == "GOLD" else "UNKNOWN", text)
-
-
-def _evidence(row: Row, context: Context) -> RunArtifacts | None:
-    try:
-        return run_outputs.evidence_of(row["experiment_id"], context)
-    except ArtifactError as error:
-        if error.code != "ARTIFACT_GONE":
-            raise
-        return None
 
 
 def _longest(evidence: RunArtifacts | None) -> int | None:

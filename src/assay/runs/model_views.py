@@ -9,9 +9,9 @@ from typing import Any
 
 from assay.kernel.errors import StoreError, printable
 from assay.runs.context import Context
-from assay.runs.edge_today import Today, edge_today, fault_of
+from assay.runs.model_health import Today, edge_today, fault_of
 from assay.runs.run_artifacts import to_jsonable
-from assay.runs.run_documents import HOLDOUT, load_or_note_gone
+from assay.runs.run_views import HOLDOUT, load_or_note_gone
 from assay.track import ModelSlot, ModelStanding, Row, find_models, model_history, model_standings
 
 _IDENTITY = ("id", "model_id", "name", "version", "strategy_type", "exchange", "symbol", "timeframe", "experiment_id")

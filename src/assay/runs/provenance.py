@@ -1,16 +1,65 @@
 """Provenance of a run: code, libraries, machine; differences from another run or from now."""
 
+import hashlib
+import os
+import platform
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from assay.runs.code import capture, code_digest
+import assay
 from assay.runs.context import Context
-from assay.track import ASSAY_SOURCE
+from assay.track import ASSAY_SOURCE, WORKING_FOLDER, Provenance, distributions
+from assay.track import capture_provenance as looked_at
+
+_DECIDING = ("assay", "lightgbm", "numba", "numpy", "scikit-learn", "scipy", "skops", "ta-lib", "xgboost-cpu")
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 (hex) over names and bytes of every source file of the package."""
+    root = Path(assay.__file__).parent
+    sha = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            sha.update(path.relative_to(root).as_posix().encode() + b"\0")
+            sha.update(hashlib.sha256(path.read_bytes()).digest())
+    return sha.hexdigest()
+
+
+def capture(context: Context, file: Path | None = None) -> Provenance:
+    """The surroundings of a run of Assay's own.
+
+    The code that runs is Assay's checkout, where it is one, and a strategy file of the user's own (kept whole, beside
+    its repository's state); the working folder is told as well.
+    """
+    folders = {ASSAY_SOURCE: Path(assay.__file__).parent}
+    folders |= {} if file is None else {"strategy file": file.absolute().parent}
+    threads = {"fit": 1, "folds": context.workers}
+    return looked_at(folders | {WORKING_FOLDER: Path.cwd()}, threads=threads, machine=context.machine)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that decide what a model gives, by the name of their distribution."""
+    return {name: version for name, version in distributions() if name in _DECIDING}
+
+
+def describe_environment(*, workers: int) -> dict[str, Any]:
+    """Python, platform, cores, workers and the `versions` of the libraries: what a reader needs to run it again."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "workers": workers,
+        "libraries": versions(),
+    }
+
 
 _MACHINE = ("platform", "machine", "cpu", "cores", "memory_bytes", "thread_variables", "threads")
 
 
-def surroundings(row: Mapping[str, Any]) -> dict[str, Any]:
+def stored_environment(row: Mapping[str, Any]) -> dict[str, Any]:
     """Flat facts of a run by what they are: ``commit``, ``diff``, ``sources``, ``lock``, ``python``, ``image``,
     ``library <name>``, and those of the machine. A fact that is not known is absent.
     """
@@ -32,9 +81,9 @@ def surroundings(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if value is not None}
 
 
-def here(context: Context) -> dict[str, Any]:
-    """`surroundings` of a run that would begin now."""
-    return surroundings(capture(context).columns | {"metadata": {"code_digest": code_digest()}})
+def current_environment(context: Context) -> dict[str, Any]:
+    """`stored_environment` of a run that would begin now."""
+    return stored_environment(capture(context).columns | {"metadata": {"code_digest": code_digest()}})
 
 
 def provenance_differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

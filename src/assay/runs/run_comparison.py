@@ -1,14 +1,124 @@
 """Compare runs: the differences of two, the metrics of several."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
+import numpy as np
+import polars as pl
+
+from assay.kernel.errors import ConfigError, did_you_mean, printable
+from assay.kernel.spec import canonical
+from assay.kernel.timestamps import iso
 from assay.runs.context import Context
-from assay.runs.document_differences import leaves
-from assay.runs.provenance import provenance_differences, surroundings
+from assay.runs.provenance import provenance_differences, stored_environment
 from assay.runs.run_artifacts import to_jsonable
+
+_MS = ("timestamp", "entry_time", "exit_time")
+_ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One thing that was compared.
+
+    what:  its name.   size: rows of a table, values of a document.
+    place: empty where equal, else the first place that differs; `was` and `now` are what stands there.
+    """
+
+    what: str
+    size: int
+    place: str = ""
+    was: Any = None
+    now: Any = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return not self.place
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain and JSON-able; NaN and infinities as text, because null is another value."""
+        shown = {name: _plain(getattr(self, name)) for name in ("was", "now")}
+        return asdict(self) | shown | {"equal": self.equal}
+
+
+def tables(what: str, was: pl.DataFrame | None, now: pl.DataFrame | None) -> Compared:
+    """Two tables by columns, length and every value; of several differences the topmost row, then the leftmost column.
+
+    A NaN equals a NaN, null only null, 0.0 is not -0.0. Cost: one pass.
+    """
+    if was is None or now is None:
+        gone = "no table" if was is None else f"{len(was)} rows", "no table" if now is None else f"{len(now)} rows"
+        return Compared(what, 0) if was is now else Compared(what, 0, what, *gone)
+    size = len(was)
+    kinds = [{name: str(kind) for name, kind in each.schema.items()} for each in (was, now)]
+    if kinds[0] != kinds[1]:
+        return Compared(what, size, "columns", *kinds)
+    n = min(len(was), len(now))
+    firsts = {name: _first(was[name][:n], now[name][:n]) for name in was.columns}
+    result = min((row for row in firsts.values() if row is not None), default=None)
+    if result is not None:
+        name = next(name for name, row in firsts.items() if row == result)
+        return Compared(what, size, f"row {result}, {name}{_when(was, result)}", was[name][result], now[name][result])
+    if len(was) != len(now):
+        return Compared(what, size, "rows", len(was), len(now))
+    return Compared(what, size)
+
+
+def documents(what: str, was: Any, now: Any) -> Compared:
+    """Two plain JSON-able values, compared in the canonical spelling of each leaf; the first in the order of `was`."""
+    size = 0
+    for place, one, other in leaves(was, now):
+        size += 1
+        if canonical(to_jsonable(one)) != canonical(to_jsonable(other)):
+            rest = sum(1 for _ in leaves(was, now))
+            return Compared(what, rest, place or what, one, other)
+    return Compared(what, size)
+
+
+def leaves(was: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """``(path, value, value)`` of every leaf of either; a leaf that one lacks is ``"absent"`` there."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys((*was, *now)):
+            yield from leaves(was.get(key, _ABSENT), now.get(key, _ABSENT), f"{path}.{key}" if path else str(key))
+    elif isinstance(was, list | tuple) and isinstance(now, list | tuple) and len(was) == len(now):
+        for i, (one, other) in enumerate(zip(was, now, strict=True)):
+            yield from leaves(one, other, f"{path}[{i}]")
+    else:
+        yield path, was, now
+
+
+def _first(was: pl.Series, now: pl.Series) -> int | None:
+    """The first row in which two columns of one type and length differ."""
+    differs = (was.is_null() != now.is_null()).to_numpy()
+    if was.dtype.is_float():
+        bits = [_bits(each) for each in (was, now)]
+        differs = differs | (bits[0] != bits[1])
+    else:
+        differs = differs | was.ne_missing(now).to_numpy()
+    places = np.flatnonzero(differs)
+    return int(places[0]) if places.size else None
+
+
+def _bits(column: pl.Series) -> np.ndarray[Any, np.dtype[np.int64]]:
+    values = column.cast(pl.Float64).fill_null(0.0).to_numpy().copy()
+    values[np.isnan(values)] = np.nan  # one spelling for all of them
+    return values.view(np.int64)
+
+
+def _when(table: pl.DataFrame, row: int) -> str:
+    """The row's market and time, for people."""
+    parts = [str(table["symbol"][row])] if "symbol" in table.columns else []
+    parts += [iso(int(table[name][row])) for name in _MS if name in table.columns][:1]
+    return f" ({' '.join(parts)})" if parts else ""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value if isinstance(value, str | int | float | bool | None) else to_jsonable(value)
+
 
 MOST = 100
 _SHOWN = 8
@@ -21,7 +131,7 @@ def diff_runs(one: int | str, other: int | str, context: Context) -> dict[str, A
     Raises StoreError ``STORE_NOT_FOUND``.
     """
     rows = [context.record.experiments.get(run) for run in (one, other)]
-    around = [surroundings(row) for row in rows]
+    around = [stored_environment(row) for row in rows]
     result: dict[str, list[dict[str, Any]]] = {
         "spec": list(_parting(*(row["spec"] or {} for row in rows))),
         "data": list(_parting(*(_data(row, context) for row in rows))),

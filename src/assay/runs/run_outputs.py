@@ -19,13 +19,11 @@ from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
 from assay.kernel.timestamps import now_ms
 from assay.runs import run_inputs
-from assay.runs.code import capture, code_digest, versions
-from assay.runs.context import Context
-from assay.runs.identity import identity_of
-from assay.runs.members import member_columns
-from assay.runs.run_artifacts import VERDICT, RunArtifacts, audit_status
-from assay.runs.training_history import History
-from assay.runs.user_features import facts_of
+from assay.runs.context import Context, identity_of
+from assay.runs.provenance import capture, code_digest, versions
+from assay.runs.run_artifacts import VERDICT, RunArtifacts, audit_status, member_columns
+from assay.runs.run_inputs import History
+from assay.runs.user_files import facts_of
 from assay.track import (
     Blobs,
     ModelFacts,

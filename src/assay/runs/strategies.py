@@ -1,5 +1,6 @@
 """Strategies by name or from a user's file, and their checks."""
 
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -10,9 +11,8 @@ import numpy as np
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, DataError, TrainError, printable
+from assay.kernel.errors import ConfigError, DataError, TrainError, did_you_mean, printable
 from assay.kernel.spec import TrainSpec
-from assay.kernel.suggestions import did_you_mean
 from assay.kernel.timeframe import Timeframe
 from assay.learn import (
     Exit,
@@ -25,8 +25,18 @@ from assay.learn import (
     check_honest,
     strategy_named,
 )
-from assay.runs.text_values import parse_value
 from assay.runs.user_files import check_probe, own_strategy, probe_rule
+
+
+def parse_value(text: str) -> Any:
+    """A setting's text as a TOML value; what is none is text. ``none`` is null."""
+    if text == "none":
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
 
 _KINDS = ((Structural, "structural"), (Threshold, "threshold"), (Exit, "exit"))
 PROBED = 1_000

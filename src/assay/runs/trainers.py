@@ -1,9 +1,8 @@
 """Trainers by the name of the learner; each is imported on first use."""
 
 from assay.kernel.contracts import Trainer
-from assay.kernel.errors import ConfigError, printable
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.kernel.spec import TrainSpec
-from assay.kernel.suggestions import did_you_mean
 
 LEARNERS = ("ensemble", "rules")
 

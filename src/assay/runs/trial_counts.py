@@ -16,13 +16,11 @@ import numpy as np
 
 from assay.kernel.arrays import BoolArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ArtifactError
+from assay.kernel.errors import ArtifactError, amount
 from assay.kernel.instrument import markets_of
-from assay.kernel.plural import amount
 from assay.kernel.timeframe import Timeframe
-from assay.runs.context import Context
+from assay.runs.context import Context, ReproductionInputs
 from assay.runs.family import independent_looks
-from assay.runs.reproduction_inputs import ReproductionInputs
 from assay.track import LedgerHead, Look, distinct_shifts, load_snapshot, read_head
 from assay.validate import Thresholds
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.kernel.errors import ArtifactError, StoreError, printable
+from assay.kernel.errors import ArtifactError, StoreError, did_you_mean, printable
 from assay.kernel.instrument import Instrument, markets_of
-from assay.kernel.suggestions import did_you_mean
 from assay.runs.context import Context
 from assay.runs.run_views import iso
 from assay.track import Blobs, BrokenChain, LedgerRow, describe_old_trials

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 from assay.kernel.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from assay.simulate.combine import combine_in_sequence as combine_in_sequence
-    from assay.simulate.combine import combine_instruments as combine_instruments
     from assay.simulate.engine import simulate as simulate
     from assay.simulate.metrics import START_CAPITAL as START_CAPITAL
     from assay.simulate.metrics import account_metrics as account_metrics
+    from assay.simulate.metrics import metrics_by_regime as metrics_by_regime
     from assay.simulate.metrics import performance_metrics as performance_metrics
     from assay.simulate.metrics import return_metrics as return_metrics
     from assay.simulate.metrics import trade_metrics as trade_metrics
@@ -28,11 +27,12 @@ if TYPE_CHECKING:
     from assay.simulate.performance import turnover as turnover
     from assay.simulate.performance import ulcer_index as ulcer_index
     from assay.simulate.performance import win_rate as win_rate
+    from assay.simulate.prepare import EXIT_REASONS as EXIT_REASONS
     from assay.simulate.prepare import as_contiguous as as_contiguous
-    from assay.simulate.regimes import metrics_by_regime as metrics_by_regime
     from assay.simulate.result import BacktestResult as BacktestResult
     from assay.simulate.result import Trades as Trades
-    from assay.simulate.state_arrays import EXIT_REASONS as EXIT_REASONS
+    from assay.simulate.result import combine_in_sequence as combine_in_sequence
+    from assay.simulate.result import combine_instruments as combine_instruments
     from assay.simulate.sweep.api import SweepResult as SweepResult
     from assay.simulate.sweep.api import sweep_picks as sweep_picks
     from assay.simulate.sweep.api import sweep_product as sweep_product
@@ -54,34 +54,22 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "combine": ("combine_in_sequence", "combine_instruments"),
         "engine": ("simulate",),
-        "metrics": ("START_CAPITAL", "account_metrics", "performance_metrics", "return_metrics", "trade_metrics"),
-        "performance": (
-            "Moments",
-            "annual_return",
-            "annual_volatility",
-            "calmar_ratio",
-            "expectancy",
-            "expectancy_ratio",
-            "max_drawdown",
-            "moments",
-            "omega_ratio",
-            "profit_factor",
-            "sharpe_ratio",
-            "sortino_ratio",
-            "turnover",
-            "ulcer_index",
-            "win_rate",
+        "metrics": (
+            "START_CAPITAL", "account_metrics", "metrics_by_regime", "performance_metrics",
+            "return_metrics", "trade_metrics"
         ),
-        "prepare": ("as_contiguous",),
-        "regimes": ("metrics_by_regime",),
-        "result": ("BacktestResult", "Trades"),
-        "state_arrays": ("EXIT_REASONS",),
+        "performance": (
+            "Moments", "annual_return", "annual_volatility", "calmar_ratio", "expectancy",
+            "expectancy_ratio", "max_drawdown", "moments", "omega_ratio", "profit_factor",
+            "sharpe_ratio", "sortino_ratio", "turnover", "ulcer_index", "win_rate"
+        ),
+        "prepare": ("EXIT_REASONS", "as_contiguous"),
+        "result": ("BacktestResult", "Trades", "combine_in_sequence", "combine_instruments"),
         "sweep.api": ("SweepResult", "sweep_picks", "sweep_product"),
         "sweep.replay_scalar": ("Rows",),
         "sweep.scheduler": ("Lazy", "compute_setup"),
         "sweep.simd": ("LANES", "broadcast", "lane_mask", "lane_maximum", "load_lanes", "lowest_bit"),
         "sweep.sweep_inputs": ("Candidates", "Exits", "Side", "States", "candidate_rows"),
     },
-)
+)  # fmt: skip

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
-from assay.simulate.state_arrays import EXIT_REASONS
+from assay.simulate.prepare import EXIT_REASONS
 
 # bars: power sums of the returns, sum of squared losses, growth, deepest drawdown, sum and count of its episodes
 SUM, SQUARES, CUBES, FOURTHS, DOWNSIDE, GROWTH, DEEPEST, DEPTHS, EPISODES = range(9)

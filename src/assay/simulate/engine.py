@@ -9,22 +9,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import DataError
-from assay.simulate.loop import Columns, alone, together
 from assay.simulate.prepare import (
-    as_contiguous,
-    bar_ms,
-    buy_and_hold,
-    check,
-    check_names,
-    decision_columns,
-    funding_columns,
-    funding_paid,
-    prices,
-    unite_opens,
-    volume_column,
-)
-from assay.simulate.result import BacktestResult, Trades
-from assay.simulate.state_arrays import (
     BORROW,
     FEES,
     FUNDING,
@@ -32,10 +17,23 @@ from assay.simulate.state_arrays import (
     SLIPPAGE,
     TURNOVER,
     ZERO_VOLUME_FILLS,
+    as_contiguous,
+    bar_ms,
+    buy_and_hold,
+    check,
+    check_names,
     cost_vector,
+    decision_columns,
+    funding_columns,
+    funding_paid,
     new_account,
     new_positions,
+    prices,
+    unite_opens,
+    volume_column,
 )
+from assay.simulate.result import BacktestResult, Trades
+from assay.simulate.step import Columns, alone, together
 
 _NONE: FloatArray = np.empty(0)
 

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from assay.kernel.arrays import FloatArray
-from assay.simulate.state_arrays import (
+from assay.simulate.prepare import (
     CASH,
     CLOSED,
     ENTRY_NOTIONAL,

@@ -1,14 +1,62 @@
 """A record as numbers with names."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
+from numba import njit
 
 from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.errors import ConfigError
+from assay.kernel.seeding import generator
 from assay.simulate import accumulators, performance
-from assay.simulate.montecarlo import final_return_quantile
 from assay.simulate.prepare import as_contiguous
 from assay.simulate.result import BacktestResult
+
+
+def final_return_quantile(
+    returns: FloatArray, level: float, *, resamples: int = 1000, block: float | None = None, seed: int
+) -> float:
+    """Quantile `level` of the final return of stationary-bootstrap resamples of ``(n,)`` per-bar returns.
+
+    Blocks of geometric length, wrapped around the end (Politis & Romano 1994, JASA 89). block: mean length in bars,
+    default ``max(1, n ** (1/3))``, the order that the paper finds best. NaN for an empty series or a NaN in it.
+    Cost: O(n + resamples * n / block).
+    """
+    n = len(returns)
+    if n == 0 or not np.isfinite(returns).all():
+        return float("nan")
+    ruin = returns <= -1.0
+    logs = np.concatenate([[0.0], np.cumsum(np.log1p(np.where(ruin, 0.0, returns)))])
+    ruins = np.concatenate([[0], np.cumsum(ruin)])
+    mean = max(1.0, n ** (1 / 3)) if block is None else block
+    finals = _finals(logs, ruins.astype(np.float64), mean, resamples, generator(seed, "monte_carlo_var"))
+    return float(np.quantile(finals, level))
+
+
+@njit(cache=True, error_model="numpy")
+def _finals(logs: FloatArray, ruins: FloatArray, mean: float, resamples: int, rng: np.random.Generator) -> FloatArray:
+    """Final returns; sums over a block are differences of the running sums."""
+    n = len(logs) - 1
+    out = np.empty(resamples)
+    shrink = np.log1p(-1.0 / mean) if mean > 1.0 else -np.inf
+    for i in range(resamples):
+        grown, ruined, left = 0.0, 0.0, n
+        while left > 0:
+            first = int(rng.random() * n)
+            length = 1 + int(np.log1p(-rng.random()) / shrink) if mean > 1.0 else 1
+            length = min(length, left)
+            left -= length
+            end = first + length
+            if end > n:
+                grown += logs[n] - logs[first] + logs[end - n]
+                ruined += ruins[n] - ruins[first] + ruins[end - n]
+            else:
+                grown += logs[end] - logs[first]
+                ruined += ruins[end] - ruins[first]
+        out[i] = -1.0 if ruined > 0.0 else np.expm1(grown)
+    return out
+
 
 DAY_MS = 86_400_000
 START_CAPITAL = 10_000.0
@@ -148,3 +196,27 @@ def _clustering(record: BacktestResult) -> float:
     counts = np.bincount((entries - record.timestamp[0]) * 20 // span, minlength=20)
     dispersion = counts.var(ddof=1) / counts.mean()
     return float(max(0.0, 1.0 - 1.0 / dispersion)) if dispersion > 0 else 0.0
+
+
+def metrics_by_regime(
+    record: BacktestResult, labels: FloatArray, *, bars_per_year: float
+) -> dict[float, dict[str, float]]:
+    """Metrics of each regime: of the bars that carry its label, and of the trades that were decided under it.
+
+    labels: ``(n,)`` beside the record's rows, each known at its bar's close; NaN is no regime and is left out. A bar is
+    counted under the label that was known when it opened, hence that of the row before; a trade under that of the row
+    that decided it. Returns what `return_metrics` and `trade_metrics` give, and ``n_obs``, by label, ascending.
+    Numbers that need the clock or one unbroken account (value at risk, rolling, buy and hold, clustering) are not
+    split. Raises ConfigError ``CONFIG_PARAMETER`` for labels of another length.
+    """
+    if len(labels) != len(record):
+        raise ConfigError(f"{len(labels)} regime labels for {len(record)} judged bars", code="CONFIG_PARAMETER")
+    available = np.concatenate([[np.nan], np.asarray(labels, np.float64)[:-1]])
+    entered = available[np.searchsorted(record.timestamp, record.trades.entry_time)]
+    out = {}
+    for label in np.unique(available[~np.isnan(available)]):
+        part = replace(record, trades=record.trades.only(entered == label))
+        numbers = return_metrics(record.returns[available == label], bars_per_year=bars_per_year) | trade_metrics(part)
+        del numbers["trade_clustering"]
+        out[float(label)] = numbers | {"n_obs": float((available == label).sum())}
+    return out

@@ -30,4 +30,4 @@ __getattr__, __dir__ = lazy_names(
         "trend_scanning": ("TrendScan",),
         "triple_barrier": ("MetaLabel", "TripleBarrier"),
     },
-)
+)  # fmt: skip

@@ -9,7 +9,7 @@ from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, printable
-from assay.kernel.labels import Labels
+from assay.kernel.panel import Labels
 from assay.targets.horizon import ahead, bars_ahead, check_horizon, labels, reach
 
 Price = Literal["open", "close"]

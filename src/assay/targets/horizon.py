@@ -7,7 +7,7 @@ import numpy as np
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, LeakError, printable
-from assay.kernel.labels import Labels
+from assay.kernel.panel import Labels
 from assay.kernel.timeframe import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
 
 _CLOCK = re.compile(r"([1-9]\d{0,4})([mhdw])")

@@ -7,9 +7,8 @@ from assay.features import PATTERN_EVENTS, FeatureContext, base_values, format_n
 from assay.features import Pattern as Column
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, LeakError, printable
-from assay.kernel.labels import Labels
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, LeakError, did_you_mean, printable
+from assay.kernel.panel import Labels
 from assay.targets.horizon import ahead, labels, reach
 
 

@@ -7,9 +7,8 @@ from typing import Any, Protocol
 
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.labels import Labels
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, did_you_mean, printable
+from assay.kernel.panel import Labels
 from assay.targets.forward_returns import Direction, ForwardReturn, Profitable
 from assay.targets.pattern import Pattern
 from assay.targets.trend_scanning import TrendScan

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 
 from assay.kernel.arrays import FloatArray
-from assay.kernel.labels import Labels
+from assay.kernel.panel import Labels
 
 _LOG = logging.getLogger(__name__)
 

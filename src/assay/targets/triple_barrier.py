@@ -12,7 +12,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError, printable
-from assay.kernel.labels import Labels
+from assay.kernel.panel import Labels
 from assay.targets.forward_returns import check_number
 from assay.targets.horizon import ahead, bars_ahead, check_horizon, labels
 

@@ -15,4 +15,4 @@ __getattr__, __dir__ = lazy_names(
         "audit_suite": ("PARTS", "run_audit_suite"),
         "bars": ("random_bars",),
     },
-)
+)  # fmt: skip

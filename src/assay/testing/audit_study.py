@@ -11,8 +11,7 @@ from assay.features import table
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import PRICES, Bars
 from assay.kernel.contracts import Model, NullReport, Trainer
-from assay.kernel.labels import Labels
-from assay.kernel.panel import Panel, Window
+from assay.kernel.panel import Labels, Panel, Window
 from assay.kernel.spec import SplitSpec, TargetChoice, TrainSpec
 from assay.market import synthetic
 from assay.targets import MetaLabel, parse_target

@@ -6,7 +6,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
-from assay.kernel.labels import Labels
+from assay.kernel.panel import Labels
 from assay.market import scramble_future as scramble_future
 
 Rows = Callable[[Bars], FloatArray]

@@ -12,8 +12,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.contracts import Report
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
-from assay.kernel.labels import Labels
-from assay.kernel.panel import Panel, Window
+from assay.kernel.panel import Labels, Panel, Window
 from assay.simulate import BacktestResult, simulate
 from assay.testing.trainers import TinyModel, correlations, label_panel, tiny
 

@@ -18,8 +18,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.contracts import Report, Trainer
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
-from assay.kernel.labels import Labels
-from assay.kernel.panel import Panel, Window
+from assay.kernel.panel import Labels, Panel, Window
 from assay.market import synthetic
 from assay.targets import parse_target
 from assay.testing.trainers import TinyTrainer

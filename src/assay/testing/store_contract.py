@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assay.kernel.contracts import Trial
 from assay.kernel.errors import StoreError
-from assay.kernel.trial import Trial
 from assay.track import TrackingStore
 
 MARKET = "binance|BTC/USDT|1h"

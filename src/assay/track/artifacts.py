@@ -9,10 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
-from assay.track.database import Database
-from assay.track.retry import writes
-from assay.track.rows import Row, rows
-from assay.track.schema.run_tables import ARTIFACTS
+from assay.track.database import Database, Row, rows, writes
+from assay.track.schema.tables import ARTIFACTS
 
 _LOG = logging.getLogger(__name__)
 _MIB = 1024 * 1024

@@ -5,16 +5,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ConfigError, LeakError, StoreError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, LeakError, StoreError, did_you_mean, printable
 from assay.kernel.timestamps import now_ms
-from assay.track.database import Database
+from assay.track.database import Database, Row, check_fields, rows, writes
 from assay.track.registry.promotion_rules import not_audited
-from assay.track.retry import writes
-from assay.track.rows import Row, check_fields, rows
-from assay.track.schema.configuration_tables import CONFIGURATIONS
-from assay.track.schema.model_tables import MODELS, STAGES
 from assay.track.schema.service import EVENTS
+from assay.track.schema.tables import CONFIGURATIONS, MODELS, STAGES
 from assay.track.timestamps import format_instant, parse_instant
 from assay.validate import STAGES as RULES
 from assay.validate import circuit_breakers

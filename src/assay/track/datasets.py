@@ -8,10 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
-from assay.track.database import Database, hold, insert_new
-from assay.track.retry import writes
-from assay.track.rows import Row, not_found, rows, scalar
-from assay.track.schema.run_tables import DATASETS, EXPERIMENT_DATASETS, EXPERIMENTS
+from assay.track.database import Database, Row, hold, insert_new, not_found, rows, scalar, writes
+from assay.track.schema.tables import DATASETS, EXPERIMENT_DATASETS, EXPERIMENTS
 
 _LOG = logging.getLogger(__name__)
 _IDENTITY_FIELDS = (

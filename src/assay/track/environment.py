@@ -1,29 +1,176 @@
 """Environment of a run: code, libraries, machine. Never a secret."""
 
+import hashlib
 import logging
 import os
 import platform
+import re
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.track import git
 from assay.track.canonical_json import sha256_of
-from assay.track.git import Deadline, Repository
-from assay.track.redaction import mask_secrets
 
 if TYPE_CHECKING:
     from assay.track.model_files.artifact_store import Blobs
     from assay.track.tracking_store import TrackingStore
 
+
+SECONDS = 5.0
+_MIB = 1024 * 1024
+UNTRACKED_MOST, DIFF_MOST, LISTED_MOST = _MIB, 10 * _MIB, 1_000
+
+
+class Deadline:
+    """Seconds that several questions share; a question after them is `subprocess.TimeoutExpired`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def seconds_left(self) -> float:
+        """Seconds until it; raises once it has passed."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise subprocess.TimeoutExpired("git", SECONDS)
+        return left
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A work tree at one moment.
+
+    diff_hash: SHA-256 over ``git diff HEAD --binary`` and the hashes of untracked files up to 1 MiB; None when clean.
+    diff:      that diff, or empty where it is longer than 10 MiB (`diff_bytes` says how long it was).
+    untracked: ``{path, bytes, sha256}`` of the first 1,000 by name; no hash for those above 1 MiB.
+    untracked_count: of all of them.
+    """
+
+    root: Path
+    commit: str
+    branch: str
+    diff_hash: str | None
+    diff: bytes = field(repr=False)
+    diff_bytes: int
+    untracked: tuple[dict[str, Any], ...]
+    untracked_count: int
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything differs from the commit."""
+        return self.diff_hash is not None
+
+    def facts(self) -> dict[str, Any]:
+        """What is said of it where runs are compared; no path of this machine."""
+        return {"commit": self.commit, "branch": self.branch, "dirty": self.dirty, "diff_hash": self.diff_hash}
+
+
+def root_of(folder: Path, deadline: Deadline, *, tracked: str | None = None) -> Path | None:
+    """The top of the work tree around a folder; None where Git does not know `tracked`, a file in the folder.
+
+    Raises as `look`.
+    """
+    root = _git(folder, deadline, "rev-parse", "--show-toplevel").rstrip(b"\n")
+    if tracked is not None and not _git(folder, deadline, "ls-files", "-z", "--", tracked):
+        return None
+    return Path(os.fsdecode(root))
+
+
+def look(root: Path, deadline: Deadline) -> Repository:
+    """The state of a work tree.
+
+    Raises OSError without Git, CalledProcessError without a repository (or a commit), TimeoutExpired.
+    """
+    commit = _git(root, deadline, "rev-parse", "HEAD").decode().strip()
+    branch = _git(root, deadline, "rev-parse", "--abbrev-ref", "HEAD").decode().strip()
+    diff = _git(root, deadline, "diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv")
+    listed = _git(root, deadline, "ls-files", "--others", "--exclude-standard", "-z").split(b"\0")
+    names = sorted(name for name in listed if name)
+    sha, untracked = hashlib.sha256(diff), []
+    for name in names:
+        result = _described(root, name, deadline)
+        if result["sha256"] is not None:
+            sha.update(b"untracked " + name + b"\0" + bytes.fromhex(result["sha256"]))
+        untracked.append(result)
+    return Repository(
+        root,
+        commit,
+        branch,
+        sha.hexdigest() if diff or names else None,
+        diff if len(diff) <= DIFF_MOST else b"",
+        len(diff),
+        tuple(untracked[:LISTED_MOST]),
+        len(untracked),
+    )
+
+
+def explain(error: Exception) -> str:
+    """Why Git could not tell, in a line."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return bytes(error.stderr).decode(errors="replace").strip()[:200]
+    return "Git took longer than 5 s" if isinstance(error, subprocess.TimeoutExpired) else "Git is not installed"
+
+
+def _described(root: Path, name: bytes, deadline: Deadline) -> dict[str, Any]:
+    deadline.seconds_left()
+    path, result = root / os.fsdecode(name), None
+    if path.is_symlink() or not path.is_file():
+        return {"path": name.decode(errors="replace"), "bytes": None, "sha256": None}
+    size = path.stat().st_size
+    if size <= UNTRACKED_MOST:
+        result = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"path": name.decode(errors="replace"), "bytes": size, "sha256": result}
+
+
+def _git(folder: Path, deadline: Deadline, *words: str) -> bytes:
+    command = ["git", "--no-optional-locks", "-C", str(folder), *words]
+    run: Callable[..., Any] = subprocess.run
+    done = run(command, capture_output=True, check=True, timeout=deadline.seconds_left(), stdin=subprocess.DEVNULL)
+    return bytes(done.stdout)
+
+
+_HIDDEN = rb"***"
+_WORDS = (
+    rb"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|apikey|access[_-]?key|private[_-]?key|signing[_-]?key"
+    rb"|account[_-]?key|credentials?|authorization|auth[_-]?header|dsn"
+)
+_NAMED = re.compile(
+    rb"(?i)((?:[\w.-]*(?:" + _WORDS + rb")[\w.-]*)[\"']?\s{0,8}(?::=|=>|[:=])\s{0,8})"
+    rb"(\"[^\"\n]*\"|'[^'\n]*'|(?:bearer|basic)\s+[^\s\"',;]+|[^\s\"',;)\]}]+)"
+)
+_URL = re.compile(rb"(\w{2,16}://[^\s/:@\"']{0,256}:)[^\s/@\"']{1,256}(?=@)")
+_BEARER = re.compile(rb"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}")
+_SECRETS = re.compile(
+    rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bsk[-_][\w-]{16,}"
+    rb"|\bxox[abeprs]-[\w-]{10,}|\bAIza[\w-]{30,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\bhf_\w{20,}|\bnpm_\w{20,}"
+)
+_BLOCK = re.compile(
+    rb"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----).*?(-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
+)
+
+
+def mask_secrets(data: bytes) -> bytes:
+    """The text with ``***`` for what looks like a secret.
+
+    That is: the value beside a name such as password, secret, token, api_key or credential, in code, settings or JSON;
+    passwords in URLs; bearer tokens; private key blocks; keys of well-known services by their first letters. An
+    ordinary value beside such a name is hidden as well.
+    """
+    data = _BLOCK.sub(rb"\1" + _HIDDEN + rb"\2", data)
+    data = _URL.sub(rb"\1" + _HIDDEN, data)
+    data = _NAMED.sub(rb"\1" + _HIDDEN, data)
+    data = _BEARER.sub(rb"\1" + _HIDDEN, data)
+    return _SECRETS.sub(_HIDDEN, data)
+
+
 _LOG = logging.getLogger(__name__)
 DIFF = "git_diff"
 WORKING_FOLDER, ASSAY_SOURCE = "working folder", "assay"
-_GIT_SECONDS = git.SECONDS
+_GIT_SECONDS = SECONDS
 _UNKNOWN: dict[str, Any] = dict.fromkeys(("git_commit", "git_branch", "git_dirty", "git_diff_hash"))
 
 
@@ -53,7 +200,7 @@ class Provenance:
                 "commit": result.commit,
                 "diff_hash": result.diff_hash,
                 "diff_bytes": result.diff_bytes,
-                "kept": result.diff_bytes <= git.DIFF_MOST,
+                "kept": result.diff_bytes <= DIFF_MOST,
                 "masked": text != result.diff,
                 "untracked": list(result.untracked),
                 "untracked_count": result.untracked_count,
@@ -119,11 +266,11 @@ def _repositories(folders: Mapping[str, Path]) -> dict[str, Repository]:
     why, deadline = "no folder was given", Deadline(_GIT_SECONDS)
     for what, folder in folders.items():
         try:
-            root = git.root_of(folder, deadline, tracked="__init__.py" if what == ASSAY_SOURCE else None)
+            root = root_of(folder, deadline, tracked="__init__.py" if what == ASSAY_SOURCE else None)
             if root is not None and all(root != other.root for other in result.values()):
-                result[what] = git.look(root, deadline)
+                result[what] = look(root, deadline)
         except (OSError, subprocess.SubprocessError) as error:
-            why = git.explain(error)
+            why = explain(error)
     if not result:
         _warn_once(why)
     return result

@@ -13,15 +13,10 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
 from assay.kernel.timestamps import now_ms
-from assay.track.crash_reaper import CrashReaper
-from assay.track.database import Database
-from assay.track.heartbeat import Heartbeat
-from assay.track.liveness import this_process
-from assay.track.outbox import enqueue
-from assay.track.retry import writes
-from assay.track.rows import Row, check_fields, not_found, rows
+from assay.track.database import Database, Row, check_fields, enqueue, not_found, rows, writes
+from assay.track.liveness import CrashReaper, Heartbeat, this_process
 from assay.track.schema.column_types import HoldsText
-from assay.track.schema.run_tables import EXPERIMENTS
+from assay.track.schema.tables import EXPERIMENTS
 from assay.track.timestamps import parse_instant
 
 _LOG = logging.getLogger(__name__)

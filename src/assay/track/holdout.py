@@ -10,12 +10,10 @@ from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.kernel.instrument import markets_of
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.timestamps import iso
-from assay.track.database import Database, hold
+from assay.track.database import Database, Row, hold, not_found, rows, writes
 from assay.track.markets import Markets, distinct_shifts
-from assay.track.retry import writes
-from assay.track.rows import Row, not_found, rows
-from assay.track.schema.ledger_tables import TRIALS
 from assay.track.schema.service import EVENTS
+from assay.track.schema.tables import TRIALS
 from assay.track.timestamps import parse_instant
 
 HOLDOUT = "holdout"  # objective of the ledger's rows that are readings

@@ -1,15 +1,21 @@
 """The trial ledger: every configuration that was ever scored on a market, in a chain that shows any change."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.contracts import Trial
+from assay.kernel.errors import ArtifactError
 from assay.kernel.timestamps import now_ms
-from assay.kernel.trial import Trial
 from assay.track.canonical_json import canonical, decode, sha256_of
-from assay.track.database import Database, hold
+from assay.track.database import Database, Row, finite_or_none, hold, rows, writes
 from assay.track.ledger_heads import (
     FIRST,
     LedgerHead,
@@ -23,13 +29,164 @@ from assay.track.ledger_heads import (
     head,
     head_of,
 )
-from assay.track.ledger_rows import LedgerRow
-from assay.track.looks import Look, look_of
 from assay.track.model_files.artifact_store import Blobs
-from assay.track.retry import writes
-from assay.track.rows import Row, finite_or_none, rows
-from assay.track.schema.ledger_tables import LEDGER_EPOCHS, TRIALS
+from assay.track.schema.tables import LEDGER_EPOCHS, TRIALS
 from assay.track.timestamps import format_instant, parse_instant
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+_PARQUET = b"PAR1"
+_REAL = ("score", "sharpe", "skew", "kurtosis")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LedgerRow:
+    """A row of the ledger; blobs are read when `columns` or `returns` is asked for, and every time."""
+
+    row: Row
+    blobs: Blobs | None = None
+
+    def __len__(self) -> int:
+        return int(self.row["n_configs"])
+
+    def columns(self, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """``(n_configs,)`` arrays: score, failed, trades, per-bar sharpe, skew, kurtosis, and ``p_`` + each parameter.
+
+        names: only these. Undefined is NaN. ArtifactError ``ARTIFACT_GONE``, ``ARTIFACT_CORRUPT`` for a block that is
+        not what the row says. Cost: of a block its hash, and the columns that are asked for.
+        """
+        if self.row["block_sha256"] is None:
+            result = self._own()
+            return result if names is None else {name: result[name] for name in names if name in result}
+        table = self._block(names)
+        if len(table) != len(self):
+            raise _damaged(self.row, f"holds {len(table):,} configurations, {len(self):,} were counted")
+        return {name: table[name].to_numpy() for name in table.columns}
+
+    def returns(self) -> dict[int, FloatArray]:
+        """Per-bar returns by the configuration's place in `columns`, best first: of a block those of its distinct best.
+
+        Empty where none were kept. Raises as `columns`.
+        """
+        if self.row["returns_sha256"] is None or self.blobs is None:
+            return {}
+        data = self.blobs.get(self.row["returns_sha256"])
+        if not data.startswith(_PARQUET):
+            return {0: np.frombuffer(data, "<f8")} if self.row["block_sha256"] is None else {}
+        import polars as pl
+
+        table = pl.read_parquet(io.BytesIO(data))
+        return {int(name): table[name].to_numpy() for name in table.columns}
+
+    def _own(self) -> dict[str, NDArray[Any]]:
+        row = self.row
+        result: dict[str, NDArray[Any]] = {
+            name: np.array([np.nan if row[name] is None else row[name]], np.float64) for name in _REAL
+        }
+        result["failed"] = np.array([row["state"] != "complete"])
+        result["trades"] = np.array([row["total_trades"] or 0], np.int64)
+        return result | {f"p_{name}": _one(value) for name, value in row["params"].items()}
+
+    def _block(self, names: Sequence[str] | None) -> "pl.DataFrame":
+        import polars as pl
+
+        if self.blobs is None:
+            raise ArtifactError(
+                f"the block of trial {self.row['seq']} was not given a store to read from", code="ARTIFACT_GONE"
+            )
+        data = io.BytesIO(self.blobs.get(self.row["block_sha256"]))
+        if names is not None:
+            available = pl.read_parquet_schema(data)
+            data.seek(0)
+            names = [name for name in names if name in available]
+        return pl.read_parquet(data, columns=names)
+
+
+def _one(value: Any) -> NDArray[Any]:
+    if isinstance(value, bool | int | float):
+        return np.array([value])
+    holding = np.empty(1, object)
+    holding[0] = value
+    return holding
+
+
+def _damaged(row: Row, why: str) -> ArtifactError:
+    return ArtifactError(f"the block of trial {row['seq']} on {row['market_key']} {why}", code="ARTIFACT_CORRUPT")
+
+
+_ALONE = ("none", "manual")  # tuning methods of what was scored for itself, not as a candidate of a search
+Interval = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What a row says of itself.
+
+    id:       order in which rows were written.   seq: number in its chain.   run: number of the run; None for none.
+    identity: None for a row of before identities were kept: it is a look of its own.   recipe: see `Trial`.
+    is_record: scored for itself, a walk's record or a backtest; else candidates that something was chosen among.
+    intervals: ``[first, last]`` ms bar opens that were scored; empty where the row does not say.
+    """
+
+    id: int
+    market_key: str
+    seq: int
+    run: int | None
+    identity: str | None
+    recipe: str | None
+    is_record: bool
+    n_configs: int
+    config_hash: str
+    returns_sha256: str | None
+    active_sha256: str | None
+    intervals: tuple[Interval, ...]
+
+    @property
+    def last(self) -> int | None:
+        """Open of the last bar that was scored, ms; None where the row does not say."""
+        return max((end for _, end in self.intervals), default=None)
+
+    def active(self, blobs: Blobs) -> tuple[IntArray, FloatArray] | None:
+        """Bar opens and active returns, ``(n,)`` each; None where none are kept. Raises as `Blobs.get`."""
+        if self.active_sha256 is None:
+            return None
+        data = blobs.get(self.active_sha256)
+        half = len(data) // 2
+        return np.frombuffer(data[:half], "<i8").astype(np.int64), np.frombuffer(data[half:], "<f8")
+
+
+def look_of(row: Row) -> Look:
+    """From the columns of the table `trials`."""
+    return Look(
+        id=row["id"],
+        market_key=row["market_key"],
+        seq=row["seq"],
+        run=row["experiment_id"],
+        identity=row["identity"],
+        recipe=row["recipe"],
+        is_record=row["n_configs"] == 1 and row["tuning_method"] in _ALONE,
+        n_configs=row["n_configs"],
+        config_hash=row["config_hash"],
+        returns_sha256=row["returns_sha256"],
+        active_sha256=row["active_sha256"],
+        intervals=_intervals(row),
+    )
+
+
+def _intervals(row: Row) -> tuple[Interval, ...]:
+    """Those that were scored; of a row that keeps none its window, from end to end."""
+    if row["intervals"]:
+        return tuple((int(first), int(last)) for first, last in row["intervals"])
+    if row["window_start"] is None or row["window_end"] is None:
+        return ()
+    return ((_ms(row["window_start"]), _ms(row["window_end"])),)
+
+
+def _ms(moment: Any) -> int:
+    return round(moment.timestamp() * 1000)
+
 
 _OUTSIDE = frozenset({"id", "prev_hash", "row_hash"})
 _MOMENTS = ("sharpe", "sharpe_annual", "skew", "kurtosis", "win_rate", "max_drawdown", "net_return")

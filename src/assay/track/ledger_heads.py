@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.track.schema.ledger_tables import LEDGER_CHAIN, LEDGER_EPOCHS, TRIAL_HEADS, TRIALS
+from assay.track.schema.tables import LEDGER_CHAIN, LEDGER_EPOCHS, TRIAL_HEADS, TRIALS
 
 FIRST = "0" * 64
 _H, _E, _T = TRIAL_HEADS.c, LEDGER_EPOCHS.c, TRIALS.c

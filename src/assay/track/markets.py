@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from assay.kernel.bars import Bars
 from assay.kernel.timestamps import now_ms
-from assay.track.database import Database, hold
+from assay.track.database import Database, Row, hold, rows, writes
 from assay.track.fingerprint import (
     Fingerprint,
     Match,
@@ -18,9 +18,7 @@ from assay.track.fingerprint import (
     same_market,
     unpack,
 )
-from assay.track.retry import writes
-from assay.track.rows import Row, rows
-from assay.track.schema.ledger_tables import MARKET_FINGERPRINTS
+from assay.track.schema.tables import MARKET_FINGERPRINTS
 from assay.track.timestamps import parse_instant
 
 _F = MARKET_FINGERPRINTS.c

@@ -8,11 +8,9 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
 from assay.kernel.timestamps import now_ms
-from assay.track.canonical_json import decode
-from assay.track.database import Database
-from assay.track.retry import writes
-from assay.track.rows import Row, nan_for_null, number, rows
-from assay.track.schema.run_tables import METRICS
+from assay.track.canonical_json import canonical, decode
+from assay.track.database import Database, Row, check_fields, hold, nan_for_null, number, rows, scalar, writes
+from assay.track.schema.tables import HYPERPARAMETERS, METRICS, TRADES
 from assay.track.timestamps import parse_instant
 
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -105,3 +103,118 @@ def _point(name: object, value: object) -> Row:
 def _restored(row: Row) -> Row:
     kind = row["non_finite"]
     return row if kind is None else row | {"value": _NON_FINITE[kind]}
+
+
+class Trades:
+    """The trades table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @writes
+    def add(self, run: int, trades: Sequence[Mapping[str, Any]], **shared: Any) -> int:
+        """Write many trades in one transaction; returns how many.
+
+        trades: the table's columns by name; times in UTC ms, aware datetimes or ISO text. `shared` holds columns that
+        are the same in all of them (``strategy_name exchange symbol timeframe fold``). Every trade has the same keys.
+        StoreError ``STORE_VALUE`` for a price, side, reason or time that the table refuses.
+        """
+        values = [check_fields(trade, TRADES) | shared | {"experiment_id": run} for trade in trades]
+        if values:
+            with self._database.write() as connection:
+                connection.execute(sa.insert(TRADES), values)
+        return len(values)
+
+    def count(self, run: int) -> int:
+        """How many trades the run has."""
+        query = sa.select(sa.func.count()).select_from(TRADES).where(TRADES.c.experiment_id == run)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def read(self, run: int) -> list[Row]:
+        """The run's trades in the order in which they were written."""
+        query = sa.select(TRADES).where(TRADES.c.experiment_id == run).order_by(TRADES.c.id)
+        with self._database.read() as connection:
+            return rows(connection.execute(query))
+
+
+class Hyperparameters:
+    """Named settings of a run, or of one of its models; each has one value for ever."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @writes
+    def log(self, run: int, values: Mapping[str, Any], *, model_id: int | None = None) -> None:
+        """Keep the values, all or nothing. The same value again does nothing, another is StoreError ``STORE_CONFLICT``.
+
+        str, bool, int, float (NaN and infinities too), None and their numpy scalars keep their type; lists and dicts
+        are JSON.
+        """
+        with self._database.write() as connection:
+            hold(connection, f"hyperparameters {run}")
+            holding = self._stored_values(connection, run, model_id)
+            fresh = []
+            for name, value in values.items():
+                kind, text = encode_parameter(value)
+                if name not in holding:
+                    fresh.append(
+                        {
+                            "experiment_id": run,
+                            "model_id": model_id,
+                            "param_name": name,
+                            "param_value": text,
+                            "param_type": kind,
+                        }
+                    )
+                elif holding[name] != (kind, text):
+                    raise StoreError(
+                        f"hyperparameter {printable(name)} of run {run} is {printable(holding[name][1])}, it "
+                        f"cannot become "
+                        f"{printable(text)}",
+                        code="STORE_CONFLICT",
+                    )
+            if fresh:
+                connection.execute(sa.insert(HYPERPARAMETERS), fresh)
+
+    def read(self, run: int, *, model_id: int | None = None) -> dict[str, Any]:
+        """Values by name, sorted, in the types in which they were given."""
+        with self._database.read() as connection:
+            holding = self._stored_values(connection, run, model_id)
+        return {name: decode_parameter(*holding[name]) for name in sorted(holding)}
+
+    def _stored_values(self, connection: sa.Connection, run: int, model_id: int | None) -> dict[str, tuple[str, str]]:
+        h = HYPERPARAMETERS.c
+        query = sa.select(h.param_name, h.param_type, h.param_value).where(
+            h.experiment_id == run, h.model_id.is_not_distinct_from(model_id)
+        )
+        return {row["param_name"]: (row["param_type"], row["param_value"]) for row in rows(connection.execute(query))}
+
+
+def encode_parameter(value: Any) -> tuple[str, str]:
+    """Type word and text of a value; bool is tested before int."""
+    value = scalar(value)
+    if value is None:
+        return "none", ""
+    if isinstance(value, bool):
+        return "bool", repr(value)
+    if isinstance(value, int):
+        return "int", str(int(value))
+    if isinstance(value, float):
+        return "float", repr(float(value))
+    if isinstance(value, str):
+        return "str", str(value)
+    return "json", canonical(value)
+
+
+def decode_parameter(kind: str, text: str) -> Any:
+    """The value that was `encode_parameter`."""
+    if kind == "none":
+        return None
+    if kind == "bool":
+        return text == "True"
+    if kind == "int":
+        return int(text)
+    if kind == "float":
+        return math.nan if text == "nan" else float(text)
+    return decode(text) if kind == "json" else text

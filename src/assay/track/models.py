@@ -6,14 +6,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import StoreError, printable
+from assay.kernel.errors import StoreError, did_you_mean, printable
 from assay.kernel.instrument import slug
-from assay.kernel.suggestions import did_you_mean
 from assay.kernel.timestamps import now_ms
-from assay.track.database import Database, hold
-from assay.track.retry import writes
-from assay.track.rows import Row, check_fields, finite_or_none, nan_for_null, not_found, rows
-from assay.track.schema.model_tables import MODELS
+from assay.track.database import (
+    Database,
+    Row,
+    check_fields,
+    finite_or_none,
+    hold,
+    nan_for_null,
+    not_found,
+    rows,
+    writes,
+)
+from assay.track.schema.tables import MODELS
 from assay.track.timestamps import parse_instant
 
 _USE_MS = 60_000

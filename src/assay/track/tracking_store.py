@@ -11,13 +11,11 @@ from assay.track.database import BUSY_SECONDS, Database, place_of
 from assay.track.datasets import Datasets
 from assay.track.experiments import Experiments
 from assay.track.holdout import Vault
-from assay.track.hyperparameters import Hyperparameters
 from assay.track.ledger import Ledger
 from assay.track.markets import Markets
-from assay.track.metrics import Metrics
+from assay.track.metrics import Hyperparameters, Metrics, Trades
 from assay.track.models import Models
 from assay.track.registry.aliases import Champions
-from assay.track.trades import Trades
 
 
 class TrackingStore:

@@ -15,14 +15,13 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import USABLE, Bars
-from assay.kernel.contracts import Forecaster, Model, Report, Trainer
+from assay.kernel.contracts import Forecaster, Model, Report, Trainer, Trial
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import DataError
 from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, span
 from assay.kernel.seeding import integer
-from assay.kernel.trial import Trial
 from assay.simulate import BacktestResult, simulate
 from assay.validate.splits import Splitter
 

@@ -4,18 +4,21 @@ Nothing here decides. The bootstrap runs on returns summed over spans of bars: i
 and draws blocks anyway.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import isfinite, nan, sqrt
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from assay.kernel.arrays import FloatArray
+from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
+from assay.kernel.costs import Costs
+from assay.market import VolumeUnit
 from assay.validate.statistics import Moments, expected_max_sharpe, superior_predictive_ability
 from assay.validate.statistics import probabilistic_sharpe_ratio as psr
+from assay.validate.statistics.sharpe import HalfSpread
 
 SPANS, DRAWS = 500, 500
 
@@ -76,3 +79,161 @@ def _haircut(m: Moments, n_trials: float) -> float:
         return nan
     adjusted = min(1.0, n_trials * 2 * float(ndtr(-abs(m.sharpe) * sqrt(m.n))))
     return 1.0 - min(float(-ndtri(adjusted / 2)) / sqrt(m.n), abs(m.sharpe)) / abs(m.sharpe)
+
+
+_BASIS_POINT = 1e-4
+_MOST = 1024.0  # multiples of the costs that are looked at
+_STEPS = 14
+_REFERENCE = 5 * _BASIS_POINT  # a side, where no costs were assumed and there is nothing to multiply
+
+
+@dataclass(frozen=True, slots=True)
+class CostSides:
+    """What one side of a trade costs, as fractions of its notional.
+
+    assumed:  fee, slippage and half the assumed spread.
+    shown:    the same with slippage and spread at least the half-spread that the candles show.
+    stressed: what the check `cost` asks the record to survive.
+    half_spread: at least, by the candles; NaN where they are too few to tell.
+    """
+
+    assumed: float
+    shown: float
+    stressed: float
+    half_spread: float
+
+
+def cost_sides(costs: Costs, spread: HalfSpread, *, cost_factor: float, min_cost: float) -> CostSides:
+    """The sides of one instrument. min_cost: basis points that are asked whatever was assumed."""
+    low = spread.low if isfinite(spread.low) else 0.0
+    assumed = costs.fee + costs.price_share
+    shown = costs.fee + max(costs.price_share, low)
+    stressed = max(cost_factor * assumed, shown, min_cost * _BASIS_POINT)
+    return CostSides(assumed, shown, stressed, spread.low)
+
+
+def at_side(costs: Costs, side: float, *, factor: float = 1.0) -> Costs:
+    """The costs, all times `factor`, with slippage raised until one side costs `side`; never below what they cost."""
+    times = costs.times(factor)
+    missing = max(0.0, side - times.fee - times.price_share)
+    return replace(times, slippage_bps=times.slippage_bps + missing / _BASIS_POINT)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """How dear trading may become until a record earns nothing.
+
+    multiple: of all assumed costs; NaN where none were assumed, and where `side` is.   side: costs of one side there, a
+    fraction; 0 for a record that earns nothing without costs, infinite for one that trades too little to tell.
+    """
+
+    multiple: float
+    side: float
+
+
+def break_even(costs: Costs, mean_at: Callable[[Costs], float]) -> BreakEven:
+    """The largest multiple of the costs at which the mean net return is above 0, by bisection to 0.1 %.
+
+    mean_at: the mean net return of the same decisions at other costs; NaN or <= 0 counts as no profit. About 20 calls.
+    Without assumed costs a reference of 5 basis points a side is multiplied, and only the side is said.
+    """
+    assumed = costs.fee + costs.price_share
+    base = costs if assumed > 0 else at_side(costs, _REFERENCE)
+    unit = base.fee + base.price_share
+    most = min(_MOST, 0.98 / max(base.fee, base.price_share))
+
+    def earns(multiple: float) -> bool:
+        return mean_at(base.times(multiple)) > 0
+
+    multiple = _largest(earns, most)
+    return BreakEven(multiple if assumed > 0 else nan, multiple * unit)
+
+
+def _largest(earns: Callable[[float], bool], most: float) -> float:
+    if not earns(0.0):
+        return 0.0
+    low, high = 0.0, min(1.0, most)
+    while earns(high):
+        if high >= most:
+            return float("inf")
+        low, high = high, min(2 * high, most)
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if earns(middle) else (low, middle)
+        if high - low <= 1e-3 * high:
+            break
+    return low
+
+
+MOST_OF_BAR = 0.10  # of a bar's traded value that one account may be
+CAPACITY_OF_BAR, CAPACITY_FILLS = 0.01, 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Fills:
+    """Where the notional of a record was filled, as shares of all that it traded; NaN where nothing was traded.
+
+    silent:   on bars whose volume is 0.   flat: on bars of one price whose volume is unknown.
+    large:    beyond `MOST_OF_BAR` of the bar's traded value; NaN where the volume's unit does not tell a value.
+    doubtful: any of these.
+    capacity: account in quote currency at which `CAPACITY_FILLS` of the fills exceed `CAPACITY_OF_BAR` of their bar's
+              traded value; NaN as `large`.
+    """
+
+    silent: float
+    flat: float
+    large: float
+    doubtful: float
+    capacity: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarFills:
+    """One instrument's fills bar by bar.
+
+    traded: ``(n,)`` notional of the fills over the account's equity.   volume: ``(n,)``, NaN unknown.
+    flat:   ``(n,)`` whether the bar has one price.   value: ``(n,)`` traded in the whole bar, quote currency; NaN
+    unknown.
+    """
+
+    traded: FloatArray
+    volume: FloatArray
+    flat: BoolArray
+    value: FloatArray
+
+
+def bar_fills(traded: FloatArray, bars: Bars, unit: VolumeUnit) -> BarFills:
+    """What was traded beside the bars in which it was. Both ``(n,)``."""
+    volume = np.full(len(bars), np.nan) if bars.volume is None else bars.volume
+    flat = (bars.open == bars.high) & (bars.high == bars.low) & (bars.low == bars.close)
+    price = {"base": bars.close, "quote": np.ones(len(bars))}.get(unit)
+    return BarFills(traded, volume, flat, np.full(len(bars), np.nan) if price is None else volume * price)
+
+
+def summarize_fills(parts: Sequence[BarFills], *, capital: float) -> Fills:
+    """The fills of all instruments of a record. capital: quote currency that trades, without compounding."""
+    traded, volume, flat, value = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("traded", "volume", "flat", "value")
+    )
+    total = float(traded.sum())
+    if not total > 0:
+        return Fills(nan, nan, nan, nan, nan)
+    silent, still = volume == 0, np.isnan(volume) & flat
+    money = traded * capital
+    with np.errstate(invalid="ignore"):
+        over = np.where(np.isfinite(value), np.maximum(0.0, money - MOST_OF_BAR * value), 0.0) / capital
+    valued = bool(np.isfinite(value[traded > 0]).any())
+    dead = np.where(silent | still, traded, 0.0)
+    return Fills(
+        silent=float(traded[silent].sum()) / total,
+        flat=float(traded[still].sum()) / total,
+        large=float(over.sum()) / total if valued else nan,
+        doubtful=float(np.maximum(dead, over).sum()) / total,
+        capacity=_capacity(traded, value) if valued else nan,
+    )
+
+
+def _capacity(traded: FloatArray, value: FloatArray) -> float:
+    """Each fill allows an account of `CAPACITY_OF_BAR` of its bar's value over its share of the account."""
+    used = (traded > 0) & np.isfinite(value)
+    return float(np.quantile(CAPACITY_OF_BAR * value[used] / traded[used], CAPACITY_FILLS))

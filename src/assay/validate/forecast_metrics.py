@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.kernel.labels import Labels
-from assay.kernel.panel import Panel
+from assay.kernel.panel import Labels, Panel
 from assay.validate._walk_forward import FoldResult
 
 _EDGE = 1e-15

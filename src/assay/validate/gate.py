@@ -7,16 +7,25 @@ PYRITE.
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from math import ceil, isfinite, isinf, isnan, nan, sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from assay.kernel.arrays import FloatArray
-from assay.kernel.plural import amount
-from assay.validate.audit.report import AuditReport
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.errors import amount
+from assay.validate.active import Nature, nature_of
+from assay.validate.audit.pipeline import AuditReport
 from assay.validate.gate_input import GateInput, Thresholds, check_input
-from assay.validate.nature import Nature, nature_of
-from assay.validate.statistics import Moments, bars_for_error, best_of_many_p_value, harmonic, moments, sharpe_p_value
+from assay.validate.statistics import (
+    Moments,
+    Overfitting,
+    bars_for_error,
+    best_of_many_p_value,
+    expected_max_sharpe,
+    harmonic,
+    moments,
+    sharpe_p_value,
+)
 from assay.validate.thresholds import looser_thresholds
 
 __all__ = [
@@ -52,7 +61,7 @@ class Reason:
 class Verdict:
     """The word, the highest lifecycle stage it allows, every check, and the bars that would decide an UNPROVEN one.
 
-    nature: what the model is in plain words, see `assay.validate.nature`.
+    nature: what the model is in plain words, see `assay.validate.active`.
     """
 
     verdict: VerdictName
@@ -375,3 +384,56 @@ def _bars_needed(evidence: GateInput, m: Moments | None, limits: Thresholds, rea
         return None
     for_trades = ceil(max(0, limits.min_trades - trades) * n / trades)
     return max(ceil(whole) - n, for_trades, limits.min_bars - n, 0)
+
+
+def gate_input_document(evidence: GateInput) -> dict[str, Any]:
+    """Plain and, but for NaN, JSON-able: counts, moments, and the sums behind each check. See `GateInput` for names.
+
+    moments, active_moments: of the returns, and of those beyond holding; None where the latter are not known.
+    luck: Sharpe ratio a bar that the trials would show by luck, 1/(n - 1) between them.   regimes: ``{label: {bars,
+    mean}}``.   Of the audit only what decided: it is stored whole beside this. The ``(n,)`` returns, active returns and
+    stressed returns are those of the run's account table.
+    """
+    evidence = check_input(evidence)
+    m = moments(evidence.returns)
+    audit, active = evidence.audit, evidence.active_returns
+    return {
+        "bars": int(evidence.returns.size),
+        "bars_per_year": evidence.bars_per_year,
+        "n_trades": evidence.n_trades,
+        "n_independent_trades": evidence.trades_that_count,
+        "n_trials": evidence.n_trials,
+        "effective_trials": evidence.effective_trials,
+        "trials_variance": evidence.trials_variance,
+        "ledger_complete": evidence.ledger_complete,
+        "n_searched": evidence.n_searched,
+        "holdout_reads": evidence.holdout_reads,
+        "moments": m._asdict(),
+        "active_moments": None if active is None else moments(active)._asdict(),
+        "luck": expected_max_sharpe(evidence.effective_trials, 1 / (m.n - 1)) if m.n > 1 else nan,
+        "stressed_sharpe": moments(evidence.stressed_returns).sharpe,
+        "shown_sharpe": nan if evidence.shown_returns is None else moments(evidence.shown_returns).sharpe,
+        "cost_sides": [asdict(side) for side in evidence.cost_sides],
+        "break_even": None if evidence.break_even is None else asdict(evidence.break_even),
+        "fills": None if evidence.fills is None else asdict(evidence.fills),
+        "data_problems": None if evidence.data_problems is None else list(evidence.data_problems),
+        "overfitting": _overfitting_document(evidence.overfitting),
+        "regimes": None if evidence.regimes is None else _regimes_document(evidence.returns, evidence.regimes),
+        "seed_sharpes": None if evidence.seed_sharpes is None else evidence.seed_sharpes.tolist(),
+        "audit": None if audit is None else {"complete": audit.complete, "violations": len(audit.violations)},
+    }
+
+
+def _overfitting_document(result: Overfitting | None) -> dict[str, Any] | None:
+    if result is None:
+        return None
+    numbers = {name: getattr(result, name) for name in ("pbo", "loss_share", "slope", "intercept", "n_dropped")}
+    return numbers | {"splits": len(result.logits)}
+
+
+def _regimes_document(returns: FloatArray, regimes: IntArray) -> dict[str, dict[str, float]]:
+    result = {}
+    for label in np.unique(regimes[regimes >= 0]).tolist():
+        holding = returns[regimes == label]
+        result[str(label)] = {"bars": len(holding), "mean": float(holding.mean())}
+    return result

@@ -1,16 +1,19 @@
 """`GateInput`: the evidence about one record."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import FloatArray, IntArray, numbers
+from assay.kernel.bars import USABLE, Bars
 from assay.kernel.errors import ConfigError, printable
+from assay.kernel.timestamps import from_iso
+from assay.market import Event, examine_quality
 from assay.validate.argument_checks import LARGEST, SMALLEST, whole, within
-from assay.validate.audit.report import AuditReport
-from assay.validate.cost_stress import BreakEven, CostSides
-from assay.validate.fills import Fills
+from assay.validate.audit.pipeline import AuditReport
+from assay.validate.diagnostics import BreakEven, CostSides, Fills
 from assay.validate.statistics import Overfitting
 from assay.validate.thresholds import Thresholds as Thresholds
 
@@ -22,7 +25,7 @@ class GateInput:
     returns:          ``(n,)`` net, per bar, stitched out-of-sample folds, each bar once.
     active_returns:   ``(n,)`` less what holding its mean position earns, `assay.validate.active`; None: not known.
     n_trades:         closed trades.
-    n_independent_trades: of them, `assay.validate.independent_trades`; None: all.
+    n_independent_trades: of them, `assay.validate.active`; None: all.
     n_trials:         configurations that the market's ledger counts, this one included.
     effective_trials: of their returns; `n_trials` where returns are missing.
     trials_variance:  of their per-bar Sharpe ratios, ddof 1; 0 for one trial. Shown, not judged by: see docs/why.
@@ -122,3 +125,36 @@ def _labels(value: ArrayLike, rows: int) -> IntArray:
 
 def _wrong(name: str, value: object, wanted: str) -> ConfigError:
     return ConfigError(f"{name} is {printable(value)}, {wanted}", code="CONFIG_PARAMETER", field=name)
+
+
+_CONTEXT = 48  # bars before the judged ones that a break is told by
+
+
+def find_data_problems(bars: Bars, first: int, last: int) -> tuple[str, ...]:
+    """Unresolved split suspects and changes of the volume's unit among bars that open in ``[first, last]`` (ms).
+
+    A suspect is one that `assay.market.anomalies.splits` calls likely: a crash of the same size is doubtful and no
+    problem. One on a bar that a data filter marks as unusable is resolved. O(n).
+    """
+    start = max(0, int(np.searchsorted(bars.timestamp, first)) - _CONTEXT)
+    part = bars[start : int(np.searchsorted(bars.timestamp, last, side="right"))]
+    quality = examine_quality(part)
+    splits = [e for e in quality.splits if e.seen["verdict"] == "likely"]
+    return (
+        *(f"{bars.instrument} {e.time[:16]}: looks like a split {e.seen['split']}" for e in _open(splits, part, first)),
+        *(
+            f"{bars.instrument} {e.time[:16]}: the volume's unit changes, x{float(e.seen['factor']):.3g}"
+            for e in _open(quality.volume_units, part, first)
+        ),
+    )
+
+
+def _open(events: Iterable[Event], bars: Bars, first: int) -> list[Event]:
+    """Those among the judged bars that nobody has marked."""
+    unresolved = []
+    for event in events:
+        at = int(np.searchsorted(bars.timestamp, from_iso(event.time)))
+        resolved = USABLE in bars.columns and bars.columns[USABLE][at] != 1
+        if bars.timestamp[at] >= first and not resolved:
+            unresolved.append(event)
+    return unresolved

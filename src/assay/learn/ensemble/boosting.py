@@ -13,9 +13,8 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ArtifactError
 from assay.kernel.seeding import integer
-from assay.learn.ensemble.member_training import Learning, Tick
 from assay.learn.ensemble.model_checks import check_lightgbm, demand_xgboost
-from assay.learn.ensemble.samples import Matrix
+from assay.learn.ensemble.samples import Learning, Matrix, Tick
 
 if TYPE_CHECKING:
     import lightgbm

@@ -1,5 +1,5 @@
 """A small LightGBM, quickly fitted, to ask what it leans on. Implements
-`assay.features.importance.importance_model.Quick`.
+`assay.features.importance.selection.Quick`.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class QuickModel:
 
 
 def fit_quick(x: Matrix, y: FloatArray, weight: FloatArray, *, n_classes: int, seed: int) -> QuickModel:
-    """See `assay.features.importance.importance_model.Fit`: 60 rounds of 8 leaves, deterministic, on one thread."""
+    """See `assay.features.importance.selection.Fit`: 60 rounds of 8 leaves, deterministic, on one thread."""
     import lightgbm
 
     centre = spread = 0.0

@@ -15,8 +15,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.seeding import integer
 from assay.learn.ensemble.boosting import LightGBM, XGBoost
-from assay.learn.ensemble.member_training import Learning, Member
-from assay.learn.ensemble.samples import Matrix
+from assay.learn.ensemble.samples import Learning, Matrix, Member
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
@@ -70,14 +69,14 @@ class Forest:
 
     def write(self, folder: Path) -> None:
         """See `Member`."""
-        from assay.learn.ensemble.forest_io import write_forest
+        from assay.learn.ensemble.model import write_forest
 
         write_forest(self.forest, folder / f"{self.name}.skops")
 
     @classmethod
     def read(cls, folder: Path, *, columns: int, n_classes: int) -> "Forest":
         """Inverse of `write`."""
-        from assay.learn.ensemble.forest_io import read_forest
+        from assay.learn.ensemble.model import read_forest
 
         return cls(read_forest(folder / f"{cls.name}.skops", columns=columns, n_classes=n_classes), n_classes)
 

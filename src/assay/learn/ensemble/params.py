@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from assay.kernel.errors import ConfigError
+from assay.kernel.errors import ConfigError, did_you_mean
 from assay.kernel.parse import parse
-from assay.kernel.suggestions import did_you_mean
 
 log = logging.getLogger(__name__)
 MEMBERS = ("random_forest", "xgboost", "lightgbm")

@@ -1,13 +1,16 @@
 """Rows to learn from, pooled over the instruments of a panel, and the inner split that stops and calibrates."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.errors import DataError
-from assay.kernel.labels import Labels
-from assay.kernel.panel import Panel, Window
+from assay.kernel.panel import Labels, Panel, Window
+from assay.learn.ensemble.params import EnsembleParams
 from assay.targets import uniqueness
 
 _ROW_QUALITY = 0.9  # least share of finite features for a row to be learnt from
@@ -124,3 +127,44 @@ def demand_classes(samples: Samples, classes: tuple[float, ...], *, what: str) -
             code="DATA_DEGENERATE",
             counts=[int(n) for n in counts],
         )
+
+
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learning:
+    """What a member is fitted on. x float32 ``(m, k)``, y ``(m,)`` class index, weight ``(m,)``; `v…` to stop on.
+
+    `vplain` are the weights of the rows to stop on before classes were balanced, for calibration.
+    """
+
+    x: Matrix
+    y: IntArray
+    weight: FloatArray
+    vx: Matrix
+    vy: IntArray
+    vweight: FloatArray
+    vplain: FloatArray
+    n_classes: int
+    params: EnsembleParams
+    seed: int
+    tick: Tick
+
+
+class Member(Protocol):
+    """A fitted classifier over prepared columns."""
+
+    name: ClassVar[str]
+
+    def vote(self, x: Matrix) -> FloatArray:
+        """``(m, n_classes)`` probabilities, rows sum to 1."""
+        ...
+
+    def importance(self) -> FloatArray:
+        """``(k,)`` share of each column in the member's total gain; sums to 1, or all 0 when nothing was split."""
+        ...
+
+    def write(self, folder: Path) -> None:
+        """Write the member's file."""
+        ...

@@ -7,7 +7,6 @@ from assay.kernel.lazy import lazy_names
 if TYPE_CHECKING:
     from assay.learn.strategies.declaration import Strategy as Strategy
     from assay.learn.strategies.declaration import strategy as strategy
-    from assay.learn.strategies.loader import load_strategy_file as load_strategy_file
     from assay.learn.strategies.parameters import AT_LEAST as AT_LEAST
     from assay.learn.strategies.parameters import AT_MOST as AT_MOST
     from assay.learn.strategies.parameters import Exit as Exit
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from assay.learn.strategies.parameters import Structural as Structural
     from assay.learn.strategies.parameters import Threshold as Threshold
     from assay.learn.strategies.registry import all_strategies as all_strategies
+    from assay.learn.strategies.registry import load_strategy_file as load_strategy_file
     from assay.learn.strategies.registry import strategy_named as strategy_named
     from assay.learn.strategies.setups import Entries as Entries
     from assay.learn.strategies.setups import Setups as Setups
@@ -25,9 +25,8 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "declaration": ("Strategy", "strategy"),
-        "loader": ("load_strategy_file",),
         "parameters": ("AT_LEAST", "AT_MOST", "Exit", "Range", "Structural", "Threshold"),
-        "registry": ("all_strategies", "strategy_named"),
+        "registry": ("all_strategies", "load_strategy_file", "strategy_named"),
         "setups": ("Entries", "Setups", "Side", "State"),
     },
-)
+)  # fmt: skip

@@ -5,8 +5,15 @@ import numpy as np
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
 from assay.learn.strategies.declaration import strategy
-from assay.learn.strategies.indicators import atr, compiled, over_prior_mean, rolling_max, rsi, volume_ratio
-from assay.learn.strategies.order_book import book_column
+from assay.learn.strategies.indicators import (
+    atr,
+    book_column,
+    compiled,
+    over_prior_mean,
+    rolling_max,
+    rsi,
+    volume_ratio,
+)
 from assay.learn.strategies.parameters import Exit, Range, Structural, Threshold
 from assay.learn.strategies.setups import Setups, Side
 

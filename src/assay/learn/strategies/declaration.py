@@ -9,14 +9,20 @@ import numpy as np
 
 from assay.kernel.bars import PRICES, Bars
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, did_you_mean, printable
 from assay.kernel.timeframe import Timeframe
-from assay.kernel.user_module import own_line
-from assay.kernel.user_source import UserCode
+from assay.kernel.user_source import UserCode, own_line
 from assay.learn.strategies import exits
-from assay.learn.strategies.constraints import Constraint
-from assay.learn.strategies.parameters import EXITS, SIZINGS, Exit, Parameter, Structural, Threshold, sizing_parameters
+from assay.learn.strategies.parameters import (
+    EXITS,
+    SIZINGS,
+    Constraint,
+    Exit,
+    Parameter,
+    Structural,
+    Threshold,
+    sizing_parameters,
+)
 from assay.learn.strategies.setups import Entries, Setups, State, demand_shapes
 
 Values = Mapping[str, Any]

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.features import compiled, rolling_max, rolling_min, true_range
-from assay.kernel.arrays import FloatArray
+from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
+from assay.simulate import LANES, Rows, broadcast, lane_mask, lane_maximum, load_lanes, lowest_bit
 
 __all__ = [
     "atr",
@@ -170,3 +172,175 @@ def volume_ratio(bars: Bars, w: int) -> FloatArray:
         return np.full(len(bars), np.nan)
     volume = bars.volume
     return _once(bars, ("volume_ratio", w), lambda: over_prior_mean(volume, w))
+
+
+def book_column(bars: Bars, column: str, *, absent: float) -> FloatArray:
+    """``(n,)``: the column, and `absent` (a value that passes) where it is not there or not finite."""
+    result = bars.columns.get(column)
+    if result is None:
+        everywhere: FloatArray = np.broadcast_to(np.float64(absent), (len(bars),))
+        return everywhere
+    return np.where(np.isfinite(result), result, absent)
+
+
+@compiled
+def swings(x: FloatArray) -> BoolArray:
+    """``(n,)``: rows strictly below the two rows on either side. Known two rows later."""
+    n = len(x)
+    out = np.zeros(n, np.bool_)
+    for j in range(2, n - 2):
+        out[j] = x[j] < x[j - 2] and x[j] < x[j - 1] and x[j] < x[j + 1] and x[j] < x[j + 2]
+    return out
+
+
+@compiled
+def enter(prices: FloatArray, count: int, price: float) -> int:
+    """Put a price into the first `count` sorted ones; gives the new count."""
+    i = count
+    while i > 0 and prices[i - 1] > price:
+        prices[i] = prices[i - 1]
+        i -= 1
+    prices[i] = price
+    return count + 1
+
+
+@compiled
+def leave(prices: FloatArray, count: int, price: float) -> int:
+    """Take a price out of the first `count` sorted ones; gives the new count."""
+    i = 0
+    while prices[i] != price:
+        i += 1
+    for j in range(i, count - 1):
+        prices[j] = prices[j + 1]
+    return count - 1
+
+
+@compiled
+def clusters(prices: FloatArray, count: int, width: float, touches: int, out: FloatArray) -> int:
+    """Means of the clusters of at least `touches` prices, ascending, into `out`; gives how many.
+
+    Ascending, a price joins the running cluster while it lies at most `width` (a fraction) above its mean so far.
+    """
+    result, i = 0, 0
+    while i < count:
+        total, size = prices[i], 1
+        i += 1
+        while i < count and prices[i] - total / size <= width * (total / size):
+            total += prices[i]
+            size += 1
+            i += 1
+        if size >= touches:
+            out[result] = total / size
+            result += 1
+    return result
+
+
+@compiled
+def deepest(result: FloatArray, count: int, close: float, extreme: float, reach: float, sign: float) -> float:
+    """Largest pierced fraction among levels within `reach` of the close and reclaimed by it; NaN if there is none."""
+    best = np.nan
+    for i in range(count):
+        level = result[i]
+        if abs(level - close) <= reach and sign * (close - level) > 0 and sign * (level - extreme) >= 0:
+            depth = abs(1.0 - extreme / level)
+            if not best >= depth:
+                best = depth
+    return best
+
+
+_LOOK = 64  # rows a step, a bit each
+_NONE, _ONE, _LAST = np.uint64(0), np.uint64(1), np.uint64(_LOOK - 1)
+
+
+@compiled
+def side_of(upper: FloatArray, lower: FloatArray, equal: float) -> FloatArray:
+    """``(n,)`` +1 where `upper` is the greater, -1 where it is the less, NaN where both differ by `equal` or less.
+
+    equal: share of ``|lower|``.   A NaN in either is NaN.
+    """
+    side = np.empty(len(upper))
+    for t in range(len(upper)):
+        gap = upper[t] - lower[t]
+        side[t] = (1.0 if gap > 0.0 else -1.0) if abs(gap) > equal * abs(lower[t]) else np.nan
+    return side
+
+
+@compiled
+def turns_of(upper: FloatArray, lower: FloatArray, equal: float, first: int) -> tuple[Rows, FloatArray]:
+    """Rows from `first` on at which `side_of` is not what it was, NaN left out, and the side; flat before `first`."""
+    n = len(upper)
+    rows, sides = np.empty(n, np.int32), np.empty(n, np.int8)
+    count, holding = 0, 0
+    for start in range(first, n, _LOOK):
+        long, short = _exceeds(upper, lower, lower, equal, start), _exceeds(lower, upper, lower, equal, start)
+        if holding != 0 and ~(long | short) == _NONE:
+            before = _ONE if holding > 0 else _NONE
+            rose, fell = long & (short << _ONE | _ONE - before), short & (long << _ONE | before)
+            count = _write(rows, sides, count, start, rose, fell)
+            holding = 1 if long >> _LAST else -1
+            continue
+        for k in range(_LOOK):
+            side = np.int64(long >> np.uint64(k) & _ONE) - np.int64(short >> np.uint64(k) & _ONE)
+            if side != 0 and side != holding:
+                holding = int(side)
+                rows[count], sides[count] = start + k, holding
+                count += 1
+    return rows[:count].copy(), sides[:count].astype(np.float64)
+
+
+@compiled
+def crossings_of(upper: FloatArray, lower: FloatArray) -> tuple[Rows, FloatArray]:
+    """Rows at which `upper` is above `lower` and was not the row before, +1, or below and was not, -1; NaN is neither.
+
+    Equal is a side of its own, so that a row and the one before say all.
+    """
+    n = len(upper)
+    rows, sides = np.empty(n, np.int32), np.empty(n, np.int8)
+    count, high, low = 0, _NONE, _NONE  # whether the row before was not below, not above; none: unknown
+    for start in range(0, n, _LOOK):
+        highs, lows = _reaches(upper, lower, start), _reaches(lower, upper, start)
+        rose, fell = highs & ~lows & (lows << _ONE | low), lows & ~highs & (highs << _ONE | high)
+        high, low = highs >> _LAST, lows >> _LAST
+        count = _write(rows, sides, count, start, rose, fell)
+    return rows[:count].copy(), sides[:count].astype(np.float64)
+
+
+@compiled
+def _reaches(one: FloatArray, other: FloatArray, start: int) -> np.uint64:
+    """Of `_LOOK` rows from `start` on: a bit for each at which the one is not less than the other; NaN is 0."""
+    verdict = _NONE
+    if start + _LOOK > len(one):
+        for t in range(start, len(one)):
+            verdict |= np.uint64(one[t] >= other[t]) << np.uint64(t - start)
+        return verdict
+    for k in range(0, _LOOK, LANES):
+        verdict |= lane_mask(load_lanes(one, start + k) >= load_lanes(other, start + k)) << np.uint64(k)
+    return verdict
+
+
+@compiled
+def _exceeds(one: FloatArray, other: FloatArray, scale: FloatArray, equal: float, start: int) -> np.uint64:
+    """The same, a bit where the one is more than the other by more than the share `equal` of the scale."""
+    verdict = _NONE
+    if start + _LOOK > len(one):
+        for t in range(start, len(one)):
+            verdict |= np.uint64(one[t] - other[t] > equal * abs(scale[t])) << np.uint64(t - start)
+        return verdict
+    for k in range(0, _LOOK, LANES):
+        of = load_lanes(scale, start + k)
+        least = broadcast(equal) * lane_maximum(of, broadcast(0.0) - of)
+        verdict |= lane_mask(load_lanes(one, start + k) - load_lanes(other, start + k) > least) << np.uint64(k)
+    return verdict
+
+
+@compiled
+def _write(rows: Rows, sides: NDArray[np.int8], count: int, start: int, rose: np.uint64, fell: np.uint64) -> int:
+    """Append the rows whose bits are set; how many there are now."""
+    left = rose | fell
+    while left != _NONE:
+        k = lowest_bit(left)
+        rows[count] = start + k
+        sides[count] = 1 if rose >> np.uint64(k) & _ONE else -1
+        left &= left - _ONE
+        count += 1
+    return count

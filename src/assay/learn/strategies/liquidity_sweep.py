@@ -9,9 +9,17 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.timeframe import Timeframe
 from assay.learn.strategies.declaration import strategy
-from assay.learn.strategies.indicators import atr, compiled, volume_ratio
-from assay.learn.strategies.levels import clusters, deepest, enter, leave, swings
-from assay.learn.strategies.order_book import book_column
+from assay.learn.strategies.indicators import (
+    atr,
+    book_column,
+    clusters,
+    compiled,
+    deepest,
+    enter,
+    leave,
+    swings,
+    volume_ratio,
+)
 from assay.learn.strategies.parameters import AT_MOST, Exit, Range, Structural, Threshold
 from assay.learn.strategies.setups import Setups, Side
 

@@ -8,8 +8,7 @@ from assay.features import REGIME_LOOKBACK, REGIME_NAMES, regime_codes
 from assay.kernel.arrays import BoolArray
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 
 __all__ = ["REGIME_LOOKBACK", "check_regime", "confine", "within"]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import TrainError, printable
-from assay.learn.strategies.crossings import crossings_of, side_of, turns_of
+from assay.learn.strategies.indicators import crossings_of, side_of, turns_of
 from assay.learn.strategies.parameters import Threshold
 from assay.simulate import as_contiguous
 

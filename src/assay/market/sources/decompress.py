@@ -8,8 +8,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from assay.kernel.errors import DataError, printable
-from assay.kernel.unread import unread_hint
+from assay.kernel.errors import DataError, printable, unread_hint
 
 LIMIT = 1 << 30
 RATIO = 100

@@ -7,9 +7,8 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.bars import Bars
-from assay.kernel.errors import ConfigError
+from assay.kernel.errors import ConfigError, did_you_mean
 from assay.kernel.seeding import generator
-from assay.kernel.suggestions import did_you_mean
 
 _MARGIN = 50  # rows at the start and between faults that stay whole
 _COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")

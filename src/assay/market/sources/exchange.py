@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, TypeVar
 
-from assay.kernel.errors import ConfigError, DataError, printable
+from assay.kernel.errors import ConfigError, DataError, did_you_mean, printable
 from assay.kernel.instrument import Instrument, check_exchange
-from assay.kernel.suggestions import did_you_mean
 
 _log = logging.getLogger(__name__)
 

@@ -11,13 +11,21 @@ from assay.kernel.bars import PRICES, Joined
 from assay.kernel.errors import DataError, printable
 from assay.kernel.instrument import Instrument, check_exchange, check_symbol
 from assay.market import join
-from assay.market.duplicates import check_choice
-from assay.market.problems import Faults
 from assay.market.quality import Notice
-from assay.market.raw_rows import EXTRA
-from assay.market.sources import column_names, column_parsing, parquet
-from assay.market.sources.column_names import CANDLE, NAMES, Header
-from assay.market.sources.csv_reader import columns_of_text
+from assay.market.quarantine import check_choice
+from assay.market.raw_rows import EXTRA, Faults
+from assay.market.sources import parquet
+from assay.market.sources.csv_reader import (
+    CANDLE,
+    NAMES,
+    Header,
+    check_zone,
+    columns_of_text,
+    demand,
+    instants,
+    match_columns,
+    numbers,
+)
 from assay.market.sources.decompress import decompress, regular
 from assay.market.time_units import check_unit
 from assay.market.validation import ValidatedBars, admit, judge_values
@@ -86,7 +94,7 @@ def read_file(
     Memory: about four times the unpacked file.
     """
     check_unit(time_unit)
-    column_parsing.check_zone(tz)
+    check_zone(tz)
     check_choice(on_conflict)
     now = timestamps.now_ms() if now_ms is None else now_ms
     named = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
@@ -114,18 +122,18 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
         columns = text.columns
         if not len(text):
             raise DataError(f"{source}: 0 rows", code="DATA_EMPTY", rows=0)
-    head = column_names.match_columns(columns, faults)
+    head = match_columns(columns, faults)
     funding = "funding_rate" in head.names and not any(price in head.names for price in PRICES)
-    column_names.demand(head, ("timestamp",) if funding else CANDLE, columns, faults)
+    demand(head, ("timestamp",) if funding else CANDLE, columns, faults)
     faults.refuse()
     table = parquet.table(path, list(head.names.values()), source) if is_parquet else text
     return table.select(pl.col(actual).alias(name) for name, actual in head.names.items()), head
 
 
 def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[ValidatedBars]:
-    times, notes = column_parsing.instants(table["timestamp"], choice.unit, choice.tz, faults)
+    times, notes = instants(table["timestamp"], choice.unit, choice.tz, faults)
     names = [name for name in (*PRICES, "volume", *EXTRA) if name in table.columns]
-    read = [column_parsing.numbers(table[name], name, faults) for name in names]
+    read = [numbers(table[name], name, faults) for name in names]
     whole = pl.DataFrame([series for series, _ in read]).with_row_index("row", offset=1)
     parts = list(_instruments(table, choice.named, faults))
     if times is None or faults.problems:
@@ -226,11 +234,11 @@ def _labels(
 
 def _series(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[NamedSeries]:
     """Funding payments by exchange and symbol; a payment is known when it is made, unless `known_at` says later."""
-    at, _ = column_parsing.instants(table["timestamp"], choice.unit, choice.tz, faults)
+    at, _ = instants(table["timestamp"], choice.unit, choice.tz, faults)
     available = at
     if "known_at" in table.columns:
-        available, _ = column_parsing.instants(table["known_at"], choice.unit, choice.tz, faults)
-    rates, _ = column_parsing.numbers(table["funding_rate"], "funding_rate", faults)
+        available, _ = instants(table["known_at"], choice.unit, choice.tz, faults)
+    rates, _ = numbers(table["funding_rate"], "funding_rate", faults)
     labels = _labels(table, choice.named, faults, ("exchange", "symbol"))
     faults.refuse()
     if at is None or available is None or labels is None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import StoreError
 from assay.kernel.instrument import Instrument
-from assay.market.stores import duckdb_schema as schema
 from assay.market.stores.arrow import bars_of, series_of, series_table, table_of
 from assay.market.stores.base import Holding, Span, unite_spans
 from assay.market.stores.upsert import Merge, unite_series
@@ -15,6 +14,70 @@ from assay.market.stores.upsert import Merge, unite_series
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS assay_store (version INTEGER NOT NULL);
+INSERT INTO assay_store SELECT 1 WHERE NOT EXISTS (FROM assay_store);
+CREATE TABLE IF NOT EXISTS candles (
+    exchange VARCHAR NOT NULL, symbol VARCHAR NOT NULL, timeframe VARCHAR NOT NULL, timestamp BIGINT NOT NULL,
+    open DOUBLE NOT NULL, high DOUBLE NOT NULL, low DOUBLE NOT NULL, close DOUBLE NOT NULL,
+    volume DOUBLE, quote_volume DOUBLE, trade_count DOUBLE, extra MAP(VARCHAR, DOUBLE),
+    source VARCHAR NOT NULL, revision INTEGER NOT NULL, ingested_at BIGINT NOT NULL,
+    PRIMARY KEY (exchange, symbol, timeframe, timestamp));
+CREATE TABLE IF NOT EXISTS candle_revisions (
+    exchange VARCHAR NOT NULL, symbol VARCHAR NOT NULL, timeframe VARCHAR NOT NULL, timestamp BIGINT NOT NULL,
+    open DOUBLE NOT NULL, high DOUBLE NOT NULL, low DOUBLE NOT NULL, close DOUBLE NOT NULL,
+    volume DOUBLE, quote_volume DOUBLE, trade_count DOUBLE, extra MAP(VARCHAR, DOUBLE),
+    source VARCHAR NOT NULL, revision INTEGER NOT NULL, ingested_at BIGINT NOT NULL, replaced_at BIGINT NOT NULL,
+    PRIMARY KEY (exchange, symbol, timeframe, timestamp, revision));
+CREATE TABLE IF NOT EXISTS series (
+    exchange VARCHAR NOT NULL, symbol VARCHAR NOT NULL, name VARCHAR NOT NULL,
+    value_time BIGINT NOT NULL, known_at BIGINT NOT NULL, value DOUBLE,
+    PRIMARY KEY (exchange, symbol, name, known_at, value_time));
+CREATE TABLE IF NOT EXISTS covered (
+    exchange VARCHAR NOT NULL, symbol VARCHAR NOT NULL, timeframe VARCHAR NOT NULL,
+    start_ms BIGINT NOT NULL, end_ms BIGINT NOT NULL);
+CREATE OR REPLACE VIEW market_data_enhanced AS
+    SELECT exchange, symbol, timestamp, timeframe, open, high, low, close, volume, quote_volume, trade_count
+    FROM candles;
+"""
+
+BASE_VIEW = """
+CREATE OR REPLACE VIEW market_data AS
+    SELECT exchange, symbol, timestamp, open, high, low, close, volume, quote_volume, trade_count
+    FROM candles WHERE timeframe = '{timeframe}';
+"""
+
+_VALUES = ("open", "high", "low", "close", "volume", "quote_volume", "trade_count", "extra")
+
+INSERT = f"""
+INSERT INTO candles (exchange, symbol, timeframe, timestamp, {", ".join(_VALUES)}, source, revision, ingested_at)
+SELECT exchange, symbol, timeframe, timestamp, {", ".join(_VALUES)}, $source, 0, $now FROM incoming
+"""
+
+KEEP_REPLACED = """
+INSERT INTO candle_revisions
+SELECT c.*, $now FROM candles c JOIN incoming i USING (exchange, symbol, timeframe, timestamp)
+"""
+
+REVISE = f"""
+INSERT INTO candles (exchange, symbol, timeframe, timestamp, {", ".join(_VALUES)}, source, revision, ingested_at)
+SELECT exchange, symbol, timeframe, timestamp, {", ".join(_VALUES)}, $source, 0, $now FROM incoming
+ON CONFLICT DO UPDATE SET {", ".join(f"{v} = excluded.{v}" for v in _VALUES)},
+    source = excluded.source, revision = candles.revision + 1, ingested_at = excluded.ingested_at
+"""
+
+PUT_SERIES = """
+INSERT INTO series SELECT exchange, symbol, name, value_time, known_at, value FROM incoming
+ON CONFLICT DO UPDATE SET value = excluded.value
+"""
+
+ONE = "exchange = $exchange AND symbol = $symbol AND timeframe = $timeframe"
+MARKET = "exchange = $exchange AND symbol = $symbol"
+
 
 CANDLES = "candles"
 NEWEST_REVISIONS = (
@@ -26,8 +89,8 @@ NEWEST_REVISIONS = (
 def prepare(db: "duckdb.DuckDBPyConnection", path: Path, base_timeframe: str) -> None:
     """Create what is missing; a view that shows another base timeframe is made anew."""
     if not has_schema(db, path):
-        db.execute(schema.TABLES)
-    view = schema.BASE_VIEW.format(timeframe=base_timeframe)
+        db.execute(TABLES)
+    view = BASE_VIEW.format(timeframe=base_timeframe)
     there = db.execute("SELECT sql FROM duckdb_views() WHERE view_name = 'market_data'").fetchall()
     if not there or f"'{base_timeframe}'" not in there[0][0]:
         db.execute(view)
@@ -38,13 +101,13 @@ def has_schema(db: "duckdb.DuckDBPyConnection", path: Path) -> bool:
     if not db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'assay_store'").fetchall():
         return False
     (version,) = db.execute("SELECT max(version) FROM assay_store").fetchall()[0]
-    if version > schema.VERSION:
+    if version > VERSION:
         raise StoreError(
-            f"the candle store {path} has schema version {version}, this Assay knows {schema.VERSION}",
+            f"the candle store {path} has schema version {version}, this Assay knows {VERSION}",
             code="STORE_SCHEMA_NEWER",
             hint="use the newer Assay that wrote it",
             found=version,
-            known=schema.VERSION,
+            known=VERSION,
         )
     return True
 
@@ -59,7 +122,7 @@ def holdings(db: "duckdb.DuckDBPyConnection") -> list[Holding]:
 
 def holds(db: "duckdb.DuckDBPyConnection", instrument: Instrument) -> bool:
     """Whether there is a bar of this instrument; quick however large the store is."""
-    return bool(db.execute(f"SELECT 1 FROM candles WHERE {schema.ONE} LIMIT 1", _key(instrument)).fetchall())
+    return bool(db.execute(f"SELECT 1 FROM candles WHERE {ONE} LIMIT 1", _key(instrument)).fetchall())
 
 
 def read_rows(
@@ -72,7 +135,7 @@ def read_rows(
 ) -> Bars:
     """Rows of `relation` (one of the names above) in time order, all columns, without joined series."""
     params: dict[str, str | int] = _key(instrument)
-    where = schema.ONE
+    where = ONE
     for name, bound, test in (("start", start, ">="), ("end", end, "<")):
         if bound is not None:
             where += f" AND timestamp {test} ${name}"
@@ -106,11 +169,11 @@ def write(db: "duckdb.DuckDBPyConnection", parts: Merge, *, source: str, now: in
     """Insert and revise, old values first set aside."""
     with_source: dict[str, str | int] = {"source": source, "now": now}
     if len(parts.inserted):
-        _from_table(db, table_of(parts.inserted), schema.INSERT, with_source)
+        _from_table(db, table_of(parts.inserted), INSERT, with_source)
     if len(parts.revised):
         changed = table_of(parts.revised)
-        _from_table(db, changed, schema.KEEP_REPLACED, {"now": now})
-        _from_table(db, changed, schema.REVISE, with_source)
+        _from_table(db, changed, KEEP_REPLACED, {"now": now})
+        _from_table(db, changed, REVISE, with_source)
 
 
 def put_series(db: "duckdb.DuckDBPyConnection", exchange: str, symbol: str, name: str, value: Joined) -> int:
@@ -118,21 +181,20 @@ def put_series(db: "duckdb.DuckDBPyConnection", exchange: str, symbol: str, name
     _, changed = unite_series(series(db, exchange, symbol).get(name), value)
     if changed:
         unique, _ = unite_series(None, value)
-        _from_table(db, series_table(exchange, symbol, name, unique), schema.PUT_SERIES, {})
+        _from_table(db, series_table(exchange, symbol, name, unique), PUT_SERIES, {})
     return changed
 
 
 def series(db: "duckdb.DuckDBPyConnection", exchange: str, symbol: str) -> Mapping[str, Joined]:
     """All series of a market by name."""
     market = {"exchange": exchange, "symbol": symbol}
-    names = db.execute(f"SELECT DISTINCT name FROM series WHERE {schema.MARKET} ORDER BY name", market).fetchall()
+    names = db.execute(f"SELECT DISTINCT name FROM series WHERE {MARKET} ORDER BY name", market).fetchall()
     return {name: _one_series(db, {**market, "name": name}) for (name,) in names}
 
 
 def _one_series(db: "duckdb.DuckDBPyConnection", params: dict[str, str]) -> Joined:
     table = db.sql(
-        f"SELECT value_time, known_at, value FROM series WHERE {schema.MARKET} AND name = $name "
-        "ORDER BY known_at, value_time",
+        f"SELECT value_time, known_at, value FROM series WHERE {MARKET} AND name = $name ORDER BY known_at, value_time",
         params=params,
     ).to_arrow_table()
     return series_of(table)
@@ -140,14 +202,14 @@ def _one_series(db: "duckdb.DuckDBPyConnection", params: dict[str, str]) -> Join
 
 def read_covered(db: "duckdb.DuckDBPyConnection", instrument: Instrument) -> tuple[Span, ...]:
     """Stretches asked for to the end."""
-    result = db.execute(f"SELECT start_ms, end_ms FROM covered WHERE {schema.ONE}", _key(instrument)).fetchall()
+    result = db.execute(f"SELECT start_ms, end_ms FROM covered WHERE {ONE}", _key(instrument)).fetchall()
     return unite_spans(Span(*row) for row in result)
 
 
 def cover(db: "duckdb.DuckDBPyConnection", instrument: Instrument, span: Span) -> None:
     """Add a stretch."""
     spans = unite_spans([*read_covered(db, instrument), span])
-    db.execute(f"DELETE FROM covered WHERE {schema.ONE}", _key(instrument))
+    db.execute(f"DELETE FROM covered WHERE {ONE}", _key(instrument))
     key = _key(instrument)
     for one in spans:
         db.execute("INSERT INTO covered VALUES (?, ?, ?, ?, ?)", [*key.values(), one.start, one.end])

@@ -14,4 +14,4 @@ __getattr__, __dir__ = lazy_names(
     {
         "document": ("Configured", "configure", "engine_hash"),
     },
-)
+)  # fmt: skip

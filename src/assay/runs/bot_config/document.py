@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,12 +13,167 @@ from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.spec import canonical
 from assay.kernel.timestamps import iso
-from assay.runs.bot_config import numbers, standing
-from assay.runs.bot_config.regime_fields import ensemble, most_frequent
-from assay.runs.bot_config.row import TIMEFRAMES, row_of
+from assay.runs.bot_config import numbers
+from assay.runs.bot_config.numbers import ensemble, most_frequent
 from assay.runs.bot_config.schema import VERSION, check_document
 from assay.runs.run_artifacts import VERDICT, RunArtifacts, to_jsonable
-from assay.validate import STAGES, Placement, circuit_breakers, confidence_score, place_stage, thresholds_from_document
+from assay.validate import (
+    STAGES,
+    Placement,
+    circuit_breakers,
+    confidence_score,
+    place_stage,
+    thresholds_from_document,
+    windows_stability,
+)
+
+UNKNOWN_EXECUTION = (
+    "fill_rate", "partial_fill_rate", "time_to_fill_ms", "slippage_vs_mid_bps", "adverse_selection_score",
+    "post_trade_drift_1m", "post_trade_drift_5m", "rejection_rate",
+)  # fmt: skip
+_ADVERSARIAL = (
+    "adversarial_score", "trap_probability", "smart_money_alignment", "similar_patterns_detected",
+    "competitor_activity_level", "unusual_mm_behavior", "spoofing_detected",
+)  # fmt: skip
+_DEATH_SIGNALS = (
+    "volume_profile_changed", "new_algo_detected", "correlation_spike", "sharpe_below_50pct", "unusual_fill_pattern",
+    "regime_break",
+)  # fmt: skip
+
+
+def execution_metrics(costs: Mapping[str, Any]) -> dict[str, Any]:
+    """Null until fills exist; what was assumed stands beside them under its own name."""
+    assumed = {"fee": costs["fee"], "slippage_bps": costs["slippage_bps"]}
+    return dict.fromkeys(UNKNOWN_EXECUTION) | {"assumed": assumed}
+
+
+def alternative_data_signals(funding_rate: float | None) -> dict[str, Any]:
+    """Null but for the newest funding rate, where a series of it is stored."""
+    return {
+        "order_flow_imbalance": None,
+        "options_flow": dict.fromkeys(("put_call_ratio", "gamma_exposure", "dealer_positioning")),
+        "funding_rate": funding_rate,
+        "perpetual_basis": None,
+        "social_sentiment": None,
+    }
+
+
+def adversarial_analysis() -> dict[str, Any]:
+    """Null until it is measured."""
+    return dict.fromkeys(_ADVERSARIAL)
+
+
+def pattern_health(correlations: Mapping[str, float]) -> dict[str, Any]:
+    """As at discovery: what monitoring computes on new bars is null, so no death signal is on."""
+    return {
+        "months_since_discovery": 0,
+        "performance_degradation": None,
+        "degradation_velocity": None,
+        "death_signals": dict.fromkeys(_DEATH_SIGNALS),
+        "death_signal_count": 0,
+        "resurrection_score": None,
+        "correlation_to_other_patterns": dict(correlations),
+    }
+
+
+def lifecycle(placed: Placement, confidence: float, moment: str) -> dict[str, Any]:
+    """Stage, what it allows, and every rule with value and limit."""
+    return {
+        "current_stage": placed.stage,
+        "eligible_for": placed.eligible_for,
+        "approved_by": None,
+        "max_allocation_pct": placed.max_allocation_pct,
+        "position_multiplier": placed.position_multiplier,
+        "confidence_score": confidence,
+        "last_updated": moment,
+        "reasons": [asdict(reason) for reason in placed.reasons],
+    }
+
+
+def validation(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Means over the test windows and what they say of overfitting; empty where nothing was held back."""
+    windows = windows_stability(document["windows"])
+    if not windows.windows:
+        return {}
+    result = document["overfit"]
+    return {
+        "method": "split" if document["walk_forward"] == "split" else "walk_forward",
+        "mode": document["mode"],
+        "total_windows": windows.windows,
+        "test_sharpe_ratio": windows.test_sharpe,
+        "test_win_rate": windows.test_win_rate,
+        "test_net_profit_pct": 100.0 * windows.test_net_profit,
+        "train_sharpe_std": result["train_sharpe_std"],
+        "overfitting_detected": result["detected"],
+        "overfitting_reasons": list(result["reasons"]),
+        "stability_score": result["stability_score"],
+        "verdict": result["verdict"],
+        "audit_passed": _audit(document["reasons"]),
+    }
+
+
+def _audit(reasons: list[Mapping[str, Any]]) -> bool | None:
+    """Whether the causality audit passed; None where it was not run."""
+    states = {r["check"]: r["state"] for r in reasons}
+    return {"PASS": True, "FAIL": False}.get(states.get("audit", ""))
+
+
+TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w")
+_SAME_NAME = {
+    "performance": ("avg_win", "avg_loss", "exchange_fees", "est_slippage", "actual_slippage", "sample_size"),
+    "statistical_validation": (
+        "sharpe_ratio", "calmar_ratio", "sortino_ratio", "p_value", "z_score", "monte_carlo_var", "stability_score",
+        "drawdown_duration", "trade_clustering", "rolling_30d_sharpe", "lifetime_sharpe_ratio",
+    ),
+    "execution_metrics": UNKNOWN_EXECUTION,
+    "adversarial_analysis": ("adversarial_score", "trap_probability", "smart_money_alignment"),
+    "risk_allocation": (
+        "kelly_fraction", "correlation_adjusted_weight", "regime_adjusted_size", "max_position_size",
+        "current_allocation", "var_95", "cvar_95",
+    ),
+    "market_microstructure": (
+        "avg_spread_bps", "book_depth_ratio", "book_imbalance", "tick_size_impact", "maker_rebate", "taker_fee",
+        "level2_depth_score", "microstructure_noise",
+    ),
+    "pattern_health": (
+        "months_since_discovery", "performance_degradation", "degradation_velocity", "death_signals",
+        "death_signal_count", "resurrection_score",
+    ),
+    "metadata": ("model_version", "discovery_date", "engine_hash", "runtime_env", "data_filter_config"),
+    "lifecycle": ("confidence_score",),
+}  # fmt: skip
+
+
+def row_of(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """Every column that the document decides; row ids and the clock of activations are left to the record.
+
+    The column ``regime`` cannot be empty: it keeps its default where the document knows no regime.
+    """
+    context, performance = document["context"], document["performance"]
+    net = performance["NET_PROFIT"]
+    row = {name: document[block][name] for block, names in _SAME_NAME.items() for name in names}
+    row |= {
+        "strategy_name": document["strategy"],
+        "exchange": context["exchange"],
+        "pair": context["pair"],
+        "timeframe": context["timeframe"],
+        "parameters_json": document["parameters"],
+        "gross_win_rate": performance["gross_WR"],
+        "net_profit": net,
+        "net_profit_pct": None if net is None else net / 100.0,
+        "total_trades": performance["sample_size"],
+        "regime_classification": document["ensemble_regime_classification"],
+        "alternative_data_signals": document["alternative_data_signals"],
+        "created_at": document["createdAt"],
+        "updated_at": document["lifecycle"]["last_updated"],
+        "lifecycle_stage": document["status"],
+        "config_id": document["configId"],
+        "metadata_json": document["metadata"],
+        "config_json": dict(document),
+        "verdict": dict(verdict),
+    }
+    return row if context["regime"] is None else row | {"regime": context["regime"]}
+
 
 _NAMESPACE = uuid.UUID("6f0e5f0c-3f0b-5b54-9d0e-9a9a3b0c7d11")  # of configuration ids; any constant would do
 
@@ -105,7 +260,7 @@ def config_id(
 
 def engine_hash() -> str:
     """SHA-256 (hex) over the package's sources and the installed distributions: what decided the numbers."""
-    from assay.runs.code import code_digest
+    from assay.runs.provenance import code_digest
     from assay.track import lock_hash
 
     return hashlib.sha256(f"{code_digest()}\n{lock_hash()}".encode()).hexdigest()
@@ -163,16 +318,16 @@ def _chapters(
     return {
         "performance": numbers.performance(n),
         "statistical_validation": numbers.statistical_validation(n, steady if n.judged else None),
-        "execution_metrics": standing.execution_metrics(costs),
+        "execution_metrics": execution_metrics(costs),
         "ensemble_regime_classification": ensemble(bars),
-        "alternative_data_signals": standing.alternative_data_signals(_funding(bars)),
-        "adversarial_analysis": standing.adversarial_analysis(),
+        "alternative_data_signals": alternative_data_signals(_funding(bars)),
+        "adversarial_analysis": adversarial_analysis(),
         "risk_allocation": numbers.risk_allocation(n, STAGES[placed.stage].base),
         "market_microstructure": numbers.microstructure(bars, evidence.account["timestamp"], costs["fee"]),
-        "pattern_health": standing.pattern_health(numbers.correlations(evidence.account, others if n.judged else {})),
-        "lifecycle": standing.lifecycle(placed, confidence_score(n.metrics, steady), moment),
+        "pattern_health": pattern_health(numbers.correlations(evidence.account, others if n.judged else {})),
+        "lifecycle": lifecycle(placed, confidence_score(n.metrics, steady), moment),
         "circuit_breakers": circuit_breakers(placed.stage),
-        "validation": standing.validation(result),
+        "validation": validation(result),
         "meta_learning_outputs": _meta_learning(result, judged=n.judged),
     }
 

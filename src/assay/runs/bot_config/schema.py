@@ -10,8 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry, Resource
 
-from assay.kernel.errors import ArtifactError, ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ArtifactError, ConfigError, did_you_mean, printable
 
 VERSION = "3.0.0"
 FILE = f"configuration-{VERSION}.schema.json"

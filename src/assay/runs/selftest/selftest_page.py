@@ -7,14 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.kernel.errors import StoreError, printable
-from assay.runs.report.components import NARROW, Card, Cards, Key, Part, Section, figure, table
-from assay.runs.report.formatting import count, number, percent, ratio
+from assay.runs.report.components import (
+    NARROW,
+    Card,
+    Cards,
+    Key,
+    Part,
+    Section,
+    count,
+    figure,
+    number,
+    percent,
+    ratio,
+    table,
+)
 from assay.runs.report.page import templates
-from assay.runs.report.scale import Scale
-from assay.runs.report.svg import Canvas
-from assay.runs.selftest.candidate_rules import BARS, ideas
+from assay.runs.report.svg import Canvas, Scale
 from assay.runs.selftest.figures import Figure
 from assay.runs.selftest.simulations import CONTROL, DRIFT, EDGE, NO_EDGE, STRENGTH, Repetition
+from assay.runs.selftest.trial_runs import BARS, ideas
 from assay.validate import Thresholds
 
 if TYPE_CHECKING:

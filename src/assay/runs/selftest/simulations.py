@@ -12,10 +12,19 @@ from assay.kernel.costs import Costs
 from assay.kernel.seeding import integer
 from assay.kernel.spec import TargetChoice, TrainSpec
 from assay.market import MOMENTUM_BARS, synthetic
-from assay.runs.execute import execute_spec
+from assay.runs._train import execute_spec
 from assay.runs.run_artifacts import to_jsonable
-from assay.runs.selftest.candidate_rules import BARS, FOLDS, drift_ideas, ideas, with_drift
-from assay.runs.selftest.trial_runs import Chosen, choose_attempt, open_laboratory, try_idea
+from assay.runs.selftest.trial_runs import (
+    BARS,
+    FOLDS,
+    Chosen,
+    choose_attempt,
+    drift_ideas,
+    ideas,
+    open_laboratory,
+    try_idea,
+    with_drift,
+)
 from assay.validate import STUDY_CASES, Thresholds, drift_study, run_gate_study
 
 NO_EDGE, EDGE, CONTROL, LEAKS, DRIFT = "no_edge", "edge", "control", "leaks", "drift"

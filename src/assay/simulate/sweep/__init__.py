@@ -22,4 +22,4 @@ __getattr__, __dir__ = lazy_names(
         "reference": ("decisions", "tally_of"),
         "sweep_inputs": ("Candidates", "Exits", "Side", "States"),
     },
-)
+)  # fmt: skip

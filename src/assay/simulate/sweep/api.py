@@ -17,14 +17,12 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.costs import Costs
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.simulate import accumulators
 from assay.simulate.engine import simulate
-from assay.simulate.prepare import check_bars, funding_paid
-from assay.simulate.state_arrays import EXIT_REASONS
-from assay.simulate.sweep.prices import Market
+from assay.simulate.prepare import EXIT_REASONS, check_bars, funding_paid
 from assay.simulate.sweep.reference import decisions, tally_of
+from assay.simulate.sweep.replay_scalar import Market
 from assay.simulate.sweep.scheduler import Lazy, compute_setup, replay_picks, replay_product
 from assay.simulate.sweep.sweep_inputs import Exits
 

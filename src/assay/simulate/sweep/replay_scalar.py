@@ -5,12 +5,15 @@ test holds the two together bit for bit.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
+from assay.kernel.bars import Bars
+from assay.kernel.costs import Costs
 from assay.simulate.accumulators import (
     EXPOSED,
     FEES_PAID,
@@ -28,7 +31,7 @@ from assay.simulate.accumulators import (
     finish,
     open_sums,
 )
-from assay.simulate.state_arrays import END_OF_DATA, MAX_HOLD, SIGNAL, SL, TP
+from assay.simulate.prepare import END_OF_DATA, MAX_HOLD, SIGNAL, SL, TP, as_contiguous
 
 # columns of a set of exits
 STOP_MULTIPLE, TAKE_MULTIPLE, REWARD_RATIO, HOLD, SHARE, RISK = range(6)
@@ -292,3 +295,33 @@ def _end_bar(tally: FloatArray, cash: float, before: float) -> tuple[float, floa
     if before > 0.0:
         close_sums(tally, add_bar(open_sums(tally), cash / before - 1.0))
     return cash, cash
+
+
+_MOST_SHARE = 0.99  # as in `assay.simulate.fills`
+PAD = 16  # places after the last close, for whoever reads some together
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Market:
+    """Prices and costs. prices: open, high, low, and close with `PAD` more."""
+
+    bars: Bars
+    silent: NDArray[np.bool_]
+    prices: Prices
+    costs: tuple[float, float]
+    start: int
+    equity: float
+
+    @classmethod
+    def of(cls, bars: Bars, costs: Costs, start: int, equity: float) -> "Market":
+        """Prices with the padding, costs as the replay takes them."""
+        silent = np.zeros(0, np.bool_) if bars.volume is None else bars.volume == 0.0
+        padded = np.append(as_contiguous(bars.close), np.ones(PAD))
+        return cls(
+            bars,
+            as_contiguous(silent if silent.any() else silent[:0], np.bool_),
+            (as_contiguous(bars.open), as_contiguous(bars.high), as_contiguous(bars.low), as_contiguous(padded)),
+            (costs.fee, min(costs.price_share, _MOST_SHARE)),
+            start,
+            equity,
+        )

@@ -1,13 +1,16 @@
 """Lists of signals, each with a set of exits: eight accounts abreast, all on one stretch of bars, then on the next."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.simulate.accumulators import TALLY_SIZE, UNCOUNTED
+from assay.simulate import accumulators
+from assay.simulate.accumulators import TALLY_SIZE, UNCOUNTED, finish
+from assay.simulate.prepare import MAX_HOLD, SIGNAL
 from assay.simulate.sweep.replay_scalar import (
     AT_CLOSE,
     AT_OPEN,
@@ -22,26 +25,260 @@ from assay.simulate.sweep.replay_scalar import (
     first_from,
     order,
 )
-from assay.simulate.sweep.simd import LANES, anywhere, broadcast, either, fetch, lane_mask, load_lanes, lowest_bit
-from assay.simulate.sweep.simd_accounts import allocate, begin, carry, collect
+from assay.simulate.sweep.simd import (
+    LANES,
+    anywhere,
+    both,
+    broadcast,
+    either,
+    fetch,
+    lane_mask,
+    lesser,
+    load_lanes,
+    lowest_bit,
+    store,
+    transpose_lanes,
+    where,
+)
 from assay.simulate.sweep.simd_trades import (
     AGAIN,
     BARS,
+    BEST,
+    CASH,
     COLUMNS,
+    COUNTS,
     ENTRY,
     EXIT,
     FLAT,
     FROM,
+    GAINED,
+    GROSS,
+    HAS,
     HELD_ON,
+    LEAST,
     LEFT_FOR,
+    LEFT_WITH,
+    LOST,
+    LOST_SHARES,
+    LOST_SUM,
+    MARKED,
     MARKED_BY,
+    MEAN,
+    PAID,
     PLACE,
+    QUANTITY,
     SHARED,
     SILENTLY,
+    SLIP,
+    SPREAD,
     STEPS,
+    STREAK_MOST,
+    SUMS,
     TO,
+    TURNED,
+    WON,
+    WON_SHARES,
+    WORST,
     fill_up,
+    settle,
 )
+
+ROOM = 512  # closes of an account that are kept until they are added up: all eight stay in the nearest cache
+STEP = ROOM + 3 * LANES  # from one account's equities to the next one's
+# where an account stands, ``(WIDTH, 2)``: its trade, the bars of it that are done
+TRADE, DONE = range(2)
+# sums of the accounts, ``(BAR_SUMS, WIDTH)`` flat, in the order of `tally.Bar`; then the worst loss, the equity so far
+WORST_BAR, BEFORE, BAR_SUMS = 11, 12, 13
+
+
+@njit(**UNCOUNTED)
+def equities_of(
+    work: FloatArray,
+    holding: NDArray[np.int32],
+    steps: int,
+    closes: FloatArray,
+    e: int,
+    stands: NDArray[np.int64],
+    equities: FloatArray,
+) -> int:
+    """Write an account's next equities, at the closes of the bars it is exposed in, at most `ROOM`; how many.
+
+    closes: with at least `2 * WIDTH` more at the end than there are bars.
+    """
+    k, done, count, base = stands[e, TRADE], stands[e, DONE], 0, e * STEP
+    while k < steps and count < ROOM:
+        at, there = k * COLUMNS * LANES + e, k * 3 * LANES + e
+        start = holding[there + FROM * LANES] + done
+        bars = holding[there + TO * LANES] - start
+        more = min(bars, ROOM - count)
+        cash, quantity = broadcast(work[at + CASH * LANES]), broadcast(work[at + QUANTITY * LANES])
+        # most end within these: a loop from the first bar on would be left at a bar that nobody can guess
+        store(equities, base + count, cash + quantity * load_lanes(closes, start))
+        store(equities, base + count + LANES, cash + quantity * load_lanes(closes, start + LANES))
+        for b in range(2 * LANES, more, LANES):
+            store(equities, base + count + b, cash + quantity * load_lanes(closes, start + b))
+        count += more
+        if more < bars:
+            done += more
+            break
+        equities[base + count] = work[at + LEFT_WITH * LANES]
+        count += holding[there + FLAT * LANES]
+        k, done = k + 1, 0
+    stands[e, TRADE], stands[e, DONE] = k, done
+    return count
+
+
+@njit(**UNCOUNTED)
+def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
+    """Add the returns of each account's next `count` equities, a multiple of `LANES`, to its sums."""
+    stored: Any = (
+        load_lanes(sums, 0),
+        load_lanes(sums, LANES),
+        load_lanes(sums, 2 * LANES),
+        load_lanes(sums, 3 * LANES),
+        load_lanes(sums, 4 * LANES),
+        load_lanes(sums, 5 * LANES),
+        load_lanes(sums, 6 * LANES),
+        load_lanes(sums, 7 * LANES),
+        load_lanes(sums, 8 * LANES),
+        load_lanes(sums, 9 * LANES),
+        load_lanes(sums, 10 * LANES),
+        load_lanes(sums, WORST_BAR * LANES),
+    )
+    before = load_lanes(sums, BEFORE * LANES)
+    for k in range(0, count, LANES):
+        now = transpose_lanes(equities, k, STEP)
+        stored = _with_bar(stored, before, now[0])
+        stored = _with_bar(stored, now[0], now[1])
+        stored = _with_bar(stored, now[1], now[2])
+        stored = _with_bar(stored, now[2], now[3])
+        stored = _with_bar(stored, now[3], now[4])
+        stored = _with_bar(stored, now[4], now[5])
+        stored = _with_bar(stored, now[5], now[6])
+        stored = _with_bar(stored, now[6], now[7])
+        before = now[7]
+    store(sums, BEFORE * LANES, before)
+    for q in range(12):
+        store(sums, q * LANES, stored[q])
+
+
+@njit(**UNCOUNTED, forceinline=True)
+def _with_bar(stored: Any, before: Any, now: Any) -> Any:
+    """The sums with the return from one equity to the next; those of an account that loses all of it do not hold."""
+    total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes, worst = stored
+    one = broadcast(1.0)
+    r = now / before - one
+    square, loss = r * r, lesser(r, broadcast(0.0))
+    growth = growth * (one + r)
+    top = growth >= peak
+    ended = both(top, trough < peak)
+    if anywhere(ended):
+        depth = trough / peak - one
+        deepest = where(ended, lesser(deepest, depth), deepest)
+        depths = where(ended, depths + depth, depths)
+        episodes = where(ended, episodes + one, episodes)
+    trough = where(top, growth, lesser(trough, growth))
+    peak = where(top, growth, peak)
+    total, squares, cubes, fourths = total + r, squares + square, cubes + square * r, fourths + square * square
+    downside, worst = downside + loss * loss, lesser(worst, loss)
+    return total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes, worst
+
+
+# counts ``(WIDTH, COUNTS)``, sums ``(SUMS, WIDTH)`` and bar sums ``(BAR_SUMS, WIDTH)`` flat
+Accounts = tuple[NDArray[np.int64], FloatArray, FloatArray]
+# trades ``(STEPS, COLUMNS, WIDTH)`` and their rows ``(STEPS, 3, WIDTH)`` flat; equities, where each account stands in
+# its trades, how many equities it has
+Scratch = tuple[FloatArray, NDArray[np.int32], FloatArray, NDArray[np.int64], NDArray[np.int64]]
+
+
+@njit(cache=True, error_model="numpy")
+def allocate() -> tuple[Accounts, Scratch]:
+    """Room for eight accounts."""
+    accounts = np.empty((LANES, COUNTS), np.int64), np.empty(SUMS * LANES), np.empty(BAR_SUMS * LANES)
+    trades = np.empty(STEPS * COLUMNS * LANES), np.empty(STEPS * 3 * LANES, np.int32)
+    return accounts, (*trades, np.empty(LANES * STEP), np.empty((LANES, 2), np.int64), np.empty(LANES, np.int64))
+
+
+@njit(**UNCOUNTED)
+def begin(accounts: Accounts, equity: float) -> None:
+    """Eight accounts before their first trade."""
+    counts, sums, bars = accounts
+    counts[:] = 0
+    sums[:] = 0.0
+    bars[:] = 0.0
+    bars[BEFORE * LANES :] = equity
+    for e in range(LANES):
+        sums[HAS * LANES + e] = sums[MARKED * LANES + e] = equity
+        sums[LEAST * LANES + e] = sums[WORST * LANES + e] = np.inf
+        sums[BEST * LANES + e] = -np.inf
+        bars[5 * LANES + e] = bars[6 * LANES + e] = bars[7 * LANES + e] = 1.0
+
+
+@njit(**UNCOUNTED)
+def carry(accounts: Accounts, scratch: Scratch, steps: int, closes: FloatArray, costs: tuple[float, float]) -> None:
+    """Carry them through so many listed trades and the bars of these.
+
+    closes: with at least `2 * WIDTH` more at the end than there are bars.
+    """
+    _, sums, bars = accounts
+    work, holding, equities, stands, lengths = scratch
+    settle(work, steps, costs[0], costs[1], sums)
+    stands[:, TRADE] = 0
+    stands[:, DONE] = 0
+    most = 1
+    while most > 0:
+        most = 0
+        for e in range(LANES):
+            lengths[e] = equities_of(work, holding, steps, closes, e, stands, equities)
+            most = max(most, lengths[e])
+        most = -(-most // LANES) * LANES
+        for e in range(LANES):
+            # an account with fewer stands still: a return of 0 changes no sum
+            base, count = e * STEP, lengths[e]
+            still = equities[base + count - 1] if count > 0 else bars[BEFORE * LANES + e]
+            for k in range(count, most):
+                equities[base + k] = still
+        add_bars(equities, most, bars)
+
+
+@njit(**UNCOUNTED)
+def collect(accounts: Accounts, e: int, full: FloatArray) -> bool:
+    """One account's tally; false where it ever had nothing, so that the tally does not hold."""
+    all_counts, sums, bars = accounts
+    counts = all_counts[e]
+    full[:] = 0.0
+    for q in range(6):
+        full[q] = bars[q * LANES + e]
+    full[accumulators.PEAK], full[accumulators.TROUGH] = bars[6 * LANES + e], bars[7 * LANES + e]
+    full[accumulators.DEEPEST], full[accumulators.DEPTHS] = bars[8 * LANES + e], bars[9 * LANES + e]
+    full[accumulators.EPISODES] = bars[10 * LANES + e]
+    full[accumulators.BARS_HELD], full[accumulators.SILENT_FILLS] = counts[BARS], counts[SILENTLY]
+    full[accumulators.EXPOSED] = counts[BARS]
+    for reason in range(5):
+        left = counts[LEFT_FOR + reason]
+        full[accumulators.EXITS + reason] = left
+        full[accumulators.TRADES] += left
+        if reason not in (MAX_HOLD, SIGNAL):  # the others leave within the bar
+            full[accumulators.EXPOSED] += left
+    full[accumulators.GROSS_WINS], full[accumulators.WINS], full[accumulators.LOSSES] = (
+        sums[GROSS * LANES + e],
+        sums[WON * LANES + e],
+        sums[LOST * LANES + e],
+    )
+    full[accumulators.WON], full[accumulators.LOST] = sums[GAINED * LANES + e], sums[LOST_SUM * LANES + e]
+    full[accumulators.WON_SHARE], full[accumulators.LOST_SHARE] = (
+        sums[WON_SHARES * LANES + e],
+        sums[LOST_SHARES * LANES + e],
+    )
+    full[accumulators.MEAN_GAIN], full[accumulators.GAIN_SPREAD] = sums[MEAN * LANES + e], sums[SPREAD * LANES + e]
+    full[accumulators.HIGHEST], full[accumulators.LOWEST] = sums[BEST * LANES + e], sums[WORST * LANES + e]
+    full[accumulators.LONGEST_STREAK] = sums[STREAK_MOST * LANES + e]
+    full[accumulators.FEES_PAID], full[accumulators.SLIPPED] = sums[PAID * LANES + e], sums[SLIP * LANES + e]
+    full[accumulators.TURNED_OVER] = sums[TURNED * LANES + e]
+    finish(full)
+    measured = sums[WON_SHARES * LANES + e] - sums[LOST_SHARES * LANES + e] < np.inf  # else an entry was worth nothing
+    return bars[WORST_BAR * LANES + e] > -1.0 and sums[LEAST * LANES + e] > 0.0 and measured
+
 
 LISTS = LANES  # most lists that are replayed in one call
 STRETCH = 8_192  # bars; their prices stay in the second cache, beside the trades made there

@@ -7,14 +7,13 @@ from assay.kernel.lazy import lazy_names
 if TYPE_CHECKING:
     from assay.track.loading.loader import load_document as load_document
     from assay.track.loading.loader import load_model as load_model
-    from assay.track.loading.model_paths import ModelPaths as ModelPaths
+    from assay.track.loading.verification import ModelPaths as ModelPaths
     from assay.track.loading.verification import check_files as check_files
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "loader": ("load_document", "load_model"),
-        "model_paths": ("ModelPaths",),
-        "verification": ("check_files",),
+        "verification": ("ModelPaths", "check_files"),
     },
-)
+)  # fmt: skip

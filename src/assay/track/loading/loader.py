@@ -8,9 +8,8 @@ from typing import Any
 from assay.kernel.contracts import Model
 from assay.track.loading.formats import check_format
 from assay.track.loading.golden import demand_alike
-from assay.track.loading.model_paths import ModelPaths
 from assay.track.loading.sandbox import LoadingSandbox, memory_for, write_parts
-from assay.track.loading.verification import VerifiedFiles, read_verified
+from assay.track.loading.verification import ModelPaths, VerifiedFiles, read_verified
 
 
 def load_model(row: Mapping[str, Any], places: ModelPaths, *, strategy: Path | None = None) -> Model:

@@ -1,18 +1,107 @@
 """Verify a model's files against the record."""
 
+import io
+import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from assay.kernel.errors import ArtifactError, printable
-from assay.track.loading.features import features_source
-from assay.track.loading.formats import check_format
-from assay.track.loading.model_paths import ModelPaths
-from assay.track.model_files.artifact_store import check_bytes
-from assay.track.model_files.manifest import LARGEST_MANIFEST, MANIFEST, content_sha256, read_checked_parts
+from assay.track.loading.formats import check_format, features_source
+from assay.track.model_files.artifact_store import Blobs, check_bytes
+from assay.track.model_files.manifest import (
+    LARGEST_MANIFEST,
+    LARGEST_SIGNATURE,
+    MANIFEST,
+    SUFFIX,
+    Keys,
+    content_sha256,
+    demand_signature,
+    read_checked_parts,
+)
 from assay.track.model_files.pkl_envelope import Envelope, parse_named
+from assay.track.model_files.remote import Shared
 from assay.track.model_files.safe_read import read_file
-from assay.track.model_files.signature import LARGEST_SIGNATURE, SUFFIX, Keys, demand_signature
+
+_MEMBER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
+_MOST_MEMBERS = 100_000
+_RATIO = 100
+_SMALL = 1 << 20
+_ENDINGS = (".skops", ".zip", ".npz")
+
+
+def demand_archives(parts: Mapping[str, bytes]) -> None:
+    """Look into every part that is a zip archive by its name.
+
+    Raises ArtifactError ``ARTIFACT_MANIFEST`` (a member of another folder, twice, or too many), ``ARTIFACT_TOO_LARGE``
+    (unpacks to over 100 times its size), ``ARTIFACT_FORBIDDEN_TYPE`` (an array of objects), ``ARTIFACT_CORRUPT``.
+    """
+    for name, data in parts.items():
+        if name.endswith(_ENDINGS):
+            _demand(name, data)
+
+
+def _demand(name: str, data: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            _demand_members(name, members, len(data))
+            for member in members:
+                if member.filename.endswith(".npy"):
+                    with archive.open(member) as file:
+                        _demand_array(f"{name}: {member.filename}", file.read(_SMALL))
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError, RuntimeError) as error:
+        raise ArtifactError(f"{name} is no whole archive: {str(error)[:100]}", code="ARTIFACT_CORRUPT") from error
+
+
+def _demand_members(name: str, members: list[zipfile.ZipInfo], size: int) -> None:
+    names = [member.filename for member in members]
+    odd = [each for each in names if not _MEMBER.fullmatch(each)]
+    if odd or len(set(names)) < len(names) or len(names) > _MOST_MEMBERS:
+        what = f"the member {printable(odd[0])}" if odd else f"{len(names)} members, {len(set(names))} names"
+        raise ArtifactError(f"{name} holds {what}", code="ARTIFACT_MANIFEST")
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > max(_RATIO * size, _SMALL):
+        raise ArtifactError(f"{name} has {size} bytes and unpacks to {unpacked}", code="ARTIFACT_TOO_LARGE")
+
+
+def _demand_array(where: str, head: bytes) -> None:
+    file = io.BytesIO(head)
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    _, _, dtype = read(file)
+    if dtype.hasobject:
+        raise ArtifactError(f"{where} is an array of type object", code="ARTIFACT_FORBIDDEN_TYPE")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPaths:
+    """Folders of a home, as `assay.runs.context.Context` names them.
+
+    artifacts: content-addressed folders.   models: the documented files.
+    keys:      None where nothing is signed; then signatures that are there are not looked at.
+    address:   of a store that these folders are shared through, ``s3://bucket/prefix``; None where there is none.
+    """
+
+    artifacts: Path
+    models: Path
+    keys: Keys | None = None
+    address: str | None = None
+
+    @property
+    def blobs(self) -> Blobs:
+        """The content-addressed folders."""
+        return Blobs(self.artifacts)
+
+    @property
+    def shared(self) -> Shared | None:
+        """The store that models are brought to and fetched from."""
+        return None if self.address is None else Shared(self.address, self.blobs, self.models)
+
 
 _MIB = 1024 * 1024
 _MANIFEST_FIELDS = ("strategy_type", "exchange", "symbol", "timeframe")

@@ -14,17 +14,16 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
 from assay.track.canonical_json import canonical
-from assay.track.database import BUSY_SECONDS, place_of
-from assay.track.db_errors import translate_errors
+from assay.track.database import BUSY_SECONDS, place_of, translate_errors
+from assay.track.engines import SqliteFile
 from assay.track.maintenance.backup import copy_sqlite
 from assay.track.maintenance.upgrade import Place, store_version
-from assay.track.schema import configuration_tables, ledger_tables, model_tables, run_tables, service
+from assay.track.schema import service, tables
 from assay.track.schema.column_types import RECORD, Bool
 from assay.track.schema.triggers import views
-from assay.track.sqlite import SqliteFile
 from assay.track.timestamps import format_instant
 
-_LAID = (configuration_tables, ledger_tables, model_tables, run_tables, service)  # importing them fills RECORD
+_LAID = (service, tables)  # importing them fills RECORD
 _AT_ONCE = 5_000
 _SPECIAL = ('"', ",", "\r", "\n")
 _TRUE_OR_FALSE = {"is_complete"} | {

@@ -11,11 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 from assay.kernel.errors import ConfigError, StoreError, printable
-from assay.track.database import place_of
-from assay.track.db_errors import store_error, translate_errors
+from assay.track.database import place_of, store_error, translate_errors
+from assay.track.engines import PostgresDatabase, SqliteFile
 from assay.track.maintenance.backup import demand_file
-from assay.track.postgres import PostgresDatabase
-from assay.track.sqlite import SqliteFile
 
 SECONDS = 30.0
 _LONGEST = 16 * 1024 * 1024  # bytes of one value

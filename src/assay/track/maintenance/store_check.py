@@ -10,19 +10,18 @@ import sqlalchemy as sa
 from assay.kernel.errors import StoreError
 from assay.kernel.instrument import markets_of
 from assay.track.database import Database, place_of
-from assay.track.head_documents import find_published_heads
 from assay.track.holdout import HOLDOUT, LOCKED
 from assay.track.ledger import Ledger
+from assay.track.maintenance.head_acceptance import find_published_heads
 from assay.track.maintenance.upgrade import store_version
-from assay.track.schema import configuration_tables, ledger_tables, model_tables, run_tables, service
+from assay.track.schema import service, tables
 from assay.track.schema.column_types import RECORD
-from assay.track.schema.ledger_tables import MARKET_FINGERPRINTS, TRIALS
-from assay.track.schema.model_tables import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
+from assay.track.schema.tables import ALIASES, MARKET_FINGERPRINTS, MODELS, TRIALS
 from assay.track.schema.triggers import guards, views
 from assay.track.tracking_store import TrackingStore
 
-_LAID = (configuration_tables, ledger_tables, model_tables, run_tables, service)  # importing them fills RECORD
+_LAID = (service, tables)  # importing them fills RECORD
 _SHOWN = 5
 _BACKUP = "Stop what writes to the record, restore the newest backup (assay backup makes them), and check again."
 _DROPPED = (

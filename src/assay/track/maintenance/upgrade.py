@@ -7,15 +7,33 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assay.kernel.errors import StoreError
+import sqlalchemy as sa
+
+from assay.kernel.errors import StoreError, amount
 from assay.kernel.timestamps import now_ms
-from assay.track.database import BUSY_SECONDS, place_of
-from assay.track.db_errors import translate_errors
+from assay.track.database import BUSY_SECONDS, again, place_of, translate_errors
+from assay.track.engines import PostgresDatabase, SqliteFile
 from assay.track.maintenance.backup import backup_store, demand_file
-from assay.track.maintenance.old_trials import count_old_trials
-from assay.track.postgres import PostgresDatabase
 from assay.track.schema.migrate import HEAD, upgrade, version
-from assay.track.sqlite import SqliteFile
+from assay.track.schema.tables import CONFIGURATIONS, EXPERIMENTS, MODELS, TRIALS
+from assay.track.tracking_store import TrackingStore
+
+
+def count_old_trials(connection: sa.Connection) -> int:
+    """Rows of the ledger without an identity."""
+    query = sa.select(sa.func.count()).select_from(TRIALS).where(TRIALS.c.identity.is_(None))
+    return int(connection.execute(query).scalar_one())
+
+
+def describe_old_trials(rows: int) -> str:
+    """What so many rows cannot tell, and how they are counted."""
+    return (
+        f"{amount(rows, 'row')} of the trial ledger without an identity or scored intervals, as rows from before "
+        "schema 0004 are. Nobody can tell which of them belong to one spec, or which bars of their span they scored;"
+        " so each counts as a trial of its own, on its whole span, with all its configurations: never too few, maybe"
+        " too many. See docs/why/which-trials-count.md."
+    )
+
 
 Place = SqliteFile | PostgresDatabase
 
@@ -23,7 +41,7 @@ Place = SqliteFile | PostgresDatabase
 @dataclass(frozen=True, slots=True)
 class SchemaUpgrade:
     """where: the record, without a password.   was, now: schema versions; was is None for one that was not there.
-    backup: made before an upgrade.   old_trials: see `assay.track.maintenance.old_trials`.
+    backup: made before an upgrade.   old_trials: see `assay.track.maintenance.upgrade`.
     """
 
     where: str
@@ -130,3 +148,44 @@ def _backed_up(url: str | os.PathLike[str], place: Place, was: str, folder: Path
     moment = datetime.fromtimestamp(now_ms() / 1000, UTC)
     file = into / f"{stem}.schema-{was}.{moment:%Y%m%dT%H%M%S}.{os.getpid()}.bak"
     return backup_store(url, file).path
+
+
+_COUNT_ON = {
+    "trials": TRIALS.c.experiment_id,
+    "models": MODELS.c.experiment_id,
+    "configurations": CONFIGURATIONS.c.experiment_id,
+    "runs": EXPERIMENTS.c.parent_id,
+    "reproductions": EXPERIMENTS.c.reproduces_id,
+}
+_SHOWN = 5
+
+
+def purge(record: TrackingStore, run: int) -> None:
+    """Delete the run with its settings, metric points, artifact and trade rows and dataset links, never a file.
+
+    StoreError ``STORE_CONFLICT`` while it runs, and while trials, models, configurations or other runs point to it:
+    the ledger stays whole. ``STORE_NOT_FOUND`` for an unknown run.
+    """
+    again(record.database, lambda: _purge(record, run))
+
+
+def _purge(record: TrackingStore, run: int) -> None:
+    with record.database.write() as connection:
+        row = record.experiments.get(run)
+        if row["status"] == "running":
+            raise StoreError(f"run {run} is running and cannot be purged", code="STORE_CONFLICT", hint="End it first.")
+        holding = {what: _pointing(connection, column, row["id"]) for what, column in _COUNT_ON.items()}
+        document = [f"{what} {', '.join(map(str, ids))}" for what, ids in holding.items() if ids]
+        if document:
+            raise StoreError(
+                f"run {run} cannot be purged: {'; '.join(document)} point to it",
+                code="STORE_CONFLICT",
+                hint="Hide it instead: delete_experiment.",
+            )
+        connection.execute(sa.delete(EXPERIMENTS).where(EXPERIMENTS.c.id == row["id"]))
+
+
+def _pointing(connection: sa.Connection, column: sa.Column[int], run: int) -> list[int]:
+    table = column.table
+    query = sa.select(table.c.id).where(column == run).order_by(table.c.id).limit(_SHOWN)
+    return [int(result) for result in connection.execute(query).scalars()]

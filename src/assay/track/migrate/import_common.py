@@ -8,10 +8,9 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from assay.kernel.timestamps import now_ms
-from assay.track.database import Database, hold
-from assay.track.rows import Row
+from assay.track.database import Database, Row, hold
 from assay.track.schema.column_types import HoldsText
-from assay.track.schema.run_tables import ARTIFACTS, EXPERIMENTS
+from assay.track.schema.tables import ARTIFACTS, EXPERIMENTS
 from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore
 

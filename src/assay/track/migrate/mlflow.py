@@ -4,23 +4,96 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 from assay.kernel.errors import ConfigError, printable
-from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, list_imported_runs, point
-from assay.track.migrate.mlflow_models import models
-from assay.track.migrate.relic import infer
-from assay.track.mirror.mirrored_runs import RUN_ID
+from assay.track.database import Row
+from assay.track.migrate.import_common import IMPORTED, ForeignRun, Imported, Tally, add, list_imported_runs, point
+from assay.track.migrate.legacy import infer
+from assay.track.mirror.mirrored_runs import MODEL_ID, RUN_ID
+from assay.track.mirror.mlflow_names import redact
 from assay.track.mirror.server import Away, Refused, check_mlflow_installed, client, translate_errors
-from assay.track.mirror.uri import redact
-from assay.track.rows import Row
+from assay.track.schema.tables import MODELS
 from assay.track.tracking_store import TrackingStore
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
+
 ORIGIN = "mlflow"
+
+
+def models(there: "MlflowClient", place: str, record: TrackingStore, ids: Mapping[str, int], tally: Tally) -> None:
+    """Write each version of each registered model whose run is here, once; aliases are kept in its metadata.
+
+    ids: runs here by their id there. The rows are ``external`` and unverified: no gate lets them be promoted.
+    """
+    here = _imported_models(record)
+    for name, aliases in _registered(there, place):
+        for version in _versions(there, place, name):
+            tally.saw("models")
+            key, run = f"{name}/{version.version}", ids.get(str(version.run_id))
+            if MODEL_ID in version.tags:
+                tally.flag("a model was mirrored from a record of Assay")
+            elif run is None:
+                tally.flag("a model's run is not here; the model was left out")
+            elif key not in here:
+                _add(record, run, name, version, [a for a, v in aliases.items() if str(v) == str(version.version)])
+                tally.wrote("models")
+
+
+def _add(record: TrackingStore, run: int, name: str, version: Any, aliases: list[str]) -> None:
+    metadata = {
+        IMPORTED: {"from": ORIGIN, "key": f"{name}/{version.version}"},
+        ORIGIN: {"aliases": sorted(aliases), "tags": dict(version.tags), "description": version.description or ""},
+    }
+    record.models.add(
+        run,
+        str(version.source),
+        name=name,
+        version=str(version.version),
+        format="external",
+        metadata=metadata,
+        created_at=int(version.creation_timestamp),
+    )
+
+
+def _imported_models(record: TrackingStore) -> frozenset[str]:
+    with record.database.read() as connection:
+        query = sa.select(MODELS.c.metadata).where(MODELS.c.format == "external")
+        marks = [metadata.get(IMPORTED) for metadata in connection.execute(query).scalars()]
+    return frozenset(m["key"] for m in marks if isinstance(m, dict) and m.get("from") == ORIGIN)
+
+
+def _registered(there: "MlflowClient", place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    token: str | None = None
+    while True:
+        with translate_errors(place):
+            page = there.search_registered_models(page_token=token)
+        yield from ((str(model.name), dict(model.aliases)) for model in page)
+        token = page.token
+        if not token:
+            return
+
+
+def _versions(there: "MlflowClient", place: str, name: str) -> Iterator[Any]:
+    """Versions, the first first."""
+    result: list[Any] = []
+    token: str | None = None
+    quote = '"' if "'" in name else "'"
+    while True:
+        with translate_errors(place):
+            page = there.search_model_versions(f"name={quote}{name}{quote}", page_token=token)
+        result += page
+        token = page.token
+        if not token:
+            yield from sorted(result, key=lambda version: int(version.version))
+            return
+
+
 _STATUS = {
     "FINISHED": "completed",
     "FAILED": "failed",
@@ -203,7 +276,7 @@ def _mirrored(record: TrackingStore) -> frozenset[str]:
     """run_ids of this record: their runs there are our own."""
     import sqlalchemy as sa
 
-    from assay.track.schema.run_tables import EXPERIMENTS
+    from assay.track.schema.tables import EXPERIMENTS
 
     with record.database.read() as connection:
         return frozenset(connection.execute(sa.select(EXPERIMENTS.c.run_id)).scalars())

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from assay.kernel.contracts import Trial
 from assay.kernel.errors import AssayError, ConfigError, DataError, printable
 from assay.kernel.instrument import Instrument
-from assay.kernel.trial import Trial
+from assay.track.database import Row
 from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, list_imported_runs, point
-from assay.track.mirror.uri import redact
-from assay.track.rows import Row
+from assay.track.mirror.mlflow_names import redact
 from assay.track.tracking_store import TrackingStore
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from assay.kernel.errors import ConfigError, StoreError, printable
-from assay.track.mirror.uri import check_uri, redact
+from assay.track.mirror.mlflow_names import check_uri, redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -7,9 +7,8 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.kernel.timestamps import now_ms
-from assay.track.database import Database, hold, insert_new
+from assay.track.database import Database, Row, enqueue, hold, insert_new, not_found, rows, writes
 from assay.track.ledger import Ledger
-from assay.track.outbox import enqueue
 from assay.track.registry.promotion_rules import (
     demand_run,
     demand_sound,
@@ -19,10 +18,8 @@ from assay.track.registry.promotion_rules import (
     ledger_reasons,
     verdict_word,
 )
-from assay.track.retry import writes
-from assay.track.rows import Row, not_found, rows
-from assay.track.schema.model_tables import ALIASES, MODELS
 from assay.track.schema.service import EVENTS
+from assay.track.schema.tables import ALIASES, MODELS
 from assay.track.timestamps import parse_instant
 from assay.validate import Thresholds
 

@@ -7,12 +7,10 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, LeakError, StoreError, printable
 from assay.kernel.instrument import markets_of
-from assay.track.database import Database
+from assay.track.database import Database, Row, rows
 from assay.track.ledger import Ledger
 from assay.track.ledger_heads import BrokenChain
-from assay.track.rows import Row, rows
-from assay.track.schema.ledger_tables import TRIALS
-from assay.track.schema.run_tables import EXPERIMENTS
+from assay.track.schema.tables import EXPERIMENTS, TRIALS
 from assay.validate import Thresholds, looser_thresholds
 
 GOLD = "GOLD"

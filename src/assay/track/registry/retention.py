@@ -1,21 +1,27 @@
 """Retention: mark, remove and record model files."""
 
+import json
 import logging
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ConfigError, StoreError, printable
+from assay.kernel.errors import ArtifactError, ConfigError, StoreError, printable
 from assay.kernel.timestamps import now_ms
+from assay.track.database import Row, rows
 from assay.track.model_files.artifact_store import Blobs, disk, sync
-from assay.track.model_files.remote_sync import Shared
-from assay.track.model_files.signature import SUFFIX
-from assay.track.rows import Row, rows
-from assay.track.schema.configuration_tables import CONFIGURATIONS
-from assay.track.schema.model_tables import ALIASES, MODELS
+from assay.track.model_files.manifest import SUFFIX
+from assay.track.model_files.remote import Shared
+from assay.track.schema.column_types import RECORD, Json
 from assay.track.schema.service import EVENTS, JOBS
+from assay.track.schema.tables import ALIASES, CONFIGURATIONS, MODELS
 from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore
 
@@ -186,3 +192,217 @@ def _removal(row: Row) -> Removal:
 def _event(row: Row, by: str, days: int, keep_last: int) -> dict[str, Any]:
     details = {"model_id": row["model_id"], "days": days, "keep_last": keep_last, "path": row["checkpoint_path"]}
     return {"actor": by, "action": "delete", "subject": f"model:{row['id']}", "details": details}
+
+
+_HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_FILE = re.compile(r"model_[0-9]{8}_[0-9]{6}(_[0-9]+)?\.pkl(\.sig)?|\..*\.staging")
+_STAGING = ".staging"
+_LONG = frozenset(
+    {"metrics", "trades", "job_logs", "service_metrics", "hyperparameters", "trials"}
+)  # of these hashes only
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A file or folder that no row points to."""
+
+    path: Path
+    bytes: int
+
+
+def orphans(record: TrackingStore, *, artifacts: Path, models: Path, older_ms: int = YOUNG_MS) -> list[Orphan]:
+    """Folders of `artifacts`, staging ones too, and model files that are older and that no row of the record names.
+
+    Old by the disk's own clock: a wall clock that runs ahead makes no file of a publish under way old. A hash that
+    stands anywhere in the record, in a row of whatever table, is a name. What Assay does not name so is left alone.
+    """
+    result = [*_old_folders(artifacts, older_ms), *_old_files(models, older_ms)]  # before the rows are read
+    if not result:
+        return []
+    hashes, paths = _named(record)
+    stored = paths | {path + SUFFIX for path in paths}
+    return [
+        Orphan(path, _size(path))
+        for path in result
+        if path.name not in hashes and not (models in path.parents and path.relative_to(models).as_posix() in stored)
+    ]
+
+
+def remove(orphan: Orphan, *, artifacts: Path, older_ms: int = YOUNG_MS) -> bool:
+    """Take it away, unless it has become young since it was found: somebody has kept the same bytes again."""
+    path = orphan.path
+    with disk(path):
+        if not path.exists() or not _is_old(path, _disk_clock(path.parent), older_ms):
+            return False
+        if path.is_file():
+            path.unlink()
+        elif path.parent.name == _STAGING:
+            shutil.rmtree(path)
+        else:
+            return _taken(path, Blobs(artifacts), older_ms)
+    return True
+
+
+def _taken(folder: Path, blobs: Blobs, older_ms: int) -> bool:
+    with blobs.staging() as stage:
+        away = folder.rename(stage / folder.name)
+        if _is_old(away, _disk_clock(stage), older_ms):
+            return True
+        away.rename(folder)  # it was kept again between the look and the rename
+        return False
+
+
+def _old_folders(artifacts: Path, older_ms: int) -> Iterator[Path]:
+    for folder in (artifacts, artifacts / _STAGING):
+        if folder.is_dir():
+            now = _disk_clock(folder)
+            named = [p for p in sorted(folder.iterdir()) if folder.name == _STAGING or _HASH.fullmatch(p.name)]
+            plain = (path for path in named if path.is_dir() and not path.is_symlink())
+            yield from (path for path in plain if _is_old(path, now, older_ms))
+
+
+def _old_files(models: Path, older_ms: int) -> Iterator[Path]:
+    if models.is_dir():
+        now = _disk_clock(models)
+        named = [path for path in sorted(models.glob("*/*/*")) if _FILE.fullmatch(path.name)]
+        plain = (path for path in named if path.is_file() and not path.is_symlink())
+        yield from (path for path in plain if _is_old(path, now, older_ms))
+
+
+def _disk_clock(folder: Path) -> float:
+    """The time that the disk gives a file now, in s."""
+    with disk(folder), NamedTemporaryFile(dir=folder, prefix=".clock-") as probe:
+        return Path(probe.name).stat().st_mtime
+
+
+def _is_old(path: Path, now: float, older_ms: int) -> bool:
+    """By the newest time of a file, or of anything in a folder."""
+    try:
+        newest = max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
+    except FileNotFoundError:  # it is being written, or went
+        return False
+    return now - newest > older_ms / 1000
+
+
+def _named(record: TrackingStore) -> tuple[set[str], set[str]]:
+    """Every hash that any row holds, and the paths of the models that have files."""
+    hashes: set[str] = set()
+    with record.database.read() as connection:
+        for table in RECORD.sorted_tables:
+            columns = [c for c in table.columns if _may_name(c)]
+            if not columns:
+                continue
+            for row in connection.execute(sa.select(*columns).execution_options(yield_per=10_000)):
+                hashes.update(h for value in row if value is not None for h in _HASH.findall(str(value)))
+        query = sa.select(MODELS.c.checkpoint_path).where(MODELS.c.deleted_at.is_(None))
+        return hashes, set(connection.execute(query).scalars())
+
+
+def _may_name(column: sa.Column[object]) -> bool:
+    is_hash = isinstance(column.type, sa.CHAR)
+    is_text = isinstance(column.type, Json) or column.name.endswith("_path")
+    return is_hash or (is_text and column.table.name not in _LONG)
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    return sum(each.lstat().st_size for each in files)
+
+
+_MARKER = ".retention"
+_BEGUN = "retention.begin"
+FIRST = "the first run of a home deletes nothing"
+FOREIGN = "these folders are cleaned by another record"
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What went, or in a dry run would go.
+
+    why: of a dry run that was not asked for; else empty.   orphans: files and folders that no row pointed to.
+    """
+
+    dry_run: bool
+    why: str
+    models: tuple[Removal, ...]
+    orphans: tuple[Orphan, ...]
+
+    @property
+    def bytes(self) -> int:
+        """How much room that is."""
+        return sum(model.bytes for model in self.models) + sum(orphan.bytes for orphan in self.orphans)
+
+
+def prune_files(
+    record: TrackingStore,
+    *,
+    artifacts: Path,
+    models: Path,
+    shared: Shared | None = None,
+    days: int = DAYS,
+    keep_last: int = KEEP_LAST,
+    older_ms: int = YOUNG_MS,
+    dry_run: bool = False,
+    by: str = "retention",
+) -> Pruned:
+    """Remove the files of models older than `days`, and orphans older than `older_ms` (24 h at least).
+
+    Kept whatever `days` says: champion, challenger and previous; the newest `keep_last` of a strategy on a market (one
+    at least); what is younger than 24 h; what a queued or running job or an active configuration uses; models that were
+    registered by a path, whose files are not ours. Rows stay, for lineage. Killed at any instant it leaves marked rows
+    that the next run finishes. shared: a store that these models were brought to; they go there, too, and what has no
+    row is left there: other homes may have one.
+
+    The first run over a home, and every run over folders that another record cleans, is dry. Raises ConfigError
+    ``CONFIG_FIELD`` for numbers out of range.
+    """
+    demand_days(days, keep_last)
+    why = "" if dry_run else _unready(record, artifacts)
+    older_ms = max(older_ms, YOUNG_MS)
+    if dry_run or why:
+        going = find_expired(record, days=days, keep_last=keep_last)
+        loose = orphans(record, artifacts=artifacts, models=models, older_ms=older_ms)
+        return Pruned(True, why, (*find_unfinished(record), *going), tuple(loose))
+    mark(record, days=days, keep_last=keep_last, by=by)
+    gone = finish(record, artifacts=artifacts, models=models, shared=shared)
+    loose = orphans(record, artifacts=artifacts, models=models, older_ms=older_ms)
+    taken = [orphan for orphan in loose if remove(orphan, artifacts=artifacts, older_ms=older_ms)]
+    return Pruned(False, "", tuple(gone), tuple(taken))
+
+
+def _unready(record: TrackingStore, artifacts: Path) -> str:
+    """Why nothing may be deleted yet. Two records over one home would each take the other's files for orphans."""
+    marker = artifacts / _MARKER
+    if marker.is_file():
+        return "" if _begun(record, _token(marker)) else FOREIGN
+    token = secrets.token_hex(16)
+    event = {"actor": "retention", "action": _BEGUN, "subject": "home", "details": {"token": token}}
+    with record.database.write() as connection:
+        connection.execute(sa.insert(EVENTS).values(event))
+    with disk(artifacts):
+        artifacts.mkdir(parents=True, exist_ok=True)
+        try:
+            with marker.open("x", encoding="utf-8") as file:
+                file.write(json.dumps({"token": token}) + "\n")
+        except FileExistsError:
+            return FOREIGN
+        sync(marker)
+        sync(artifacts)
+    return FIRST
+
+
+def _token(marker: Path) -> str:
+    try:
+        return str(json.loads(marker.read_text(encoding="utf-8"))["token"])
+    except (ValueError, KeyError, TypeError):
+        raise ArtifactError(
+            f"{printable(str(marker))} is damaged",
+            code="ARTIFACT_CORRUPT",
+            hint="Remove it; the next run of assay models prune is a dry one.",
+        ) from None
+
+
+def _begun(record: TrackingStore, token: str) -> bool:
+    query = sa.select(EVENTS.c.details).where(EVENTS.c.action == _BEGUN)
+    with record.database.read() as connection:
+        return any(details["token"] == token for details in connection.execute(query).scalars())

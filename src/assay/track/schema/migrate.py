@@ -2,11 +2,89 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.mock import MockConnection
 
 from assay.kernel.errors import StoreError
-from assay.track.schema.hypertables import lay_hypertables
+from assay.track.schema import service, tables
+from assay.track.schema.column_types import RECORD
+from assay.track.schema.triggers import guards
+
+TOPICS = (tables, service)
+NAMED = {
+    "sqlite": "INSERT INTO ledger_chain (chain_id) VALUES (lower(hex(randomblob(16))))",
+    "postgresql": "INSERT INTO ledger_chain (chain_id) VALUES (replace(gen_random_uuid()::text, '-', ''))",
+}
+_DIALECTS: dict[str, Any] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
+
+
+def statements(dialect: str) -> list[str]:
+    """Every CREATE and ALTER of the current tables, with their guards and the 64 job slots, in order of creation."""
+    written: list[str] = []
+    engine = MockConnection(_DIALECTS[dialect](), lambda ddl, *a, **k: written.append(_text(ddl, dialect)))
+    RECORD.create_all(engine, checkfirst=False)
+    slots = ", ".join(f"({slot})" for slot in range(64))
+    return [*written, *guards(dialect), f"INSERT INTO job_slots (slot_no) VALUES {slots}", NAMED[dialect]]
+
+
+def _text(ddl: Any, dialect: str) -> str:
+    text = str(ddl.compile(dialect=_DIALECTS[dialect]())).strip()
+    if dialect == "postgresql":  # a hypertable's key holds its time; NULL is the largest value unless told otherwise
+        text = text.replace(
+            "CONSTRAINT pk_metrics PRIMARY KEY (id)", "CONSTRAINT pk_metrics PRIMARY KEY (id, timestamp)"
+        )
+        text = text.replace(
+            "step, episode, epoch, id, split", "step NULLS FIRST, episode NULLS FIRST, epoch NULLS FIRST, id, split"
+        )
+    lines = text.splitlines()
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def frozen(step: str) -> None:
+    """Run ``<step>/<dialect>.sql``, statements parted by a line of ``;``.
+
+    What the tables look like today is not what they looked like when the step was written.
+    """
+    connection = op.get_bind()
+    text = Path(step).with_suffix("").joinpath(f"{connection.dialect.name}.sql").read_text(encoding="utf-8")
+    for statement in text.split("\n;\n"):
+        if statement.strip():
+            connection.exec_driver_sql(statement)
+
+
+_METRICS = (
+    "SELECT create_hypertable('metrics', 'timestamp', chunk_time_interval => INTERVAL '7 days', migrate_data => true)"
+)
+
+
+def timescale(connection: sa.Connection) -> str | None:
+    """Version of the extension in this database; None where it is not, and on SQLite."""
+    if connection.dialect.name != "postgresql":
+        return None
+    request = connection.exec_driver_sql("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
+    result = request.scalar()
+    return None if result is None else str(result)
+
+
+def lay_hypertables(connection: sa.Connection) -> bool:
+    """Make ``metrics`` a hypertable where the extension is installed, once; whether this call did. Never installs it.
+
+    Points that are there move into chunks: minutes for many millions, with the table locked.
+    """
+    if timescale(connection) is None:
+        return False
+    there = connection.exec_driver_sql(
+        "SELECT 1 FROM timescaledb_information.hypertables "
+        "WHERE hypertable_schema = current_schema() AND hypertable_name = 'metrics'"
+    ).scalar()
+    if there is None:
+        connection.exec_driver_sql(_METRICS)
+    return there is None
+
 
 HEAD = "0004"
 _OURS = re.compile(r"\d{4}")

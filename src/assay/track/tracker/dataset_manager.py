@@ -12,11 +12,9 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.track.artifacts import file_sha256
-from assay.track.rows import Row, rows
-from assay.track.schema.configuration_tables import CONFIGURATIONS
-from assay.track.schema.ledger_tables import TRADES
-from assay.track.schema.run_tables import DATASETS
-from assay.track.tracker.session import TrackingClient
+from assay.track.database import Row, rows
+from assay.track.schema.tables import CONFIGURATIONS, DATASETS, TRADES
+from assay.track.tracker.shared import TrackingClient
 from assay.track.tracker.validators import among, check_id, check_name, day, mapping, path_text, refusal, texts, whole
 from assay.track.tracking_store import TrackingStore
 

@@ -8,9 +8,9 @@ import numpy as np
 import sqlalchemy as sa
 
 from assay.track.column_codec import Packed, unpack
-from assay.track.rows import not_found
-from assay.track.schema.run_tables import EXPERIMENTS, METRICS
-from assay.track.tracker.metric_points import NON_FINITE
+from assay.track.database import not_found
+from assay.track.schema.tables import EXPERIMENTS, METRICS
+from assay.track.tracker.metric_queue import NON_FINITE
 from assay.track.tracker.validators import check_id, check_name, refusal
 from assay.track.tracking_store import TrackingStore
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from assay.track.tracker import metric_series
-from assay.track.tracker.session import TrackingClient
+from assay.track.tracker.shared import TrackingClient
 from assay.track.tracker.validators import check_id, refusal, texts, whole
 
 POINTS_MOST = 1_000_000

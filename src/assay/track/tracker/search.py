@@ -1,7 +1,8 @@
 """A small query language over runs, compiled to bound comparisons and never to pasted SQL."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -9,12 +10,90 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
-from assay.kernel.errors import StoreError, printable
-from assay.kernel.suggestions import did_you_mean
-from assay.track.schema.run_tables import EXPERIMENTS, HYPERPARAMETERS, METRICS
+from assay.kernel.errors import StoreError, did_you_mean, printable
+from assay.track.database import Database, Row, nan_for_null, not_found, rows, scalar
+from assay.track.schema import service, tables
+from assay.track.schema.column_types import RECORD, Bool, Instant, Json, integer
+from assay.track.schema.tables import EXPERIMENTS, HYPERPARAMETERS, METRICS
 from assay.track.timestamps import parse_instant
-from assay.track.tracker.listing import SUMMARY, HoldsText
+from assay.track.tracker.shared import TrackingClient
+
+SUMMARY = sa.table(
+    "experiment_summary",
+    sa.column("id", integer()),
+    sa.column("name", sa.Text()),
+    sa.column("experiment_type", sa.Text()),
+    sa.column("status", sa.Text()),
+    sa.column("start_time", Instant()),
+    sa.column("end_time", Instant()),
+    sa.column("duration_seconds", sa.Double()),
+    sa.column("num_checkpoints", integer()),
+    sa.column("best_val_metric", sa.Double()),
+    sa.column("best_test_metric", sa.Double()),
+    sa.column("tags", Json()),
+    sa.column("notes", sa.Text()),
+)
+_THESE = sa.select(SUMMARY).where(SUMMARY.c.id.in_(sa.bindparam("ids", expanding=True)))
+_LISTED_NUMBERS = ("duration_seconds", "best_val_metric", "best_test_metric")
+
+
+def summaries(
+    database: Database,
+    where: Sequence[sa.ColumnElement[bool]] = (),
+    order: Sequence[sa.ColumnElement[Any]] = (),
+    *,
+    limit: int,
+    offset: int = 0,
+) -> list[Row]:
+    """Rows of the view; newest first unless `order` says otherwise."""
+    with database.read() as connection:
+        if not order:
+            newest = sa.select(SUMMARY).where(*where).order_by(SUMMARY.c.start_time.desc(), SUMMARY.c.id.desc())
+            return _listed_rows(connection.execute(newest.limit(limit).offset(offset)))
+        # first which, then what: the sums of a row are made for those that are shown
+        chosen = sa.select(SUMMARY.c.id).where(*where).order_by(*order).limit(limit).offset(offset)
+        ids = connection.execute(chosen).scalars().all()
+        result = _listed_rows(connection.execute(_THESE, {"ids": ids}))
+    place = {run: k for k, run in enumerate(ids)}
+    return sorted(result, key=lambda row: place[row["id"]])
+
+
+def _listed_rows(result: sa.CursorResult[Any]) -> list[Row]:
+    return [nan_for_null(row, _LISTED_NUMBERS) for row in rows(result)]
+
+
+def summary(database: Database, run: int) -> Row:
+    """The view's row of one run; StoreError ``STORE_NOT_FOUND`` for an unknown or deleted one."""
+    result = summaries(database, [SUMMARY.c.id == run], limit=1)
+    if not result:
+        raise not_found("run", run, "or it was deleted; list_experiments() shows which there are")
+    return result[0]
+
+
+class HoldsText(FunctionElement[bool]):
+    """Whether a JSON array of texts (first) holds a text (second)."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+
+@compiles(HoldsText)
+def _holds_text(element: HoldsText, compiler: sa.Compiled, **options: Any) -> str:
+    return f"jsonb_exists({_pair(element, compiler, options)})"
+
+
+@compiles(HoldsText, "sqlite")
+def _holds_text_sqlite(element: HoldsText, compiler: sa.Compiled, **options: Any) -> str:
+    array, text = (compiler.process(part, **options) for part in element.clauses)
+    return f"EXISTS (SELECT 1 FROM json_each({array}) WHERE value = {text})"
+
+
+def _pair(element: HoldsText, compiler: sa.Compiled, options: Any) -> str:
+    return ", ".join(compiler.process(part, **options) for part in element.clauses)
+
 
 QUERY_MOST = 1_000
 CLAUSES_MOST = 20
@@ -198,3 +277,94 @@ def _last(name: str, run: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     query = sa.select(m.value).where(m.experiment_id == run, m.metric_name == name, m.value.is_not(None))
     query = query.where(m.metric_type == "scalar").order_by(*order, m.id.desc()).limit(1)
     return query.correlate(SUMMARY).scalar_subquery()
+
+
+_LAID = (service, tables)  # importing them fills RECORD
+Params = Sequence[Any]
+
+
+class Statements:
+    """An open transaction that takes SQL with ``?`` placeholders, on SQLite and PostgreSQL alike."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, query: str, params: Params = ()) -> "sa.CursorResult[Any]":
+        """The result as the database gives it: iterate it, or ``fetchone``, ``fetchall``, ``rowcount``.
+
+        Values are bound, never pasted. StoreError ``STORE_VALUE`` for SQL that the database cannot read.
+        """
+        if not isinstance(query, str) or isinstance(params, str | bytes | Mapping):
+            raise StoreError("a query is a text, its params a list or tuple", code="STORE_VALUE")
+        sqlite = self._connection.dialect.name == "sqlite"
+        values = tuple(scalar(value) for value in params)
+        try:
+            return self._connection.exec_driver_sql(query if sqlite else _percented(query), values)
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
+            if getattr(error.orig, "sqlite_errorname", "SQLITE_ERROR") not in ("SQLITE_ERROR", "SQLITE_MISUSE"):
+                raise  # busy, full, damaged: the record says that in its own words
+            raise StoreError(f"{printable(query)}: {error.orig}", code="STORE_VALUE") from error
+
+
+class MLDatabase(TrackingClient):
+    """The record as a database. What can be read by name is better read by name: these statements know no rules."""
+
+    @contextmanager
+    def get_connection(self) -> Iterator[Statements]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        with self.record.database.write() as connection:
+            yield Statements(connection)
+
+    def execute_query(self, query: str, params: Params = ()) -> list[Row]:
+        """All rows as dicts; columns that bear a name of the record come back as everywhere (times, JSON, bools)."""
+        with self.record.database.read() as connection:
+            return [_decoded(row) for row in rows(Statements(connection).execute(query, params))]
+
+    def execute_update(self, query: str, params: Params = ()) -> int:
+        """Run one statement in a transaction of its own; the id of the last row that it inserted, else 0."""
+        with self.get_connection() as statements:
+            result = statements.execute(query, params)
+            if query.lstrip()[:6].upper() != "INSERT" or result.rowcount < 1:
+                return 0
+            return int(result.lastrowid or 0) if result.dialect.name == "sqlite" else _last_id(statements)
+
+
+def _last_id(statements: Statements) -> int:
+    return int(statements.execute("SELECT lastval()").scalar_one())
+
+
+def _percented(query: str) -> str:
+    """``?`` outside quotes as ``%s``, and ``%`` doubled, as psycopg reads them."""
+    parts, quote = [], ""
+    for char in query:
+        if quote or char in "'\"":
+            quote = "" if char == quote else quote or char
+        parts.append("%s" if char == "?" and not quote else "%%" if char == "%" else char)
+    return "".join(parts)
+
+
+def _kinds() -> dict[str, sa.types.TypeDecorator[Any]]:
+    """Column names whose kind is the same in every table that has them."""
+    result: dict[str, set[type[Any]]] = {}
+    for table in RECORD.tables.values():
+        for column in table.columns:
+            result.setdefault(column.name, set()).add(type(column.type))
+    made = {name: kinds.pop() for name, kinds in result.items() if len(kinds) == 1}
+    return {name: kind() for name, kind in made.items() if kind in (Bool, Instant, Json)}
+
+
+_KINDS = _kinds()
+_SQLITE = sa.make_url("sqlite://").get_dialect()()
+
+
+def _decoded(row: Mapping[str, Any]) -> Row:
+    return {name: _sql_value(_KINDS.get(name), value) for name, value in row.items()}
+
+
+def _sql_value(kind: "sa.types.TypeDecorator[Any] | None", value: Any) -> Any:
+    if kind is None or not isinstance(value, str | int) or (isinstance(kind, Instant) and not isinstance(value, str)):
+        return value
+    try:
+        return kind.process_result_value(value, _SQLITE)
+    except (ValueError, StoreError):  # the caller's own expression under a name of ours
+        return value

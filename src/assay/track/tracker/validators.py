@@ -6,10 +6,9 @@ from operator import index
 from os import PathLike, fspath
 from typing import Any
 
-from assay.kernel.errors import StoreError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import StoreError, did_you_mean, printable
 from assay.track.canonical_json import plain
-from assay.track.rows import scalar
+from assay.track.database import scalar
 
 NAME_MOST = 200
 PATH_MOST = 4096

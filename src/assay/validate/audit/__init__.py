@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from assay.kernel.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from assay.validate.audit.pipeline import AuditReport as AuditReport
     from assay.validate.audit.pipeline import Columns as Columns
     from assay.validate.audit.pipeline import Pipeline as Pipeline
+    from assay.validate.audit.pipeline import Violation as Violation
     from assay.validate.audit.replay import JudgedWalk as JudgedWalk
-    from assay.validate.audit.report import AuditReport as AuditReport
-    from assay.validate.audit.report import Violation as Violation
     from assay.validate.audit.runner import FULL as FULL
     from assay.validate.audit.runner import QUICK as QUICK
     from assay.validate.audit.runner import Questions as Questions
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "pipeline": ("Columns", "Pipeline"),
+        "pipeline": ("AuditReport", "Columns", "Pipeline", "Violation"),
         "replay": ("JudgedWalk",),
-        "report": ("AuditReport", "Violation"),
         "runner": ("FULL", "QUICK", "Questions", "audit_trainer"),
     },
-)
+)  # fmt: skip

@@ -13,7 +13,7 @@ from assay.kernel.panel import Panel, Window, span
 from assay.kernel.seeding import generator
 from assay.validate.audit.perturbations import SHUFFLED, first_changed_decision, first_changed_result, perturb
 from assay.validate.audit.pipeline import Seen
-from assay.validate.audit.state import AuditState, size
+from assay.validate.audit.replay import AuditState, size
 
 BEFORE, AFTER = 200, 500  # rows that are decided on either side of a cut
 WARM = 1e-6

@@ -15,7 +15,7 @@ from assay.kernel.seeding import integer
 from assay.validate._walk_forward import FoldResult
 from assay.validate.audit.decision_probes import Acting
 from assay.validate.audit.perturbations import first_change, first_changed_decision, perturb
-from assay.validate.audit.state import AuditState, size
+from assay.validate.audit.replay import AuditState, size
 
 LOOSE = {"lstm": 1e-6, "ppo": 1e-6}
 """Trainers whose sums may depend on the machine's libraries; all others repeat themselves to the bit."""

@@ -1,19 +1,23 @@
 """The pipeline that an audit probes: features, labels, folds, decisions, simulation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Protocol
 
 import numpy as np
 
+from assay.features import FeatureFile, training_table
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import USABLE, Bars
 from assay.kernel.costs import Costs
 from assay.kernel.decisions import Decisions
-from assay.kernel.labels import Labels
-from assay.kernel.panel import Panel, Window
+from assay.kernel.panel import Labels, Panel, Window
+from assay.kernel.spec import TrainSpec
 from assay.simulate import BacktestResult, simulate
+from assay.targets import label_bars, parse_target
 from assay.validate.splits import Splitter
+from assay.validate.splits.from_spec import split_plan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,3 +111,92 @@ def _only(columns: Columns, names: tuple[str, ...]) -> Columns:
 
 def _usable(bars: Bars, labels: Labels) -> Labels:
     return labels.only(bars.columns[USABLE] == 1) if USABLE in bars.columns else labels
+
+
+_ONLY_CANDLES = "rules"  # the learner that reads no feature and no label
+
+
+def pipeline_of(spec: TrainSpec, own: FeatureFile | None = None) -> Pipeline:
+    """Features, target, folds and costs of a training. Raises what `targets.parse` raises.
+
+    own: the user's file of features that the spec names.
+    """
+
+    def folds(panel: Panel) -> Splitter:
+        horizons = [window.labels.horizon for _, window in panel if window.labels is not None]
+        return split_plan(spec.folds, panel, horizon=max(horizons, default=0))
+
+    there: dict[str, tuple[str, ...]] = {}  # asked again, columns that no bars of the market have are not warned of
+
+    def columns(bars: Bars) -> Columns:
+        symbol = bars.instrument.symbol
+        made = training_table(spec, bars, own, names=there.get(symbol))
+        there.setdefault(symbol, made.names)
+        return Columns(made.values, made.names, made.lookback)
+
+    if spec.learner == _ONLY_CANDLES:
+        return Pipeline(features=no_columns, plan=folds, costs=spec.costs)
+    target = parse_target(spec.target.name, spec.target.params)
+    return Pipeline(
+        features=per_symbol(columns),
+        plan=folds,
+        label=lambda bars: label_bars(bars, target, costs=spec.costs),
+        costs=spec.costs,
+        own=own is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing that knew the future.
+
+    probe: which question found it.   name: the column, target or stage.   cut: the last row that may have been known.
+    row:   where the answer changed.   change: by how much.   text: the same as a sentence.
+    """
+
+    probe: str
+    name: str
+    cut: int
+    row: int
+    change: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a judged record was decided again.
+
+    rows_judged: decisions that were judged.   rows_asked: of them decided again from bars that end there.
+    profit_share: of all gains between two changes of the position, the share that began at a row that was decided
+    again; NaN where nothing was gained.
+    """
+
+    rows_judged: int
+    rows_asked: int
+    profit_share: float
+
+    @property
+    def text(self) -> str:
+        """As a sentence ends."""
+        gains = f" ({self.profit_share:.0%} of the gains began at these)" if isfinite(self.profit_share) else ""
+        rows = f"{self.rows_asked:,} of {self.rows_judged:,} judged decisions"
+        return f"{rows} were made again from earlier bars only{gains}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """`complete` unless a fit does not repeat or something could not be asked; `checks` counts questions by probe.
+
+    coverage: of the judged record; None where none was replayed.
+    """
+
+    complete: bool
+    violations: tuple[Violation, ...]
+    checks: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    coverage: Coverage | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Complete, and nothing was found."""
+        return self.complete and not self.violations

@@ -10,19 +10,20 @@ import numpy as np
 
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, NullReport, Trainer
-from assay.kernel.errors import AssayError, ConfigError, printable
+from assay.kernel.errors import AssayError, ConfigError, did_you_mean, printable
 from assay.kernel.seeding import generator
 from assay.kernel.spec import TrainSpec
-from assay.kernel.suggestions import did_you_mean
 from assay.validate._walk_forward import walk_forward
 from assay.validate.audit.decision_probes import Acting, action_rows, decide_probe, simulate_probe, warmth_probe
 from assay.validate.audit.feature_probes import columns_probe, history_probe, label_probe, symbols_probe
 from assay.validate.audit.fit_probes import Fits, Fitted, Making, for_audit
 from assay.validate.audit.perturbations import CUT_OFF, SCRAMBLES, perturb
-from assay.validate.audit.pipeline import Pipeline
+from assay.validate.audit.pipeline import AuditReport, Pipeline
 from assay.validate.audit.replay import (
     OUTSIDE,
     PROBE,
+    PROBES,
+    AuditState,
     JudgedWalk,
     ReplaySources,
     choose_rows,
@@ -30,8 +31,6 @@ from assay.validate.audit.replay import (
     repeat_probe,
     replay_probe,
 )
-from assay.validate.audit.report import AuditReport
-from assay.validate.audit.state import PROBES, AuditState
 
 if TYPE_CHECKING:
     from assay.features import FeatureFile
@@ -216,7 +215,7 @@ def _instants(ground: AuditState, first: Fitted, cuts: int) -> list[int]:
 def _steps(spec: TrainSpec | Pipeline, own: "FeatureFile | None") -> Pipeline:
     if isinstance(spec, Pipeline):
         return spec
-    from assay.validate.audit.asked import pipeline_of
+    from assay.validate.audit.pipeline import pipeline_of
 
     return pipeline_of(spec, own)
 

@@ -24,8 +24,7 @@ from assay.kernel.errors import AssayError, ConfigError, printable
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.user_source import SourceFile, UserCode, find_source_gaps, in_library, lay_out, library_roots
 from assay.validate.isolation.environment import Clock, empty_environment, hide_files
-from assay.validate.isolation.file_readers import PRELOADED, refuse_readers
-from assay.validate.isolation.guard import Guard, machine_reads, system_reads
+from assay.validate.isolation.guard import PRELOADED, Guard, machine_reads, refuse_readers, system_reads
 from assay.validate.isolation.landlock import restrict
 from assay.validate.isolation.messages import Broken, Message, bars_of, receive, send
 
@@ -155,7 +154,7 @@ def _closed(channel: Channel, places: _Places, facts: Mapping[str, Any], faults:
 def _preload(libraries: list[str], kind: str) -> None:
     names = [name for name in libraries if name.partition(".")[0] in PRELOADED]
     own = (
-        ["assay.learn.strategies.loader"]
+        ["assay.learn.strategies.registry"]
         if kind == "strategy"
         else ["assay.features.user_features", "assay.features.compute"]
     )

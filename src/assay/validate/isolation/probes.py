@@ -21,11 +21,10 @@ from assay.kernel.timestamps import iso
 from assay.kernel.user_source import UserCode
 from assay.market import scramble_future
 from assay.validate.audit.perturbations import ROUNDING_REMARK, at_rounding
-from assay.validate.audit.pipeline import Columns
-from assay.validate.audit.report import Violation
-from assay.validate.isolation.calendars import SHIFT_DAYS, clock_reads, move_bars
-from assay.validate.isolation.isolated import IsolatedFeatures, IsolatedStrategy
+from assay.validate.audit.pipeline import Columns, Violation
+from assay.validate.isolation.environment import SHIFT_DAYS, clock_reads, move_bars
 from assay.validate.isolation.process import Attempt, ClosedProcess, Confinement
+from assay.validate.isolation.user_files import IsolatedFeatures, IsolatedStrategy
 
 REPEATS = 700
 """Times that a short panel is asked before the whole one is asked again: for code that waits before it peeks."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from assay.validate.search.result import Trials
 from assay.validate.search.sampler import ProposedBatch, Row, Session
 from assay.validate.search.space import Point
 from assay.validate.search.trial_recorder import TrialRecorder
-from assay.validate.search.trials import Trials
 from assay.validate.search.walk_forward_evaluator import CandidateResult, Inner
 
 _LISTEN_SECONDS = 0.2

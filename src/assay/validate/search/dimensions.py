@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
-from assay.kernel.errors import ConfigError, printable
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.kernel.spec import canonical
-from assay.kernel.suggestions import did_you_mean
 from assay.learn import Range
 
 POINTS = 5

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.kernel.errors import ConfigError, printable
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.kernel.panel import Panel
-from assay.kernel.suggestions import did_you_mean
 from assay.simulate import (
     BacktestResult,
     account_metrics,

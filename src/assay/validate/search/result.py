@@ -1,14 +1,175 @@
 """Result of a search."""
 
+import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from assay.kernel.arrays import BoolArray, FloatArray, IntArray
+from assay.kernel.spec import canonical
+from assay.validate.search.objective import REASONS
 from assay.validate.search.sampler import Row
-from assay.validate.search.trials import Trials
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+Column = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trials:
+    """n candidates in the order of asking.
+
+    parameters: ``(n,)`` a searched parameter: float64, int64, bool, or objects where they are mixed.
+    score:      ``(n,)`` of the objective, NaN unless valid.   reason: ``(n,)`` int8, place in `REASONS`, 0 is valid.
+    trades:     ``(n,)`` int64 closed trades.   metrics: ``(n,)`` a name.
+    ledger_id:  ``(n,)`` int64, number of the ledger's row that counts it.
+    """
+
+    parameters: Mapping[str, Column]
+    score: FloatArray
+    reason: NDArray[np.int8]
+    trades: IntArray
+    metrics: Mapping[str, FloatArray]
+    ledger_id: IntArray
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @property
+    def valid(self) -> BoolArray:
+        """``(n,)``: not rejected."""
+        valid: BoolArray = self.reason == 0
+        return valid
+
+    @property
+    def best(self) -> int | None:
+        """The highest score; of equal ones more trades, then asked earlier. None where none is valid."""
+        places = np.flatnonzero(self.valid)
+        if not places.size:
+            return None
+        ranked = np.lexsort((-places, self.trades[places], self.score[places]))
+        return int(places[ranked[-1]])
+
+    def row(self, number: int) -> Row:
+        """One candidate."""
+        reason = REASONS[self.reason[number]]
+        return Row(
+            number,
+            self.point(number),
+            float(self.score[number]),
+            not reason,
+            reason,
+            int(self.trades[number]),
+            {name: float(values[number]) for name, values in self.metrics.items()},
+            int(self.ledger_id[number]),
+        )
+
+    def point(self, number: int) -> dict[str, Any]:
+        """The searched parameters of one candidate, as plain values."""
+        return {name: _plain_values(values[number]) for name, values in self.parameters.items()}
+
+    @property
+    def best_so_far(self) -> FloatArray:
+        """``(n,)`` best score up to each trial; NaN until the first valid one."""
+        best = np.maximum.accumulate(np.where(self.valid, self.score, -np.inf))
+        return np.where(np.isfinite(best), best, np.nan)
+
+    def with_ledger_id(self, ledger_id: int) -> "Trials":
+        """The same, counted by one row of the ledger."""
+        numbers = np.full(len(self), ledger_id, np.int64)
+        return Trials(self.parameters, self.score, self.reason, self.trades, self.metrics, numbers)
+
+    def block(self) -> bytes:
+        """Parquet of what the ledger keeps of each: parameters, score, state, trades and the moments of its returns."""
+        import polars as pl
+
+        columns: dict[str, Any] = {f"p_{name}": _series(values) for name, values in self.parameters.items()}
+        columns |= {
+            "score": self.score,
+            "failed": ~self.valid,
+            "trades": self.trades.astype(np.int32),
+            "sharpe": self.metrics["sharpe"],
+            "skew": self.metrics["skew"].astype(np.float32),
+            "kurtosis": self.metrics["kurtosis"].astype(np.float32),
+        }
+        out = io.BytesIO()
+        pl.DataFrame(columns, strict=False).write_parquet(out, compression="zstd", compression_level=1)
+        return out.getvalue()
+
+    def table(self, rows: IntArray, metrics: Sequence[str]) -> "pl.DataFrame":
+        """These candidates for people: number, ``p_`` + each parameter, score, valid, reason, trades and metrics."""
+        import polars as pl
+
+        columns: dict[str, Any] = {"number": rows.astype(np.int64)}
+        columns |= {f"p_{name}": _series(values[rows]) for name, values in self.parameters.items()}
+        columns |= {
+            "score": pl.Series(self.score[rows], nan_to_null=True),
+            "valid": self.valid[rows],
+            "reason": np.array(REASONS)[self.reason[rows]],
+            "trades": self.trades[rows],
+        }
+        missing = np.full(len(self), np.nan)
+        columns |= {name: self.metrics.get(name, missing)[rows] for name in metrics}
+        return pl.DataFrame(columns, strict=False)
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "Trials":
+        """From rows, in their order; a metric that a row lacks is NaN."""
+        names = list(dict.fromkeys(name for row in rows for name in row.metrics))
+        searched = list(rows[0].parameters) if rows else []
+        return cls(
+            {name: column([row.parameters[name] for row in rows]) for name in searched},
+            np.array([row.score for row in rows], np.float64),
+            np.array([REASONS.index(row.reason) for row in rows], np.int8),
+            np.array([row.trades for row in rows], np.int64),
+            {name: np.array([row.metrics.get(name, np.nan) for row in rows], np.float64) for name in names},
+            np.array([row.ledger_id for row in rows], np.int64),
+        )
+
+    @classmethod
+    def concatenate(cls, parts: "Sequence[Trials]") -> "Trials":
+        """One after the other; all have the same columns."""
+        if len(parts) == 1:
+            return parts[0]
+        names, measured = parts[0].parameters, parts[0].metrics
+        return cls(
+            {name: np.concatenate([part.parameters[name] for part in parts]) for name in names},
+            np.concatenate([part.score for part in parts]),
+            np.concatenate([part.reason for part in parts]),
+            np.concatenate([part.trades for part in parts]),
+            {name: np.concatenate([part.metrics[name] for part in parts]) for name in measured},
+            np.concatenate([part.ledger_id for part in parts]),
+        )
+
+
+def column(values: Sequence[Any]) -> Column:
+    """Plain values as an array of their type; mixed ones as objects, so that each stays what it is."""
+    kinds = {type(value) for value in values}
+    if len(kinds) == 1 and kinds <= {int, float, bool}:
+        return np.array(values)
+    out = np.empty(len(values), object)
+    out[:] = values
+    return out
+
+
+def _plain_values(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _series(values: Column) -> Any:
+    """Objects of several types have no Parquet type: numbers as float64, others as their JSON."""
+    if values.dtype != object:
+        return values
+    plain = values.tolist()
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in plain):
+        return np.array(plain, np.float64)
+    return [value if isinstance(value, str) else canonical(value) for value in plain]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,28 +1,26 @@
 """A trainer that searches the parameters of another one inside the train window, and fits the best."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
-from assay.kernel.contracts import Model, Report
+from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.contracts import Model, Report, Trial
 from assay.kernel.costs import Costs
 from assay.kernel.errors import ConfigError, TrainError, printable
 from assay.kernel.panel import Panel
-from assay.kernel.seeding import integer
-from assay.kernel.trial import Trial
+from assay.kernel.seeding import generator, integer
+from assay.validate.diagnostics import holding_returns, span_sums
 from assay.validate.search.candidate_evaluator import OneByOne
-from assay.validate.search.halving_rounds import Halved
 from assay.validate.search.objective import REASONS, TOO_FEW, Objective
-from assay.validate.search.random_sampler import Random
-from assay.validate.search.result import SearchResult
-from assay.validate.search.sampler import Method
+from assay.validate.search.result import SearchResult, Trials
+from assay.validate.search.sampler import Method, Random
 from assay.validate.search.space import Space
-from assay.validate.search.successive_halving import Halving
-from assay.validate.search.sweep_evaluator import RuleSweep, Swept
+from assay.validate.search.successive_halving import Halved, Halving
+from assay.validate.search.sweep_evaluator import RuleSweep, SweepEvaluator, Swept
 from assay.validate.search.trial_recorder import TrialRecorder
-from assay.validate.search.trials import Trials
 from assay.validate.search.walk_forward_evaluator import (
     Inner,
     Make,
@@ -32,6 +30,7 @@ from assay.validate.search.walk_forward_evaluator import (
     within,
 )
 from assay.validate.splits import Splitter
+from assay.validate.statistics.overfitting import Overfitting, overfitting_of
 
 _SEARCHING = 0.95  # share of the progress; the rest is the fit of the best
 _SWEPT_BATCH = 4096  # points of a sweep asked for together, where what is asked does not depend on what was told
@@ -216,3 +215,59 @@ def _none_valid(trials: Trials, objective: Objective, seconds: float) -> TrainEr
         text = f"{count} had a defined {objective.name} ({message}; at most {most:,} trades): widen the space"
     facts: dict[str, Any] = {"trials": len(trials), "reasons": reasons, "most_trades": most}
     return TrainError(text, code="TRAIN_NO_VALID_TRIAL", engine_seconds=seconds, **facts)
+
+
+MOST = 100  # configurations compared: each is traded once more, alone
+_BLOCKS = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchOverfit:
+    """How configurations fared on the window that they were searched on.
+
+    spans: ``(m, k)`` their returns over `assay.validate.diagnostics.span_sums` of it.   holding: ``(m,)`` buying and
+    holding.
+    """
+
+    overfitting: Overfitting
+    spans: FloatArray
+    holding: FloatArray
+
+
+def compare_configurations(search: Search, result: SearchResult, train: Panel, *, seed: int) -> Overfitting | None:
+    """Of the configurations that a sweep tried on a window, by their returns on it; of many a hundred, drawn by `seed`.
+
+    train: the panel that was searched. Every configuration has the same chance to be drawn, valid or not: the best ones
+    alone would hide how the others fared. None for a search without a sweep and where there are fewer than two.
+    """
+    results = search_overfit(search, result, train, seed=seed)
+    return None if results is None else results.overfitting
+
+
+def search_overfit(search: Search, result: SearchResult, train: Panel, *, seed: int) -> SearchOverfit | None:
+    """`compare_configurations`, with the returns that it rests on."""
+    count = len(result.trials)
+    if search.sweep is None or count < 2:
+        return None
+    places = np.arange(count)
+    if count > MOST:
+        places = np.sort(generator(seed, "compared configurations").choice(count, MOST, replace=False))
+    ground = search.sweep.on(train, search.space, search.costs)
+    blocks = min(_BLOCKS, ground.bench.judged // 4 * 2)
+    if blocks < 2:
+        return None
+    stored: list[FloatArray] = []
+    overfitting = overfitting_of(_traded(ground, result, places, stored), blocks)
+    return SearchOverfit(
+        overfitting, np.column_stack(stored), span_sums(holding_returns(ground.bench.bars, ground.bench.start))
+    )
+
+
+def _traded(
+    ground: SweepEvaluator, result: SearchResult, places: IntArray, stored: list[FloatArray]
+) -> Iterator[FloatArray]:
+    """Returns of each, one at a time; of all of them only the spans are held together."""
+    for place in places.tolist():
+        returns = ground.record(result.trials.point(place)).returns
+        stored.append(span_sums(returns))
+        yield returns

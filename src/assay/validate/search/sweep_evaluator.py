@@ -1,5 +1,6 @@
 """A rule's candidates judged by the sweep: whole batches in one call, counted as one row of the ledger."""
 
+import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,19 +9,77 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.kernel.arrays import FloatArray
 from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, TrainError
 from assay.kernel.panel import Panel
 from assay.learn import BatchEvaluator, RuleModel, RuleTrainer, Strategy
 from assay.simulate import BacktestResult, simulate
 from assay.validate._walk_forward import mask_filtered_bars
-from assay.validate.search import best_returns
 from assay.validate.search.objective import Objective, candidate_metrics
+from assay.validate.search.result import Trials, column
 from assay.validate.search.sampler import Row, Session
 from assay.validate.search.space import Point, Space
 from assay.validate.search.trial_recorder import TrialRecorder
-from assay.validate.search.trials import Trials, column
 from assay.validate.search.walk_forward_evaluator import name_parameters
+
+MOST, LEAST = 32, 4
+_BYTES_A_TRIAL = 24
+_FIRST_LOOK, _WIDER = 1_024, 16
+_MOMENTS = ("sharpe", "skew", "kurtosis")
+
+
+def affordable(trials: int, bars: int, *, improved: bool) -> int:
+    """How many series of returns a block may keep: 24 bytes a trial, 32 at most.
+
+    improved: the block has the best so far of its search; then it keeps 4 at least. A search improves a dozen times.
+    """
+    within = min(MOST, _BYTES_A_TRIAL * trials // (8 * bars)) if bars else 0
+    return max(within, LEAST) if improved else within
+
+
+def distinct(trials: Trials, most: int) -> list[int]:
+    """Places of the best valid trials, best first, at most so many.
+
+    Trials of equal score, number of trades and moments have traded alike; the one asked first stands for them. Cost:
+    O(n), and a sort of those that lead.
+    """
+    places = np.flatnonzero(trials.valid)
+    look = max(_FIRST_LOOK, most)
+    while most > 0 and places.size:
+        leading, scores = places, trials.score[places]
+        if places.size > look:
+            leading = places[scores >= np.partition(scores, -look)[-look]]
+        result = _distinct(trials, leading)
+        if len(result) >= most or leading.size == places.size:
+            return result[:most]
+        look *= _WIDER
+    return []
+
+
+def pack_returns(places: list[int], returns: Callable[[Mapping[str, Any]], FloatArray], trials: Trials) -> bytes:
+    """Parquet with a column of per-bar returns (float64) a place, named by the place; empty without any.
+
+    returns: of one point, through the single backtest.
+    """
+    if not places:
+        return b""
+    import polars as pl
+
+    out = io.BytesIO()
+    table = pl.DataFrame({str(place): returns(trials.point(place)) for place in places})
+    table.write_parquet(out, compression="zstd", compression_level=1)
+    return out.getvalue()
+
+
+def _distinct(trials: Trials, places: np.ndarray[Any, np.dtype[np.int64]]) -> list[int]:
+    ranked = places[np.lexsort((places, -trials.trades[places], -trials.score[places]))]
+    message = [trials.score, trials.trades.astype(np.float64), *(trials.metrics[name] for name in _MOMENTS)]
+    alike = np.column_stack([values[ranked] for values in message])
+    first = {row.tobytes(): place for row, place in zip(alike[::-1], ranked[::-1].tolist(), strict=True)}
+    stored = set(first.values())
+    return [place for place in ranked.tolist() if place in stored]
+
 
 Heard = Callable[[int, float], None]
 TABLE = ("sharpe", "sharpe_annual", "skew", "kurtosis", "net_profit", "max_drawdown", "win_rate", "total_trades")
@@ -185,8 +244,6 @@ class Swept:
         best = result.best
         record = self.ground.record(result.point(best or 0))
         improved = best is not None and not result.score[best] <= before
-        most = best_returns.affordable(len(result), len(record), improved=improved)
-        stored = best_returns.pack_returns(
-            best_returns.distinct(result, most), lambda point: self.ground.record(point).returns, result
-        )
+        most = affordable(len(result), len(record), improved=improved)
+        stored = pack_returns(distinct(result, most), lambda point: self.ground.record(point).returns, result)
         return self.counting.many(result, RuleTrainer.name, record, self.ground.measure(record), stored)

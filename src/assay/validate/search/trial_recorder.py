@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from assay.kernel.trial import Trial
+from assay.kernel.contracts import Trial
 from assay.simulate import BacktestResult
 from assay.validate.search.objective import PRUNED, TOO_FEW, Objective
+from assay.validate.search.result import Trials
 from assay.validate.search.sampler import Row
 from assay.validate.search.space import Point
-from assay.validate.search.trials import Trials
 from assay.validate.search.walk_forward_evaluator import CandidateResult, ProgressForwarder
 
 _NOBODY = np.empty(0)

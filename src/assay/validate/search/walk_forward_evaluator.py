@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import IntArray
-from assay.kernel.contracts import Report, Trainer
+from assay.kernel.contracts import Report, Trainer, Trial
 from assay.kernel.costs import Costs
 from assay.kernel.errors import AssayError, LeakError, TrainError, printable
 from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel
 from assay.kernel.spec import canonical
-from assay.kernel.trial import Trial
 from assay.simulate import BacktestResult
 from assay.validate._walk_forward import walk_forward
 from assay.validate.search.objective import bars_per_year, candidate_metrics, pool_folds

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import FloatArray, numbers
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.validate.argument_checks import check_share, whole
 
 Interval = Literal["basic", "percentile", "studentized", "norm", "bc", "bca"]

@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from assay.kernel.arrays import FloatArray, numbers
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.validate.argument_checks import plain, together, whole
 
 Method = Literal["bonferroni", "holm", "bhy"]

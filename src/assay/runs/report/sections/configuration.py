@@ -5,8 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from assay.runs.report.components import Card, Cards, Note, Part, Section, table
-from assay.runs.report.formatting import METRICS, NONE, count, general, metric, number, ratio
+from assay.runs.report.components import (
+    METRICS,
+    NONE,
+    Card,
+    Cards,
+    Note,
+    Part,
+    Section,
+    count,
+    general,
+    metric,
+    number,
+    ratio,
+    table,
+)
 from assay.runs.report.search_summary import has_unseen_window, newest, objective, place_in_range
 from assay.runs.run_artifacts import RunArtifacts
 

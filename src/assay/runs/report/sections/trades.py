@@ -9,10 +9,27 @@ import polars as pl
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
-from assay.runs.report.components import NARROW, Cell, Key, Note, Part, Section, figure, table
-from assay.runs.report.formatting import alike, bars_of, count, floats, minute, number, percent, price, ratio, times
-from assay.runs.report.scale import Scale, drop_crowded, pad_range, ticks, time_ticks
-from assay.runs.report.svg import CHAR, Canvas, n
+from assay.runs.report.components import (
+    NARROW,
+    Cell,
+    Key,
+    Note,
+    Part,
+    Section,
+    alike,
+    bars_of,
+    count,
+    figure,
+    floats,
+    minute,
+    number,
+    percent,
+    price,
+    ratio,
+    table,
+    times,
+)
+from assay.runs.report.svg import CHAR, Canvas, Scale, drop_crowded, n, pad_range, ticks, time_ticks
 from assay.runs.run_artifacts import RunArtifacts
 
 _SYMBOLS, _CANDLES = 4, 150

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from assay.kernel.errors import ConfigError, printable
-from assay.kernel.suggestions import did_you_mean
+from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.track.model_files.objects.base import ObjectStore
 from assay.track.model_files.objects.files import FileObjects
 

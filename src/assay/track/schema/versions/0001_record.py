@@ -1,6 +1,6 @@
 """The whole record, as first laid."""
 
-from assay.track.schema.steps import frozen
+from assay.track.schema.migrate import frozen
 
 revision = "0001"
 down_revision = None

@@ -1,6 +1,6 @@
 """The end of each ledger chain, so that rows cut from it are missed on PostgreSQL as well."""
 
-from assay.track.schema.steps import frozen
+from assay.track.schema.migrate import frozen
 
 revision = "0002"
 down_revision = "0001"

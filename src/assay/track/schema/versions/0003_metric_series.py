@@ -1,6 +1,6 @@
 """Metrics in the order of their run, so that a last value is one look and a summary reads the index alone."""
 
-from assay.track.schema.steps import frozen
+from assay.track.schema.migrate import frozen
 
 revision = "0003"
 down_revision = "0002"

@@ -1,6 +1,6 @@
 """What a look is: identities, scored stretches and active returns of trials; markets by their candles; epochs."""
 
-from assay.track.schema.steps import frozen
+from assay.track.schema.migrate import frozen
 
 revision = "0004"
 down_revision = "0003"
