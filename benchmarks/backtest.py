@@ -9,8 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.instrument import Instrument
 from assay.simulate import performance_metrics, simulate
 

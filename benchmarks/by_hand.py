@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.simulate import Candidates, Exits, Side, States, sweep_product
 
 AT_LEAST = np.array([True, True])

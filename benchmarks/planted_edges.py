@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.learn import State, Structural, strategy
 from assay.market import SYNTHETIC_SIGMA, synthetic
 from assay.runs import CandidateRule, choose_attempt, momentum, open_laboratory, try_idea

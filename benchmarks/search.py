@@ -21,7 +21,7 @@ import polars as pl
 
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Trial
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
 from assay.learn import RuleTrainer, all_strategies

@@ -58,7 +58,7 @@ def sets_of(names: tuple[str, ...], columns: Any) -> list[dict[str, Any]]:
 
 def range_sweep(bars: Any, grid: Grid, threads: int = 2) -> Any:
     """The house's rule of that name, at 4 windows x the grid's thresholds x its exits."""
-    from assay.kernel.costs import Costs
+    from assay.kernel.decisions import Costs
     from assay.learn import build_exits, lazy_candidates, share_indicators, strategy_named, threshold_matrix
     from assay.simulate import sweep_product
 
@@ -93,7 +93,7 @@ def crossing() -> Any:
 
 def declared_averages(bars: Any, threads: int = 2) -> Any:
     """SMA crossing through a declared rule."""
-    from assay.kernel.costs import Costs
+    from assay.kernel.decisions import Costs
     from assay.learn import build_exits, lazy_candidates, share_indicators, threshold_matrix
     from assay.simulate import sweep_product
 

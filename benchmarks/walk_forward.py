@@ -12,8 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import lightgbm
 import numpy as np
 
-from assay.kernel.contracts import NullReport
-from assay.kernel.fold import Fold
+from assay.kernel.contracts import Fold, NullReport
 from assay.kernel.panel import Panel
 from assay.kernel.seeding import integer
 from assay.kernel.spec import TrainSpec

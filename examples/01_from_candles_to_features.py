@@ -1,7 +1,7 @@
 """Candles, features, labels: what is known at each bar, and what came after."""
 
 from assay.features import table
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.market import synthetic
 from assay.targets import label_bars, parse_target
 

@@ -11,8 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from assay.kernel.contracts import NullReport, Report
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.panel import Panel, Window
 from assay.market import synthetic
 from assay.validate import WalkForward, walk_forward

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from assay.app import context
 from assay.kernel.contracts import NullReport
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn import RuleTrainer, strategy_named

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from assay.kernel.bars import Bars as Bars
     from assay.kernel.contracts import Model as Model
     from assay.kernel.contracts import Trainer as Trainer
-    from assay.kernel.costs import Costs as Costs
+    from assay.kernel.decisions import Costs as Costs
     from assay.kernel.decisions import Decisions as Decisions
     from assay.kernel.instrument import Instrument as Instrument
     from assay.kernel.panel import Panel as Panel
@@ -42,8 +42,7 @@ __getattr__, __dir__ = lazy_names(
         "features": ("feature", "table"),
         "kernel.bars": ("Bars",),
         "kernel.contracts": ("Model", "Trainer"),
-        "kernel.costs": ("Costs",),
-        "kernel.decisions": ("Decisions",),
+        "kernel.decisions": ("Costs", "Decisions"),
         "kernel.instrument": ("Instrument",),
         "kernel.panel": ("Panel",),
         "kernel.spec": ("TrainSpec",),

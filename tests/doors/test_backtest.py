@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.learn.strategies import strategy_named
 from assay.simulate.engine import simulate
 from assay.track.tracking_store import TrackingStore, open_store

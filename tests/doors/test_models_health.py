@@ -11,7 +11,7 @@ import pytest
 import assay.runs.model_health as runs_health
 from assay.kernel.bars import PRICES, Bars
 from assay.kernel.contracts import NullReport
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import DataError
 from assay.kernel.panel import Panel, Window
 from assay.kernel.timeframe import DAY_MS as DAY

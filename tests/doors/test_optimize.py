@@ -12,7 +12,7 @@ import pytest
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ArtifactError
 from assay.kernel.panel import Panel, Window
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.learn.rules import RuleModel
 from assay.learn.strategies import load_strategy_file, strategy_named
 from assay.runs.bot_config.schema import parse_configuration as read_configuration

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.learn.strategies import all_strategies, strategy_named
 from tests.doors.commands import MARKET, assay, told
 

@@ -8,14 +8,14 @@ import pytest
 
 from assay.app import context as opened
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.instrument import Instrument
-from assay.kernel.timestamps import from_iso, iso
+from assay.kernel.timeframe import from_iso, iso
 from assay.learn.rules import RuleModel
 from assay.learn.strategies import strategy_named
 from assay.market.sources.synthetic import synthetic
 from assay.simulate.engine import simulate as simulate
-from assay.track.snapshots import load_snapshot
+from assay.track.artifacts import load_snapshot
 from assay.validate._walk_forward import mask_filtered_bars
 from tests.doors.commands import MARKET, TRAIN, assay, told
 from tests.doors.conftest import BARS, csv_of

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.features.importance import Chosen, ImportanceReport, rank_features
+from assay.kernel.contracts import Fold
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
-from assay.kernel.fold import Fold
 from assay.learn.ensemble.importance_model import fit_quick
 from assay.validate.splits import PurgedKFold, WalkForward
 

@@ -400,7 +400,6 @@ _OF_BARS = ("bars_per_year", "close", "high", "instrument", "known_at", "low", "
 def _study() -> list[str]:
     """Attributes of what a feature's function is given."""
     from assay.features.compute import FeatureContext
-
     from assay.market.sources.synthetic import synthetic
 
     return [name for name in _OF_A_STUDY if hasattr(FeatureContext(synthetic(bars=50, seed=1)), name)]

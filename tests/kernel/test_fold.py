@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.kernel.contracts import Fold, conflicts
 from assay.kernel.errors import ConfigError, LeakError
-from assay.kernel.fold import Fold, conflicts
 
 
 @st.composite

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import DataError
 from assay.kernel.panel import Labels, Panel, Window
 from assay.targets import label_bars, parse_target

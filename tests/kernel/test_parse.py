@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.parse import parse
 from assay.kernel.spec import SplitSpec, TrainSpec, canonical

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.bars import USABLE
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, TrainError
 from assay.learn.rules import RuleModel
 from assay.learn.strategies import Range, Structural, all_strategies, strategy

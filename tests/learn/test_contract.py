@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from assay.kernel.contracts import NullReport, Trainer
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
 from assay.targets import label_bars, parse_target
 from assay.testing.bars import random_bars
-from assay.testing.causality import check_known_at_is_true, check_rows_know_no_later_bar
+from assay.testing.features import check_known_at_is_true, check_rows_know_no_later_bar
 from assay.testing.leaky_pipelines import (
     FEATURE_LEAKS,
     ScalerOnAll,

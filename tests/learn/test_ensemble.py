@@ -9,7 +9,7 @@ from assay.kernel.contracts import NullReport
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
-from assay.learn.ensemble import members as homes
+from assay.learn.ensemble import model as homes
 from assay.learn.ensemble.model import EnsembleModel
 from assay.learn.ensemble.samples import Learning, gather, inner_split
 from assay.targets import uniqueness

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.bars import USABLE
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, TrainError
 from assay.learn.strategies import Exit, Setups, Side, State, Structural, Threshold, strategy, strategy_named
 from assay.learn.strategies.candidates import build_exits, candidates
@@ -18,7 +18,7 @@ from assay.learn.strategies.setups import Above, Crossing
 from assay.simulate import accumulators
 from assay.simulate.engine import simulate
 from assay.simulate.sweep import States, decisions, sweep_picks, tally_of
-from assay.simulate.sweep.filter import changes
+from assay.simulate.sweep.sweep_inputs import changes
 from tests.learn.strategy_bars import lively
 
 NONE = np.empty((1, 0))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from assay.features.regime import REGIME_NAMES, regime_codes
 from assay.kernel.contracts import NullReport
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleModel, RuleTrainer

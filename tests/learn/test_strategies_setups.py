@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from assay.kernel.errors import ConfigError, TrainError
 from assay.learn.strategies import AT_MOST, Entries, Exit, Setups, Side, Structural, Threshold, strategy
 from assay.learn.strategies import all_strategies as all_rules
-from assay.learn.strategies.exits import decisions
 from assay.learn.strategies.parameters import Exit as ExitKind
+from assay.learn.strategies.setups import exit_decisions
 from tests.learn.strategy_bars import lively
 
 NAN = float("nan")
@@ -57,7 +57,7 @@ def test_the_four_formulas():
     close = np.full(3, 100.0)
     made = entries(1, -1, 0, stop_base=[1, 2, 9], stop_unit=[2, 2, 9], take_base=[NAN, 7, 9])
     chosen = FIXED | {"atr_multiplier_sl": 1.5, "risk_reward_ratio": 2.0, "max_holding_periods": 12, "share": 0.5}
-    got = decisions(made, close, chosen, lookback=0)
+    got = exit_decisions(made, close, chosen, lookback=0)
     assert got.stop.tolist()[:2] == [4.0, 5.0]
     assert got.take.tolist()[:2] == [8.0, 7.0]
     assert got.target.tolist()[:2] == [0.5, -0.5]
@@ -67,23 +67,25 @@ def test_the_four_formulas():
 
 def test_sizing_by_risk_loses_the_wanted_share_at_the_stop_and_has_a_limit():
     made = entries(1, 1, stop_base=[8.0, 0.5])
-    got = decisions(made, np.full(2, 100.0), FIXED | {"sizing": "risk"}, lookback=0)
+    got = exit_decisions(made, np.full(2, 100.0), FIXED | {"sizing": "risk"}, lookback=0)
     assert got.target.tolist() == [0.02 * 100 / 8, 1.0]
     with pytest.raises(ConfigError, match="needs a stop"):
-        decisions(entries(1, 1), np.full(2, 100.0), FIXED | {"sizing": "risk"}, lookback=0)
+        exit_decisions(entries(1, 1), np.full(2, 100.0), FIXED | {"sizing": "risk"}, lookback=0)
 
 
 def test_a_signal_with_an_impossible_level_is_dropped():
     made = entries(1, 1, 1, 1, stop_unit=[0.0, NAN, 1.0, np.inf])
-    got = decisions(made, np.full(4, 9.0), FIXED | {"atr_multiplier_sl": 1.0, "risk_reward_ratio": 2.0}, lookback=0)
+    got = exit_decisions(
+        made, np.full(4, 9.0), FIXED | {"atr_multiplier_sl": 1.0, "risk_reward_ratio": 2.0}, lookback=0
+    )
     assert np.isnan(got.target).tolist() == [True, True, False, True]
     bad_take = entries(1, 1, stop_base=[1.0, 1.0], take_base=[-1.0, 2.0])
-    got = decisions(bad_take, np.full(2, 9.0), FIXED, lookback=0)
+    got = exit_decisions(bad_take, np.full(2, 9.0), FIXED, lookback=0)
     assert np.isnan(got.target).tolist() == [True, False]
 
 
 def test_a_rule_may_have_no_stop_and_no_take():
-    got = decisions(entries(0, 1, -1), np.full(3, 9.0), FIXED | {"max_holding_periods": 5}, lookback=1)
+    got = exit_decisions(entries(0, 1, -1), np.full(3, 9.0), FIXED | {"max_holding_periods": 5}, lookback=1)
     assert got.target[0] == 0.0
     assert got.target.tolist()[1:] == [1.0, -1.0]
     assert got.hold.tolist() == [0, 5, 5]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.learn.strategies import Exit, Structural, all_strategies
 from assay.learn.strategies.candidates import build_exits, candidates, lazy_candidates, threshold_matrix
 from assay.learn.strategies.indicators import share_indicators

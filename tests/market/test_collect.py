@@ -10,8 +10,7 @@ from assay.kernel.errors import ConfigError
 from assay.kernel.timeframe import HOUR_MS
 from assay.market.sources.download import Progress, collect_bars
 from assay.market.sources.synthetic import START_MS, synthetic
-from assay.market.stores.base import Span, Upserted
-from assay.market.stores.memory import MemoryStore
+from assay.market.stores.base import MemoryStore, Span, Upserted
 from assay.testing.fake_exchange import FakeExchange
 from tests.market.collecting import BTC, CLOSED, LIVE, NOW, PAGE, N, collected, exchange_of, without
 

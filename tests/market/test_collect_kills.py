@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.market.stores.base import Span, Upserted
+from assay.market.stores.base import MemoryStore, Span, Upserted
 from assay.market.stores.duckdb import DuckDbStore
-from assay.market.stores.memory import MemoryStore
 from tests.market.collecting import BTC, CLOSED, N, collected, exchange_of, without
 
 

@@ -10,8 +10,7 @@ from assay.kernel.timeframe import HOUR_MS
 from assay.market.sources.download import collect_bars
 from assay.market.sources.exchange import ATTEMPTS, open_exchange, retry_after, survivorship
 from assay.market.sources.synthetic import START_MS
-from assay.market.stores.base import Span
-from assay.market.stores.memory import MemoryStore
+from assay.market.stores.base import MemoryStore, Span
 from tests.market.collecting import BTC, CLOSED, LIVE, NOW, PAGE, N, collected, exchange_of
 
 

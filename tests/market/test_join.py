@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.errors import DataError
-from assay.market.join import as_of, series, with_joined
+from assay.market.alignment import as_of, joined_series, with_joined
 from assay.market.sources.files import read_file
 from assay.testing.bars import START_MS, random_bars
 
@@ -19,19 +19,19 @@ def ms(*hours: float) -> np.ndarray:
 
 def test_a_value_counts_from_the_close_at_which_it_is_known() -> None:
     bars = random_bars(5)  # closes at 1, 2, 3, 4, 5
-    joined = series(ms(0, 1), ms(2, 3.5), np.array([7.0, 8.0]))
+    joined = joined_series(ms(0, 1), ms(2, 3.5), np.array([7.0, 8.0]))
     assert np.array_equal(as_of(bars, joined), [np.nan, 7, 7, 8, 8], equal_nan=True)
 
 
 def test_a_revision_is_a_row_of_its_own() -> None:
     bars = random_bars(5)
-    joined = series(ms(0, 0), ms(4, 1), np.array([2.0, 1.0]))  # rows in any order
+    joined = joined_series(ms(0, 0), ms(4, 1), np.array([2.0, 1.0]))  # rows in any order
     assert as_of(bars, joined).tolist() == [1, 1, 1, 2, 2]
     assert as_of(bars[:3], joined).tolist() == [1, 1, 1]
 
 
 def test_attached_series_end_with_the_bars() -> None:
-    joined = series(ms(0, 1), ms(2, 30), np.array([7.0, 8.0]))
+    joined = joined_series(ms(0, 1), ms(2, 30), np.array([7.0, 8.0]))
     bars = with_joined(random_bars(5), "gold", joined)
     assert bars.joined["gold"].value.tolist() == [7.0]
     assert np.array_equal(as_of(bars, bars.joined["gold"]), as_of(bars, joined), equal_nan=True)
@@ -45,12 +45,12 @@ def test_what_a_series_must_not_be() -> None:
         ("DATA_CONFLICT", (ms(0, 0), ms(1, 1), value)),
     ):
         with pytest.raises(DataError) as caught:
-            series(*arguments)  # type: ignore[arg-type]
+            joined_series(*arguments)  # type: ignore[arg-type]
         assert caught.value.code == code
     with pytest.raises(DataError, match="ahead of now"):
-        series(at, at, value, now_ms=START_MS)
-    assert len(series(ms(0, 0), ms(1, 1), np.array([1.0, 1.0])).value) == 1
-    assert len(series(ms(), ms(), np.array([])).value) == 0
+        joined_series(at, at, value, now_ms=START_MS)
+    assert len(joined_series(ms(0, 0), ms(1, 1), np.array([1.0, 1.0])).value) == 1
+    assert len(joined_series(ms(), ms(), np.array([])).value) == 0
 
 
 @pytest.mark.market_data

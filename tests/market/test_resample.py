@@ -7,7 +7,7 @@ import pytest
 
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
-from assay.market._resample import last_known, resample
+from assay.market.alignment import last_known, resample
 from assay.market.sources.files import read_file
 from assay.testing.bars import START_MS, bars_of, random_bars
 

@@ -9,9 +9,8 @@ from assay.kernel.bars import PRICES, Bars
 from assay.kernel.errors import ConfigError, StoreError
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.stores.base import CandleStore, Span, open_candles
+from assay.market.stores.base import CandleStore, MemoryStore, Span, open_candles
 from assay.market.stores.duckdb import DuckDbStore
-from assay.market.stores.memory import MemoryStore
 from assay.testing.candle_store import BTC, ETH, CandleStoreContract, candles
 
 
@@ -162,7 +161,7 @@ def test_a_failed_upsert_leaves_the_state_before(path: Path, monkeypatch: pytest
         raise RuntimeError("out of luck")
 
     with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="luck"):
-        patched.setattr("assay.market.stores.duckdb_queries.cover", fail)
+        patched.setattr("assay.market.stores.duckdb.cover", fail)
         store.upsert(candles(10, seed=4), source="a", covered=Span(0, HOUR_MS))
     assert store.digest() == before
     assert store.revisions(BTC) is None
@@ -177,7 +176,7 @@ def test_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise duckdb.IOException("IO Error: Could not write file: No space left on device")
 
     with monkeypatch.context() as patched, pytest.raises(StoreError, match="no room left") as failure:
-        patched.setattr("assay.market.stores.duckdb_queries.write", fail)
+        patched.setattr("assay.market.stores.duckdb.write", fail)
         store.upsert(candles(9), source="a")
     assert failure.value.code == "STORE_FULL"
     assert len(store.read(BTC)) == 3

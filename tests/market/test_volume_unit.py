@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.market._volume_unit import VOLUME_UNIT_SERIES, VOLUME_UNITS, check_volume_unit, unit_series, volume_unit
 from assay.market.sources.synthetic import synthetic
+from assay.market.stores.base import MemoryStore
 from assay.market.stores.duckdb import DuckDbStore
-from assay.market.stores.memory import MemoryStore
-from assay.track.snapshots import load_snapshot, save_snapshot
+from assay.market.units import VOLUME_UNIT_SERIES, VOLUME_UNITS, check_volume_unit, unit_series, volume_unit
+from assay.track.artifacts import load_snapshot, save_snapshot
 
 BARS = synthetic(bars=50, seed=1)
 

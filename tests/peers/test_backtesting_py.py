@@ -12,7 +12,7 @@ import pytest
 from backtesting import Backtest, Strategy
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.instrument import Instrument
 from assay.learn.strategies import strategy_named
 from assay.simulate.engine import simulate

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
-from assay.kernel.fold import Fold
+from assay.kernel.contracts import Fold
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.panel import Labels, Panel, Window
 from assay.kernel.spec import TrainSpec
 from assay.market.quality import examine_quality

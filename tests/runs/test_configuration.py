@@ -16,7 +16,7 @@ from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
 from assay.kernel.spec import canonical
-from assay.market._resample import resample
+from assay.market.alignment import resample
 from assay.market.sources.synthetic import synthetic
 from assay.runs.bot_config import configure, engine_hash
 from assay.runs.bot_config.document import TIMEFRAMES, row_of

@@ -9,8 +9,7 @@ import pytest
 
 from assay.app import context as opened
 from assay.kernel.contracts import Trial
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.seeding import generator
 from assay.market.sources.synthetic import synthetic
 from assay.runs.context import Context

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from assay.cli.verdict import print_verdict
+from assay.cli.command import print_verdict
 from assay.runs.report import render
 from assay.runs.run_artifacts import RunArtifacts
 from tests.runs.report_evidence import SYMBOL, evidence_of, market

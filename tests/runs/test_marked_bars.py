@@ -6,8 +6,7 @@ import numpy as np
 
 from assay.kernel.bars import USABLE
 from assay.kernel.contracts import NullReport
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.spec import TrainSpec
 from assay.market.sources.synthetic import synthetic
 from assay.runs.run_inputs import load_history

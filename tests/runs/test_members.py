@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.spec import SizingChoice, SplitSpec, TargetChoice, TrainSpec
 from assay.market.sources.synthetic import synthetic
 from assay.runs._train import train

@@ -86,7 +86,7 @@ def test_costs_fixed_parameters_and_the_newest_bars_count(context: Context, bars
         spec_of(costs={"fee": 0.0, "slippage_bps": 0.0}, fixed={"k": 0.5}, bars=1_000, min_trades=1), context
     ).document
     newest = bars[1_000:]
-    from assay.kernel.costs import Costs
+    from assay.kernel.decisions import Costs
 
     (hand,) = by_hand(
         newest, strategy_named("range_sweep"), POINTS, iter([(np.arange(700), np.arange(700, 1_000))]),

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import binom
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError
 from assay.kernel.instrument import Instrument
 from assay.runs.selftest import trial_runs as candidate_rules

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import DataError, TrainError
 from assay.market.sources.synthetic import synthetic
 from assay.runs import run_outputs

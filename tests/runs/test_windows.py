@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import NullReport
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import TrainError
 from assay.kernel.panel import Panel, Window
 from assay.kernel.spec import SplitSpec, TrainSpec

@@ -8,8 +8,7 @@ import numpy as np
 
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import USABLE, Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.learn.rules import RuleModel
 from assay.learn.strategies.declaration import Strategy
 from assay.simulate.engine import simulate

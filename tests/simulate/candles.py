@@ -3,8 +3,7 @@
 import numpy as np
 
 from assay.kernel.bars import Bars, Joined
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.instrument import Instrument
 
 HOUR = 3_600_000

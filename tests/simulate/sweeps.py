@@ -3,8 +3,7 @@
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.instrument import Instrument
 from assay.simulate.engine import simulate
 from assay.simulate.metrics import performance_metrics

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.bars import Joined
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.errors import ConfigError, DataError
 from assay.simulate.engine import simulate
 from assay.simulate.step import alone

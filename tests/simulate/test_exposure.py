@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.simulate.engine import run_panel, simulate
 from assay.simulate.result import BacktestResult, combine_in_sequence, combine_instruments
 from tests.simulate.candles import FREE, HOUR, candles, decide, flat_candles, random_candles

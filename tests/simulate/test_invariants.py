@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.bars import Joined
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.simulate.engine import run_panel, simulate
 from assay.simulate.fills import leave
 from assay.simulate.prepare import (

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.simulate.engine import simulate
 from assay.simulate.metrics import (
     EXPORT_NAMES,

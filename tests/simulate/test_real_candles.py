@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.bars import Bars, Joined
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.instrument import Instrument
 from assay.simulate.engine import simulate
 

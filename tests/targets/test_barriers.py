@@ -5,8 +5,7 @@ import pytest
 
 from assay import targets
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.errors import ConfigError
 from assay.kernel.panel import Labels
 from assay.targets.sample_weights import average_uniqueness

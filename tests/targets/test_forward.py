@@ -5,7 +5,7 @@ import pytest
 
 from assay import targets
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import AssayError, ConfigError, LeakError
 from assay.kernel.panel import Labels
 from assay.testing.bars import bars_of, random_bars

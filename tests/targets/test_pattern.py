@@ -6,7 +6,7 @@ import pytest
 from assay import targets
 from assay.features.compute import FeatureContext
 from assay.features.patterns import PATTERN_EVENTS, base_columns, base_values, lag_columns
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
 from assay.testing.bars import random_bars
 

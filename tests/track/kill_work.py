@@ -54,7 +54,7 @@ def _trains(plan: Plan) -> Work:
     import assay.learn.ensemble.trainer  # noqa: F401
     from assay.kernel.spec import SplitSpec, TargetChoice, TrainSpec
     from assay.market.sources.synthetic import synthetic
-    from assay.market.stores.memory import MemoryStore
+    from assay.market.stores.base import MemoryStore
     from assay.runs import run_outputs
     from assay.runs._train import train
     from assay.runs.context import Context
@@ -167,7 +167,7 @@ def _in_place(source: Path, target: Path) -> None:
 def _retains(plan: Plan) -> Work:
     """Three old models are published, then one pass goes over the home; only the pass is killed."""
     from assay.kernel.panel import Window
-    from assay.kernel.timestamps import now_ms
+    from assay.kernel.timeframe import current_ms
     from assay.track.loading.golden import golden_outputs
     from tests.track.shelf import DAY_MS, bars, publish, rule, shelf
 
@@ -177,7 +177,7 @@ def _retains(plan: Plan) -> Work:
         registry = shelf(plan.url, Path(plan.home))
         run = registry.record.experiments.start("stock", "rules").id
         for i in range(3):
-            publish(registry, run, created_at=now_ms() - 90 * DAY_MS + seed % 100_000 * 1000 + i, fast=4 + i)
+            publish(registry, run, created_at=current_ms() - 90 * DAY_MS + seed % 100_000 * 1000 + i, fast=4 + i)
         registry.record.experiments.finish(run)
         registry.retain(dry_run=(Path(plan.home) / "artifacts" / ".retention").exists())  # the first is dry anyway
         _retention_points(point)

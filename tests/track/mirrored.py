@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
 from assay.track.mirror.server import TrackingServer
 from assay.track.mirror.worker import MirrorWorker
 from assay.track.tracking_store import TrackingStore
@@ -33,7 +33,7 @@ def a_run(record: TrackingStore, points: int = 3) -> str:
     """A completed run's run_id."""
     run = record.experiments.start("a run", "rules", tags=["x", "y"], seed=7, description="why")
     record.hyperparameters.log(run.id, {"fast": 5, "rate": 0.1, "deep": {"a": [1]}, "none": None, "a/b": "c"})
-    shared = {"experiment_id": run.id, "split": "val", "timestamp": now_ms()}
+    shared = {"experiment_id": run.id, "split": "val", "timestamp": current_ms()}
     for name in ("loss", "sharpe"):
         told = [shared | {"metric_name": name, "step": n, "value": 1.0 / (n + 1)} for n in range(points)]
         record.metrics.log_points(told)

@@ -13,7 +13,7 @@ from assay.learn.strategies.registry import strategy_named
 from assay.market.sources.synthetic import synthetic
 from assay.testing.store_contract import a_trial
 from assay.track.database import Row
-from assay.track.registry.aliases import ModelSlot
+from assay.track.registry.promotion import ModelSlot
 from assay.track.schema.tables import MODELS
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import TrackingStore

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from assay.kernel.errors import ArtifactError, LeakError, StoreError
 from assay.testing.store_contract import a_trial
 from assay.track.database import Row
-from assay.track.registry import aliases
-from assay.track.registry.aliases import ModelSlot
+from assay.track.registry import promotion as aliases
+from assay.track.registry.promotion import ModelSlot
 from assay.track.schema.service import EVENTS, OUTBOX
 from assay.track.tracking_store import TrackingStore
 

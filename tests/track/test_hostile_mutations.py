@@ -11,8 +11,8 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import canonical
 from assay.track.loading import check_files
+from assay.track.loading.loader import read_verified
 from assay.track.loading.sandbox import LoadingSandbox
-from assay.track.loading.verification import read_verified
 from assay.track.model_files.manifest import Keys, demand_signature, parse_manifest, signature_bytes
 from assay.track.model_files.pkl_envelope import Envelope, parse
 from tests.track.models import Published, published

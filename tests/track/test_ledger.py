@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import StoreError
 from assay.testing.store_contract import MARKET, a_trial
-from assay.track.canonical_json import canonical
+from assay.track.codecs import canonical
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.schema.tables import TRIALS
 from assay.track.tracking_store import TrackingStore, open_store

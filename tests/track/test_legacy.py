@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from assay.kernel.errors import DataError
-from assay.track.canonical_json import canonical
+from assay.track.codecs import canonical
 from assay.track.migrate.legacy import COLUMNS, from_legacy
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.tracking_store import TrackingStore, open_store

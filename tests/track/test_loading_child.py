@@ -10,8 +10,8 @@ import pytest
 
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.track.loading import load_model, sandbox
+from assay.track.loading.loader import read_verified
 from assay.track.loading.sandbox import LoadingSandbox
-from assay.track.loading.verification import read_verified
 from tests.track.models import Published, published
 
 

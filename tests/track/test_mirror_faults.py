@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from assay.track.mirror.outbox_queue import OutboxTopic
 from assay.track.mirror.server import TrackingServer
-from assay.track.mirror.worker import Delivered, MirrorWorker
+from assay.track.mirror.worker import Delivered, MirrorWorker, OutboxTopic
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.tracking_store import TrackingStore
 from tests.track.mirrored import IN_A_FILE, NAME, There, a_run

@@ -13,10 +13,8 @@ import time_machine
 from assay.kernel.errors import ConfigError, StoreError
 from assay.track.database import Row, enqueue
 from assay.track.experiments import Run
-from assay.track.mirror import mlflow_names
-from assay.track.mirror.mlflow_names import check_uri, redact
-from assay.track.mirror.outbox_queue import OutboxTopic, backfill
-from assay.track.mirror.worker import _grouped, alone
+from assay.track.mirror.server import check_uri, metric_key, mlflow_key, parameter, redact
+from assay.track.mirror.worker import OutboxTopic, _grouped, alone, backfill
 from assay.track.schema.service import OUTBOX
 from assay.track.schema.tables import EXPERIMENTS
 from assay.track.tracking_store import TrackingStore, open_store
@@ -164,11 +162,11 @@ def test_no_password_is_told() -> None:
 
 
 def test_names_that_mlflow_does_not_take_are_changed_and_stay_apart() -> None:
-    assert mlflow_names.metric_key("sharpe_annual", "test") == "test/sharpe_annual"
+    assert metric_key("sharpe_annual", "test") == "test/sharpe_annual"
     odd = ["", ".", "..", "a/b", "a:b", "a_b", "é", "x" * 300, "x" * 301, " a", "a.", "../../etc/passwd", "\u202e"]
-    made = [mlflow_names.key(name) for name in odd]
+    made = [mlflow_key(name) for name in odd]
     assert len(set(made)) == len(odd)
-    assert all(len(key) <= 210 and not set(key) - set(mlflow_names.key("a_b") + ALLOWED) for key in made)
+    assert all(len(key) <= 210 and not set(key) - set(mlflow_key("a_b") + ALLOWED) for key in made)
     assert not any(key in (".", "..", "") or key != key.strip() for key in made)
 
 
@@ -179,7 +177,7 @@ ALLOWED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. "
     ("value", "text"), [(None, "None"), (1.5, "1.5"), (True, "True"), ([1], "[1]"), ("x" * 7_000, "x" * 5_999 + "…")]
 )
 def test_values_of_parameters(value: Any, text: str) -> None:
-    assert mlflow_names.parameter(value) == text
+    assert parameter(value) == text
 
 
 def test_an_unknown_kind_of_word_waits_and_says_so(record: TrackingStore, tmp_path: Path) -> None:

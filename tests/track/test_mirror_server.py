@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from assay.track.database import enqueue
-from assay.track.mirror.outbox_queue import OutboxTopic
-from assay.track.mirror.worker import Delivered, MirrorWorker
+from assay.track.mirror.worker import Delivered, MirrorWorker, OutboxTopic
 from assay.track.tracking_store import TrackingStore
 from tests.track.mirrored import IN_A_FILE, NAME, There, a_run, sha
 from tests.track.shelf import POST, audited, bars, publish, rule, shelf

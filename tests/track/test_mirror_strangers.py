@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.track.mirror.outbox_queue import OutboxTopic
 from assay.track.mirror.server import Away, Refused, TrackingServer
-from assay.track.mirror.worker import MirrorWorker
+from assay.track.mirror.worker import MirrorWorker, OutboxTopic
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.tracking_store import TrackingStore
 from tests.track.mlflow_server import same_environment

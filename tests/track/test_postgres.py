@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError, StoreError
 from assay.testing.store_contract import MARKET, a_trade, a_trial
-from assay.track.canonical_json import canonical
+from assay.track.codecs import canonical
 from assay.track.engines import jsonb_text
 from assay.track.maintenance.readonly_sql import query_store
 from assay.track.schema.column_types import RECORD

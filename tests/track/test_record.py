@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.errors import ConfigError
 from assay.testing.store_contract import a_trade
-from assay.track.timestamps import format_instant
+from assay.track.codecs import format_instant
 from assay.track.tracking_store import TrackingStore, open_store
 from tests.track.coded import coded
 

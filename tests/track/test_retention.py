@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, ConfigError
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
 from assay.track.registry import retention
 from assay.track.registry.retention import FIRST, FOREIGN, Pruned, prune_files
 from assay.track.schema.service import EVENTS, JOBS
@@ -34,7 +34,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def aged(registry: ModelRegistry, run: int, days: float, **changes: Any) -> int:
-    return publish(registry, run, created_at=round(now_ms() - days * DAY_MS), **changes)
+    return publish(registry, run, created_at=round(current_ms() - days * DAY_MS), **changes)
 
 
 def going(pruned: Pruned) -> list[int]:
@@ -91,7 +91,7 @@ def job(status: str, *, by: str) -> Callable[[ModelRegistry, int], None]:
         row = registry.get_model(model)
         named = {"number": {"model_id": row["id"]}, "text": {"what": [{"model": row["model_id"]}]}}.get(by, {})
         values = {"job_id": "j", "kind": "audit", "spec": named | {"other": 1}, "spec_hash": "0" * 64}
-        values |= {"status": status} | ({"owner": "w", "lease_until": now_ms()} if status == "running" else {})
+        values |= {"status": status} | ({"owner": "w", "lease_until": current_ms()} if status == "running" else {})
         with registry.record.database.write() as connection:
             made = connection.execute(sa.insert(JOBS).values(values).returning(JOBS.c.id)).scalar_one()
         if by == "made":
@@ -116,7 +116,7 @@ NOT_KEPT = {"inactive configuration": configured(False), "completed job": job("c
 
 @pytest.mark.parametrize("why", [*KEPT, *NOT_KEPT])
 def test_what_is_used_stays(registry: ModelRegistry, run: int, why: str) -> None:
-    model = audited(registry, run, created_at=now_ms() - 400 * DAY_MS)
+    model = audited(registry, run, created_at=current_ms() - 400 * DAY_MS)
     for fast in (6, 7, 8):
         aged(registry, run, 300, fast=fast)
     (KEPT | NOT_KEPT)[why](registry, model)
@@ -152,7 +152,7 @@ def test_a_clock_ten_years_ahead(
     under_way.mkdir()
     orphan = home / "artifacts" / ("a" * 64)
     orphan.mkdir()
-    monkeypatch.setattr(retention, "now_ms", lambda: now_ms() + 3652 * DAY_MS)
+    monkeypatch.setattr(retention, "current_ms", lambda: current_ms() + 3652 * DAY_MS)
     gone = registry.retain(0)
     assert going(gone) == models[:2] and gone.orphans == ()
     assert under_way.is_dir() and orphan.is_dir()

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from assay.kernel.errors import AssayError
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
 from assay.track.registry.retention import mark
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import TrackingStore, open_store
@@ -16,7 +16,7 @@ from tests.track.test_champions import fine
 def stocked(record: TrackingStore, run: int, folder: Path, count: int = 5) -> tuple[ModelRegistry, list[int]]:
     registry = shelf(record, folder / "home")
     registry.retain()
-    then = now_ms() - 90 * DAY_MS
+    then = current_ms() - 90 * DAY_MS
     return registry, [audited(registry, run, created_at=then + i, fast=4 + i) for i in range(count)]
 
 

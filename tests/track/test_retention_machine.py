@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from assay.track.registry import retention
-from assay.track.registry.aliases import ModelSlot
+from assay.track.registry.promotion import ModelSlot
 from assay.track.registry.retention import prune_files
 from assay.track.schema.service import JOBS
 from assay.track.schema.tables import CONFIGURATIONS
@@ -41,7 +41,7 @@ class Retention(RuleBasedStateMachine):
         self.record.close()
         self.run = self.record.experiments.start("a run", "rules").id
         self.clock = NOW
-        retention.now_ms = lambda: self.clock
+        retention.current_ms = lambda: self.clock
         self.made: dict[int, tuple[str, int]] = {}
         self.sound: set[int] = set()
         self.used: set[int] = set()
@@ -82,9 +82,9 @@ class Retention(RuleBasedStateMachine):
             del held["challenger"]
 
     def _demand_nothing_of_the_ledger(self) -> None:
-        from assay.track.registry import aliases
+        from assay.track.registry import promotion
 
-        aliases.ledger_reasons = lambda *given: []
+        promotion.ledger_reasons = lambda *given: []
 
     @rule(symbol=st.sampled_from(SYMBOLS))
     def roll_back(self, symbol: str) -> None:
@@ -174,10 +174,11 @@ class Retention(RuleBasedStateMachine):
 def test_exactly_what_may_go_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    from assay.track.registry import aliases
+    from assay.track.registry import promotion
 
-    monkeypatch.setattr(retention, "now_ms", retention.now_ms)  # the machine sets both; they come back afterwards
-    monkeypatch.setattr(aliases, "ledger_reasons", aliases.ledger_reasons)
+    # the machine sets both; they come back afterwards
+    monkeypatch.setattr(retention, "current_ms", retention.current_ms)
+    monkeypatch.setattr(promotion, "ledger_reasons", promotion.ledger_reasons)
     run_state_machine_as_test(
         Retention,
         settings=settings(

@@ -11,7 +11,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import ArtifactError
 from assay.kernel.instrument import Instrument
-from assay.track.snapshots import load_snapshot, save_snapshot
+from assay.track.artifacts import load_snapshot, save_snapshot
 
 HOUR = 3_600_000
 

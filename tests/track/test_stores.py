@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
 from assay.testing.object_store import CHECKS, MOST, PARTS, Check, a_model
 from assay.track.database import Row
 from assay.track.model_files.objects.base import ObjectStore
@@ -162,7 +162,7 @@ def sharing(store: ObjectStore, tmp_path: Path) -> Iterator[tuple[ModelRegistry,
         home = tmp_path / "home"
         registry = ModelRegistry(record, artifacts=home / "artifacts", models=home / "models", store=store.url)
         registry.retain()
-        run, then = record.experiments.start("a run", "rules").id, now_ms() - 40 * DAY_MS
+        run, then = record.experiments.start("a run", "rules").id, current_ms() - 40 * DAY_MS
         made = [publish(registry, run, created_at=then + k * DAY_MS, fast=5 + k) for k in range(5)]
         yield registry, [registry.get_model(model) for model in made]
 

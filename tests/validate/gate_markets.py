@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
-from assay.kernel.fold import Fold
+from assay.kernel.contracts import Fold
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Panel, Window
 from assay.runs.evaluation import OutOfSampleResult, evaluate_walk, evidence_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.contracts import NullReport, Trial
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named

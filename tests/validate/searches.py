@@ -3,7 +3,7 @@
 from typing import Any
 
 from assay.kernel.contracts import NullReport, Report
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.panel import Panel
 from assay.testing.trainers import TinyTrainer
 from assay.validate.search.result import SearchResult

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError
 from assay.simulate.engine import simulate
 from assay.simulate.result import combine_in_sequence

@@ -7,11 +7,11 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from assay.kernel.contracts import NullReport
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.panel import Panel
 from assay.testing.trainers import TinyTrainer
 from assay.validate._walk_forward import FoldResult, walk_forward
-from assay.validate.forecast_metrics import forecast_quality, forecasts
+from assay.validate.diagnostics import forecast_quality, forecasts
 from assay.validate.splits import WalkForward
 from tests.learn.markets import market, trainer
 

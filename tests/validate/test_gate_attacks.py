@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
-from assay.market._volume_unit import VOLUME_UNIT_SERIES, unit_series
+from assay.kernel.decisions import Costs, Decisions
 from assay.market.sources.synthetic import synthetic
+from assay.market.units import VOLUME_UNIT_SERIES, unit_series
 from assay.runs.gate_decision import advice
 from assay.validate.gate import evaluate_gate
 from tests.validate.gate_markets import HOUR, market, walked, weights

@@ -16,11 +16,10 @@ from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError
 from assay.kernel.user_source import UserCode, read_user_code
 from assay.learn.strategies import load_strategy_file
 from assay.market.sources.synthetic import synthetic
-from assay.testing.attacks.honest import HONEST
+from assay.testing.attacks.catalogue import HONEST
 from assay.testing.attacks.own_file import OwnFile, market
+from assay.validate.isolation.allowlists import landlock_version, not_allowed, rights_of
 from assay.validate.isolation.environment import SHIFT_DAYS, clock_reads, move_bars
-from assay.validate.isolation.import_allowlist import not_allowed
-from assay.validate.isolation.landlock import landlock_version, rights_of
 from assay.validate.isolation.messages import (
     Broken,
     Message,
@@ -140,7 +139,7 @@ def test_landlock_refuses_what_no_hook_sees(tmp_path: Path) -> None:
 import json
 import socket
 from pathlib import Path
-from assay.validate.isolation.landlock import restrict
+from assay.validate.isolation.allowlists import restrict
 made = socket.socket()
 restrict([Path({str(tmp_path / "open")!r})], [])
 found = [Path({str(tmp_path / "open" / "a")!r}).read_text()]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.testing.attacks.honest import HONEST
+from assay.testing.attacks.catalogue import HONEST
 from assay.testing.attacks.judging import ATTACKS, default_values, is_right, outcomes, probe_own_file
 from assay.testing.attacks.own_file import OwnFile, market, temptations
 

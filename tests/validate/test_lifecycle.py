@@ -15,11 +15,13 @@ from assay.validate.lifecycle import (
     STAGES,
     Live,
     Placement,
+    Portfolio,
     circuit_breakers,
     confidence_score,
     place_stage,
+    position_size,
+    refusal,
 )
-from assay.validate.position_sizing import Portfolio, position_size, refusal
 
 GREAT = {"net_profit": 0.4, "sharpe_annual": 2.0, "total_trades": 150, "p_value": 0.01, "win_rate": 0.6}
 ORDER = ("PAPER", "DISCOVERY", "VALIDATION", "MATURE")

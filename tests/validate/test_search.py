@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.contracts import NullReport, Trainer, Trial
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError
 from assay.learn.rules import RuleTrainer
 from assay.simulate.metrics import return_metrics

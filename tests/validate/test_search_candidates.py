@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.kernel.contracts import Model, NullReport, Report
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import DataError, LeakError, TrainError
 from assay.kernel.panel import Panel
-from assay.learn.strategies.exits import flat_decisions
+from assay.learn.strategies.setups import flat_decisions
 from assay.testing.trainers import TRAINER_CHECKS, Cancelled, Check, TinyTrainer, check_fit_sees_no_test_rows
 from assay.validate._walk_forward import walk_forward
 from assay.validate.search.optuna_sampler import Bayesian

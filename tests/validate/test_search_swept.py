@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assay.kernel.bars import USABLE
 from assay.kernel.contracts import NullReport
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, DataError, TrainError
 from assay.kernel.panel import Panel, Window
 from assay.learn.rules import RuleTrainer

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from assay.kernel.bars import USABLE, Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.instrument import Instrument
 from assay.market.sources.files import read_file
 from assay.market.sources.synthetic import synthetic

@@ -7,10 +7,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from assay.kernel.contracts import NullReport, Report
-from assay.kernel.costs import Costs
+from assay.kernel.contracts import Fold, NullReport, Report
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import DataError, LeakError
-from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, span
 from assay.simulate.engine import simulate
 from assay.testing.trainers import Cancelled, Listening, TinyModel, TinyTrainer, save_and_load

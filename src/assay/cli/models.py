@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli import health
-from assay.cli.command import Home, Json, demand_within, number, open_context, say
-from assay.cli.verdict import holdout
+from assay.cli.command import Home, Json, demand_within, holdout, number, open_context, say
 from assay.kernel.errors import amount
 
 if TYPE_CHECKING:

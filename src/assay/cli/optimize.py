@@ -15,10 +15,10 @@ from assay.cli.command import (
     Timeframe,
     number,
     open_context,
+    print_verdict,
     say,
     settings,
 )
-from assay.cli.verdict import print_verdict
 from assay.kernel.errors import amount
 
 if TYPE_CHECKING:

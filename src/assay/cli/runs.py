@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assay.cli.command import Document, Home, Json, demand_within, number, open_context, say
-from assay.cli.verdict import print_verdict
+from assay.cli.command import Document, Home, Json, demand_within, number, open_context, print_verdict, say
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,10 +14,10 @@ from assay.cli.command import (
     number,
     one_file,
     open_context,
+    print_verdict,
     say,
     settings,
 )
-from assay.cli.verdict import print_verdict
 
 if TYPE_CHECKING:
     from rich.console import Console

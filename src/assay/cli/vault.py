@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.command import Document, Home, Json, number, open_context, say
-from assay.cli.verdict import reasons
+from assay.cli.command import Document, Home, Json, number, open_context, reasons, say
 from assay.kernel.errors import amount
 
 if TYPE_CHECKING:

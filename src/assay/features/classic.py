@@ -5,12 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from assay.features import kernels
-from assay.features.candles import green_ratio
 from assay.features.compute import FeatureContext
 from assay.features.kernels import true_range
 from assay.features.registry import Feature, Unit, add
 from assay.features.technical import ranges, still_closes
-from assay.features.volume import NEEDS, volume_of
+from assay.features.volume import NEEDS, green_ratio, volume_of
 from assay.kernel.arrays import FloatArray
 
 

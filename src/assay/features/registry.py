@@ -210,9 +210,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 
 
 GROUPS = (
-    "price", "volatility", "technical", "volume", "candles", "calendar", "sessions", "fibonacci", "rolling",
-    "multi_timeframe",
-    "interactions", "exogenous", "regime", "classic",
+    "price", "technical", "volume", "calendar", "rolling", "multi_timeframe", "interactions", "exogenous", "regime",
+    "classic",
 )  # fmt: skip
 
 

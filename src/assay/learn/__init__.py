@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from assay.learn.strategies.declaration import ALLOW_SHORT as ALLOW_SHORT
     from assay.learn.strategies.declaration import Strategy as Strategy
     from assay.learn.strategies.declaration import strategy as strategy
-    from assay.learn.strategies.exits import flat_decisions as flat_decisions
     from assay.learn.strategies.indicators import share_indicators as share_indicators
     from assay.learn.strategies.indicators import sma as sma
     from assay.learn.strategies.parameters import Constraint as Constraint
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from assay.learn.strategies.setups import Setups as Setups
     from assay.learn.strategies.setups import Side as Side
     from assay.learn.strategies.setups import State as State
+    from assay.learn.strategies.setups import flat_decisions as flat_decisions
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -59,11 +59,10 @@ __getattr__, __dir__ = lazy_names(
         "strategies.candidates": ("build_exits", "lazy_candidates", "threshold_matrix"),
         "strategies.checks": ("check_honest", "check_strategy", "setup_columns"),
         "strategies.declaration": ("ALLOW_SHORT", "Strategy", "strategy"),
-        "strategies.exits": ("flat_decisions",),
         "strategies.indicators": ("share_indicators", "sma"),
         "strategies.parameters": ("Constraint", "Exit", "Parameter", "Range", "Structural", "Threshold", "Value"),
         "strategies.regimes": ("check_regime",),
         "strategies.registry": ("all_strategies", "load_strategy_file", "strategy_named"),
-        "strategies.setups": ("Above", "Crossing", "LEVEL_NAMES", "Setups", "Side", "State"),
+        "strategies.setups": ("Above", "Crossing", "LEVEL_NAMES", "Setups", "Side", "State", "flat_decisions"),
     },
 )  # fmt: skip

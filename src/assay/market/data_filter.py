@@ -9,7 +9,7 @@ import numpy as np
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, DataError, printable
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.market.quality import gaps
 
 LEAST = 100

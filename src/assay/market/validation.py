@@ -7,16 +7,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from assay.kernel import timestamps
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument
-from assay.kernel.timeframe import Timeframe
-from assay.kernel.timestamps import iso
-from assay.market import outliers, quarantine
-from assay.market.quality import Notice, Quality, examine_quality, notices
-from assay.market.quarantine import Duplicates, SetAside, check_choice, collapse
+from assay.kernel.timeframe import Timeframe, current_ms, iso
+from assay.market.anomalies import find_outliers, report_outliers
+from assay.market.quality import (
+    Duplicates,
+    Notice,
+    Quality,
+    SetAside,
+    check_choice,
+    collapse,
+    examine_quality,
+    notices,
+    row_checks,
+    set_aside,
+)
 from assay.market.raw_rows import Faults, Rows, rows_of
-from assay.market.time_units import milliseconds
+from assay.market.units import milliseconds
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +69,12 @@ def admit(
     if not total:
         faults.add("DATA_EMPTY", f"0 rows for {instrument}", hint="A header alone is no data.")
         faults.refuse()
-    timed, open_until = _timed(rows, instrument, timestamps.now_ms() if now_ms is None else now_ms, time_unit, faults)
+    timed, open_until = _timed(rows, instrument, current_ms() if now_ms is None else now_ms, time_unit, faults)
     sound, aside = _sound(timed, instrument.bar, total, allow_negative_price, faults)
     unsorted = int((np.diff(sound.timestamp) < 0).sum())
     single, result = collapse(sound.take(np.argsort(sound.timestamp, kind="stable")), on_conflict, faults)
-    off = outliers.outliers(single)
-    aside += quarantine.set_aside(single, "DATA_JUMP", off, outliers.tell, total, faults)
+    off = find_outliers(single)
+    aside += set_aside(single, "DATA_JUMP", off, report_outliers, total, faults)
     stored = single.take(~off)
     if not len(stored) and not faults.problems:
         faults.add("DATA_EMPTY", f"0 rows of {total} can be stored for {instrument}: {_why(aside, open_until)}")
@@ -127,8 +135,8 @@ def _sound(rows: Rows, bar: Timeframe, total: int, negative: bool, faults: Fault
     """Rows that are right by themselves, and those that are not; each under its first code."""
     wrong = np.zeros(len(rows), np.bool_)
     aside: list[SetAside] = []
-    for code, mask, tell in quarantine.row_checks(rows, bar, negative=negative):
-        aside += quarantine.set_aside(rows, code, mask & ~wrong, tell, total, faults)
+    for code, mask, tell in row_checks(rows, bar, negative=negative):
+        aside += set_aside(rows, code, mask & ~wrong, tell, total, faults)
         wrong |= mask
     return rows.take(~wrong), aside
 

@@ -13,12 +13,11 @@ import polars as pl
 
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Trial
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.instrument import Instrument
 from assay.kernel.parse import parse
 from assay.kernel.spec import canonical, demand_bars
-from assay.kernel.timestamps import iso, now_ms
+from assay.kernel.timeframe import current_ms, iso
 from assay.learn import ALLOW_SHORT, RuleModel, Strategy, check_regime
 from assay.runs import run_outputs
 from assay.runs.context import Context, Recording
@@ -241,7 +240,7 @@ def _document(
         "format_version": 1,
         "kind": KIND,
         "name": f"{spec.strategy} on {symbol} {spec.timeframe}",
-        "created": iso(now_ms()),
+        "created": iso(current_ms()),
         "exchange": spec.exchange,
         "symbol": symbol,
         "timeframe": spec.timeframe,

@@ -10,13 +10,11 @@ import numpy as np
 
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.contracts import Trial
+from assay.kernel.contracts import Fold, Trial
 from assay.kernel.errors import ArtifactError, ConfigError, DataError, LeakError, StoreError, printable
-from assay.kernel.fold import Fold
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
-from assay.kernel.timeframe import DAY_MS
-from assay.kernel.timestamps import iso, now_ms
+from assay.kernel.timeframe import DAY_MS, current_ms, iso
 from assay.runs import run_inputs, run_outputs
 from assay.runs.audits import report_of
 from assay.runs.context import Context, Recording
@@ -152,7 +150,7 @@ def _reading_document(
     result: OutOfSampleResult, evidence: GateInput, locks: Sequence[HoldoutLock], context: Context
 ) -> dict[str, Any]:
     return {
-        "time": iso(now_ms()),
+        "time": iso(current_ms()),
         "from": iso(int(result.whole.timestamp[0])),
         "to": iso(int(result.whole.timestamp[-1])),
         **verdict_summary(evaluate_gate(evidence, context.limits)),

@@ -14,11 +14,10 @@ from typing import Any
 import polars as pl
 
 from assay.kernel.bars import Bars
+from assay.kernel.contracts import Fold
 from assay.kernel.errors import ConfigError, DataError, TrainError
-from assay.kernel.fold import Fold
 from assay.kernel.spec import TrainSpec, canonical
-from assay.kernel.timeframe import DAY_MS
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import DAY_MS, current_ms
 from assay.runs import run_outputs
 from assay.runs.audits import audit_walk, few_candidates
 from assay.runs.bot_config import configure, engine_hash
@@ -122,7 +121,7 @@ def _configured(
 ) -> dict[str, Any]:
     """Keep the configuration that the run came to, beside the run's own rows."""
     made = configure(
-        evidence, bars, run_id=run.run_id, created=now_ms(), engine_hash=engine_hash(), experiment_id=run.id,
+        evidence, bars, run_id=run.run_id, created=current_ms(), engine_hash=engine_hash(), experiment_id=run.id,
         model_id=model["id"], others=_active(context),
     )  # fmt: skip
     context.record.configurations.add(made.row)

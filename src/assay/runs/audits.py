@@ -13,7 +13,7 @@ from assay.kernel.errors import ArtifactError, ConfigError, TrainError
 from assay.kernel.panel import Panel
 from assay.kernel.parse import parse
 from assay.kernel.spec import SplitSpec, TrainSpec
-from assay.kernel.timestamps import iso, now_ms
+from assay.kernel.timeframe import current_ms, iso
 from assay.learn import RuleTrainer
 from assay.runs import run_inputs, run_outputs
 from assay.runs.context import AUDITS, Context
@@ -203,7 +203,7 @@ def _published(run: int, context: Context, file: Path | None) -> list[Model]:
 
 def _settled(run: int, result: Audited, context: Context) -> dict[str, Any]:
     assert result.report is not None  # the mode is full
-    document = {**(result.document or {}), "time": iso(now_ms()), "code_digest": code_digest()}
+    document = {**(result.document or {}), "time": iso(current_ms()), "code_digest": code_digest()}
     record = context.record
     first = result.report.violations[0].text if result.report.violations else None
     message = {"passed": result.report.passed, "complete": result.report.complete, "first": first}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.errors import StoreError, did_you_mean, printable
-from assay.kernel.timestamps import iso as iso_ms
+from assay.kernel.timeframe import iso as iso_ms
 from assay.runs.context import Context
 from assay.runs.run_views import iso
 

@@ -8,7 +8,7 @@ from typing import Any
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Trial
 from assay.kernel.spec import TrainSpec
-from assay.kernel.timestamps import from_iso, iso, now_ms
+from assay.kernel.timeframe import current_ms, from_iso, iso
 from assay.runs.audits import Audited
 from assay.runs.evaluation import OutOfSampleResult
 from assay.runs.provenance import code_digest, describe_environment
@@ -106,7 +106,7 @@ def document(
     return {
         "format_version": 1,
         "name": f"{spec.learner} on {', '.join(spec.symbols)} {spec.timeframe}",
-        "created": iso(now_ms()),
+        "created": iso(current_ms()),
         "spec": spec.as_dict(),
         "spec_hash": spec.hash,
         "data_digest": digest,

@@ -9,8 +9,8 @@ import numpy as np
 from assay.features import REGIME_NAMES, regime_codes
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.timestamps import iso
+from assay.kernel.decisions import Costs
+from assay.kernel.timeframe import iso
 from assay.market import volume_unit
 from assay.runs.run_inputs import History
 from assay.simulate import (

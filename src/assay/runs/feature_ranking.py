@@ -30,7 +30,7 @@ from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.kernel.instrument import Instrument
 from assay.kernel.panel import Labels
 from assay.kernel.spec import TargetChoice, TrainSpec
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.runs import run_outputs
 from assay.runs.context import Context, identity_of
 from assay.runs.provenance import code_digest

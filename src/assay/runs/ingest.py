@@ -8,7 +8,7 @@ from typing import Any
 
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.instrument import Instrument
-from assay.kernel.timestamps import from_iso, iso
+from assay.kernel.timeframe import from_iso, iso
 from assay.market import (
     VOLUME_UNIT_SERIES,
     ExchangeClient,
@@ -34,7 +34,7 @@ def import_file(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Read a file, check every row at the door, and store what passes: a document for each instrument or series.
 
-    volume_unit: what the volume of its candles counts, see `assay.market._volume_unit`; None leaves what is stored.
+    volume_unit: what the volume of its candles counts, see `assay.market.units`; None leaves what is stored.
     options: as `assay.market.sources.files.read_file`. The file is read and checked whole before anything is stored, so
     a refused file changes nothing. Importing again changes nothing.
     """

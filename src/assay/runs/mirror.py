@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 from assay.kernel.errors import ConfigError
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.runs.context import Context
 from assay.track import OutboxTopic, redact
 

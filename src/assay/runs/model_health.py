@@ -17,8 +17,7 @@ from assay.kernel.panel import Panel, Window
 from assay.kernel.parse import parse
 from assay.kernel.seeding import integer
 from assay.kernel.spec import TrainSpec
-from assay.kernel.timeframe import DAY_MS
-from assay.kernel.timestamps import iso, now_ms
+from assay.kernel.timeframe import DAY_MS, current_ms, iso
 from assay.runs import run_inputs, run_outputs
 from assay.runs.context import Context, identity_from_metadata
 from assay.runs.run_artifacts import RunArtifacts, to_jsonable
@@ -189,7 +188,7 @@ def age(row: Row, since: Since) -> dict[str, Any]:
         "created": f"{row['created_at']:%Y-%m-%dT%H:%M:%SZ}",
         "learnt_to": iso(learnt_to),
         "newest": iso(newest),
-        "days": (now_ms() - learnt_to) / DAY_MS,
+        "days": (current_ms() - learnt_to) / DAY_MS,
         "days_of_candles": (newest - learnt_to) / DAY_MS,
         "gap_bars": _gap(since),
     }

@@ -151,7 +151,7 @@ def export_model(request: int | str, context: Context, to: Path) -> dict[str, An
 def load_test_model(request: int | str, context: Context, *, file: Path | None) -> dict[str, Any]:
     """Load a model in a process of its own and ask its self-test rows; how many there are, and how long it took.
 
-    Errors as `assay.track.loading.load`.
+    Errors as `assay.track.load_model`.
     """
     import time
 

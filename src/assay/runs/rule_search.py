@@ -14,14 +14,13 @@ from assay.features import FeatureFile
 from assay.kernel.arrays import IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model, NullReport, Report, Trainer
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.errors import ConfigError, TrainError, did_you_mean, printable
 from assay.kernel.panel import Panel
 from assay.kernel.parse import parse
 from assay.kernel.seeding import generator
 from assay.kernel.spec import SizingChoice, TargetChoice, TrainSpec
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.learn import ALLOW_SHORT, RuleTrainer, Strategy, check_regime, flat_decisions
 from assay.runs.context import Context
 from assay.runs.run_artifacts import SHOWN_BEST, SHOWN_TRIALS, to_jsonable

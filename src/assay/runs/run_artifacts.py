@@ -28,7 +28,7 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.arrays import FloatArray
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.panel import Labels
 from assay.kernel.spec import canonical
 from assay.runs.evaluation import OutOfSampleResult, Walked, at_entry, retrade

@@ -9,7 +9,7 @@ import polars as pl
 
 from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.kernel.spec import canonical
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.runs.context import Context
 from assay.runs.provenance import provenance_differences, stored_environment
 from assay.runs.run_artifacts import to_jsonable

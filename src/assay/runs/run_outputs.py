@@ -17,7 +17,7 @@ from assay.kernel.contracts import Model
 from assay.kernel.instrument import Instrument
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
 from assay.runs import run_inputs
 from assay.runs.context import Context, identity_of
 from assay.runs.provenance import capture, code_digest, versions
@@ -248,7 +248,7 @@ def _model_files(
                     lookback=past.warm_up + model.lookback,
                     spec_hash=spec.hash,
                     data_digest=evidence.document["data_digest"],
-                    created_at=now_ms(),
+                    created_at=current_ms(),
                     target=None if window.labels is None else window.labels.name,
                     versions=versions(),
                     self_test=golden_outputs(model, past.panel[symbol]),

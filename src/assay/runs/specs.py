@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, did_you_mean, printable, unread_hint
 from assay.kernel.parse import parse
 from assay.kernel.spec import SplitSpec, TrainSpec

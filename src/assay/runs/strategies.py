@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, DataError, TrainError, did_you_mean, printable
 from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import Timeframe

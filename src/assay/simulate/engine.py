@@ -6,8 +6,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.errors import DataError
 from assay.simulate.prepare import (
     BORROW,

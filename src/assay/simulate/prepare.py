@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.errors import ConfigError, DataError, amount, printable
 
 _NONE: FloatArray = np.empty(0)

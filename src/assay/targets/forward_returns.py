@@ -7,7 +7,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.panel import Labels
 from assay.targets.horizon import ahead, bars_ahead, check_horizon, labels, reach

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from assay.features import PATTERN_EVENTS, FeatureContext, base_values, format_number
 from assay.features import Pattern as Column
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, LeakError, did_you_mean, printable
 from assay.kernel.panel import Labels
 from assay.targets.horizon import ahead, labels, reach

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.kernel.panel import Labels
 from assay.targets.forward_returns import Direction, ForwardReturn, Profitable

@@ -7,7 +7,7 @@ from numba import njit
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.panel import Labels
 from assay.targets.horizon import check_horizon, labels, reach

@@ -9,8 +9,7 @@ from numba import njit
 from assay.features import deviation, log_change
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.panel import Labels
 from assay.targets.forward_returns import check_number

@@ -3,7 +3,7 @@
 Each check takes names as `assay.features.table` does and raises AssertionError naming the column and the row.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,9 @@ import numpy as np
 from assay.features import FeatureContext, Table, table
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars, Joined
+from assay.kernel.panel import Labels
 from assay.kernel.seeding import generator
+from assay.market import scramble_future as scramble_future
 from assay.testing.bars import bars_of, random_bars
 
 Names = str | Sequence[str]
@@ -295,3 +297,51 @@ def _close(whole: Table, i: int, row: int, value: float) -> None:
     allowed = 1e-9 * max(abs(want), spread) if feature.windowed else 1e-5 * spread
     good = (np.isnan(want) and np.isnan(value)) or abs(want - value) <= allowed
     assert good, f"{feature.name}: row {row} is {want!r} from all rows, {value!r} from {whole.lookbacks[i]} rows before"
+
+
+Rows = Callable[[Bars], FloatArray]
+Label = Callable[[Bars], Labels]
+
+
+def check_rows_know_no_later_bar(rows: Rows, bars: Bars) -> None:
+    """``(n,)`` or ``(n, k)`` values: cutting off or scrambling the bars after row c changes no row up to c."""
+    whole = rows(bars)
+    for cut in _cut_points(len(bars)):
+        for what, other in _futures(bars, cut):
+            same = np.array_equal(whole[: cut + 1], rows(other)[: cut + 1], equal_nan=True)
+            assert same, f"a value at or before row {cut} changed when the bars after it were {what}"
+
+
+def check_known_at_is_true(label: Label, bars: Bars) -> None:
+    """Scrambling all bars after an instant changes no label known by then, and does change some label known later.
+
+    The first says that `Labels.known_at` does not understate how far a target looks, the second that it does not
+    overstate it for every row.
+    """
+    whole = label(bars)
+    touched = False
+    for cut in _cut_points(len(bars)):
+        instant = bars.known_at[cut]
+        available = np.isfinite(whole.y) & (whole.known_at <= instant)
+        open_ones = np.isfinite(whole.y) & (whole.known_at > instant) & (bars.known_at <= instant)
+        for factor in (1.0, 10.0):
+            other = label(scramble_future(bars, cut + 1, seed=cut, factor=factor))
+            wrong = available & ((other.y != whole.y) | (other.known_at != whole.known_at))
+            assert not wrong.any(), (
+                f"label {int(np.argmax(wrong))} says it is known at {whole.known_at[np.argmax(wrong)]}, "
+                f"but bars after {instant} change it"
+            )
+            touched = touched or bool((other.y[open_ones] != whole.y[open_ones]).any())
+    assert touched, "no label changed with a bar before its known_at: the horizon is overstated"
+
+
+def _cut_points(n: int) -> list[int]:
+    """Pairs of neighbours: a leak may sit in every second row, or in one of four."""
+    first = range(n // 3, n - 4, max(1, n // 12))
+    return sorted({cut + i for cut in first for i in (0, 1)} | {n - 2})
+
+
+def _futures(bars: Bars, cut: int) -> Iterator[tuple[str, Bars]]:
+    yield "cut off", bars[: cut + 1]
+    for factor in (1.0, 10.0):
+        yield f"scrambled times {factor:g}", scramble_future(bars, cut + 1, seed=cut, factor=factor)

@@ -10,8 +10,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Report
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.panel import Labels, Panel, Window
 from assay.simulate import BacktestResult, simulate
 from assay.testing.trainers import TinyModel, correlations, label_panel, tiny

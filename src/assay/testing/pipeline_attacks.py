@@ -2,7 +2,7 @@
 
 Each hides behind a condition: the length of the panel, a fold, a price level, a share of the rows, one field of the
 decisions. `report` is what an audit of it says; none may pass. Attacks by files of the user's own are in
-`assay.testing.hostile_files`.
+`assay.testing.malicious_files`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,8 +16,7 @@ import numpy as np
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.contracts import Report, Trainer
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.panel import Labels, Panel, Window
 from assay.market import synthetic
 from assay.targets import parse_target

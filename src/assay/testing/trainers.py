@@ -10,9 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.kernel.contracts import Model, NullReport, Report, Trainer
+from assay.kernel.contracts import Fold, Model, NullReport, Report, Trainer
 from assay.kernel.decisions import Decisions
-from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, Window
 from assay.kernel.seeding import generator
 from assay.validate import Splitter

@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING
 from assay.kernel.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from assay.track.artifacts import load_snapshot as load_snapshot
+    from assay.track.artifacts import save_snapshot as save_snapshot
+    from assay.track.codecs import format_instant as format_instant
+    from assay.track.codecs import parse_instant as parse_instant
     from assay.track.database import MLFLOW as MLFLOW
     from assay.track.database import Row as Row
     from assay.track.database import enqueue as enqueue
@@ -29,12 +33,12 @@ if TYPE_CHECKING:
     from assay.track.loading.formats import features_parts as features_parts
     from assay.track.loading.formats import features_source as features_source
     from assay.track.loading.golden import golden_outputs as golden_outputs
+    from assay.track.loading.loader import ModelPaths as ModelPaths
+    from assay.track.loading.loader import VerifiedFiles as VerifiedFiles
+    from assay.track.loading.loader import check_files as check_files
     from assay.track.loading.loader import load_model as load_model
+    from assay.track.loading.loader import read_verified as read_verified
     from assay.track.loading.sandbox import LoadingSandbox as LoadingSandbox
-    from assay.track.loading.verification import ModelPaths as ModelPaths
-    from assay.track.loading.verification import VerifiedFiles as VerifiedFiles
-    from assay.track.loading.verification import check_files as check_files
-    from assay.track.loading.verification import read_verified as read_verified
     from assay.track.maintenance.backup import backup_store as backup_store
     from assay.track.maintenance.export import csv_line as csv_line
     from assay.track.maintenance.export import export_csv as export_csv
@@ -52,13 +56,13 @@ if TYPE_CHECKING:
     from assay.track.migrate.legacy import from_legacy as from_legacy
     from assay.track.migrate.mlflow import from_mlflow as from_mlflow
     from assay.track.migrate.optuna import from_optuna as from_optuna
-    from assay.track.mirror.mlflow_names import check_uri as check_uri
-    from assay.track.mirror.mlflow_names import redact as redact
-    from assay.track.mirror.outbox_queue import OutboxTopic as OutboxTopic
-    from assay.track.mirror.outbox_queue import backfill as backfill
     from assay.track.mirror.server import TrackingServer as TrackingServer
     from assay.track.mirror.server import check_mlflow_installed as check_mlflow_installed
+    from assay.track.mirror.server import check_uri as check_uri
+    from assay.track.mirror.server import redact as redact
     from assay.track.mirror.worker import MirrorWorker as MirrorWorker
+    from assay.track.mirror.worker import OutboxTopic as OutboxTopic
+    from assay.track.mirror.worker import backfill as backfill
     from assay.track.model_files.artifact_store import BLOB_FILE as BLOB_FILE
     from assay.track.model_files.artifact_store import Blobs as Blobs
     from assay.track.model_files.manifest import Keys as Keys
@@ -76,11 +80,11 @@ if TYPE_CHECKING:
     from assay.track.model_files.remote import model_exists as model_exists
     from assay.track.model_files.remote import upload_envelope as upload_envelope
     from assay.track.model_files.remote import upload_model as upload_model
-    from assay.track.registry.aliases import ModelSlot as ModelSlot
     from assay.track.registry.integrity import record_audit as record_audit
     from assay.track.registry.integrity import verify_files as verify_files
-    from assay.track.registry.promotion_rules import not_audited as not_audited
-    from assay.track.registry.promotion_rules import verdict_word as verdict_word
+    from assay.track.registry.promotion import ModelSlot as ModelSlot
+    from assay.track.registry.promotion import not_audited as not_audited
+    from assay.track.registry.promotion import verdict_word as verdict_word
     from assay.track.registry.publish import ModelStanding as ModelStanding
     from assay.track.registry.publish import find_models as find_models
     from assay.track.registry.publish import model_history as model_history
@@ -88,12 +92,8 @@ if TYPE_CHECKING:
     from assay.track.registry.publish import publish as publish
     from assay.track.registry.publish import write_files as write_files
     from assay.track.registry.retention import prune_files as prune_files
-    from assay.track.snapshots import load_snapshot as load_snapshot
-    from assay.track.snapshots import save_snapshot as save_snapshot
-    from assay.track.timestamps import format_instant as format_instant
-    from assay.track.timestamps import parse_instant as parse_instant
     from assay.track.tracker.dataset_manager import DatasetManager as DatasetManager
-    from assay.track.tracker.metrics_logger import MetricsLogger as MetricsLogger
+    from assay.track.tracker.metric_series import MetricsLogger as MetricsLogger
     from assay.track.tracker.model_registry import ModelRegistry as ModelRegistry
     from assay.track.tracker.search import MLDatabase as MLDatabase
     from assay.track.tracker.tracker import ExperimentTracker as ExperimentTracker
@@ -103,6 +103,8 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "artifacts": ("load_snapshot", "save_snapshot"),
+        "codecs": ("format_instant", "parse_instant"),
         "database": ("MLFLOW", "Row", "enqueue"),
         "environment": (
             "ASSAY_SOURCE", "Provenance", "WORKING_FOLDER", "capture_provenance", "distributions",
@@ -115,9 +117,8 @@ __getattr__, __dir__ = lazy_names(
         "ledger_heads": ("BrokenChain", "LedgerHead", "read_head"),
         "loading.formats": ("check_format", "features_parts", "features_source"),
         "loading.golden": ("golden_outputs",),
-        "loading.loader": ("load_model",),
+        "loading.loader": ("ModelPaths", "VerifiedFiles", "check_files", "load_model", "read_verified"),
         "loading.sandbox": ("LoadingSandbox",),
-        "loading.verification": ("ModelPaths", "VerifiedFiles", "check_files", "read_verified"),
         "maintenance.backup": ("backup_store",),
         "maintenance.export": ("csv_line", "export_csv"),
         "maintenance.head_acceptance": ("accept_ledger_head", "find_published_heads"),
@@ -131,10 +132,8 @@ __getattr__, __dir__ = lazy_names(
         "migrate.legacy": ("from_legacy",),
         "migrate.mlflow": ("from_mlflow",),
         "migrate.optuna": ("from_optuna",),
-        "mirror.mlflow_names": ("check_uri", "redact"),
-        "mirror.outbox_queue": ("OutboxTopic", "backfill"),
-        "mirror.server": ("TrackingServer", "check_mlflow_installed"),
-        "mirror.worker": ("MirrorWorker",),
+        "mirror.server": ("TrackingServer", "check_mlflow_installed", "check_uri", "redact"),
+        "mirror.worker": ("MirrorWorker", "OutboxTopic", "backfill"),
         "model_files.artifact_store": ("BLOB_FILE", "Blobs"),
         "model_files.manifest": ("Keys", "ModelFacts", "content_sha256", "manifest_bytes", "read_keys", "read_parts"),
         "model_files.objects.base": ("ObjectStore",),
@@ -143,18 +142,15 @@ __getattr__, __dir__ = lazy_names(
             "delete_envelope", "delete_model", "fetch_envelope", "fetch_model", "model_exists",
             "upload_envelope", "upload_model"
         ),
-        "registry.aliases": ("ModelSlot",),
         "registry.integrity": ("record_audit", "verify_files"),
-        "registry.promotion_rules": ("not_audited", "verdict_word"),
+        "registry.promotion": ("ModelSlot", "not_audited", "verdict_word"),
         "registry.publish": (
             "ModelStanding", "find_models", "model_history", "model_standings", "publish",
             "write_files"
         ),
         "registry.retention": ("prune_files",),
-        "snapshots": ("load_snapshot", "save_snapshot"),
-        "timestamps": ("format_instant", "parse_instant"),
         "tracker.dataset_manager": ("DatasetManager",),
-        "tracker.metrics_logger": ("MetricsLogger",),
+        "tracker.metric_series": ("MetricsLogger",),
         "tracker.model_registry": ("ModelRegistry",),
         "tracker.search": ("MLDatabase",),
         "tracker.tracker": ("ExperimentTracker",),

@@ -6,12 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import ConfigError, LeakError, StoreError, did_you_mean, printable
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import format_instant, parse_instant
 from assay.track.database import Database, Row, check_fields, rows, writes
-from assay.track.registry.promotion_rules import not_audited
+from assay.track.registry.promotion import not_audited
 from assay.track.schema.service import EVENTS
 from assay.track.schema.tables import CONFIGURATIONS, MODELS, STAGES
-from assay.track.timestamps import format_instant, parse_instant
 from assay.validate import STAGES as RULES
 from assay.validate import circuit_breakers
 
@@ -86,7 +86,7 @@ class Configurations:
                 return row
             if active:
                 _demand_audited(connection, row)
-            now = parse_instant(now_ms())
+            now = parse_instant(current_ms())
             switched = "last_activated_at" if active else "last_deactivated_at"
             _set(connection, row["id"], {"is_active": active, switched: now, "updated_at": now})
             _log(connection, by, "configuration.activate" if active else "configuration.deactivate", row, {})
@@ -109,7 +109,7 @@ class Configurations:
             row = _row(connection, config_id, locked=True)
             _demand_audited(connection, row)
             _demand_eligible(row)
-            now = max(parse_instant(now_ms()), row["updated_at"])
+            now = max(parse_instant(current_ms()), row["updated_at"])
             document = _approved(row["config_json"], by.strip(), why.strip(), format_instant(now))
             largest = document["risk_allocation"]["max_position_size"]
             _set(

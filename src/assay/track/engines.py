@@ -11,7 +11,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from assay.kernel.errors import ConfigError, StoreError
-from assay.track.column_codec import teach
+from assay.track.codecs import teach
 
 SCHEMES = ("postgresql", "postgresql+psycopg")
 LOCK_SECONDS = 5.0

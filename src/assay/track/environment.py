@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.track.canonical_json import sha256_of
+from assay.track.codecs import sha256_of
 
 if TYPE_CHECKING:
     from assay.track.model_files.artifact_store import Blobs

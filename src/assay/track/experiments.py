@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import parse_instant
 from assay.track.database import Database, Row, check_fields, enqueue, not_found, rows, writes
 from assay.track.liveness import CrashReaper, Heartbeat, this_process
 from assay.track.schema.column_types import HoldsText
 from assay.track.schema.tables import EXPERIMENTS
-from assay.track.timestamps import parse_instant
 
 _LOG = logging.getLogger(__name__)
 _TYPE = re.compile(r"[a-z0-9_-]{1,40}")
@@ -67,7 +67,7 @@ class Experiments:
         StoreError ``STORE_VALUE`` for a name, type, tag, seed or column that the record does not take.
         """
         _check_words(name, experiment_type, tags)
-        run_id, now = str(uuid.uuid4()), parse_instant(now_ms())
+        run_id, now = str(uuid.uuid4()), parse_instant(current_ms())
         values = check_fields(captured, EXPERIMENTS) | {
             "run_id": run_id,
             "name": name,
@@ -103,8 +103,8 @@ class Experiments:
                 )
             if row["status"] == "crashed":
                 _LOG.warning("run %d was taken for crashed but its process lives; it runs again", row["id"])
-                enqueue(connection, "run", f"{row['run_id']}:running:{now_ms()}", run_id=row["run_id"])
-            self._set(connection, row["id"], status="running", end_time=None, heartbeat_at=parse_instant(now_ms()))
+                enqueue(connection, "run", f"{row['run_id']}:running:{current_ms()}", run_id=row["run_id"])
+            self._set(connection, row["id"], status="running", end_time=None, heartbeat_at=parse_instant(current_ms()))
 
     @writes
     def finish(self, run: Run | int, status: str = "completed", notes: str | None = None) -> None:
@@ -122,7 +122,7 @@ class Experiments:
                 raise StoreError(
                     f"run {row['id']} has already ended {row['status']}, it cannot end {status}", code="STORE_CONFLICT"
                 )
-            end = max(parse_instant(now_ms()), row["start_time"])  # the wall clock may have been set back
+            end = max(parse_instant(current_ms()), row["start_time"])  # the wall clock may have been set back
             seconds = (
                 time.monotonic() - run.began if isinstance(run, Run) else (end - row["start_time"]).total_seconds()
             )
@@ -227,7 +227,7 @@ class Experiments:
         raise not_found("run", request, _known_runs(connection))
 
     def _set(self, connection: sa.Connection, run: int, **values: Any) -> None:
-        changed = values | {"updated_at": parse_instant(now_ms())}
+        changed = values | {"updated_at": parse_instant(current_ms())}
         connection.execute(sa.update(EXPERIMENTS).where(EXPERIMENTS.c.id == run).values(changed))
 
 

@@ -8,13 +8,12 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.kernel.instrument import markets_of
-from assay.kernel.timeframe import Timeframe
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import Timeframe, iso
+from assay.track.codecs import parse_instant
 from assay.track.database import Database, Row, hold, not_found, rows, writes
 from assay.track.markets import Markets, distinct_shifts
 from assay.track.schema.service import EVENTS
 from assay.track.schema.tables import TRIALS
-from assay.track.timestamps import parse_instant
 
 HOLDOUT = "holdout"  # objective of the ledger's rows that are readings
 LOCKED, _UNLOCK, _READ = "vault.lock", "vault.unlock", "vault.read"

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.contracts import Trial
 from assay.kernel.errors import ArtifactError
-from assay.kernel.timestamps import now_ms
-from assay.track.canonical_json import canonical, decode, sha256_of
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import canonical, decode, format_instant, parse_instant, sha256_of
 from assay.track.database import Database, Row, finite_or_none, hold, rows, writes
 from assay.track.ledger_heads import (
     FIRST,
@@ -31,7 +31,6 @@ from assay.track.ledger_heads import (
 )
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.schema.tables import LEDGER_EPOCHS, TRIALS
-from assay.track.timestamps import format_instant, parse_instant
 
 if TYPE_CHECKING:
     import polars as pl
@@ -223,7 +222,7 @@ class Ledger:
             if count is not None:
                 return count
             seq, before = head(connection, trial.market_key)
-            row |= {"seq": seq + 1, "created_at": parse_instant(now_ms()), "prev_hash": before}
+            row |= {"seq": seq + 1, "created_at": parse_instant(current_ms()), "prev_hash": before}
             row["row_hash"] = row_hash(row)
             connection.execute(sa.insert(TRIALS).values(row))
             return seq + 1

@@ -14,10 +14,10 @@ import psutil
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import parse_instant
 from assay.track.database import Database, enqueue
 from assay.track.schema.tables import EXPERIMENTS
-from assay.track.timestamps import parse_instant
 
 _TOLERANCE_MS = 2_000  # the kernel derives start times from a boot time that moves a little with the clock
 ELSEWHERE_MS = 60_000
@@ -41,7 +41,7 @@ def is_gone(owner: str | None, heartbeat_ms: int) -> bool:
     """
     host, pid, start = _parts(owner)
     if host != socket.gethostname():
-        return now_ms() - heartbeat_ms > ELSEWHERE_MS
+        return current_ms() - heartbeat_ms > ELSEWHERE_MS
     result = _started(pid)
     return result is None or abs(result - start) > _TOLERANCE_MS
 
@@ -110,7 +110,7 @@ class CrashReaper:
                 connection.execute(
                     sa.update(EXPERIMENTS)
                     .where(EXPERIMENTS.c.id == run)
-                    .values(status="crashed", end_time=parse_instant(end), updated_at=parse_instant(now_ms()))
+                    .values(status="crashed", end_time=parse_instant(end), updated_at=parse_instant(current_ms()))
                 )
                 enqueue(connection, "run", f"{run_id}:crashed:{end}", run_id=run_id)
         return [run for run, *_ in result]

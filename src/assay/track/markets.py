@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.bars import Bars
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import parse_instant
 from assay.track.database import Database, Row, hold, rows, writes
 from assay.track.fingerprint import (
     Fingerprint,
@@ -19,7 +20,6 @@ from assay.track.fingerprint import (
     unpack,
 )
 from assay.track.schema.tables import MARKET_FINGERPRINTS
-from assay.track.timestamps import parse_instant
 
 _F = MARKET_FINGERPRINTS.c
 _LIGHT = tuple(column for column in MARKET_FINGERPRINTS.columns if column.name not in ("hours", "bars"))
@@ -52,7 +52,7 @@ class Markets:
                     continue
                 if merged is not stored:
                     change = sa.update(MARKET_FINGERPRINTS).where(_F.id == row["id"])
-                    connection.execute(change.values(_columns(merged) | {"updated_at": parse_instant(now_ms())}))
+                    connection.execute(change.values(_columns(merged) | {"updated_at": parse_instant(current_ms())}))
                 return
             connection.execute(sa.insert(MARKET_FINGERPRINTS).values(_columns(result)))
 

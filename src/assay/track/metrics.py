@@ -7,11 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
-from assay.kernel.timestamps import now_ms
-from assay.track.canonical_json import canonical, decode
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import canonical, decode, parse_instant
 from assay.track.database import Database, Row, check_fields, hold, nan_for_null, number, rows, scalar, writes
 from assay.track.schema.tables import HYPERPARAMETERS, METRICS, TRADES
-from assay.track.timestamps import parse_instant
 
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -49,7 +48,7 @@ class Metrics:
             "phase": phase,
             "model_id": model_id,
             "metadata": None if metadata is None else dict(metadata),
-            "timestamp": parse_instant(now_ms()),
+            "timestamp": parse_instant(current_ms()),
         }
         self.log_points([shared | _point(name, value) for name, value in values.items()])
 
@@ -57,7 +56,7 @@ class Metrics:
         """A point that is a JSON-able object (or JSON text), type ``distribution``, value 0; `place` as in `log`."""
         decoded = _decoded(value_json) if isinstance(value_json, str) else value_json
         shared = {"experiment_id": run, "metric_type": "distribution", "value_json": decoded}
-        self.log_points([shared | _point(name, 0.0) | {"timestamp": parse_instant(now_ms())} | place])
+        self.log_points([shared | _point(name, 0.0) | {"timestamp": parse_instant(current_ms())} | place])
 
     @writes
     def log_points(self, points: Sequence[Row]) -> None:

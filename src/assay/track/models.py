@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, did_you_mean, printable
 from assay.kernel.instrument import slug
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import parse_instant
 from assay.track.database import (
     Database,
     Row,
@@ -21,7 +22,6 @@ from assay.track.database import (
     writes,
 )
 from assay.track.schema.tables import MODELS
-from assay.track.timestamps import parse_instant
 
 _USE_MS = 60_000
 _NAMED = 1_000  # newest ids among which a misspelt one is looked for
@@ -42,7 +42,7 @@ class Models:
         ``is_best`` takes the mark from the run's other models; a non-finite train, val or test metric is NULL, and an
         ``is_best`` with one is StoreError ``STORE_VALUE``.
         """
-        made = parse_instant(now_ms() if created_at is None else created_at)
+        made = parse_instant(current_ms() if created_at is None else created_at)
         values = check_fields(fields, MODELS) | {"experiment_id": run, "checkpoint_path": checkpoint_path}
         for name in _METRICS:
             if values.get(name) is not None:
@@ -73,7 +73,7 @@ class Models:
 
     def used(self, model: int) -> None:
         """It was loaded; written down once a minute at most."""
-        now = now_ms()
+        now = current_ms()
         stale = sa.or_(MODELS.c.last_used_at.is_(None), MODELS.c.last_used_at < parse_instant(max(0, now - _USE_MS)))
         change = sa.update(MODELS).where(MODELS.c.id == model, stale).values(last_used_at=parse_instant(now))
         with self._database.read() as connection:

@@ -15,7 +15,7 @@ from assay.track.ledger import Ledger
 from assay.track.markets import Markets
 from assay.track.metrics import Hyperparameters, Metrics, Trades
 from assay.track.models import Models
-from assay.track.registry.aliases import Champions
+from assay.track.registry.promotion import Champions
 
 
 class TrackingStore:

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from assay.validate.diagnostics import break_even as break_even
     from assay.validate.diagnostics import cost_sides as cost_sides
     from assay.validate.diagnostics import deflated_by_spread as deflated_by_spread
+    from assay.validate.diagnostics import forecast_quality as forecast_quality
     from assay.validate.diagnostics import span_sums as span_sums
     from assay.validate.diagnostics import summarize_fills as summarize_fills
     from assay.validate.diagnostics import superiority_p_values as superiority_p_values
-    from assay.validate.forecast_metrics import forecast_quality as forecast_quality
     from assay.validate.gate import GATE_VERSION as GATE_VERSION
     from assay.validate.gate import Reason as Reason
     from assay.validate.gate import Verdict as Verdict
@@ -79,19 +79,19 @@ if TYPE_CHECKING:
     from assay.validate.isolation.user_files import user_source as user_source
     from assay.validate.lifecycle import STAGES as STAGES
     from assay.validate.lifecycle import Placement as Placement
+    from assay.validate.lifecycle import Portfolio as Portfolio
     from assay.validate.lifecycle import circuit_breakers as circuit_breakers
     from assay.validate.lifecycle import confidence_score as confidence_score
     from assay.validate.lifecycle import metric_value as metric_value
     from assay.validate.lifecycle import place_stage as place_stage
+    from assay.validate.lifecycle import position_size as position_size
+    from assay.validate.lifecycle import refusal as refusal
     from assay.validate.monitoring import Finding as Finding
     from assay.validate.monitoring import age_finding as age_finding
     from assay.validate.monitoring import input_drift_finding as input_drift_finding
     from assay.validate.monitoring import monitor_performance as monitor_performance
     from assay.validate.monitoring import performance_finding as performance_finding
     from assay.validate.monitoring import recommendation_of as recommendation_of
-    from assay.validate.position_sizing import Portfolio as Portfolio
-    from assay.validate.position_sizing import position_size as position_size
-    from assay.validate.position_sizing import refusal as refusal
     from assay.validate.search.dimensions import Categorical as Categorical
     from assay.validate.search.dimensions import FloatRange as FloatRange
     from assay.validate.search.dimensions import IntRange as IntRange
@@ -110,13 +110,13 @@ if TYPE_CHECKING:
     from assay.validate.splits.base import Splitter as Splitter
     from assay.validate.splits.from_spec import MIN_ROWS as MIN_ROWS
     from assay.validate.splits.from_spec import split_plan as split_plan
-    from assay.validate.splits.rolling import WalkForward as WalkForward
+    from assay.validate.splits.splitters import WalkForward as WalkForward
     from assay.validate.stability import MIN_STABILITY_WINDOWS as MIN_STABILITY_WINDOWS
     from assay.validate.stability import parameter_stability as parameter_stability
     from assay.validate.stability import plateau_score as plateau_score
     from assay.validate.stability import windows_stability as windows_stability
-    from assay.validate.statistics.haircut import effective_number_of_trials as effective_number_of_trials
     from assay.validate.statistics.overfitting import Overfitting as Overfitting
+    from assay.validate.statistics.overfitting import effective_number_of_trials as effective_number_of_trials
     from assay.validate.statistics.overfitting import overfitting_of as overfitting_of
     from assay.validate.statistics.sharpe import best_of_many_p_value as best_of_many_p_value
     from assay.validate.statistics.sharpe import deflated_sharpe_ratio as deflated_sharpe_ratio
@@ -145,9 +145,9 @@ __getattr__, __dir__ = lazy_names(
         "audit.runner": ("FULL", "QUICK", "Questions", "audit_trainer"),
         "diagnostics": (
             "BreakEven", "CostSides", "Fills", "at_side", "bar_fills", "break_even", "cost_sides",
-            "deflated_by_spread", "span_sums", "summarize_fills", "superiority_p_values"
+            "deflated_by_spread", "forecast_quality", "span_sums", "summarize_fills",
+            "superiority_p_values"
         ),
-        "forecast_metrics": ("forecast_quality",),
         "gate": (
             "GATE_VERSION", "Reason", "Verdict", "audit_reason", "evaluate_gate",
             "gate_input_document", "verdict_of_states"
@@ -163,12 +163,14 @@ __getattr__, __dir__ = lazy_names(
             "IsolatedFeatures", "IsolatedStrategy", "isolated_feature_file", "isolated_strategy",
             "source_gaps", "user_source"
         ),
-        "lifecycle": ("Placement", "STAGES", "circuit_breakers", "confidence_score", "metric_value", "place_stage"),
+        "lifecycle": (
+            "Placement", "Portfolio", "STAGES", "circuit_breakers", "confidence_score",
+            "metric_value", "place_stage", "position_size", "refusal"
+        ),
         "monitoring": (
             "Finding", "age_finding", "input_drift_finding", "monitor_performance",
             "performance_finding", "recommendation_of"
         ),
-        "position_sizing": ("Portfolio", "position_size", "refusal"),
         "search.dimensions": ("Categorical", "FloatRange", "IntRange"),
         "search.optuna_sampler": ("Bayesian",),
         "search.result": ("SearchResult",),
@@ -179,10 +181,9 @@ __getattr__, __dir__ = lazy_names(
         "search.sweep_evaluator": ("RuleSweep",),
         "splits.base": ("Splitter",),
         "splits.from_spec": ("MIN_ROWS", "split_plan"),
-        "splits.rolling": ("WalkForward",),
+        "splits.splitters": ("WalkForward",),
         "stability": ("MIN_STABILITY_WINDOWS", "parameter_stability", "plateau_score", "windows_stability"),
-        "statistics.haircut": ("effective_number_of_trials",),
-        "statistics.overfitting": ("Overfitting", "overfitting_of"),
+        "statistics.overfitting": ("Overfitting", "effective_number_of_trials", "overfitting_of"),
         "statistics.sharpe": (
             "best_of_many_p_value", "deflated_sharpe_ratio", "expected_max_sharpe", "half_spread",
             "probabilistic_sharpe_ratio", "sharpe_p_value", "sharpe_that_passes"

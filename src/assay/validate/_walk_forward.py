@@ -15,11 +15,9 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import USABLE, Bars
-from assay.kernel.contracts import Forecaster, Model, Report, Trainer, Trial
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.contracts import Fold, Forecaster, Model, Report, Trainer, Trial
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.errors import DataError
-from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, span
 from assay.kernel.seeding import integer
 from assay.simulate import BacktestResult, simulate

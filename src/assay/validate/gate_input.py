@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from assay.kernel.arrays import FloatArray, IntArray, numbers
 from assay.kernel.bars import USABLE, Bars
 from assay.kernel.errors import ConfigError, printable
-from assay.kernel.timestamps import from_iso
+from assay.kernel.timeframe import from_iso
 from assay.market import Event, examine_quality
 from assay.validate.argument_checks import LARGEST, SMALLEST, whole, within
 from assay.validate.audit.pipeline import AuditReport

@@ -25,8 +25,8 @@ from assay.features.importance.report import (
 from assay.features.importance.selection import Chosen, Fit, TrainRows, select_features
 from assay.features.patterns import format_number, parse_name, refuse_twins
 from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.contracts import Fold
 from assay.kernel.errors import ConfigError, DataError
-from assay.kernel.fold import Fold
 from assay.kernel.seeding import integer
 
 RARE = 0.01

@@ -3,11 +3,11 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -15,15 +15,90 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ArtifactError, DataError, printable
 from assay.kernel.panel import Panel, Window
+from assay.kernel.seeding import integer
 from assay.kernel.spec import SizingChoice, canonical
+from assay.learn.ensemble.boosting import LightGBM, XGBoost
 from assay.learn.ensemble.calibrate import Calibration
-from assay.learn.ensemble.members import READS, Member
 from assay.learn.ensemble.model_checks import demand_tree
 from assay.learn.ensemble.preprocessing import Columns
+from assay.learn.ensemble.samples import Learning, Matrix, Member
 from assay.learn.sizing import Sizing, sizing_rule
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
+
+
+__all__ = ["FITS", "READS", "Forest", "Learning", "LightGBM", "Member", "XGBoost"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forest:
+    """Breiman 2001, "Random Forests", Machine Learning 45(1)."""
+
+    name: ClassVar[str] = "random_forest"
+    forest: "RandomForestClassifier"
+    n_classes: int
+
+    @classmethod
+    def fit(cls, learning: Learning) -> "Forest":
+        """Grow the trees; the validation rows are not looked at."""
+        from sklearn.ensemble import RandomForestClassifier
+
+        p = learning.params
+        forest = RandomForestClassifier(
+            n_estimators=p.forest_trees,
+            max_depth=p.forest_depth,
+            min_samples_leaf=p.min_leaf,
+            max_features="sqrt",
+            max_samples=min(1.0, p.row_share),
+            n_jobs=p.num_threads,
+            random_state=integer(learning.seed, cls.name),
+        )
+        learning.tick()
+        forest.fit(learning.x, learning.y, sample_weight=learning.weight)
+        # Votes are summed in the order in which threads end, so that only growing may use several.
+        return cls(forest.set_params(n_jobs=1), learning.n_classes)
+
+    def vote(self, x: Matrix) -> FloatArray:
+        """See `Member`; a class that the forest never saw gets 0. The bits of ``forest.predict_proba``, without the
+        jobs that it makes of every tree: these cost more than the trees on a short panel.
+        """
+        rows = np.ascontiguousarray(x, np.float32)
+        total = np.zeros((len(x), len(self.forest.classes_)))
+        for tree in self.forest.estimators_:
+            total += tree.tree_.predict(rows)[:, : total.shape[1]]
+        out = np.zeros((len(x), self.n_classes))
+        out[:, self.forest.classes_] = total / len(self.forest.estimators_)
+        return out
+
+    def importance(self) -> FloatArray:
+        """See `Member`; mean decrease in impurity."""
+        return np.asarray(self.forest.feature_importances_, np.float64)
+
+    def write(self, folder: Path) -> None:
+        """See `Member`."""
+
+        write_forest(self.forest, folder / f"{self.name}.skops")
+
+    @classmethod
+    def read(cls, folder: Path, *, columns: int, n_classes: int) -> "Forest":
+        """Inverse of `write`."""
+
+        return cls(read_forest(folder / f"{cls.name}.skops", columns=columns, n_classes=n_classes), n_classes)
+
+
+FITS: dict[str, Callable[[Learning], Member]] = {
+    Forest.name: Forest.fit,
+    XGBoost.name: XGBoost.fit,
+    LightGBM.name: LightGBM.fit,
+}
+
+
+class _Read(Protocol):
+    def __call__(self, folder: Path, *, columns: int, n_classes: int) -> Member: ...
+
+
+READS: dict[str, _Read] = {Forest.name: Forest.read, XGBoost.name: XGBoost.read, LightGBM.name: LightGBM.read}
 
 
 _FILE = "ensemble.json"

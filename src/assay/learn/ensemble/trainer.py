@@ -12,8 +12,7 @@ from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
 from assay.learn.ensemble.calibrate import fit_calibration
-from assay.learn.ensemble.members import FITS, Learning, Member
-from assay.learn.ensemble.model import EnsembleModel
+from assay.learn.ensemble.model import FITS, EnsembleModel, Learning, Member
 from assay.learn.ensemble.params import EnsembleParams
 from assay.learn.ensemble.preprocessing import Columns, fit_columns
 from assay.learn.ensemble.samples import Samples, demand_classes, gather, inner_split

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import AssayError
 from assay.learn.strategies import regimes
 from assay.learn.strategies.candidates import build_exits, lazy_candidates, threshold_matrix
@@ -44,7 +44,7 @@ class BatchEvaluator:
     regime:  the only one in which a position may begin; empty is any.
     seconds: spent in the sweep so far, indicators included, the loading of compiled code apart (see `warm`).
 
-    What comes out is what `assay.simulate.run` gives for the rule's decisions, bit for bit, for any number of threads.
+    What comes out is what `assay.simulate.simulate` gives for the rule's decisions, bit for bit, for any number of threads.
     """
 
     rule: Strategy

@@ -8,7 +8,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import PRICES, Bars
 from assay.kernel.errors import ConfigError, LeakError, TrainError
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.learn.strategies.declaration import Strategy
 from assay.learn.strategies.parameters import Range, Structural
 from assay.learn.strategies.setups import LEVEL_NAMES, Setups, State

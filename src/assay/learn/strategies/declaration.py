@@ -12,7 +12,6 @@ from assay.kernel.decisions import Decisions
 from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError, did_you_mean, printable
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.user_source import UserCode, own_line
-from assay.learn.strategies import exits
 from assay.learn.strategies.parameters import (
     EXITS,
     SIZINGS,
@@ -23,7 +22,7 @@ from assay.learn.strategies.parameters import (
     Threshold,
     sizing_parameters,
 )
-from assay.learn.strategies.setups import Entries, Setups, State, demand_shapes
+from assay.learn.strategies.setups import Entries, Setups, State, demand_shapes, exit_decisions, flat_decisions, weights
 
 Values = Mapping[str, Any]
 RuleOutput = Setups | State | Entries
@@ -184,11 +183,11 @@ class Strategy:
         """Decisions at these values; rows before the lookback are flat. No error for few bars: all of them are flat."""
         lookback = self.lookback(values, bars.instrument.timeframe)
         if len(bars) <= lookback:
-            return exits.flat_decisions(len(bars))
+            return flat_decisions(len(bars))
         result = self.setups(bars, values)
         if isinstance(result, State):
-            return exits.weights(result, values, lookback=lookback, short=bool(values.get(ALLOW_SHORT, True)))
-        return exits.decisions(
+            return weights(result, values, lookback=lookback, short=bool(values.get(ALLOW_SHORT, True)))
+        return exit_decisions(
             self.select_entries(result, values, lookback=lookback), bars.close, values, lookback=lookback
         )
 

@@ -13,7 +13,7 @@ from assay.kernel.arrays import IntArray
 from assay.kernel.errors import ConfigError, DataError, did_you_mean, printable
 from assay.market.quality import Notice
 from assay.market.raw_rows import EXTRA, Faults
-from assay.market.time_units import milliseconds
+from assay.market.units import milliseconds
 
 _DELIMITERS = ",;\t|"
 

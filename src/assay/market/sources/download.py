@@ -11,10 +11,8 @@ import polars as pl
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, DataError
 from assay.kernel.instrument import Instrument
-from assay.kernel.timeframe import Timeframe
-from assay.kernel.timestamps import iso, now_ms
-from assay.market.quality import Quality, examine_quality
-from assay.market.quarantine import SetAside
+from assay.kernel.timeframe import Timeframe, current_ms, iso
+from assay.market.quality import Quality, SetAside, examine_quality
 from assay.market.sources.exchange import ExchangeClient, Line
 from assay.market.stores.base import CandleStore, Span, Upserted, unite_spans
 from assay.market.validation import ValidatedBars, admit
@@ -87,7 +85,7 @@ def collect_bars(
     ``DATA_EXCHANGE`` where the exchange gives no usable answer, and those of the door; what was stored stays.
     Cost: one request a `page_limit` bars, at the exchange's rate limit.
     """
-    at = now_ms() if now is None else now
+    at = current_ms() if now is None else now
     line = Line(client, sleep)
     market = line.market(instrument)
     span = _closed_span(instrument.bar, since, until, at)

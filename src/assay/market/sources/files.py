@@ -1,20 +1,19 @@
 """Candles and funding payments from CSV and Parquet files."""
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from assay.kernel import timestamps
 from assay.kernel.bars import PRICES, Joined
 from assay.kernel.errors import DataError, printable
 from assay.kernel.instrument import Instrument, check_exchange, check_symbol
-from assay.market import join
-from assay.market.quality import Notice
-from assay.market.quarantine import check_choice
+from assay.kernel.timeframe import current_ms
+from assay.market.alignment import joined_series
+from assay.market.quality import Notice, check_choice
 from assay.market.raw_rows import EXTRA, Faults
-from assay.market.sources import parquet
 from assay.market.sources.csv_reader import (
     CANDLE,
     NAMES,
@@ -27,8 +26,66 @@ from assay.market.sources.csv_reader import (
     numbers,
 )
 from assay.market.sources.decompress import decompress, regular
-from assay.market.time_units import check_unit
+from assay.market.units import check_unit
 from assay.market.validation import ValidatedBars, admit, judge_values
+
+MAX_COLUMNS = 10_000
+_MAX_FOOTER = 16 << 20
+_MAX_CELLS = 1 << 30
+MAGIC = b"PAR1"
+
+
+def parquet_columns(path: Path, source: str) -> list[str]:
+    """Column names from the footer. ``DATA_PARQUET``: truncated, damaged, more than 10,000 columns or 2^30 cells."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 8))
+        tail = file.read(8)
+    if size < 12 or tail[4:] != MAGIC:
+        raise _refused(source, "the footer is missing: the file is truncated")
+    (length,) = struct.unpack("<I", tail[:4])
+    if length > size - 12:
+        raise _refused(source, f"the footer says {length} bytes, the file has {size}: it is damaged")
+    if length > _MAX_FOOTER:
+        raise _refused(source, f"the footer has {length} bytes, more than 10,000 columns need")
+    try:
+        footer = parquet.read_metadata(path)
+        lines: list[str] = footer.schema.to_arrow_schema().names if footer.num_columns <= MAX_COLUMNS else []
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as wrong:
+        raise _refused(source, f"the footer cannot be read: {wrong}") from wrong
+    if footer.num_columns > MAX_COLUMNS:
+        raise _refused(source, f"{footer.num_columns} columns, at most 10,000 are read")
+    if footer.num_rows * min(footer.num_columns, 20) > _MAX_CELLS:
+        raise _refused(source, f"the footer says {footer.num_rows} rows, more than are read at once")
+    if not footer.num_rows:
+        raise DataError(f"{source}: 0 rows", code="DATA_EMPTY", rows=0)
+    return lines
+
+
+def read_parquet_table(path: Path, columns: Sequence[str], source: str) -> pl.DataFrame:
+    """These columns of the file. ``DATA_PARQUET`` when their bytes are damaged."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:  # Arrow answers damaged bytes with an error where polars panics
+        with parquet.ParquetFile(path) as file:
+            holding = file.read(columns=list(columns))
+        holding.validate(full=True)
+        bare = pa.table(dict(zip(holding.column_names, holding.columns, strict=True)))  # damaged metadata stays behind
+        read = pl.from_arrow(bare)
+    except (pa.ArrowException, OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as wrong:
+        first = str(wrong).splitlines()[0][:200]
+        raise _refused(source, f"the columns do not fit the footer, the file is damaged: {first}") from wrong
+    if not isinstance(read, pl.DataFrame):
+        raise _refused(source, "the file holds no table")
+    return read
+
+
+def _refused(source: str, text: str) -> DataError:
+    return DataError(f"{source}: {text}", code="DATA_PARQUET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +153,7 @@ def read_file(
     check_unit(time_unit)
     check_zone(tz)
     check_choice(on_conflict)
-    now = timestamps.now_ms() if now_ms is None else now_ms
+    now = current_ms() if now_ms is None else now_ms
     named = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
     choice = _Choice(named, time_unit, tz, on_conflict, allow_negative_price, now)
     where = Path(path)
@@ -114,9 +171,9 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
     if not path.stat().st_size:
         raise DataError(f"{source}: 0 rows, the file is empty", code="DATA_EMPTY", rows=0)
     with path.open("rb") as file:
-        is_parquet = file.read(4) == parquet.MAGIC or path.suffix.lower() in (".parquet", ".pq")
+        is_parquet = file.read(4) == MAGIC or path.suffix.lower() in (".parquet", ".pq")
     if is_parquet:
-        columns = parquet.names(path, source)
+        columns = parquet_columns(path, source)
     else:
         text = columns_of_text(decompress(path, source), source)
         columns = text.columns
@@ -126,7 +183,7 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
     funding = "funding_rate" in head.names and not any(price in head.names for price in PRICES)
     demand(head, ("timestamp",) if funding else CANDLE, columns, faults)
     faults.refuse()
-    table = parquet.table(path, list(head.names.values()), source) if is_parquet else text
+    table = read_parquet_table(path, list(head.names.values()), source) if is_parquet else text
     return table.select(pl.col(actual).alias(name) for name, actual in head.names.items()), head
 
 
@@ -250,5 +307,5 @@ def _series(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) 
         if not _agrees({"exchange": str(exchange), "symbol": str(symbol)}, choice.named):
             continue
         arrays = (own[name].to_numpy() for name in ("at", "known", "rate"))
-        series = join.series(*arrays, now_ms=choice.now_ms, source=faults.source)
+        series = joined_series(*arrays, now_ms=choice.now_ms, source=faults.source)
         yield NamedSeries("funding_rate", str(exchange), str(symbol), series)

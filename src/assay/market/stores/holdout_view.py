@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from assay.kernel.bars import Bars, Joined
 from assay.kernel.errors import DataError
 from assay.kernel.instrument import Instrument
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.market.stores.base import CandleStore, Holding, Span, Upserted
 
 LockedFrom = Callable[[str, str], int | None]

@@ -12,7 +12,7 @@ import polars as pl
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.spec import canonical
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.runs.bot_config import numbers
 from assay.runs.bot_config.numbers import ensemble, most_frequent
 from assay.runs.bot_config.schema import VERSION, check_document

@@ -12,7 +12,7 @@ import polars as pl
 from markupsafe import Markup
 
 from assay.kernel.arrays import FloatArray, IntArray
-from assay.kernel.timestamps import from_iso
+from assay.kernel.timeframe import from_iso
 from assay.runs.report.svg import Canvas
 
 WIDE, HALF, NARROW = 1000.0, 480.0, 350.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.seeding import integer
 from assay.kernel.spec import TargetChoice, TrainSpec
 from assay.market import MOMENTUM_BARS, synthetic

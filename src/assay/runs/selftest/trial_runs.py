@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.instrument import Instrument
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn import Range, RuleTrainer, State, Strategy, Structural, strategy, strategy_named

@@ -16,7 +16,7 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, did_you_mean, printable
 from assay.simulate import accumulators
 from assay.simulate.engine import simulate

@@ -9,9 +9,17 @@ from assay.kernel.decisions import Decisions
 from assay.simulate import accumulators
 from assay.simulate.prepare import as_contiguous
 from assay.simulate.result import BacktestResult
-from assay.simulate.sweep.filter import Levels, conditions_of, passes, signals_of, turns_of
 from assay.simulate.sweep.replay_scalar import HOLD, STATE, STOPPED, TAKEN, Signals, order
-from assay.simulate.sweep.sweep_inputs import Candidates, Exits, States
+from assay.simulate.sweep.sweep_inputs import (
+    Candidates,
+    Exits,
+    Levels,
+    States,
+    conditions_of,
+    passes,
+    signals_of,
+    turns_of,
+)
 
 Setup = Candidates | States
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.simulate.accumulators import (
     EXPOSED,
     FEES_PAID,

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.simulate.accumulators import TALLY_SIZE
 from assay.simulate.prepare import as_contiguous
-from assay.simulate.sweep.filter import Levels
 from assay.simulate.sweep.reference import carries, conditions_at
 from assay.simulate.sweep.replay_scalar import HOLD, REWARD_RATIO, STOP_MULTIPLE, TAKE_MULTIPLE, Market, Signals
 from assay.simulate.sweep.replay_simd import allocate, begin, carry, collect
 from assay.simulate.sweep.simd import LANES
 from assay.simulate.sweep.simd_trades import PLACE, STEPS, Ends, ends_of, follow, list_trades, signal_at
-from assay.simulate.sweep.sweep_inputs import Candidates
+from assay.simulate.sweep.sweep_inputs import Candidates, Levels
 
 FEWEST = 8  # threshold sets, from which on it pays
 MOST = 50_000  # candidates, up to which it does: their ends stay in a near cache

@@ -12,13 +12,12 @@ from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.simulate.accumulators import RESULT_COLUMNS
 from assay.simulate.prepare import as_contiguous
-from assay.simulate.sweep.filter import Levels
 from assay.simulate.sweep.reference import Setup, carries, levels_of, signals
 from assay.simulate.sweep.replay_scalar import Market, replay_alone
 from assay.simulate.sweep.replay_shared import FEWEST, MOST, Places, by_length, most_sets, replay_together
 from assay.simulate.sweep.replay_simd import LISTS, replay, together
 from assay.simulate.sweep.simd import LANES
-from assay.simulate.sweep.sweep_inputs import Candidates
+from assay.simulate.sweep.sweep_inputs import Candidates, Levels
 
 _BLOCKS = 8  # pieces of work a thread and structural set: fine enough to balance, coarse enough to cost nothing
 _PICKS = 256  # most picks in a piece of work

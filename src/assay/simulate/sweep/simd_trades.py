@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.simulate.accumulators import UNCOUNTED
 from assay.simulate.prepare import MAX_HOLD, SIGNAL
-from assay.simulate.sweep.filter import Levels
 from assay.simulate.sweep.replay_scalar import (
     AT_CLOSE,
     AT_OPEN,
@@ -36,6 +35,7 @@ from assay.simulate.sweep.simd import (
     store,
     where,
 )
+from assay.simulate.sweep.sweep_inputs import Levels
 
 # of each place and set of exits: row of the exit, first place that may be entered after it, reason
 ROW, AFTER, REASON = range(3)

@@ -10,9 +10,7 @@ from typing import Any
 from assay.kernel.bars import Bars
 from assay.kernel.user_source import read_user_code
 from assay.learn import load_strategy_file
-from assay.testing.attacks.honest import HONEST
-from assay.testing.attacks.memory import MEMORY
-from assay.testing.attacks.outside import OUTSIDE
+from assay.testing.attacks.catalogue import HONEST, MEMORY, OUTSIDE
 from assay.testing.attacks.own_file import HORIZON, OwnFile, market, temptations
 from assay.validate import FileProbe, probe_strategy_file
 

@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING
 from assay.kernel.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from assay.track.loading.loader import ModelPaths as ModelPaths
+    from assay.track.loading.loader import check_files as check_files
     from assay.track.loading.loader import load_document as load_document
     from assay.track.loading.loader import load_model as load_model
-    from assay.track.loading.verification import ModelPaths as ModelPaths
-    from assay.track.loading.verification import check_files as check_files
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "loader": ("load_document", "load_model"),
-        "verification": ("ModelPaths", "check_files"),
+        "loader": ("ModelPaths", "check_files", "load_document", "load_model"),
     },
 )  # fmt: skip

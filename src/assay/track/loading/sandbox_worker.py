@@ -55,7 +55,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     from assay.kernel.errors import AssayError
     from assay.track.loading.formats import FORMATS
     from assay.track.loading.golden import demand_alike
-    from assay.track.loading.verification import demand_archives
+    from assay.track.loading.loader import demand_archives
 
     kind, folder = FORMATS[request["format"]], Path(request["folder"])
     own = None if request["strategy"] is None else Path(request["strategy"])

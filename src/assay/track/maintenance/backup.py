@@ -17,7 +17,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from assay.kernel.errors import ConfigError, StoreError, printable
-from assay.kernel.timestamps import iso, now_ms
+from assay.kernel.timeframe import current_ms, iso
 from assay.track.database import BUSY_SECONDS, place_of, translate_errors
 from assay.track.engines import PostgresDatabase, SqliteFile, notes_of
 from assay.track.schema.migrate import timescale
@@ -94,7 +94,7 @@ def demand_file(path: Path) -> None:
 
 
 def _note(record: Path, made: Backup) -> None:
-    line = json.dumps({"made": iso(now_ms()), "file": str(made.path.absolute())})
+    line = json.dumps({"made": iso(current_ms()), "file": str(made.path.absolute())})
     try:
         with notes_of(record).open("a", encoding="utf-8") as notes:
             notes.write(line + "\n")

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
-from assay.track.canonical_json import canonical
+from assay.track.codecs import canonical, format_instant
 from assay.track.database import BUSY_SECONDS, place_of, translate_errors
 from assay.track.engines import SqliteFile
 from assay.track.maintenance.backup import copy_sqlite
@@ -21,7 +21,6 @@ from assay.track.maintenance.upgrade import Place, store_version
 from assay.track.schema import service, tables
 from assay.track.schema.column_types import RECORD, Bool
 from assay.track.schema.triggers import views
-from assay.track.timestamps import format_instant
 
 _LAID = (service, tables)  # importing them fills RECORD
 _AT_ONCE = 5_000

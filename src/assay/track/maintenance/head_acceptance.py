@@ -12,15 +12,14 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from assay.kernel.errors import ConfigError, StoreError, printable
-from assay.kernel.timestamps import now_ms
-from assay.track.canonical_json import canonical
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import canonical, parse_instant
 from assay.track.database import again
 from assay.track.ledger_heads import FIRST, BrokenChain, End, Published, chain_id, check_heads, count_missing, read_head
 from assay.track.model_files.artifact_store import disk, write_checked
 from assay.track.model_files.manifest import MANIFEST
 from assay.track.schema.service import EVENTS
 from assay.track.schema.tables import LEDGER_EPOCHS, TRIAL_HEADS, TRIALS
-from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore
 
 ACTION = "ledger.accept_head"
@@ -68,13 +67,13 @@ def _accept(record: TrackingStore, published: list[Published], reason: str, by: 
             row = {
                 "market_key": key, "seq": seq, "row_hash": row_hash, "missing_rows": lost_rows, "missing_configs": lost,
                 "highest_id": _highest(connection), "reason": reason, "accepted_by": by,
-                "created_at": parse_instant(now_ms()),
+                "created_at": parse_instant(current_ms()),
             }  # fmt: skip
             connection.execute(sa.insert(LEDGER_EPOCHS).values(row))
         done = [Accepted(key, seq, lost_rows, lost) for key, (seq, _, lost_rows, lost) in lacking]
         details = [{"market": d.market_key, "rows": d.missing_rows, "configs": d.missing_configs} for d in done]
         event = {
-            "timestamp": parse_instant(now_ms()), "actor": by or "unknown", "action": ACTION, "subject": "ledger",
+            "timestamp": parse_instant(current_ms()), "actor": by or "unknown", "action": ACTION, "subject": "ledger",
             "details": {"reason": reason, "missing": details},
         }  # fmt: skip
         connection.execute(sa.insert(EVENTS).values(event))

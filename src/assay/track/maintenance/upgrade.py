@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, amount
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
 from assay.track.database import BUSY_SECONDS, again, place_of, translate_errors
 from assay.track.engines import PostgresDatabase, SqliteFile
 from assay.track.maintenance.backup import backup_store, demand_file
@@ -145,7 +145,7 @@ def _backed_up(url: str | os.PathLike[str], place: Place, was: str, folder: Path
     except OSError as error:
         raise StoreError(f"{into} cannot be made: {error.strerror}", code="STORE_PATH") from error
     stem = place.path.name if isinstance(place, SqliteFile) else "record"
-    moment = datetime.fromtimestamp(now_ms() / 1000, UTC)
+    moment = datetime.fromtimestamp(current_ms() / 1000, UTC)
     file = into / f"{stem}.schema-{was}.{moment:%Y%m%dT%H%M%S}.{os.getpid()}.bak"
     return backup_store(url, file).path
 

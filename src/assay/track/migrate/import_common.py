@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import parse_instant
 from assay.track.database import Database, Row, hold
 from assay.track.schema.column_types import HoldsText
 from assay.track.schema.tables import ARTIFACTS, EXPERIMENTS
-from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore
 
 IMPORTED = "imported"
@@ -103,7 +103,7 @@ def add(record: TrackingStore, run: ForeignRun) -> int:
 def _row(run: ForeignRun) -> Row:
     start = parse_instant(run.start_ms)
     end = None if run.end_ms is None else max(start, parse_instant(run.end_ms))
-    now = parse_instant(now_ms())
+    now = parse_instant(current_ms())
     return {
         "run_id": str(uuid4()),
         "name": (run.name or run.key)[:_NAME_MOST],

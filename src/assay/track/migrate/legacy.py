@@ -21,14 +21,13 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from assay.kernel.errors import DataError, printable
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
 from assay.track.artifacts import Artifacts
-from assay.track.canonical_json import canonical
+from assay.track.codecs import canonical, parse_instant
 from assay.track.database import hold
 from assay.track.experiments import STATUSES
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.schema.tables import EXPERIMENTS
-from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore, open_store
 
 Row = dict[str, Any]
@@ -280,7 +279,7 @@ class _Import:
         start = times["start_time"] or times["created_at"] or (span[0] if span else None)
         if start is None:
             self._done.flagged["no_time"] += 1
-            start = parse_instant(now_ms())
+            start = parse_instant(current_ms())
         status, end, name = self._status(row), times["end_time"], _name(row)
         self._done.flagged["name"] += name != row["name"]
         if end is None and status != "completed":

@@ -13,8 +13,7 @@ from assay.track.database import Row
 from assay.track.migrate.import_common import IMPORTED, ForeignRun, Imported, Tally, add, list_imported_runs, point
 from assay.track.migrate.legacy import infer
 from assay.track.mirror.mirrored_runs import MODEL_ID, RUN_ID
-from assay.track.mirror.mlflow_names import redact
-from assay.track.mirror.server import Away, Refused, check_mlflow_installed, client, translate_errors
+from assay.track.mirror.server import Away, Refused, check_mlflow_installed, client, redact, translate_errors
 from assay.track.schema.tables import MODELS
 from assay.track.tracking_store import TrackingStore
 

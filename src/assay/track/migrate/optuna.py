@@ -14,7 +14,7 @@ from assay.kernel.errors import AssayError, ConfigError, DataError, printable
 from assay.kernel.instrument import Instrument
 from assay.track.database import Row
 from assay.track.migrate.import_common import ForeignRun, Imported, Tally, add, list_imported_runs, point
-from assay.track.mirror.mlflow_names import redact
+from assay.track.mirror.server import redact
 from assay.track.tracking_store import TrackingStore
 
 if TYPE_CHECKING:

@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, AssayError, printable
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.track.artifacts import file_sha256
-from assay.track.canonical_json import canonical
+from assay.track.codecs import canonical
 from assay.track.database import Row, rows
-from assay.track.mirror import mlflow_names
-from assay.track.mirror.server import Refused, TrackingServer
+from assay.track.mirror.server import (
+    Refused,
+    TrackingServer,
+    metric_key,
+    mlflow_key,
+    mlflow_number,
+    mlflow_status,
+    model_name,
+    parameter,
+    tag,
+)
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.model_files.manifest import MANIFEST, read_checked_parts
-from assay.track.registry.aliases import ModelSlot
+from assay.track.registry.promotion import ModelSlot
 from assay.track.schema.tables import METRICS
 from assay.track.tracking_store import TrackingStore
 
@@ -55,7 +64,7 @@ class MirroredRuns:
         for points, last in self._points(row["id"], _mark(there, _POINTS_TO)):
             self._server.log(run, metrics=points, tags={_POINTS_TO: str(last)})
         self._send_files(row["id"], there)
-        status = mlflow_names.status(row["status"])
+        status = mlflow_status(row["status"])
         if there.info.status != status:
             self._server.set_status(run, status, None if row["end_time"] is None else _ms(row["end_time"]))
 
@@ -79,7 +88,7 @@ class MirroredRuns:
 
     def _params(self, run: int) -> dict[str, str]:
         holding = self._record.hyperparameters.read(run)
-        return {mlflow_names.key(name): mlflow_names.parameter(value) for name, value in holding.items()}
+        return {mlflow_key(name): parameter(value) for name, value in holding.items()}
 
     def _points(self, run: int, after: int) -> Iterator[tuple[list[Any], int]]:
         """Points after a row id, in batches, each with its last row id."""
@@ -104,10 +113,10 @@ class MirroredRuns:
             files = _files(artifact)
             for name, path in files.items():
                 self._server.put(
-                    str(there.info.artifact_uri), f"{_folder(artifact)}/{mlflow_names.key(name)}", path.read_bytes()
+                    str(there.info.artifact_uri), f"{_folder(artifact)}/{mlflow_key(name)}", path.read_bytes()
                 )
             if not files:
-                missing = mlflow_names.tag(", ".join(filter(None, (missing, artifact["artifact_name"]))))
+                missing = tag(", ".join(filter(None, (missing, artifact["artifact_name"]))))
             tags = {_FILES_TO: str(artifact["id"])} | ({_MISSING: missing} if missing else {})
             self._server.log(str(there.info.run_id), tags=tags)
 
@@ -125,14 +134,14 @@ def _described(row: Row) -> dict[str, str]:
         "mlflow.source.git.branch": row["git_branch"],
         "mlflow.note.content": "\n\n".join(filter(None, (row["description"], row["notes"]))) or None,
     }
-    return {name: mlflow_names.tag(str(value)) for name, value in document.items() if value is not None}
+    return {name: tag(str(value)) for name, value in document.items() if value is not None}
 
 
 def _point(row: Row) -> tuple[str, float, int, int]:
     """Key, value, time and step of a metric point; MLflow has one count where the record has three."""
     step = next((row[name] for name in ("step", "episode", "epoch") if row[name] is not None), 0)
-    key = mlflow_names.metric_key(row["metric_name"], row["split"])
-    return key, mlflow_names.number(row["value"], row["non_finite"]), _ms(row["timestamp"]), int(step)
+    key = metric_key(row["metric_name"], row["split"])
+    return key, mlflow_number(row["value"], row["non_finite"]), _ms(row["timestamp"]), int(step)
 
 
 def _files(artifact: Row) -> dict[str, Path]:
@@ -149,7 +158,7 @@ def _files(artifact: Row) -> dict[str, Path]:
 
 
 def _folder(artifact: Row) -> str:
-    kind = mlflow_names.key(artifact["artifact_type"])
+    kind = mlflow_key(artifact["artifact_type"])
     return kind if artifact["metadata"].get(_BLOB) is not None else f"{kind}/{artifact['id']}"
 
 
@@ -223,8 +232,8 @@ class MirroredModels:
 
     def _name(self, post: ModelSlot) -> str:
         """``{strategy}-{slug}-{timeframe}``; ``-{exchange}`` follows where another exchange has that name already."""
-        plain = mlflow_names.model_name(post.strategy_type, post.symbol, post.timeframe)
-        names = [plain, f"{plain}-{mlflow_names.key(post.exchange)}"] if post.exchange else [plain]
+        plain = model_name(post.strategy_type, post.symbol, post.timeframe)
+        names = [plain, f"{plain}-{mlflow_key(post.exchange)}"] if post.exchange else [plain]
         for name in names:
             result = self._server.find_model(name)
             if result is None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.kernel.errors import ArtifactError, ConfigError, printable
-from assay.kernel.timestamps import iso
-from assay.track.canonical_json import canonical
+from assay.kernel.timeframe import iso
+from assay.track.codecs import canonical
 from assay.track.model_files.artifact_store import Blobs, check_bytes, write_checked
 from assay.track.model_files.safe_read import LARGEST, MOST_FILES, demand_name, list_files, read_file
 

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, StoreError
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
 from assay.track.artifacts import file_sha256
+from assay.track.codecs import parse_instant
 from assay.track.database import Row, rows
 from assay.track.schema.service import EVENTS
 from assay.track.schema.tables import MODELS
-from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore
 from assay.validate import verdict_of_states
 
@@ -98,7 +98,7 @@ def _published(record: TrackingStore, *, every: bool) -> list[Row]:
 def _written(record: TrackingStore, checked: Checked) -> bool:
     """Whether it still counts: files that retention took meanwhile are no damage."""
     row = checked.row
-    values = {"integrity": checked.faults, "verified_at": parse_instant(now_ms())}
+    values = {"integrity": checked.faults, "verified_at": parse_instant(current_ms())}
     still = sa.update(MODELS).where(_M.id == row["id"], _M.deleting_at.is_(None), _M.deleted_at.is_(None))
     with record.database.write() as connection:
         counts = connection.execute(still.values(values)).rowcount == 1

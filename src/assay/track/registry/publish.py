@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, StoreError, printable
 from assay.kernel.instrument import slug
+from assay.track.codecs import format_instant
 from assay.track.database import Row, enqueue, nan_for_null, rows
 from assay.track.model_files.artifact_store import Blobs, disk, sync, write_checked
 from assay.track.model_files.manifest import (
@@ -30,7 +31,6 @@ from assay.track.model_files.remote import Shared
 from assay.track.model_files.safe_read import LARGEST
 from assay.track.schema.service import EVENTS, JOBS
 from assay.track.schema.tables import ALIASES, MODELS
-from assay.track.timestamps import format_instant
 from assay.track.tracking_store import TrackingStore
 
 _MIB = 1024 * 1024

@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError, printable
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import parse_instant
 from assay.track.database import Row, rows
 from assay.track.model_files.artifact_store import Blobs, disk, sync
 from assay.track.model_files.manifest import SUFFIX
@@ -22,7 +23,6 @@ from assay.track.model_files.remote import Shared
 from assay.track.schema.column_types import RECORD, Json
 from assay.track.schema.service import EVENTS, JOBS
 from assay.track.schema.tables import ALIASES, CONFIGURATIONS, MODELS
-from assay.track.timestamps import parse_instant
 from assay.track.tracking_store import TrackingStore
 
 _LOG = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def demand_days(days: int, keep_last: int) -> None:
 
 def find_expired(record: TrackingStore, *, days: int, keep_last: int) -> list[Removal]:
     """The models that `mark` would mark now."""
-    query = sa.select(MODELS).where(*_may_go(days, keep_last, now_ms())).order_by(_M.id)
+    query = sa.select(MODELS).where(*_may_go(days, keep_last, current_ms())).order_by(_M.id)
     with record.database.read() as connection:
         return [_removal(row) for row in rows(connection.execute(query))]
 
@@ -73,10 +73,10 @@ def mark(record: TrackingStore, *, days: int, keep_last: int, by: str) -> list[R
     The floors stand in the WHERE of the one UPDATE. Whoever promotes holds the model's row: the rows are locked first,
     so that the UPDATE sees every promotion that was quicker, and no later one sees an unmarked row.
     """
-    may_go = _may_go(days, keep_last, now_ms())
+    may_go = _may_go(days, keep_last, current_ms())
     with record.database.write() as connection:
         connection.execute(sa.select(_M.id).where(*may_go).order_by(_M.id).with_for_update(key_share=True)).all()
-        change = sa.update(MODELS).where(*may_go).values(deleting_at=parse_instant(now_ms())).returning(MODELS)
+        change = sa.update(MODELS).where(*may_go).values(deleting_at=parse_instant(current_ms())).returning(MODELS)
         marked = sorted(rows(connection.execute(change)), key=lambda row: int(row["id"]))
         if marked:
             connection.execute(sa.insert(EVENTS), [_event(row, by, days, keep_last) for row in marked])
@@ -131,7 +131,7 @@ def finish(record: TrackingStore, *, artifacts: Path, models: Path, shared: Shar
         _take_file(models, row["checkpoint_path"])
         if alone:
             take_folder(Blobs(artifacts), row["manifest_sha256"])
-        change = sa.update(MODELS).where(_M.id == row["id"]).values(deleted_at=parse_instant(now_ms()))
+        change = sa.update(MODELS).where(_M.id == row["id"]).values(deleted_at=parse_instant(current_ms()))
         with record.database.write() as connection:
             connection.execute(change)
         _LOG.info("the files of model %s were removed", row["model_id"])

@@ -11,8 +11,7 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.sql.functions import FunctionElement
 
 from assay.kernel.errors import StoreError, printable
-from assay.track.canonical_json import canonical, decode
-from assay.track.timestamps import format_instant, parse_instant
+from assay.track.codecs import canonical, decode, format_instant, parse_instant
 
 RECORD = sa.MetaData(
     naming_convention={

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
-from assay.kernel.timestamps import iso, now_ms
-from assay.track.canonical_json import canonical, decode
+from assay.kernel.timeframe import current_ms, iso
+from assay.track.codecs import canonical, decode
 from assay.track.database import Database, number, store_error
 from assay.track.tracker.validators import check_name, whole
 
@@ -73,7 +73,7 @@ class Clock:
 
     def text(self) -> str:
         """Now."""
-        last, now = self._last, now_ms()
+        last, now = self._last, current_ms()
         if last[0] != now:
             self._last = last = (now, iso(now))
         return last[1]

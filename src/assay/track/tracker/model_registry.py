@@ -10,17 +10,16 @@ import sqlalchemy as sa
 from assay.kernel.contracts import Model
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
 from assay.kernel.panel import Window
-from assay.kernel.timestamps import now_ms
+from assay.kernel.timeframe import current_ms
 from assay.track.artifacts import file_sha256
 from assay.track.database import Row, nan_for_null, rows, scalar
 from assay.track.environment import distributions
 from assay.track.loading.formats import FORMATS
 from assay.track.loading.golden import golden_outputs
-from assay.track.loading.verification import ModelPaths
+from assay.track.loading.loader import ModelPaths
 from assay.track.model_files.manifest import Keys, ModelFacts
-from assay.track.registry.aliases import ModelSlot
 from assay.track.registry.integrity import Checked, verify_files
-from assay.track.registry.promotion_rules import demand_there
+from assay.track.registry.promotion import ModelSlot, demand_there
 from assay.track.registry.publish import Written, publish, write_files
 from assay.track.registry.retention import DAYS, KEEP_LAST, Pruned, prune_files
 from assay.track.schema.tables import MODELS
@@ -63,7 +62,7 @@ def write_model(
             lookback=warm_up + model.lookback,
             spec_hash=run["spec_hash"] or "",
             data_digest=run["data_digest"] or history.bars.digest(),
-            created_at=now_ms() if at is None else at,
+            created_at=current_ms() if at is None else at,
             target=None if history.labels is None else history.labels.name,
             commit=run["git_commit"],
             lock_hash=run["lock_hash"],
@@ -161,7 +160,7 @@ class Serving(TrackingClient):
 
         models: ids; None is all published ones, with `every` also those that were registered by a path.
         """
-        from assay.track.loading.verification import check_files
+        from assay.track.loading.loader import check_files
 
         places = self.places
         return list(verify_files(self.record, lambda row: check_files(row, places), models, every=every))
@@ -182,7 +181,7 @@ class Serving(TrackingClient):
     ) -> int:
         """Make a model champion of its strategy on its market; the alias's new version.
 
-        The gate and the errors are those of `assay.track.registry.aliases.Champions.promote`; here files are read and
+        The gate and the errors are those of `assay.track.registry.promotion.Champions.promote`; here files are read and
         self-test rows asked. override: why, where the verdict is not GOLD. strategy: the file of a user's own rule.
         """
         return self.record.champions.promote(
@@ -210,7 +209,7 @@ class Serving(TrackingClient):
     def load(self, model_id: int | str, *, strategy: Path | None = None) -> "Model":
         """The model, rebuilt from its checked bytes by our own code, its self-test asked; ``last_used_at`` is set.
 
-        strategy: the file of a rule of the user's own. Errors as `assay.track.loading.load`: a model whose files are
+        strategy: the file of a rule of the user's own. Errors as `assay.track.load_model`: a model whose files are
         removed is ``ARTIFACT_GONE``, damaged ones ``ARTIFACT_CORRUPT``; no other model is loaded instead.
         """
         from assay.track.loading.loader import load_model

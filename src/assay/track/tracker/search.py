@@ -14,11 +14,11 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from assay.kernel.errors import StoreError, did_you_mean, printable
+from assay.track.codecs import parse_instant
 from assay.track.database import Database, Row, nan_for_null, not_found, rows, scalar
 from assay.track.schema import service, tables
 from assay.track.schema.column_types import RECORD, Bool, Instant, Json, integer
 from assay.track.schema.tables import EXPERIMENTS, HYPERPARAMETERS, METRICS
-from assay.track.timestamps import parse_instant
 from assay.track.tracker.shared import TrackingClient
 
 SUMMARY = sa.table(

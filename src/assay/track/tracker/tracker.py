@@ -12,14 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.kernel.timestamps import now_ms
-from assay.track.canonical_json import sha256_of
+from assay.kernel.timeframe import current_ms
+from assay.track.codecs import parse_instant, sha256_of
 from assay.track.database import Row
 from assay.track.environment import WORKING_FOLDER, capture_provenance
 from assay.track.experiments import ENDS, STATUSES, Run
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.schema.tables import EXPERIMENTS, MODELS
-from assay.track.timestamps import parse_instant
 from assay.track.tracker.metric_queue import Clock, Names, check_metric, encode_value, place
 from assay.track.tracker.metric_series import compare_series
 from assay.track.tracker.search import SUMMARY, Condition, HoldsText, conditions, order_columns, summaries, summary
@@ -206,7 +205,7 @@ def hide(record: TrackingStore, run: int) -> None:
         if row["status"] == "running":
             raise StoreError(f"run {run} is running and cannot be deleted", code="STORE_CONFLICT", hint="End it first.")
         if row["deleted_at"] is None:
-            _set(connection, run, deleted_at=parse_instant(now_ms()))
+            _set(connection, run, deleted_at=parse_instant(current_ms()))
 
 
 def unhide(record: TrackingStore, run: int) -> None:
@@ -217,7 +216,7 @@ def unhide(record: TrackingStore, run: int) -> None:
 
 
 def _set(connection: sa.Connection, run: int, **values: Any) -> None:
-    changed = values | {"updated_at": parse_instant(now_ms())}
+    changed = values | {"updated_at": parse_instant(current_ms())}
     connection.execute(sa.update(EXPERIMENTS).where(EXPERIMENTS.c.id == run).values(changed))
 
 

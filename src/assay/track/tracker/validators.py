@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from assay.kernel.errors import StoreError, did_you_mean, printable
-from assay.track.canonical_json import plain
+from assay.track.codecs import plain
 from assay.track.database import scalar
 
 NAME_MOST = 200

@@ -10,8 +10,7 @@ import numpy as np
 from assay.features import FeatureFile, training_table
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import USABLE, Bars
-from assay.kernel.costs import Costs
-from assay.kernel.decisions import Decisions
+from assay.kernel.decisions import Costs, Decisions
 from assay.kernel.panel import Labels, Panel, Window
 from assay.kernel.spec import TrainSpec
 from assay.simulate import BacktestResult, simulate

@@ -12,12 +12,11 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
-from assay.kernel.contracts import Model
+from assay.kernel.contracts import Fold, Model
 from assay.kernel.decisions import Decisions
-from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel, Window, span
 from assay.kernel.seeding import generator
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.validate._walk_forward import FoldResult, SymbolResult, mask_filtered_bars
 from assay.validate.audit.perturbations import Difference, first_change, first_changed_decision, scale_of
 from assay.validate.audit.pipeline import AuditReport, Columns, Coverage, Features, Pipeline, Seen, Violation

@@ -14,9 +14,18 @@ from assay.kernel.errors import AssayError, ConfigError, did_you_mean, printable
 from assay.kernel.seeding import generator
 from assay.kernel.spec import TrainSpec
 from assay.validate._walk_forward import walk_forward
-from assay.validate.audit.decision_probes import Acting, action_rows, decide_probe, simulate_probe, warmth_probe
 from assay.validate.audit.feature_probes import columns_probe, history_probe, label_probe, symbols_probe
-from assay.validate.audit.fit_probes import Fits, Fitted, Making, for_audit
+from assay.validate.audit.model_probes import (
+    Acting,
+    Fits,
+    Fitted,
+    Making,
+    action_rows,
+    decide_probe,
+    for_audit,
+    simulate_probe,
+    warmth_probe,
+)
 from assay.validate.audit.perturbations import CUT_OFF, SCRAMBLES, perturb
 from assay.validate.audit.pipeline import AuditReport, Pipeline
 from assay.validate.audit.replay import (

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from assay.kernel.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from assay.validate.isolation.landlock import landlock_version as landlock_version
+    from assay.validate.isolation.allowlists import landlock_version as landlock_version
     from assay.validate.isolation.probes import FileProbe as FileProbe
     from assay.validate.isolation.probes import probe_feature_file as probe_feature_file
     from assay.validate.isolation.probes import probe_strategy_file as probe_strategy_file
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "landlock": ("landlock_version",),
+        "allowlists": ("landlock_version",),
         "probes": ("FileProbe", "probe_feature_file", "probe_strategy_file"),
         "process": ("Confinement",),
         "user_files": (

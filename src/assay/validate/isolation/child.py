@@ -23,9 +23,9 @@ from assay.kernel.bars import Bars
 from assay.kernel.errors import AssayError, ConfigError, printable
 from assay.kernel.timeframe import Timeframe
 from assay.kernel.user_source import SourceFile, UserCode, find_source_gaps, in_library, lay_out, library_roots
+from assay.validate.isolation.allowlists import restrict
 from assay.validate.isolation.environment import Clock, empty_environment, hide_files
 from assay.validate.isolation.guard import PRELOADED, Guard, machine_reads, refuse_readers, system_reads
-from assay.validate.isolation.landlock import restrict
 from assay.validate.isolation.messages import Broken, Message, bars_of, receive, send
 
 _MOST_REPORTS = 50

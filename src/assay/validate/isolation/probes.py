@@ -17,7 +17,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.decisions import Decisions
 from assay.kernel.errors import AssayError, DataError
 from assay.kernel.seeding import generator
-from assay.kernel.timestamps import iso
+from assay.kernel.timeframe import iso
 from assay.kernel.user_source import UserCode
 from assay.market import scramble_future
 from assay.validate.audit.perturbations import ROUNDING_REMARK, at_rounding

@@ -20,8 +20,7 @@ import assay
 from assay.kernel.bars import Bars
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError, TrainError, printable
 from assay.kernel.user_source import UserCode
-from assay.validate.isolation.import_allowlist import demand_allowed
-from assay.validate.isolation.landlock import landlock_version
+from assay.validate.isolation.allowlists import demand_allowed, landlock_version
 from assay.validate.isolation.messages import Broken, Message, TooLate, TooMuch, bars_message, receive, send
 
 Kind = Literal["strategy", "feature"]

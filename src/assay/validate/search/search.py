@@ -8,23 +8,23 @@ import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.contracts import Model, Report, Trial
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import ConfigError, TrainError, printable
 from assay.kernel.panel import Panel
 from assay.kernel.seeding import generator, integer
 from assay.validate.diagnostics import holding_returns, span_sums
-from assay.validate.search.candidate_evaluator import OneByOne
 from assay.validate.search.objective import REASONS, TOO_FEW, Objective
 from assay.validate.search.result import SearchResult, Trials
 from assay.validate.search.sampler import Method, Random
 from assay.validate.search.space import Space
 from assay.validate.search.successive_halving import Halved, Halving
 from assay.validate.search.sweep_evaluator import RuleSweep, SweepEvaluator, Swept
-from assay.validate.search.trial_recorder import TrialRecorder
 from assay.validate.search.walk_forward_evaluator import (
     Inner,
     Make,
+    OneByOne,
     ProgressForwarder,
+    TrialRecorder,
     name_parameters,
     panel_digest,
     within,

@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assay.kernel.errors import ConfigError, printable
-from assay.validate.search.candidate_evaluator import pool_of, side_by_side
 from assay.validate.search.result import Trials
 from assay.validate.search.sampler import Row, Session
 from assay.validate.search.space import Point
-from assay.validate.search.trial_recorder import TrialRecorder
-from assay.validate.search.walk_forward_evaluator import CandidateResult, First, Inner
+from assay.validate.search.walk_forward_evaluator import (
+    CandidateResult,
+    First,
+    Inner,
+    TrialRecorder,
+    pool_of,
+    side_by_side,
+)
 
 
 @dataclass(frozen=True, slots=True)

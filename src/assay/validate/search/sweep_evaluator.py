@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
-from assay.kernel.costs import Costs
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import AssayError, TrainError
 from assay.kernel.panel import Panel
 from assay.learn import BatchEvaluator, RuleModel, RuleTrainer, Strategy
@@ -20,8 +20,7 @@ from assay.validate.search.objective import Objective, candidate_metrics
 from assay.validate.search.result import Trials, column
 from assay.validate.search.sampler import Row, Session
 from assay.validate.search.space import Point, Space
-from assay.validate.search.trial_recorder import TrialRecorder
-from assay.validate.search.walk_forward_evaluator import name_parameters
+from assay.validate.search.walk_forward_evaluator import TrialRecorder, name_parameters
 
 MOST, LEAST = 32, 4
 _BYTES_A_TRIAL = 24

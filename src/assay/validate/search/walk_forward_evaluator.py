@@ -1,8 +1,10 @@
 """The inner judge: one candidate walked forward inside the train window, and nothing after it."""
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
 from threading import Lock
@@ -11,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import IntArray
-from assay.kernel.contracts import Report, Trainer, Trial
-from assay.kernel.costs import Costs
+from assay.kernel.contracts import Fold, Report, Trainer, Trial
+from assay.kernel.decisions import Costs
 from assay.kernel.errors import AssayError, LeakError, TrainError, printable
-from assay.kernel.fold import Fold
 from assay.kernel.panel import Panel
 from assay.kernel.spec import canonical
 from assay.simulate import BacktestResult
 from assay.validate._walk_forward import walk_forward
-from assay.validate.search.objective import bars_per_year, candidate_metrics, pool_folds
+from assay.validate.search.objective import PRUNED, TOO_FEW, Objective, bars_per_year, candidate_metrics, pool_folds
+from assay.validate.search.result import Trials
+from assay.validate.search.sampler import ProposedBatch, Row, Session
 from assay.validate.search.space import Point
 from assay.validate.splits import Splitter
 
@@ -178,3 +181,163 @@ def panel_digest(panel: Panel) -> str:
             result.update(np.ascontiguousarray(window.labels.y).tobytes())
             result.update(np.ascontiguousarray(window.labels.known_at).tobytes())
     return result.hexdigest()
+
+
+_NOBODY = np.empty(0)
+_BYTES_A_TRIAL = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrialRecorder:
+    """The search as the ledger and whoever listens know it.
+
+    strategy, base, data_digest: see `Search`.   market_key: of the train panel.   recorded: costs, for the ledger's
+    hash.
+    """
+
+    ears: ProgressForwarder
+    objective: Objective
+    planned: int
+    method: Any
+    strategy: str
+    base: Mapping[str, Any]
+    market_key: str
+    seed: int
+    data_digest: str
+    recorded: Mapping[str, Any]
+
+    def one(self, number: int, point: Point, judged: CandidateResult, *, pruned: bool = False) -> Row:
+        """Score one candidate and count it. pruned: it is dropped before it was judged on all folds."""
+        row = self.score(number, point, judged)
+        params = {**self.base, **point}
+        trial = self._trial(judged.learner, params, judged.record, judged.metrics, row.score, row.trades)
+        if pruned:
+            trial = replace(trial, state="pruned")
+            row = replace(row, score=math.nan, valid=False, reason=PRUNED)
+        elif row.reason:
+            trial = replace(
+                trial, state="failed", returns=_NOBODY, window=None, extra={**self.recorded, "reason": row.reason}
+            )
+        return replace(row, ledger_id=self.ears.trial(trial))
+
+    def score(self, number: int, point: Point, judged: CandidateResult) -> Row:
+        """A candidate's row, not counted yet: nobody may use its score but to drop it."""
+        record, score, reason = judged.record, math.nan, TOO_FEW
+        trades = 0 if record is None else len(record.trades)
+        if record is not None:
+            score, reason = self.objective.score(judged.metrics, len(record), trades)
+        return Row(number, point, score, not reason, reason, trades, judged.metrics, -1)
+
+    def many(
+        self, trials: Trials, learner: str, record: BacktestResult, metrics: Mapping[str, float], tops: bytes = b""
+    ) -> Trials:
+        """Count a block of candidates as one; record and metrics are those of its best, or of its first.
+
+        tops: see `Trial`. The best's returns are told where they cost little beside the block.
+        """
+        block = trials.block()
+        best = trials.best
+        point = trials.point(best or 0)
+        params = {**self.base, **point, "block": sha256(block).hexdigest()}
+        score = math.nan if best is None else float(trials.score[best])
+        trial = self._trial(learner, params, record, metrics, score, len(record.trades))
+        trial = replace(trial, n_configs=len(trials), block=block, tops=tops, bars=len(record))
+        if best is None:
+            trial = replace(trial, state="failed", returns=_NOBODY, bars=0)
+        elif record.returns.nbytes > _BYTES_A_TRIAL * len(trials):
+            trial = replace(trial, returns=_NOBODY)
+        return trials.with_ledger_id(self.ears.trial(trial))
+
+    def tell(self, done: int, best: float) -> None:
+        """How many candidates were judged, and the best score so far."""
+        self.ears.tell(min(1.0, done / self.planned), {"trials": float(done), "best_score": best})
+
+    def _trial(
+        self,
+        learner: str,
+        params: Mapping[str, Any],
+        record: BacktestResult | None,
+        metrics: Mapping[str, float],
+        score: float,
+        trades: int,
+    ) -> Trial:
+        return Trial(
+            market_key=self.market_key,
+            learner=learner,
+            strategy=self.strategy or learner,
+            params=params,
+            returns=_NOBODY if record is None else record.returns,
+            metrics=metrics,
+            objective=self.objective.name,
+            score=score,
+            total_trades=trades,
+            window=None if record is None else (int(record.timestamp[0]), int(record.timestamp[-1])),
+            tuning_method=self.method,
+            seed=self.seed,
+            data_digest=self.data_digest,
+            extra=dict(self.recorded),
+        )
+
+
+_LISTEN_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OneByOne:
+    """Judges what a session asks; see `Inner`. workers change no result."""
+
+    inner: Inner
+    counting: TrialRecorder
+    workers: int
+
+    @property
+    def seconds(self) -> float:
+        """There is no engine to time."""
+        return math.nan
+
+    def evaluate(self, session: Session) -> Trials:
+        """Every candidate that the session asks for."""
+        rows: list[Row] = []
+        best = math.nan
+        with pool_of(self.workers, self.counting) as pool:
+            while request := session.ask():
+                for each, judged in zip(request, self._judged(pool, request), strict=True):
+                    row = each.row
+                    if judged is not None:
+                        row = self.counting.one(len(rows), each.point, judged)
+                        session.tell(row)
+                    if row is None:
+                        continue
+                    rows.append(row)
+                    best = float(np.fmax(best, row.score))
+                    self.counting.tell(len(rows), best)
+        return Trials.of(rows)
+
+    def full(self, row: Row) -> Row:
+        """The best with all its metrics, which it has."""
+        return row
+
+    def _judged(self, pool: ThreadPoolExecutor, request: Sequence[ProposedBatch]) -> Iterator[CandidateResult | None]:
+        """None for what a journal knew."""
+        new = side_by_side(pool, self.inner, [each.point for each in request if each.row is None])
+        for each in request:
+            yield None if each.row else next(new)
+
+
+@contextmanager
+def pool_of(workers: int, counting: TrialRecorder) -> Iterator[ThreadPoolExecutor]:
+    """Threads for candidates; whoever still fits as the block ends is cancelled when it next tells its progress."""
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="candidate")
+    try:
+        yield pool
+    finally:
+        counting.ears.over = True
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def side_by_side(pool: ThreadPoolExecutor, inner: Inner, points: Sequence[Point]) -> Iterator[CandidateResult]:
+    """In the order of the points, each as soon as it and all before it are judged."""
+    for task in [pool.submit(inner.judge, point) for point in points]:
+        while not task.done():
+            wait([task], timeout=_LISTEN_SECONDS)  # a lock without a timeout would keep Ctrl-C waiting
+        yield task.result()

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.kernel.arrays import IntArray
+from assay.kernel.contracts import Fold
 from assay.kernel.errors import ConfigError, printable
-from assay.kernel.fold import Fold
 
 
 class Splitter(Protocol):

@@ -22,7 +22,6 @@ from assay.simulate import (
     ulcer_index,
     win_rate,
 )
-from assay.validate.statistics.autocorrelation import lo_annual_sharpe, lo_factor
 from assay.validate.statistics.bootstrap import (
     Superiority,
     bootstrap_interval,
@@ -39,14 +38,21 @@ from assay.validate.statistics.forecasts import (
     information_coefficient,
     rank_information_coefficient,
 )
-from assay.validate.statistics.haircut import Haircut, effective_number_of_trials, haircut_sharpe
-from assay.validate.statistics.overfitting import Overfitting, probability_of_backtest_overfitting
+from assay.validate.statistics.overfitting import (
+    Haircut,
+    Overfitting,
+    effective_number_of_trials,
+    haircut_sharpe,
+    probability_of_backtest_overfitting,
+)
 from assay.validate.statistics.sharpe import (
     bars_for_error,
     best_of_many_p_value,
     deflated_sharpe_ratio,
     expected_max_sharpe,
     harmonic,
+    lo_annual_sharpe,
+    lo_factor,
     min_backtest_length_years,
     min_track_record_length,
     probabilistic_sharpe_ratio,

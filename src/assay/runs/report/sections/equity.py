@@ -9,7 +9,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import Bars
 from assay.kernel.errors import amount
-from assay.kernel.timestamps import from_iso
+from assay.kernel.timeframe import from_iso
 from assay.runs.report.components import (
     Cell,
     Key,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
-from assay.kernel.timestamps import from_iso
+from assay.kernel.timeframe import from_iso
 from assay.runs.report.components import (
     METRICS,
     NONE,
