@@ -108,7 +108,7 @@ class Settings(FromEnvironment):
 class Gate(FromEnvironment):
     """Thresholds of the gate, from variables that begin with ``ASSAY_GATE_``; None is the default.
 
-    See `assay.validate.thresholds.Thresholds` for what each means. Nothing here waives the audit or the ledger.
+    See `assay.validate.gate_input.Thresholds` for what each means. Nothing here waives the audit or the ledger.
     """
 
     model_config = SettingsConfigDict(env_prefix=_GATE, env_ignore_empty=True, extra="ignore", frozen=True)

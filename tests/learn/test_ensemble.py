@@ -11,7 +11,7 @@ from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
 from assay.learn.ensemble import model as homes
 from assay.learn.ensemble.model import EnsembleModel
-from assay.learn.ensemble.samples import Learning, gather, inner_split
+from assay.learn.ensemble.preprocessing import Learning, gather, inner_split
 from assay.targets import uniqueness
 from assay.testing.trainers import save_and_load
 from tests.learn.markets import market, trainer

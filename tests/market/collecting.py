@@ -7,7 +7,7 @@ import numpy as np
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.sources.download import Collected, collect_bars
+from assay.market.sources.exchange import Collected, collect_bars
 from assay.market.sources.synthetic import START_MS, synthetic
 from assay.market.stores.base import CandleStore
 from assay.market.stores.upsert import rows as rows_at

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from assay.kernel.bars import Bars
 from assay.kernel.errors import ConfigError
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.sources.download import Progress, collect_bars
+from assay.market.sources.exchange import Progress, collect_bars
 from assay.market.sources.synthetic import START_MS, synthetic
 from assay.market.stores.base import MemoryStore, Span, Upserted
 from assay.testing.fake_exchange import FakeExchange

@@ -56,7 +56,7 @@ def test_killed_at_thirty_points() -> None:
 
 _CHILD = """
 import sys
-from assay.market.sources.download import collect_bars
+from assay.market.sources.exchange import collect_bars
 from assay.market.sources.synthetic import START_MS, synthetic
 from assay.market.stores.duckdb import DuckDbStore
 from assay.testing.fake_exchange import FakeExchange

@@ -7,8 +7,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.errors import AssayError, ConfigError, DataError
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.sources.download import collect_bars
-from assay.market.sources.exchange import ATTEMPTS, open_exchange, retry_after, survivorship
+from assay.market.sources.exchange import ATTEMPTS, collect_bars, open_exchange, retry_after, survivorship
 from assay.market.sources.synthetic import START_MS
 from assay.market.stores.base import MemoryStore, Span
 from tests.market.collecting import BTC, CLOSED, LIVE, NOW, PAGE, N, collected, exchange_of

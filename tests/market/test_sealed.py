@@ -6,8 +6,7 @@ import pytest
 from assay.kernel.bars import Joined
 from assay.kernel.errors import DataError
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.stores.base import CandleStore, MemoryStore
-from assay.market.stores.holdout_view import HoldoutView
+from assay.market.stores.base import CandleStore, HoldoutView, MemoryStore
 from assay.testing.candle_store import BTC, ETH, CandleStoreContract, candles
 
 

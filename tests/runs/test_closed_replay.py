@@ -11,8 +11,7 @@ from assay.runs.audits import Audited, audit_walk
 from assay.runs.context import Context
 from assay.runs.rule_search import walk_trainer
 from assay.runs.user_files import isolate_replay
-from assay.testing.attacks.catalogue import HONEST, MEMORY
-from assay.testing.attacks.own_file import OwnFile, market
+from assay.testing.attack_catalogue import HONEST, MEMORY, OwnFile, market
 from assay.validate.audit.runner import QUICK, audit_trainer
 
 SPEC = TrainSpec(
@@ -66,8 +65,7 @@ def test_rules_of_assay_need_no_closed_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["pathlib_read", "environment_variable"])
 def test_what_a_file_tries_during_the_replay_is_named(name: str, tmp_path: Path) -> None:
-    from assay.testing.attacks.catalogue import OUTSIDE
-    from assay.testing.attacks.own_file import temptations
+    from assay.testing.attack_catalogue import OUTSIDE, temptations
 
     file = next(each for each in OUTSIDE if each.name == name)
     (tmp_path / "candles").mkdir()

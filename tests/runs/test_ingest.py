@@ -11,7 +11,7 @@ import time_machine
 from assay.kernel.errors import AssayError, ConfigError
 from assay.kernel.instrument import Instrument
 from assay.kernel.timeframe import HOUR_MS
-from assay.market.sources import download as collecting
+from assay.market.sources import exchange as collecting
 from assay.market.sources.synthetic import START_MS, synthetic
 from assay.market.units import volume_unit
 from assay.runs import ingest

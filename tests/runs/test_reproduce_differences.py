@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.runs.run_comparison import documents, leaves, tables
+from assay.runs.run_views import documents, leaves, tables
 
 HOUR = 3_600_000
 

@@ -20,7 +20,7 @@ from assay.runs.rule_search import Idle, RuleSearch, Searching, Windows, windows
 from assay.runs.run_artifacts import to_jsonable
 from assay.runs.run_inputs import bare
 from assay.validate._walk_forward import walk_forward
-from assay.validate.splits.from_spec import split_plan
+from assay.validate.splits.splitters import split_plan
 from tests.learn.strategy_bars import lively
 from tests.runs.walked_by_hand import by_hand, cut
 

@@ -13,8 +13,8 @@ from assay.kernel.panel import Panel
 from assay.kernel.spec import SizingChoice
 from assay.learn.rules import RuleTrainer
 from assay.learn.strategies.registry import strategy_named
+from assay.track.loading.formats import ModelPaths
 from assay.track.loading.golden import golden_outputs
-from assay.track.loading.loader import ModelPaths
 from assay.track.model_files.manifest import ModelFacts
 from assay.track.registry.publish import publish, write_files
 from assay.track.tracking_store import open_store

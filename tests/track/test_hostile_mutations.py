@@ -11,7 +11,7 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import canonical
 from assay.track.loading import check_files
-from assay.track.loading.loader import read_verified
+from assay.track.loading.formats import read_verified
 from assay.track.loading.sandbox import LoadingSandbox
 from assay.track.model_files.manifest import Keys, demand_signature, parse_manifest, signature_bytes
 from assay.track.model_files.pkl_envelope import Envelope, parse

@@ -15,8 +15,8 @@ import pytest
 from assay.kernel.errors import ArtifactError
 from assay.kernel.spec import canonical
 from assay.testing.malicious_files import pickles, zip_file
-from assay.track.loading import loader as zip_checks
-from assay.track.loading.loader import demand_archives, read_verified
+from assay.track.loading import formats as zip_checks
+from assay.track.loading.formats import demand_archives, read_verified
 from assay.track.loading.sandbox import LoadingSandbox
 from tests.track.models import published
 

@@ -10,7 +10,7 @@ import pytest
 
 from assay.kernel.errors import ArtifactError, ConfigError
 from assay.track.loading import load_model, sandbox
-from assay.track.loading.loader import read_verified
+from assay.track.loading.formats import read_verified
 from assay.track.loading.sandbox import LoadingSandbox
 from tests.track.models import Published, published
 

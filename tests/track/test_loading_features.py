@@ -15,7 +15,7 @@ from assay.kernel.errors import ArtifactError
 from assay.market.sources.synthetic import synthetic
 from assay.runs.user_files import model_features
 from assay.track.loading import check_files, load_model
-from assay.track.loading.loader import read_verified
+from assay.track.loading.formats import read_verified
 from assay.track.mirror.pyfunc import CandleModel
 from assay.track.model_files.manifest import FEATURES_PART, parse_manifest
 from tests.track.models import Published, published, publishing

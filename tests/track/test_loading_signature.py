@@ -88,7 +88,7 @@ def test_who_may_write_row_and_files_still_lacks_the_key(signed: Published, tmp_
 
 
 def test_the_signature_is_asked_before_anything_is_parsed(signed: Published, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.track.loading import loader as verification
+    from assay.track.loading import formats as verification
 
     def parsed(*_: object) -> None:
         raise AssertionError("parsed")

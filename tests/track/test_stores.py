@@ -13,7 +13,7 @@ from assay.kernel.timeframe import current_ms
 from assay.testing.object_store import CHECKS, MOST, PARTS, Check, a_model
 from assay.track.database import Row
 from assay.track.model_files.objects.base import ObjectStore
-from assay.track.model_files.objects.opening import open_objects
+from assay.track.model_files.objects.files import open_objects
 from assay.track.model_files.remote import fetch_model, model_exists, upload_model
 from assay.track.tracker.model_registry import ModelRegistry
 from assay.track.tracking_store import open_store
@@ -148,7 +148,7 @@ def test_a_library_that_is_missing_is_named(
 def test_no_cloud_library_is_loaded_with_the_record() -> None:
     import subprocess
 
-    script = "import assay.app, assay.track.loading.loader, assay.track.registry.publish, sys;"
+    script = "import assay.app, assay.track.loading.formats, assay.track.registry.publish, sys;"
     script += "import assay.track.model_files.remote;"
     script += "print([m for m in sys.modules if m.split('.')[0] in ('botocore', 'boto3', 's3fs', 'gcsfs', 'google')])"
     found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)

@@ -9,7 +9,7 @@ import pytest
 
 from assay.kernel.errors import ArtifactError
 from assay.track.loading import check_files, load_model
-from assay.track.loading.loader import ModelPaths
+from assay.track.loading.formats import ModelPaths
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.model_files.manifest import Keys
 from tests.track.models import Published, published, publishing

@@ -16,8 +16,7 @@ from assay.kernel.errors import AssayError, ConfigError, DataError, TrainError
 from assay.kernel.user_source import UserCode, read_user_code
 from assay.learn.strategies import load_strategy_file
 from assay.market.sources.synthetic import synthetic
-from assay.testing.attacks.catalogue import HONEST
-from assay.testing.attacks.own_file import OwnFile, market
+from assay.testing.attack_catalogue import HONEST, OwnFile, market
 from assay.validate.isolation.allowlists import landlock_version, not_allowed, rights_of
 from assay.validate.isolation.environment import SHIFT_DAYS, clock_reads, move_bars
 from assay.validate.isolation.messages import (

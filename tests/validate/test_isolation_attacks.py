@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 
 from assay.kernel.bars import Bars
-from assay.testing.attacks.catalogue import HONEST
-from assay.testing.attacks.judging import ATTACKS, default_values, is_right, outcomes, probe_own_file
-from assay.testing.attacks.own_file import OwnFile, market, temptations
+from assay.testing.attack_catalogue import (
+    ATTACKS,
+    HONEST,
+    OwnFile,
+    default_values,
+    is_right,
+    market,
+    outcomes,
+    probe_own_file,
+    temptations,
+)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from assay.runs._train import execute_spec
 from assay.runs.context import Context, ReproductionInputs, identity_from_metadata
 from assay.runs.provenance import current_environment, provenance_differences, stored_environment
 from assay.runs.run_artifacts import RunArtifacts
-from assay.runs.run_comparison import Compared, documents, tables
+from assay.runs.run_views import Compared, documents, tables
 from assay.runs.strategies import load_strategy
 from assay.track import Blobs
 from assay.validate import thresholds_from_document

@@ -9,7 +9,7 @@ from typing import Any
 from assay.kernel.errors import StoreError, did_you_mean, printable
 from assay.kernel.timeframe import iso as iso_ms
 from assay.runs.context import Context
-from assay.runs.run_views import iso
+from assay.runs.run_views import iso_or_none
 
 _HASH = re.compile(r"[0-9a-f]{8,64}")
 _SHOWN_FIELDS = (
@@ -35,7 +35,7 @@ def show_dataset(name: str, context: Context) -> dict[str, Any]:
         "features": row["feature_columns"],
         "targets": row["target_columns"],
         "metadata": row["metadata"],
-        "created": iso(row["created_at"]),
+        "created": iso_or_none(row["created_at"]),
         "used_by": context.record.datasets.users(row["id"]),
     }
 
@@ -141,5 +141,6 @@ def _there(row: Mapping[str, Any], context: Context) -> bool | None:
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: iso(v) if isinstance(v, datetime) else str(v) if isinstance(v, date) else v for name, v in values.items()
+        name: iso_or_none(v) if isinstance(v, datetime) else str(v) if isinstance(v, date) else v
+        for name, v in values.items()
     }

@@ -12,7 +12,7 @@ from assay.runs.evaluation import OutOfSampleResult, evidence_of
 from assay.runs.family import Family, family
 from assay.runs.run_artifacts import to_jsonable
 from assay.runs.run_inputs import History
-from assay.runs.run_views import iso as iso_of
+from assay.runs.run_views import iso_or_none as iso_of
 from assay.runs.trial_counts import LookRequest, Looks, count_looks, until
 from assay.simulate import moments
 from assay.validate import (

@@ -10,7 +10,7 @@ import numpy as np
 from assay.kernel.errors import ArtifactError, StoreError, did_you_mean, printable
 from assay.kernel.instrument import Instrument, markets_of
 from assay.runs.context import Context
-from assay.runs.run_views import iso
+from assay.runs.run_views import iso_or_none
 from assay.track import Blobs, BrokenChain, LedgerRow, describe_old_trials
 
 
@@ -23,7 +23,12 @@ def list_tried_markets(context: Context, *, limit: int) -> list[dict[str, Any]]:
     ledger = context.record.ledger
     lost = _missing(context)
     there = [
-        row | {"missing": lost.pop(row["market_key"], 0), "first": iso(row["first"]), "last": iso(row["last"])}
+        row
+        | {
+            "missing": lost.pop(row["market_key"], 0),
+            "first": iso_or_none(row["first"]),
+            "last": iso_or_none(row["last"]),
+        }
         for row in ledger.markets()
     ]
     gone = {"trials": 0, "rows": 0, "runs": 0, "old": 0, "first": None, "last": None}
@@ -79,7 +84,7 @@ def list_trials(
 def _gone(epoch: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "market_key": epoch["market_key"], "rows": epoch["missing_rows"], "looks": epoch["missing_configs"],
-        "reason": epoch["reason"], "by": epoch["accepted_by"], "time": iso(epoch["created_at"]),
+        "reason": epoch["reason"], "by": epoch["accepted_by"], "time": iso_or_none(epoch["created_at"]),
     }  # fmt: skip
 
 
@@ -158,7 +163,7 @@ def _line(each: LedgerRow) -> dict[str, Any]:
     return {
         "market_key": row["market_key"],
         "seq": row["seq"],
-        "time": iso(row["created_at"]),
+        "time": iso_or_none(row["created_at"]),
         "run": row["experiment_id"],
         "learner": row["learner"],
         "identity": row["identity"],
@@ -169,8 +174,8 @@ def _line(each: LedgerRow) -> dict[str, Any]:
         "sharpe": row["sharpe"],
         "score": row["score"],
         "objective": row["objective"],
-        "from": iso(row["window_start"]),
-        "to": iso(row["window_end"]),
+        "from": iso_or_none(row["window_start"]),
+        "to": iso_or_none(row["window_end"]),
     }
 
 

@@ -6,9 +6,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from assay.testing.attacks.catalogue import HONEST
-from assay.testing.attacks.judging import ATTACKS, is_right, outcomes
-from assay.testing.attacks.own_file import OwnFile
+from assay.testing.attack_catalogue import ATTACKS, HONEST, OwnFile, is_right, outcomes
 from assay.testing.audit_study import clean, planted_pipelines
 from assay.testing.pipeline_attacks import attacks
 from assay.validate import Questions

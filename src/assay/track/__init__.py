@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from assay.track.ledger_heads import BrokenChain as BrokenChain
     from assay.track.ledger_heads import LedgerHead as LedgerHead
     from assay.track.ledger_heads import read_head as read_head
+    from assay.track.loading.formats import ModelPaths as ModelPaths
+    from assay.track.loading.formats import VerifiedFiles as VerifiedFiles
+    from assay.track.loading.formats import check_files as check_files
     from assay.track.loading.formats import check_format as check_format
     from assay.track.loading.formats import features_parts as features_parts
     from assay.track.loading.formats import features_source as features_source
+    from assay.track.loading.formats import load_model as load_model
+    from assay.track.loading.formats import read_verified as read_verified
     from assay.track.loading.golden import golden_outputs as golden_outputs
-    from assay.track.loading.loader import ModelPaths as ModelPaths
-    from assay.track.loading.loader import VerifiedFiles as VerifiedFiles
-    from assay.track.loading.loader import check_files as check_files
-    from assay.track.loading.loader import load_model as load_model
-    from assay.track.loading.loader import read_verified as read_verified
     from assay.track.loading.sandbox import LoadingSandbox as LoadingSandbox
     from assay.track.maintenance.backup import backup_store as backup_store
     from assay.track.maintenance.export import csv_line as csv_line
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from assay.track.model_files.manifest import read_keys as read_keys
     from assay.track.model_files.manifest import read_parts as read_parts
     from assay.track.model_files.objects.base import ObjectStore as ObjectStore
-    from assay.track.model_files.objects.opening import split_address as split_address
+    from assay.track.model_files.objects.files import split_address as split_address
     from assay.track.model_files.remote import delete_envelope as delete_envelope
     from assay.track.model_files.remote import delete_model as delete_model
     from assay.track.model_files.remote import fetch_envelope as fetch_envelope
@@ -115,9 +115,11 @@ __getattr__, __dir__ = lazy_names(
         "holdout": ("HOLDOUT", "HoldoutLock"),
         "ledger": ("LedgerRow", "Look"),
         "ledger_heads": ("BrokenChain", "LedgerHead", "read_head"),
-        "loading.formats": ("check_format", "features_parts", "features_source"),
+        "loading.formats": (
+            "ModelPaths", "VerifiedFiles", "check_files", "check_format", "features_parts",
+            "features_source", "load_model", "read_verified"
+        ),
         "loading.golden": ("golden_outputs",),
-        "loading.loader": ("ModelPaths", "VerifiedFiles", "check_files", "load_model", "read_verified"),
         "loading.sandbox": ("LoadingSandbox",),
         "maintenance.backup": ("backup_store",),
         "maintenance.export": ("csv_line", "export_csv"),
@@ -137,7 +139,7 @@ __getattr__, __dir__ = lazy_names(
         "model_files.artifact_store": ("BLOB_FILE", "Blobs"),
         "model_files.manifest": ("Keys", "ModelFacts", "content_sha256", "manifest_bytes", "read_keys", "read_parts"),
         "model_files.objects.base": ("ObjectStore",),
-        "model_files.objects.opening": ("split_address",),
+        "model_files.objects.files": ("split_address",),
         "model_files.remote": (
             "delete_envelope", "delete_model", "fetch_envelope", "fetch_model", "model_exists",
             "upload_envelope", "upload_model"

@@ -52,7 +52,10 @@ if TYPE_CHECKING:
     from assay.validate.gate import gate_input_document as gate_input_document
     from assay.validate.gate import verdict_of_states as verdict_of_states
     from assay.validate.gate_input import GateInput as GateInput
+    from assay.validate.gate_input import Thresholds as Thresholds
     from assay.validate.gate_input import find_data_problems as find_data_problems
+    from assay.validate.gate_input import looser_thresholds as looser_thresholds
+    from assay.validate.gate_input import thresholds_from_document as thresholds_from_document
     from assay.validate.gate_study import FAR_LEVEL as FAR_LEVEL
     from assay.validate.gate_study import STUDY_BARS as STUDY_BARS
     from assay.validate.gate_study import STUDY_CASES as STUDY_CASES
@@ -108,9 +111,9 @@ if TYPE_CHECKING:
     from assay.validate.search.successive_halving import Halving as Halving
     from assay.validate.search.sweep_evaluator import RuleSweep as RuleSweep
     from assay.validate.splits.base import Splitter as Splitter
-    from assay.validate.splits.from_spec import MIN_ROWS as MIN_ROWS
-    from assay.validate.splits.from_spec import split_plan as split_plan
+    from assay.validate.splits.splitters import MIN_ROWS as MIN_ROWS
     from assay.validate.splits.splitters import WalkForward as WalkForward
+    from assay.validate.splits.splitters import split_plan as split_plan
     from assay.validate.stability import MIN_STABILITY_WINDOWS as MIN_STABILITY_WINDOWS
     from assay.validate.stability import parameter_stability as parameter_stability
     from assay.validate.stability import plateau_score as plateau_score
@@ -125,9 +128,6 @@ if TYPE_CHECKING:
     from assay.validate.statistics.sharpe import probabilistic_sharpe_ratio as probabilistic_sharpe_ratio
     from assay.validate.statistics.sharpe import sharpe_p_value as sharpe_p_value
     from assay.validate.statistics.sharpe import sharpe_that_passes as sharpe_that_passes
-    from assay.validate.thresholds import Thresholds as Thresholds
-    from assay.validate.thresholds import looser_thresholds as looser_thresholds
-    from assay.validate.thresholds import thresholds_from_document as thresholds_from_document
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -152,7 +152,10 @@ __getattr__, __dir__ = lazy_names(
             "GATE_VERSION", "Reason", "Verdict", "audit_reason", "evaluate_gate",
             "gate_input_document", "verdict_of_states"
         ),
-        "gate_input": ("GateInput", "find_data_problems"),
+        "gate_input": (
+            "GateInput", "Thresholds", "find_data_problems", "looser_thresholds",
+            "thresholds_from_document"
+        ),
         "gate_study": (
             "Case", "FAR_LEVEL", "GateStudyResult", "Rule", "STUDY_BARS", "STUDY_CASES",
             "count_errors", "draw_moments", "drift_study", "edge_rule", "run_gate_study"
@@ -180,14 +183,12 @@ __getattr__, __dir__ = lazy_names(
         "search.successive_halving": ("Halving",),
         "search.sweep_evaluator": ("RuleSweep",),
         "splits.base": ("Splitter",),
-        "splits.from_spec": ("MIN_ROWS", "split_plan"),
-        "splits.splitters": ("WalkForward",),
+        "splits.splitters": ("MIN_ROWS", "WalkForward", "split_plan"),
         "stability": ("MIN_STABILITY_WINDOWS", "parameter_stability", "plateau_score", "windows_stability"),
         "statistics.overfitting": ("Overfitting", "effective_number_of_trials", "overfitting_of"),
         "statistics.sharpe": (
             "best_of_many_p_value", "deflated_sharpe_ratio", "expected_max_sharpe", "half_spread",
             "probabilistic_sharpe_ratio", "sharpe_p_value", "sharpe_that_passes"
         ),
-        "thresholds": ("Thresholds", "looser_thresholds", "thresholds_from_document"),
     },
 )  # fmt: skip

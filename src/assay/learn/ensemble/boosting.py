@@ -14,7 +14,7 @@ from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ArtifactError
 from assay.kernel.seeding import integer
 from assay.learn.ensemble.model_checks import check_lightgbm, demand_xgboost
-from assay.learn.ensemble.samples import Learning, Matrix, Tick
+from assay.learn.ensemble.preprocessing import Learning, Matrix, Tick
 
 if TYPE_CHECKING:
     import lightgbm

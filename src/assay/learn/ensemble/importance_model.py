@@ -10,7 +10,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.seeding import integer
 from assay.learn.ensemble.boosting import lightgbm_options
-from assay.learn.ensemble.samples import Matrix
+from assay.learn.ensemble.preprocessing import Matrix
 
 if TYPE_CHECKING:
     import lightgbm

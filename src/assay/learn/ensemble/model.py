@@ -20,8 +20,7 @@ from assay.kernel.spec import SizingChoice, canonical
 from assay.learn.ensemble.boosting import LightGBM, XGBoost
 from assay.learn.ensemble.calibrate import Calibration
 from assay.learn.ensemble.model_checks import demand_tree
-from assay.learn.ensemble.preprocessing import Columns
-from assay.learn.ensemble.samples import Learning, Matrix, Member
+from assay.learn.ensemble.preprocessing import Columns, Learning, Matrix, Member
 from assay.learn.sizing import Sizing, sizing_rule
 
 if TYPE_CHECKING:

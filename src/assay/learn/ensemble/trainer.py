@@ -14,8 +14,7 @@ from assay.kernel.spec import SizingChoice
 from assay.learn.ensemble.calibrate import fit_calibration
 from assay.learn.ensemble.model import FITS, EnsembleModel, Learning, Member
 from assay.learn.ensemble.params import EnsembleParams
-from assay.learn.ensemble.preprocessing import Columns, fit_columns
-from assay.learn.ensemble.samples import Samples, demand_classes, gather, inner_split
+from assay.learn.ensemble.preprocessing import Columns, Samples, demand_classes, fit_columns, gather, inner_split
 from assay.learn.sizing import sizing_rule
 
 _AUDITED = 20  # trees of each member where an audit fits

@@ -44,7 +44,8 @@ class BatchEvaluator:
     regime:  the only one in which a position may begin; empty is any.
     seconds: spent in the sweep so far, indicators included, the loading of compiled code apart (see `warm`).
 
-    What comes out is what `assay.simulate.simulate` gives for the rule's decisions, bit for bit, for any number of threads.
+    What comes out is what `assay.simulate.simulate` gives for the rule's decisions, bit for bit, for any number of
+    threads.
     """
 
     rule: Strategy

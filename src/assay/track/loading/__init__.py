@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from assay.kernel.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from assay.track.loading.loader import ModelPaths as ModelPaths
-    from assay.track.loading.loader import check_files as check_files
-    from assay.track.loading.loader import load_document as load_document
-    from assay.track.loading.loader import load_model as load_model
+    from assay.track.loading.formats import ModelPaths as ModelPaths
+    from assay.track.loading.formats import check_files as check_files
+    from assay.track.loading.formats import load_document as load_document
+    from assay.track.loading.formats import load_model as load_model
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "loader": ("ModelPaths", "check_files", "load_document", "load_model"),
+        "formats": ("ModelPaths", "check_files", "load_document", "load_model"),
     },
 )  # fmt: skip

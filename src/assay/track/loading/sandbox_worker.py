@@ -53,9 +53,8 @@ def deny_event(event: str, arguments: tuple[Any, ...]) -> None:
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Load the model in a folder and ask its self-test; what to tell the parent."""
     from assay.kernel.errors import AssayError
-    from assay.track.loading.formats import FORMATS
+    from assay.track.loading.formats import FORMATS, demand_archives
     from assay.track.loading.golden import demand_alike
-    from assay.track.loading.loader import demand_archives
 
     kind, folder = FORMATS[request["format"]], Path(request["folder"])
     own = None if request["strategy"] is None else Path(request["strategy"])

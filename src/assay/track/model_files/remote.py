@@ -22,7 +22,7 @@ from assay.track.model_files.manifest import (
     settle_parts,
 )
 from assay.track.model_files.objects.base import ObjectStore
-from assay.track.model_files.objects.opening import open_objects
+from assay.track.model_files.objects.files import open_objects
 from assay.track.model_files.safe_read import LARGEST, demand_name, read_file
 
 _FILE = "model.pkl"

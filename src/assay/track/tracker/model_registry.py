@@ -14,9 +14,8 @@ from assay.kernel.timeframe import current_ms
 from assay.track.artifacts import file_sha256
 from assay.track.database import Row, nan_for_null, rows, scalar
 from assay.track.environment import distributions
-from assay.track.loading.formats import FORMATS
+from assay.track.loading.formats import FORMATS, ModelPaths
 from assay.track.loading.golden import golden_outputs
-from assay.track.loading.loader import ModelPaths
 from assay.track.model_files.manifest import Keys, ModelFacts
 from assay.track.registry.integrity import Checked, verify_files
 from assay.track.registry.promotion import ModelSlot, demand_there
@@ -160,7 +159,7 @@ class Serving(TrackingClient):
 
         models: ids; None is all published ones, with `every` also those that were registered by a path.
         """
-        from assay.track.loading.loader import check_files
+        from assay.track.loading.formats import check_files
 
         places = self.places
         return list(verify_files(self.record, lambda row: check_files(row, places), models, every=every))
@@ -212,7 +211,7 @@ class Serving(TrackingClient):
         strategy: the file of a rule of the user's own. Errors as `assay.track.load_model`: a model whose files are
         removed is ``ARTIFACT_GONE``, damaged ones ``ARTIFACT_CORRUPT``; no other model is loaded instead.
         """
-        from assay.track.loading.loader import load_model
+        from assay.track.loading.formats import load_model
 
         row = self.get_model(model_id)
         demand_there(row)
@@ -236,7 +235,7 @@ class Serving(TrackingClient):
         return model_id if isinstance(model_id, str) else check_id(model_id, "model_id")
 
     def _works(self, strategy: Path | None) -> Any:
-        from assay.track.loading.loader import load_model
+        from assay.track.loading.formats import load_model
 
         places = self.places
         return lambda row: load_model(row, places, strategy=strategy)

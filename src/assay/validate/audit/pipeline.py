@@ -16,7 +16,7 @@ from assay.kernel.spec import TrainSpec
 from assay.simulate import BacktestResult, simulate
 from assay.targets import label_bars, parse_target
 from assay.validate.splits import Splitter
-from assay.validate.splits.from_spec import split_plan
+from assay.validate.splits.splitters import split_plan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
