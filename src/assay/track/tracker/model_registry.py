@@ -77,8 +77,16 @@ def write_model(
 _METRICS = ("train_metric", "val_metric", "test_metric")
 
 
-class Serving(TrackingClient):
-    """The operations on models whose files Assay writes.
+ORDERED = ("id", "name", "created_at", "episode_num", "global_step", "train_metric", "val_metric", "test_metric")
+_M = MODELS.c
+_MIB = 1024 * 1024
+
+
+class ModelRegistry(TrackingClient):
+    """Models of runs: what they are, how they did, which one is best, which one serves.
+
+    `register_model` keeps the path and the hash of any file and never parses it; `publish` writes the files of a model
+    of Assay's own trainers, which can be loaded again.
 
     artifacts, models: folders of the files; beside the record's own file when not given. A record on a server has no
     such place: there they are given, or an operation that reads files is ConfigError ``CONFIG_FIELD``.
@@ -231,28 +239,6 @@ class Serving(TrackingClient):
         """The row by number or text id, with undefined metrics NaN; StoreError ``STORE_NOT_FOUND``."""
         return self.record.models.get(self._model_key(model_id))
 
-    def _model_key(self, model_id: int | str) -> int | str:
-        return model_id if isinstance(model_id, str) else check_id(model_id, "model_id")
-
-    def _works(self, strategy: Path | None) -> Any:
-        from assay.track.loading.formats import load_model
-
-        places = self.places
-        return lambda row: load_model(row, places, strategy=strategy)
-
-
-ORDERED = ("id", "name", "created_at", "episode_num", "global_step", "train_metric", "val_metric", "test_metric")
-_M = MODELS.c
-_MIB = 1024 * 1024
-
-
-class ModelRegistry(Serving):
-    """Models of runs: what they are, how they did, which one is best, which one serves.
-
-    `register_model` keeps the path and the hash of any file and never parses it; `publish` writes the files of a model
-    of Assay's own trainers, which can be loaded again.
-    """
-
     def register_model(
         self,
         experiment_id: int,
@@ -353,6 +339,15 @@ class ModelRegistry(Serving):
     def mark_best_model(self, model_id: int | str) -> None:
         """Make it its run's only best model."""
         self.record.models.mark_best(self.get_model(model_id)["id"])
+
+    def _model_key(self, model_id: int | str) -> int | str:
+        return model_id if isinstance(model_id, str) else check_id(model_id, "model_id")
+
+    def _works(self, strategy: Path | None) -> Any:
+        from assay.track.loading.formats import load_model
+
+        places = self.places
+        return lambda row: load_model(row, places, strategy=strategy)
 
 
 def _measured(path: str) -> Row:

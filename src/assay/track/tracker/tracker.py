@@ -41,14 +41,73 @@ _LOG = logging.getLogger(__name__)
 _NOTES_MOST = 2_000
 
 
-class CurrentRun(TrackingClient):
-    """Begins and ends runs; the last one begun is current until it ends."""
+def set_metadata(record: TrackingStore, run: int, metadata: dict[str, Any], *, merge: bool) -> None:
+    """Replace the object, or update it key by key, in one transaction."""
+    with record.database.write() as connection:
+        holding = record.experiments.get(run)["metadata"] if merge else {}
+        _set(connection, run, metadata=holding | metadata)
+
+
+def hide(record: TrackingStore, run: int) -> None:
+    """Soft deletion: lists and views hide the run, its rows stay. A running one is StoreError ``STORE_CONFLICT``."""
+    with record.database.write() as connection:
+        row = record.experiments.get(run)
+        if row["status"] == "running":
+            raise StoreError(f"run {run} is running and cannot be deleted", code="STORE_CONFLICT", hint="End it first.")
+        if row["deleted_at"] is None:
+            _set(connection, run, deleted_at=parse_instant(current_ms()))
+
+
+def unhide(record: TrackingStore, run: int) -> None:
+    """Undo `hide`."""
+    with record.database.write() as connection:
+        if record.experiments.get(run)["deleted_at"] is not None:
+            _set(connection, run, deleted_at=None)
+
+
+def _set(connection: sa.Connection, run: int, **values: Any) -> None:
+    changed = values | {"updated_at": parse_instant(current_ms())}
+    connection.execute(sa.update(EXPERIMENTS).where(EXPERIMENTS.c.id == run).values(changed))
+
+
+_KINDS = {"float": float, "int": int, "str": str, "bool": bool, "json": None, "none": None}
+
+
+def _typed(value: Any, kind: str | None) -> Any:
+    """The value brought to the type that the caller names."""
+    if kind is None:
+        return value
+    make = _KINDS[among(kind, tuple(_KINDS), "param_type")]
+    if kind == "none" and value is not None:
+        raise refusal(f"param_type is 'none' and the value is {value!r:.64}", field="param_type")
+    if kind == "bool" and value not in (True, False, "True", "False", "true", "false"):
+        raise refusal(f"param_type is 'bool' and the value is {value!r:.64}", field="param_type")
+    if kind == "bool":
+        return value in (True, "True", "true")
+    try:
+        return value if make is None else make(value)
+    except (TypeError, ValueError, OverflowError):
+        raise refusal(f"param_type is {kind!r} and the value is {value!r:.64}", field="param_type") from None
+
+
+class ExperimentTracker(TrackingClient):
+    """Keeps what a training script does: runs, their settings, metrics and files.
+
+    Threads may share a tracker; a process forked from its own may not (``STORE_FORKED``), it makes its own. Metrics are
+    queued and written in the background: after 1,000 points or 1 s, at `flush`, `end_experiment`, `close`, before any
+    read by an object of this process, and at the interpreter's normal end, where runs that are still open end
+    ``stopped``. A process that is killed loses at most the points of its last 2 s, and its runs become ``crashed``.
+    As a context manager it ends the current run ``failed`` when the block raises; it never ends one ``completed``.
+
+    db_path: a path, ``sqlite:///…``, ``postgresql://…``, or an open record; made and laid when it is not there.
+    """
 
     def __init__(self, db_path: Where = DEFAULT) -> None:
         super().__init__(db_path)
         self._pid = os.getpid()
         self._latest: tuple[int, Names] | None = None
         self._blocks = threading.local()
+        self._clock = Clock()
 
     def start_experiment(
         self,
@@ -149,87 +208,6 @@ class CurrentRun(TrackingClient):
             self._end_by(error, current[0])
         self.close()
 
-    def _end_by(self, error: BaseException, run: int) -> None:
-        status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-        try:
-            self._end_if_open(run, status, f"{type(error).__name__}: {error}"[:_NOTES_MOST])
-        except StoreError as fault:  # the first error is the one that people must see
-            _LOG.error("run %d could not be ended %s: %s", run, status, fault)
-
-    def _end_if_open(self, run: int, status: str, notes: str | None) -> None:
-        if self.record.experiments.get(run)["status"] not in ENDS:
-            self._finish(run, status, notes)
-
-    def _finish(self, run: int, status: str, notes: str | None) -> None:
-        begun: Run | int | None = self._shared.find_run(run)
-        self._shared.record.experiments.finish(run if begun is None else begun, status, notes)
-        self._shared.let_go(run)
-        if self._latest is not None and self._latest[0] == run:
-            self._latest = None
-        inside = getattr(self._blocks, "current", None)
-        if inside is not None and inside[0] == run:
-            self._blocks.current = None
-
-    def _make_current(self, result: tuple[int, Names]) -> None:
-        self._latest = result
-        if getattr(self._blocks, "current", None) is not None:
-            self._blocks.current = result
-
-    def _current_block(self) -> tuple[int, Names] | None:
-        return getattr(self._blocks, "current", None) or self._latest
-
-    def _run(self) -> tuple[int, Names]:
-        if os.getpid() != self._pid:
-            self._shared.check_owner()
-        result = getattr(self._blocks, "current", None) or self._latest
-        if result is None:
-            raise StoreError(
-                "no experiment is current in this tracker",
-                code="STORE_NO_EXPERIMENT",
-                hint="call start_experiment first",
-            )
-        return result
-
-
-def set_metadata(record: TrackingStore, run: int, metadata: dict[str, Any], *, merge: bool) -> None:
-    """Replace the object, or update it key by key, in one transaction."""
-    with record.database.write() as connection:
-        holding = record.experiments.get(run)["metadata"] if merge else {}
-        _set(connection, run, metadata=holding | metadata)
-
-
-def hide(record: TrackingStore, run: int) -> None:
-    """Soft deletion: lists and views hide the run, its rows stay. A running one is StoreError ``STORE_CONFLICT``."""
-    with record.database.write() as connection:
-        row = record.experiments.get(run)
-        if row["status"] == "running":
-            raise StoreError(f"run {run} is running and cannot be deleted", code="STORE_CONFLICT", hint="End it first.")
-        if row["deleted_at"] is None:
-            _set(connection, run, deleted_at=parse_instant(current_ms()))
-
-
-def unhide(record: TrackingStore, run: int) -> None:
-    """Undo `hide`."""
-    with record.database.write() as connection:
-        if record.experiments.get(run)["deleted_at"] is not None:
-            _set(connection, run, deleted_at=None)
-
-
-def _set(connection: sa.Connection, run: int, **values: Any) -> None:
-    changed = values | {"updated_at": parse_instant(current_ms())}
-    connection.execute(sa.update(EXPERIMENTS).where(EXPERIMENTS.c.id == run).values(changed))
-
-
-_KINDS = {"float": float, "int": int, "str": str, "bool": bool, "json": None, "none": None}
-
-
-class Logs(CurrentRun):
-    """Metrics, settings and files of the current run; without one, StoreError ``STORE_NO_EXPERIMENT``."""
-
-    def __init__(self, db_path: Where = DEFAULT) -> None:
-        super().__init__(db_path)
-        self._clock = Clock()
-
     def log_metric(
         self,
         metric_name: str,
@@ -329,36 +307,6 @@ class Logs(CurrentRun):
         """Replace the current run's metadata, or add to it key by key."""
         set_metadata(self._shared.record, self._run()[0], mapping(metadata, "metadata"), merge=merge)
 
-
-def _typed(value: Any, kind: str | None) -> Any:
-    """The value brought to the type that the caller names."""
-    if kind is None:
-        return value
-    make = _KINDS[among(kind, tuple(_KINDS), "param_type")]
-    if kind == "none" and value is not None:
-        raise refusal(f"param_type is 'none' and the value is {value!r:.64}", field="param_type")
-    if kind == "bool" and value not in (True, False, "True", "False", "true", "false"):
-        raise refusal(f"param_type is 'bool' and the value is {value!r:.64}", field="param_type")
-    if kind == "bool":
-        return value in (True, "True", "true")
-    try:
-        return value if make is None else make(value)
-    except (TypeError, ValueError, OverflowError):
-        raise refusal(f"param_type is {kind!r} and the value is {value!r:.64}", field="param_type") from None
-
-
-class ExperimentTracker(Logs):
-    """Keeps what a training script does: runs, their settings, metrics and files.
-
-    Threads may share a tracker; a process forked from its own may not (``STORE_FORKED``), it makes its own. Metrics are
-    queued and written in the background: after 1,000 points or 1 s, at `flush`, `end_experiment`, `close`, before any
-    read by an object of this process, and at the interpreter's normal end, where runs that are still open end
-    ``stopped``. A process that is killed loses at most the points of its last 2 s, and its runs become ``crashed``.
-    As a context manager it ends the current run ``failed`` when the block raises; it never ends one ``completed``.
-
-    db_path: a path, ``sqlite:///…``, ``postgresql://…``, or an open record; made and laid when it is not there.
-    """
-
     def get_experiment(self, experiment_id: int) -> Row:
         """The whole row, with ``hyperparameters`` (dict), ``datasets`` (rows) and ``num_models``; deleted ones, too.
 
@@ -438,6 +386,47 @@ class ExperimentTracker(Logs):
     def restore_experiment(self, experiment_id: int) -> None:
         """Show a deleted run again."""
         unhide(self.record, check_id(experiment_id, "experiment_id"))
+
+    def _end_by(self, error: BaseException, run: int) -> None:
+        status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+        try:
+            self._end_if_open(run, status, f"{type(error).__name__}: {error}"[:_NOTES_MOST])
+        except StoreError as fault:  # the first error is the one that people must see
+            _LOG.error("run %d could not be ended %s: %s", run, status, fault)
+
+    def _end_if_open(self, run: int, status: str, notes: str | None) -> None:
+        if self.record.experiments.get(run)["status"] not in ENDS:
+            self._finish(run, status, notes)
+
+    def _finish(self, run: int, status: str, notes: str | None) -> None:
+        begun: Run | int | None = self._shared.find_run(run)
+        self._shared.record.experiments.finish(run if begun is None else begun, status, notes)
+        self._shared.let_go(run)
+        if self._latest is not None and self._latest[0] == run:
+            self._latest = None
+        inside = getattr(self._blocks, "current", None)
+        if inside is not None and inside[0] == run:
+            self._blocks.current = None
+
+    def _make_current(self, result: tuple[int, Names]) -> None:
+        self._latest = result
+        if getattr(self._blocks, "current", None) is not None:
+            self._blocks.current = result
+
+    def _current_block(self) -> tuple[int, Names] | None:
+        return getattr(self._blocks, "current", None) or self._latest
+
+    def _run(self) -> tuple[int, Names]:
+        if os.getpid() != self._pid:
+            self._shared.check_owner()
+        result = getattr(self._blocks, "current", None) or self._latest
+        if result is None:
+            raise StoreError(
+                "no experiment is current in this tracker",
+                code="STORE_NO_EXPERIMENT",
+                hint="call start_experiment first",
+            )
+        return result
 
 
 def _models(record: TrackingStore, run: int) -> int:
