@@ -1,4 +1,4 @@
-"""`assay runs` and `assay report`."""
+"""Commands `assay runs` and `assay report`: list, show, compare and reproduce runs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal

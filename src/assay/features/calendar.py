@@ -1,4 +1,4 @@
-"""Calendar features of a bar's open, UTC."""
+"""Calendar features of a bar's open (UTC) and features of trading sessions."""
 
 from collections.abc import Callable
 

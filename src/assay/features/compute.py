@@ -1,4 +1,4 @@
-"""Many columns at once."""
+"""Compute tables of features; the context that a feature function reads from, and lookup by name."""
 
 import hashlib
 import json

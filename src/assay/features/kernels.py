@@ -1,4 +1,4 @@
-"""Windowed sums, moments and extremes in O(n), without a subtraction that could cancel.
+"""Numba kernels of rolling sums, moments, extremes and trends, in O(n) and without cancelling subtractions.
 
 A window of w rows that ends at t is the tail of one block of w rows and the head of the next. Tails and heads are
 accumulated apart and merged (van Herk 1992; moments: Chan, Golub & LeVeque 1983). So a result depends on the rows of

@@ -1,4 +1,4 @@
-"""Prices as stored and their changes."""
+"""Prices as stored, their changes, and volatility."""
 
 from math import log, sqrt
 

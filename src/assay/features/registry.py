@@ -1,4 +1,4 @@
-"""`Feature`, and the registry of all features."""
+"""`Feature`, the registry of all features, and the named feature sets."""
 
 import re
 from collections.abc import Callable, Mapping

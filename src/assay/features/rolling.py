@@ -1,4 +1,4 @@
-"""Rolling statistics of prices and log returns."""
+"""Rolling statistics of prices and log returns; Fibonacci levels of the rolling range."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Features of the user's own: a Python file with functions that are decorated with `assay.features.feature`."""
+"""Features of the user's own: a Python file of functions decorated with `assay.features.feature`, or an import."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Volume, and prices weighted by it. Absent where a market has none."""
+"""Volume, prices weighted by it, and shapes of candles. What needs volume is absent where a market has none."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Protocols of trainer, model and training report."""
+"""Protocols of trainer, model and training report; folds and trials as they are passed between packages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Decisions of a model at each close."""
+"""Decisions of a model at each close, and the costs that they are executed with."""
 
 from dataclasses import dataclass, fields, replace
 from math import isfinite

@@ -1,4 +1,4 @@
-"""Every error that Assay raises on purpose.
+"""Errors that Assay raises on purpose, and the wording of their messages: hints, suggestions, plurals.
 
 One root and one kind for each thing that a reader can do about it. The text says what is wrong, where,
 the value, and what would be right; `code` is for programs, `hint` for people, `facts` for both.

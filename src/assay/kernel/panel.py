@@ -1,4 +1,4 @@
-"""History as a trainer and a model see it."""
+"""History as a trainer and a model see it, and the labels that belong to it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

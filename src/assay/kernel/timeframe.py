@@ -1,4 +1,4 @@
-"""Timeframes: length of a bar, and the times at which bars open."""
+"""Timeframes: length of a bar, open times of bars, and times as ISO text."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Source of the user's own: one file and every module of theirs that it imports, read once and known by its bytes."""
+"""Source of the user's own: one file and the modules that it imports, read once, known by its bytes, and run."""
 
 import ast
 import errno

@@ -1,4 +1,4 @@
-"""Longer bars from shorter ones, and which of them are known when."""
+"""Align series: longer bars from shorter ones, and joined series by the time at which they became known."""
 
 from dataclasses import replace
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Anomalies of a series: jumps, splits, spikes, odd prices, and changes of the volume's unit."""
+"""Anomalies of a series: outliers, jumps, splits, spikes, odd prices, changes of the volume's unit."""
 
 from dataclasses import dataclass
 

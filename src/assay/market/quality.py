@@ -1,4 +1,4 @@
-"""Data quality of one instrument's candles: holes, duplicates, dead bars, breaks."""
+"""Data quality of candles: notices about holes, duplicates and breaks, and rows put into quarantine."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field

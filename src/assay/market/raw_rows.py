@@ -1,4 +1,4 @@
-"""Rows as they came, before they may call themselves bars."""
+"""Rows as they came, before validation makes them bars, and the problems found in them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""In which unit a column of numbers tells the time."""
+"""Units of columns: of times (s, ms, us, ns) and of volume (base, quote, contracts)."""
 
 from typing import Literal, get_args
 

@@ -1,4 +1,4 @@
-"""A training, from candles to a model with a record. This is the list to read first."""
+"""Train: dispatch a spec to its kind of training, and carry out one training from candles to a recorded model."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Full causality audit of a run, a strategy file or a features file: `assay audit`."""
+"""Causality audits: of a trained run while it is judged, and in full for a run, strategy or feature file."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Open stores, settings and listener of one process; built in `assay.app`."""
+"""Open stores, settings and listener of one process, and the stored inputs of a reproduction; built in `assay.app`."""
 
 import hashlib
 import time

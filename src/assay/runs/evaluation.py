@@ -1,4 +1,4 @@
-"""Out-of-sample results of a walk-forward, and the gate's input from them."""
+"""Out-of-sample results of a walk-forward: trades and equity by symbol and by regime, and the gate's input."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Columns ranked on stored candles, how steady the ranking is, and which pattern columns may be learnt."""
+"""Rank columns on stored candles, measure how steady the ranking is, and write feature sets."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Build the gate's input for a run; give verdict and diagnostics."""
+"""Build the gate's input for a run; give verdict, diagnostics and advice."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace

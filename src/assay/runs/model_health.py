@@ -1,4 +1,4 @@
-"""Models that serve, looked at again: what they earned since training, what they see now, how old they are."""
+"""Health of serving models: their edge today, what they earned since training, drift, age."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence

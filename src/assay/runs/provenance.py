@@ -1,4 +1,4 @@
-"""Provenance of a run: code, libraries, machine; differences from another run or from now."""
+"""Provenance of a run: code digest, libraries, machine; differences from another run or from now."""
 
 import hashlib
 import os

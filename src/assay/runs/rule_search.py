@@ -1,4 +1,4 @@
-"""A rule with searched parameters, as a spec names it."""
+"""Search the parameters of a rule: as a spec names it, window by window, and judged on unseen bars."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Files of a run: one JSON document and four or five Parquet tables.
+"""Files of a run: its JSON document and Parquet tables, written, read and summed over symbols.
 
 ======================  ================================================================================================
 ``run.json``            spec, metrics, folds, importance, verdict, reasons, quality, environment; `runs.train`;

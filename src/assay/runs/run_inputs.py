@@ -1,4 +1,4 @@
-"""Stored inputs of a run besides its spec: candle snapshots and user files, by content hash."""
+"""Stored inputs of a run: candle snapshots and user files by content hash, and the history made from them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

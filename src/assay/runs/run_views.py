@@ -1,4 +1,4 @@
-"""Runs as they are shown: rows of the record, and for completed trainings what they left behind."""
+"""Runs as the CLI, pages and the API show them: list, one run, and the comparison of two."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Build a checked spec from a file, flags and ``key=value`` settings."""
+"""Build a checked spec of a training or a search from a file, flags and ``key=value`` settings."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""Load and probe user files in closed processes, for searches, backtests and check commands."""
+"""Load, probe and audit user files (strategies, features) in closed processes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager

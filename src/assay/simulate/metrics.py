@@ -1,4 +1,4 @@
-"""A record as numbers with names."""
+"""Metrics of a backtest result by name, by market regime, and by Monte Carlo resampling."""
 
 from collections.abc import Mapping
 from dataclasses import replace

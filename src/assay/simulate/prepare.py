@@ -1,4 +1,4 @@
-"""Prepare and check the inputs of the simulation loops."""
+"""Prepare and check the inputs of the simulation loops, and lay out their state arrays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""Result of a simulation."""
+"""Result of a simulation, and results of folds or symbols combined."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace

@@ -1,4 +1,4 @@
-"""One bar of one instrument: the only place where money moves.
+"""The execution loop: one bar of one instrument at a time, the only place where money moves.
 
 The backtest loops over `step`, the reinforcement-learning environment calls it bar by bar, and the sweep's results are
 tested against it. State lives in three small float64 arrays, so that a thousand accounts are one array each.

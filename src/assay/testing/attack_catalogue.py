@@ -1,4 +1,4 @@
-"""Honest strategy files, written as people write them: none may raise an alarm."""
+"""Catalogue of user files for the audit: cheating ones that must be caught, honest ones that must pass."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout

@@ -1,4 +1,4 @@
-"""Contract checks of a feature: ``check("my_column", bars)``.
+"""Contract checks of a feature: ``check("my_column", bars)``; causality by cutting the future off.
 
 Each check takes names as `assay.features.table` does and raises AssertionError naming the column and the row.
 """

@@ -1,4 +1,4 @@
-"""Artifacts of a run, by path and hash."""
+"""Artifacts of a run by path and hash, and snapshots of its data."""
 
 import hashlib
 import json

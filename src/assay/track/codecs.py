@@ -1,4 +1,4 @@
-"""Time at the record's door."""
+"""Codecs of stored values: canonical JSON, compressed columns, timestamps."""
 
 import hashlib
 import json

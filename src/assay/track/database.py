@@ -1,4 +1,4 @@
-"""One database behind the record: transactions, and its errors in our words."""
+"""The database behind the record: transactions, retries, rows, the outbox, and driver errors as typed ones."""
 
 import math
 import os

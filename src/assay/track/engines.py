@@ -1,4 +1,4 @@
-"""A record in one SQLite file: its place, and connections as the spec wants them."""
+"""SQLAlchemy engines for SQLite and PostgreSQL, set up as the record needs them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Environment of a run: code, libraries, machine. Never a secret."""
+"""Environment of a run: repository, code, libraries, machine. Secrets are redacted."""
 
 import hashlib
 import logging

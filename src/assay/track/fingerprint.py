@@ -1,4 +1,4 @@
-"""A market is its candles, not its name: what they look like in a few kilobytes, and when two series are one market.
+"""Fingerprints of candles: when two series, whatever their name, are one market.
 
 Kept are the last closes of days and hours and those of the newest bars, as logarithms in units of 1e-8. Two series are
 the same market if the Spearman correlation of their log returns is at least `SAME_RANKS` on the stretch that they

@@ -1,4 +1,4 @@
-"""The trial ledger: every configuration that was ever scored on a market, in a chain that shows any change."""
+"""The trial ledger: every configuration scored on a market, in a hash chain; looks and their rows."""
 
 import hashlib
 import io

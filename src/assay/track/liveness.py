@@ -1,4 +1,4 @@
-"""The process that writes a run, and whether it lives."""
+"""Liveness of the process that writes a run: its heartbeat, and runs of dead processes marked as crashed."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Metric points."""
+"""Numbers of a run: metric points, hyperparameters, trades."""
 
 import math
 from collections.abc import Mapping, Sequence

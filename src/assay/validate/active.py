@@ -1,4 +1,4 @@
-"""Active returns: what a record earns beyond holding its average position.
+"""Active returns beyond holding the average position; whether a record rests on trades or on holding.
 
 In a market with drift every rule that is long most of the time has a Sharpe ratio above 0 without any skill, and so has
 one that is long in it at random. The drift is taken out by the position that the record held on average.

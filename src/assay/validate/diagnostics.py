@@ -1,4 +1,4 @@
-"""Diagnostics of a verdict: is the best of several better than cash, and than buying and holding?
+"""Diagnostics of a verdict: costs, fills, benchmarks, forecasts. They inform and decide nothing.
 
 Nothing here decides. The bootstrap runs on returns summed over spans of bars: it asks for the mean, which a sum keeps,
 and draws blocks anyway.

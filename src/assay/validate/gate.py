@@ -1,4 +1,4 @@
-"""The judge's last word: GOLD, UNPROVEN or PYRITE, with a reason for every check.
+"""The gate: GOLD, UNPROVEN or PYRITE with a reason for every check, and its document.
 
 `evaluate_gate` is pure. What it cannot know is UNKNOWN and keeps a record from GOLD; only a failed check makes it
 PYRITE.

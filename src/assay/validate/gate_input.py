@@ -1,4 +1,4 @@
-"""`GateInput`: the evidence about one record."""
+"""`GateInput`: the evidence about one record, and `Thresholds`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace

@@ -1,4 +1,4 @@
-"""Lifecycle stages of a configuration, and confidence.
+"""Lifecycle of a configuration: stages, confidence, position size, circuit breakers.
 
 Everything is judged on out-of-sample numbers; what only live trading can know counts where it was measured and is
 otherwise None, which never passes and never fails a rule. Stages from low to high: PAPER, DISCOVERY, VALIDATION,

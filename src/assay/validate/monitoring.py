@@ -1,4 +1,4 @@
-"""Recommendation for a serving model: keep, retrain or retire.
+"""Monitoring of a serving model: drift of its inputs and results; keep, retrain or retire.
 
 A finding that FAILs calls for something; of several calls the gravest counts. What cannot be known is UNKNOWN and
 calls for nothing: it is said, with the number that would do.

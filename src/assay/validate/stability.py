@@ -1,4 +1,4 @@
-"""Stability of a search over windows, and reasons to call it overfitted.
+"""Stability of a search: over windows and around its optimum; reasons to call it overfitted.
 
 The inputs are what each window earned on its train part and on the test part that follows, as the metrics of
 `assay.simulate.metrics`: fractions, Sharpe ratios annual. A window without trades has Sharpe 0, is not profitable, and

@@ -1,4 +1,4 @@
-"""Columns ranked inside each train fold, and what the folds have in common."""
+"""Rank columns by importance inside each train fold; find pattern candidates among the steady ones."""
 
 import logging
 import warnings as python_warnings

@@ -1,4 +1,4 @@
-"""Importance of each feature over all folds."""
+"""Feature importance over all folds: the report, rank stability and drift (PSI)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

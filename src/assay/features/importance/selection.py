@@ -1,4 +1,4 @@
-"""Columns chosen on one train window and on nothing else."""
+"""Select columns on one train window: clusters of alike columns, importances, thresholds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A fitted ensemble: forecasts, sizes, writes itself, reads itself back."""
+"""A fitted ensemble: its members, forecasts and sizes; written to files and read back."""
 
 import io
 import json

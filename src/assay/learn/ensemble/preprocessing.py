@@ -1,4 +1,4 @@
-"""Columns as the members see them: screened, selected, imputed, scaled; every number from the fitted rows only."""
+"""Columns and rows as the members see them: screened, imputed, scaled, weighted; fitted on train rows only."""
 
 import logging
 from collections.abc import Callable, Mapping

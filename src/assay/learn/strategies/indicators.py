@@ -1,4 +1,4 @@
-"""Windowed indicators of rules: row t is an exact function of the rows that it declares, to the last bit.
+"""Indicators of rules: rolling windows, crossings, support and resistance levels, order-book imbalance.
 
 Sums over w rows are folded: a sum over k rows and that of the k before make one over 2k, one more row makes 2k + 1,
 and so on to w, bit by bit. The order of additions depends on w alone, never on where the array begins. So a slice with

@@ -1,4 +1,4 @@
-"""Parameters of a rule, declared with what changing one costs.
+"""Parameters of a rule and the constraints between them.
 
 A *structural* parameter changes an indicator: the rule is computed anew for each value. A *threshold* only compares
 with a column that the rule has computed: each value filters a short list of bars. An *exit* touches neither: it is

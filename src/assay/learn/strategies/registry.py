@@ -1,4 +1,4 @@
-"""The rules that Assay has, by name."""
+"""Strategies by name, and strategies loaded from a user's file."""
 
 from dataclasses import replace
 from functools import cache

@@ -1,4 +1,4 @@
-"""Output of a rule: setups before thresholds are applied, entries after."""
+"""Output of a rule: setups before thresholds are applied, entries after, and the exits of each."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace

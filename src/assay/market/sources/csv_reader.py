@@ -1,4 +1,4 @@
-"""Read a CSV as columns of text; no types are guessed."""
+"""Read a CSV: find its columns by name, keep its cells as text, parse them without guessing types."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Exchange clients through ccxt, with rate limits and retries."""
+"""Download candles and funding from exchanges through ccxt, with rate limits, retries and resumption."""
 
 import json
 import logging

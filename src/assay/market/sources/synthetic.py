@@ -1,4 +1,4 @@
-"""Markets whose truth is known: with a planted edge of exact size, or with none.
+"""Synthetic markets with a planted edge of exact size or none, and random continuations of real candles.
 
 Volatility: GARCH(1,1) (Bollerslev 1986) in two regimes of a Markov chain, Student-t(5) innovations.
 """

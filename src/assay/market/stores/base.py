@@ -1,4 +1,4 @@
-"""The protocol of candle stores."""
+"""Candle stores: the protocol, opening by URL, a store in memory, and a view that hides a holdout."""
 
 import hashlib
 import re

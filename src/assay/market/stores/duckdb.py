@@ -1,4 +1,4 @@
-"""Candles in one DuckDB file: the store that needs no server."""
+"""Candle store in one DuckDB file, with its queries and its schema."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""The V3 configuration document of a search: what a bot runs, and how good it honestly is."""
+"""The V3 configuration document of a search: what a bot runs, with the evidence behind it and its row."""
 
 import hashlib
 import uuid

@@ -1,4 +1,4 @@
-"""The numbers of a configuration: what it earned out of sample, and how sure that is."""
+"""Numbers of a configuration: what it earned out of sample, by regime, and how sure that is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Components of a page: figures, tables, notes and key numbers, in sections."""
+"""Components of a page: figures, tables, notes and key numbers, and how numbers are formatted."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

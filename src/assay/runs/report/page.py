@@ -1,4 +1,4 @@
-"""The page as a whole."""
+"""The pages: a run's report and a report of feature importance."""
 
 import json
 from collections.abc import Mapping

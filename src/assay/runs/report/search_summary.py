@@ -1,4 +1,4 @@
-"""Summary of a search: objective, windows, and where its parameters lie."""
+"""Summary of a search: objective, windows, trials, and where its parameters lie."""
 
 import math
 from collections.abc import Mapping, Sequence

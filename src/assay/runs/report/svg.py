@@ -1,4 +1,4 @@
-"""Shapes of a chart as SVG text. Colours and strokes are the style sheet's; here are only places and class names."""
+"""Charts as SVG: scales, axes and shapes. Colours and strokes are the style sheet's."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The self-test from its sizes to its table; see ``docs/reference/selftest.md``."""
+"""Run the self-test in parallel processes, from its sizes to its table; see ``docs/reference/selftest.md``."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""One researcher on one market: every idea walked forward and counted, the best handed to the gate."""
+"""A simulated researcher: candidate rules walked forward on one market and counted, the best judged."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""An account that follows signals with one set of exits: from entry to exit, never a bar between two positions.
+"""Replay of one account over a list of signals, scalar: the tested fallback of the SIMD replay.
 
 The same arithmetic as `assay.simulate.step` and `assay.simulate.fills`, operation for operation, on scalars; a property
 test holds the two together bit for bit.

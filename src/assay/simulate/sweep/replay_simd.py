@@ -1,4 +1,4 @@
-"""Lists of signals, each with a set of exits: eight accounts abreast, all on one stretch of bars, then on the next."""
+"""Replay of eight accounts at once (SIMD): accounts and equity over stretches of bars."""
 
 from collections.abc import Sequence
 from typing import Any

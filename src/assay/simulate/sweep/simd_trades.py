@@ -1,4 +1,4 @@
-"""The trades of eight accounts at once: which they are, then what each does to its account."""
+"""Trades of eight accounts at once (SIMD): the search for the exit bar, and the effect on the account."""
 
 from typing import Any
 

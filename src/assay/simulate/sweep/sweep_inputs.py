@@ -1,4 +1,4 @@
-"""Inputs of a sweep: candidates of a structural set, thresholds, exits."""
+"""Inputs of a sweep: candidates of a structural set, thresholds, exits, and the signals that pass them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""The kinds of model that are known: which part tells them, how they are read, how exactly they must answer."""
+"""Load a model: find its files, verify them, read it by its format, check its golden outputs."""
 
 import io
 import re

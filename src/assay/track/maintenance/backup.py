@@ -1,4 +1,4 @@
-"""A copy of the whole record that is known to be good, made while others write."""
+"""Back up and restore a record while others write: SQLite copies and PostgreSQL dumps."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Going on with a ledger that has lost rows: a person says why, and what is missing counts on."""
+"""Accept a ledger that has lost rows: published heads, and what is missing still counted."""
 
 import json
 import re

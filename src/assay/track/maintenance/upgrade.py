@@ -1,4 +1,4 @@
-"""Laying a record, and bringing an old one to the tables of today, after a backup."""
+"""Lay a record's tables, upgrade an old one after a backup, purge hidden runs."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The old ``experiments.db`` becomes runs of the record: its episodes metric points, its settings hyperparameters."""
+"""Migrate a legacy ``experiments.db``: its episodes become metric points, its settings hyperparameters."""
 
 import hashlib
 import json

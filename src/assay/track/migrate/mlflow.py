@@ -1,4 +1,4 @@
-"""Runs and registered models of an MLflow server, file store or database."""
+"""Migrate runs and registered models of an MLflow server, file store or database."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence

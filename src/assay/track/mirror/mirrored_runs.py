@@ -1,4 +1,4 @@
-"""Runs of the record on an MLflow server."""
+"""Write runs and models of the record to an MLflow server."""
 
 import logging
 import platform

@@ -1,5 +1,4 @@
-"""One MLflow server, spoken to by its own client and held to a few manners: no redirect, no retry of its own, no word
-to anybody but the address in the settings."""
+"""Client of one MLflow server: names and addresses that it takes, no redirects, no retries of its own."""
 
 import hashlib
 import logging

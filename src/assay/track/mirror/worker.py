@@ -1,4 +1,4 @@
-"""The outbox brought to the MLflow server: in order, again and again until it is there, and never twice."""
+"""Deliver the outbox to the MLflow server: in order, until it is there, never twice, one process at a time."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""Manifest of a model's files."""
+"""Manifest of a model's files, and its signature."""
 
 import hashlib
 import hmac

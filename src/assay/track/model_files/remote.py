@@ -1,4 +1,4 @@
-"""Models in a store of bytes: parts first, the manifest last; a model whose manifest is not there is not there.
+"""Models in an object store: upload and download, the manifest last; without it a model counts as absent.
 
 Everything is named by its hash, so that two homes may share a store: ``artifacts/MANIFEST_SHA256/…`` as on disk, and
 ``envelopes/ENVELOPE_SHA256/model.pkl`` with its signature.

@@ -1,4 +1,4 @@
-"""Verify the stored model files against the record."""
+"""Verify the stored model files against the record, and record each audit."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Aliases of models: champion, challenger and previous, per strategy and market."""
+"""Promotion of models: rules, and the aliases champion, challenger and previous per strategy and market."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass

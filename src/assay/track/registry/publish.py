@@ -1,4 +1,4 @@
-"""Publish a model: files first, then one transaction."""
+"""Publish a model (files first, then one transaction) and query published models."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Retention: mark, remove and record model files."""
+"""Retention of model files: mark, remove and record; find files that no row names."""
 
 import json
 import logging

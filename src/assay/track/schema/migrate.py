@@ -1,4 +1,4 @@
-"""Bringing a database to the tables that this program knows. Alembic is imported only when there is work."""
+"""Migrate a database to the tables that this program knows: steps, frozen DDL, TimescaleDB hypertables."""
 
 import re
 from pathlib import Path

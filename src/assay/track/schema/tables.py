@@ -1,4 +1,4 @@
-"""Runs and what hangs on them: experiments, datasets, hyperparameters, artifacts, metrics."""
+"""Tables of the record: runs, models, ledger, configurations."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""Metric points on their way to the record."""
+"""Metric points of the tracking API: validated, queued, written in the background."""
 
 import math
 import threading

@@ -1,4 +1,4 @@
-"""Statistics and charts of logged metrics."""
+"""Statistics and charts of logged metrics: `MetricsLogger`."""
 
 import math
 from collections.abc import Collection, Iterable, Sequence

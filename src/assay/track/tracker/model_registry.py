@@ -1,4 +1,4 @@
-"""Model registry of the tracking API."""
+"""Model registry of the tracking API: register, publish, promote, load, retain."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence

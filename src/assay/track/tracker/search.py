@@ -1,4 +1,4 @@
-"""A small query language over runs, compiled to bound comparisons and never to pasted SQL."""
+"""Search and list runs: a small query language, compiled to bound comparisons and never to pasted SQL."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""State that all tracking objects of a process share on one record: buffer, open runs, one thread."""
+"""State that all tracking objects of a process share on one record: queue, open runs, one thread."""
 
 import atexit
 import logging

@@ -1,4 +1,4 @@
-"""Experiment tracker of the tracking API."""
+"""Experiment tracker of the tracking API: begin, log, end, list, compare."""
 
 import logging
 import os

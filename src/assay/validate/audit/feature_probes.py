@@ -1,4 +1,4 @@
-"""Do columns and labels know the future, another instrument, or more history than they declare?"""
+"""Probes of features and labels: the future, other instruments, more history than declared."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Probes of fits: does a fit know the bars of its test fold?"""
+"""Probes of fits and decisions: does a model know bars of its test fold or later ones?"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

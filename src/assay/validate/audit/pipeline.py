@@ -1,4 +1,4 @@
-"""The pipeline that an audit probes: features, labels, folds, decisions, simulation."""
+"""The pipeline that an audit probes, the questions that it was asked, and the report."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

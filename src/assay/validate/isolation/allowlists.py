@@ -1,4 +1,4 @@
-"""Imports that a user file may have where the kernel cannot close a process."""
+"""What a user file may reach: folders by Landlock, and imports where the kernel has none."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""Inside the closed process: an empty environment, another clock, another process number, no look at files.
+"""Inside the closed process: an empty environment, another clock and process number, a watched calendar.
 
 Each is replaced on its module, where Python code finds it. `Clock.moved` sets what the next question sees.
 """

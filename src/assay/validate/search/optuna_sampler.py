@@ -1,4 +1,4 @@
-"""Bayesian sampling with Optuna in fixed batches."""
+"""Bayesian sampling with Optuna: proposals in fixed batches."""
 
 import math
 from collections.abc import Callable, Container, Sequence

@@ -1,4 +1,4 @@
-"""Result of a search."""
+"""Result of a search, and its trials as a table."""
 
 import io
 import math

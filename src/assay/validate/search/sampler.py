@@ -1,4 +1,4 @@
-"""The protocol of samplers."""
+"""Samplers: the protocol, grid and random."""
 
 import logging
 from collections.abc import Iterator, Mapping

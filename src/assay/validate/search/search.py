@@ -1,4 +1,4 @@
-"""A trainer that searches the parameters of another one inside the train window, and fits the best."""
+"""`Search`: a trainer that searches another's parameters inside the train window; its overfitting measures."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""Search space: named dimensions and constraints."""
+"""Search space: named dimensions and constraints, and their text form."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence

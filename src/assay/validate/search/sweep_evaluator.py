@@ -1,4 +1,4 @@
-"""A rule's candidates judged by the sweep: whole batches in one call, counted as one row of the ledger."""
+"""Evaluate a rule's candidates by the sweep, in batches; each batch is one row of the ledger."""
 
 import io
 import math

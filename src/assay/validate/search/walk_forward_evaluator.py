@@ -1,4 +1,4 @@
-"""The inner judge: one candidate walked forward inside the train window, and nothing after it."""
+"""Evaluate candidates by walk-forward inside the train window; count each trial before its score."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The protocol of splitters."""
+"""The protocol of splitters, and their adapter for scikit-learn."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

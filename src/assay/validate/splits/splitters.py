@@ -1,4 +1,4 @@
-"""Folds that are not in the order of time: what touches a test run is purged, what follows it waits.
+"""Splitters: walk-forward, rolling days, purged k-fold, and the one that a spec names.
 
 Source of purge, embargo and combinations: López de Prado 2018, *Advances in Financial Machine Learning*, ch. 7 and 12.
 """

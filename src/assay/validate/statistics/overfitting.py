@@ -1,4 +1,4 @@
-"""Was the search overfitted? Combinatorially symmetric cross-validation.
+"""Was the search overfitted? Combinatorially symmetric cross-validation, and the haircut of many trials.
 
 Source: Bailey, Borwein, López de Prado & Zhu 2017, "The Probability of Backtest Overfitting", J. Computational
 Finance 20(4).

@@ -1,4 +1,4 @@
-"""Sharpe ratio tests. Per-bar Sharpe ratios and non-excess kurtosis throughout; scalars broadcast elementwise.
+"""Sharpe ratio tests with autocorrelation and spread. Per-bar ratios, non-excess kurtosis; elementwise.
 
 γ3 is skew, γ4 kurtosis, ``v = 1 - γ3·SR + (γ4 - 1)/4·SR²``. Undefined is NaN, also of what is not finite, never an
 infinity and never 0 instead. What is no number, or of shapes that do not go together, raises ConfigError.

@@ -1,4 +1,4 @@
-"""Section: diagnostics that decide nothing, and the thresholds of the checks."""
+"""Sections: diagnostics of the verdict, sensitivity to costs, and the data."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Equity against buy and hold, drawdown below, months in a table."""
+"""Sections: equity against buy and hold with its drawdown, and the distribution of returns."""
 
 import json
 from collections.abc import Mapping

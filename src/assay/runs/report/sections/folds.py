@@ -1,4 +1,4 @@
-"""Folds on a time line, and what each of them gave."""
+"""Sections: folds on a time line with their results, forecasts, and the profile of one parameter."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

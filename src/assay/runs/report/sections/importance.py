@@ -1,4 +1,4 @@
-"""Section: feature importance in each fold's model."""
+"""Sections of feature importance: columns, clusters, pattern candidates, rank stability, drift."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The head of the page: the word, the sentence, the checklist and the key numbers."""
+"""Sections: verdict, checklist and key numbers; what the audit asked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

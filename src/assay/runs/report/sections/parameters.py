@@ -1,4 +1,4 @@
-"""Section: maps of good parameters by pairs, or a profile of the only one."""
+"""Sections: parameters of a search by pairs (heat map), in parallel coordinates, or as a profile."""
 
 import itertools
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Section: the windows of a search, their parameters and results on unseen bars."""
+"""Sections: windows of a search, its convergence, and in-sample against out-of-sample results."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A folder as a store of bytes."""
+"""A folder as an object store, and the object store that a URL names."""
 
 import re
 import uuid
