@@ -13,7 +13,8 @@ from assay.kernel.contracts import Trial
 from assay.kernel.instrument import Instrument
 from assay.kernel.seeding import generator
 from assay.market.sources.synthetic import synthetic
-from assay.runs.context import Context, ReproductionInputs
+from assay.runs._reproduce import ReproductionInputs
+from assay.runs.context import Context
 from assay.runs.trial_counts import LookRequest, Looks, count_looks, trials_before
 from assay.track.model_files.artifact_store import Blobs
 
@@ -252,5 +253,5 @@ def test_a_reproduction_counts_up_to_its_head(context: Context, bars: Bars) -> N
     again = ReproductionInputs(
         run=1, bars={}, filtered={}, counted=0, n_trials=was.n, looks=was.document, head=was.head.document,
     )  # fmt: skip
-    assert judged(context.for_reproduction(again), bars, number) == was
+    assert judged(context.with_ports(again.ports()), bars, number) == was
     assert judged(context, bars, number).n == was.n + 2

@@ -10,8 +10,8 @@ from assay.kernel.errors import ConfigError, StoreError, TrainError
 from assay.kernel.spec import TrainSpec
 from assay.learn.strategies import strategy_named
 from assay.runs._optimize import optimize
-from assay.runs._train import execute_spec
 from assay.runs.context import Context
+from assay.runs.learners import execute_spec
 from assay.runs.rule_search import RuleSearch
 from assay.runs.run_outputs import evidence_of
 from assay.runs.specs import build_spec, optimize_spec, plan_name, windows_of

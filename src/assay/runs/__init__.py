@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from assay.runs._holdout import read_holdout as read_holdout
     from assay.runs._holdout import unlock_holdout as unlock_holdout
     from assay.runs._reproduce import reproduce as reproduce
-    from assay.runs._train import execute_spec as execute_spec
     from assay.runs._train import train as train
     from assay.runs.audits import audit_features_file as audit_features_file
     from assay.runs.audits import audit_run as audit_run
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from assay.runs.ingest import import_file as import_file
     from assay.runs.ingest import list_holdings as list_holdings
     from assay.runs.ingest import show_candles as show_candles
+    from assay.runs.learners import execute_spec as execute_spec
     from assay.runs.mirror import mirror_once as mirror_once
     from assay.runs.mirror import mirror_status as mirror_status
     from assay.runs.mirror import run_mirror as run_mirror
@@ -98,7 +98,7 @@ __getattr__, __dir__ = lazy_names(
         "_backtest": ("backtest",),
         "_holdout": ("list_locks", "lock_holdout", "read_holdout", "unlock_holdout"),
         "_reproduce": ("reproduce",),
-        "_train": ("execute_spec", "train"),
+        "_train": ("train",),
         "audits": ("audit_features_file", "audit_run", "audit_strategy"),
         "bot_config.schema": ("configuration_schema", "parse_configuration"),
         "configuration_views": (
@@ -113,6 +113,7 @@ __getattr__, __dir__ = lazy_names(
             "rank_targets"
         ),
         "ingest": ("check_candles", "collect_candles", "import_file", "list_holdings", "show_candles"),
+        "learners": ("execute_spec",),
         "mirror": ("mirror_once", "mirror_status", "run_mirror"),
         "model_health": ("check_health", "check_serving_models"),
         "model_views": (

@@ -21,6 +21,7 @@ from assay.runs.context import Context, Recording
 from assay.runs.documents import trial
 from assay.runs.evaluation import OutOfSampleResult, evaluate_walk, evidence_of
 from assay.runs.ingest import instant_of
+from assay.runs.learners import LEARNERS
 from assay.runs.run_artifacts import to_jsonable, verdict_summary
 from assay.runs.run_inputs import History, bare, load_history
 from assay.runs.run_views import AUDIT, keep_beside, load_documents
@@ -102,7 +103,7 @@ def read_holdout(run: int | str, context: Context, *, by: str) -> dict[str, Any]
     locks = _locks(spec, context)
     audit = _audit(row["id"], document, model_row, context)
     _demand_unseen(row["id"], spec, locks, context)
-    context.demand_whole(spec.market_key)
+    context.ports.ledger.verify([spec.market_key], context)
     result, past, counted = _earned(row, model_row, spec, locks, context)
     with context.record.together():
         number = Recording(context, row["id"], "reading the holdout").trial(counted)
@@ -137,7 +138,7 @@ def _earned(
     ):
         model = load_model(model_row, context.places, strategy=file)
         bars, _ = run_outputs.candles(replace(spec, bars=None), context.with_holdout())
-        past = bare(bars) if spec.learner == "rules" else load_history(spec, bars, own)
+        past = load_history(spec, bars, own) if LEARNERS[spec.learner].trains else bare(bars)
         fold = _fold(past, max(each.since for each in locks), bars)
         tested = judge_model(model, past.panel, fold.test, spec.costs)
     outcome = FoldResult(0, fold, model, tested, time.monotonic() - began)

@@ -68,7 +68,7 @@ def optimize(spec: TrainSpec, context: Context, *, file: Path | None = None, for
         if not force and (available := run_outputs.find_existing(spec, digest, context)) is not None:
             return TrainResult(available, existing=True)
         past, folds = _windows_of(request, bars)
-        context.demand_whole(spec.market_key)
+        context.ports.ledger.verify([spec.market_key], context)
         counted = trials_before(spec.market_key, bars, context)
         running = run_outputs.track_run(
             spec, digest, bars, context, by=request.rule.name, kind=KIND, file=file, metadata={"counted": counted}
@@ -144,11 +144,11 @@ def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> 
 
     What other code left of the same search goes with it: nothing could go on from there. A reproduction has none.
     """
-    if context.again is not None:
+    name = hashlib.sha256(f"{spec.hash}\n{digest}".encode()).hexdigest()[:32]
+    path = context.ports.publisher.journal(f"{name}-{code_digest()[:16]}.jsonl", context)
+    if path is None:
         yield None
         return
-    name = hashlib.sha256(f"{spec.hash}\n{digest}".encode()).hexdigest()[:32]
-    path = context.home / "searches" / f"{name}-{code_digest()[:16]}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in path.parent.glob(f"{name}-*.jsonl"):
         if force or old != path:

@@ -2,27 +2,177 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from assay.kernel.bars import Bars
+from assay.kernel.contracts import Model, Trial
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError
 from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec, canonical
 from assay.runs import run_inputs, run_outputs
 from assay.runs._backtest import KIND as BACKTEST
 from assay.runs._backtest import BacktestSpec, run_backtest
-from assay.runs._train import execute_spec
-from assay.runs.context import Context, ReproductionInputs, identity_from_metadata
+from assay.runs.audits import Audited, read_audit
+from assay.runs.context import Context, Identity, Ports, Specified, identity_from_metadata
+from assay.runs.learners import execute_spec
 from assay.runs.provenance import current_environment, provenance_differences, stored_environment
 from assay.runs.run_artifacts import RunArtifacts
+from assay.runs.run_inputs import History
+from assay.runs.run_outputs import Read, WithModel, leave_unpublished
 from assay.runs.run_views import Compared, documents, tables
 from assay.runs.strategies import load_strategy
-from assay.track import Blobs
-from assay.validate import thresholds_from_document
+from assay.runs.trial_counts import UNKNOWN_HEAD, Chain, LookRequest, Looks, LookSource, MarketLooks, looks_from
+from assay.track import Blobs, Run, read_head
+from assay.validate import Thresholds, thresholds_from_document
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReproductionInputs:
+    """A run that is executed again. It reads no candle store, publishes nothing and adds nothing to the ledger.
+
+    run:      id of the run that is reproduced.
+    bars:     by symbol, as they were after the data filter.   filtered: what the filter said then.
+    counted:  configurations that the ledger held when the run began.   n_trials: when it was judged.
+    audit:    what the run's causality audit said, None where it had none.   thresholds: that it was judged by.
+    holdout:  what it said of the vault.   looks, head: which trials counted, and what the ledger held; empty of a run
+              of before they were kept.   identity: of the run.   effective: independent trials that it was judged with.
+    uncounted: grows by a name for each trial that the ledger does not hold already.
+    """
+
+    run: int
+    bars: Mapping[str, Bars]
+    filtered: Mapping[str, Any]
+    counted: int
+    n_trials: int
+    audit: Mapping[str, Any] | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    holdout: Mapping[str, Any] = field(default_factory=dict)
+    looks: Mapping[str, Any] = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)
+    identity: Identity = field(default_factory=Identity)
+    effective: float | None = None
+    uncounted: list[str] = field(default_factory=list)
+
+    def ports(self) -> Ports:
+        """The ports of its execution."""
+        return Ports(SnapshotCandles(self), PastLedger(self), Comparison(self))
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotCandles:
+    """Candles of the run that is repeated, filtered already. See `CandlePort`."""
+
+    inputs: ReproductionInputs
+
+    def read(self, spec: Read, context: Context) -> tuple[list[Bars], dict[str, Any]]:
+        """See `CandlePort.read`."""
+        return [self.inputs.bars[i.symbol] for i in spec.instruments], dict(self.inputs.filtered)
+
+    def locks(self, spec: TrainSpec, context: Context) -> dict[str, Any]:
+        """As the run said; see `CandlePort.locks`."""
+        return {"locks": [], "readings": []} | dict(self.inputs.holdout)
+
+    def locked_from(self, exchange: str, symbol: str, context: Context) -> int | None:
+        """None: snapshots end before what was locked. See `CandlePort.locked_from`."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PastLedger:
+    """The ledger as it was when the run was judged; nothing is added to it. See `LedgerPort`."""
+
+    inputs: ReproductionInputs
+
+    def identity(self, spec: Specified, bars: Sequence[Bars], code: str) -> Identity:
+        """The run's; see `LedgerPort.identity`."""
+        return self.inputs.identity
+
+    def identity_of(self, run: int, context: Context) -> Identity:
+        """The run's; see `LedgerPort.identity_of`."""
+        return self.inputs.identity
+
+    def keep_markets(self, bars: Sequence[Bars], context: Context) -> None:
+        """Nothing: they were kept when the run began. See `LedgerPort.keep_markets`."""
+
+    def append(self, trial: Trial, run: int, context: Context) -> int:
+        """Nothing is added; the number that the trial has. See `LedgerPort.append`."""
+        number = context.record.ledger.find(trial)
+        if number is None:
+            self.inputs.uncounted.append(f"{trial.strategy} on {trial.market_key}")
+        return number or 0
+
+    def trials_before(self, market_key: str, bars: Collection[Bars], context: Context) -> int:
+        """As many as the run counted then; see `LedgerPort.trials_before`."""
+        return self.inputs.counted
+
+    def verify(self, market_keys: Sequence[str], context: Context) -> None:
+        """Nothing: what is repeated was judged before. See `LedgerPort.verify`."""
+
+    def looks(self, request: LookRequest, context: Context, *, verified: bool) -> Looks:
+        """Those up to the run's head; see `LedgerPort.looks`."""
+        stored = self.inputs.looks
+        if not stored:
+            return self._number_alone(request)
+        lost = {m["market_key"]: int(m["missing"]) for m in stored["markets"]}
+        source = LookSource(
+            [Chain(m["market_key"], tuple(m["moved_ms"]), str(m["known_by"])) for m in stored["markets"]],
+            read_head(self.inputs.head) or UNKNOWN_HEAD,
+            lost.__getitem__,
+            lambda _: int(stored["markets_tried"]),
+            identity=self.inputs.identity.identity,
+            counted=True,
+        )
+        return looks_from(source, request, context)
+
+    def _number_alone(self, request: LookRequest) -> Looks:
+        """What a run of before looks were kept was judged with."""
+        n = self.inputs.n_trials
+        effective = float(n) if self.inputs.effective is None else float(self.inputs.effective)
+        return Looks(
+            n=n, effective=effective, own=1, others=(MarketLooks(request.market_key, n - 1),), candidates=0,
+            judged_before=0, unknown_rows=n - 1, missing=0, markets_tried=1, head=UNKNOWN_HEAD, counted=True,
+        )  # fmt: skip
+
+    def audit(self, ask: Callable[[], Audited]) -> Audited:
+        """What the run's audit said; see `LedgerPort.audit`."""
+        return read_audit(self.inputs.audit)
+
+    def thresholds(self, context: Context) -> Thresholds:
+        """Those that the run was judged by; see `LedgerPort.thresholds`."""
+        return self.inputs.thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Publishes nothing: what the run leaves is compared with what it left before. See `PublisherPort`."""
+
+    inputs: ReproductionInputs
+
+    @property
+    def reproduces(self) -> int | None:
+        """Id of the run that is repeated."""
+        return self.inputs.run
+
+    def title(self, name: str) -> str:
+        """See `PublisherPort.title`."""
+        return f"run {self.inputs.run} again: {name}"
+
+    def finish(
+        self, spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunArtifacts, past: History, *,
+        by: str, with_model: WithModel | None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """No model and no configuration; see `PublisherPort.finish`."""
+        return leave_unpublished(spec, context, run, model, evidence, past, by=by)
+
+    def journal(self, name: str, context: Context) -> Path | None:
+        """None; see `PublisherPort.journal`."""
+        return None
+
 
 _CHANGES = {
     "run_id", "experiment_id", "config_id", "model_id", "model_ids", "created", "seconds", "engine_seconds",
@@ -46,6 +196,39 @@ _BY_GATE = {
 _SENTENCES = {"advice", "text", "notes"}
 """Keys whose values are written for people: their wording may change from one version to the next."""
 Spec = TrainSpec | BacktestSpec
+TRAIN = "train"
+
+
+def _train_again(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, Any]:
+    assert isinstance(spec, TrainSpec)
+    return execute_spec(spec, context, file=file, features_file=features, force=True).document
+
+
+def _backtest_again(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, Any]:
+    assert isinstance(spec, BacktestSpec)
+    return run_backtest(spec, load_strategy(spec.strategy, file), context, file=file, force=True).document
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of work: the type of its spec, and how it is carried out again; the document that it comes to.
+
+    execute: spec, context, the user's strategy file, the user's features file.
+    """
+
+    spec: type[Spec]
+    execute: Callable[[Spec, Context, Path | None, Path | None], Mapping[str, Any]]
+
+
+KINDS: Mapping[str, Kind] = {
+    TRAIN: Kind(TrainSpec, _train_again),
+    BACKTEST: Kind(BacktestSpec, _backtest_again),
+}
+"""By the ``kind`` of a stored spec; a spec without one is of a training."""
+
+
+def _kind_of(spec: Spec) -> Kind:
+    return next(kind for kind in KINDS.values() if isinstance(spec, kind.spec))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +277,7 @@ def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict
         run_inputs.source_of(number, stored.row["spec"], context) as file,
         run_inputs.features_of(number, stored.row["spec"], context) as features,
     ):
-        made = _executed(stored.spec, context.for_reproduction(again), file, features)
+        made = _kind_of(stored.spec).execute(stored.spec, context.with_ports(again.ports()), file, features)
     now = run_outputs.evidence_of(made["experiment_id"], context)
     if now is None:
         raise ArtifactError(f"run {made['experiment_id']} left no evidence", code="ARTIFACT_GONE")
@@ -143,11 +326,11 @@ def _evidence(row: Mapping[str, Any], context: Context) -> RunArtifacts:
 def _spec(row: Mapping[str, Any]) -> Spec:
     """The stored spec, if it is the one that the run was begun with."""
     document = dict(row["spec"])
-    kind = document.pop("kind", "train")
-    if kind not in ("train", BACKTEST) or "learner" not in document:
+    kind = KINDS.get(document.pop("kind", TRAIN))
+    if kind is None or "learner" not in document:
         raise _nothing(row, "has a spec that no command of Assay executes")
     try:
-        spec: Spec = _parsed(kind, document)
+        spec = parse(kind.spec, document, path="spec")
     except ConfigError as error:
         raise ArtifactError(f"the spec of run {row['id']} cannot be read: {error.message}") from error
     stored = hashlib.sha256(canonical(row["spec"]).encode()).hexdigest()
@@ -156,12 +339,6 @@ def _spec(row: Mapping[str, Any]) -> Spec:
             f"the spec of run {row['id']} was changed: it hashes to {stored[:12]}…, the run says {row['spec_hash']}"
         )
     return spec
-
-
-def _parsed(kind: str, document: Mapping[str, Any]) -> Spec:
-    if kind == BACKTEST:
-        return parse(BacktestSpec, document, path="spec")
-    return parse(TrainSpec, document, path="spec")
 
 
 def _nothing(row: Mapping[str, Any], why: str) -> ArtifactError:
@@ -185,12 +362,6 @@ def _demand_same(run: int, differs: list[dict[str, Any]]) -> None:
             hint="Check out its commit and install its lock, or leave --strict out.",
             differs=deciding,
         )
-
-
-def _executed(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, Any]:
-    if isinstance(spec, BacktestSpec):
-        return run_backtest(spec, load_strategy(spec.strategy, file), context, file=file, force=True).document
-    return execute_spec(spec, context, file=file, features_file=features, force=True).document
 
 
 def _compared(stored: _StoredRun, now: RunArtifacts, context: Context) -> list[Compared]:

@@ -17,11 +17,10 @@ from assay.runs.context import Context, Recording
 from assay.runs.documents import TrainResult, document, of_run, trial
 from assay.runs.evaluation import evaluate_walk
 from assay.runs.gate_decision import decide_gate
+from assay.runs.learners import trainer_of
 from assay.runs.run_artifacts import RunArtifacts, member_reasons, tables
 from assay.runs.run_inputs import load_history
-from assay.runs.specs import demand_files
-from assay.runs.trainers import trainer_of
-from assay.runs.user_files import demand_none, with_features
+from assay.runs.user_files import with_features
 from assay.validate import FoldResult, JudgedWalk, split_plan, walk_forward
 
 
@@ -42,7 +41,7 @@ def train(spec: TrainSpec, context: Context, *, features_file: Path | None = Non
         return TrainResult(available, existing=True)
     past = load_history(spec, bars, own)
     folds = split_plan(spec.folds, past.panel, horizon=past.horizon)
-    context.demand_whole(spec.market_key)
+    context.ports.ledger.verify([spec.market_key], context)
     with run_outputs.track_run(spec, digest, bars, context, features=own) as run:
         report = Recording(context, run.id, "walking forward", 0.0, 0.85)
         outcomes = list(
@@ -78,26 +77,3 @@ def _has_label(panel: Panel) -> IntArray:
             available = window.bars.known_at[np.isfinite(window.labels.y)]
             result[np.searchsorted(panel.times, available)] = 1
     return result
-
-
-def execute_spec(
-    spec: TrainSpec,
-    context: Context,
-    *,
-    file: Path | None = None,
-    features_file: Path | None = None,
-    force: bool = False,
-) -> TrainResult:
-    """`assay.runs._train.train`, or for learner ``rules`` `assay.runs._optimize.optimize`; raises what they raise.
-
-    file: of a strategy that is the user's own, of rules only (ConfigError ``CONFIG_STRATEGY_FILE``).   features_file:
-    of columns that are; rules read none (ConfigError ``CONFIG_FEATURE_FILE``).
-    """
-    demand_files(spec.learner, file, features_file)
-    if spec.learner == "rules":
-        demand_none(spec, features_file)
-        from assay.runs._optimize import optimize
-
-        return optimize(spec, context, file=file, force=force)
-
-    return train(spec, context, features_file=features_file, force=force)

@@ -17,12 +17,12 @@ from assay.kernel.timeframe import current_ms, iso
 from assay.learn import RuleTrainer
 from assay.runs import run_inputs, run_outputs
 from assay.runs.context import AUDITS, Context
+from assay.runs.learners import trainer_of
 from assay.runs.provenance import code_digest
 from assay.runs.rule_search import RuleSearch, first_other_decision, search_walked_again, walk_trainer
 from assay.runs.run_artifacts import audit_status, to_jsonable
 from assay.runs.run_views import AUDIT, keep_beside, load_documents, usual, write_run_page
 from assay.runs.strategies import check_enough_bars, load_strategy, name_user_line
-from assay.runs.trainers import trainer_of
 from assay.runs.user_files import (
     SYNTHETIC_BARS,
     audit_user_files,
@@ -71,8 +71,13 @@ def audit_walk(
     ``quick`` and ``full`` ask a number of questions that depends on the spec alone. A run that is reproduced keeps the
     audit of the run that it repeats.
     """
-    if context.again is not None:
-        return _stored_audit(context.again.audit)
+    return context.ports.ledger.audit(lambda: _ask(trainer, spec, bars, context, models, walked, own))
+
+
+def _ask(
+    trainer: Trainer, spec: TrainSpec, bars: Sequence[Bars], context: Context, models: Sequence[Model],
+    walked: JudgedWalk | None, own: FeatureFile | None,
+) -> Audited:  # fmt: skip
     if context.audit == OFF:
         return Audited(OFF, None, 0.0)
     context.listener(0.9, "causality audit")
@@ -101,7 +106,8 @@ def report_of(document: Mapping[str, Any]) -> AuditReport:
     return AuditReport(document["complete"], violations, document["checks"], tuple(document["notes"]), coverage)
 
 
-def _stored_audit(document: Mapping[str, Any] | None) -> Audited:
+def read_audit(document: Mapping[str, Any] | None) -> Audited:
+    """Inverse of `Audited.document`, the seconds apart."""
     if document is None:
         return Audited(OFF, None, 0.0)
     return Audited(document["mode"], report_of(document), 0.0)

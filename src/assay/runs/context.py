@@ -1,20 +1,27 @@
-"""Open stores, settings and listener of one process, and the stored inputs of a reproduction; built in `assay.app`."""
+"""Open stores, settings, listener and ports of one process; built in `assay.app`."""
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from assay.kernel.bars import Bars
-from assay.kernel.contracts import Trial
+from assay.kernel.contracts import Model, Trial
 from assay.kernel.errors import ConfigError, did_you_mean, printable
-from assay.kernel.spec import canonical
+from assay.kernel.spec import TrainSpec, canonical
 from assay.market import CandleStore, HoldoutView, open_candles
-from assay.track import MLFLOW, Blobs, Keys, ModelPaths, TrackingStore, open_store
+from assay.track import MLFLOW, Keys, ModelPaths, Run, TrackingStore, open_store
 from assay.validate import Thresholds
+
+if TYPE_CHECKING:
+    from assay.runs.audits import Audited
+    from assay.runs.run_artifacts import RunArtifacts
+    from assay.runs.run_inputs import History
+    from assay.runs.run_outputs import Read, WithModel
+    from assay.runs.trial_counts import LookRequest, Looks
 
 _MARKET = frozenset({"exchange", "symbols"})
 
@@ -62,32 +69,94 @@ def _sha256(value: object) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReproductionInputs:
-    """A run that is executed again. It reads no candle store, publishes nothing and adds nothing to the ledger.
+class CandlePort(Protocol):
+    """Where a run reads its candles: the store, or the snapshots of the run that it repeats."""
 
-    run:      id of the run that is reproduced.
-    bars:     by symbol, as they were after the data filter.   filtered: what the filter said then.
-    counted:  configurations that the ledger held when the run began.   n_trials: when it was judged.
-    audit:    what the run's causality audit said, None where it had none.   thresholds: that it was judged by.
-    holdout:  what it said of the vault.   looks, head: which trials counted, and what the ledger held; empty of a run
-              of before they were kept.   identity: of the run.   effective: independent trials that it was judged with.
-    uncounted: grows by a name for each trial that the ledger does not hold already.
-    """
+    def read(self, spec: "Read", context: "Context") -> tuple[list[Bars], dict[str, Any]]:
+        """The bars of every instrument, and by symbol what the spec's filter did to them.
 
-    run: int
-    bars: Mapping[str, Bars]
-    filtered: Mapping[str, Any]
-    counted: int
-    n_trials: int
-    audit: Mapping[str, Any] | None = None
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    holdout: Mapping[str, Any] = field(default_factory=dict)
-    looks: Mapping[str, Any] = field(default_factory=dict)
-    head: Mapping[str, Any] = field(default_factory=dict)
-    identity: Identity = field(default_factory=Identity)
-    effective: float | None = None
-    uncounted: list[str] = field(default_factory=list)
+        A filter that marks leaves a column ``usable`` (1 or 0) on the bars that it marked any of.
+        """
+
+    def locks(self, spec: TrainSpec, context: "Context") -> dict[str, Any]:
+        """What the vault locks of the spec's markets, and who read it, under locks of today or of before.
+
+        ``locks``: exchange, symbol, from, by, time, ``trials_before`` (scored on the stretch before it was locked).
+        ``readings``: by market and number in its chain: run, from, to, time.
+        """
+
+    def locked_from(self, exchange: str, symbol: str, context: "Context") -> int | None:
+        """Open (ms) of the first bar that the vault locks; None where it locks none."""
+
+
+class LedgerPort(Protocol):
+    """Where a run is counted and what it is judged by: the ledger of today, or as it was for the run it repeats."""
+
+    def identity(self, spec: Specified, bars: Sequence[Bars], code: str) -> Identity:
+        """Identity and recipe of a run that begins. code: the digest of Assay's own."""
+
+    def identity_of(self, run: int, context: "Context") -> Identity:
+        """Identity and recipe of a run that has begun."""
+
+    def keep_markets(self, bars: Sequence[Bars], context: "Context") -> None:
+        """Keep the fingerprints of the candles, by which they are known under any name."""
+
+    def append(self, trial: Trial, run: int, context: "Context") -> int:
+        """Count a trial; its number in the chain of its market, 0 if it has none."""
+
+    def trials_before(self, market_key: str, bars: Collection[Bars], context: "Context") -> int:
+        """Configurations that the ledger holds of a market as a run begins, under every name of its candles."""
+
+    def verify(self, market_keys: Sequence[str], context: "Context") -> None:
+        """Walk these chains, and compare the ledger with every head under which something was judged.
+
+        Cost: a hash a row, and `assay.track.find_published_heads`. StoreError ``STORE_CORRUPT`` with the row and both
+        hashes: by a chain that does not hold nothing is judged.
+        """
+
+    def looks(self, request: "LookRequest", context: "Context", *, verified: bool) -> "Looks":
+        """Looks at the judged bars. verified: demand first that the ledger holds."""
+
+    def audit(self, ask: Callable[[], "Audited"]) -> "Audited":
+        """The run's causality audit. ask: performs it."""
+
+    def thresholds(self, context: "Context") -> Thresholds:
+        """The thresholds that the run is judged by."""
+
+
+class PublisherPort(Protocol):
+    """What a run leaves beside its rows: a published model and configuration, or nothing to compare with another."""
+
+    def title(self, name: str) -> str:
+        """The run's name in the record."""
+
+    @property
+    def reproduces(self) -> int | None:
+        """Id of the run that is repeated; None for one of its own."""
+
+    def finish(
+        self, spec: TrainSpec, context: "Context", run: Run, model: Model, evidence: "RunArtifacts", past: "History",
+        *, by: str, with_model: "WithModel | None",
+    ) -> dict[str, Any]:  # fmt: skip
+        """Write everything about the run, as `assay.runs.run_outputs.finish` says; the document."""
+
+    def journal(self, name: str, context: "Context") -> Path | None:
+        """Where a search that is killed goes on from; None where it begins anew each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a run's work talks to. A reproduction has other ones: `assay.runs._reproduce`."""
+
+    candles: CandlePort
+    ledger: LedgerPort
+    publisher: PublisherPort
+
+
+def _live_ports() -> Ports:
+    from assay.runs.live import live_ports
+
+    return live_ports()
 
 
 AUDITS = ("off", "quick", "full")
@@ -106,7 +175,7 @@ class Context:
     listener:  hears (share done in 0..1, stage); may raise to cancel.
     keys:      sign the models that are published here and verify those that are loaded; None signs nothing.
     artifacts_url: of a store that models are shared through.
-    again:     what stands in for candles and ledger where a run is reproduced.
+    ports:     candles, ledger and publisher of the work; other ones where a run is reproduced.
     mlflow_uri, mlflow_experiment: the server that `assay mirror` brings the record to, and the experiment there; None
                for no mirror: then the record leaves no word for one.
     retention_days, models_keep_last: age at which model files may go, and how many of a market stay whatever their age.
@@ -121,7 +190,7 @@ class Context:
     base_timeframe: str = "1h"
     workers: int = 1
     listener: Listener = field(default=_nobody)
-    again: ReproductionInputs | None = None
+    ports: Ports = field(default_factory=_live_ports)
     keys: Keys | None = None
     artifacts_url: str | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
@@ -173,9 +242,9 @@ class Context:
         """Folder of the published model files."""
         return self.home / "models"
 
-    def for_reproduction(self, again: ReproductionInputs) -> "Context":
-        """The same stores for a run that is executed again."""
-        fresh = replace(self, again=again)
+    def with_ports(self, ports: Ports) -> "Context":
+        """The same stores for work with other ports."""
+        fresh = replace(self, ports=ports)
         fresh.__dict__["record"] = self.record  # one record, open once
         return fresh
 
@@ -185,25 +254,10 @@ class Context:
         fresh.__dict__.update(record=self.record, stored=self.stored, candles=self.stored)
         return fresh
 
-    def demand_whole(self, *market_keys: str) -> None:
-        """Walk these chains of the ledger, and compare it with every head under which something was judged.
-
-        By a chain that does not hold nothing is judged. Cost: a hash a row, and
-        `assay.track.find_published_heads`. StoreError ``STORE_CORRUPT`` with the row and both hashes.
-        What is reproduced was judged before.
-        """
-        if self.again is not None:
-            return
-        for market_key in market_keys:
-            self.record.ledger.check(market_key)
-        from assay.track import find_published_heads
-
-        self.record.ledger.check_published(find_published_heads(self.record, home=self.home, artifacts=self.artifacts))
-
     @property
     def limits(self) -> Thresholds:
         """The thresholds that a run is judged by; of one that is reproduced those that it was judged by."""
-        return self.thresholds if self.again is None else self.again.thresholds
+        return self.ports.ledger.thresholds(self)
 
     @property
     def places(self) -> ModelPaths:
@@ -246,14 +300,8 @@ class Recording:
 
         The trial is given the run's identity.
         """
-        ledger, again = self.context.record.ledger, self.context.again
+        ledger = self.context.ports.ledger
         if self._identity is None:
-            run = self.context.record.experiments.get(self.experiment_id)
-            self._identity = identity_from_metadata(run["metadata"]) if again is None else again.identity
+            self._identity = ledger.identity_of(self.experiment_id, self.context)
         trial = replace(trial, identity=self._identity.identity, recipe=self._identity.recipe)
-        if again is None:
-            return ledger.append(trial, experiment_id=self.experiment_id, blobs=Blobs(self.context.artifacts))
-        number = ledger.find(trial)
-        if number is None:
-            again.uncounted.append(f"{trial.strategy} on {trial.market_key}")
-        return number or 0
+        return ledger.append(trial, self.experiment_id, self.context)

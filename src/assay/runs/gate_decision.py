@@ -12,7 +12,6 @@ from assay.runs.evaluation import OutOfSampleResult, evidence_of
 from assay.runs.family import Family, family
 from assay.runs.run_artifacts import to_jsonable
 from assay.runs.run_inputs import History
-from assay.runs.run_views import iso_or_none as iso_of
 from assay.runs.trial_counts import LookRequest, Looks, count_looks, until
 from assay.simulate import moments
 from assay.validate import (
@@ -66,7 +65,7 @@ def decide_gate(
     Raises StoreError ``STORE_CORRUPT`` for a ledger whose chain does not hold.
     """
     looks = count_looks(LookRequest(spec.market_key, number, result.whole.timestamp, past.bars.values()), context)
-    locked = holdout(spec, context)
+    locked = context.ports.candles.locks(spec, context)
     tried = family(result.whole, number, spec.market_key, context, until=until(looks, spec.market_key, context))
     evidence = evidence_of(
         result, past, n_trials=looks.n, counted=looks.counted, trials_variance=tried.spread,
@@ -102,29 +101,6 @@ def with_looks(verdict: Verdict, looks: Looks) -> Verdict:
 def _spreads(evidence: GateInput, tried: Family) -> dict[str, Any]:
     by_spread = deflated_by_spread(moments(evidence.returns), evidence.effective_trials, tried.spread)
     return {"trials_variance": tried.spread, "trials_with_sharpe": tried.counted, **by_spread}
-
-
-def holdout(spec: TrainSpec, context: Context) -> dict[str, Any]:
-    """What the vault locks of the spec's markets, and who read it, under locks of today or of before.
-
-    ``locks``: exchange, symbol, from, by, time, ``trials_before`` (scored on the stretch before it was locked).
-    ``readings``: by market and number in its chain: run, from, to, time. Of a run that is reproduced as it was then.
-    """
-    if context.again is not None:
-        return {"locks": [], "readings": []} | dict(context.again.holdout)
-    vault = context.record.vault
-    locks = [lock for each in spec.instruments if (lock := vault.of(each.exchange, each.symbol)) is not None]
-    read = {row["id"]: row for each in spec.instruments for row in vault.readings(each.exchange, each.symbol)}
-    return {
-        "locks": [lock.document for lock in locks],
-        "readings": [
-            {
-                "market": row["market_key"], "number": row["seq"], "run": row["experiment_id"],
-                "from": iso_of(row["window_start"]), "to": iso_of(row["window_end"]), "time": iso_of(row["created_at"]),
-            }
-            for row in read.values()
-        ],
-    }  # fmt: skip
 
 
 _TWICE = 2.0

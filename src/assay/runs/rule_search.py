@@ -23,10 +23,10 @@ from assay.kernel.spec import SizingChoice, TargetChoice, TrainSpec
 from assay.kernel.timeframe import iso
 from assay.learn import ALLOW_SHORT, RuleTrainer, Strategy, check_regime, flat_decisions
 from assay.runs.context import Context
+from assay.runs.learners import may_short
 from assay.runs.run_artifacts import SHOWN_BEST, SHOWN_TRIALS, to_jsonable
 from assay.runs.run_inputs import bare, load_history
 from assay.runs.strategies import load_strategy
-from assay.runs.trainers import may_short
 from assay.simulate import performance_metrics
 from assay.validate import (
     Bayesian,

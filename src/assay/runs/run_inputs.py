@@ -155,8 +155,8 @@ def _dataset(bars: Bars, run: Run, context: Context) -> None:
 
 def _locked(instrument: Instrument, context: Context) -> dict[str, int]:
     """From where on bars were locked away when these were read; they end before it."""
-    lock = None if context.again is not None else context.record.vault.of(instrument.exchange, instrument.symbol)
-    return {} if lock is None else {"locked_from": lock.since}
+    since = context.ports.candles.locked_from(instrument.exchange, instrument.symbol, context)
+    return {} if since is None else {"locked_from": since}
 
 
 _FLAT = 0.5

@@ -8,18 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from assay.features import FeatureFile, set_digest
-from assay.kernel.arrays import BoolArray
-from assay.kernel.bars import USABLE, Bars
+from assay.kernel.bars import Bars
 from assay.kernel.contracts import Model
 from assay.kernel.instrument import Instrument
-from assay.kernel.parse import parse
 from assay.kernel.spec import TrainSpec
 from assay.kernel.timeframe import current_ms
 from assay.runs import run_inputs
-from assay.runs.context import Context, identity_of
+from assay.runs.context import Context
+from assay.runs.learners import LEARNERS, strategy_type
 from assay.runs.provenance import capture, code_digest, versions
 from assay.runs.run_artifacts import VERDICT, RunArtifacts, audit_status, member_columns
 from assay.runs.run_inputs import History
@@ -40,7 +37,6 @@ from assay.validate import thresholds_from_document
 EVIDENCE = "evidence"
 CONTENT = "content_sha256"
 WithModel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-_STRATEGY = {"ensemble": "ensemble", "lstm": "lstm", "ppo": "rl"}
 
 
 class RunRequest(Protocol):
@@ -73,25 +69,8 @@ class Read(Protocol):
 
 
 def candles(spec: Read, context: Context) -> tuple[list[Bars], dict[str, Any]]:
-    """The stored bars of every instrument, and by symbol what the spec's filter did to them.
-
-    A filter that marks leaves a column ``usable`` (1 or 0) on the bars that it marked any of. Where a run is reproduced
-    the bars are its snapshots, filtered already.
-    """
-    if context.again is not None:
-        return [context.again.bars[i.symbol] for i in spec.instruments], dict(context.again.filtered)
-    stored = [context.candles.read(i, newest=spec.bars) for i in spec.instruments]
-    if spec.filter is None:
-        return stored, {}
-    from assay.market import DataFilter, apply_filter
-
-    config = parse(DataFilter, spec.filter, path="filter")
-    filtered = [apply_filter(bars, config) for bars in stored]
-    return [_marked(f.bars, f.usable) for f in filtered], {f.bars.instrument.symbol: f.report for f in filtered}
-
-
-def _marked(bars: Bars, usable: BoolArray) -> Bars:
-    return bars if usable.all() else replace(bars, columns={**bars.columns, USABLE: usable.astype(np.float64)})
+    """The bars of every instrument, and by symbol what the spec's filter did to them. See `CandlePort.read`."""
+    return context.ports.candles.read(spec, context)
 
 
 def data_digest(bars: Sequence[Bars], spec: TrainSpec, own: FeatureFile | None = None) -> str:
@@ -142,14 +121,13 @@ def track_run(
     file: of a strategy that is the user's own; its source is kept with the run.   features: the user's file of them, of
           which the same holds.   metadata: more of the run's metadata.
     """
-    record, by, again = context.record, by or spec.learner, context.again
+    record, by, ports = context.record, by or spec.learner, context.ports
     name = f"{by} {' '.join(spec.symbols)} {spec.timeframe}"
     code = capture(context, file)
-    identity = identity_of(spec, bars, code_digest()) if again is None else again.identity
-    for each in bars if again is None else ():
-        record.markets.keep(each)
+    identity = ports.ledger.identity(spec, bars, code_digest())
+    ports.ledger.keep_markets(bars, context)
     run = record.experiments.start(
-        (name if again is None else f"run {again.run} again: {name}")[:200],
+        ports.publisher.title(name)[:200],
         kind,
         spec=spec.as_dict(),
         spec_hash=spec.hash,
@@ -157,7 +135,7 @@ def track_run(
         seed=spec.seed,
         tags=[by, *spec.symbols],
         metadata={"code_digest": code_digest(), "model_type": spec.learner} | identity.columns | dict(metadata or {}),
-        reproduces_id=None if again is None else again.run,
+        reproduces_id=ports.publisher.reproduces,
         **code.columns,
     )
     with record.experiments.keep_alive(run):
@@ -186,9 +164,16 @@ def finish(
     leaves files that no row points to. A run that is reproduced publishes no model and no configuration: its document
     says what the model's ``content_sha256`` would have been.
     """
-    record, by = context.record, by or spec.learner
-    if context.again is not None:
-        return _reproduced(spec, context, run, model, evidence, past, by)
+    by = by or spec.learner
+    return context.ports.publisher.finish(spec, context, run, model, evidence, past, by=by, with_model=with_model)
+
+
+def publish_run(
+    spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunArtifacts, past: History, *, by: str,
+    with_model: WithModel | None,
+) -> dict[str, Any]:  # fmt: skip
+    """`finish` of a run of its own: the model's files, then one transaction."""
+    record = context.record
     written = _model_files(spec, context, model, evidence, past, by)
     with record.together():
         columns = _model_columns(spec, evidence)
@@ -201,9 +186,10 @@ def finish(
     return document
 
 
-def _reproduced(
-    spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunArtifacts, past: History, by: str
+def leave_unpublished(
+    spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunArtifacts, past: History, *, by: str
 ) -> dict[str, Any]:
+    """`finish` of a run that is repeated: no model, and what its ``content_sha256`` would have been."""
     with Blobs(context.artifacts).staging() as parts:
         _saved(model, past, parts)
         content = content_sha256(read_parts(parts))
@@ -239,7 +225,7 @@ def _model_files(
             write_files(
                 parts,
                 ModelFacts(
-                    strategy_type=_STRATEGY.get(by, by),
+                    strategy_type=strategy_type(by),
                     exchange=spec.exchange,
                     symbol=symbol,
                     timeframe=spec.timeframe,
@@ -282,7 +268,7 @@ def _model_columns(spec: TrainSpec, evidence: RunArtifacts) -> dict[str, Any]:
         "lifecycle_stage": document["stage"],
         "audit_status": audit_status(document.get("audit")),
         "verdict": {"word": document["verdict"]} | {k: document[k] for k in VERDICT if k in document},
-        "format": {"ensemble": "ensemble-parts", "rules": "rules-json"}.get(spec.learner),
+        "format": LEARNERS[spec.learner].model_format,
     }
 
 

@@ -13,9 +13,9 @@ from assay.kernel.errors import ConfigError, did_you_mean, printable, unread_hin
 from assay.kernel.parse import parse
 from assay.kernel.spec import SplitSpec, TrainSpec
 from assay.learn import Strategy
+from assay.runs.learners import LEARNERS, demand_files, demand_learner, parameter_names
 from assay.runs.rule_search import as_tables, declared_space
 from assay.runs.strategies import load_strategy, parse_value, split_settings
-from assay.runs.trainers import LEARNERS, demand_learner
 from assay.validate import Space, parse_space_text
 
 _LARGEST = 1024 * 1024
@@ -46,8 +46,8 @@ def build_spec(
         demand_learner(document["learner"])
         demand_files(document["learner"], strategy_file, features_file)
         _demand_no_strategy(document["learner"], flags)
-    if document["learner"] == "rules":
-        document.setdefault("features", [])
+        if not LEARNERS[document["learner"]].trains:
+            document.setdefault("features", [])
     for name, text in settings.items():
         _put(document, _address(name, str(document["learner"])), parse_value(text))
     missing = [f"--{n}" for n, key in _NEEDED.items() if key not in document]
@@ -124,28 +124,6 @@ def _unknown_parameter(name: str, learner: str, names: list[str]) -> ConfigError
     return ConfigError(text, code="CONFIG_PARAMETER", hint=hint, field=name[:64])
 
 
-def demand_files(learner: str, strategy_file: Path | None, features_file: Path | None) -> None:
-    """Raise ConfigError for a file of the user's own that the learner does not read.
-
-    ``CONFIG_FEATURE_FILE`` for features that are given to rules, ``CONFIG_STRATEGY_FILE`` for a strategy that is given
-    to any other learner.
-    """
-    if learner == "rules" and features_file is not None:
-        raise ConfigError(
-            "learner rules reads candles and no features; a file of features is given",
-            code="CONFIG_FEATURE_FILE",
-            hint="Leave --features-file out: a rule computes what it needs in its own file. Or train ensemble.",
-            field="features_file",
-        )
-    if learner != "rules" and strategy_file is not None:
-        raise ConfigError(
-            f"learner {learner} learns from features and reads no strategy; a strategy file is given",
-            code="CONFIG_STRATEGY_FILE",
-            hint="Leave --strategy-file out, or trade the strategy: assay train rules --strategy-file FILE.",
-            field="strategy_file",
-        )
-
-
 def _demand_no_strategy(learner: str, flags: Mapping[str, Any]) -> None:
     name = flags.get("params.strategy")
     if learner != "rules" and name is not None:
@@ -171,23 +149,6 @@ def _put(document: dict[str, Any], name: str, value: Any) -> None:
             )
         document = inner
     document[last] = value
-
-
-def parameter_names(learner: str) -> tuple[str, ...]:
-    """Names of a learner's own parameters; empty for an unknown learner, which `trainer_of` refuses."""
-    if learner == "ensemble":
-        from dataclasses import fields
-
-        from assay.learn import EnsembleParams
-
-        return tuple(f.name for f in fields(EnsembleParams))
-    if learner == "rules":
-        from dataclasses import fields
-
-        from assay.runs.rule_search import RuleParams
-
-        return tuple(f.name for f in fields(RuleParams))
-    return ()
 
 
 TRAIN_SHARE = 0.7

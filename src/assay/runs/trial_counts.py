@@ -7,7 +7,7 @@ the candles were called. See docs/why/which-trials-count.md.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
@@ -19,14 +19,14 @@ from assay.kernel.bars import Bars
 from assay.kernel.errors import ArtifactError, amount
 from assay.kernel.instrument import markets_of
 from assay.kernel.timeframe import Timeframe
-from assay.runs.context import Context, ReproductionInputs
+from assay.runs.context import Context
 from assay.runs.family import independent_looks
-from assay.track import LedgerHead, Look, distinct_shifts, load_snapshot, read_head
+from assay.track import LedgerHead, Look, distinct_shifts, load_snapshot
 from assay.validate import Thresholds
 
 LEAST_SHARE = 0.05  # of the judged bars that an identity's scores must cover to be looks at them
 _SNAPSHOTS = 5  # newest ones that are looked at for candles of before fingerprints were kept
-_UNKNOWN_HEAD = LedgerHead("")
+UNKNOWN_HEAD = LedgerHead("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +108,42 @@ class LookRequest:
     bars: Collection[Bars]
 
 
+@dataclass(frozen=True, slots=True)
+class LookSource:
+    """Where looks are counted: the ledger of today, or as a run of before was judged by it.
+
+    chains: that hold the judged candles.   head: rows up to which count.   missing: looks of a chain whose rows are
+    gone.   markets_tried: markets that the recipe of the judged row was tried on.   identity: of the judged run where
+    its row is not among those counted.   counted: the run is counted although its row is not among them.
+    """
+
+    chains: Sequence[Chain]
+    head: LedgerHead
+    missing: Callable[[str], int]
+    markets_tried: Callable[[Look | None], int]
+    identity: str | None = None
+    counted: bool = False
+
+
 def count_looks(request: LookRequest, context: Context, *, walk: bool = True) -> Looks:
     """Count the looks at the judged bars: all rows that are committed now; of a reproduction those up to its head.
 
     walk: demand that the ledger holds; without, it is counted as it is.
     Raises StoreError ``STORE_CORRUPT`` for a ledger that does not hold, or holds less than what was judged by it.
     """
-    again = context.again
-    if again is not None and not again.looks:
-        return _as_then(again, request)
-    chains = _chains(request, context) if again is None else _chains_of(again.looks)
-    if walk:
-        context.demand_whole(*(chain.market_key for chain in chains))
-    head = context.record.ledger.head(c.market_key for c in chains) if again is None else read_head(again.head)
-    return _counted(request, chains, head or _UNKNOWN_HEAD, context)
+    return context.ports.ledger.looks(request, context, verified=walk)
 
 
-def _counted(request: LookRequest, chains: Sequence[Chain], head: LedgerHead, context: Context) -> Looks:
+def looks_from(source: LookSource, request: LookRequest, context: Context) -> Looks:
+    """The looks that this source holds."""
+    chains, head = source.chains, source.head
     rows = context.record.ledger.looks(
         (c.market_key for c in chains), {c.market_key: head.seq(c.market_key) for c in chains}
     )
     mine = next((r for r in rows if (r.market_key, r.seq) == (request.market_key, request.number)), None)
-    own, others = _parted(rows, mine, context)
+    own, others = _parted(rows, mine, source.identity)
     counting = _touching(others, request, {c.market_key: c.moved_ms for c in chains})
-    markets = _by_chain(chains, counting, context)
+    markets = _by_chain(source, counting)
     own_looks = max(1, sum(_looks_of([row for row in own if row.is_record]).values()))
     n = own_looks + sum(each.looks for each in markets)
     alike = independent_looks(
@@ -146,9 +158,9 @@ def _counted(request: LookRequest, chains: Sequence[Chain], head: LedgerHead, co
         judged_before=sum(row.is_record and mine is not None and row.id < mine.id for row in own),
         unknown_rows=sum(row.identity is None for group in counting for row in group),
         missing=sum(each.missing for each in markets),
-        markets_tried=_markets_tried(mine, context),
+        markets_tried=source.markets_tried(mine),
         head=head,
-        counted=mine is not None or context.again is not None,
+        counted=mine is not None or source.counted,
     )
     return replace(result, text=_text(result, context))
 
@@ -158,10 +170,7 @@ def trials_before(market_key: str, bars: Collection[Bars], context: Context) -> 
 
     Of a run that is reproduced as many as it counted then.
     """
-    if context.again is not None:
-        return context.again.counted
-    chains = _chains(LookRequest(market_key, 0, np.empty(0, np.int64), bars), context)
-    return sum(context.record.ledger.count(each.market_key) for each in chains)
+    return context.ports.ledger.trials_before(market_key, bars, context)
 
 
 def until(looks: Looks, market_key: str, context: Context) -> int:
@@ -177,17 +186,7 @@ def until(looks: Looks, market_key: str, context: Context) -> int:
     return last
 
 
-def _as_then(again: ReproductionInputs, request: LookRequest) -> Looks:
-    """What a run of before looks were kept was judged with."""
-    effective = float(again.n_trials) if again.effective is None else float(again.effective)
-    others = (MarketLooks(request.market_key, again.n_trials - 1),)
-    return Looks(
-        n=again.n_trials, effective=effective, own=1, others=others, candidates=0, judged_before=0,
-        unknown_rows=again.n_trials - 1, missing=0, markets_tried=1, head=_UNKNOWN_HEAD, counted=True,
-    )  # fmt: skip
-
-
-def _chains(request: LookRequest, context: Context) -> list[Chain]:
+def find_chains(request: LookRequest, context: Context) -> list[Chain]:
     """Every chain that holds one of the judged markets, by its name or by its candles, alone or in a panel."""
     _learn_old_markets(context)
     names = {market[:2] for market in markets_of(request.market_key)}
@@ -221,31 +220,20 @@ def _learn_old_markets(context: Context) -> None:
             continue
 
 
-def _chains_of(looks: Mapping[str, Any]) -> list[Chain]:
-    """Those that a verdict was stored with."""
-    return [Chain(m["market_key"], tuple(m["moved_ms"]), str(m["known_by"])) for m in looks["markets"]]
-
-
-def _by_chain(
-    chains: Sequence[Chain], counting: Sequence[Sequence[Look]], context: Context
-) -> tuple[MarketLooks, ...]:  # fmt: skip
-    again, ledger = context.again, context.record.ledger
-    then = {} if again is None else {m["market_key"]: int(m["missing"]) for m in again.looks["markets"]}
+def _by_chain(source: LookSource, counting: Sequence[Sequence[Look]]) -> tuple[MarketLooks, ...]:
     total: Counter[str] = Counter()
     for group in counting:
         total.update(_looks_of(group))
     result = []
-    for each in chains:
-        lost = then[each.market_key] if each.market_key in then else ledger.count_missing(each.market_key)
-        looks = total[each.market_key] + lost
-        result.append(MarketLooks(each.market_key, looks, each.known_by, each.moved_ms, lost))
+    for each in source.chains:
+        lost = source.missing(each.market_key)
+        result.append(MarketLooks(each.market_key, total[each.market_key] + lost, each.known_by, each.moved_ms, lost))
     return tuple(result)
 
 
-def _parted(rows: Sequence[Look], mine: Look | None, context: Context) -> tuple[list[Look], list[list[Look]]]:
+def _parted(rows: Sequence[Look], mine: Look | None, identity: str | None) -> tuple[list[Look], list[list[Look]]]:
     """The rows of the judged identity, and those of every other one. A row without one is a look of its own."""
-    again = context.again
-    identity = mine.identity if mine is not None else again.identity.identity if again is not None else None
+    identity = mine.identity if mine is not None else identity
     own: list[Look] = []
     others: dict[str, list[Look]] = defaultdict(list)
     for row in rows:
@@ -315,9 +303,8 @@ def _looks_of(group: Sequence[Look]) -> Counter[str]:
     return result
 
 
-def _markets_tried(mine: Look | None, context: Context) -> int:
-    if context.again is not None:
-        return int(context.again.looks["markets_tried"])
+def count_markets_tried(mine: Look | None, context: Context) -> int:
+    """Different markets, by their candles, that the recipe of a row was tried on."""
     if mine is None or mine.recipe is None:
         return 1
     return max(1, context.record.markets.distinct(context.record.ledger.find_markets(mine.recipe)))

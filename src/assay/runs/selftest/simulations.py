@@ -12,7 +12,7 @@ from assay.kernel.decisions import Costs
 from assay.kernel.seeding import integer
 from assay.kernel.spec import TargetChoice, TrainSpec
 from assay.market import MOMENTUM_BARS, synthetic
-from assay.runs._train import execute_spec
+from assay.runs.learners import execute_spec
 from assay.runs.run_artifacts import to_jsonable
 from assay.runs.selftest.trial_runs import (
     BARS,
