@@ -9,7 +9,7 @@ import pytest
 from assay.app import context
 from assay.kernel.errors import ConfigError
 from assay.settings import Gate
-from assay.validate.gate_input import Thresholds
+from assay.validate.thresholds import Thresholds
 from tests.doors.commands import MARKET, TRAIN, assay, told
 from tests.doors.searching import GRID, KEY
 from tests.doors.test_backtest import record_of

@@ -28,7 +28,7 @@ def _python(code: str, *args: object, **kwargs: object) -> "subprocess.Popen[str
 
 _KILLED_IN_TRANSACTION = """
 import os, signal, sys
-from assay.market.stores import duckdb_queries as rows
+from assay.market.stores import duckdb as rows
 from assay.market.stores.base import Span
 from assay.market.stores.duckdb import DuckDbStore
 from assay.testing.candle_store import candles

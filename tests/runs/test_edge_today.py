@@ -13,6 +13,8 @@ from assay.runs._optimize import optimize
 from assay.runs.context import Context
 from assay.runs.model_health import edge_today, fault_of
 from assay.runs.model_views import list_models, promote_model, show_model
+from assay.track import ModelRegistry
+from assay.validate import Thresholds
 from tests.runs.lively_home import KEY, copied, home_of, lively_bars, spec_of
 
 
@@ -73,6 +75,20 @@ def test_later_looks_ask_for_a_person(context: Context, monkeypatch: pytest.Monk
         promote_model(1, context, by="ann", override="", expected_version=None, file=None)
     done = promote_model(1, context, by="ann", override="I know", expected_version=None, file=None)
     assert done["aliases"] == ["champion"] and done["judgement"]["word"] == "GOLD"
+
+
+def test_the_tracking_api_lets_no_gold_through_that_others_looked_at_since(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gilded(context, monkeypatch)
+    registry = ModelRegistry(context.record, artifacts=context.artifacts, models=context.models)
+    assert registry.promote(1, by="ann") == 1  # nobody looked: the same as `assay models promote`
+    with pytest.raises(StoreError, match="GOLD by"):  # stricter thresholds of today, as ASSAY_GATE_* sets them
+        registry.promote(1, by="ann", limits=Thresholds(min_bars=10**6))
+    looked(context, 3)
+    assert registry.promote(1, by="ann", override="I know") == 1
+    with pytest.raises(StoreError, match="3 trials more on its candles since it was judged"):
+        registry.promote(1, by="ann")
 
 
 def test_who_is_champion_stays_it(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

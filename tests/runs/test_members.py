@@ -11,7 +11,7 @@ from assay.market.sources.synthetic import synthetic
 from assay.runs._train import train
 from assay.runs.context import Context
 from assay.runs.run_artifacts import CHECKS, member_columns
-from assay.validate.gate_input import Thresholds
+from assay.validate.thresholds import Thresholds
 
 BARS = 2_400
 FAIL = {"check": "cost", "state": "FAIL", "text": "too dear", "value": -0.1, "threshold": 0.0}

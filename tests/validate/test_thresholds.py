@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 import pytest
 
 from assay.kernel.errors import ConfigError
-from assay.validate.gate_input import LOOSER, Thresholds, looser_thresholds, thresholds_from_document
+from assay.validate.thresholds import LOOSER, Thresholds, looser_thresholds, thresholds_from_document
 
 USUAL = asdict(Thresholds())
 
@@ -64,7 +64,7 @@ def test_a_stored_verdict_says_what_it_was_given_by() -> None:
 
 
 def test_settings_load_no_statistics() -> None:
-    code = "import assay.validate.gate_input, sys; print([m for m in ('scipy', 'pandas', 'arch') if m in sys.modules])"
+    code = "import assay.validate.thresholds, sys; print([m for m in ('scipy', 'pandas', 'arch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

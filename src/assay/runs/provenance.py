@@ -10,10 +10,7 @@ from typing import Any
 
 import assay
 from assay.runs.context import Context
-from assay.track import ASSAY_SOURCE, WORKING_FOLDER, Provenance, distributions
-from assay.track import capture_provenance as looked_at
-
-_DECIDING = ("assay", "lightgbm", "numba", "numpy", "scikit-learn", "scipy", "skops", "ta-lib", "xgboost-cpu")
+from assay.track import ASSAY_SOURCE, WORKING_FOLDER, Provenance, capture_provenance, versions
 
 
 @cache
@@ -37,12 +34,7 @@ def capture(context: Context, file: Path | None = None) -> Provenance:
     folders = {ASSAY_SOURCE: Path(assay.__file__).parent}
     folders |= {} if file is None else {"strategy file": file.absolute().parent}
     threads = {"fit": 1, "folds": context.workers}
-    return looked_at(folders | {WORKING_FOLDER: Path.cwd()}, threads=threads, machine=context.machine)
-
-
-def versions() -> dict[str, str]:
-    """Versions of the libraries that decide what a model gives, by the name of their distribution."""
-    return {name: version for name, version in distributions() if name in _DECIDING}
+    return capture_provenance(folders | {WORKING_FOLDER: Path.cwd()}, threads=threads, machine=context.machine)
 
 
 def describe_environment(*, workers: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from assay.kernel.timeframe import current_ms
 from assay.runs import run_inputs
 from assay.runs.context import Context
 from assay.runs.learners import LEARNERS, strategy_type
-from assay.runs.provenance import capture, code_digest, versions
+from assay.runs.provenance import capture, code_digest
 from assay.runs.run_artifacts import VERDICT, RunArtifacts, audit_status, member_columns
 from assay.runs.run_inputs import History
 from assay.runs.user_files import facts_of
@@ -30,6 +30,7 @@ from assay.track import (
     golden_outputs,
     publish,
     read_parts,
+    versions,
     write_files,
 )
 from assay.validate import thresholds_from_document

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from assay.track.environment import capture_provenance as capture_provenance
     from assay.track.environment import distributions as distributions
     from assay.track.environment import lock_hash as lock_hash
+    from assay.track.environment import versions as versions
     from assay.track.experiments import Run as Run
     from assay.track.fingerprint import Fingerprint as Fingerprint
     from assay.track.fingerprint import compute_fingerprint as compute_fingerprint
@@ -108,7 +109,7 @@ __getattr__, __dir__ = lazy_names(
         "database": ("MLFLOW", "Row", "enqueue"),
         "environment": (
             "ASSAY_SOURCE", "Provenance", "WORKING_FOLDER", "capture_provenance", "distributions",
-            "lock_hash"
+            "lock_hash", "versions"
         ),
         "experiments": ("Run",),
         "fingerprint": ("Fingerprint", "compute_fingerprint", "same_market"),

@@ -248,6 +248,14 @@ def capture_provenance(
     return Provenance(columns, result)
 
 
+_DECIDING = ("assay", "lightgbm", "numba", "numpy", "scikit-learn", "scipy", "skops", "ta-lib", "xgboost-cpu")
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that decide what a model gives, by the name of their distribution."""
+    return {name: version for name, version in distributions() if name in _DECIDING}
+
+
 @cache
 def distributions() -> tuple[tuple[str, str], ...]:
     """Installed distributions as (name, version), names in small letters, sorted; read once per process."""

@@ -52,10 +52,7 @@ if TYPE_CHECKING:
     from assay.validate.gate import gate_input_document as gate_input_document
     from assay.validate.gate import verdict_of_states as verdict_of_states
     from assay.validate.gate_input import GateInput as GateInput
-    from assay.validate.gate_input import Thresholds as Thresholds
     from assay.validate.gate_input import find_data_problems as find_data_problems
-    from assay.validate.gate_input import looser_thresholds as looser_thresholds
-    from assay.validate.gate_input import thresholds_from_document as thresholds_from_document
     from assay.validate.gate_study import FAR_LEVEL as FAR_LEVEL
     from assay.validate.gate_study import STUDY_BARS as STUDY_BARS
     from assay.validate.gate_study import STUDY_CASES as STUDY_CASES
@@ -128,6 +125,9 @@ if TYPE_CHECKING:
     from assay.validate.statistics.sharpe import probabilistic_sharpe_ratio as probabilistic_sharpe_ratio
     from assay.validate.statistics.sharpe import sharpe_p_value as sharpe_p_value
     from assay.validate.statistics.sharpe import sharpe_that_passes as sharpe_that_passes
+    from assay.validate.thresholds import Thresholds as Thresholds
+    from assay.validate.thresholds import looser_thresholds as looser_thresholds
+    from assay.validate.thresholds import thresholds_from_document as thresholds_from_document
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -152,10 +152,7 @@ __getattr__, __dir__ = lazy_names(
             "GATE_VERSION", "Reason", "Verdict", "audit_reason", "evaluate_gate",
             "gate_input_document", "verdict_of_states"
         ),
-        "gate_input": (
-            "GateInput", "Thresholds", "find_data_problems", "looser_thresholds",
-            "thresholds_from_document"
-        ),
+        "gate_input": ("GateInput", "find_data_problems"),
         "gate_study": (
             "Case", "FAR_LEVEL", "GateStudyResult", "Rule", "STUDY_BARS", "STUDY_CASES",
             "count_errors", "draw_moments", "drift_study", "edge_rule", "run_gate_study"
@@ -190,5 +187,6 @@ __getattr__, __dir__ = lazy_names(
             "best_of_many_p_value", "deflated_sharpe_ratio", "expected_max_sharpe", "half_spread",
             "probabilistic_sharpe_ratio", "sharpe_p_value", "sharpe_that_passes"
         ),
+        "thresholds": ("Thresholds", "looser_thresholds", "thresholds_from_document"),
     },
 )  # fmt: skip

@@ -15,7 +15,7 @@ from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.errors import amount
 from assay.validate.active import Nature, nature_of
 from assay.validate.audit.pipeline import AuditReport
-from assay.validate.gate_input import GateInput, Thresholds, check_input, looser_thresholds
+from assay.validate.gate_input import GateInput, check_input
 from assay.validate.statistics import (
     Moments,
     Overfitting,
@@ -26,6 +26,7 @@ from assay.validate.statistics import (
     moments,
     sharpe_p_value,
 )
+from assay.validate.thresholds import Thresholds, looser_thresholds
 
 __all__ = [
     "CHECKS", "GATE_VERSION", "GateInput", "Reason", "State", "Thresholds", "Verdict", "VerdictName",

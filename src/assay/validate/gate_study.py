@@ -16,8 +16,8 @@ from scipy.special import ndtr
 from assay.kernel.arrays import BoolArray, FloatArray
 from assay.kernel.errors import ConfigError
 from assay.kernel.seeding import generator
-from assay.validate.gate_input import Thresholds
 from assay.validate.statistics import best_of_many_p_value, sharpe_p_value, sharpe_that_passes
+from assay.validate.thresholds import Thresholds
 
 Kind = Literal["normal", "heavy_tails", "trades"]
 KINDS: tuple[Kind, ...] = ("normal", "heavy_tails", "trades")

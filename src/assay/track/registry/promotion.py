@@ -6,13 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assay.kernel.errors import ArtifactError, LeakError, StoreError, printable
+from assay.kernel.errors import ArtifactError, LeakError, StoreError, amount, printable
 from assay.kernel.instrument import markets_of
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import parse_instant
 from assay.track.database import Database, Row, enqueue, hold, insert_new, not_found, rows, writes
 from assay.track.ledger import Ledger
-from assay.track.ledger_heads import BrokenChain
+from assay.track.ledger_heads import BrokenChain, read_head
 from assay.track.schema.service import EVENTS
 from assay.track.schema.tables import ALIASES, EXPERIMENTS, MODELS, TRIALS
 from assay.validate import Thresholds, looser_thresholds
@@ -122,6 +122,23 @@ def ledger_reasons(database: Database, ledger: Ledger, row: Row) -> list[str]:
     return []
 
 
+def later_looks(ledger: Ledger, row: Row) -> str:
+    """Why a GOLD must be asked again: others scored its candles since it was judged; empty where none did.
+
+    The chains that its verdict was counted by are read, up to now; the run's own spec scored again is no other.
+    """
+    head = read_head((row["verdict"] or {}).get("head"))
+    if head is None:
+        return ""
+    looks = ledger.looks(head.ends)
+    own = {look.identity for look in looks if look.run == row["experiment_id"]} - {None}
+    later = [look for look in looks if look.seq > head.seq(look.market_key) and look.identity not in own]
+    count = sum(look.n_configs for look in later)
+    if not count:
+        return ""
+    return f"{amount(count, 'trial')} more on its candles since it was judged (assay models promote asks it again)"
+
+
 def _market(row: Row) -> str:
     return "|".join(str(row[name] or "") for name in ("exchange", "symbol", "timeframe"))
 
@@ -189,7 +206,7 @@ class Champions:
         expected_version: int | None = None,
         override: str = "",
         limits: Thresholds | None = None,
-        since: str = "",
+        since: str | None = None,
     ) -> int:
         """Make the model its post's champion; the alias's new version.
 
@@ -199,7 +216,8 @@ class Champions:
         expected_version: of the champion alias, 0 for none yet; what it is now when not given.
         override:         why a person promotes a model whose verdict is not GOLD; kept in the log of events.
         limits:           thresholds of the gate that are asked now; None are the default ones.
-        since:            what later looks at its bars made of its gold: see `gate`.
+        since:            what later looks at its bars made of its gold, see `gate`; None: nobody has asked its verdict
+                          again, so that any later look of another needs a person: `later_looks`.
         ArtifactError ``ARTIFACT_GONE`` for a model whose files retention took. StoreError ``STORE_VALUE`` for one that
         the gate does not let through, naming each reason, LeakError ``LEAK_NOT_AUDITED`` where one is an open audit;
         ``STORE_CONFLICT`` for one of a run that failed, and ``STORE_CONFLICT`` with the winner's id when the champion
@@ -211,6 +229,7 @@ class Champions:
             demand_there(row)
             demand_run(connection, row)
             seen = _seen(_of(connection, post_of(row)), expected_version)
+        since = later_looks(self._ledger, row) if since is None else since
         gate(row, override, ledger_reasons(self._database, self._ledger, row), limits, since)
         works(row)
         with self._database.write() as connection:

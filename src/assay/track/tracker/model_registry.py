@@ -13,7 +13,7 @@ from assay.kernel.panel import Window
 from assay.kernel.timeframe import current_ms
 from assay.track.artifacts import file_sha256
 from assay.track.database import Row, nan_for_null, rows, scalar
-from assay.track.environment import distributions
+from assay.track.environment import versions
 from assay.track.loading.formats import FORMATS, ModelPaths
 from assay.track.loading.golden import golden_outputs
 from assay.track.model_files.manifest import Keys, ModelFacts
@@ -25,13 +25,11 @@ from assay.track.schema.tables import MODELS
 from assay.track.tracker.shared import DEFAULT, TrackingClient, Where
 from assay.track.tracker.validators import among, check_id, check_name, check_page, mapping, path_text, refusal, whole
 from assay.track.tracking_store import TrackingStore
+from assay.validate import Thresholds
 
 if TYPE_CHECKING:
     from assay.kernel.contracts import Model
     from assay.kernel.panel import Window
-
-
-_DECIDING = frozenset({"assay", "numpy", "lightgbm", "xgboost-cpu", "scikit-learn", "skops", "ta-lib", "numba"})
 
 
 def write_model(
@@ -65,7 +63,7 @@ def write_model(
             target=None if history.labels is None else history.labels.name,
             commit=run["git_commit"],
             lock_hash=run["lock_hash"],
-            versions={name: version for name, version in distributions() if name in _DECIDING},
+            versions=versions(),
             self_test=golden_outputs(model, history),
         )
         files = write_files(
@@ -185,15 +183,18 @@ class ModelRegistry(TrackingClient):
         *,
         override: str = "",
         strategy: Path | None = None,
+        limits: Thresholds | None = None,
     ) -> int:
         """Make a model champion of its strategy on its market; the alias's new version.
 
         The gate and the errors are those of `assay.track.registry.promotion.Champions.promote`; here files are read and
-        self-test rows asked. override: why, where the verdict is not GOLD. strategy: the file of a user's own rule.
+        self-test rows asked. override: why, where the verdict is not GOLD, or others scored its candles since it was
+        judged (``assay models promote`` asks the verdict again with them). strategy: the file of a user's own rule.
+        limits: thresholds of the gate that are asked now; None are the default ones.
         """
         return self.record.champions.promote(
             self._model_key(model_id), by=by, works=self._works(strategy), expected_version=expected_version,
-            override=override,
+            override=override, limits=limits,
         )  # fmt: skip
 
     def rollback(
