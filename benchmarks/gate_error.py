@@ -15,7 +15,6 @@ from assay.kernel.arrays import BoolArray, FloatArray
 from assay.validate import (
     FAR_LEVEL,
     STUDY_BARS,
-    STUDY_CASES,
     Case,
     GateStudyResult,
     Rule,
@@ -24,6 +23,7 @@ from assay.validate import (
     draw_moments,
     drift_study,
     edge_rule,
+    study_cases,
 )
 
 
@@ -55,8 +55,9 @@ def main() -> None:
     names = " | ".join(f"{name}: error, power" for name in RULES)
     print(f"| returns | N | {names} | power of Sidak 1 % on normal returns |")
     print("|---" * 6 + "|")
-    far = [replace(each, most_level=FAR_LEVEL) for each in STUDY_CASES if each.kind == "trades"]
-    for case in (*STUDY_CASES, *far):
+    cases = study_cases(most=2_000)
+    far = [replace(each, most_level=FAR_LEVEL) for each in cases if each.kind == "trades"]
+    for case in (*cases, *far):
         began = time.monotonic()
         draws = draw_moments(replace(case, markets=case.markets * asked.times), seed=asked.seed)
         found = [count_errors(draws, rule, error) for rule, error in RULES.values()]

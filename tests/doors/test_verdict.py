@@ -46,7 +46,7 @@ def test_all_that_decided_is_kept_with_the_run_and_with_its_model(ran: Ran) -> N
     assert used["n_trials"] == was["n_trials"] == reasons["ledger"]["value"]
     assert used["n_trades"] == reasons["sample"]["value"]
     assert used["stressed_sharpe"] == reasons["cost"]["value"]
-    assert was["thresholds"]["error"] == 0.01 and was["gate_version"] == row["verdict"]["gate_version"] == 2
+    assert was["thresholds"]["error"] == 0.01 and was["gate_version"] == row["verdict"]["gate_version"] == 3
     assert used["fills"]["doubtful"] == reasons["fills"]["value"] and used["data_problems"] == []
     assert was["nature"] == row["verdict"]["nature"] and NATURE_SENTENCES[was["nature"]] in was["advice"]
 

@@ -45,7 +45,7 @@ def test_it_has_no_active_returns_before_and_after_the_disk(old: RunArtifacts, t
     now.write(tmp_path)
     kept = RunArtifacts.read(tmp_path)
     assert kept.active_returns is not None and "exposure" in kept.bars.columns
-    assert kept.document["gate_version"] == 2 and len(kept.document["reasons"]) == 11
+    assert kept.document["gate_version"] == 3 and len(kept.document["reasons"]) == 11
 
 
 def test_its_page_is_drawn(old: RunArtifacts) -> None:

@@ -175,7 +175,8 @@ def test_a_rate_never_goes_without_its_n() -> None:
 
 def test_the_sizes_are_those_of_the_specification() -> None:
     assert Size(no_edge=60, edge=30, control=30, trainers=1, drift=20, search=20, search_edge=10) == CI_SIZE
-    assert Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50) == NIGHTLY_SIZE
+    nightly = Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50, drawn=2_000)
+    assert nightly == NIGHTLY_SIZE
     assert CI_SIZE.of(7) == Size(no_edge=7, edge=4, control=4, trainers=1, drift=3, search=3, search_edge=2)
     with pytest.raises(ConfigError, match=r"edge is -1, must be in 0\.\.10,000"):
         Size(edge=-1)

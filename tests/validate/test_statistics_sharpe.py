@@ -152,6 +152,8 @@ def test_the_gates_example() -> None:
 def test_the_tail_of_a_p_value_keeps_its_digits() -> None:
     assert s.sharpe_p_value(0.458, 24, 0, 3) == near(1 - s.probabilistic_sharpe_ratio(0.458, 24, 0, 3))
     assert s.sharpe_p_value(0.0, 24, 0, 3) == 0.5
+    # two thirds of the skew: v = 1 + 2/3 * 0.5 * 0.03 + 1.25 * 0.0009 = 1.011125; z = 0.03 * sqrt(8759 / v) = 2.792197
+    assert s.sharpe_p_value(0.03, 8760, -0.5, 6) == near(float(norm.sf(0.03 * np.sqrt(8759 / 1.011125))))
     tiny = s.sharpe_p_value(0.38, 10_000, 0, 3)  # z = 0.38 * sqrt(9999 / 1.0722) = 36.696
     assert tiny / float(norm.sf(0.38 * np.sqrt(9999 / 1.0722))) == pytest.approx(1) and 0 < tiny < 1e-290
 

@@ -145,13 +145,13 @@ def test_the_worked_example(monkeypatch: pytest.MonkeyPatch) -> None:
     )  # fmt: skip
     word = evaluate_gate(evidence)
     edge = word.reason("edge")
-    # v = 1 + 0.5 * 0.03 + 1.25 * 0.0009 = 1.016125; z = 0.03 * sqrt(8759 / v) = 2.785296; p1 = 0.0026740
+    # v = 1 + 2/3 * 0.5 * 0.03 + 1.25 * 0.0009 = 1.011125; z = 0.03 * sqrt(8759 / v) = 2.792197; p1 = 0.0026176
     assert edge.state == "UNKNOWN" and edge.threshold == 0.01
-    assert edge.value == pytest.approx(1 - (1 - 0.00267397) ** 20, abs=5e-6)
+    assert edge.value == pytest.approx(1 - (1 - 0.00261757) ** 20, abs=5e-6)
     assert "the best of 20 trials without skill" in edge.text and "3.6% of the time" in edge.text
     # z_q = Phi^-1(0.99^(1/20)) = 3.289...: n = 1 + (z_q * sqrt(v) / 0.03)^2
     z = float(norm.isf(1 - 0.99 ** (1 / 20)))
-    assert word.bars_needed == int(np.ceil(1 + (z / 0.03) ** 2 * 1.016125)) - 8760
+    assert word.bars_needed == int(np.ceil(1 + (z / 0.03) ** 2 * 1.011125)) - 8760
 
 
 def test_the_line_is_drawn_at_the_error() -> None:

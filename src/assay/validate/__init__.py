@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from assay.validate.gate_study import drift_study as drift_study
     from assay.validate.gate_study import edge_rule as edge_rule
     from assay.validate.gate_study import run_gate_study as run_gate_study
+    from assay.validate.gate_study import study_cases as study_cases
     from assay.validate.isolation.probes import PROBE_QUESTIONS as PROBE_QUESTIONS
     from assay.validate.isolation.probes import FileProbe as FileProbe
     from assay.validate.isolation.probes import probe_feature_file as probe_feature_file
@@ -155,7 +156,8 @@ __getattr__, __dir__ = lazy_names(
         "gate_input": ("GateInput", "find_data_problems"),
         "gate_study": (
             "Case", "FAR_LEVEL", "GateStudyResult", "Rule", "STUDY_BARS", "STUDY_CASES",
-            "count_errors", "draw_moments", "drift_study", "edge_rule", "run_gate_study"
+            "count_errors", "draw_moments", "drift_study", "edge_rule", "run_gate_study",
+            "study_cases"
         ),
         "isolation.probes": ("FileProbe", "PROBE_QUESTIONS", "probe_feature_file", "probe_strategy_file"),
         "isolation.process": ("Attempt", "ClosedProcess", "Confinement"),

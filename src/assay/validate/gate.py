@@ -34,7 +34,7 @@ __all__ = [
     "evaluate_gate", "audit_reason", "verdict_of_states",
 ]  # fmt: skip
 
-GATE_VERSION = 2  # 1: eight checks, a deflated probability against a confidence
+GATE_VERSION = 3  # 1: eight checks, a deflated probability against a confidence. 2: all of the skew in the p-value
 CHECKS = (
     "audit", "ledger", "sample", "profit", "edge", "overfitting", "cost", "fills", "data", "regimes", "seeds",
 )  # fmt: skip

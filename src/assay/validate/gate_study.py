@@ -41,9 +41,19 @@ class Case:
     most_level: float = MOST_LEVEL
 
 
-STUDY_CASES = tuple(
-    Case(kind, count, 200 if count == 1_000 else 2_000) for kind in KINDS for count in (1, 20, 100, 1_000)
-)
+MOST_LOOKS = 1_000
+
+
+def study_cases(most: int = 200) -> tuple[Case, ...]:
+    """The cases of the study, 2,000 markets each. most: markets of those with the most looks, which cost the most."""
+    return tuple(
+        Case(kind, count, most if count == MOST_LOOKS else 2_000)
+        for kind in KINDS
+        for count in (1, 20, 100, MOST_LOOKS)
+    )
+
+
+STUDY_CASES = study_cases()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -109,7 +109,8 @@ class Size:
     """How many repetitions of each kind; none leaves its figure out.
 
     no_edge, edge, control, drift: markets.   search, search_edge: markets that are searched, without and with an edge.
-    trainers: markets for each trainer.   statistics: cases of `assay.validate.gate_study`, the last a rising market.
+    trainers: markets for each trainer.   statistics: cases of `assay.validate.gate_study`, the last a rising market;
+    drawn: markets of each of them that has the most looks.
     Raises ConfigError ``CONFIG_FIELD`` for counts outside 0..10,000.
     """
 
@@ -121,6 +122,7 @@ class Size:
     search: int = 20
     search_edge: int = 10
     statistics: int = len(STUDY_CASES) + 1
+    drawn: int = 200
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -150,7 +152,7 @@ class Size:
 
 
 CI_SIZE = Size()
-NIGHTLY_SIZE = Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50)
+NIGHTLY_SIZE = Size(no_edge=200, edge=100, control=100, trainers=3, drift=100, search=100, search_edge=50, drawn=2_000)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,7 +204,9 @@ def run_selftest(
     """
     began = time.monotonic()
     tasks = [] if suite is None else [Task(LEAKS, part, seed, suite) for part in range(parts)]
-    tasks += [Task(kind, number, seed) for kind, count in size.kinds.items() for number in range(count)]
+    tasks += [
+        Task(kind, number, seed, drawn=size.drawn) for kind, count in size.kinds.items() for number in range(count)
+    ]
     if not tasks:
         raise ConfigError("the self-test is asked for nothing", code="CONFIG_FIELD", field="size")
 

@@ -25,7 +25,7 @@ from assay.runs.selftest.trial_runs import (
     try_idea,
     with_drift,
 )
-from assay.validate import STUDY_CASES, Thresholds, drift_study, run_gate_study
+from assay.validate import STUDY_CASES, Thresholds, drift_study, run_gate_study, study_cases
 
 NO_EDGE, EDGE, CONTROL, LEAKS, DRIFT = "no_edge", "edge", "control", "leaks", "drift"
 SEARCH, SEARCH_EDGE, STATISTICS = "search", "search_edge", "statistics"
@@ -46,12 +46,17 @@ Suite = Callable[[int], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A repetition to do. seed: of the whole self-test; suite: of planted leaks, for the kind that asks it."""
+    """A repetition to do.
+
+    seed: of the whole self-test.   suite: of planted leaks, for the kind that asks it.   drawn: markets of a case of
+    `assay.validate.gate_study` with the most looks.
+    """
 
     kind: str
     number: int
     seed: int
     suite: Suite | None = None
+    drawn: int = 200
 
     @property
     def own_seed(self) -> int:
@@ -199,7 +204,7 @@ def _studied(task: Task) -> dict[str, Any]:
     if task.number >= len(STUDY_CASES):
         holding = drift_study([_MOSTLY_LONG], seed=task.seed)[0]
         return {"rules": holding.rules, "plain": holding.plain, "active": holding.active, "error": limit}
-    (result,) = run_gate_study([STUDY_CASES[task.number]], error=limit, seed=task.seed)
+    (result,) = run_gate_study([study_cases(task.drawn)[task.number]], error=limit, seed=task.seed)
     case = result.case
     return {
         "kind": case.kind, "looks": case.n_trials, "markets": case.markets, "wrong": result.wrong,

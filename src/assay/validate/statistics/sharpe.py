@@ -91,15 +91,19 @@ def min_backtest_length_years(n_trials: Any, target_annual_sharpe: Any) -> Any:
 
 
 def sharpe_p_value(sharpe: Any, n: Any, skew: Any, kurtosis: Any, benchmark: Any = 0.0) -> Any:
-    """``1 - probabilistic_sharpe_ratio(…)`` by the survival function, so that small values keep their digits.
+    """``1 - Φ(SR·√(n-1)/√v)``, ``v = 1 - ⅔·skew·SR + (kurtosis-1)/4·SR²``: how probable luck alone is.
 
-    NaN where v <= 0 or n < 2. Source: as there.
+    As ``1 - probabilistic_sharpe_ratio(…)``, with two thirds of its skew: that one holds for the spread of the ratio,
+    this for the far tail of a ratio that is divided by the spread of the same returns, where many looks are judged. It
+    is a survival function, so that small values keep their digits. NaN where v <= 0 or n < 2.
+    Source: Hall 1992, "On the Removal of Skewness by Transformation", JRSS B 54(1), T + skew·T²/(3√n) for a studentized
+    mean; what it changes was simulated: docs/why/gate-thresholds.md.
     """
     sharpe, n, skew, kurtosis, benchmark = together(
         sharpe=sharpe, n=n, skew=skew, kurtosis=kurtosis, benchmark=benchmark
     )
     with np.errstate(all="ignore"):
-        v = _v(sharpe, skew, kurtosis)
+        v = _tail_v(sharpe, skew, kurtosis)
         z = (sharpe - benchmark) * np.sqrt(n - 1) / np.sqrt(v)
     return plain(np.where(_positive(v) & (n >= 2) & np.isfinite(z), ndtr(-z), np.nan))
 
@@ -133,12 +137,13 @@ def sharpe_that_passes(n_trials: Any, error: Any) -> Any:
 def bars_for_error(sharpe: float, skew: float, kurtosis: float, n_trials: float, error: float) -> float:
     """Bars, not rounded, after which the best of N at this per-bar Sharpe ratio has a p-value of `error`.
 
-    ``1 + (z·√v / SR)²`` with z of `sharpe_that_passes`, at least 2; NaN unless SR > 0 and v > 0.
+    ``1 + (z·√v / SR)²`` with v of `sharpe_p_value` and z of `sharpe_that_passes`, at least 2. NaN unless SR and v are
+    positive.
     Source: solved from `best_of_many_p_value` and `sharpe_p_value`.
     """
     ratio = numbers("sharpe", sharpe)
     with np.errstate(all="ignore"):
-        v = _v(ratio, numbers("skew", skew), numbers("kurtosis", kurtosis))
+        v = _tail_v(ratio, numbers("skew", skew), numbers("kurtosis", kurtosis))
         needed = np.maximum(0.0, sharpe_that_passes(n_trials, error))
         bars = np.maximum(2.0, 1 + (needed * np.sqrt(v) / ratio) ** 2)
     return float(plain(np.where(_positive(v) & _positive(ratio), bars, np.nan)))
@@ -156,6 +161,10 @@ def harmonic(n_trials: Any) -> Any:
 
 def _v(sharpe: FloatArray, skew: FloatArray, kurtosis: FloatArray) -> FloatArray:
     return np.asarray(1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe**2)
+
+
+def _tail_v(sharpe: FloatArray, skew: FloatArray, kurtosis: FloatArray) -> FloatArray:
+    return _v(sharpe, 2 / 3 * skew, kurtosis)
 
 
 def _positive(x: FloatArray) -> BoolArray:
