@@ -132,6 +132,7 @@ def _researched(task: Task, home: Path) -> dict[str, Any]:
     tries = drift_ideas() if task.kind == DRIFT else ideas()
     with open_laboratory(home / "home") as context:
         context.candles.upsert(bars, source="selftest")
+        bars = context.candles.read(bars.instrument)
         attempts = [try_idea(idea, bars, context, costs=costs, seed=task.own_seed) for idea in tries]
         facts = _facts(choose_attempt(attempts, context))
         if task.kind == DRIFT and task.number % _ENSEMBLES == 0:

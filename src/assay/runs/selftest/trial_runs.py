@@ -154,14 +154,16 @@ class Tried:
 
 
 def try_idea(idea: CandidateRule, bars: Bars, context: Context, *, costs: Costs, seed: int) -> Tried:
-    """Walk an idea forward, count it in the ledger and leave its evidence: `assay.runs._train` without a model."""
+    """Walk an idea forward, count it in the ledger and leave its evidence: `assay.runs._train` without a model.
+
+    bars: as they are stored in the home.
+    """
     began = time.monotonic()
     spec, by = idea.spec(bars.instrument, costs, seed), idea.rule.name
-    read, _ = run_outputs.candles(spec, context)
-    digest = run_outputs.data_digest(read, spec)
-    past = bare(read)
+    digest = run_outputs.data_digest([bars], spec)
+    past = bare([bars])
     folds = split_plan(spec.folds, past.panel, horizon=past.horizon)
-    with run_outputs.track_run(spec, digest, read, context, by=by) as run:
+    with run_outputs.track_run(spec, digest, [bars], context, by=by) as run:
         report = Recording(context, run.id, "walking forward")
         outcomes = list(walk_forward(idea.trainer, past.panel, folds, costs=costs, seed=seed, report=report))
         result = evaluate_walk(outcomes, past, costs, seed=seed, limits=context.limits)
