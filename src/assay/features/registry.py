@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
@@ -144,9 +145,11 @@ def families() -> tuple[Family, ...]:
     return tuple(_FAMILIES)
 
 
+@cache
 def _load() -> None:
-
-    load()
+    """Import every group once."""
+    for group in GROUPS:
+        import_module(f"assay.features.{group}")
 
 
 _PRICE = ("open", "high", "low", "close", "volume")
@@ -213,9 +216,3 @@ GROUPS = (
     "price", "technical", "volume", "calendar", "rolling", "multi_timeframe", "interactions", "exogenous", "regime",
     "classic",
 )  # fmt: skip
-
-
-def load() -> None:
-    """Import every group once."""
-    for group in GROUPS:
-        import_module(f"assay.features.{group}")
