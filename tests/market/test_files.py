@@ -51,7 +51,10 @@ def test_nothing_in_it(tmp_path: Path, content: str | bytes) -> None:
 
 def test_columns_must_be_there_and_clear(tmp_path: Path) -> None:
     short = [row.rsplit(",", 1)[0] for row in ROWS]
-    refused(tmp_path, text(short, HEADER.removesuffix(",volume")), "DATA_SCHEMA", "missing", "volume", "found")
+    plain = read(tmp_path, text(short, HEADER.removesuffix(",volume"))).one  # FX and indices have none
+    assert plain.bars.volume is None and any("no column of volume" in each.text for each in plain.quality.warnings)
+    without_close = [row.rsplit(",", 2)[0] + "," + row.rsplit(",", 1)[1] for row in ROWS]
+    refused(tmp_path, text(without_close, HEADER.replace(",close", "")), "DATA_SCHEMA", "missing", "close", "found")
     refused(tmp_path, "\n".join(ROWS), "DATA_SCHEMA", "missing", "timestamp")
     more = [row + ",1" for row in ROWS]
     refused(tmp_path, text(more, HEADER + ",CLOSE"), "DATA_SCHEMA", "twice")

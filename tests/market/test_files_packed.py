@@ -64,7 +64,9 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
     wide = parquet(pl.DataFrame({f"c{i}": [1] for i in range(10_001)}))
     refused(tmp_path, wide, "DATA_PARQUET", "10,000", name=name)
     refused(tmp_path, parquet(frame()[:0]), "DATA_EMPTY", "0 rows", name=name)
-    refused(tmp_path, parquet(frame().drop("volume")), "DATA_SCHEMA", "missing", "volume", "found", name=name)
+    refused(tmp_path, parquet(frame().drop("close")), "DATA_SCHEMA", "missing", "close", "found", name=name)
+    twice = frame().with_columns(pl.col("close").alias("Close"))
+    refused(tmp_path, parquet(twice), "DATA_SCHEMA", "twice", name=name)
     lists = frame().with_columns(pl.concat_list("close").alias("close"))
     refused(tmp_path, parquet(lists), "DATA_SCHEMA", "close", name=name)
 

@@ -21,7 +21,12 @@ def import_files(
     timeframe: Annotated[str | None, typer.Option("--timeframe", "-t", help="Where the file does not say it.")] = None,
     time_unit: Annotated[str | None, typer.Option(help="Unit of integer times: s, ms, us or ns.")] = None,
     tz: Annotated[str | None, typer.Option(help="Zone of times without one, e.g. America/New_York.")] = None,
-    on_conflict: Annotated[str, typer.Option(help="Rows of one time that differ: refuse, first or last.")] = "refuse",
+    on_conflict: Annotated[
+        str, typer.Option(help="Bars of one time that differ, in the file or from stored ones: refuse, first or last.")
+    ] = "refuse",
+    suspects: Annotated[
+        str, typer.Option(help="Bars of which a price looks like one in another unit: set-aside, keep or refuse.")
+    ] = "set-aside",
     allow_negative_price: Annotated[bool, typer.Option(help="Accept prices of 0 and below.")] = False,
     volume_unit: Annotated[
         str | None, typer.Option(help="What volume counts: base, quote, contracts, ticks or unknown.")
@@ -37,7 +42,8 @@ def import_files(
         for file in files:
             done += import_file(
                 file, context, exchange=exchange, symbol=symbol, timeframe=timeframe, time_unit=time_unit, tz=tz,
-                on_conflict=on_conflict, allow_negative_price=allow_negative_price, volume_unit=volume_unit,
+                on_conflict=on_conflict, suspects=suspects, allow_negative_price=allow_negative_price,
+                volume_unit=volume_unit,
             )  # fmt: skip
     say(done[0] if len(done) == 1 else {"imports": done}, lambda c: _all_imported(c, done), as_json=as_json)
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from assay.market.units import unit_series as unit_series
     from assay.market.units import volume_unit as volume_unit
     from assay.market.validation import ValidatedBars as ValidatedBars
+    from assay.market.validation import meet_stored as meet_stored
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -45,6 +46,6 @@ __getattr__, __dir__ = lazy_names(
         "sources.synthetic": ("MOMENTUM_BARS", "SYNTHETIC_SIGMA", "scramble_future", "synthetic"),
         "stores.base": ("CandleStore", "HoldoutView", "Span", "Upserted", "open_candles"),
         "units": ("VOLUME_UNIT_SERIES", "VolumeUnit", "check_volume_unit", "unit_series", "volume_unit"),
-        "validation": ("ValidatedBars",),
+        "validation": ("ValidatedBars", "meet_stored"),
     },
 )  # fmt: skip

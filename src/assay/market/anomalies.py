@@ -37,9 +37,12 @@ def _returns(close: FloatArray) -> FloatArray:
 
 
 def jumps(bars: Bars) -> list[Event]:
-    """Bars whose close is more than 5 % and 20 usual moves (`scale`) away from the close before. Positive prices."""
+    """Bars whose close is more than 5 % and 20 usual moves (`scale`) away from the close before, or more than thrice.
+
+    Positive prices.
+    """
     returns = _returns(bars.close)
-    large = np.abs(returns) > max(0.05, 20 * scale(bars.close))
+    large = np.abs(returns) > min(max(0.05, 20 * scale(bars.close)), np.log(3.0))
     return [
         Event(_time(bars, at + 1), {"log_return": float(returns[at]), "change": float(np.expm1(returns[at]))})
         for at in np.flatnonzero(large).tolist()
@@ -163,6 +166,7 @@ def _time(bars: Bars, at: int) -> str:
 
 FACTOR = 50.0
 EDGE_FACTOR = 1000.0
+STAYS = 3  # bars after which a new level is one
 _SIDE = 5
 _LOW = PRICES.index("low")
 
@@ -172,7 +176,8 @@ def find_outliers(rows: Rows) -> BoolArray:
 
     The neighbours' level is the median close of the 11 rows around (sorted, each time once). A stretch of up to five
     such rows counts when normal rows stand on both sides of it; at either end of the data, where no return can be
-    seen, only from 1000 times on. A shift that lasts (split, crash) moves the median with it and is left alone.
+    seen, only from 1000 times on. A shift that lasts (split, crash) moves the median with it and is left alone; so is
+    the bar of the shift itself, which opens at the old level and closes at the new one.
     A low alone that falls out is left to the report (`breaks.odd_prices`): markets print such lows (Coinbase BTC-USD,
     2017-04-15, 0.06), and a wrong unit moves other prices too.
     Fewer than three rows, or prices that are not positive, tell nothing.
@@ -184,7 +189,7 @@ def find_outliers(rows: Rows) -> BoolArray:
     signed = np.log(stack / level(rows.values["close"]))
     signed[_LOW] = np.maximum(signed[_LOW], 0.0)
     off = np.abs(signed).max(axis=0)
-    flagged = off > np.log(FACTOR)
+    flagged = (off > np.log(FACTOR)) & ~_moves_over(stack, rows.values["close"])
     inside = flagged.copy()
     normal = np.flatnonzero(~flagged)
     if not len(normal):
@@ -192,6 +197,21 @@ def find_outliers(rows: Rows) -> BoolArray:
     inside[: normal[0]] = off[: normal[0]] > np.log(EDGE_FACTOR)
     inside[normal[-1] + 1 :] = off[normal[-1] + 1 :] > np.log(EDGE_FACTOR)
     return inside
+
+
+def _moves_over(stack: FloatArray, close: FloatArray) -> BoolArray:
+    """``(n,)`` bars from one level to another: no price is far beyond the level of the rows before and of those after.
+
+    Levels are median closes of up to 11 rows, their own included; fewer than `STAYS` rows after it (or before it) show
+    no level there.
+    """
+    size = 2 * _SIDE + 1
+    before = pl.Series(close).rolling_median(size, min_samples=1).to_numpy().copy()
+    after = pl.Series(close[::-1]).rolling_median(size, min_samples=1).to_numpy()[::-1].copy()
+    after[-STAYS:], before[:STAYS] = before[-STAYS:], after[:STAYS]
+    bottom, top = np.minimum(before, after) / FACTOR, np.maximum(before, after) * FACTOR
+    over: BoolArray = (stack >= bottom).all(axis=0) & (stack <= top).all(axis=0)
+    return over
 
 
 def level(close: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """Data quality of candles: notices about holes, duplicates and breaks, and rows put into quarantine."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,6 +15,7 @@ from assay.market.anomalies import Event
 from assay.market.raw_rows import Faults, Rows
 
 SHARE = 0.001
+ROUNDING = 1e-9  # of a price
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,22 @@ def row_checks(rows: Rows, bar: Timeframe, *, negative: bool) -> list[tuple[str,
         ("DATA_VOLUME", volume, lambda r, at: f"volume is {r.values['volume'][at]:g}, must be >= 0 and finite"),
         ("DATA_OFF_GRID", grid, off_grid),
     ]
+
+
+def widen_roundings(rows: Rows) -> tuple[Rows, int]:
+    """Rows whose high or low misses open or close by a rounding, widened to them; and how many these are.
+
+    Adjusted prices are products: their last digits differ. A rounding is `ROUNDING` of the price at most.
+    """
+    opened, high, low, close = (rows.values[name] for name in PRICES)
+    top, bottom = np.maximum(opened, close), np.minimum(opened, close)
+    with np.errstate(invalid="ignore"):
+        over = (high < top) & (top - high <= ROUNDING * np.abs(top))
+        under = (low > bottom) & (low - bottom <= ROUNDING * np.abs(bottom))
+    if not (over | under).any():
+        return rows, 0
+    values = {**rows.values, "high": np.where(over, top, high), "low": np.where(under, bottom, low)}
+    return replace(rows, values=values), int((over | under).sum())
 
 
 def set_aside(rows: Rows, code: str, mask: BoolArray, tell: Teller, total: int, faults: Faults) -> list[SetAside]:
@@ -96,11 +113,17 @@ def _quarantined_price(rows: Rows, at: int) -> str:
 
 
 def _shape(rows: Rows, at: int) -> str:
-    message = ", ".join(f"{name} {rows.values[name][at]:.12g}" for name in PRICES)
+    values = [float(rows.values[name][at]) for name in PRICES]
+    plain = [f"{value:.12g}" for value in values]
+    exact = (
+        plain if len(set(plain)) == len(set(values)) else [repr(value) for value in values]
+    )  # that they differ shows
+    message = ", ".join(f"{name} {value}" for name, value in zip(PRICES, exact, strict=True))
     return f"{message}: high must be the highest and low the lowest of the four"
 
 
 OnConflict = Literal["refuse", "first", "last"]
+Suspects = Literal["set-aside", "keep", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +149,15 @@ def check_choice(on_conflict: str) -> None:
         near = did_you_mean(on_conflict, available)
         text = f"--on-conflict {printable(on_conflict)} is unknown, use {', '.join(available)} {near}".strip()
         raise ConfigError(text, field="on_conflict")
+
+
+def check_suspects(suspects: str) -> None:
+    """Raise ``CONFIG_FIELD`` unless the choice is set-aside, keep or refuse."""
+    available = get_args(Suspects)
+    if suspects not in available:
+        near = did_you_mean(suspects, available)
+        text = f"--suspects {printable(suspects)} is unknown, use {', '.join(available)} {near}".strip()
+        raise ConfigError(text, field="suspects")
 
 
 def collapse(rows: Rows, on_conflict: str, faults: Faults) -> tuple[Rows, Duplicates]:

@@ -16,6 +16,7 @@ _IMPORTANCE = (
     "DATA_SCHEMA",
     "DATA_EMPTY",
     "DATA_TIME_UNIT",
+    "DATA_TIMEFRAME",
     "DATA_TZ",
     "DATA_TIME",
     "DATA_NUMBER",

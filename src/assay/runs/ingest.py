@@ -20,6 +20,7 @@ from assay.market import (
     check_volume_unit,
     collect_bars,
     examine_quality,
+    meet_stored,
     open_exchange,
     read_file,
     unit_series,
@@ -44,7 +45,9 @@ def import_file(
     request = {"file": path.name} | options | ({} if unit is None else {"volume_unit": unit})
     with _ingest(f"import {path.name}"[:200], request, context):
         parts = len(contents.candles) + len(contents.series)
-        for admitted in contents.candles:
+        choice = str(options.get("on_conflict", "refuse"))
+        arriving = [meet_stored(each, context.stored, choice) for each in contents.candles]
+        for admitted in arriving:
             stored = context.stored.upsert(admitted.bars, source=path.name)
             _keep_unit(admitted.bars.instrument, unit, context)
             done.append(_candles(path, admitted, stored))

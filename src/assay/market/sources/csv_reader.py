@@ -39,7 +39,7 @@ def columns_of_text(content: bytes, source: str) -> pl.DataFrame:
         body = b"\n".join(piece for piece in body.split(b"\n") if piece.strip())
     if b'"' in content:
         return _quoted(head + b"\n" + body, delimiter, source)
-    names = _unique(head.decode().split(delimiter), source)
+    names = unique_names(head.decode().split(delimiter), source)
     raw = np.frombuffer(body if body.endswith(b"\n") else body + b"\n", np.uint8)
     ends, marks = np.flatnonzero(raw == ord("\n")), np.flatnonzero(raw == ord(delimiter))
     _check_widths(np.diff(np.searchsorted(marks, ends), prepend=0) + 1, len(names), source)
@@ -56,7 +56,7 @@ def _quoted(content: bytes, delimiter: str, source: str) -> pl.DataFrame:
         rows = list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=delimiter, strict=True))
     except csv.Error as wrong:
         raise DataError(f"{source}: the quotes do not fit: {wrong}", code="DATA_CSV") from wrong
-    names = _unique(rows[0], source)
+    names = unique_names(rows[0], source)
     _check_widths(np.array([len(row) for row in rows[1:]]), len(names), source)
     columns = zip(*rows[1:], strict=True) if len(rows) > 1 else ([] for _ in names)
     return pl.DataFrame([pl.Series(name, column, dtype=pl.String) for name, column in zip(names, columns, strict=True)])
@@ -71,7 +71,8 @@ def _check_text(content: bytes, source: str) -> None:
         raise DataError(f"{source}: byte {wrong.start} is not UTF-8", code="DATA_CSV", byte=wrong.start) from wrong
 
 
-def _unique(header: list[str], source: str) -> list[str]:
+def unique_names(header: list[str], source: str) -> list[str]:
+    """The names of the columns; one that has none gets its place. ``DATA_SCHEMA`` for one that stands twice."""
     names = [name.strip() for name in header]
     folded = [name.casefold() for name in names]
     twice = [name for name in names if name and folded.count(name.casefold()) > 1]

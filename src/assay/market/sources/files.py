@@ -12,7 +12,7 @@ from assay.kernel.errors import DataError, printable
 from assay.kernel.instrument import Instrument, check_exchange, check_symbol
 from assay.kernel.timeframe import current_ms
 from assay.market.alignment import joined_series
-from assay.market.quality import Notice, check_choice
+from assay.market.quality import Notice, check_choice, check_suspects
 from assay.market.raw_rows import EXTRA, Faults
 from assay.market.sources.csv_reader import (
     CANDLE,
@@ -24,6 +24,7 @@ from assay.market.sources.csv_reader import (
     instants,
     match_columns,
     numbers,
+    unique_names,
 )
 from assay.market.sources.decompress import decompress, regular
 from assay.market.units import check_unit
@@ -62,7 +63,7 @@ def parquet_columns(path: Path, source: str) -> list[str]:
         raise _refused(source, f"the footer says {footer.num_rows} rows, more than are read at once")
     if not footer.num_rows:
         raise DataError(f"{source}: 0 rows", code="DATA_EMPTY", rows=0)
-    return lines
+    return unique_names(lines, source)
 
 
 def read_parquet_table(path: Path, columns: Sequence[str], source: str) -> pl.DataFrame:
@@ -122,6 +123,7 @@ class _Choice:
     unit: str | None
     tz: str | None
     on_conflict: str
+    suspects: str
     negative: bool
     now_ms: int
 
@@ -135,6 +137,7 @@ def read_file(
     time_unit: str | None = None,
     tz: str | None = None,
     on_conflict: str = "refuse",
+    suspects: str = "set-aside",
     allow_negative_price: bool = False,
     now_ms: int | None = None,
 ) -> Contents:
@@ -145,17 +148,19 @@ def read_file(
     synonyms (`header`) where only one fits; unknown columns are ignored and named in the report. A file with
     `funding_rate` and no prices gives a series, known at its payment time (or at its `known_at`).
 
-    time_unit: ``s``, ``ms``, ``us`` or ``ns`` of integer times. tz: IANA zone of times without an offset.
-    Errors: those of `door.admit`, and ``DATA_PATH``, ``DATA_ARCHIVE``, ``DATA_PARQUET``, ``DATA_CSV``,
+    time_unit: ``s``, ``ms``, ``us`` or ``ns`` of integer times. tz: IANA zone of times without an offset. suspects: see
+    `admit`. A file of candles without a column of volume is read as one of a market that has none, and says so.
+    Errors: those of `admit`, and ``DATA_PATH``, ``DATA_ARCHIVE``, ``DATA_PARQUET``, ``DATA_CSV``,
     ``DATA_SCHEMA``, ``DATA_NUMBER``, ``DATA_TZ``; ``CONFIG_*`` for wrong arguments. Nothing is written.
     Memory: about four times the unpacked file.
     """
     check_unit(time_unit)
     check_zone(tz)
     check_choice(on_conflict)
+    check_suspects(suspects)
     now = current_ms() if now_ms is None else now_ms
     named = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
-    choice = _Choice(named, time_unit, tz, on_conflict, allow_negative_price, now)
+    choice = _Choice(named, time_unit, tz, on_conflict, suspects, allow_negative_price, now)
     where = Path(path)
     source = printable(where.name)[1:-1] or "file"
     regular(where, source)
@@ -181,7 +186,7 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
             raise DataError(f"{source}: 0 rows", code="DATA_EMPTY", rows=0)
     head = match_columns(columns, faults)
     funding = "funding_rate" in head.names and not any(price in head.names for price in PRICES)
-    demand(head, ("timestamp",) if funding else CANDLE, columns, faults)
+    demand(head, ("timestamp",) if funding else CANDLE[:-1], columns, faults)  # volume may be missing
     faults.refuse()
     table = read_parquet_table(path, list(head.names.values()), source) if is_parquet else text
     return table.select(pl.col(actual).alias(name) for name, actual in head.names.items()), head
@@ -189,6 +194,9 @@ def _table(path: Path, source: str, faults: Faults) -> tuple[pl.DataFrame, Heade
 
 def _candles(table: pl.DataFrame, head: Header, choice: _Choice, faults: Faults) -> Iterator[ValidatedBars]:
     times, notes = instants(table["timestamp"], choice.unit, choice.tz, faults)
+    if "volume" not in table.columns:
+        table = table.with_columns(pl.lit(None, pl.Float64).alias("volume"))
+        notes = [*notes, Notice("volume", "no column of volume: stored as a market that has none")]
     names = [name for name in (*PRICES, "volume", *EXTRA) if name in table.columns]
     read = [numbers(table[name], name, faults) for name in names]
     whole = pl.DataFrame([series for series, _ in read]).with_row_index("row", offset=1)
@@ -228,6 +236,7 @@ def _admit(
                 now_ms=choice.now_ms,
                 time_unit="ms",  # already brought to milliseconds
                 on_conflict=choice.on_conflict,
+                suspects=choice.suspects,
                 allow_negative_price=choice.negative,
                 source=faults.source,
                 notes=notes,

@@ -7,6 +7,7 @@ import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.bars import PRICES, Bars, Joined
+from assay.kernel.timeframe import iso
 
 _SAME_VOLUME = 1e-7  # relative; sources round volumes, and rounding is no revision
 
@@ -38,6 +39,36 @@ def merge(stored: Bars, incoming: Bars) -> Merge:
     changed = _changed(old, filled)
     at = np.flatnonzero(changed)
     return Merge(rows(incoming, np.flatnonzero(~there)), rows(filled, at), rows(old, at), int((~changed).sum()))
+
+
+LEAST_COMMON, LARGE, MANY, HUGE = 3, 0.01, 0.05, 0.20
+_CONSTANT = 1e-3  # relative spread of one factor
+
+
+def find_conflict(stored: Bars, incoming: Bars) -> str:
+    """Why bars that come in cannot be those that are stored; empty where they can.
+
+    More than `MANY` of at least `LEAST_COMMON` common bars change their close by more than `LARGE`, or one by more than
+    `HUGE`. One factor on all of them is named a re-adjustment (a split, a dividend).
+    """
+    if not len(stored):
+        return ""
+    at = np.searchsorted(stored.timestamp, incoming.timestamp)
+    there = (at < len(stored)) & (stored.timestamp[np.minimum(at, len(stored) - 1)] == incoming.timestamp)
+    count = int(there.sum())
+    if not count:
+        return ""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = incoming.close[there] / stored.close[at[there]]
+    change = np.abs(ratio - 1.0)
+    large = int((change > LARGE).sum())
+    if not ((count >= LEAST_COMMON and large > MANY * count) or (change > HUGE).any()):
+        return ""
+    middle = float(np.median(ratio[change > LARGE]))
+    since = iso(int(incoming.timestamp[there][change > LARGE][0]))
+    text = f"{large:,} of {count:,} stored bars would change, closes by {middle - 1:+.1%}, the first at {since}"
+    alike = count >= LEAST_COMMON and bool((np.abs(ratio / middle - 1.0) < _CONSTANT).all())
+    return f"{text}: re-adjusted prices (all by the factor {middle:.6g})?" if alike else f"{text}: another market?"
 
 
 def rows(bars: Bars, at: IntArray) -> Bars:
