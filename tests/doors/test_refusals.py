@@ -152,7 +152,9 @@ def test_wrong_trainings_leave_no_run(words: tuple[str, ...], code: str, texts: 
     assert [row["name"] for row in told("runs", "list", home=stocked)] == ["import gold.csv"]
 
 
-def test_a_flat_market_is_refused_and_one_that_only_rises_has_no_second_class(tmp_path: Path) -> None:
+def test_a_flat_market_is_refused_and_one_that_only_rises_has_no_second_class(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     from assay.testing.bars import bars_of
     from tests.doors.conftest import csv_of
 
@@ -165,6 +167,11 @@ def test_a_flat_market_is_refused_and_one_that_only_rises_has_no_second_class(tm
     refusal = assay("train", "ensemble", "-e", "test", "-s", "FLAT/USDT", "-t", "1h", *few, home=home)
     assert (refusal.code, refusal.error["code"]) == (65, "DATA_FLAT")
     assert "50%" in refusal.error["message"]
+    flat_market = ("-e", "test", "-s", "FLAT/USDT", "-t", "1h", "--json")
+    searched = assay("optimize", "sma_cross", *flat_market, "--walk-forward", "15/5/3", home=home)
+    assert (searched.code, searched.error["code"]) == (65, "DATA_FLAT")
+    traded = assay("backtest", "sma_cross", *flat_market, home=home)
+    assert traded.code == 0 and "of the bars close where the one before did" in caplog.text
     single = assay("train", "ensemble", "-e", "test", "-s", "RISE/USDT", "-t", "1h", *few, home=home)
     assert (single.code, single.error["code"]) == (65, "DATA_TARGET_CONSTANT")
     assert "class" in single.error["message"]

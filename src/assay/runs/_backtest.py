@@ -1,6 +1,7 @@
 """A backtest: one rule at one set of parameters over a whole stretch of candles. Nothing is fitted or judged."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from assay.runs.documents import funding_notes
 from assay.runs.evaluation import at_entry, split_by_regime
 from assay.runs.provenance import code_digest, describe_environment
 from assay.runs.run_artifacts import RunArtifacts, to_jsonable, trades_table
+from assay.runs.run_inputs import describe_flat
 from assay.runs.strategies import demand_honest, load_strategy, name_user_line, split_settings
 from assay.runs.trial_counts import LookRequest, count_looks
 from assay.simulate import BacktestResult, performance_metrics
@@ -32,6 +34,7 @@ from assay.simulate import simulate as simulate
 from assay.validate import Thresholds, mask_filtered_bars
 
 KIND = "backtest"
+_LOG = logging.getLogger(__name__)
 _FOR_THE_PAGE = {"by_symbol", "folds", "importance", "labels", "absent", "model_id"}  # empty, or said twice
 _UNTOLD = ("symbol", "fold")  # columns of the trades that are the same in each of them
 
@@ -162,6 +165,8 @@ def run_backtest(
         (candles,), filtered = run_outputs.candles(spec, context)
         digest = candles.digest()
         rule.demand(candles, spec.params)
+        if flat := describe_flat(candles):
+            _LOG.warning("%s", flat)
         demand_honest(rule, candles, spec.params)
         if not force and (available := _existing(spec, digest, context)) is not None:
             return BacktestRun(available, existing=True)

@@ -29,7 +29,7 @@ from assay.runs.gate_decision import GateDecision, decide_gate
 from assay.runs.provenance import code_digest
 from assay.runs.rule_search import RuleSearch, Searching, Windows, as_tables, windows
 from assay.runs.run_artifacts import RunArtifacts, tables, to_jsonable
-from assay.runs.run_inputs import History, bare
+from assay.runs.run_inputs import History, bare, demand_moving
 from assay.runs.specs import plan_name
 from assay.runs.strategies import demand_honest, name_user_line, with_origin
 from assay.runs.trial_counts import trials_before
@@ -164,6 +164,7 @@ def _journal(spec: TrainSpec, digest: str, context: Context, *, force: bool) -> 
 def _windows_of(request: RuleSearch, bars: Sequence[Bars]) -> tuple[History, Splitter]:
     """Candles and windows, refused before a run begins where they cannot serve."""
     request.demand(bars[0])
+    demand_moving(bars[0])
     demand_honest(request.rule, bars[0], request.base)
     past = bare(bars)
     folds = split_plan(request.spec.folds, past.panel, horizon=past.horizon)

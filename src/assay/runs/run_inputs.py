@@ -195,7 +195,7 @@ def load_history(spec: TrainSpec, bars: Sequence[Bars], own: FeatureFile | None 
     """
     target = parse_target(spec.target.name, spec.target.params)
     for each in bars:
-        _refuse_flat(each)
+        demand_moving(each)
     tables = [_columns_of(spec, each, own) for each in bars]
     names = tuple(n for n in tables[0].names if all(n in t.names for t in tables))
     warm_up = max(t.lookback for t in tables)
@@ -257,11 +257,20 @@ def _longest(tables: Sequence[Table]) -> str:
     return max(rows, key=lambda name: rows[name], default="no column")
 
 
-def _refuse_flat(bars: Bars) -> None:
-    share = float((np.diff(bars.close) == 0).mean()) if len(bars) > 1 else 0.0
-    if share > _FLAT:
-        raise DataError(
-            f"{bars.instrument}: {share:.0%} of the bars close where the one before did, at most {_FLAT:.0%} may be",
-            code="DATA_FLAT",
-            share=share,
-        )
+def demand_moving(bars: Bars) -> None:
+    """Raise DataError ``DATA_FLAT`` where more than half of the bars close where the one before did."""
+    text = describe_flat(bars)
+    if text:
+        raise DataError(text, code="DATA_FLAT", share=_flat_share(bars))
+
+
+def describe_flat(bars: Bars) -> str:
+    """How many bars do not move, where that is more than half of them; empty where it is not."""
+    share = _flat_share(bars)
+    if share <= _FLAT:
+        return ""
+    return f"{bars.instrument}: {share:.0%} of the bars close where the one before did; a training takes {_FLAT:.0%} at most"
+
+
+def _flat_share(bars: Bars) -> float:
+    return float((np.diff(bars.close) == 0).mean()) if len(bars) > 1 else 0.0
