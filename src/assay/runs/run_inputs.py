@@ -269,7 +269,8 @@ def describe_flat(bars: Bars) -> str:
     share = _flat_share(bars)
     if share <= _FLAT:
         return ""
-    return f"{bars.instrument}: {share:.0%} of the bars close where the one before did; a training takes {_FLAT:.0%} at most"
+    what = f"{share:.0%} of the bars close where the one before did"
+    return f"{bars.instrument}: {what}; a training takes {_FLAT:.0%} at most"
 
 
 def _flat_share(bars: Bars) -> float:

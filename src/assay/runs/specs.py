@@ -75,7 +75,7 @@ def read_document(path: Path) -> dict[str, Any]:
         )
     try:
         text = data.decode("utf-8-sig")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        document = json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else tomllib.loads(text)
     except RecursionError as error:
         raise ConfigError(f"spec {printable(str(path))} is nested too deep (depth)", code="CONFIG_TOO_LARGE") from error
     except ValueError as error:
@@ -88,6 +88,15 @@ def read_document(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ConfigError(f"spec {printable(str(path))} must hold one table", code="CONFIG_JSON", field="spec")
     return document
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A table of JSON; ValueError for a key that stands twice in it, of which JSON would take the last."""
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"key {printable(twice)} stands twice")
+    return dict(pairs)
 
 
 def _address(name: str, learner: str) -> str:
