@@ -144,3 +144,6 @@ def test_a_spec_of_fifty_megabytes_and_one_without_an_end(stocked: Path) -> None
     assert assay("train", "--spec", path, "--json", home=stocked).error["code"] == "CONFIG_JSON"
     path.write_bytes(b'{"a": "\xff"}')
     assert assay("train", "--spec", path, "--json", home=stocked).error["code"] == "CONFIG_JSON"
+    path.write_text('{"costs": {"fee": 0.001, "fee": 0.01}}')
+    twice = assay("train", "--spec", path, "--json", home=stocked).error
+    assert twice["code"] == "CONFIG_JSON" and "key 'fee' stands twice" in twice["message"]
