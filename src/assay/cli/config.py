@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, help="Configurations that a bot can run: look, export, switch, approve.")
-ConfigId = Annotated[str, typer.Argument(help="Id of a show_configuration, as assay config list shows it.")]
+ConfigId = Annotated[str, typer.Argument(help="Id of a configuration, as assay config list shows it.")]
 Strategy = Annotated[str | None, typer.Option("--strategy", help="Only of this strategy.")]
 Exchange = Annotated[str | None, typer.Option("--exchange", "-e", help="Only of this exchange.")]
 Pair = Annotated[str | None, typer.Option("--symbol", "-s", help="Only of this pair, e.g. BTC/USDT.")]
@@ -33,7 +33,7 @@ def list_configurations(
     timeframe: Timeframe = None,
     stage: Stage = None,
     active: Active = None,
-    limit: Annotated[int, typer.Option(help="Most list_configurations, 1 to 10,000.")] = 50,
+    limit: Annotated[int, typer.Option(help="Most configurations, 1 to 10,000.")] = 50,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -64,7 +64,7 @@ def export(
     config_ids: Annotated[
         list[str] | None, typer.Argument(metavar="[CONFIG_ID]...", help="Ids; without any, all that the options leave.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write_text_file. [stdout]")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [stdout]")] = None,
     strategy: Strategy = None,
     exchange: Exchange = None,
     symbol: Pair = None,
@@ -109,7 +109,7 @@ def deactivate(config_id: ConfigId, home: Home = None, as_json: Json = False) ->
 def approve(
     config_id: ConfigId,
     by: Annotated[str, typer.Option("--by", help="Who approves.")],
-    why: Annotated[str, typer.Option("--why", help="Why; it is kept with the show_configuration.")],
+    why: Annotated[str, typer.Option("--why", help="Why; it is kept with the configuration.")],
     home: Home = None,
     as_json: Json = False,
 ) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Models: look, verify, promote, roll back, export, retire.")
 app.command("health")(health.health)
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Number or id of a model, as assay list_models list shows it.")
+    str, typer.Argument(metavar="MODEL", help="Number or id of a model, as assay models list shows it.")
 ]
 Strategy = Annotated[str | None, typer.Option("--strategy", help="Only of this strategy.")]
 Exchange = Annotated[str | None, typer.Option("--exchange", "-e", help="Only of this exchange.")]
@@ -37,7 +37,7 @@ def list_models(
     symbol: Symbol = None,
     timeframe: Timeframe = None,
     serving: Annotated[bool, typer.Option("--serving", help="Only champions, challengers and previous ones.")] = False,
-    limit: Annotated[int, typer.Option(help="Most list_models, 1 to 10,000.")] = 50,
+    limit: Annotated[int, typer.Option(help="Most models, 1 to 10,000.")] = 50,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -88,7 +88,7 @@ def promote(
 
 @app.command()
 def rollback(
-    strategy: Annotated[str, typer.Option("--strategy", help="Strategy, as assay list_models list shows it.")],
+    strategy: Annotated[str, typer.Option("--strategy", help="Strategy, as assay models list shows it.")],
     symbol: Annotated[str, typer.Option("--symbol", "-s", help="Symbol, e.g. BTC/USDT.")],
     by: By,
     exchange: Annotated[str, typer.Option("--exchange", "-e", help="Exchange; empty when unknown.")] = "",
@@ -114,7 +114,7 @@ def verify(
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Without any, all published.")
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Also list_models that were registered by a path alone.")
+        bool, typer.Option("--all", help="Also models that were registered by a path alone.")
     ] = False,
     home: Home = None,
     as_json: Json = False,

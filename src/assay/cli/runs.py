@@ -19,7 +19,7 @@ Run = Annotated[str, typer.Argument(help="Integer id or run_id of a run.")]
 @app.command("list")
 def list_runs(
     limit: Annotated[int, typer.Option(help="Most rows, 1 to 10,000.")] = 20,
-    status: Annotated[Status | None, typer.Option(help="Only list_runs of this status.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -96,7 +96,7 @@ def compare(
 def report(
     run: Run,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write_run_page. [reports/run_<id>.html]")
+        Path | None, typer.Option("--out", "-o", help="File to write. [reports/run_<id>.html]")
     ] = None,
     home: Home = None,
     as_json: Json = False,

@@ -17,7 +17,7 @@ def trials(
     exchange: Annotated[str, typer.Option("--exchange", "-e", help="Exchange; with symbol and timeframe.")] = "",
     symbol: Annotated[str, typer.Option("--symbol", "-s", help="Symbol as ccxt spells it.")] = "",
     timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Length of a bar.")] = "",
-    run: Annotated[str | None, typer.Option("--run", help="Only what this run list_trials: its id or run_id.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Only what this run tried: its id or run_id.")] = None,
     limit: Annotated[int, typer.Option(help="Most rows, 1 to 10,000.")] = 20,
     home: Home = None,
     as_json: Json = False,
