@@ -1,9 +1,15 @@
 """Identifiers and file names: the field's words, and each file name once where readers look."""
 
+import ast
+import re
 from collections import Counter
 from pathlib import Path
 
+import click
+import typer
+
 import assay
+from assay.cli.main import app
 from benchmarks import structure
 
 SOURCES = structure.Sources(Path(assay.__file__).parent.parent)
@@ -38,3 +44,23 @@ def test_a_file_name_is_there_once_in_a_folder_and_its_neighbours() -> None:
     seen = Counter((path.parts[:-2] if len(path.parts) > 2 else path.parts[:-1], path.name) for path in files)
     double = sorted(f"{'/'.join(folder)}: {name}" for (folder, name), n in seen.items() if n > 1)
     assert double == []
+
+
+def test_the_help_of_commands_says_words_and_no_names_of_functions() -> None:
+    """A renaming once wrote `list_models` where a sentence said "models"."""
+    functions = {
+        node.name
+        for module in SOURCES.modules.values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef) and "_" in node.name.strip("_")
+    }
+    texts: list[str] = []
+
+    def collect(command: click.Command) -> None:
+        texts.extend([command.help or "", *(getattr(each, "help", None) or "" for each in command.params)])
+        for each in getattr(command, "commands", {}).values():
+            collect(each)
+
+    collect(typer.main.get_command(app))
+    named = {word for text in texts for word in re.findall(r"\b[a-z]+(?:_[a-z0-9]+)+\b", text)}
+    assert named & functions - {"model_id", "sharpe_ratio"} == set()  # a column and an objective by their names
