@@ -31,7 +31,7 @@ from assay.cli.command import main, tell_on_stderr
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Train trading models and tell which of them are worth money.",

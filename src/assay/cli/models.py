@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Models: look, verify, promote, roll back, export, retire.")
 app.command("health")(health.health)
-Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Number or id of a model, as assay models list shows it.")
-]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Number or id of a model, as assay models list shows it.")]
 Strategy = Annotated[str | None, typer.Option("--strategy", help="Only of this strategy.")]
 Exchange = Annotated[str | None, typer.Option("--exchange", "-e", help="Only of this exchange.")]
 Symbol = Annotated[str | None, typer.Option("--symbol", "-s", help="Only of this symbol, e.g. BTC/USDT.")]
@@ -113,9 +111,7 @@ def verify(
     models: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Without any, all published.")
     ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Also models that were registered by a path alone.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also models that were registered by a path alone.")] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

@@ -95,9 +95,7 @@ def compare(
 
 def report(
     run: Run,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write. [reports/run_<id>.html]")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [reports/run_<id>.html]")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

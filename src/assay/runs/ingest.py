@@ -72,6 +72,11 @@ def collect_candles(
     since, until: ISO times, or dates (UTC midnight). client: the exchange; by default ccxt's of that name.
     """
     start, end = instant_of("since", since), None if until is None else instant_of("until", until)
+    if end is not None and end <= start:
+        raise ConfigError(
+            f"until {iso(end)} is not after since {iso(start)}: there is nothing to collect", code="CONFIG_FIELD",
+            hint="Give an --until after --since, or none for now.", field="until",
+        )  # fmt: skip
     source = open_exchange(instrument.exchange) if client is None else client
 
     def hear(progress: Progress) -> None:

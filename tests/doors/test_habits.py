@@ -1,0 +1,28 @@
+"""Habits of a command line: short help, completion, options that contradict each other said at once."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.doors.commands import ASSAY, assay
+
+
+@pytest.mark.parametrize("words", [(), ("train",), ("data",), ("data", "list"), ("models", "promote")])
+def test_h_is_help_everywhere(words: tuple[str, ...]) -> None:
+    short, long = assay(*words, "-h"), assay(*words, "--help")
+    assert short.code == long.code == 0 and short.out == long.out and "-h, --help" in short.out
+
+
+def test_a_shell_completes_commands() -> None:
+    environment = {**os.environ, "_ASSAY_COMPLETE": "complete_bash", "COMP_WORDS": "assay tr", "COMP_CWORD": "1"}
+    done = subprocess.run(ASSAY, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split() == ["train", "trials"]
+
+
+def test_a_collection_that_ends_before_it_begins_asks_no_exchange(tmp_path: Path) -> None:
+    market = ("-e", "nowhere", "-s", "A/USDT", "-t", "1h")
+    said = assay("collect", *market, "--since", "2024-02-01", "--until", "2024-01-01", "--json", home=tmp_path / "home")
+    assert (said.code, said.error["code"]) == (2, "CONFIG_FIELD")
+    assert "is not after since" in said.error["message"] and "--until" in said.error["hint"]
