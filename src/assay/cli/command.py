@@ -90,6 +90,9 @@ class _Warnings(logging.Handler):
 def tell_on_stderr() -> None:
     """Warnings of the house as lines on stderr; what a terminal cannot show is escaped."""
     logging.basicConfig(level=logging.WARNING, handlers=[_Warnings()])
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before this process began
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -103,7 +106,17 @@ def main(command: Callable[..., Any], arguments: list[str]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return 0
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        _forget_stdout()
+        return fail(_unwritten(error), as_json=False)
     return code
+
+
+def _unwritten(error: OSError) -> StoreError:
+    """What was to be printed could not be: the disk or device behind standard output is full."""
+    return StoreError(f"the output cannot be written: {error.strerror}", code=_DISK[error.errno or 0][0])
 
 
 def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
@@ -114,6 +127,8 @@ def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
         return fail(error, as_json=as_json)
     except _USAGE as error:
         return fail(_as_error(error), as_json=as_json)
+    except _Output as error:
+        raise error.cause from None
     except OSError as error:
         if error.errno not in _DISK:
             raise
@@ -168,13 +183,22 @@ def fail(error: AssayError, *, as_json: bool, exit_code: int | None = None) -> i
 
 def say(document: Document | Sequence[Document], people: Callable[["Console"], object], *, as_json: bool) -> None:
     """Print a result: the document as JSON on stdout, or for people on stdout as well, control characters escaped."""
-    if as_json:
-        sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
+    text = json.dumps(document, allow_nan=False) + "\n" if as_json else ""
+    try:
+        if as_json:
+            sys.stdout.write(text)
+        else:
+            people(Terminal(soft_wrap=False))
         sys.stdout.flush()
-        return
+    except OSError as error:
+        raise _Output(error) from error
 
-    people(Terminal(soft_wrap=False))
-    sys.stdout.flush()
+
+class _Output(Exception):
+    """Standard output cannot be written; no fault of the work's own."""
+
+    def __init__(self, cause: OSError) -> None:
+        self.cause = cause
 
 
 @contextmanager
