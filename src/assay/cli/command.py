@@ -95,7 +95,7 @@ def tell_on_stderr() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def main(command: Callable[..., Any], arguments: list[str]) -> int:
+def main(command: Callable[..., object], arguments: list[str]) -> int:
     """Run a command line; the exit code. People's text goes to stderr, with ``--json`` the error document to stdout."""
     try:
         code = _ended(command, arguments)
@@ -106,7 +106,7 @@ def main(command: Callable[..., Any], arguments: list[str]) -> int:
     return code
 
 
-def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
+def _ended(command: Callable[..., object], arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = command(args=arguments, prog_name="assay", standalone_mode=False)
@@ -286,7 +286,7 @@ def settings(pairs: Sequence[str]) -> dict[str, str]:
     return result
 
 
-def number(value: Any, digits: int = 3, *, percent: bool = False) -> str:
+def number(value: float | None, digits: int = 3, *, percent: bool = False) -> str:
     """A number for a terminal; undefined is a dash."""
     if value is None or value != value:
         return "–"

@@ -1,7 +1,7 @@
 """`assay migrate`: records of other programs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NotRequired, TypedDict
 
 import typer
 
@@ -9,6 +9,8 @@ from assay.cli.command import Home, Json, open_context, say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from assay.track.migrate.import_common import Imported
 
 app = typer.Typer(no_args_is_help=True, help="Bring runs of other programs into the record; they are only read.")
 Into = Annotated[str | None, typer.Option("--into", help="File or URL of a record. [the record of the home]")]
@@ -28,7 +30,7 @@ def legacy(
     with open_context(home) as context:
         blobs = Blobs(context.artifacts)
         done = from_legacy(file, into or context.record_url, dry_run=dry_run, blobs=blobs)
-    document = {
+    document: ImportDocument = {
         "source": str(file),
         "sha256": done.sha256,
         "known": done.imported,
@@ -74,8 +76,8 @@ def optuna(
     _print_import(storage, done, as_json)
 
 
-def _print_import(source: str, done: Any, as_json: bool) -> None:
-    document = {
+def _print_import(source: str, done: "Imported", as_json: bool) -> None:
+    document: ImportDocument = {
         "source": _without_password(source),
         "read": dict(done.read),
         "written": dict(done.written),
@@ -90,7 +92,20 @@ def _without_password(source: str) -> str:
     return mask_passwords(source)
 
 
-def _table(console: "Console", document: dict[str, Any]) -> None:
+class ImportDocument(TypedDict):
+    """What an import did; ``known`` and ``dry_run`` are told of an old ``experiments.db`` alone."""
+
+    source: str
+    read: dict[str, int]
+    written: dict[str, int]
+    flagged: dict[str, int]
+    sha256: NotRequired[str]
+    known: NotRequired[bool]
+    dry_run: NotRequired[bool]
+    runs: NotRequired[list[int]]
+
+
+def _table(console: "Console", document: ImportDocument) -> None:
     if document.get("known"):
         console.print("imported before; nothing was written")
         return
@@ -99,8 +114,7 @@ def _table(console: "Console", document: dict[str, Any]) -> None:
         summary = "–" if read is None else f"{read:,}"
         console.print(f"{kind:<18}read {summary:>10}   written {written:>10,}", highlight=False)
     flagged = document["flagged"]
-    texts = [f"{verdict} {count:,}" for verdict, count in flagged.items()] if isinstance(flagged, dict) else flagged
-    for text in texts:
+    for text in (f"{verdict} {count:,}" for verdict, count in flagged.items()):
         console.print(f"flagged: {text}", markup=False, highlight=False, soft_wrap=True)
     if document.get("dry_run"):
         console.print("a dry run: nothing was written")
