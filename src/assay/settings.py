@@ -97,8 +97,8 @@ class Settings(FromEnvironment):
     def machine(self) -> dict[str, dict[str, str] | str]:
         """What only the environment tells of this machine: ``thread_variables`` that are set, and the ``image``."""
         result = {name: os.environ[name][:64] for name in _THREADS if name in os.environ}
-        found: dict[str, dict[str, str] | str] = {"thread_variables": result}
-        return found if self.image_digest is None else found | {"image": self.image_digest}
+        machine: dict[str, dict[str, str] | str] = {"thread_variables": result}
+        return machine if self.image_digest is None else machine | {"image": self.image_digest}
 
     @property
     def candles(self) -> str:

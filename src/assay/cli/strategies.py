@@ -1,7 +1,7 @@
 """`assay strategies`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -83,7 +83,7 @@ def check(
         request, made = run(rule, bars[-newest:]), count_signals(rule, bars)
         closed = probe_rule(rule, bars, rule.defaults)
         check_probe(closed)
-    document: StrategyCheck = {
+    document = {
         "strategy": rule.name,
         "file": str(file),
         "passed": True,
@@ -158,21 +158,7 @@ def _value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-class StrategyCheck(TypedDict):
-    """What was asked of a strategy of the user's own; closed is what the closed processes said."""
-
-    strategy: str
-    file: str
-    passed: bool
-    bars: int
-    asked: int
-    signals: int
-    market: str
-    lookback: int
-    closed: Document | None
-
-
-def _checked(console: "Console", result: StrategyCheck) -> None:
+def _checked(console: "Console", result: Document) -> None:
     console.print(f"{result['strategy']} keeps to the contract on {result['market']}.", markup=False)
     console.print(
         f"{amount(result['bars'], 'bar')}, {amount(result['signals'], 'signal')}, lookback {result['lookback']:,}. "

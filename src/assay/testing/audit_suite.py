@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import TypedDict
 
 from assay.testing.attack_catalogue import ATTACKS, HONEST, OwnFile, is_right, outcomes
 from assay.testing.audit_study import clean, planted_pipelines
@@ -13,23 +12,6 @@ from assay.validate import Questions
 
 CUT_SHORT = Questions(cuts=1, warm_ups=0, refits=1, replays=0, recomputed=0)
 """What an audit has asked when a clock stops it after one question of each old kind."""
-
-
-class SuiteDocument(TypedDict):
-    """A `SuiteResult` as ``assay audit --planted`` prints it; leaks and attacks have ``name`` and ``found``."""
-
-    leaks: list[dict[str, str]]
-    planted: int
-    found: int
-    recall: float | None
-    attacks: list[dict[str, str]]
-    attacks_planted: int
-    attacks_found: int
-    clean: dict[str, list[str]]
-    audited_clean: int
-    false_alarms: int
-    questions: int
-    passed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +47,7 @@ class SuiteResult:
         return not self.missed and not self.alarmed
 
     @property
-    def document(self) -> SuiteDocument:
+    def document(self) -> dict[str, object]:
         """Plain and JSON-able, as ``assay audit --planted`` prints it."""
         result = sum(bool(text) for _, _, text in self.leaks)
         return {
