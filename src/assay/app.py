@@ -3,12 +3,12 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from assay.kernel.errors import ConfigError, printable
 from assay.memory import give_back, keep_freed
 from assay.runs import Context, Listener
-from assay.settings import Settings, describe_settings, load, load_gate
+from assay.settings import SettingRow, Settings, describe_settings, load, load_gate
 from assay.settings import mask_passwords as mask_passwords
 from assay.track import Keys, check_uri, read_keys, split_address, store_version
 from assay.validate import Thresholds
@@ -63,7 +63,14 @@ def context(
     return opened, warnings
 
 
-def list_settings(*, home: Path | None = None) -> dict[str, Any]:
+class SettingsListing(TypedDict):
+    """All settings, and a line for each variable that looks misspelt."""
+
+    settings: list[SettingRow]
+    unknown: list[str]
+
+
+def list_settings(*, home: Path | None = None) -> SettingsListing:
     """Every setting as `assay.settings.describe_settings` gives it, and what looks misspelt."""
     _, unknown = load(home=home)
     usual = {f"gate.{name}": value for name, value in asdict(Thresholds()).items()}

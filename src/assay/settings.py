@@ -5,7 +5,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypedDict, TypeVar, get_args, get_origin
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -33,7 +33,7 @@ class FromEnvironment(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
         return {name: value for name, value in values.items() if not _blank(value)}
 
 
@@ -94,10 +94,11 @@ class Settings(FromEnvironment):
         return str(extras)
 
     @property
-    def machine(self) -> dict[str, Any]:
+    def machine(self) -> dict[str, dict[str, str] | str]:
         """What only the environment tells of this machine: ``thread_variables`` that are set, and the ``image``."""
         result = {name: os.environ[name][:64] for name in _THREADS if name in os.environ}
-        return {"thread_variables": result} | ({} if self.image_digest is None else {"image": self.image_digest})
+        machine: dict[str, dict[str, str] | str] = {"thread_variables": result}
+        return machine if self.image_digest is None else machine | {"image": self.image_digest}
 
     @property
     def candles(self) -> str:
@@ -243,14 +244,23 @@ def _blank(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
 
 
-def describe_settings(*, home: Path | None = None) -> list[dict[str, Any]]:
+class SettingRow(TypedDict):
+    """A setting as it stands; source is ``default``, ``environment`` or ``option``."""
+
+    name: str
+    variable: str
+    value: bool | int | float | str | None
+    source: str
+
+
+def describe_settings(*, home: Path | None = None) -> list[SettingRow]:
     """Each setting: name, variable, value as text or number (secrets masked), source ``default environment option``.
 
     Thresholds of the gate are named ``gate.<name>``; one that is not set has the value None.
     Errors as `load`, and those of `Settings.record`.
     """
     settings, _ = load(home=home)
-    rows = []
+    rows: list[SettingRow] = []
     for name, field in Settings.model_fields.items():
         value = settings.record if name == "record_url" else getattr(settings, name)
         alias = field.validation_alias
@@ -268,7 +278,7 @@ def describe_settings(*, home: Path | None = None) -> list[dict[str, Any]]:
     return rows + _told_gate()
 
 
-def _told_gate() -> list[dict[str, Any]]:
+def _told_gate() -> list[SettingRow]:
     gate = load_gate()
     return [
         {

@@ -26,3 +26,17 @@ def test_a_collection_that_ends_before_it_begins_asks_no_exchange(tmp_path: Path
     said = assay("collect", *market, "--since", "2024-02-01", "--until", "2024-01-01", "--json", home=tmp_path / "home")
     assert (said.code, said.error["code"]) == (2, "CONFIG_FIELD")
     assert "is not after since" in said.error["message"] and "--until" in said.error["hint"]
+
+
+@pytest.mark.parametrize("words", [("data", "list"), ("data", "list", "--json"), ("runs", "show", "99", "--json")])
+def test_output_that_cannot_be_written_is_an_error_and_no_traceback(words: tuple[str, ...], stocked: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*ASSAY, *words, "--home", stocked], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1, done
+    assert "error STORE_FULL: the output cannot be written" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_closed_standard_output_is_no_fault(stocked: Path) -> None:
+    command = " ".join([*ASSAY, "data", "list", "--home", str(stocked), ">&-"])
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

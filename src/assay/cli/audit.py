@@ -37,9 +37,9 @@ def audit(
     if planted:
         from assay.testing import run_audit_suite
 
-        document = run_audit_suite().document
-        wrong = "" if document["passed"] else "the audit misses a leak or an attack, or raises a false alarm"
-        _tell(document, _suite, wrong, as_json=as_json)
+        whole = run_audit_suite().document
+        wrong = "" if whole["passed"] else "the audit misses a leak or an attack, or raises a false alarm"
+        _tell(whole, _suite, wrong, as_json=as_json)
         return
     from assay.runs import audit_features_file, audit_run, audit_strategy
 

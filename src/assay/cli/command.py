@@ -92,13 +92,13 @@ def tell_on_stderr() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[_Warnings()])
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before this process began
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def main(command: Callable[..., Any], arguments: list[str]) -> int:
+def main(command: Callable[..., object], arguments: list[str]) -> int:
     """Run a command line; the exit code. People's text goes to stderr, with ``--json`` the error document to stdout."""
     try:
         code = _ended(command, arguments)
@@ -119,7 +119,7 @@ def _unwritten(error: OSError) -> StoreError:
     return StoreError(f"the output cannot be written: {error.strerror}", code=_DISK[error.errno or 0][0])
 
 
-def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
+def _ended(command: Callable[..., object], arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = command(args=arguments, prog_name="assay", standalone_mode=False)
@@ -130,21 +130,23 @@ def _ended(command: Callable[..., Any], arguments: list[str]) -> int:
     except _Output as error:
         raise error.cause from None
     except OSError as error:
-        if error.errno not in _DISK:
-            raise
         return fail(_of_disk(error), as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    if code == INTERRUPTED and _Ended.by_signal:
-        document = ConfigError("stopped by SIGTERM", code="STOPPED")
-        return fail(document, as_json=as_json, exit_code=TERMINATED)
     if code == INTERRUPTED:  # what Typer makes of Ctrl-C
-        return fail(ConfigError("stopped by Ctrl-C", code="STOPPED"), as_json=as_json, exit_code=INTERRUPTED)
+        return _stopped(as_json=as_json)
     return code if isinstance(code, int) else 0
 
 
+def _stopped(*, as_json: bool) -> int:
+    by, code = ("SIGTERM", TERMINATED) if _Ended.by_signal else ("Ctrl-C", INTERRUPTED)
+    return fail(ConfigError(f"stopped by {by}", code="STOPPED"), as_json=as_json, exit_code=code)
+
+
 def _of_disk(error: OSError) -> StoreError:
-    """What a disk says wherever a file is written, in our words."""
+    """What a disk says wherever a file is written, in our words; any other error goes on."""
+    if error.errno not in _DISK:
+        raise error
     code, hint = _DISK[error.errno or 0]
     where = "" if error.filename is None else f" {printable(str(error.filename))}"
     return StoreError(f"a file{where} cannot be written or read: {error.strerror}", code=code, hint=hint)
@@ -310,7 +312,7 @@ def settings(pairs: Sequence[str]) -> dict[str, str]:
     return result
 
 
-def number(value: Any, digits: int = 3, *, percent: bool = False) -> str:
+def number(value: float | None, digits: int = 3, *, percent: bool = False) -> str:
     """A number for a terminal; undefined is a dash."""
     if value is None or value != value:
         return "–"

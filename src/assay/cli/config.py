@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from assay.cli.command import Home, Json, demand_within, number, open_context, say
+from assay.cli.command import Document, Home, Json, demand_within, number, open_context, say
 from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, help="Configurations that a bot can run: look, export, switch, approve.")
@@ -132,13 +134,13 @@ def _switch(config_id: str, home: Path | None, *, active: bool, as_json: bool) -
     say(line, lambda console: console.print(text, markup=False, highlight=False, soft_wrap=True), as_json=as_json)
 
 
-def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
+def _table(console: "Console", rows: "Sequence[Document]") -> None:
     from rich.table import Table
 
     if not rows:
         console.print("No configuration. assay optimize makes them.")
         return
-    markets: dict[str, list[dict[str, Any]]] = {}
+    markets: dict[str, list[Document]] = {}
     for row in rows:
         markets.setdefault(f"{row['exchange']} {row['pair']} {row['timeframe']}", []).append(row)
     for market, holding in markets.items():
@@ -155,7 +157,7 @@ def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
         console.print(table, highlight=False)
 
 
-def _one(console: "Console", result: dict[str, Any]) -> None:
+def _one(console: "Console", result: Document) -> None:
     document = result["configuration"]
     lifecycle, numbers, sure = document["lifecycle"], document["performance"], document["statistical_validation"]
     market = " ".join(document["context"][key] for key in ("exchange", "pair", "timeframe"))

@@ -1,14 +1,27 @@
 """`assay import`, `assay collect` and `assay data`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.command import Exchange, Home, Json, Symbol, Timeframe, demand_within, number, open_context, say
+from assay.cli.command import (
+    Document,
+    Exchange,
+    Home,
+    Json,
+    Symbol,
+    Timeframe,
+    demand_within,
+    number,
+    open_context,
+    say,
+)
 from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, help="The candles that are stored.")
@@ -37,7 +50,7 @@ def import_files(
     """Import candles (or funding payments); each row is checked at the door."""
     from assay.runs import import_file
 
-    done: list[dict[str, Any]] = []
+    done: list[Document] = []
     with open_context(home, working=True) as context:
         for file in files:
             done += import_file(
@@ -106,12 +119,12 @@ def check(exchange: Exchange, symbol: Symbol, timeframe: Timeframe, home: Home =
     say(result, lambda console: _quality(console, result), as_json=as_json)
 
 
-def _all_imported(console: "Console", done: list[dict[str, Any]]) -> None:
+def _all_imported(console: "Console", done: "Sequence[Document]") -> None:
     for result in done:
         _imported(console, result)
 
 
-def _imported(console: "Console", result: dict[str, Any]) -> None:
+def _imported(console: "Console", result: Document) -> None:
     if "series" in result:
         console.print(
             f"{result['exchange']} {result['symbol']} {result['series']}: "
@@ -126,7 +139,7 @@ def _imported(console: "Console", result: dict[str, Any]) -> None:
     _quality(console, result)
 
 
-def _collected(console: "Console", result: dict[str, Any]) -> None:
+def _collected(console: "Console", result: Document) -> None:
     console.print(
         f"{amount(result['inserted'], 'new bar')}, {result['revised']:,} revised, "
         f"{amount(result['requests'], 'request')}"
@@ -137,7 +150,7 @@ def _collected(console: "Console", result: dict[str, Any]) -> None:
         console.print(f"  warning: {warning}", markup=False)
 
 
-def _holdings(console: "Console", rows: list[dict[str, Any]]) -> None:
+def _holdings(console: "Console", rows: "Sequence[Document]") -> None:
     from rich.table import Table
 
     if not rows:
@@ -152,7 +165,7 @@ def _holdings(console: "Console", rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _candles(console: "Console", result: dict[str, Any]) -> None:
+def _candles(console: "Console", result: Document) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -164,7 +177,7 @@ def _candles(console: "Console", result: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _quality(console: "Console", result: dict[str, Any]) -> None:
+def _quality(console: "Console", result: Document) -> None:
     q = result["quality"]
     console.print(
         f"{result['exchange']} {result['symbol']} {result['timeframe']}: {amount(q['bars'], 'bar')}, "

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,9 +10,14 @@ from assay.cli.command import Home, Json, open_context, say
 from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.console import Console
 
     from assay.track import SchemaUpgrade
+    from assay.track.maintenance.backup import Backup
+    from assay.track.maintenance.head_acceptance import Accepted
+    from assay.track.maintenance.store_check import Checked
 
 app = typer.Typer(no_args_is_help=True, help="The record's database: lay it, bring it up to date, check it.")
 
@@ -56,9 +61,13 @@ def check(home: Home = None, as_json: Json = False) -> None:
 
     with open_context(home, existing="record") as context:
         result = checked(context.record_url, home=context.home)
-    document: dict[str, Any] = {"record": result.where, "schema": result.schema, "trials": result.trials}
-    document["findings"] = [asdict(each) for each in result.findings]
-    say(document, lambda console: _checked(console, document), as_json=as_json)
+    document = {
+        "record": result.where,
+        "schema": result.schema,
+        "trials": result.trials,
+        "findings": [asdict(each) for each in result.findings],
+    }
+    say(document, lambda console: _checked(console, result), as_json=as_json)
     if result.findings:
         raise typer.Exit(1)
 
@@ -76,8 +85,8 @@ def accept_head(
 
     with open_context(home, existing="record") as context:
         heads = find_published_heads(context.record, home=context.home, artifacts=context.artifacts, afresh=True)
-        done = [asdict(each) for each in accepting(context.record, heads, reason=reason, by=by)]
-    say({"accepted": done}, lambda console: _accepted(console, done), as_json=as_json)
+        done = accepting(context.record, heads, reason=reason, by=by)
+    say({"accepted": [asdict(each) for each in done]}, lambda console: _accepted(console, done), as_json=as_json)
 
 
 def backup(
@@ -91,7 +100,7 @@ def backup(
     with open_context(home, existing="record") as context:
         made = copied(context.record_url, file)
     document = {"backup": str(made.path), "bytes": made.bytes, "rows": dict(made.rows), "seconds": made.seconds}
-    say(document, lambda console: _copied(console, document), as_json=as_json)
+    say(document, lambda console: _copied(console, made), as_json=as_json)
 
 
 def export(
@@ -105,53 +114,54 @@ def export(
     with open_context(home, existing="record") as context:
         rows = export_csv(context.record_url, folder)
     document = {"folder": str(folder), "rows": rows}
-    say(document, lambda console: _exported(console, document), as_json=as_json)
+    say(document, lambda console: _exported(console, folder, rows), as_json=as_json)
 
 
 def _print_upgrade(done: "SchemaUpgrade", as_json: bool) -> None:
     from assay.track import describe_old_trials
 
     stored = None if done.backup is None else str(done.backup)
-    document: dict[str, Any] = {"record": done.where, "schema": done.now, "was": done.was, "backup": stored}
+    document: dict[str, object] = {"record": done.where, "schema": done.now, "was": done.was, "backup": stored}
     if done.old_trials:
         document |= {"old_trials": done.old_trials, "note": describe_old_trials(done.old_trials)}
-    say(document, lambda console: _laid(console, document), as_json=as_json)
+    say(document, lambda console: _laid(console, done), as_json=as_json)
 
 
-def _laid(console: "Console", document: dict[str, Any]) -> None:
-    was, now = document["was"], document["schema"]
-    before = "" if was in (None, now) else f", was {was}"
-    console.print(f"{document['record']}: schema {now}{before}", markup=False, highlight=False, soft_wrap=True)
-    if document["backup"]:
-        console.print(f"backup {document['backup']}", markup=False, highlight=False, soft_wrap=True)
-    if "note" in document:
-        console.print(f"note: {document['note']}", markup=False, highlight=False, soft_wrap=True)
+def _laid(console: "Console", done: "SchemaUpgrade") -> None:
+    from assay.track import describe_old_trials
+
+    before = "" if done.was in (None, done.now) else f", was {done.was}"
+    console.print(f"{done.where}: schema {done.now}{before}", markup=False, highlight=False, soft_wrap=True)
+    if done.backup is not None:
+        console.print(f"backup {done.backup}", markup=False, highlight=False, soft_wrap=True)
+    if done.old_trials:
+        note = describe_old_trials(done.old_trials)
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _checked(console: "Console", document: dict[str, Any]) -> None:
-    for finding in document["findings"]:
-        console.print(f"{finding['check']:<12}{finding['text']}", markup=False, highlight=False, soft_wrap=True)
-        console.print(f"{'':<12}{finding['remedy']}", markup=False, highlight=False, soft_wrap=True)
-    count, trials = len(document["findings"]), amount(document["trials"], "ledger row")
+def _checked(console: "Console", result: "Checked") -> None:
+    for finding in result.findings:
+        console.print(f"{finding.check:<12}{finding.text}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{'':<12}{finding.remedy}", markup=False, highlight=False, soft_wrap=True)
+    count, trials = len(result.findings), amount(result.trials, "ledger row")
     whole = f": {amount(count, 'finding')}" if count else f": all is well, {trials} verified"
-    summary = f"{document['record']}: schema {document['schema']}{whole}"
+    summary = f"{result.where}: schema {result.schema}{whole}"
     console.print(summary, markup=False, highlight=False, soft_wrap=True)
 
 
-def _accepted(console: "Console", done: list[dict[str, Any]]) -> None:
+def _accepted(console: "Console", done: "Sequence[Accepted]") -> None:
     for each in done:
-        document = f"{each['market_key'] or 'the ledger'}: goes on without {amount(each['missing_rows'], 'row')}; "
-        document += f"still counted: {amount(each['missing_configs'], 'look')}"
+        document = f"{each.market_key or 'the ledger'}: goes on without {amount(each.missing_rows, 'row')}; "
+        document += f"still counted: {amount(each.missing_configs, 'look')}"
         console.print(document, markup=False, highlight=False, soft_wrap=True)
 
 
-def _copied(console: "Console", document: dict[str, Any]) -> None:
-    rows = amount(sum(document["rows"].values()), "row")
-    summary = f"{document['backup']}: {document['bytes']:,} bytes, {rows}, checked"
+def _copied(console: "Console", made: "Backup") -> None:
+    rows = amount(sum(made.rows.values()), "row")
+    summary = f"{made.path}: {made.bytes:,} bytes, {rows}, checked"
     console.print(summary, markup=False, highlight=False, soft_wrap=True)
 
 
-def _exported(console: "Console", document: dict[str, Any]) -> None:
-    rows = document["rows"]
-    summary = f"{document['folder']}: {amount(len(rows), 'file')}, {amount(sum(rows.values()), 'row')}"
+def _exported(console: "Console", folder: Path, rows: "Mapping[str, int]") -> None:
+    summary = f"{folder}: {amount(len(rows), 'file')}, {amount(sum(rows.values()), 'row')}"
     console.print(summary, markup=False, highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """`assay datasets`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +8,8 @@ from assay.cli.command import Document, Home, Json, demand_within, open_context,
 from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, help="What runs learnt from: datasets, and where models come from.")
@@ -55,7 +57,7 @@ def lineage(
     say(document, lambda console: people(console, document), as_json=as_json)
 
 
-def _table(console: "Console", rows: list[dict[str, Any]]) -> None:
+def _table(console: "Console", rows: "Sequence[Document]") -> None:
     from rich.table import Table
     from rich.text import Text
 

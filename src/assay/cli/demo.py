@@ -1,7 +1,7 @@
 """`assay demo`."""
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,7 +29,7 @@ def demo(
     say({"markets": [_row(r) for r in rows], "seconds": seconds}, lambda c: _people(c, rows, seconds), as_json=as_json)
 
 
-def _row(row: "DemoRow") -> dict[str, Any]:
+def _row(row: "DemoRow") -> dict[str, object]:
     result = row.document
     stored = ("run_id", "experiment_id", "model_id", "verdict", "stage", "advice", "trades", "metrics")
     return {"market": row.market, "truth": row.truth, "report": str(row.report)} | {k: result[k] for k in stored}

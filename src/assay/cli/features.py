@@ -1,11 +1,12 @@
 """`assay features`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assay.cli.command import (
+    Document,
     Exchange,
     FeaturesFile,
     Home,
@@ -21,15 +22,15 @@ from assay.cli.command import (
 from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from rich.table import Table
 
     from assay.runs import FeatureRanking
 
-    View = Callable[[FeatureRanking], dict[str, Any]]
-    People = Callable[[Console, dict[str, Any], Path | None], None]
+    View = Callable[[FeatureRanking], Document]
+    People = Callable[[Console, Document, Path | None], None]
 
 Set = Annotated[str, typer.Option("--features", help="Feature set.")]
 Target = Annotated[str | None, typer.Option(help="Target. [profitable, 24 bars, long and short]")]
@@ -165,7 +166,7 @@ def targets(
 def _flags(
     exchange: str, symbol: str, timeframe: str, features: str | None, target: str | None, train_bars: int | None,
     test_bars: int | None, bars: int | None, seed: int | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, object]:  # fmt: skip
     """What a training would be told by these options."""
     flags = {
         "exchange": exchange, "symbols": [symbol], "timeframe": timeframe, "features": features, "bars": bars,
@@ -175,7 +176,7 @@ def _flags(
 
 
 def _ranked(
-    flags: dict[str, Any], setting: list[str] | None, max_features: int | None, features_file: Path | None,
+    flags: dict[str, object], setting: list[str] | None, max_features: int | None, features_file: Path | None,
     out: Path | None, home: Path | None,
 ) -> "FeatureRanking":  # fmt: skip
     from assay.runs import build_spec, check_page_path, rank_spec_features, write_ranking_page
@@ -190,7 +191,7 @@ def _ranked(
     return result
 
 
-def _columns(console: "Console", document: dict[str, Any], out: Path | None) -> None:
+def _columns(console: "Console", document: Document, out: Path | None) -> None:
     _heading(console, document)
     table = _table(("column", "rank", "gain", "perm", "shap", "sel", "psi", "verdict"))
     for row in document["columns"]:
@@ -206,7 +207,7 @@ def _columns(console: "Console", document: dict[str, Any], out: Path | None) -> 
     _ends(console, out)
 
 
-def _by_fold(console: "Console", document: dict[str, Any], out: Path | None) -> None:
+def _by_fold(console: "Console", document: Document, out: Path | None) -> None:
     _heading(console, document)
     table = _table(("column", "rank by fold, * selected", "sel", "psi", "verdict"), words=1)
     for row in document["columns"]:
@@ -221,7 +222,7 @@ def _by_fold(console: "Console", document: dict[str, Any], out: Path | None) -> 
     _ends(console, out)
 
 
-def _candidates(console: "Console", document: dict[str, Any]) -> None:
+def _candidates(console: "Console", document: Document) -> None:
     console.print(f"{amount(document['target_lag'], 'bar')} ahead, train rows of {amount(document['folds'], 'fold')}")
     table = _table(("column", "rate", "lowest", "highest", "events", "psi", "verdict"))
     for row in document["candidates"]:
@@ -233,7 +234,7 @@ def _candidates(console: "Console", document: dict[str, Any]) -> None:
     console.print("assay train --target pattern --set target.window=W --set target.std_dev=S --set target.target_lag=L")
 
 
-def _heading(console: "Console", document: dict[str, Any]) -> None:
+def _heading(console: "Console", document: Document) -> None:
     market = f"{document['exchange']} {document['symbol']} {document['timeframe']}"
     console.print(
         f"{market}: {amount(document['bars'], 'bar')}, {amount(len(document['folds']), 'fold')}", markup=False
@@ -259,7 +260,7 @@ def _table(names: tuple[str, ...], words: int = 0) -> "Table":
     return table
 
 
-def _described(console: "Console", rows: list[dict[str, Any]]) -> None:
+def _described(console: "Console", rows: "Sequence[Document]") -> None:
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False)
@@ -270,7 +271,7 @@ def _described(console: "Console", rows: list[dict[str, Any]]) -> None:
     console.print(shown)
 
 
-def _checked(console: "Console", document: dict[str, Any]) -> None:
+def _checked(console: "Console", document: Document) -> None:
     ends = "keeps to the contract" if document["passed"] else "does not pass"
     console.print(
         f"{document['file']} {ends} on {document['market']}, {amount(document['bars'], 'bar')}.", markup=False
@@ -285,7 +286,7 @@ def _checked(console: "Console", document: dict[str, Any]) -> None:
         console.print(f"  {each['probe']:<10}{each['text']}", highlight=False, markup=False)
 
 
-def _computed(console: "Console", document: dict[str, Any]) -> None:
+def _computed(console: "Console", document: Document) -> None:
     from rich.table import Table
 
     market = f"{document['exchange']} {document['symbol']} {document['timeframe']}"

@@ -1,7 +1,7 @@
 """`assay migrate`: records of other programs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -10,8 +10,18 @@ from assay.cli.command import Home, Json, open_context, say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from assay.track.migrate.import_common import Imported
+
 app = typer.Typer(no_args_is_help=True, help="Bring runs of other programs into the record; they are only read.")
 Into = Annotated[str | None, typer.Option("--into", help="File or URL of a record. [the record of the home]")]
+
+
+class Counts(TypedDict):
+    """What an import did: how many of each kind were there and are new here, and what is not as it was there."""
+
+    read: dict[str, int]
+    written: dict[str, int]
+    flagged: dict[str, int]
 
 
 @app.command()
@@ -28,17 +38,20 @@ def legacy(
     with open_context(home) as context:
         blobs = Blobs(context.artifacts)
         done = from_legacy(file, into or context.record_url, dry_run=dry_run, blobs=blobs)
-    document = {
+    counts: Counts = {
+        "read": dict(done.read),
+        "written": {} if done.imported else dict(+done.written),
+        "flagged": dict(+done.flagged),
+    }
+    document: dict[str, object] = {
         "source": str(file),
         "sha256": done.sha256,
         "known": done.imported,
         "dry_run": dry_run,
         "runs": [] if dry_run else done.runs,
-        "read": dict(done.read),
-        "written": {} if done.imported else dict(+done.written),
-        "flagged": dict(+done.flagged),
+        **counts,
     }
-    say(document, lambda console: _table(console, document), as_json=as_json)
+    say(document, lambda c: _table(c, counts, imported=done.imported, dry_run=dry_run), as_json=as_json)
 
 
 @app.command()
@@ -74,14 +87,10 @@ def optuna(
     _print_import(storage, done, as_json)
 
 
-def _print_import(source: str, done: Any, as_json: bool) -> None:
-    document = {
-        "source": _without_password(source),
-        "read": dict(done.read),
-        "written": dict(done.written),
-        "flagged": dict(done.flagged),
-    }
-    say(document, lambda console: _table(console, document), as_json=as_json)
+def _print_import(source: str, done: "Imported", as_json: bool) -> None:
+    counts: Counts = {"read": dict(done.read), "written": dict(done.written), "flagged": dict(done.flagged)}
+    document: dict[str, object] = {"source": _without_password(source), **counts}
+    say(document, lambda console: _table(console, counts), as_json=as_json)
 
 
 def _without_password(source: str) -> str:
@@ -90,17 +99,15 @@ def _without_password(source: str) -> str:
     return mask_passwords(source)
 
 
-def _table(console: "Console", document: dict[str, Any]) -> None:
-    if document.get("known"):
+def _table(console: "Console", counts: Counts, *, imported: bool = False, dry_run: bool = False) -> None:
+    if imported:
         console.print("imported before; nothing was written")
         return
-    for kind in sorted(document["read"].keys() | document["written"].keys()):
-        read, written = document["read"].get(kind), document["written"].get(kind, 0)
+    for kind in sorted(counts["read"].keys() | counts["written"].keys()):
+        read, written = counts["read"].get(kind), counts["written"].get(kind, 0)
         summary = "–" if read is None else f"{read:,}"
         console.print(f"{kind:<18}read {summary:>10}   written {written:>10,}", highlight=False)
-    flagged = document["flagged"]
-    texts = [f"{verdict} {count:,}" for verdict, count in flagged.items()] if isinstance(flagged, dict) else flagged
-    for text in texts:
-        console.print(f"flagged: {text}", markup=False, highlight=False, soft_wrap=True)
-    if document.get("dry_run"):
+    for verdict, count in counts["flagged"].items():
+        console.print(f"flagged: {verdict} {count:,}", markup=False, highlight=False, soft_wrap=True)
+    if dry_run:
         console.print("a dry run: nothing was written")

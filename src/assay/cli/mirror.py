@@ -3,11 +3,11 @@
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.command import Home, Json, open_context, say
+from assay.cli.command import Document, Home, Json, open_context, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,12 +55,12 @@ def status(home: Home = None, as_json: Json = False) -> None:
     say(document, lambda console: _state(console, document), as_json=as_json)
 
 
-def _done(console: "Console", document: dict[str, Any]) -> None:
+def _done(console: "Console", document: Document) -> None:
     console.print(f"{document['delivered']} delivered, {document['failed']} refused", highlight=False)
     _state(console, document)
 
 
-def _state(console: "Console", document: dict[str, Any]) -> None:
+def _state(console: "Console", document: Document) -> None:
     where = document["server"] or "no server (ASSAY_MLFLOW_URI is not set)"
     console.print(f"server      {where}, experiment {document['experiment']}", markup=False, soft_wrap=True)
     console.print(f"waiting     {document['waiting']}" + (f" since {document['since']}" if document["since"] else ""))

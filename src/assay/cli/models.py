@@ -1,15 +1,17 @@
 """`assay models`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assay.cli import health
-from assay.cli.command import Home, Json, demand_within, holdout, number, open_context, say
+from assay.cli.command import Document, Home, Json, demand_within, holdout, number, open_context, say
 from assay.kernel.errors import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, help="Models: look, verify, promote, roll back, export, retire.")
@@ -170,7 +172,7 @@ def load_test(model: Model, file: File = None, home: Home = None, as_json: Json 
     say(result, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)
 
 
-def _switched(result: dict[str, Any], *, as_json: bool) -> None:
+def _switched(result: Document, *, as_json: bool) -> None:
     market = " ".join(result[key] for key in ("exchange", "symbol", "timeframe") if result[key])
     text = (
         f"{result['model_id']} is champion of {result['strategy_type']} on {market}, version "
@@ -179,7 +181,7 @@ def _switched(result: dict[str, Any], *, as_json: bool) -> None:
     say(result, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)
 
 
-def _table(console: "Console", rows: list[dict[str, Any]], name: str) -> None:
+def _table(console: "Console", rows: "Sequence[Document]", name: str) -> None:
     from rich.table import Table
 
     if not rows:
@@ -200,13 +202,13 @@ def _table(console: "Console", rows: list[dict[str, Any]], name: str) -> None:
     console.print(table, highlight=False)
 
 
-def _verdict_text(row: dict[str, Any]) -> str:
+def _verdict_text(row: Document) -> str:
     now = row["verdict_now"]
     later = f" ({now} by now)" if now and now != row["verdict"] else ""
     return (row["verdict"] or "–") + ("!" if row["override"] else "") + later
 
 
-def _one(console: "Console", result: dict[str, Any]) -> None:
+def _one(console: "Console", result: Document) -> None:
     market = " ".join(result[key] for key in ("exchange", "symbol", "timeframe") if result[key])
     lines = [
         f"{result['model_id']}   number {result['id']}",
@@ -233,19 +235,19 @@ def _one(console: "Console", result: dict[str, Any]) -> None:
         console.print(line.replace("\n", "\\n"), markup=False, highlight=False)
 
 
-def _reasons(result: dict[str, Any]) -> list[dict[str, Any]]:
+def _reasons(result: Document) -> list[dict[str, str]]:
     reasons = (result["judgement"] or {}).get("reasons", [])
     return [{"state": "", "check": "", "text": ""} | reason for reason in reasons]
 
 
-def _checked(console: "Console", result: dict[str, Any]) -> None:
+def _checked(console: "Console", result: Document) -> None:
     for fault in result["faults"]:
         text = f"{fault['model_id']}: {fault['integrity']} ({fault['code']}) {fault['why']}"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{amount(result['checked'], 'model')} read, {len(result['faults'])} with a fault", highlight=False)
 
 
-def _pruned(console: "Console", result: dict[str, Any]) -> None:
+def _pruned(console: "Console", result: Document) -> None:
     verb = "would go" if result["dry_run"] else "removed"
     for each in result["models"]:
         console.print(f"{each['model_id']}: {verb}", markup=False, highlight=False, soft_wrap=True)

@@ -1,7 +1,7 @@
 """`assay optimize`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -155,7 +155,7 @@ def _windows(console: "Console", document: Document) -> None:
             number(train.get("sharpe_annual"), 2), number(test.get("sharpe_annual"), 2),
             number(test.get("net_profit"), percent=True), number(test.get("total_trades"), 0),
         )  # fmt: skip
-    whole: dict[str, Any] = document["metrics"]
+    whole: Document = document["metrics"]
     table.add_row(
         "all", "", "", "", number(whole["sharpe_annual"], 2), number(whole["net_profit"], percent=True),
         number(whole["total_trades"], 0),

@@ -1,13 +1,15 @@
 """Commands `assay runs` and `assay report`: list, show, compare and reproduce runs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from assay.cli.command import Document, Home, Json, demand_within, number, open_context, print_verdict, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
 
@@ -107,7 +109,7 @@ def report(
     say({"report": str(path)}, lambda console: console.print(str(path), soft_wrap=True), as_json=as_json)
 
 
-def _table(console: "Console", rows: list[dict[str, Any]], status: str | None) -> None:
+def _table(console: "Console", rows: "Sequence[Document]", status: str | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -129,13 +131,13 @@ def _table(console: "Console", rows: list[dict[str, Any]], status: str | None) -
     console.print(table)
 
 
-def _search(console: "Console", document: dict[str, Any]) -> None:
+def _search(console: "Console", document: Document) -> None:
     from assay.cli.optimize import people
 
     people(console, document, existing=False)
 
 
-def _one(console: "Console", document: dict[str, Any]) -> None:
+def _one(console: "Console", document: Document) -> None:
     console.print(f"{document['name']}   {document['status']}   run {document['experiment_id']}", markup=False)
     console.print(f"run_id {document['run_id']}")
     console.print(f"model {document.get('model_id') or '–'}", soft_wrap=True)
@@ -151,7 +153,7 @@ def _one(console: "Console", document: dict[str, Any]) -> None:
             console.print(f"  {name:<24}{number(value, 4)}", highlight=False)
 
 
-def _run_facts(document: dict[str, Any]) -> dict[str, str]:
+def _run_facts(document: Document) -> dict[str, str]:
     """What was asked, in short, and on what, by which code."""
     spec = document.get("spec") or {}
     parts = [str(spec[name]) for name in ("learner", "exchange", "timeframe") if spec.get(name)]
@@ -241,7 +243,7 @@ def print_comparison(console: "Console", document: Document) -> None:
         console.print(f"{len(metrics) - len(shown)} more metrics: name them with --metric, or --json has all")
 
 
-def _around(console: "Console", differs: list[dict[str, Any]]) -> None:
+def _around(console: "Console", differs: "Sequence[Document]") -> None:
     if not differs:
         console.print("code, lock, versions and machine are the same")
         return
@@ -256,11 +258,11 @@ def _named(run: Document) -> str:
     return f"run {run['experiment_id']}, {run['name']}, {run['status']}"
 
 
-def _measured(value: Any, digits: int) -> str:
+def _measured(value: float | None, digits: int) -> str:
     return number(value, 0 if isinstance(value, float) and value.is_integer() and abs(value) >= 1 else digits)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if value is None:
         return "–"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)

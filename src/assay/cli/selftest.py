@@ -1,7 +1,7 @@
 """`assay selftest`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -56,7 +56,7 @@ def selftest(
         raise TrainError(_wrong(result), code="TRAIN_SELFTEST", **document)
 
 
-def run_attack_part(part: int) -> dict[str, Any]:
+def run_attack_part(part: int) -> dict[str, object]:
     """One part of the suite of leaks and attacks, and of what must raise no alarm, in numbers and names."""
     from assay.testing import run_audit_suite
 

@@ -1,11 +1,13 @@
 """`assay settings`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assay.cli.command import Home, Json, say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from assay.app import SettingsListing
 
 
 def settings(home: Home = None, as_json: Json = False) -> None:
@@ -16,7 +18,7 @@ def settings(home: Home = None, as_json: Json = False) -> None:
     say(document, lambda console: _table(console, document), as_json=as_json)
 
 
-def _table(console: "Console", document: dict[str, Any]) -> None:
+def _table(console: "Console", document: "SettingsListing") -> None:
     from rich.table import Table
     from rich.text import Text
 

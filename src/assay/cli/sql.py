@@ -3,7 +3,7 @@
 import sys
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,9 +11,12 @@ from assay.cli.command import Home, Json, demand_within, open_context, say
 from assay.kernel.errors import ConfigError, amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from assay.track import QueryAnswer
+    from assay.track.json_types import JsonValue
 
 _WIDEST, _LEAST, _BETWEEN = 40, 12, 2
 
@@ -43,10 +46,10 @@ def sql(
         return _csv(result.answer)
     rows = [[plain(value) for value in row] for row in result.answer.rows]
     document = {"store": result.store, "columns": list(result.answer.columns), "rows": rows, "more": result.answer.more}
-    return say(document, lambda console: _table(console, document), as_json=as_json)
+    return say(document, lambda console: _table(console, result.answer.columns, rows), as_json=as_json)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> "JsonValue":
     """A value as JSON has it: undefined numbers are null, times text, bytes hex."""
     from assay.track import format_instant
 
@@ -63,7 +66,7 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else _number(value)
 
 
-def _number(value: Any) -> Any:
+def _number(value: object) -> int | float | str:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return str(value)
@@ -78,17 +81,17 @@ def _csv(answer: "QueryAnswer") -> None:
     sys.stdout.flush()
 
 
-def _exact(value: Any) -> Any:
+def _exact(value: object) -> object:
     return value if isinstance(value, str | int | float | bytes | Decimal) or value is None else plain(value)
 
 
-def _table(console: "Console", document: dict[str, Any]) -> None:
+def _table(console: "Console", names: "Sequence[str]", values: "list[list[JsonValue]]") -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, _BETWEEN, 0, 0))
-    columns = [_shown(name) for name in document["columns"]]
-    rows = [["–" if value is None else _shown(value) for value in row] for row in document["rows"]]
+    columns = [_shown(name) for name in names]
+    rows = [["–" if value is None else _shown(value) for value in row] for row in values]
     widths = _widths(columns, rows, console.width)
     fitting = len(widths)
     for column, width in zip(columns, widths, strict=False):
@@ -122,6 +125,6 @@ def _widths(columns: list[str], rows: list[list[str]], room: int) -> list[int]:
     return widths
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return text.encode("unicode_escape").decode() if any(not c.isprintable() for c in text) else text

@@ -1,18 +1,21 @@
 """`assay strategies`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.command import Home, Json, open_context, say
+from assay.cli.command import Document, Home, Json, open_context, say
 from assay.kernel.errors import ConfigError, amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from assay.kernel.bars import Bars
     from assay.learn import Strategy
+    from assay.runs import Context
 
 app = typer.Typer(no_args_is_help=True, help="The rules there are, and yours held to the same contract.")
 _BARS = 5_000
@@ -94,7 +97,7 @@ def check(
     say(document, lambda console: _checked(console, document), as_json=as_json)
 
 
-def _bars(rule: "Strategy", context: Any, exchange: str | None, symbol: str | None, timeframe: str) -> "Bars":
+def _bars(rule: "Strategy", context: "Context", exchange: str | None, symbol: str | None, timeframe: str) -> "Bars":
     """All stored bars, or 5,000 synthetic ones; more where the lookback asks for it."""
     from assay.runs import candles_for_check
 
@@ -103,7 +106,7 @@ def _bars(rule: "Strategy", context: Any, exchange: str | None, symbol: str | No
     )
 
 
-def _listed(console: "Console", rows: list[dict[str, Any]]) -> None:
+def _listed(console: "Console", rows: "Sequence[Document]") -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -116,7 +119,7 @@ def _listed(console: "Console", rows: list[dict[str, Any]]) -> None:
     console.print("assay strategies show NAME tells its parameters.")
 
 
-def _shown(console: "Console", result: dict[str, Any]) -> None:
+def _shown(console: "Console", result: Document) -> None:
     from rich.table import Table
 
     console.print(f"[bold]{result['strategy']}[/bold]")
@@ -139,7 +142,7 @@ def _shown(console: "Console", result: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _searched(parameter: dict[str, Any]) -> str:
+def _searched(parameter: Document) -> str:
     search = parameter["search"]
     if search is None:
         return "–"
@@ -149,13 +152,13 @@ def _searched(parameter: dict[str, Any]) -> str:
     return f"{search['low']:g} to {search['high']:g}{step}{', log' if search['log'] else ''}"
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if value is None:
         return "–"
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _checked(console: "Console", result: dict[str, Any]) -> None:
+def _checked(console: "Console", result: Document) -> None:
     console.print(f"{result['strategy']} keeps to the contract on {result['market']}.", markup=False)
     console.print(
         f"{amount(result['bars'], 'bar')}, {amount(result['signals'], 'signal')}, lookback {result['lookback']:,}. "

@@ -1,7 +1,7 @@
 """`assay train`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -55,7 +55,7 @@ def train(
     from assay.runs import build_spec
 
     own = one_file("--features-file", features_file)
-    flags: dict[str, Any] = {
+    flags: dict[str, object] = {
         "learner": learner or None, "exchange": exchange, "symbols": symbol or None, "timeframe": timeframe,
         "features": features, "bars": bars, "seed": seed, "params.strategy": strategy, "target.name": target,
         "folds.train_bars": train_bars, "folds.test_bars": test_bars,

@@ -1,6 +1,6 @@
 """`assay trials`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +8,8 @@ from assay.cli.command import Document, Home, Json, demand_within, number, open_
 from assay.kernel.errors import ConfigError, amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
 _NONE = "No trial yet: nothing was trained, searched or tested here. assay demo makes some."
@@ -41,7 +43,7 @@ def trials(
     return say(result, lambda console: _tried(console, result), as_json=as_json)
 
 
-def _markets(console: "Console", rows: list[dict[str, Any]]) -> None:
+def _markets(console: "Console", rows: "Sequence[Document]") -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -105,7 +107,7 @@ def _tried(console: "Console", result: Document) -> None:
     _latest(console, result["latest"])
 
 
-def _latest(console: "Console", rows: list[dict[str, Any]]) -> None:
+def _latest(console: "Console", rows: "Sequence[Document]") -> None:
     from rich.table import Table
     from rich.text import Text
 

@@ -1,6 +1,6 @@
 """`assay vault`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -111,7 +111,7 @@ def _read(console: "Console", result: Document) -> None:
     _plain(console, [f"run {result['run']} on {result['market']}, {result['from'][:16]} to {result['to'][:16]}"])
     _plain(console, [f"{result['verdict']} on the holdout, reading {result['evidence']['holdout_reads']} of it"])
     reasons(console, result)
-    m: dict[str, Any] = result["metrics"]
+    m: Document = result["metrics"]
     _plain(
         console,
         [

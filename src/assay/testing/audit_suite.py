@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any
 
 from assay.testing.attack_catalogue import ATTACKS, HONEST, OwnFile, is_right, outcomes
 from assay.testing.audit_study import clean, planted_pipelines
@@ -48,7 +47,7 @@ class SuiteResult:
         return not self.missed and not self.alarmed
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Plain and JSON-able, as ``assay audit --planted`` prints it."""
         result = sum(bool(text) for _, _, text in self.leaks)
         return {

@@ -61,7 +61,7 @@ class FakeExchange(ccxt.binance):  # type: ignore[misc]
         self.session = _Session(self._answer)
         self.revise(bars)
 
-    def describe(self) -> Any:
+    def describe(self) -> dict[str, object]:
         """As Binance, under the name that its instruments have."""
         return self.deep_extend(super().describe(), {"has": {"fetchCurrencies": False}})
 
@@ -75,11 +75,11 @@ class FakeExchange(ccxt.binance):  # type: ignore[misc]
             for time, close, *values in zip(bars.timestamp, bars.known_at, *texts, strict=True)
         ]
 
-    def fetch_markets(self, params: Mapping[str, Any] | None = None) -> list[Any]:
+    def fetch_markets(self, params: Mapping[str, object] | None = None) -> list[dict[str, object]]:
         """Spot markets of the symbols that it was made with."""
         return [self._market(symbol) for symbol in self._symbols]
 
-    def _market(self, symbol: str) -> Any:
+    def _market(self, symbol: str) -> dict[str, object]:
         base, quote = symbol.split("/")
         names = {"id": base + quote, "symbol": symbol, "base": base, "quote": quote, "baseId": base, "quoteId": quote}
         kind = {"type": "spot", "spot": True, "swap": False, "future": False, "option": False, "contract": False}
@@ -122,7 +122,7 @@ class _Session:
         self.cookies: dict[str, str] = {}
         self.headers: dict[str, str] = {}
 
-    def request(self, method: str, url: str, **_: Any) -> requests.Response:
+    def request(self, method: str, url: str, **_: object) -> requests.Response:
         """One answer."""
         return self._answer(url)
 

@@ -1,6 +1,7 @@
 """Contract tests of the tracking store on any database, and small rows for it."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,9 @@ def a_trial(**changes: Any) -> Trial:
     return Trial(**(plain | changes))
 
 
-def a_trade(**changes: Any) -> dict[str, Any]:
+def a_trade(**changes: object) -> dict[str, object]:
     """Columns of a winning trade; `changes` replace them."""
-    plain: dict[str, Any] = {
+    plain: dict[str, object] = {
         "strategy_name": "crossover",
         "exchange": "binance",
         "symbol": "BTC/USDT",
@@ -109,7 +110,7 @@ def check_all_or_nothing(record: TrackingStore) -> None:
 CHECKS = (check_metrics, check_ledger, check_one_best, check_all_or_nothing)
 
 
-def _refused(code: str, act: Any) -> None:
+def _refused(code: str, act: Callable[[], object]) -> None:
     with pytest.raises(StoreError) as document:
         act()
     assert document.value.code == code

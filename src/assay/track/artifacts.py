@@ -6,12 +6,13 @@ import logging
 import uuid
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import PRICES, Bars, Joined
@@ -22,6 +23,7 @@ from assay.track.database import Database, Row, rows, writes
 from assay.track.model_files.artifact_store import disk, sync
 from assay.track.schema.tables import ARTIFACTS
 
+_Number = TypeVar("_Number", np.float64, np.int64)
 _LOG = logging.getLogger(__name__)
 _MIB = 1024 * 1024
 
@@ -42,7 +44,7 @@ class Artifacts:
         name: str | None = None,
         sha256: str | None = None,
         description: str = "",
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, object] | None = None,
         model_id: int | None = None,
     ) -> int:
         """Keep a file's place, and its size and SHA-256 when it is there (given `sha256` is trusted). Returns the id.
@@ -140,7 +142,7 @@ def load_snapshot(digest: str, folder: Path) -> Bars:
 
 
 def _table(bars: Bars) -> pa.Table:
-    arrays: dict[str, Any] = {"timestamp": bars.timestamp}
+    arrays: dict[str, NDArray[np.generic]] = {"timestamp": bars.timestamp}
     arrays |= {name: getattr(bars, name) for name in PRICES}
     if bars.volume is not None:
         arrays["volume"] = bars.volume
@@ -164,7 +166,7 @@ def _table(bars: Bars) -> pa.Table:
     return table.replace_schema_metadata({_FACTS: canonical(facts).encode()})
 
 
-def _padded(values: Any, rows: int) -> pa.Array:
+def _padded(values: NDArray[np.generic], rows: int) -> pa.Array:
     array = pa.array(np.ascontiguousarray(values), from_pandas=False)
     return array if len(array) == rows else pa.concat_arrays([array, pa.nulls(rows - len(array), array.type)])
 
@@ -194,7 +196,7 @@ def _bars(table: pa.Table) -> Bars:
     )
 
 
-def _values(table: pa.Table, name: str, rows: int, kind: type) -> Any:
+def _values(table: pa.Table, name: str, rows: int, kind: type[_Number]) -> NDArray[_Number]:
     column = table.column(name).slice(0, rows)
     if column.null_count or len(column) != rows:
         raise ValueError(f"{name} has holes")

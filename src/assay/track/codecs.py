@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import StoreError, printable
 from assay.kernel.timeframe import iso
+from assay.track.json_types import JsonValue
 
 _DEEPEST = 64
 _DECODER = json.JSONDecoder()
@@ -39,7 +41,7 @@ def sha256_of(value: object) -> str:
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def decode(text: str) -> Any:
+def decode(text: str) -> JsonValue:
     """The value of a JSON text."""
     if text[:1] in ("[", "{"):
         value, end = _DECODER.raw_decode(text)
@@ -48,7 +50,7 @@ def decode(text: str) -> Any:
     return json.loads(text)
 
 
-def plain(value: object, place: str = "$", depth: int = 0) -> Any:
+def plain(value: object, place: str = "$", depth: int = 0) -> JsonValue:
     """The value in JSON's own types; see `canonical`."""
     if depth > _DEEPEST:
         raise StoreError(f"{place} lies deeper than {_DEEPEST} levels", code="STORE_VALUE")
@@ -61,7 +63,7 @@ def plain(value: object, place: str = "$", depth: int = 0) -> Any:
     return _scalar(value, place)
 
 
-def _scalar(value: object, place: str) -> Any:
+def _scalar(value: object, place: str) -> JsonValue:
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int):
@@ -101,7 +103,7 @@ class Packed(FunctionElement[bytes]):
     type = sa.LargeBinary()
 
 
-def unpack(packed: bytes | None) -> "np.ndarray[Any, np.dtype[np.float64]]":
+def unpack(packed: bytes | None) -> FloatArray:
     """``(n,)`` float64, the bits that the database holds; inf where there was a NULL."""
     return np.frombuffer(packed or b"", _BYTES).astype(np.float64)
 
@@ -127,12 +129,12 @@ class _Doubles:
 
 
 @compiles(Packed)
-def _packed(element: Packed, compiler: Any, **options: Any) -> str:
+def _packed(element: Packed, compiler: sa.Compiled, **options: object) -> str:
     return f"string_agg(float8send(coalesce({compiler.process(element.clauses, **options)}, 'Infinity')), '')"
 
 
 @compiles(Packed, "sqlite")
-def _packed_sqlite(element: Packed, compiler: Any, **options: Any) -> str:
+def _packed_sqlite(element: Packed, compiler: sa.Compiled, **options: object) -> str:
     return f"assay_packed(coalesce({compiler.process(element.clauses, **options)}, 9e999))"  # too large, so infinity
 
 

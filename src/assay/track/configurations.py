@@ -1,7 +1,6 @@
 """Trained configurations: stored with each search, switched and approved by people."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -28,7 +27,7 @@ class Configurations:
         self._database = database
 
     @writes
-    def add(self, row: Mapping[str, Any]) -> int:
+    def add(self, row: Mapping[str, object]) -> int:
         """A new row; its id. It is not active, whatever the row says of that.
 
         StoreError ``STORE_VALUE`` for an unknown or generated column, ``STORE_CONFLICT`` for a config_id that is there.

@@ -239,7 +239,7 @@ def hold(connection: sa.Connection, key: str) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0))))
 
 
-def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
+def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> bool:
     """Insert the row unless one with its key is there already; whether it was inserted."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).values(dict(values)).on_conflict_do_nothing().returning(sa.literal(1))
@@ -365,7 +365,7 @@ def check_fields(values: Mapping[str, object], table: sa.Table) -> Row:
 MLFLOW = "mlflow"
 
 
-def enqueue(connection: sa.Connection, kind: str, key: str, **facts: Any) -> None:
+def enqueue(connection: sa.Connection, kind: str, key: str, **facts: object) -> None:
     """Leave word for the mirror in this very transaction; of one `key` once.
 
     Nothing is written by a record that was not opened to tell the mirror (`assay.track.tracking_store.open_store`,

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -50,7 +49,7 @@ class Datasets:
         end_date: str | date | None = None,
         feature_columns: Sequence[str] = (),
         target_columns: Sequence[str] = (),
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, object] | None = None,
     ) -> int:
         """The id of this dataset, new or known.
 

@@ -99,7 +99,7 @@ def _prepare_postgresql(connection: Any, lock_ms: int) -> None:
     connection.autocommit = False
 
 
-def jsonb_text(value: Any) -> str:
+def jsonb_text(value: object) -> str:
     """JSON text from which JSONB gives the same numbers back.
 
     JSONB keeps numbers as decimals: 1e+16 would come back as an integer. Written out with its ``.0`` it stays a float.
@@ -111,7 +111,7 @@ def jsonb_text(value: Any) -> str:
     return text if "e+" not in text else _spelled(value)
 
 
-def _spelled(value: Any) -> str:
+def _spelled(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ",".join(f"{_spelled(k)}:{_spelled(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
@@ -201,7 +201,7 @@ def _check_place(path: Path) -> None:
         ) from error
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
     connection.execute("PRAGMA foreign_keys=ON")
     if connection.execute("PRAGMA foreign_keys").fetchone() != (1,):
@@ -212,7 +212,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     teach(connection)
 
 
-def _keep_journal(connection: sqlite3.Connection, _: Any) -> None:
+def _keep_journal(connection: sqlite3.Connection, _: object) -> None:
     wanted = "wal" if sqlite3.sqlite_version_info >= _WAL_SAFE else "delete"
     if connection.execute("PRAGMA journal_mode").fetchone() != (wanted,):
         connection.execute(f"PRAGMA journal_mode={wanted}")

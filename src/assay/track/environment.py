@@ -7,12 +7,12 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from assay.track.codecs import sha256_of
 
@@ -40,6 +40,14 @@ class Deadline:
         return left
 
 
+class UntrackedFile(TypedDict):
+    """A file that Git does not track; no size for what is no plain file, no hash for what is above 1 MiB."""
+
+    path: str
+    bytes: int | None
+    sha256: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """A work tree at one moment.
@@ -56,7 +64,7 @@ class Repository:
     diff_hash: str | None
     diff: bytes = field(repr=False)
     diff_bytes: int
-    untracked: tuple[dict[str, Any], ...]
+    untracked: tuple[UntrackedFile, ...]
     untracked_count: int
 
     @property
@@ -64,7 +72,7 @@ class Repository:
         """Whether anything differs from the commit."""
         return self.diff_hash is not None
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, str | bool | None]:
         """What is said of it where runs are compared; no path of this machine."""
         return {"commit": self.commit, "branch": self.branch, "dirty": self.dirty, "diff_hash": self.diff_hash}
 
@@ -115,7 +123,7 @@ def explain(error: Exception) -> str:
     return "Git took longer than 5 s" if isinstance(error, subprocess.TimeoutExpired) else "Git is not installed"
 
 
-def _described(root: Path, name: bytes, deadline: Deadline) -> dict[str, Any]:
+def _described(root: Path, name: bytes, deadline: Deadline) -> UntrackedFile:
     deadline.seconds_left()
     path, result = root / os.fsdecode(name), None
     if path.is_symlink() or not path.is_file():
@@ -128,8 +136,9 @@ def _described(root: Path, name: bytes, deadline: Deadline) -> dict[str, Any]:
 
 def _git(folder: Path, deadline: Deadline, *words: str) -> bytes:
     command = ["git", "--no-optional-locks", "-C", str(folder), *words]
-    run: Callable[..., Any] = subprocess.run
-    done = run(command, capture_output=True, check=True, timeout=deadline.seconds_left(), stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, check=True, timeout=deadline.seconds_left(), stdin=subprocess.DEVNULL
+    )
     return bytes(done.stdout)
 
 
@@ -171,7 +180,7 @@ _LOG = logging.getLogger(__name__)
 DIFF = "git_diff"
 WORKING_FOLDER, ASSAY_SOURCE = "working folder", "assay"
 _GIT_SECONDS = SECONDS
-_UNKNOWN: dict[str, Any] = dict.fromkeys(("git_commit", "git_branch", "git_dirty", "git_diff_hash"))
+_UNKNOWN: dict[str, None] = dict.fromkeys(("git_commit", "git_branch", "git_dirty", "git_diff_hash"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +224,7 @@ def capture_provenance(
     folders: Mapping[str, Path],
     *,
     threads: Mapping[str, int] | None = None,
-    machine: Mapping[str, Any] | None = None,
+    machine: Mapping[str, object] | None = None,
     git: bool = True,
 ) -> Provenance:
     """Everything that is known of what runs now.
@@ -238,7 +247,11 @@ def capture_provenance(
         "distributions": dict(distributions()),
         **dict(machine or {}),
     }
-    columns = {"environment": environment, "python_version": platform.python_version(), "lock_hash": lock_hash()}
+    columns: dict[str, object] = {
+        "environment": environment,
+        "python_version": platform.python_version(),
+        "lock_hash": lock_hash(),
+    }
     if not git:
         return Provenance(columns)
     result = _repositories(folders)

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -49,16 +48,16 @@ class Experiments:
         experiment_type: str = "rl",
         *,
         description: str = "",
-        spec: Mapping[str, Any] | None = None,
+        spec: Mapping[str, object] | None = None,
         spec_hash: str | None = None,
         data_digest: str | None = None,
         seed: int | None = None,
         tags: Sequence[str] = (),
-        environment: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        environment: Mapping[str, object] | None = None,
+        metadata: Mapping[str, object] | None = None,
         parent_id: int | None = None,
         reproduces_id: int | None = None,
-        **captured: Any,
+        **captured: object,
     ) -> Run:
         """A new row, ``running``, owned by this process.
 
@@ -226,7 +225,7 @@ class Experiments:
             return self._row(connection, int(request), locked=locked)
         raise not_found("run", request, _known_runs(connection))
 
-    def _set(self, connection: sa.Connection, run: int, **values: Any) -> None:
+    def _set(self, connection: sa.Connection, run: int, **values: object) -> None:
         changed = values | {"updated_at": parse_instant(current_ms())}
         connection.execute(sa.update(EXPERIMENTS).where(EXPERIMENTS.c.id == run).values(changed))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -37,7 +36,7 @@ class HoldoutLock:
     trials_before: int
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, str | int]:
         """Plain and JSON-able; times as text."""
         return {
             "exchange": self.exchange, "symbol": self.symbol, "from": iso(self.since), "by": self.by,
@@ -89,7 +88,7 @@ class Vault:
             _log(connection, by, _UNLOCK, exchange, symbol, {"why": why.strip(), "since": available.since})
         return available
 
-    def read(self, run: int, by: str, locks: Iterable[HoldoutLock], details: Mapping[str, Any]) -> None:
+    def read(self, run: int, by: str, locks: Iterable[HoldoutLock], details: Mapping[str, object]) -> None:
         """Write down that a run read what is locked; inside the transaction of its ledger row."""
         _demand("by", by)
         with self._database.write() as connection:

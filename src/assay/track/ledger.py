@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from assay.kernel.errors import ArtifactError
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import canonical, decode, format_instant, parse_instant, sha256_of
 from assay.track.database import Database, Row, finite_or_none, hold, rows, writes
+from assay.track.json_types import JsonValue
 from assay.track.ledger_heads import (
     FIRST,
     LedgerHead,
@@ -103,7 +105,7 @@ class LedgerRow:
         return pl.read_parquet(data, columns=names)
 
 
-def _one(value: Any) -> NDArray[Any]:
+def _one(value: object) -> NDArray[Any]:
     if isinstance(value, bool | int | float):
         return np.array([value])
     holding = np.empty(1, object)
@@ -183,7 +185,7 @@ def _intervals(row: Row) -> tuple[Interval, ...]:
     return ((_ms(row["window_start"]), _ms(row["window_end"])),)
 
 
-def _ms(moment: Any) -> int:
+def _ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
@@ -351,7 +353,7 @@ def row_hash(row: Row) -> str:
 
     Columns that schema 0004 brought are left out where they are NULL: rows of before keep their hash.
     """
-    body: dict[str, Any] = {}
+    body: dict[str, object] = {}
     for column in TRIALS.columns:
         value = row.get(column.name)
         if column.name not in _OUTSIDE and not (value is None and column.name in _SINCE_0004):
@@ -414,7 +416,7 @@ def _real(value: object, what: str) -> float | None:
     return None if result is None else result + 0.0  # the database knows one zero
 
 
-def _one_zero(value: Any) -> Any:
+def _one_zero(value: JsonValue) -> JsonValue:
     """JSON without minus zero, which PostgreSQL's decimals do not have: a row has one hash on every database."""
     if isinstance(value, dict):
         return {name: _one_zero(holding) for name, holding in value.items()}

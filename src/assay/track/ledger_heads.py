@@ -6,11 +6,11 @@ run documents, manifests and reports hold, which whoever owns the database canno
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
+from assay.track.json_types import JsonObject
 from assay.track.schema.tables import LEDGER_CHAIN, LEDGER_EPOCHS, TRIAL_HEADS, TRIALS
 
 FIRST = "0" * 64
@@ -44,9 +44,11 @@ class LedgerHead:
         return self.ends[market_key].seq if market_key in self.ends else 0
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> JsonObject:
         """As run documents, manifests and reports hold it; `read_head` is the inverse."""
-        ends = {key: {"seq": e.seq, "hash": e.row_hash, "looks": e.looks} for key, e in sorted(self.ends.items())}
+        ends: JsonObject = {
+            key: {"seq": e.seq, "hash": e.row_hash, "looks": e.looks} for key, e in sorted(self.ends.items())
+        }
         return {"chain": self.chain, "epoch": self.epoch, "rows": self.rows, "ends": ends}
 
 
@@ -174,7 +176,13 @@ def _epoch(connection: sa.Connection) -> int:
     return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(_E.id), 0))).scalar_one())
 
 
-def _check(connection: sa.Connection, key: str, end: Any, value: Any, base: tuple[int, str] | None) -> None:
+def _check(
+    connection: sa.Connection,
+    key: str,
+    end: "sa.Row[*tuple[object, ...]] | None",
+    value: "sa.Row[*tuple[object, ...]] | None",
+    base: tuple[int, str] | None,
+) -> None:
     last = 0 if end is None else int(end.seq)
     if value is None:
         raise chain_error(key, last, "ends a chain that was never counted")

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,6 +9,7 @@ from assay.kernel.errors import StoreError, printable
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import canonical, decode, parse_instant
 from assay.track.database import Database, Row, check_fields, hold, nan_for_null, number, rows, scalar, writes
+from assay.track.json_types import JsonValue
 from assay.track.schema.tables import HYPERPARAMETERS, METRICS, TRADES
 
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -32,7 +32,7 @@ class Metrics:
         split: str = "train",
         phase: str = "training",
         model_id: int | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, object] | None = None,
     ) -> None:
         """One point for each name, with one timestamp: all or nothing.
 
@@ -52,7 +52,7 @@ class Metrics:
         }
         self.log_points([shared | _point(name, value) for name, value in values.items()])
 
-    def log_distribution(self, run: int, name: str, value_json: object, **place: Any) -> None:
+    def log_distribution(self, run: int, name: str, value_json: object, **place: object) -> None:
         """A point that is a JSON-able object (or JSON text), type ``distribution``, value 0; `place` as in `log`."""
         decoded = _decoded(value_json) if isinstance(value_json, str) else value_json
         shared = {"experiment_id": run, "metric_type": "distribution", "value_json": decoded}
@@ -82,7 +82,7 @@ class Metrics:
         return dict(sorted(result.items()))
 
 
-def _decoded(text: str) -> Any:
+def _decoded(text: str) -> JsonValue:
     try:
         return decode(text)
     except ValueError as error:
@@ -111,7 +111,7 @@ class Trades:
         self._database = database
 
     @writes
-    def add(self, run: int, trades: Sequence[Mapping[str, Any]], **shared: Any) -> int:
+    def add(self, run: int, trades: Sequence[Mapping[str, object]], **shared: object) -> int:
         """Write many trades in one transaction; returns how many.
 
         trades: the table's columns by name; times in UTC ms, aware datetimes or ISO text. `shared` holds columns that
@@ -144,7 +144,7 @@ class Hyperparameters:
         self._database = database
 
     @writes
-    def log(self, run: int, values: Mapping[str, Any], *, model_id: int | None = None) -> None:
+    def log(self, run: int, values: Mapping[str, object], *, model_id: int | None = None) -> None:
         """Keep the values, all or nothing. The same value again does nothing, another is StoreError ``STORE_CONFLICT``.
 
         str, bool, int, float (NaN and infinities too), None and their numpy scalars keep their type; lists and dicts
@@ -176,7 +176,7 @@ class Hyperparameters:
             if fresh:
                 connection.execute(sa.insert(HYPERPARAMETERS), fresh)
 
-    def read(self, run: int, *, model_id: int | None = None) -> dict[str, Any]:
+    def read(self, run: int, *, model_id: int | None = None) -> dict[str, JsonValue]:
         """Values by name, sorted, in the types in which they were given."""
         with self._database.read() as connection:
             holding = self._stored_values(connection, run, model_id)
@@ -190,7 +190,7 @@ class Hyperparameters:
         return {row["param_name"]: (row["param_type"], row["param_value"]) for row in rows(connection.execute(query))}
 
 
-def encode_parameter(value: Any) -> tuple[str, str]:
+def encode_parameter(value: object) -> tuple[str, str]:
     """Type word and text of a value; bool is tested before int."""
     value = scalar(value)
     if value is None:
@@ -206,7 +206,7 @@ def encode_parameter(value: Any) -> tuple[str, str]:
     return "json", canonical(value)
 
 
-def decode_parameter(kind: str, text: str) -> Any:
+def decode_parameter(kind: str, text: str) -> JsonValue:
     """The value that was `encode_parameter`."""
     if kind == "none":
         return None

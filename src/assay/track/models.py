@@ -2,7 +2,6 @@
 
 import secrets
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,6 +20,7 @@ from assay.track.database import (
     rows,
     writes,
 )
+from assay.track.json_types import JsonObject
 from assay.track.schema.tables import MODELS
 
 _USE_MS = 60_000
@@ -35,7 +35,7 @@ class Models:
         self._database = database
 
     @writes
-    def add(self, run: int, checkpoint_path: str, *, created_at: int | None = None, **fields: Any) -> Row:
+    def add(self, run: int, checkpoint_path: str, *, created_at: int | None = None, **fields: object) -> Row:
         """A new row, returned as stored. `created_at` in UTC ms, now when not given.
 
         fields: further columns of the table by name. ``name``, ``version`` and ``model_id`` are made when not given;
@@ -89,7 +89,7 @@ class Models:
         with self._database.read() as connection:
             return [nan_for_null(row, _METRICS) for row in rows(connection.execute(query))]
 
-    def verdicts(self) -> list[tuple[int, Any]]:
+    def verdicts(self) -> list[tuple[int, JsonObject]]:
         """Number and verdict of every model that has one, those whose files are gone included."""
         query = sa.select(MODELS.c.id, MODELS.c.verdict).where(MODELS.c.verdict.is_not(None)).order_by(MODELS.c.id)
         with self._database.read() as connection:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from assay.track.model_files.manifest import (
     MODULES_PART,
     SUFFIX,
     Keys,
+    Manifest,
     content_sha256,
     demand_signature,
     read_checked_parts,
@@ -82,7 +83,7 @@ def features_parts(code: UserCode) -> dict[str, bytes]:
     return {FEATURES_PART: code.main.text} | {f"{MODULES_PART}/{each.path}": each.text for each in code.modules}
 
 
-def features_source(manifest: Mapping[str, Any], parts: Mapping[str, bytes], where: str) -> UserCode | None:
+def features_source(manifest: Manifest, parts: Mapping[str, bytes], where: str) -> UserCode | None:
     """The user's file that computes columns of a model; None for a model that names none.
 
     Raises ArtifactError ``ARTIFACT_FEATURES`` where the model does not carry the very file that it needs.
@@ -192,7 +193,12 @@ class ModelPaths:
 
 
 _MIB = 1024 * 1024
-_MANIFEST_FIELDS = ("strategy_type", "exchange", "symbol", "timeframe")
+_MANIFEST_FIELDS: tuple[Literal["strategy_type", "exchange", "symbol", "timeframe"], ...] = (
+    "strategy_type",
+    "exchange",
+    "symbol",
+    "timeframe",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +206,7 @@ class VerifiedFiles:
     """The bytes of a model, read once, all of them as the row, the manifest and the envelope say."""
 
     envelope: Envelope
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     parts: Mapping[str, bytes]
 
 
@@ -239,7 +245,7 @@ def read_verified(row: Mapping[str, Any], places: ModelPaths) -> VerifiedFiles:
     return VerifiedFiles(envelope, manifest, parts)
 
 
-def _verified_files(row: Mapping[str, Any], places: ModelPaths) -> tuple[Envelope, dict[str, Any], dict[str, bytes]]:
+def _verified_files(row: Mapping[str, Any], places: ModelPaths) -> tuple[Envelope, Manifest, dict[str, bytes]]:
     envelope = _envelope(row, places)
     return envelope, *read_checked_parts(places.blobs, row["manifest_sha256"])
 
@@ -282,7 +288,7 @@ def _demand_signed(row: Mapping[str, Any], places: ModelPaths, keys: Keys, data:
     demand_signature(raw, keys, file=(relative, data), manifest=(f"{blob}/{MANIFEST}", manifest), where=where)
 
 
-def _demand_row(row: Mapping[str, Any], manifest: Mapping[str, Any], parts: Mapping[str, bytes], where: str) -> None:
+def _demand_row(row: Mapping[str, Any], manifest: Manifest, parts: Mapping[str, bytes], where: str) -> None:
     for key in _MANIFEST_FIELDS:
         _demand_same(key, manifest[key], row[key], f"{where}: its manifest")
     if "features" in row["metadata"]:
@@ -332,7 +338,16 @@ def _live(row: Mapping[str, Any], bytes_: VerifiedFiles, strategy: Path | None) 
     return model
 
 
-def load_document(row: Mapping[str, Any], places: ModelPaths, *, strategy: Path | None = None) -> dict[str, Any]:
+class ModelDocument(TypedDict):
+    """The four keys of the documented model file, the live model among its parts; see `load_document`."""
+
+    strategy_type: str
+    symbol: str
+    timestamp: str
+    model_state: dict[str, Model]
+
+
+def load_document(row: Mapping[str, Any], places: ModelPaths, *, strategy: Path | None = None) -> ModelDocument:
     """The documented model: ``strategy_type``, ``symbol``, ``timestamp``, and ``model_state`` with the live model.
 
     ``model_state`` holds the model under the name of its kind (``ensemble``, ``rules``). Raises as `load_model`.

@@ -8,12 +8,12 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.kernel.arrays import FloatArray
+from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.bars import PRICES, Bars, Joined
 from assay.kernel.contracts import Forecaster, Model
 from assay.kernel.decisions import Decisions
@@ -28,7 +28,7 @@ _ACTING = PROBES // 2
 _VERSION = 1
 _DECISION = ("target", "stop", "take", "hold")
 _NEAR = 1e-6
-_Array = NDArray[Any]
+_Array = FloatArray | NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +39,55 @@ class Answer:
     forecast: FloatArray | None
 
 
-def golden_outputs(model: Model, window: Window) -> dict[str, Any]:
+class JoinedDocument(TypedDict):
+    """A joined series, each array in base64."""
+
+    value_time: str
+    known_at: str
+    value: str
+
+
+class WindowDocument(TypedDict):
+    """A window as the self-test keeps it, each array in base64."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    timestamp: str
+    prices: dict[str, str]
+    volume: str | None
+    columns: dict[str, str]
+    joined: dict[str, JoinedDocument]
+    features: str
+
+
+class AnswerDocument(TypedDict):
+    """What a model said on a probe, each array in base64; classes is the width of the forecast."""
+
+    target: str
+    stop: str
+    take: str
+    hold: str
+    forecast: str | None
+    classes: int | None
+
+
+class Probe(TypedDict):
+    """A window, and the answer that is expected on it."""
+
+    window: WindowDocument
+    answer: AnswerDocument
+
+
+class SelfTest(TypedDict):
+    """The ``self_test`` of a manifest. What is read back is nobody's yet: `unpack` finds what does not fit."""
+
+    version: int
+    features: list[str]
+    probes: list[Probe]
+
+
+def golden_outputs(model: Model, window: Window) -> SelfTest:
     """Probe windows of one instrument, and what the model decides on them; goes into the manifest.
 
     Half of the probes end on rows on which the model acts, where it does; the rest are spread over the newest 4,000
@@ -48,14 +96,14 @@ def golden_outputs(model: Model, window: Window) -> dict[str, Any]:
     names = list(window.names)
     width = model.lookback + _DECIDED
     seen = window.without_labels()[max(0, len(window) - _SEEN - width) :]
-    probes = []
+    probes: list[Probe] = []
     for end in _ends(model, seen):
         probe = seen[max(0, end - width) : end]
         probes.append({"window": _packed(probe), "answer": _answer_document(_answered(model, probe))})
     return {"version": _VERSION, "features": names, "probes": probes}
 
 
-def demand_alike(model: Model, document: Mapping[str, Any], *, tolerance: float, where: str) -> None:
+def demand_alike(model: Model, document: SelfTest, *, tolerance: float, where: str) -> None:
     """Ask the model its self-test. Raises ArtifactError ``ARTIFACT_SELFTEST`` naming probe, array, row, both values.
 
     ``ARTIFACT_SELFTEST`` also for a model without probes; ``ARTIFACT_HEADER_MISMATCH`` where it wants other features
@@ -118,7 +166,7 @@ def _differs(text: str) -> ArtifactError:
     return ArtifactError(text, code="ARTIFACT_SELFTEST", hint="Do not trade on it. Restore its files, or train again.")
 
 
-def _packed(window: Window) -> dict[str, Any]:
+def _packed(window: Window) -> WindowDocument:
     bars = window.bars
     return {
         "exchange": bars.instrument.exchange,
@@ -133,7 +181,7 @@ def _packed(window: Window) -> dict[str, Any]:
     }
 
 
-def _joined(series: Joined) -> dict[str, str]:
+def _joined(series: Joined) -> JoinedDocument:
     return {
         "value_time": _base64(series.value_time, "<i8"),
         "known_at": _base64(series.known_at, "<i8"),
@@ -141,18 +189,20 @@ def _joined(series: Joined) -> dict[str, str]:
     }
 
 
-def _answer_document(answer: Answer) -> dict[str, Any]:
+def _answer_document(answer: Answer) -> AnswerDocument:
     decided, forecast = answer.decisions, answer.forecast
-    document: dict[str, Any] = {name: _base64(getattr(decided, name)) for name in _DECISION[:3]}
     classes = None if forecast is None else forecast.shape[1]
-    return document | {
+    return {
+        "target": _base64(decided.target),
+        "stop": _base64(decided.stop),
+        "take": _base64(decided.take),
         "hold": _base64(decided.hold, "<i8"),
         "forecast": None if forecast is None else _base64(forecast),
         "classes": classes,
     }
 
 
-def unpack(document: Mapping[str, Any], where: str) -> list[tuple[Window, Answer]]:
+def unpack(document: SelfTest, where: str) -> list[tuple[Window, Answer]]:
     """The probes of a manifest; errors as `demand_alike`."""
     if not document.get("probes"):
         raise ArtifactError(
@@ -167,42 +217,50 @@ def unpack(document: Mapping[str, Any], where: str) -> list[tuple[Window, Answer
         raise ArtifactError(f"{where}: its self-test rows are damaged: {error}", code="ARTIFACT_CORRUPT") from error
 
 
-def _window(document: Mapping[str, Any], names: tuple[str, ...]) -> Window:
+def _window(document: WindowDocument, names: tuple[str, ...]) -> Window:
     instrument = Instrument(document["exchange"], document["symbol"], document["timeframe"])
-    high, low, first, last = (_array(document["prices"][name]) for name in ("high", "low", "open", "close"))
+    high, low, first, last = (_floats(document["prices"][name]) for name in ("high", "low", "open", "close"))
     bars = Bars(
         instrument,
-        _array(document["timestamp"], "<i8"),
+        _integers(document["timestamp"]),
         open=first,
         high=high,
         low=low,
         close=last,
-        volume=None if document["volume"] is None else _array(document["volume"]),
-        columns={name: _array(column) for name, column in document["columns"].items()},
+        volume=None if document["volume"] is None else _floats(document["volume"]),
+        columns={name: _floats(column) for name, column in document["columns"].items()},
         joined={
-            name: Joined(_array(s["value_time"], "<i8"), _array(s["known_at"], "<i8"), _array(s["value"]))
+            name: Joined(_integers(s["value_time"]), _integers(s["known_at"]), _floats(s["value"]))
             for name, s in document["joined"].items()
         },
     )
-    return Window(bars, _array(document["features"]).reshape(len(bars), len(names)), names)
+    return Window(bars, _floats(document["features"]).reshape(len(bars), len(names)), names)
 
 
 def _answer(document: Mapping[str, Any]) -> Answer:
-    target, stop, take = (_array(document[name]) for name in _DECISION[:3])
+    target, stop, take = (_floats(document[name]) for name in _DECISION[:3])
     forecast = (
-        None if document["forecast"] is None else _array(document["forecast"]).reshape(len(target), document["classes"])
+        None
+        if document["forecast"] is None
+        else _floats(document["forecast"]).reshape(len(target), document["classes"])
     )
-    return Answer(Decisions(target, stop, take, _array(document["hold"], "<i8").astype(np.int32)), forecast)
+    return Answer(Decisions(target, stop, take, _integers(document["hold"]).astype(np.int32)), forecast)
 
 
-def _base64(array: _Array, kind: str = "<f8") -> str:
+def _base64(array: NDArray[np.generic], kind: str = "<f8") -> str:
     return base64.b64encode(np.ascontiguousarray(array).astype(kind).tobytes()).decode()
 
 
-def _array(text: str, kind: str = "<f8") -> _Array:
+def _floats(text: str) -> FloatArray:
+    return np.frombuffer(_bytes(text), "<f8").astype(np.float64)
+
+
+def _integers(text: str) -> IntArray:
+    return np.frombuffer(_bytes(text), "<i8").astype(np.int64)
+
+
+def _bytes(text: str) -> bytes:
     try:
-        raw = base64.b64decode(text, validate=True)
+        return base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError(str(error)) from error
-    result: FloatArray = np.frombuffer(raw, kind).astype(kind[1:])
-    return result

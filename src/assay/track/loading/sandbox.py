@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any
 
 from assay.kernel.errors import ArtifactError, ConfigError, printable
 
@@ -46,7 +45,13 @@ class LoadingSandbox:
         self._end()
 
     def prove(
-        self, parts: Mapping[str, bytes], self_test: Mapping[str, Any], *, kind: str, where: str, strategy: Path | None
+        self,
+        parts: Mapping[str, bytes],
+        self_test: Mapping[str, object],
+        *,
+        kind: str,
+        where: str,
+        strategy: Path | None,
     ) -> None:
         """Load these parts and ask the self-test. Raises ArtifactError as the child tells it.
 

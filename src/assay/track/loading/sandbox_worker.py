@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, TextIO, TypedDict
 
 _REFUSED = frozenset(
     (
@@ -44,13 +44,22 @@ def limit_time(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def deny_event(event: str, arguments: tuple[Any, ...]) -> None:
+def deny_event(event: str, arguments: tuple[object, ...]) -> None:
     """An audit hook: no other process, no network. For Python code; native code is held by the caps alone."""
     if event in _REFUSED:
         raise PermissionError(f"loading a model may not call {event}")
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
+class Request(TypedDict):
+    """What the parent asks: a folder with ``parts`` and ``self_test.json``, and the user's own strategy file."""
+
+    folder: str
+    format: str
+    where: str
+    strategy: str | None
+
+
+def answer(request: Request) -> dict[str, str]:
     """Load the model in a folder and ask its self-test; what to tell the parent."""
     from assay.kernel.errors import AssayError
     from assay.track.loading.formats import FORMATS, demand_archives
@@ -88,7 +97,7 @@ def main(memory: int, seconds: int) -> None:
     _end(out)
 
 
-def _tell(out: TextIO, answer: Mapping[str, Any]) -> None:
+def _tell(out: TextIO, answer: Mapping[str, str | bool]) -> None:
     out.write(json.dumps(answer) + "\n")
     out.flush()
 

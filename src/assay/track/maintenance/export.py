@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -101,7 +100,7 @@ def _write(connection: sa.Connection, name: str, file: Path) -> int:
     return written
 
 
-def csv_line(values: Sequence[Any]) -> str:
+def csv_line(values: Sequence[object]) -> str:
     r"""One CSV record with its CRLF.
 
     >>> csv_line([None, "", "a,b", 1.0, True])
@@ -110,15 +109,15 @@ def csv_line(values: Sequence[Any]) -> str:
     return _line(values, [_field] * len(values))
 
 
-def _line(values: Sequence[Any], spell: Sequence[Callable[[Any], str]]) -> str:
+def _line(values: Sequence[object], spell: Sequence[Callable[[object], str]]) -> str:
     return ",".join([one(value) for one, value in zip(spell, values, strict=True)]) + "\r\n"
 
 
-def _truth(value: Any) -> str:
+def _truth(value: object) -> str:
     return "" if value is None else "true" if value else "false"
 
 
-def _field(value: Any) -> str:
+def _field(value: object) -> str:
     if isinstance(value, str):
         return _quoted(value)
     if value is None:
@@ -138,7 +137,7 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _spelled(value: Any) -> str:
+def _spelled(value: object) -> str:
     if isinstance(value, datetime):
         return format_instant(value)
     if isinstance(value, date):

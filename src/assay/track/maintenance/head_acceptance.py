@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from assay.kernel.errors import ConfigError, StoreError, printable
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import canonical, parse_instant
 from assay.track.database import again
+from assay.track.json_types import JsonObject, JsonValue
 from assay.track.ledger_heads import FIRST, BrokenChain, End, Published, chain_id, check_heads, count_missing, read_head
 from assay.track.model_files.artifact_store import disk, write_checked
 from assay.track.model_files.manifest import MANIFEST
@@ -34,6 +34,15 @@ class Accepted:
     seq: int
     missing_rows: int
     missing_configs: int
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredHead:
+    """The end of a chain as the table of heads has it."""
+
+    seq: int
+    n_configs: int
+    row_hash: str
 
 
 def accept_ledger_head(
@@ -92,12 +101,15 @@ def _due(connection: sa.Connection, published: list[Published]) -> dict[str, End
     return result
 
 
-def _stored_heads(connection: sa.Connection) -> dict[str, Any]:
-    return {row.market_key: row for row in connection.execute(sa.select(TRIAL_HEADS))}
+def _stored_heads(connection: sa.Connection) -> dict[str, _StoredHead]:
+    return {
+        row.market_key: _StoredHead(row.seq, row.n_configs, row.row_hash)
+        for row in connection.execute(sa.select(TRIAL_HEADS))
+    }
 
 
 def _lacking(
-    connection: sa.Connection, record: TrackingStore, key: str, due: End | None, values: Any
+    connection: sa.Connection, record: TrackingStore, key: str, due: End | None, values: _StoredHead | None
 ) -> tuple[int, str, int, int] | None:
     """Where the chain is walked from on, and rows and configurations that it lacks; None for one that is whole."""
     if _is_whole(connection, record, key, due):
@@ -129,11 +141,12 @@ def _is_whole(connection: sa.Connection, record: TrackingStore, key: str, due: E
     return connection.execute(query).scalar() == due.row_hash
 
 
-def _set_head(connection: sa.Connection, key: str, last: int, configs: int) -> Any:
+def _set_head(connection: sa.Connection, key: str, last: int, configs: int) -> _StoredHead:
     row_hash = connection.execute(sa.select(_T.row_hash).where(_T.market_key == key, _T.seq == last)).scalar_one()
     values = {"market_key": key, "seq": last, "n_configs": configs, "row_hash": row_hash}
     connection.execute(sa.insert(TRIAL_HEADS).values(values))
-    return connection.execute(sa.select(TRIAL_HEADS).where(_H.market_key == key)).one()
+    row = connection.execute(sa.select(TRIAL_HEADS).where(_H.market_key == key)).one()
+    return _StoredHead(row.seq, row.n_configs, row.row_hash)
 
 
 def _highest(connection: sa.Connection) -> int:
@@ -166,7 +179,7 @@ def find_published_heads(
     """
     place = home / HEADS_CACHE
     remembered = {} if afresh else _remembered(place)
-    heads: dict[str, Any] = {}
+    heads: JsonObject = {}
     for name, file in _files(home, artifacts):
         heads[name] = remembered[name] if name in remembered else _head_in(file)
     if heads != remembered and not afresh:
@@ -188,7 +201,7 @@ def _files(home: Path, artifacts: Path) -> Iterator[tuple[str, Path]]:
         yield f"reports/{page.name} {page.stat().st_mtime_ns}", page
 
 
-def _head_in(file: Path) -> Any:
+def _head_in(file: Path) -> JsonValue:
     if file.suffix == ".html":
         with file.open("rb") as page:
             result = _META.search(page.read(_PAGE_BEGINS))
@@ -216,7 +229,7 @@ def _where(name: str, own: dict[str, int]) -> str:
     return f"the page {file.split(' ')[0]}" if folder == "reports" else f"{file} of {folder[:12]}…"
 
 
-def _remembered(place: Path) -> dict[str, Any]:
+def _remembered(place: Path) -> JsonObject:
     try:
         result = json.loads(place.read_bytes())
     except (FileNotFoundError, ValueError, RecursionError):  # gone or damaged: all is read again
@@ -224,7 +237,7 @@ def _remembered(place: Path) -> dict[str, Any]:
     return result if isinstance(result, dict) else {}
 
 
-def _remember(place: Path, heads: dict[str, Any]) -> None:
+def _remember(place: Path, heads: JsonObject) -> None:
     staged = place.with_name(f".{HEADS_CACHE}.{uuid4().hex}")
     with disk(place.parent):
         write_checked(staged, canonical(heads).encode())

@@ -36,7 +36,7 @@ class QueryAnswer:
     """columns: names as the database gives them.   rows: one tuple each.   more: whether rows were left off."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    rows: tuple[tuple[object, ...], ...]
     more: bool
 
 
@@ -179,7 +179,7 @@ def _is_writing(statement: str, state: str) -> bool:
     return state == "42601" and statement.split()[0].lower() in _WRITING
 
 
-def _answer(columns: tuple[str, ...], rows: list[tuple[Any, ...]], limit: int, statement: str) -> QueryAnswer:
+def _answer(columns: tuple[str, ...], rows: list[tuple[object, ...]], limit: int, statement: str) -> QueryAnswer:
     if not columns:
         raise _reads_only(statement, "it has no answer")
     return QueryAnswer(columns, tuple(tuple(row) for row in rows[:limit]), len(rows) > limit)

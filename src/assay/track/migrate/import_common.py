@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -67,10 +66,10 @@ class ForeignRun:
     status: str
     start_ms: int
     end_ms: int | None
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, object]
     tags: tuple[str, ...] = ()
     description: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
     points: Sequence[Row] = ()
     files: Sequence[Row] = ()
     parent_id: int | None = None
@@ -121,7 +120,7 @@ def _row(run: ForeignRun) -> Row:
     }
 
 
-def point(name: str, value: float, at_ms: int, **place: Any) -> Row:
+def point(name: str, value: float, at_ms: int, **place: object) -> Row:
     """A metric's row; NaN and infinities stay what they are. place: ``step``, ``split``, ``phase``."""
     kind = None if abs(value) <= 1.7976931348623157e308 else "nan" if value != value else "inf" if value > 0 else "-inf"
     return {

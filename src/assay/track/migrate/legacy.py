@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from itertools import islice
 from math import inf
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -24,13 +23,14 @@ from assay.kernel.errors import DataError, printable
 from assay.kernel.timeframe import current_ms
 from assay.track.artifacts import Artifacts
 from assay.track.codecs import canonical, parse_instant
-from assay.track.database import hold
+from assay.track.database import Row, hold
 from assay.track.experiments import STATUSES
+from assay.track.json_types import JsonValue
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.schema.tables import EXPERIMENTS
 from assay.track.tracking_store import TrackingStore, open_store
 
-Row = dict[str, Any]
+Cell = int | float | str | bytes | None  # what SQLite gives
 COLUMNS = {
     "experiments": "id name description start_time end_time status state_dim action_dim learning_rate gamma "
     "train_start_date train_end_date test_start_date test_end_date best_test_sharpe best_test_return final_episode "
@@ -99,7 +99,7 @@ class Relic:
             raise _wrong("DATA_NUMBER", self.path, table, column, row["rowid"], row[column], "a whole number")
         return int(result)
 
-    def _decoded(self, value: Any, table: str, column: str, rowid: int) -> Any:
+    def _decoded(self, value: Cell, table: str, column: str, rowid: int) -> Cell:
         if not isinstance(value, bytes):
             return value
         if len(value) != 8:
@@ -137,12 +137,12 @@ def open_relic(path: Path) -> Iterator[Relic]:
         raise DataError(f"{printable(str(path))} cannot be read: {error}", code="DATA_SCHEMA") from error
 
 
-def finite(value: Any) -> Any:
+def finite(value: Cell) -> Cell:
     """The value, with None for a number that is not finite."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _wrong(code: str, path: Path, table: str, column: str, rowid: int, value: Any, due: str) -> DataError:
+def _wrong(code: str, path: Path, table: str, column: str, rowid: int, value: Cell, due: str) -> DataError:
     return DataError(
         f"{printable(str(path))}: {table}.{column} of rowid {rowid} is {printable(value)}, must be {due}",
         code=code,
@@ -157,7 +157,7 @@ def is_suspect(row: Row) -> bool:
     return row["test_sharpe"] == 0.0 and row["test_return"] not in (None, 0.0)
 
 
-def infer(value: Any) -> Any:
+def infer(value: Cell) -> Cell | JsonValue:
     """The int, float, bool, JSON value or text that the old table's text means.
 
     >>> [infer(text) for text in ("3", "0.99", "True", "[1, 2]", "007", "relu")]
@@ -178,7 +178,7 @@ def infer(value: Any) -> Any:
     return _float(text, value)
 
 
-def _float(text: str, value: str) -> Any:
+def _float(text: str, value: str) -> float | str:
     if re.fullmatch(r"0\d+", text) or "_" in text:  # a code or a name
         return value
     try:
@@ -187,7 +187,7 @@ def _float(text: str, value: str) -> Any:
         return value
 
 
-def text_of(value: Any) -> str | None:
+def text_of(value: Cell) -> str | None:
     """The value as text; None for NULL."""
     return None if value is None else str(value)
 
@@ -250,8 +250,8 @@ class _Import:
         self._record = record
         self._blobs = blobs
         self._done = Imported(relic.sha256, relic.read, relic.flagged)
-        self._runs: dict[Any, int] = {}
-        self._starts: dict[Any, datetime] = {}
+        self._runs: dict[Cell, int] = {}
+        self._starts: dict[Cell, datetime] = {}
 
     def all(self) -> Imported:
         with self._record.database.write() as connection:
@@ -274,7 +274,9 @@ class _Import:
         query = sa.text("SELECT COUNT(*) FROM experiments WHERE metadata->'legacy'->>'sha256' = :sha256")
         return bool(connection.execute(query, {"sha256": self._relic.sha256}).scalar_one())
 
-    def _experiment(self, connection: sa.Connection, row: Row, best: list[int], span: Any) -> None:
+    def _experiment(
+        self, connection: sa.Connection, row: Row, best: list[int], span: tuple[datetime, datetime] | None
+    ) -> None:
         times = {name: self._relic.time(row, "experiments", name) for name in ("start_time", "end_time", "created_at")}
         start = times["start_time"] or times["created_at"] or (span[0] if span else None)
         if start is None:
@@ -317,9 +319,9 @@ class _Import:
         self._done.flagged["unknown_status"] += 1
         return "stopped"
 
-    def _parameters(self) -> dict[Any, dict[str, Any]]:
+    def _parameters(self) -> dict[Cell, dict[str, Cell | JsonValue]]:
         """Settings by experiment, each with its inferred type; the first of two of one name counts."""
-        result: dict[Any, dict[str, Any]] = {}
+        result: dict[Cell, dict[str, Cell | JsonValue]] = {}
         for row in self._relic.rows("hyperparameters"):
             holding = result.setdefault(row["experiment_id"], {})
             if row["param_name"] in holding:
@@ -327,7 +329,7 @@ class _Import:
             holding.setdefault(str(row["param_name"]), infer(row["param_value"]))
         return result
 
-    def _settings(self, row: Row, parameters: dict[str, Any]) -> None:
+    def _settings(self, row: Row, parameters: dict[str, Cell | JsonValue]) -> None:
         own = {name: row[name] for name in ("learning_rate", "gamma") if row[name] is not None}
         values = {name: infer(value) for name, value in own.items()} | parameters
         self._record.hyperparameters.log(self._runs[row["id"]], values)
@@ -348,10 +350,10 @@ class _Import:
             self._record.datasets.link(self._runs[row["id"]], dataset, split)
             self._done.written["datasets"] += fresh
 
-    def _looked_at_episodes(self) -> tuple[dict[Any, list[int]], dict[Any, tuple[datetime, datetime]]]:
+    def _looked_at_episodes(self) -> tuple[dict[Cell, list[int]], dict[Cell, tuple[datetime, datetime]]]:
         """By experiment: its best episodes, those of a suspect Sharpe left out, and its first and last time."""
-        best: dict[Any, list[int]] = {}
-        spans: dict[Any, tuple[datetime, datetime]] = {}
+        best: dict[Cell, list[int]] = {}
+        spans: dict[Cell, tuple[datetime, datetime]] = {}
         read, flagged = self._relic.read.copy(), self._relic.flagged.copy()
         for row in self._relic.rows("episodes", "experiment_id, episode_num"):
             if row["is_best_model"] and not is_suspect(row):
@@ -365,7 +367,7 @@ class _Import:
             counter.update(before)
         return best, spans
 
-    def _flag_orphans(self, parameters: dict[Any, dict[str, Any]]) -> None:
+    def _flag_orphans(self, parameters: dict[Cell, dict[str, Cell | JsonValue]]) -> None:
         self._done.flagged["orphan"] += sum(len(v) for key, v in parameters.items() if key not in self._runs)
 
     def _points(self, points: Iterable[Row]) -> None:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -20,6 +20,7 @@ from assay.track.tracking_store import TrackingStore
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
+    from mlflow.entities.model_registry import ModelVersion
 
 
 ORIGIN = "mlflow"
@@ -44,7 +45,7 @@ def models(there: "MlflowClient", place: str, record: TrackingStore, ids: Mappin
                 tally.wrote("models")
 
 
-def _add(record: TrackingStore, run: int, name: str, version: Any, aliases: list[str]) -> None:
+def _add(record: TrackingStore, run: int, name: str, version: "ModelVersion", aliases: list[str]) -> None:
     metadata = {
         IMPORTED: {"from": ORIGIN, "key": f"{name}/{version.version}"},
         ORIGIN: {"aliases": sorted(aliases), "tags": dict(version.tags), "description": version.description or ""},
@@ -67,7 +68,7 @@ def _imported_models(record: TrackingStore) -> frozenset[str]:
     return frozenset(m["key"] for m in marks if isinstance(m, dict) and m.get("from") == ORIGIN)
 
 
-def _registered(there: "MlflowClient", place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _registered(there: "MlflowClient", place: str) -> Iterator[tuple[str, Mapping[str, str]]]:
     token: str | None = None
     while True:
         with translate_errors(place):
@@ -78,9 +79,9 @@ def _registered(there: "MlflowClient", place: str) -> Iterator[tuple[str, Mappin
             return
 
 
-def _versions(there: "MlflowClient", place: str, name: str) -> Iterator[Any]:
+def _versions(there: "MlflowClient", place: str, name: str) -> "Iterator[ModelVersion]":
     """Versions, the first first."""
-    result: list[Any] = []
+    result: list[ModelVersion] = []
     token: str | None = None
     quote = '"' if "'" in name else "'"
     while True:

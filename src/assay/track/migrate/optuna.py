@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -215,16 +216,16 @@ def _market(market: str) -> Instrument | None:
     return Instrument(*parts)
 
 
-def _jsonable(values: Mapping[str, Any]) -> dict[str, Any]:
+def _jsonable(values: Mapping[str, object]) -> dict[str, str | bool | int | float | None]:
     """Attributes and parameters as the record keeps them; what JSON cannot hold, by its text."""
     return {name: v if isinstance(v, str | bool | int | float | None) else json_text(v) for name, v in values.items()}
 
 
-def json_text(value: Any) -> str:
+def json_text(value: object) -> str:
     """JSON, unknown things by their text."""
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _ms(moment: Any) -> int:
+def _ms(moment: datetime | None) -> int:
     """UTC milliseconds; Optuna keeps the local time of the machine that ran the study, without a zone."""
     return 0 if moment is None else round(moment.timestamp() * 1000)

@@ -3,9 +3,10 @@
 import logging
 import platform
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -32,7 +33,7 @@ from assay.track.schema.tables import METRICS
 from assay.track.tracking_store import TrackingStore
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Metric, Run
 
 
 _LOG = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class MirroredRuns:
         holding = self._record.hyperparameters.read(run)
         return {mlflow_key(name): parameter(value) for name, value in holding.items()}
 
-    def _points(self, run: int, after: int) -> Iterator[tuple[list[Any], int]]:
+    def _points(self, run: int, after: int) -> "Iterator[tuple[list[Metric], int]]":
         """Points after a row id, in batches, each with its last row id."""
         from mlflow.entities import Metric
 
@@ -122,7 +123,7 @@ class MirroredRuns:
 
 
 def _described(row: Row) -> dict[str, str]:
-    document: Mapping[str, Any] = {
+    document: Mapping[str, object] = {
         "assay.experiment_id": row["id"],
         "assay.experiment_type": row["experiment_type"],
         "assay.status": row["status"],
@@ -168,7 +169,7 @@ def _mark(there: "Run", name: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _ms(moment: Any) -> int:
+def _ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
@@ -268,7 +269,7 @@ def _published(row: Row) -> bool:
 
 
 def _tags(row: Row) -> dict[str, str]:
-    verdict: Mapping[str, Any] = row["verdict"] or {}
+    verdict: Row = row["verdict"] or {}
     message = {
         MODEL_ID: row["model_id"],
         EXCHANGE: row["exchange"] or "",

@@ -5,7 +5,7 @@ Named in each ``MLmodel``; where it is loaded Assay must be installed.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +18,14 @@ from assay.kernel.panel import Panel, Window
 from assay.track.loading.formats import FORMATS, Format, check_format
 from assay.track.loading.golden import demand_alike
 from assay.track.model_files.artifact_store import check_bytes
-from assay.track.model_files.manifest import FEATURES_PART, LARGEST_MANIFEST, MANIFEST, parse_manifest
+from assay.track.model_files.manifest import (
+    FEATURES_PART,
+    LARGEST_MANIFEST,
+    MANIFEST,
+    FeaturesFile,
+    Manifest,
+    parse_manifest,
+)
 from assay.track.model_files.safe_read import read_file
 
 if TYPE_CHECKING:
@@ -32,13 +39,13 @@ _COLUMNS = ("target", "stop", "take", "hold")
 class CandleModel:
     """A model that decides on a table of candles."""
 
-    def __init__(self, model: Model, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, model: Model, manifest: Manifest) -> None:
         self._model = model
-        self.instrument = Instrument(*(manifest[name] for name in ("exchange", "symbol", "timeframe")))
+        self.instrument = Instrument(manifest["exchange"], manifest["symbol"], manifest["timeframe"])
         self.features: tuple[str, ...] = tuple(manifest["features"])
-        self._file: Mapping[str, Any] | None = manifest.get("features_file")
+        self._file: FeaturesFile | None = manifest.get("features_file")
 
-    def predict(self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None) -> "pd.DataFrame":
+    def predict(self, model_input: "pd.DataFrame", params: Mapping[str, object] | None = None) -> "pd.DataFrame":
         """Columns ``target stop take hold``, a row for each candle: what to hold, decided at its close.
 
         model_input: closed candles of the model's own market, oldest first: ``timestamp`` (open, UTC ms, or a
@@ -131,6 +138,6 @@ def _load_pyfunc(path: str) -> CandleModel:
     return CandleModel(model, manifest)
 
 
-def _format(manifest: Mapping[str, Any]) -> Format:
+def _format(manifest: Manifest) -> Format:
     parts = {entry["path"] for entry in manifest["files"]}
     return check_format(next((name for name, kind in FORMATS.items() if kind.part in parts), None), MANIFEST)

@@ -17,6 +17,7 @@ from assay.track.metrics import encode_parameter
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_\-. ]")
@@ -50,7 +51,7 @@ def metric_key(name: str, split: str) -> str:
     return f"{mlflow_key(split)}/{mlflow_key(name)}" if split else mlflow_key(name)
 
 
-def parameter(value: Any) -> str:
+def parameter(value: object) -> str:
     """The text that the record keeps of a value; ``None`` for none; cut at 6,000 characters."""
     kind, text = encode_parameter(value)
     return "None" if kind == "none" else cut(text, _VALUE_MOST)
@@ -218,7 +219,7 @@ class TrackingServer:
                     raise Refused(message, code="STORE_VALUE")
                 raise Away(message, code="STORE_BUSY")
 
-    def find_model(self, name: str) -> Any:
+    def find_model(self, name: str) -> "RegisteredModel | None":
         """The registered model of this name, or None."""
         from mlflow.exceptions import RestException
 
@@ -235,7 +236,7 @@ class TrackingServer:
         with translate_errors(self.uri):
             self._client.create_registered_model(name, dict(tags))
 
-    def versions(self, name: str) -> Iterator[Any]:
+    def versions(self, name: str) -> "Iterator[ModelVersion]":
         """Versions of a registered model."""
         token: str | None = None
         while True:
@@ -246,7 +247,7 @@ class TrackingServer:
             if not token:
                 return
 
-    def create_version(self, name: str, source: str, run: str, tags: Mapping[str, str]) -> Any:
+    def create_version(self, name: str, source: str, run: str, tags: Mapping[str, str]) -> "ModelVersion":
         """A new version, tagged in the same call."""
         with translate_errors(self.uri):
             return self._client.create_model_version(name, source, run, dict(tags), await_creation_for=0)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -89,7 +88,7 @@ class OutboxTopic:
             result["last_delivery"] = connection.execute(last).scalar_one()
         return result | {"last_error": failed[0]["last_error"] if failed else None}
 
-    def _waiting(self) -> sa.Select[Any]:
+    def _waiting(self) -> sa.Select[*tuple[object, ...]]:
         return sa.select(OUTBOX).where(_O.topic == self.topic, _O.done_at.is_(None))
 
 

@@ -4,16 +4,20 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from assay.kernel.errors import ArtifactError, ConfigError, printable
 from assay.kernel.timeframe import iso
 from assay.track.codecs import canonical
+from assay.track.json_types import JsonObject
 from assay.track.model_files.artifact_store import Blobs, check_bytes, write_checked
 from assay.track.model_files.safe_read import LARGEST, MOST_FILES, demand_name, list_files, read_file
+
+if TYPE_CHECKING:
+    from assay.track.loading.golden import SelfTest
 
 MANIFEST = "manifest.json"
 FEATURES_PART = "features_file.py"
@@ -71,9 +75,49 @@ class ModelFacts:
     commit: str | None = None
     lock_hash: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
-    self_test: Mapping[str, Any] = field(default_factory=dict)
-    ledger_head: Mapping[str, Any] | None = None
-    features_file: Mapping[str, Any] | None = None
+    self_test: Mapping[str, object] = field(default_factory=dict)
+    ledger_head: Mapping[str, object] | None = None
+    features_file: Mapping[str, object] | None = None
+
+
+class FileEntry(TypedDict):
+    """A part as the manifest lists it."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class FeaturesFile(TypedDict):
+    """The user's file that computes some of a model's features; see `ModelFacts`."""
+
+    name: str
+    sha256: str
+    columns: NotRequired[list[str]]
+
+
+class Manifest(TypedDict):
+    """What `manifest_bytes` writes and `parse_manifest` has checked; the facts are those of `ModelFacts`."""
+
+    format_version: int
+    strategy_type: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    features: list[str]
+    lookback: int
+    target: str | None
+    spec_hash: str
+    data_digest: str
+    commit: str | None
+    lock_hash: str | None
+    versions: dict[str, str]
+    created_at: str
+    self_test: "SelfTest"
+    content_sha256: str
+    files: list[FileEntry]
+    ledger_head: NotRequired[JsonObject]
+    features_file: NotRequired[FeaturesFile]
 
 
 def read_parts(folder: Path) -> dict[str, bytes]:
@@ -131,7 +175,7 @@ def settle_parts(blobs: Blobs, parts: Mapping[str, bytes], manifest: bytes) -> s
     return name
 
 
-def read_checked_parts(blobs: Blobs, manifest_sha256: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+def read_checked_parts(blobs: Blobs, manifest_sha256: str) -> tuple[Manifest, dict[str, bytes]]:
     """Manifest and parts of a model, each byte checked against the hashes.
 
     ArtifactError ``ARTIFACT_GONE``, ``ARTIFACT_CORRUPT`` (both hashes), ``ARTIFACT_MANIFEST`` (a file too many or too
@@ -164,7 +208,7 @@ def read_checked_parts(blobs: Blobs, manifest_sha256: str) -> tuple[dict[str, An
     return manifest, parts
 
 
-def parse_manifest(raw: bytes, where: str) -> dict[str, Any]:
+def parse_manifest(raw: bytes, where: str) -> Manifest:
     """The manifest in these bytes, its facts there and of their types; errors as `read_checked_parts`."""
     try:
         manifest = json.loads(raw)
@@ -187,9 +231,10 @@ def parse_manifest(raw: bytes, where: str) -> dict[str, Any]:
     return manifest
 
 
-def _demand_entries(entries: list[Any], where: str) -> None:
+def _demand_entries(entries: Sequence[object], where: str) -> None:
     if not 0 < len(entries) <= MOST_FILES:
         raise ArtifactError(f"{where} lists {len(entries)} files, 1 to {MOST_FILES} may be", code="ARTIFACT_MANIFEST")
+    names = []
     for entry in entries:
         if (
             not isinstance(entry, dict)
@@ -198,7 +243,7 @@ def _demand_entries(entries: list[Any], where: str) -> None:
         ):
             raise ArtifactError(f"{where} lists {printable(entry)}, which is no file", code="ARTIFACT_MANIFEST")
         demand_name(entry.get("path"), where)
-    names = [entry["path"].casefold() for entry in entries]
+        names.append(entry["path"].casefold())
     if len(set(names)) < len(names) or MANIFEST in names:
         raise ArtifactError(f"{where} lists a file twice, or itself", code="ARTIFACT_MANIFEST")
 

@@ -97,9 +97,9 @@ def _bytes(value: bytes) -> bytes:
     return b"\x8e" + len(value).to_bytes(8, "little") + value
 
 
-def _scanned(data: bytes, where: str) -> list[tuple[str, Any]]:
+def _scanned(data: bytes, where: str) -> list[tuple[str, object]]:
     """Opcode names and arguments, all of them allowed and the whole file used."""
-    result: list[tuple[str, Any]] = []
+    result: list[tuple[str, object]] = []
     end = 0
     marked = (
         data[:1] == b"\x80"
@@ -126,9 +126,9 @@ class _Machine:
     """A stack of dicts, texts and bytes."""
 
     def __init__(self) -> None:
-        self._stack: list[Any] = []
+        self._stack: list[object] = []
         self._marks: list[int] = []
-        self._memo: list[Any] = []
+        self._memo: list[object] = []
         self._rules: dict[str, Callable[[Any], None]] = {
             "EMPTY_DICT": lambda _: self._stack.append({}),
             "MARK": lambda _: self._marks.append(len(self._stack)),
@@ -142,7 +142,7 @@ class _Machine:
             "STOP": lambda _: None,
         }
 
-    def run(self, operations: list[tuple[str, Any]]) -> Any:
+    def run(self, operations: list[tuple[str, object]]) -> object:
         for name, argument in operations:
             rule = self._rules.get(name, self._stack.append)  # the rest are texts and bytes: they stand for themselves
             rule(argument)
@@ -161,7 +161,7 @@ class _Machine:
             target[key] = value
 
 
-def _checked(value: Any, where: str) -> Envelope:
+def _checked(value: object, where: str) -> Envelope:
     if not isinstance(value, dict) or set(value) != set(KEYS):
         holding = ", ".join(sorted(value)) if isinstance(value, dict) else type(value).__name__
         raise _mismatch(where, f"holds {printable(holding)}, must hold exactly {', '.join(KEYS)}")
@@ -194,7 +194,7 @@ def _forbidden(where: str, opcode: str) -> ArtifactError:
     )
 
 
-def _refuse_foreign(where: str, before: list[tuple[str, Any]], argument: object) -> None:
+def _refuse_foreign(where: str, before: list[tuple[str, object]], argument: object) -> None:
     """Say whose file it is, where the module that it asks for tells: that helps more than the opcode's name."""
     words = [argument, *(value for _, value in before[-4:])]
     for module in _MODULES:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -111,7 +111,7 @@ BY = "assay audit"
 
 
 def record_audit(
-    record: TrackingStore, run: int, status: str, reason: Mapping[str, Any], details: Mapping[str, Any]
+    record: TrackingStore, run: int, status: str, reason: Mapping[str, object], details: Mapping[str, object]
 ) -> list[Row]:
     """Write an audit to the models of a run and to the log of events; each model's standing as it is then.
 
@@ -129,7 +129,7 @@ def record_audit(
 
 
 def _settled(
-    connection: sa.Connection, row: Row, status: str, reason: Mapping[str, Any], details: Mapping[str, Any]
+    connection: sa.Connection, row: Row, status: str, reason: Mapping[str, object], details: Mapping[str, object]
 ) -> Row:
     was = (row["verdict"] or {}).get("word")
     now = {"id": row["id"], "model_id": row["model_id"], "audit_status": row["audit_status"], "verdict": was}
@@ -143,11 +143,11 @@ def _settled(
     return now | {"was": was}
 
 
-def _judged(verdict: Row | None, reason: Mapping[str, Any]) -> Row:
+def _judged(verdict: Row | None, reason: Mapping[str, object]) -> Row:
     """Columns that follow from a verdict with this check in place of its old one; none where there is no verdict."""
     if not verdict or not verdict.get("reasons"):
         return {}
-    reasons = [dict(reason) if r.get("check") == reason["check"] else r for r in verdict["reasons"]]
+    reasons: list[Row] = [dict(reason) if r.get("check") == reason["check"] else r for r in verdict["reasons"]]
     label, stage = verdict_of_states(r["state"] for r in reasons)
     changed = verdict | {"word": label, "stage": stage, "reasons": reasons}
     return {"verdict": changed} | ({"lifecycle_stage": stage} if label != verdict["word"] else {})

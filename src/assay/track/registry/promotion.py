@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -98,7 +97,7 @@ def _unproven(row: Row) -> list[str]:
     faults = []
     if row["val_metric"] is None and row["test_metric"] is None:
         faults.append("it has no finite metric on bars that it was not fitted on")
-    reasons: list[Mapping[str, Any]] = (row["verdict"] or {}).get("reasons", [])
+    reasons: list[Row] = (row["verdict"] or {}).get("reasons", [])
     if not any((reason.get("check"), reason.get("state")) == ("ledger", "PASS") for reason in reasons):
         faults.append("its verdict does not say that every trial is in the ledger")
     return faults
@@ -153,7 +152,7 @@ def _chains(connection: sa.Connection, row: Row) -> list[str]:
     return sorted(chain for chain in result if _market(row) in map("|".join, markets_of(chain)))
 
 
-Works = Callable[[Row], None]
+Works = Callable[[Row], object]
 _A = ALIASES.c
 _ALIAS_OF = {"challenge": "challenger", "promote": "champion", "rollback": "champion"}
 

@@ -185,7 +185,7 @@ class ModelStanding:
     """
 
     aliases: tuple[str, ...] = ()
-    override: Mapping[str, Any] | None = None
+    override: Mapping[str, object] | None = None
 
 
 def find_models(
@@ -221,7 +221,7 @@ def model_history(record: TrackingStore, model: int) -> list[Row]:
         return rows(connection.execute(query))
 
 
-def _override(event: Row) -> dict[str, Any]:
+def _override(event: Row) -> Row:
     details = event["details"]
     document = {"by": event["actor"], "reason": details["override"], "verdict": details["verdict"]}
     return document | {"time": format_instant(event["timestamp"])}

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -189,7 +188,7 @@ def _removal(row: Row) -> Removal:
     return Removal(int(row["id"]), str(row["model_id"]), round((row["checkpoint_size_mb"] or 0) * 1024 * 1024))
 
 
-def _event(row: Row, by: str, days: int, keep_last: int) -> dict[str, Any]:
+def _event(row: Row, by: str, days: int, keep_last: int) -> dict[str, object]:
     details = {"model_id": row["model_id"], "days": days, "keep_last": keep_last, "path": row["checkpoint_path"]}
     return {"actor": by, "action": "delete", "subject": f"model:{row['id']}", "details": details}
 

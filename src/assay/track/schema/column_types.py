@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
@@ -12,6 +13,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from assay.kernel.errors import StoreError, printable
 from assay.track.codecs import canonical, decode, format_instant, parse_instant
+from assay.track.json_types import JsonValue
 
 RECORD = sa.MetaData(
     naming_convention={
@@ -32,12 +34,12 @@ class Now(FunctionElement[datetime]):
 
 
 @compiles(Now)
-def _now(element: Now, compiler: sa.Compiled, **options: Any) -> str:
+def _now(element: Now, compiler: sa.Compiled, **options: object) -> str:
     return "now()"
 
 
 @compiles(Now, "sqlite")
-def _now_sqlite(element: Now, compiler: sa.Compiled, **options: Any) -> str:
+def _now_sqlite(element: Now, compiler: sa.Compiled, **options: object) -> str:
     return "(strftime('%Y-%m-%dT%H:%M:%fZ','now'))"
 
 
@@ -49,13 +51,13 @@ class HoldsText(FunctionElement[bool]):
 
 
 @compiles(HoldsText)
-def _holds(element: HoldsText, compiler: Any, **options: Any) -> str:
+def _holds(element: HoldsText, compiler: sa.Compiled, **options: object) -> str:
     array, text = (compiler.process(part, **options) for part in element.clauses)
     return f"{array} @> jsonb_build_array({text})"
 
 
 @compiles(HoldsText, "sqlite")
-def _holds_sqlite(element: HoldsText, compiler: Any, **options: Any) -> str:
+def _holds_sqlite(element: HoldsText, compiler: sa.Compiled, **options: object) -> str:
     array, text = (compiler.process(part, **options) for part in element.clauses)
     return f"EXISTS (SELECT 1 FROM json_each({array}) WHERE value = {text})"
 
@@ -69,26 +71,28 @@ class Instant(sa.types.TypeDecorator[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sqlite.TEXT | sa.DateTime:
         """TEXT on SQLite, TIMESTAMPTZ elsewhere."""
         return sqlite.TEXT() if dialect.name == "sqlite" else sa.DateTime(timezone=True)
 
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+    def process_bind_param(self, value: datetime | str | int | None, dialect: sa.Dialect) -> datetime | str | None:
         """From an aware datetime, ISO text with a zone or UTC milliseconds."""
         if value is None:
             return None
         return format_instant(value) if dialect.name == "sqlite" else _whole(parse_instant(value))
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | str | int | None, dialect: sa.Dialect) -> datetime | None:
         """To an aware UTC datetime."""
         return _moment(value)
 
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any]:
+    def result_processor(
+        self, dialect: sa.Dialect, coltype: object
+    ) -> "Callable[[datetime | str | int | None], datetime | None]":
         """`process_result_value` without the layers between, which a list of a thousand runs would notice."""
         return _moment
 
 
-def _moment(value: Any) -> datetime | None:
+def _moment(value: datetime | str | int | None) -> datetime | None:
     if isinstance(value, str):  # SQLite's: a CHECK holds it to UTC and milliseconds
         return datetime.fromisoformat(value)
     return None if value is None else _whole(parse_instant(value).astimezone(UTC))
@@ -99,33 +103,33 @@ def _whole(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-class Json(sa.types.TypeDecorator[Any]):
+class Json(sa.types.TypeDecorator[JsonValue]):
     """A JSON-able value, written canonically (sorted keys, no NaN: undefined numbers become null)."""
 
     impl = sa.Text
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sqlite.TEXT | postgresql.JSONB:
         """TEXT on SQLite, JSONB on PostgreSQL."""
         return sqlite.TEXT() if dialect.name == "sqlite" else postgresql.JSONB(none_as_null=True)
 
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+    def process_bind_param(self, value: object, dialect: sa.Dialect) -> JsonValue:
         """Canonical text on SQLite; its decoded form elsewhere, so that both store the same value."""
         if value is None:
             return None
         text = canonical(value)
         return text if dialect.name == "sqlite" else decode(text)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+    def process_result_value(self, value: JsonValue, dialect: sa.Dialect) -> JsonValue:
         """Decoded."""
         return _decoded(value) if dialect.name == "sqlite" else value
 
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any] | None:
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[JsonValue], JsonValue] | None:
         """`process_result_value` without the layers between; on PostgreSQL the driver has decoded it."""
         return _decoded if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
 
-def _decoded(value: Any) -> Any:
+def _decoded(value: JsonValue) -> JsonValue:
     return decode(value) if isinstance(value, str) else value
 
 
@@ -135,11 +139,11 @@ class Bool(sa.types.TypeDecorator[bool]):
     impl = sa.Boolean
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sqlite.INTEGER | sa.Boolean:
         """INTEGER on SQLite (checked 0 or 1 by the table), BOOLEAN elsewhere."""
         return sqlite.INTEGER() if dialect.name == "sqlite" else sa.Boolean()
 
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+    def process_bind_param(self, value: bool | np.bool_ | None, dialect: sa.Dialect) -> int | None:
         """Anything but a bool is StoreError ``STORE_VALUE``."""
         if value is None:
             return None
@@ -147,7 +151,7 @@ class Bool(sa.types.TypeDecorator[bool]):
             raise StoreError(f"{printable(value)} stands where true or false is due", code="STORE_VALUE")
         return int(value) if dialect.name == "sqlite" else bool(value)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> bool | None:
+    def process_result_value(self, value: object, dialect: sa.Dialect) -> bool | None:
         """A Python bool."""
         return None if value is None else bool(value)
 

@@ -1,8 +1,8 @@
 """Migrate a database to the tables that this program knows: steps, frozen DDL, TimescaleDB hypertables."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,7 +19,7 @@ NAMED = {
     "sqlite": "INSERT INTO ledger_chain (chain_id) VALUES (lower(hex(randomblob(16))))",
     "postgresql": "INSERT INTO ledger_chain (chain_id) VALUES (replace(gen_random_uuid()::text, '-', ''))",
 }
-_DIALECTS: dict[str, Any] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
+_DIALECTS: dict[str, Callable[[], sa.Dialect]] = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 
 def statements(dialect: str) -> list[str]:
@@ -31,7 +31,7 @@ def statements(dialect: str) -> list[str]:
     return [*written, *guards(dialect), f"INSERT INTO job_slots (slot_no) VALUES {slots}", NAMED[dialect]]
 
 
-def _text(ddl: Any, dialect: str) -> str:
+def _text(ddl: sa.schema.ExecutableDDLElement, dialect: str) -> str:
     text = str(ddl.compile(dialect=_DIALECTS[dialect]())).strip()
     if dialect == "postgresql":  # a hypertable's key holds its time; NULL is the largest value unless told otherwise
         text = text.replace(

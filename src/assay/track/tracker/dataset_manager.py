@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
 from assay.track.artifacts import file_sha256
 from assay.track.database import Row, rows
+from assay.track.json_types import JsonObject
 from assay.track.schema.tables import CONFIGURATIONS, DATASETS, TRADES
 from assay.track.tracker.shared import TrackingClient
 from assay.track.tracker.validators import among, check_id, check_name, day, mapping, path_text, refusal, texts, whole
@@ -21,6 +22,24 @@ from assay.track.tracking_store import TrackingStore
 _LOG = logging.getLogger(__name__)
 SPLITS = ("", "train", "val", "test", "train_val")
 _PARENTS_MOST = 100
+
+
+class Downwards(TypedDict):
+    """What came of a model and its run: ids of configurations, and how many trades."""
+
+    configurations: list[int]
+    trades: int
+
+
+class Lineage(Downwards):
+    """Where a model comes from, and what came of it; see `DatasetManager.lineage`."""
+
+    model: Row
+    run: Row
+    datasets: list[Row]
+    spec: JsonObject
+    parents: list[int]
+    model_parents: list[int]
 
 
 class DatasetManager(TrackingClient):
@@ -39,7 +58,7 @@ class DatasetManager(TrackingClient):
         feature_columns: Iterable[str] | None = None,
         target_columns: Iterable[str] | None = None,
         compute_hash: bool = True,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, object] | None = None,
     ) -> int:
         """The dataset's id, new or known: the same data under the same name, version and split is kept once.
 
@@ -106,7 +125,7 @@ class DatasetManager(TrackingClient):
             result = rows(connection.execute(query.order_by(*order).limit(1)))
         return result[0] if result else None
 
-    def lineage(self, model_id: int | str) -> dict[str, Any]:
+    def lineage(self, model_id: int | str) -> Lineage:
         """Where a model comes from and what came of it.
 
         ``model``, its ``run``, the run's ``datasets`` and ``spec``, its ``parents`` (ids of the runs above it, nearest
@@ -141,7 +160,7 @@ def _above(parent: Callable[[int], int | None], first: int | None) -> list[int]:
     return result
 
 
-def _downwards(record: TrackingStore, model: int, run: int) -> dict[str, Any]:
+def _downwards(record: TrackingStore, model: int, run: int) -> Downwards:
     configured = sa.select(CONFIGURATIONS.c.id).where(CONFIGURATIONS.c.model_id == model)
     traded = sa.select(sa.func.count()).select_from(TRADES).where(TRADES.c.experiment_id == run)
     with record.database.read() as connection:

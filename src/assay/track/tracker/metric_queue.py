@@ -35,7 +35,7 @@ COLUMNS = (
     "metadata",
     "timestamp",
 )
-Point = tuple[Any, ...]
+Point = tuple[object, ...]
 
 _TOGETHER = (500, 50, 1)  # rows a statement: the more, the fewer hand-overs between this thread and the caller's
 _ROW = f"({', '.join('?' * len(COLUMNS))})"
@@ -87,7 +87,7 @@ def place(
     phase: str,
     model_id: object,
     metadata: object,
-) -> tuple[Any, ...]:
+) -> tuple[object, ...]:
     """The columns from ``episode`` to ``metadata``, checked."""
     if phase not in PHASES:
         raise StoreError(f"phase is {printable(phase)}, one of {', '.join(PHASES)}", code="STORE_VALUE")

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import sqlalchemy as sa
 
+from assay.kernel.arrays import FloatArray
 from assay.track.codecs import Packed, unpack
 from assay.track.database import not_found
 from assay.track.schema.tables import EXPERIMENTS, METRICS
@@ -54,9 +55,18 @@ def summarize(record: TrackingStore, run: int, metric_name: str, split: str | No
     return _summaries(record, [run], metric_name, split)[run]
 
 
+class Timeseries(TypedDict):
+    """Points of one metric, lists of one length."""
+
+    episodes: list[int | None]
+    steps: list[int | None]
+    epochs: list[int | None]
+    values: list[float]
+
+
 def chart_points(
     record: TrackingStore, run: int, metric_name: str, split: str | None, max_points: int | None
-) -> dict[str, list[Any]]:
+) -> Timeseries:
     """Places and values in order; with `max_points` the finite points that show each stretch."""
     demand_known(record, [run])
     chosen = sa.and_(*_chosen(metric_name, split), _M.experiment_id == run)
@@ -171,7 +181,7 @@ def _summaries(record: TrackingStore, runs: Sequence[int], metric_name: str, spl
     return {run: document[run] for run in runs}
 
 
-def _summary(points: "np.ndarray[Any, np.dtype[np.float64]]", final: float | None) -> Summary:
+def _summary(points: FloatArray, final: float | None) -> Summary:
     finite = points[np.isfinite(points)]
     document: Summary = {"count": len(finite), **dict.fromkeys(STATISTICS, math.nan)}
     if len(finite):
@@ -200,7 +210,7 @@ class MetricsLogger(TrackingClient):
 
     def get_metric_timeseries(
         self, experiment_id: int, metric_name: str, split: str | None = None, *, max_points: int | None = None
-    ) -> dict[str, list[Any]]:
+    ) -> Timeseries:
         """``episodes steps epochs values``, lists of one length; values are NaN, inf or -inf where they were.
 
         max_points: about so many at most, at least 4: of each stretch first, last, lowest and highest stay.

@@ -1,9 +1,9 @@
 """Model registry of the tracking API: register, publish, promote, load, retain."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -130,8 +130,8 @@ class ModelRegistry(TrackingClient):
         name: str | None = None,
         version: str | None = None,
         is_best: bool = False,
-        hyperparameters: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        hyperparameters: Mapping[str, object] | None = None,
+        metadata: Mapping[str, object] | None = None,
         created_at: int | None = None,
     ) -> int:
         """Write a model of one of Assay's trainers and make it known; its id.
@@ -255,8 +255,8 @@ class ModelRegistry(TrackingClient):
         val_metric: float | None = None,
         test_metric: float | None = None,
         is_best: bool = False,
-        hyperparameters: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        hyperparameters: Mapping[str, object] | None = None,
+        metadata: Mapping[str, object] | None = None,
         *,
         strategy_type: str | None = None,
         exchange: str | None = None,
@@ -327,7 +327,7 @@ class ModelRegistry(TrackingClient):
         directed = key.asc() if ascending else key.desc()
         return _rows(record, query.order_by(directed.nulls_last(), _M.id).limit(most))
 
-    def compare_models(self, model_ids: Iterable[int | str]) -> dict[str, Any]:
+    def compare_models(self, model_ids: Iterable[int | str]) -> dict[str, list[Row] | Row | None]:
         """``models`` in the order asked for, and ``best_train best_val best_test``: the model, or None.
 
         Only finite metrics count, 0.0 among them; of equals the one asked for first.
@@ -344,7 +344,7 @@ class ModelRegistry(TrackingClient):
     def _model_key(self, model_id: int | str) -> int | str:
         return model_id if isinstance(model_id, str) else check_id(model_id, "model_id")
 
-    def _works(self, strategy: Path | None) -> Any:
+    def _works(self, strategy: Path | None) -> "Callable[[Row], Model]":
         from assay.track.loading.formats import load_model
 
         places = self.places
@@ -376,6 +376,6 @@ def _best(models: list[Row], metric: str) -> Row | None:
     return max(finite, key=lambda model: model[metric]) if finite else None
 
 
-def _rows(record: TrackingStore, query: sa.Select[Any]) -> list[Row]:
+def _rows(record: TrackingStore, query: sa.Select[*tuple[object, ...]]) -> list[Row]:
     with record.database.read() as connection:
         return [nan_for_null(row, _METRICS) for row in rows(connection.execute(query))]

@@ -43,7 +43,7 @@ _LISTED_NUMBERS = ("duration_seconds", "best_val_metric", "best_test_metric")
 def summaries(
     database: Database,
     where: Sequence[sa.ColumnElement[bool]] = (),
-    order: Sequence[sa.ColumnElement[Any]] = (),
+    order: Sequence[sa.ColumnElement[object]] = (),
     *,
     limit: int,
     offset: int = 0,
@@ -81,23 +81,30 @@ class HoldsText(FunctionElement[bool]):
 
 
 @compiles(HoldsText)
-def _holds_text(element: HoldsText, compiler: sa.Compiled, **options: Any) -> str:
+def _holds_text(element: HoldsText, compiler: sa.Compiled, **options: object) -> str:
     return f"jsonb_exists({_pair(element, compiler, options)})"
 
 
 @compiles(HoldsText, "sqlite")
-def _holds_text_sqlite(element: HoldsText, compiler: sa.Compiled, **options: Any) -> str:
+def _holds_text_sqlite(element: HoldsText, compiler: sa.Compiled, **options: object) -> str:
     array, text = (compiler.process(part, **options) for part in element.clauses)
     return f"EXISTS (SELECT 1 FROM json_each({array}) WHERE value = {text})"
 
 
-def _pair(element: HoldsText, compiler: sa.Compiled, options: Any) -> str:
+def _pair(element: HoldsText, compiler: sa.Compiled, options: Mapping[str, object]) -> str:
     return ", ".join(compiler.process(part, **options) for part in element.clauses)
 
 
 QUERY_MOST = 1_000
 CLAUSES_MOST = 20
-_ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+_ORDERS: Mapping[str, Callable[[sa.ColumnElement[object], "Value | datetime"], "Condition"]] = {
+    "=": eq,
+    "!=": ne,
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+}
 _TEXTS = ("name", "description", "notes", "experiment_type", "status", "git_commit", "git_branch")
 _NUMBERS = ("id", "random_seed", "parent_id", "duration_seconds")
 _SUMMED = ("num_checkpoints", "best_val_metric", "best_test_metric")
@@ -156,7 +163,7 @@ def conditions(query: str) -> list[Condition]:
     return [_condition(clause) for clause in parse_query(query)]
 
 
-def order_columns(order_by: str, *, ascending: bool) -> Sequence[sa.ColumnElement[Any]]:
+def order_columns(order_by: str, *, ascending: bool) -> Sequence[sa.ColumnElement[object]]:
     """By a column of the view or ``metric.NAME``; undefined last, ties by id."""
     if not isinstance(order_by, str):
         raise StoreError(f"order_by is {printable(order_by)}, a text", code="STORE_VALUE")
@@ -164,11 +171,11 @@ def order_columns(order_by: str, *, ascending: bool) -> Sequence[sa.ColumnElemen
 
 
 @lru_cache(maxsize=256)  # an order that is built anew is also compiled anew, in half the time that it then takes
-def _ordering(order_by: str, ascending: bool) -> Sequence[sa.ColumnElement[Any]]:
+def _ordering(order_by: str, ascending: bool) -> Sequence[sa.ColumnElement[object]]:
     s = SUMMARY.c
     match = _NAMED.fullmatch(order_by)
     if match is not None:
-        key: sa.ColumnElement[Any] = _last(match[1] or match[2], s.id)
+        key: sa.ColumnElement[object] = _last(match[1] or match[2], s.id)
     elif order_by in ORDERED:
         key = s[order_by]
     else:
@@ -248,7 +255,7 @@ def _param(clause: Clause) -> Condition:
     return SUMMARY.c.id.in_(holding)
 
 
-def _compared(column: sa.ColumnElement[Any], clause: Clause, *, number: bool) -> Condition:
+def _compared(column: sa.ColumnElement[object], clause: Clause, *, number: bool) -> Condition:
     if number:
         if isinstance(clause.value, str | bool) or clause.operator == "~":
             raise _mismatch(clause, f"{clause.field} is compared with a number, by = != < <= > >=")
@@ -270,7 +277,7 @@ def _mismatch(clause: Clause, rule: str) -> StoreError:
     return StoreError(f"{clause.field} {clause.operator} {printable(clause.value)}: {rule}", code="STORE_VALUE")
 
 
-def _last(name: str, run: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def _last(name: str, run: sa.ColumnElement[int]) -> sa.ColumnElement[object]:
     """The metric's last finite value in a run, NULL without one."""
     m = METRICS.c
     order = [column.desc().nulls_last() for column in (m.step, m.episode, m.epoch)]
@@ -280,7 +287,7 @@ def _last(name: str, run: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 
 _LAID = (service, tables)  # importing them fills RECORD
-Params = Sequence[Any]
+Params = Sequence[object]
 
 
 class Statements:
@@ -343,25 +350,25 @@ def _percented(query: str) -> str:
     return "".join(parts)
 
 
-def _kinds() -> dict[str, sa.types.TypeDecorator[Any]]:
+def _kinds() -> dict[str, Bool | Instant | Json]:
     """Column names whose kind is the same in every table that has them."""
-    result: dict[str, set[type[Any]]] = {}
+    result: dict[str, set[type[object]]] = {}
     for table in RECORD.tables.values():
         for column in table.columns:
             result.setdefault(column.name, set()).add(type(column.type))
     made = {name: kinds.pop() for name, kinds in result.items() if len(kinds) == 1}
-    return {name: kind() for name, kind in made.items() if kind in (Bool, Instant, Json)}
+    return {name: kind() for name, kind in made.items() if issubclass(kind, Bool | Instant | Json)}
 
 
 _KINDS = _kinds()
 _SQLITE = sa.make_url("sqlite://").get_dialect()()
 
 
-def _decoded(row: Mapping[str, Any]) -> Row:
+def _decoded(row: Mapping[str, object]) -> Row:
     return {name: _sql_value(_KINDS.get(name), value) for name, value in row.items()}
 
 
-def _sql_value(kind: "sa.types.TypeDecorator[Any] | None", value: Any) -> Any:
+def _sql_value(kind: Bool | Instant | Json | None, value: object) -> object:
     if kind is None or not isinstance(value, str | int) or (isinstance(kind, Instant) and not isinstance(value, str)):
         return value
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import sqlalchemy as sa
 
@@ -17,6 +17,7 @@ from assay.track.codecs import parse_instant, sha256_of
 from assay.track.database import Row
 from assay.track.environment import WORKING_FOLDER, capture_provenance
 from assay.track.experiments import ENDS, STATUSES, Run
+from assay.track.json_types import JsonObject
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.schema.tables import EXPERIMENTS, MODELS
 from assay.track.tracker.metric_queue import Clock, Names, check_metric, encode_value, place
@@ -41,7 +42,7 @@ _LOG = logging.getLogger(__name__)
 _NOTES_MOST = 2_000
 
 
-def set_metadata(record: TrackingStore, run: int, metadata: dict[str, Any], *, merge: bool) -> None:
+def set_metadata(record: TrackingStore, run: int, metadata: JsonObject, *, merge: bool) -> None:
     """Replace the object, or update it key by key, in one transaction."""
     with record.database.write() as connection:
         holding = record.experiments.get(run)["metadata"] if merge else {}
@@ -65,7 +66,7 @@ def unhide(record: TrackingStore, run: int) -> None:
             _set(connection, run, deleted_at=None)
 
 
-def _set(connection: sa.Connection, run: int, **values: Any) -> None:
+def _set(connection: sa.Connection, run: int, **values: object) -> None:
     changed = values | {"updated_at": parse_instant(current_ms())}
     connection.execute(sa.update(EXPERIMENTS).where(EXPERIMENTS.c.id == run).values(changed))
 
@@ -73,7 +74,7 @@ def _set(connection: sa.Connection, run: int, **values: Any) -> None:
 _KINDS = {"float": float, "int": int, "str": str, "bool": bool, "json": None, "none": None}
 
 
-def _typed(value: Any, kind: str | None) -> Any:
+def _typed(value: Any, kind: str | None) -> object:
     """The value brought to the type that the caller names."""
     if kind is None:
         return value
@@ -88,6 +89,18 @@ def _typed(value: Any, kind: str | None) -> Any:
         return value if make is None else make(value)
     except (TypeError, ValueError, OverflowError):
         raise refusal(f"param_type is {kind!r} and the value is {value!r:.64}", field="param_type") from None
+
+
+class RunOptions(TypedDict, total=False):
+    """Options of `ExperimentTracker.start_experiment` but for name and type."""
+
+    description: str
+    tags: Iterable[str] | None
+    random_seed: int | None
+    capture_git: bool
+    metadata: Mapping[str, object] | None
+    spec: Mapping[str, object] | None
+    parent_id: int | None
 
 
 class ExperimentTracker(TrackingClient):
@@ -117,9 +130,9 @@ class ExperimentTracker(TrackingClient):
         tags: Iterable[str] | None = None,
         random_seed: int | None = None,
         capture_git: bool = True,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, object] | None = None,
         *,
-        spec: Mapping[str, Any] | None = None,
+        spec: Mapping[str, object] | None = None,
         parent_id: int | None = None,
     ) -> int:
         """A new run, ``running`` and current; its id. A run begun earlier goes on, but is no longer current.
@@ -178,7 +191,9 @@ class ExperimentTracker(TrackingClient):
         return None if result is None else result[0]
 
     @contextmanager
-    def experiment(self, name: str | None = None, experiment_type: str = "rl", **options: Any) -> Iterator[int]:
+    def experiment(
+        self, name: str | None = None, experiment_type: str = "rl", **options: Unpack[RunOptions]
+    ) -> Iterator[int]:
         """A block, or a function, that is a run: ``with tracker.experiment("fold 3") as run:`` or
         ``@tracker.experiment("train")``, which begins a run at each call.
 
@@ -219,7 +234,7 @@ class ExperimentTracker(TrackingClient):
         phase: str = "training",
         model_id: int | None = None,
         value_json: object = None,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, object] | None = None,
         metric_type: str | None = None,
     ) -> None:
         """Queue one point; some microseconds, and no disk until 100,000 points wait.
@@ -249,7 +264,7 @@ class ExperimentTracker(TrackingClient):
         split: str = "train",
         phase: str = "training",
         model_id: int | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, object] | None = None,
     ) -> None:
         """Queue one point a name, with one timestamp: all or nothing. Values and errors as in `log_metric`."""
         run, names = self._run()
@@ -264,7 +279,7 @@ class ExperimentTracker(TrackingClient):
             self._shared.buffer.put(points)
 
     def log_hyperparameter(
-        self, param_name: str, param_value: Any, param_type: str | None = None, model_id: int | None = None
+        self, param_name: str, param_value: object, param_type: str | None = None, model_id: int | None = None
     ) -> None:
         """Keep one setting of the run, or of a model of it.
 
@@ -273,7 +288,7 @@ class ExperimentTracker(TrackingClient):
         """
         self.log_hyperparameters_batch({param_name: _typed(param_value, param_type)}, model_id)
 
-    def log_hyperparameters_batch(self, hyperparams: Mapping[str, Any], model_id: int | None = None) -> None:
+    def log_hyperparameters_batch(self, hyperparams: Mapping[str, object], model_id: int | None = None) -> None:
         """Keep settings, all or nothing; see `log_hyperparameter`."""
         run, _ = self._run()
         checked = {check_name(name, "param_name"): value for name, value in hyperparams.items()}
@@ -285,7 +300,7 @@ class ExperimentTracker(TrackingClient):
         artifact_path: str | os.PathLike[str],
         artifact_name: str | None = None,
         description: str = "",
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, object] | None = None,
         model_id: int | None = None,
     ) -> int:
         """Keep where a file of the run lies, with size and SHA-256 when it is there (a WARN when not); the id.
@@ -303,7 +318,7 @@ class ExperimentTracker(TrackingClient):
             model_id=whole(model_id, "model_id"),
         )
 
-    def update_experiment_metadata(self, metadata: Mapping[str, Any], merge: bool = False) -> None:
+    def update_experiment_metadata(self, metadata: Mapping[str, object], merge: bool = False) -> None:
         """Replace the current run's metadata, or add to it key by key."""
         set_metadata(self._shared.record, self._run()[0], mapping(metadata, "metadata"), merge=merge)
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from operator import index
 from os import PathLike, fspath
-from typing import Any
 
 from assay.kernel.errors import StoreError, did_you_mean, printable
 from assay.track.codecs import plain
 from assay.track.database import scalar
+from assay.track.json_types import JsonObject
 
 NAME_MOST = 200
 PATH_MOST = 4096
@@ -86,7 +86,7 @@ def texts(values: Iterable[str] | None, what: str) -> list[str]:
     return [free_text(value, what) for value in result]
 
 
-def mapping(value: object, what: str) -> dict[str, Any]:
+def mapping(value: object, what: str) -> JsonObject:
     """A JSON object; None is an empty one."""
     result = {} if value is None else plain(value, what)
     if not isinstance(result, dict):
