@@ -1,6 +1,7 @@
 """Habits of a command line: short help, completion, options that contradict each other said at once."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,6 @@ def test_output_that_cannot_be_written_is_an_error_and_no_traceback(words: tuple
 
 
 def test_a_closed_standard_output_is_no_fault(stocked: Path) -> None:
-    command = " ".join([*ASSAY, "data", "list", "--home", str(stocked), ">&-"])
+    command = f"{shlex.join([*ASSAY, 'data', 'list', '--home', str(stocked)])} >&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -12,6 +12,7 @@ SMALL = {
     "ml_persistence.core": "an import path of the first version's users",
     "assay.memory": "switches of malloc, set before anything is imported",
     "assay.kernel.arrays": "types that every package imports; nothing is to be loaded for them",
+    "assay.kernel.json_types": "types that every package imports",
     "assay.kernel.lazy": "imported by each interface; nothing is to be loaded for it",
     "assay.kernel.seeding": "one seed and its children: a noun of its own",
     "assay.features.interactions": "a group of features by its name",

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from assay.kernel.json_types import JsonValue
     from assay.track import QueryAnswer
-    from assay.track.json_types import JsonValue
 
 _WIDEST, _LEAST, _BETWEEN = 40, 12, 2
 

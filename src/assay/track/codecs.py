@@ -17,8 +17,8 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import StoreError, printable
+from assay.kernel.json_types import JsonValue
 from assay.kernel.timeframe import iso
-from assay.track.json_types import JsonValue
 
 _DEEPEST = 64
 _DECODER = json.JSONDecoder()

@@ -11,10 +11,10 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from assay.kernel.errors import ConfigError, StoreError, printable
+from assay.kernel.json_types import JsonObject, JsonValue
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import canonical, parse_instant
 from assay.track.database import again
-from assay.track.json_types import JsonObject, JsonValue
 from assay.track.ledger_heads import FIRST, BrokenChain, End, Published, chain_id, check_heads, count_missing, read_head
 from assay.track.model_files.artifact_store import disk, write_checked
 from assay.track.model_files.manifest import MANIFEST

@@ -20,12 +20,12 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from assay.kernel.errors import DataError, printable
+from assay.kernel.json_types import JsonValue
 from assay.kernel.timeframe import current_ms
 from assay.track.artifacts import Artifacts
 from assay.track.codecs import canonical, parse_instant
 from assay.track.database import Row, hold
 from assay.track.experiments import STATUSES
-from assay.track.json_types import JsonValue
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.schema.tables import EXPERIMENTS
 from assay.track.tracking_store import TrackingStore, open_store

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from assay.kernel.errors import ArtifactError, ConfigError, printable
+from assay.kernel.json_types import JsonObject
 from assay.kernel.timeframe import iso
 from assay.track.codecs import canonical
-from assay.track.json_types import JsonObject
 from assay.track.model_files.artifact_store import Blobs, check_bytes, write_checked
 from assay.track.model_files.safe_read import LARGEST, MOST_FILES, demand_name, list_files, read_file
 

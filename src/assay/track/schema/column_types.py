@@ -12,8 +12,8 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.sql.functions import FunctionElement
 
 from assay.kernel.errors import StoreError, printable
+from assay.kernel.json_types import JsonValue
 from assay.track.codecs import canonical, decode, format_instant, parse_instant
-from assay.track.json_types import JsonValue
 
 RECORD = sa.MetaData(
     naming_convention={

@@ -11,9 +11,9 @@ from typing import TypedDict
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
+from assay.kernel.json_types import JsonObject
 from assay.track.artifacts import file_sha256
 from assay.track.database import Row, rows
-from assay.track.json_types import JsonObject
 from assay.track.schema.tables import CONFIGURATIONS, DATASETS, TRADES
 from assay.track.tracker.shared import TrackingClient
 from assay.track.tracker.validators import among, check_id, check_name, day, mapping, path_text, refusal, texts, whole

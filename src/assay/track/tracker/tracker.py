@@ -12,12 +12,12 @@ from typing import Any, TypedDict, Unpack
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
+from assay.kernel.json_types import JsonObject
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import parse_instant, sha256_of
 from assay.track.database import Row
 from assay.track.environment import WORKING_FOLDER, capture_provenance
 from assay.track.experiments import ENDS, STATUSES, Run
-from assay.track.json_types import JsonObject
 from assay.track.model_files.artifact_store import Blobs
 from assay.track.schema.tables import EXPERIMENTS, MODELS
 from assay.track.tracker.metric_queue import Clock, Names, check_metric, encode_value, place

@@ -6,9 +6,9 @@ from operator import index
 from os import PathLike, fspath
 
 from assay.kernel.errors import StoreError, did_you_mean, printable
+from assay.kernel.json_types import JsonObject
 from assay.track.codecs import plain
 from assay.track.database import scalar
-from assay.track.json_types import JsonObject
 
 NAME_MOST = 200
 PATH_MOST = 4096
