@@ -41,3 +41,12 @@ def test_a_closed_standard_output_is_no_fault(stocked: Path) -> None:
     command = f"{shlex.join([*ASSAY, 'data', 'list', '--home', str(stocked)])} >&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("columns", ["0", "20", "58", "120"])
+def test_a_table_names_its_rows_however_narrow_the_terminal(
+    columns: str, stocked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    said = assay("runs", "list", home=stocked)
+    assert said.code == 0 and "name" in said.out and "import" in said.out

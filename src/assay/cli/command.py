@@ -190,7 +190,7 @@ def say(document: Document | Sequence[Document], people: Callable[["Console"], o
         if as_json:
             sys.stdout.write(text)
         else:
-            people(Terminal(soft_wrap=False))
+            people(Terminal())
         sys.stdout.flush()
     except OSError as error:
         raise _Output(error) from error
@@ -319,8 +319,16 @@ def number(value: float | None, digits: int = 3, *, percent: bool = False) -> st
     return f"{value:.{max(digits - 2, 0)}%}" if percent else f"{value:,.{digits}f}"
 
 
+_LEAST_WIDTH, _USUAL_WIDTH = 78, 80
+
+
 class Terminal(Console):
-    """A console whose own codes are the only ones that it sends."""
+    """A console whose own codes are the only ones that it sends, and whose tables lose no column where it is narrow."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(soft_wrap=False, **options)
+        if self.width < _LEAST_WIDTH:  # a table would leave out what names its rows; a terminal wraps its lines
+            self.width = _LEAST_WIDTH if self.width > 0 else _USUAL_WIDTH
 
     def render_str(self, text: str, **more: Any) -> Text:
         """As the base class; escaped before it is laid out."""
