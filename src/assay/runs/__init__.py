@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from assay.runs.audits import audit_strategy as audit_strategy
     from assay.runs.bot_config.schema import configuration_schema as configuration_schema
     from assay.runs.bot_config.schema import parse_configuration as parse_configuration
+    from assay.runs.configuration_views import ConfigurationRow as ConfigurationRow
+    from assay.runs.configuration_views import ConfigurationView as ConfigurationView
     from assay.runs.configuration_views import approve_configuration as approve_configuration
     from assay.runs.configuration_views import export_configurations as export_configurations
     from assay.runs.configuration_views import list_configurations as list_configurations
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from assay.runs.configuration_views import write_text_file as write_text_file
     from assay.runs.context import Context as Context
     from assay.runs.context import Listener as Listener
+    from assay.runs.dataset_views import DatasetLineage as DatasetLineage
+    from assay.runs.dataset_views import DatasetRow as DatasetRow
+    from assay.runs.dataset_views import DatasetView as DatasetView
+    from assay.runs.dataset_views import ModelLineage as ModelLineage
     from assay.runs.dataset_views import list_datasets as list_datasets
     from assay.runs.dataset_views import show_dataset as show_dataset
     from assay.runs.dataset_views import show_lineage as show_lineage
@@ -102,11 +108,15 @@ __getattr__, __dir__ = lazy_names(
         "audits": ("audit_features_file", "audit_run", "audit_strategy"),
         "bot_config.schema": ("configuration_schema", "parse_configuration"),
         "configuration_views": (
+            "ConfigurationRow", "ConfigurationView",
             "approve_configuration", "export_configurations", "list_configurations",
             "select_configurations", "show_configuration", "switch_configuration", "write_text_file"
         ),
         "context": ("Context", "Listener"),
-        "dataset_views": ("list_datasets", "show_dataset", "show_lineage"),
+        "dataset_views": (
+            "DatasetLineage", "DatasetRow", "DatasetView", "ModelLineage",
+            "list_datasets", "show_dataset", "show_lineage"
+        ),
         "demo": ("DemoRow", "run_demo"),
         "feature_ranking": (
             "FeatureRanking", "compute_features", "describe_set", "rank_spec_features",
