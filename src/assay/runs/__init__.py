@@ -53,6 +53,13 @@ if TYPE_CHECKING:
     from assay.runs.mirror import run_mirror as run_mirror
     from assay.runs.model_health import check_health as check_health
     from assay.runs.model_health import check_serving_models as check_serving_models
+    from assay.runs.model_views import LoadTest as LoadTest
+    from assay.runs.model_views import ModelExport as ModelExport
+    from assay.runs.model_views import ModelRow as ModelRow
+    from assay.runs.model_views import ModelSwitch as ModelSwitch
+    from assay.runs.model_views import ModelView as ModelView
+    from assay.runs.model_views import PruneReport as PruneReport
+    from assay.runs.model_views import VerifyReport as VerifyReport
     from assay.runs.model_views import export_model as export_model
     from assay.runs.model_views import list_models as list_models
     from assay.runs.model_views import load_test_model as load_test_model
@@ -126,6 +133,7 @@ __getattr__, __dir__ = lazy_names(
         "mirror": ("mirror_once", "mirror_status", "run_mirror"),
         "model_health": ("check_health", "check_serving_models"),
         "model_views": (
+            "LoadTest", "ModelExport", "ModelRow", "ModelSwitch", "ModelView", "PruneReport", "VerifyReport",
             "export_model", "list_models", "load_test_model", "promote_model", "prune_models",
             "rollback_model", "show_model", "verify_models"
         ),
