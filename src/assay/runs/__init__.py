@@ -97,6 +97,8 @@ if TYPE_CHECKING:
     from assay.runs.strategies import list_strategies as list_strategies
     from assay.runs.strategies import load_strategy as load_strategy
     from assay.runs.strategies import name_user_line as name_user_line
+    from assay.runs.trial_views import TrialRow as TrialRow
+    from assay.runs.trial_views import TrialsView as TrialsView
     from assay.runs.trial_views import list_trials as list_trials
     from assay.runs.trial_views import list_tried_markets as list_tried_markets
     from assay.runs.user_files import candles_for_check as candles_for_check
@@ -150,7 +152,7 @@ __getattr__, __dir__ = lazy_names(
             "check_enough_bars", "count_signals", "describe_strategy", "list_strategies",
             "load_strategy", "name_user_line"
         ),
-        "trial_views": ("list_trials", "list_tried_markets"),
+        "trial_views": ("TrialRow", "TrialsView", "list_trials", "list_tried_markets"),
         "user_files": ("candles_for_check", "check_features", "check_probe", "probe_document", "probe_rule"),
     },
 )  # fmt: skip

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def _identity(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def iso_or_none(moment: Any) -> str | None:
+def iso_or_none(moment: datetime | None) -> str | None:
     """A time of the record in ISO 8601, ms, UTC; None for none."""
     return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
