@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from assay.kernel.bars import Bars
 from assay.kernel.decisions import Costs
 from assay.kernel.timeframe import iso
 from assay.market import volume_unit
+from assay.runs.results import FoldRow
 from assay.runs.run_inputs import History
 from assay.simulate import (
     START_CAPITAL,
@@ -212,7 +212,7 @@ class OutOfSampleResult:
     whole: BacktestResult
     metrics: Mapping[str, float]
     by_symbol: Mapping[str, Mapping[str, float]]
-    folds: Sequence[Mapping[str, Any]]
+    folds: Sequence[FoldRow]
     stressed: FloatArray
     bars_per_year: float
     holding: FloatArray
@@ -312,10 +312,14 @@ def _holding_returns(whole: BacktestResult, outcomes: Sequence[FoldResult], past
     return result[:, 0] if whole.exposure.ndim == 1 else result
 
 
-def _fold(outcome: FoldResult, past: History, per_year: float) -> dict[str, Any]:
+def _fold(outcome: FoldResult, past: History, per_year: float) -> FoldRow:
     times = past.panel.times
     train, test = outcome.fold.train, outcome.fold.test
-    result: dict[str, Any] = {
+    metrics: dict[str, float] = {}
+    if not outcome.left_out:
+        whole = combine_instruments([t.record for t in outcome.tested.values()])
+        metrics = performance_metrics(whole, bars_per_year=per_year) | forecast_quality([outcome], past.panel)
+    return {
         "number": outcome.number,
         "train_from": iso(int(times[train[0]])),
         "train_to": iso(int(times[train[-1]])),
@@ -324,11 +328,6 @@ def _fold(outcome: FoldResult, past: History, per_year: float) -> dict[str, Any]
         "train_rows": len(train),
         "test_rows": len(test),
         "seconds": outcome.seconds,
-    }
-    if outcome.left_out:
-        return result | {"left_out": outcome.left_out, "metrics": {}}
-    whole = combine_instruments([t.record for t in outcome.tested.values()])
-    return result | {
-        "left_out": None,
-        "metrics": performance_metrics(whole, bars_per_year=per_year) | forecast_quality([outcome], past.panel),
+        "left_out": outcome.left_out or None,
+        "metrics": metrics,
     }
