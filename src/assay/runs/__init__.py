@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from assay.runs.report.page import write_ranking_page as write_ranking_page
     from assay.runs.run_artifacts import to_jsonable as to_jsonable
     from assay.runs.run_inputs import load_history as load_history
+    from assay.runs.run_views import RunRow as RunRow
     from assay.runs.run_views import compare_runs as compare_runs
     from assay.runs.run_views import diff_runs as diff_runs
     from assay.runs.run_views import list_runs as list_runs
@@ -142,7 +143,7 @@ __getattr__, __dir__ = lazy_names(
         "report.page": ("check_page_path", "write_ranking_page"),
         "run_artifacts": ("to_jsonable",),
         "run_inputs": ("load_history",),
-        "run_views": ("compare_runs", "diff_runs", "list_runs", "show_run", "write_run_page"),
+        "run_views": ("RunRow", "compare_runs", "diff_runs", "list_runs", "show_run", "write_run_page"),
         "selftest.runner": ("CI_SIZE", "MOST_MARKETS", "NIGHTLY_SIZE", "SelfTestResult", "run_selftest"),
         "selftest.selftest_page": ("write_selftest_page",),
         "selftest.trial_runs": ("CandidateRule", "choose_attempt", "momentum", "open_laboratory", "try_idea"),
