@@ -58,7 +58,7 @@ def test_what_is_collected_is_what_the_exchange_closed(tmp_path: Path) -> None:
     again = ingest.collect_candles(BTC, context, since=SINCE, client=exchange())
     assert (again["inserted"], again["revised"]) == (0, 0)
     assert [row.status for row in list_runs(context, limit=9)] == ["completed", "completed"]
-    assert [h["bars"] for h in ingest.list_holdings(context)] == [N]
+    assert [h.bars for h in ingest.list_holdings(context)] == [N]
 
 
 def test_a_collection_ends_before_until(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from assay.runs.feature_ranking import describe_set as describe_set
     from assay.runs.feature_ranking import rank_spec_features as rank_spec_features
     from assay.runs.feature_ranking import rank_targets as rank_targets
+    from assay.runs.ingest import HoldingRow as HoldingRow
     from assay.runs.ingest import check_candles as check_candles
     from assay.runs.ingest import collect_candles as collect_candles
     from assay.runs.ingest import import_file as import_file
@@ -132,7 +133,7 @@ __getattr__, __dir__ = lazy_names(
             "FeatureRanking", "compute_features", "describe_set", "rank_spec_features",
             "rank_targets"
         ),
-        "ingest": ("check_candles", "collect_candles", "import_file", "list_holdings", "show_candles"),
+        "ingest": ("HoldingRow", "check_candles", "collect_candles", "import_file", "list_holdings", "show_candles"),
         "mirror": ("mirror_once", "mirror_status", "run_mirror"),
         "model_health": ("check_health", "check_serving_models"),
         "model_views": (
