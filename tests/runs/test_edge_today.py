@@ -70,11 +70,12 @@ def test_later_looks_ask_for_a_person(context: Context, monkeypatch: pytest.Monk
     today = edge_today(row, context)
     assert today is not None and (today.verdict, today.looks.n) == ("UNPROVEN", 4)
     (line,) = list_models(context, limit=5)
-    assert (line["verdict"], line["verdict_now"], line["looks_now"]) == ("GOLD", "UNPROVEN", 4)
+    assert (line.verdict, line.verdict_now, line.looks_now) == ("GOLD", "UNPROVEN", 4)
     with pytest.raises(StoreError, match="it was GOLD and is UNPROVEN with 4 trials by now, 1 when it was judged"):
         promote_model(1, context, by="ann", override="", expected_version=None, file=None)
     done = promote_model(1, context, by="ann", override="I know", expected_version=None, file=None)
-    assert done["aliases"] == ["champion"] and done["judgement"]["word"] == "GOLD"
+    assert done.model.row.aliases == ["champion"]
+    assert done.model.judgement is not None and done.model.judgement["word"] == "GOLD"
 
 
 def test_the_tracking_api_lets_no_gold_through_that_others_looked_at_since(
@@ -95,8 +96,8 @@ def test_who_is_champion_stays_it(context: Context, monkeypatch: pytest.MonkeyPa
     gilded(context, monkeypatch)
     promote_model(1, context, by="ann", override="", expected_version=None, file=None)
     looked(context, 500)
-    found = show_model(1, context)
-    assert (found["aliases"], found["verdict"], found["verdict_now"]) == (["champion"], "GOLD", "UNPROVEN")
+    row = show_model(1, context).row
+    assert (row.aliases, row.verdict, row.verdict_now) == (["champion"], "GOLD", "UNPROVEN")
 
 
 def test_the_check_itself_asks_more_of_more_looks(context: Context) -> None:

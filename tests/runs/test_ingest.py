@@ -57,8 +57,8 @@ def test_what_is_collected_is_what_the_exchange_closed(tmp_path: Path) -> None:
     assert shares == sorted(shares) and shares[-1] == 1.0
     again = ingest.collect_candles(BTC, context, since=SINCE, client=exchange())
     assert (again["inserted"], again["revised"]) == (0, 0)
-    assert [row["status"] for row in list_runs(context, limit=9)] == ["completed", "completed"]
-    assert [h["bars"] for h in ingest.list_holdings(context)] == [N]
+    assert [row.status for row in list_runs(context, limit=9)] == ["completed", "completed"]
+    assert [h.bars for h in ingest.list_holdings(context)] == [N]
 
 
 def test_a_collection_ends_before_until(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_a_collection_that_fails_is_a_failed_run(tmp_path: Path) -> None:
     with pytest.raises(AssayError, match="did you mean BTC/USDT") as refused:
         ingest.collect_candles(unknown, context, since=SINCE, client=exchange())
     row = list_runs(context, limit=1)[0]
-    assert row["status"] == "failed"
-    notes = context.record.experiments.get(row["run_id"])["notes"]
+    assert row.status == "failed"
+    notes = context.record.experiments.get(row.run_id)["notes"]
     assert refused.value.message[:100] in notes
     assert ingest.list_holdings(context) == []
 
@@ -96,7 +96,7 @@ def test_ctrl_c_while_collecting_keeps_whole_pages(tmp_path: Path) -> None:
     context = context_of(tmp_path / "home", listener=stop)
     with pytest.raises(KeyboardInterrupt):
         ingest.collect_candles(BTC, context, since=SINCE, client=exchange())
-    assert list_runs(context, limit=1)[0]["status"] == "stopped"
+    assert list_runs(context, limit=1)[0].status == "stopped"
     after = context_of(tmp_path / "home")
     found = ingest.collect_candles(BTC, after, since=SINCE, client=exchange())
     assert found["bars"] == N and replace(after.candles.read(BTC), joined={}).digest() == LIVE[:N].digest()

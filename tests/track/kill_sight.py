@@ -104,7 +104,7 @@ def examined(plan: Plan) -> dict[str, Any]:
         models = len(record.models.recent(limit=1_000_000))
         ledger = record.ledger.check()
         context = Context(home=home, record_url=plan.url, candles_url="")
-        found = verify_models([], context, every=False)
+        found = verify_models([], context, every=False).document
         context.record.close()
         orphans, stray = _collected(record, home)
         with record.database.read() as connection:

@@ -44,10 +44,11 @@ def list_configurations(
 
     demand_within("--limit", limit, 1, 10_000)
     with open_context(home, existing="record") as context:
-        rows = list_configurations(
+        listed = list_configurations(
             context, limit=limit, strategy=strategy, exchange=exchange, pair=symbol, timeframe=timeframe,
             stage=stage, active=active,
         )  # fmt: skip
+    rows = [row.document for row in listed]
     say({"configurations": rows}, lambda console: _table(console, rows), as_json=as_json)
 
 
@@ -57,7 +58,7 @@ def show(config_id: ConfigId, home: Home = None, as_json: Json = False) -> None:
     from assay.runs import show_configuration
 
     with open_context(home, existing="record") as context:
-        result = show_configuration(config_id, context)
+        result = show_configuration(config_id, context).document
     say(result, lambda console: _one(console, result), as_json=as_json)
 
 
@@ -83,7 +84,7 @@ def export(
         names = config_ids or select_configurations(
             context, strategy=strategy, exchange=exchange, pair=symbol, timeframe=timeframe, stage=stage, active=active
         )
-        document = export_configurations(names, context)
+        document: Document = export_configurations(names, context)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if out is None:
         say(document, lambda console: console.file.write(text), as_json=as_json)
@@ -119,7 +120,7 @@ def approve(
     from assay.runs import approve_configuration as give
 
     with open_context(home, existing="record") as context:
-        result = give(config_id, context, by=by, why=why)
+        result = give(config_id, context, by=by, why=why).document
     say(
         result, lambda console: console.print(f"{config_id} is MATURE, approved by {by}", markup=False), as_json=as_json
     )
@@ -129,7 +130,7 @@ def _switch(config_id: str, home: Path | None, *, active: bool, as_json: bool) -
     from assay.runs import switch_configuration
 
     with open_context(home, existing="record") as context:
-        line = switch_configuration(config_id, context, active=active)
+        line = switch_configuration(config_id, context, active=active).document
     text = f"{config_id} is {'active' if active else 'not active'}, stage {line['stage']}"
     say(line, lambda console: console.print(text, markup=False, highlight=False, soft_wrap=True), as_json=as_json)
 

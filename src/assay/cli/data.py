@@ -85,7 +85,7 @@ def list_data(home: Home = None, as_json: Json = False) -> None:
     from assay.runs import list_holdings
 
     with open_context(home) as context:
-        rows = list_holdings(context)
+        rows = [row.document for row in list_holdings(context)]
     say({"instruments": rows}, lambda console: _holdings(console, rows), as_json=as_json)
 
 

@@ -28,7 +28,7 @@ def list_datasets(
 
     demand_within("--limit", limit, 1, 10_000)
     with open_context(home, existing="record") as context:
-        rows = list_datasets(context, limit=limit)
+        rows = [row.document for row in list_datasets(context, limit=limit)]
     say(rows, lambda console: _table(console, rows), as_json=as_json)
 
 
@@ -38,7 +38,7 @@ def show(dataset: Dataset, home: Home = None, as_json: Json = False) -> None:
     from assay.runs import show_dataset as one
 
     with open_context(home, existing="record") as context:
-        document = one(dataset, context)
+        document = one(dataset, context).document
     say(document, lambda console: _one(console, document), as_json=as_json)
 
 
@@ -52,7 +52,7 @@ def lineage(
     from assay.runs import show_lineage as line
 
     with open_context(home, existing="record") as context:
-        document = line(what, context)
+        document = line(what, context).document
     people = _of_model if document["kind"] == "model" else _of_dataset
     say(document, lambda console: people(console, document), as_json=as_json)
 

@@ -45,10 +45,11 @@ def list_models(
 
     demand_within("--limit", limit, 1, 10_000)
     with open_context(home, existing="record") as context:
-        rows = list_models(
+        listed = list_models(
             context, limit=limit, strategy=strategy, exchange=exchange, symbol=symbol, timeframe=timeframe,
             serving=serving,
         )  # fmt: skip
+    rows = [row.document for row in listed]
     request = " ".join(
         verdict for verdict in (strategy, exchange, symbol, timeframe, "serving" if serving else None) if verdict
     )
@@ -61,7 +62,7 @@ def show(model: Model, home: Home = None, as_json: Json = False) -> None:
     from assay.runs import show_model as of
 
     with open_context(home, existing="record") as context:
-        result = of(model, context)
+        result = of(model, context).document
     say(result, lambda console: _one(console, result), as_json=as_json)
 
 
@@ -81,7 +82,7 @@ def promote(
     from assay.runs import promote_model as give
 
     with open_context(home, existing="record") as context:
-        result = give(model, context, by=by, override=override, expected_version=expected_version, file=file)
+        result = give(model, context, by=by, override=override, expected_version=expected_version, file=file).document
     _switched(result, as_json=as_json)
 
 
@@ -103,7 +104,7 @@ def rollback(
 
     post = ModelSlot(strategy, exchange, symbol, timeframe)
     with open_context(home, existing="record") as context:
-        result = back(context, post, by=by, expected_version=expected_version, file=file)
+        result = back(context, post, by=by, expected_version=expected_version, file=file).document
     _switched(result, as_json=as_json)
 
 
@@ -120,7 +121,7 @@ def verify(
     from assay.runs import verify_models as checked
 
     with open_context(home, existing="record") as context:
-        result = checked(models or [], context, every=every)
+        result = checked(models or [], context, every=every).document
     say(result, lambda console: _checked(console, result), as_json=as_json)
     if result["faults"]:
         raise typer.Exit(1)
@@ -137,7 +138,7 @@ def prune(
     from assay.runs import prune_models as pruned
 
     with open_context(home, existing="record") as context:
-        result = pruned(context, dry_run=dry_run, by=by)
+        result = pruned(context, dry_run=dry_run, by=by).document
     say(result, lambda console: _pruned(console, result), as_json=as_json)
 
 
@@ -152,7 +153,7 @@ def export(
     from assay.runs import export_model as copied
 
     with open_context(home, existing="record") as context:
-        result = copied(model, context, out)
+        result = copied(model, context, out).document
     say(
         result,
         lambda console: console.print(result["to"], soft_wrap=True, markup=False, highlight=False),
@@ -166,7 +167,7 @@ def load_test(model: Model, file: File = None, home: Home = None, as_json: Json 
     from assay.runs import load_test_model as tried
 
     with open_context(home, existing="record") as context:
-        result = tried(model, context, file=file)
+        result = tried(model, context, file=file).document
     text = f"{result['model_id']} loads; {result['probes']} probes decide as published ({result['seconds']:.1f} s)"
     say(result, lambda console: console.print(text, soft_wrap=True, markup=False, highlight=False), as_json=as_json)
 

@@ -30,7 +30,7 @@ def list_runs(
 
     demand_within("--limit", limit, 1, 10_000)
     with open_context(home, existing="record") as context:
-        rows = list_runs(context, limit=limit, status=status)
+        rows = [row.document for row in list_runs(context, limit=limit, status=status)]
     say(rows, lambda console: _table(console, rows, status), as_json=as_json)
 
 

@@ -39,7 +39,7 @@ def trials(
             rows = list_tried_markets(context, limit=limit)
             return say(rows, lambda console: _markets(console, rows), as_json=as_json)
         market = Instrument(exchange, symbol, timeframe) if all(named) else None
-        result = list_trials(context, market=market, run=run, limit=limit)
+        result = list_trials(context, market=market, run=run, limit=limit).document
     return say(result, lambda console: _tried(console, result), as_json=as_json)
 
 

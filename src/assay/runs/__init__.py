@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from assay.runs.audits import audit_strategy as audit_strategy
     from assay.runs.bot_config.schema import configuration_schema as configuration_schema
     from assay.runs.bot_config.schema import parse_configuration as parse_configuration
+    from assay.runs.configuration_views import ConfigurationRow as ConfigurationRow
+    from assay.runs.configuration_views import ConfigurationView as ConfigurationView
     from assay.runs.configuration_views import approve_configuration as approve_configuration
     from assay.runs.configuration_views import export_configurations as export_configurations
     from assay.runs.configuration_views import list_configurations as list_configurations
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from assay.runs.configuration_views import write_text_file as write_text_file
     from assay.runs.context import Context as Context
     from assay.runs.context import Listener as Listener
+    from assay.runs.dataset_views import DatasetLineage as DatasetLineage
+    from assay.runs.dataset_views import DatasetRow as DatasetRow
+    from assay.runs.dataset_views import DatasetView as DatasetView
+    from assay.runs.dataset_views import ModelLineage as ModelLineage
     from assay.runs.dataset_views import list_datasets as list_datasets
     from assay.runs.dataset_views import show_dataset as show_dataset
     from assay.runs.dataset_views import show_lineage as show_lineage
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     from assay.runs.feature_ranking import describe_set as describe_set
     from assay.runs.feature_ranking import rank_spec_features as rank_spec_features
     from assay.runs.feature_ranking import rank_targets as rank_targets
+    from assay.runs.ingest import HoldingRow as HoldingRow
     from assay.runs.ingest import check_candles as check_candles
     from assay.runs.ingest import collect_candles as collect_candles
     from assay.runs.ingest import import_file as import_file
@@ -47,6 +54,13 @@ if TYPE_CHECKING:
     from assay.runs.mirror import run_mirror as run_mirror
     from assay.runs.model_health import check_health as check_health
     from assay.runs.model_health import check_serving_models as check_serving_models
+    from assay.runs.model_views import LoadTest as LoadTest
+    from assay.runs.model_views import ModelExport as ModelExport
+    from assay.runs.model_views import ModelRow as ModelRow
+    from assay.runs.model_views import ModelSwitch as ModelSwitch
+    from assay.runs.model_views import ModelView as ModelView
+    from assay.runs.model_views import PruneReport as PruneReport
+    from assay.runs.model_views import VerifyReport as VerifyReport
     from assay.runs.model_views import export_model as export_model
     from assay.runs.model_views import list_models as list_models
     from assay.runs.model_views import load_test_model as load_test_model
@@ -59,6 +73,7 @@ if TYPE_CHECKING:
     from assay.runs.report.page import write_ranking_page as write_ranking_page
     from assay.runs.run_artifacts import to_jsonable as to_jsonable
     from assay.runs.run_inputs import load_history as load_history
+    from assay.runs.run_views import RunRow as RunRow
     from assay.runs.run_views import compare_runs as compare_runs
     from assay.runs.run_views import diff_runs as diff_runs
     from assay.runs.run_views import list_runs as list_runs
@@ -84,6 +99,8 @@ if TYPE_CHECKING:
     from assay.runs.strategies import list_strategies as list_strategies
     from assay.runs.strategies import load_strategy as load_strategy
     from assay.runs.strategies import name_user_line as name_user_line
+    from assay.runs.trial_views import TrialRow as TrialRow
+    from assay.runs.trial_views import TrialsView as TrialsView
     from assay.runs.trial_views import list_trials as list_trials
     from assay.runs.trial_views import list_tried_markets as list_tried_markets
     from assay.runs.user_files import candles_for_check as candles_for_check
@@ -102,28 +119,33 @@ __getattr__, __dir__ = lazy_names(
         "audits": ("audit_features_file", "audit_run", "audit_strategy"),
         "bot_config.schema": ("configuration_schema", "parse_configuration"),
         "configuration_views": (
-            "approve_configuration", "export_configurations", "list_configurations",
-            "select_configurations", "show_configuration", "switch_configuration", "write_text_file"
+            "ConfigurationRow", "ConfigurationView", "approve_configuration",
+            "export_configurations", "list_configurations", "select_configurations",
+            "show_configuration", "switch_configuration", "write_text_file"
         ),
         "context": ("Context", "Listener"),
-        "dataset_views": ("list_datasets", "show_dataset", "show_lineage"),
+        "dataset_views": (
+            "DatasetLineage", "DatasetRow", "DatasetView", "ModelLineage", "list_datasets",
+            "show_dataset", "show_lineage"
+        ),
         "demo": ("DemoRow", "run_demo"),
         "feature_ranking": (
             "FeatureRanking", "compute_features", "describe_set", "rank_spec_features",
             "rank_targets"
         ),
-        "ingest": ("check_candles", "collect_candles", "import_file", "list_holdings", "show_candles"),
+        "ingest": ("HoldingRow", "check_candles", "collect_candles", "import_file", "list_holdings", "show_candles"),
         "learners": ("execute_spec",),
         "mirror": ("mirror_once", "mirror_status", "run_mirror"),
         "model_health": ("check_health", "check_serving_models"),
         "model_views": (
-            "export_model", "list_models", "load_test_model", "promote_model", "prune_models",
-            "rollback_model", "show_model", "verify_models"
+            "LoadTest", "ModelExport", "ModelRow", "ModelSwitch", "ModelView", "PruneReport",
+            "VerifyReport", "export_model", "list_models", "load_test_model", "promote_model",
+            "prune_models", "rollback_model", "show_model", "verify_models"
         ),
         "report.page": ("check_page_path", "write_ranking_page"),
         "run_artifacts": ("to_jsonable",),
         "run_inputs": ("load_history",),
-        "run_views": ("compare_runs", "diff_runs", "list_runs", "show_run", "write_run_page"),
+        "run_views": ("RunRow", "compare_runs", "diff_runs", "list_runs", "show_run", "write_run_page"),
         "selftest.runner": ("CI_SIZE", "MOST_MARKETS", "NIGHTLY_SIZE", "SelfTestResult", "run_selftest"),
         "selftest.selftest_page": ("write_selftest_page",),
         "selftest.trial_runs": ("CandidateRule", "choose_attempt", "momentum", "open_laboratory", "try_idea"),
@@ -133,7 +155,7 @@ __getattr__, __dir__ = lazy_names(
             "check_enough_bars", "count_signals", "describe_strategy", "list_strategies",
             "load_strategy", "name_user_line"
         ),
-        "trial_views": ("list_trials", "list_tried_markets"),
+        "trial_views": ("TrialRow", "TrialsView", "list_trials", "list_tried_markets"),
         "user_files": ("candles_for_check", "check_features", "check_probe", "probe_document", "probe_rule"),
     },
 )  # fmt: skip

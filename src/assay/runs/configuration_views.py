@@ -1,43 +1,110 @@
 """Configurations as people and bots ask for them: listed, shown, exported, switched, approved."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
 from assay.kernel.errors import ConfigError, StoreError, printable
+from assay.kernel.json_types import JsonObject
 from assay.runs.bot_config.schema import bundle, check_document, check_stored
 from assay.runs.context import Context
+from assay.runs.run_views import iso_or_none
+from assay.track import Row
 
-_LISTED = (
-    "config_id", "exchange", "pair", "timeframe", "regime", "is_active", "sharpe_ratio", "net_profit_pct",
-    "sample_size", "p_value", "stability_score", "confidence_score", "experiment_id",
-)  # fmt: skip
 _TIMES = ("created_at", "updated_at", "last_activated_at", "last_deactivated_at")
 
 
-def list_configurations(context: Context, *, limit: int = 50, **filters: Any) -> list[dict[str, Any]]:
+class ConfigurationFilters(TypedDict, total=False):
+    """What a list of configurations is cut down to; a filter that is None takes all."""
+
+    strategy: str | None
+    exchange: str | None
+    pair: str | None
+    timeframe: str | None
+    stage: str | None
+    active: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationRow:
+    """One configuration of the record without its parameters; times in ISO 8601, undefined numbers None.
+
+    net_profit_pct: percent.   sample_size: trades out of sample.   experiment_id: the run that made it.
+    """
+
+    strategy: str
+    stage: str
+    config_id: str
+    exchange: str
+    pair: str
+    timeframe: str
+    regime: str | None
+    is_active: bool
+    sharpe_ratio: float | None
+    net_profit_pct: float | None
+    sample_size: int | None
+    p_value: float | None
+    stability_score: float | None
+    confidence_score: float | None
+    experiment_id: int | None
+    created_at: str | None
+    updated_at: str | None
+    last_activated_at: str | None
+    last_deactivated_at: str | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> "ConfigurationRow":
+        """Of a row of the record."""
+        renamed = {"strategy": row["strategy_name"], "stage": row["lifecycle_stage"]}
+        columns = {each.name: row[each.name] for each in fields(cls) if each.name not in (*renamed, *_TIMES)}
+        columns |= {name: iso_or_none(row[name]) for name in _TIMES}
+        return cls(**renamed, **columns)
+
+    @property
+    def document(self) -> JsonObject:
+        """The row as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationView:
+    """One configuration: what only the record knows (switch, times, run), and its V3 document."""
+
+    row: ConfigurationRow
+    configuration: JsonObject
+
+    @property
+    def document(self) -> JsonObject:
+        """The row as JSON with the V3 document under ``configuration``."""
+        return self.row.document | {"configuration": self.configuration}
+
+
+def list_configurations(
+    context: Context, *, limit: int = 50, **filters: Unpack[ConfigurationFilters]
+) -> list[ConfigurationRow]:
     """Configurations, newest first, by what `assay.track.configurations.Configurations.list` filters by."""
-    return [_line(row) for row in context.record.configurations.list(limit=limit, **filters)]
+    return [ConfigurationRow.from_row(row) for row in context.record.configurations.list(limit=limit, **filters)]
 
 
-def show_configuration(config_id: str, context: Context) -> dict[str, Any]:
-    """``{configuration, ...}``: the document, and what only the record knows: switch, times, run.
+def show_configuration(config_id: str, context: Context) -> ConfigurationView:
+    """The document of one, and what only the record knows: switch, times, run.
 
     Raises StoreError ``STORE_NOT_FOUND`` with the nearest id, ArtifactError ``ARTIFACT_CORRUPT`` for a stored document
     that breaks the schema.
     """
     row = context.record.configurations.get(config_id)
-    return _line(row) | {"configuration": _document(row)}
+    return ConfigurationView(ConfigurationRow.from_row(row), _document(row))
 
 
-def export_configurations(config_ids: Sequence[str], context: Context) -> dict[str, Any]:
+def export_configurations(config_ids: Sequence[str], context: Context) -> JsonObject:
     """The document of one, or the bundle of several (``CONFIG_BUNDLE`` unless they are of one pair and strategy)."""
     result = [_document(context.record.configurations.get(name)) for name in dict.fromkeys(config_ids)]
     return result[0] if len(result) == 1 else bundle(result)
 
 
-def select_configurations(context: Context, **filters: Any) -> list[str]:
+def select_configurations(context: Context, **filters: Unpack[ConfigurationFilters]) -> list[str]:
     """Ids of all configurations that the filters leave. Raises StoreError ``STORE_NOT_FOUND`` for none."""
     lines = [row["config_id"] for row in context.record.configurations.list(limit=10_000, **filters)]
     if not lines:
@@ -50,12 +117,12 @@ def select_configurations(context: Context, **filters: Any) -> list[str]:
     return lines
 
 
-def switch_configuration(config_id: str, context: Context, *, active: bool) -> dict[str, Any]:
+def switch_configuration(config_id: str, context: Context, *, active: bool) -> ConfigurationRow:
     """Switch one on or off for bots; its line. The stage is not changed."""
-    return _line(context.record.configurations.set_active(config_id, active))
+    return ConfigurationRow.from_row(context.record.configurations.set_active(config_id, active))
 
 
-def approve_configuration(config_id: str, context: Context, *, by: str, why: str) -> dict[str, Any]:
+def approve_configuration(config_id: str, context: Context, *, by: str, why: str) -> ConfigurationView:
     """A person's approval for MATURE; `show_configuration` as it is then. Nothing is changed unless all of it is right.
 
     Raises as `assay.track.configurations.Configurations.approve`, and ConfigError ``CONFIG_DOCUMENT``.
@@ -64,7 +131,7 @@ def approve_configuration(config_id: str, context: Context, *, by: str, why: str
         _document(context.record.configurations.get(config_id))
         row = context.record.configurations.approve(config_id, by, why)
         check_document(row["config_json"])
-    return _line(row) | {"configuration": row["config_json"]}
+    return ConfigurationView(ConfigurationRow.from_row(row), row["config_json"])
 
 
 def write_text_file(text: str, path: Path) -> None:
@@ -83,17 +150,8 @@ def write_text_file(text: str, path: Path) -> None:
         raise StoreError(f"{printable(str(path))} cannot be written: {error.strerror}", code="STORE_PATH") from error
 
 
-def _document(row: Mapping[str, Any]) -> dict[str, Any]:
+def _document(row: Row) -> JsonObject:
     document = row["config_json"]
     if document is None:
         raise StoreError(f"configuration {row['config_id']} holds no document", code="STORE_VALUE")
     return check_stored(document, row["config_id"])
-
-
-def _line(row: Mapping[str, Any]) -> dict[str, Any]:
-    named = {"strategy": row["strategy_name"], "stage": row["lifecycle_stage"]}
-    return named | {name: row[name] for name in _LISTED} | {name: _iso(row[name]) for name in _TIMES}
-
-
-def _iso(moment: Any) -> str | None:
-    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

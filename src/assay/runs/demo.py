@@ -12,7 +12,7 @@ from assay.kernel.instrument import Instrument
 from assay.kernel.spec import TargetChoice, TrainSpec
 from assay.market import synthetic
 from assay.runs._train import train
-from assay.runs.context import Context
+from assay.runs.context import Context, Listener
 from assay.runs.run_views import write_run_page
 
 _BARS = 9_000
@@ -80,5 +80,5 @@ def _pyrite(seed: int) -> Bars:
     return synthetic(bars=_BARS, seed=seed, ic=0.0, symbol="PYRITE/USDT:USDT")
 
 
-def _part(context: Context, number: int, count: int, symbol: str) -> Any:
+def _part(context: Context, number: int, count: int, symbol: str) -> Listener:
     return lambda share, stage: context.listener((number + share) / count, f"{symbol}: {stage}")

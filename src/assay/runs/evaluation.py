@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -44,6 +44,27 @@ from assay.validate import (
     market_returns,
     summarize_fills,
 )
+
+
+class FoldRow(TypedDict):
+    """One fold of a walk, as stored in ``folds`` of ``run.json``.
+
+    Times are bar opens in ISO 8601, the first and the last of each span.   seconds: of fit and decisions.
+    left_out: why the fold was not judged, None for a judged one; `metrics` of one left out are empty. Undefined
+    metrics are NaN in a run at work and None once stored.
+    """
+
+    number: int
+    train_from: str
+    train_to: str
+    test_from: str
+    test_to: str
+    train_rows: int
+    test_rows: int
+    seconds: float | None
+    left_out: str | None
+    metrics: dict[str, float]
+
 
 _ANNUAL = ("annual_return", "annual_volatility", "sharpe_annual", "sortino_annual", "calmar")
 
@@ -212,7 +233,7 @@ class OutOfSampleResult:
     whole: BacktestResult
     metrics: Mapping[str, float]
     by_symbol: Mapping[str, Mapping[str, float]]
-    folds: Sequence[Mapping[str, Any]]
+    folds: Sequence[FoldRow]
     stressed: FloatArray
     bars_per_year: float
     holding: FloatArray
@@ -312,10 +333,14 @@ def _holding_returns(whole: BacktestResult, outcomes: Sequence[FoldResult], past
     return result[:, 0] if whole.exposure.ndim == 1 else result
 
 
-def _fold(outcome: FoldResult, past: History, per_year: float) -> dict[str, Any]:
+def _fold(outcome: FoldResult, past: History, per_year: float) -> FoldRow:
     times = past.panel.times
     train, test = outcome.fold.train, outcome.fold.test
-    result: dict[str, Any] = {
+    metrics: dict[str, float] = {}
+    if not outcome.left_out:
+        whole = combine_instruments([t.record for t in outcome.tested.values()])
+        metrics = performance_metrics(whole, bars_per_year=per_year) | forecast_quality([outcome], past.panel)
+    return {
         "number": outcome.number,
         "train_from": iso(int(times[train[0]])),
         "train_to": iso(int(times[train[-1]])),
@@ -324,11 +349,6 @@ def _fold(outcome: FoldResult, past: History, per_year: float) -> dict[str, Any]
         "train_rows": len(train),
         "test_rows": len(test),
         "seconds": outcome.seconds,
-    }
-    if outcome.left_out:
-        return result | {"left_out": outcome.left_out, "metrics": {}}
-    whole = combine_instruments([t.record for t in outcome.tested.values()])
-    return result | {
-        "left_out": None,
-        "metrics": performance_metrics(whole, bars_per_year=per_year) | forecast_quality([outcome], past.panel),
+        "left_out": outcome.left_out or None,
+        "metrics": metrics,
     }

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.instrument import Instrument
+from assay.kernel.json_types import JsonObject
 from assay.kernel.timeframe import from_iso, iso
 from assay.market import (
     VOLUME_UNIT_SERIES,
@@ -101,12 +102,24 @@ def collect_candles(
     }
 
 
-def list_holdings(context: Context) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class HoldingRow:
+    """Candles of one market in the store: how many bars, and the opens of the first and the last (ISO 8601)."""
+
+    instrument: Instrument
+    bars: int
+    start: str
+    end: str
+
+    @property
+    def document(self) -> JsonObject:
+        """The row as JSON, the span under ``from`` and ``to``."""
+        return {**asdict(self.instrument), "bars": self.bars, "from": self.start, "to": self.end}
+
+
+def list_holdings(context: Context) -> list[HoldingRow]:
     """What the candle store has: exchange, symbol, timeframe, bars, first and last bar open (ISO)."""
-    return [
-        {**asdict(h.instrument), "bars": h.bars, "from": iso(h.first), "to": iso(h.last)}
-        for h in context.stored.instruments()
-    ]
+    return [HoldingRow(h.instrument, h.bars, iso(h.first), iso(h.last)) for h in context.stored.instruments()]
 
 
 def check_candles(instrument: Instrument, context: Context) -> dict[str, Any]:

@@ -2,21 +2,193 @@
 
 import shutil
 import tarfile
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from assay.kernel.errors import StoreError, printable
+from assay.kernel.json_types import JsonObject
 from assay.runs.context import Context
 from assay.runs.model_health import Today, edge_today, fault_of
 from assay.runs.run_artifacts import to_jsonable
-from assay.runs.run_views import HOLDOUT, load_or_note_gone
+from assay.runs.run_views import HOLDOUT, iso_or_none, load_or_note_gone
 from assay.track import ModelSlot, ModelStanding, Row, find_models, model_history, model_standings
 
-_IDENTITY = ("id", "model_id", "name", "version", "strategy_type", "exchange", "symbol", "timeframe", "experiment_id")
-_STATE = ("format", "integrity", "audit_status", "lifecycle_stage", "train_metric", "val_metric", "test_metric")
-_TIMES = ("created_at", "verified_at", "last_used_at", "deleting_at", "deleted_at")
+_LATER = ("aliases", "override", "verdict_now", "looks_now", "created_at", "verdict")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One line of the list of models; created_at in ISO 8601, undefined metrics None.
+
+    verdict: of its run, and override, who promoted it against that and why.   verdict_now, looks_now: the verdict with
+    the looks that its bars have had by now, and how many these are; None unless it was GOLD.
+    """
+
+    id: int
+    model_id: str
+    name: str
+    version: str
+    strategy_type: str | None
+    exchange: str | None
+    symbol: str | None
+    timeframe: str | None
+    experiment_id: int | None
+    format: str | None
+    integrity: str
+    audit_status: str
+    lifecycle_stage: str | None
+    train_metric: float | None
+    val_metric: float | None
+    test_metric: float | None
+    created_at: str | None
+    verdict: str | None
+    aliases: list[str]
+    override: JsonObject | None
+    verdict_now: str | None
+    looks_now: int | None
+
+    @property
+    def document(self) -> JsonObject:
+        """The line as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEvent:
+    """What a person (`by`) or the registry did with a model, and when (ISO 8601)."""
+
+    time: str | None
+    by: str | None
+    action: str
+    details: JsonObject
+
+    @property
+    def document(self) -> JsonObject:
+        """The event as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """One model: its line, run, files, times (ISO 8601), and its events, oldest first.
+
+    judgement: its verdict with stage and reasons, as stored.   holdouts: documents of the reads of its locked bars.
+    """
+
+    row: ModelRow
+    hyperparameters: JsonObject | None
+    performance_metrics: JsonObject | None
+    metadata: JsonObject | None
+    checkpoint_path: str | None
+    manifest_sha256: str | None
+    content_sha256: str | None
+    signature_key_id: str | None
+    run_id: str
+    run_name: str
+    events: tuple[ModelEvent, ...]
+    holdouts: list[JsonObject]
+    verified_at: str | None
+    last_used_at: str | None
+    deleting_at: str | None
+    deleted_at: str | None
+    judgement: JsonObject | None
+
+    @property
+    def document(self) -> JsonObject:
+        """The view as one JSON object: the verdict's name first, the keys of the line among the others."""
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "row"}
+        head = {name: own.pop(name) for name in ("hyperparameters", "performance_metrics", "metadata")}
+        own["events"] = [each.document for each in self.events]
+        return {"verdict": self.row.verdict, **head} | self.row.document | own
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSwitch:
+    """The model that serves after a promotion or a rollback, and the version of its alias."""
+
+    model: ModelView
+    version_of_alias: int
+
+    @property
+    def document(self) -> JsonObject:
+        """The model as JSON with the version of its alias."""
+        return self.model.document | {"version_of_alias": self.version_of_alias}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFault:
+    """A model whose files are missing or damaged: its integrity now and before, error code and reason."""
+
+    id: int
+    model_id: str
+    integrity: str
+    before: str
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """checked: how many models were read.   faults: those with missing or damaged files."""
+
+    checked: int
+    faults: list[ModelFault]
+
+    @property
+    def document(self) -> JsonObject:
+        """The report as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PruneReport:
+    """One pass of retention. why: the reason that nothing was deleted.   bytes: of all that went, or would go."""
+
+    dry_run: bool
+    why: str
+    days: int
+    keep_last: int
+    bytes: int
+    models: list[JsonObject]
+    orphans: list[JsonObject]
+
+    @property
+    def document(self) -> JsonObject:
+        """The report as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelExport:
+    """A copy of a model's files: where it lies, and its files, relative and sorted."""
+
+    model_id: str
+    to: str
+    manifest_sha256: str
+    files: list[str]
+
+    @property
+    def document(self) -> JsonObject:
+        """The export as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTest:
+    """A model that loads and decides as published on so many probes; seconds to the ms."""
+
+    id: int
+    model_id: str
+    format: str
+    loads: bool
+    probes: int
+    seconds: float
+
+    @property
+    def document(self) -> JsonObject:
+        """The test as JSON."""
+        return asdict(self)
 
 
 def list_models(
@@ -28,7 +200,7 @@ def list_models(
     symbol: str | None = None,
     timeframe: str | None = None,
     serving: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[ModelRow]:
     """Models, newest first, those without files hidden: identity, verdict word, override, aliases, metric.
 
     serving: only those that are champion, challenger or previous. A filter that is None takes all.
@@ -38,34 +210,43 @@ def list_models(
         context.record, {k: v for k, v in request.items() if v is not None}, serving=serving, limit=limit
     )
     standing = model_standings(context.record, [row["id"] for row in result])
-    return [_line(row, standing[row["id"]]) | _now(row, context) for row in result]
+    return [_line(row, standing[row["id"]], context) for row in result]
 
 
-def show_model(request: int | str, context: Context) -> dict[str, Any]:
+def show_model(request: int | str, context: Context) -> ModelView:
     """One model: its row, verdict with reasons, aliases, and all that people did with it. ``STORE_NOT_FOUND``.
 
     holdouts: what its run earned where its markets were locked, see `assay.runs._holdout`.
     """
     row = _row(request, context)
     run = context.record.experiments.get(row["experiment_id"])
-    document = to_jsonable(
-        {name: row[name] for name in ("verdict", "hyperparameters", "performance_metrics", "metadata")}
+    return ModelView(
+        _line(row, model_standings(context.record, [row["id"]])[row["id"]], context),
+        hyperparameters=to_jsonable(row["hyperparameters"]),
+        performance_metrics=to_jsonable(row["performance_metrics"]),
+        metadata=to_jsonable(row["metadata"]),
+        checkpoint_path=row["checkpoint_path"],
+        manifest_sha256=row["manifest_sha256"],
+        content_sha256=row["content_sha256"],
+        signature_key_id=row["signature_key_id"],
+        run_id=run["run_id"],
+        run_name=run["name"],
+        events=tuple(
+            ModelEvent(iso_or_none(e["timestamp"]), e["actor"], e["action"], e["details"])
+            for e in model_history(context.record, row["id"])
+        ),
+        holdouts=load_or_note_gone(row["experiment_id"], HOLDOUT, context),
+        verified_at=iso_or_none(row["verified_at"]),
+        last_used_at=iso_or_none(row["last_used_at"]),
+        deleting_at=iso_or_none(row["deleting_at"]),
+        deleted_at=iso_or_none(row["deleted_at"]),
+        judgement=to_jsonable(row["verdict"]),
     )
-    events = [
-        {"time": _iso(e["timestamp"]), "by": e["actor"], "action": e["action"], "details": e["details"]}
-        for e in model_history(context.record, row["id"])
-    ]
-    line = _line(row, model_standings(context.record, [row["id"]])[row["id"]]) | _now(row, context)
-    hashes = {name: row[name] for name in ("checkpoint_path", "manifest_sha256", "content_sha256", "signature_key_id")}
-    more = {"run_id": run["run_id"], "run_name": run["name"], "events": events}
-    times = {name: _iso(row[name]) for name in _TIMES}
-    more["holdouts"] = load_or_note_gone(row["experiment_id"], HOLDOUT, context)
-    return document | line | hashes | more | times | {"judgement": document["verdict"]}
 
 
 def promote_model(
     request: int | str, context: Context, *, by: str, override: str, expected_version: int | None, file: Path | None
-) -> dict[str, Any]:
+) -> ModelSwitch:
     """Make it champion; the alias as it is then. The files are read and the self-test asked first.
 
     A verdict that was GOLD is asked again with the looks that its bars have had by now; where it is not GOLD any more
@@ -76,19 +257,19 @@ def promote_model(
         row["id"], by=by, works=works(context, file), expected_version=expected_version, override=override,
         limits=context.thresholds, since=fault_of(_today(row, context, walk=True), row["verdict"]),
     )  # fmt: skip
-    return show_model(row["id"], context) | {"version_of_alias": version}
+    return ModelSwitch(show_model(row["id"], context), version)
 
 
 def rollback_model(
     context: Context, post: ModelSlot, *, by: str, expected_version: int | None, file: Path | None
-) -> dict[str, Any]:
+) -> ModelSwitch:
     """Champion and previous change places; the model that serves now."""
     champions = context.record.champions
     version = champions.rollback(post, by=by, works=works(context, file), expected_version=expected_version)
-    return show_model(champions.of(post)["champion"]["model_id"], context) | {"version_of_alias": version}
+    return ModelSwitch(show_model(champions.of(post)["champion"]["model_id"], context), version)
 
 
-def verify_models(request: Sequence[str], context: Context, *, every: bool) -> dict[str, Any]:
+def verify_models(request: Sequence[str], context: Context, *, every: bool) -> VerifyReport:
     """Read files again and write down what was found: ``checked``, and ``faults`` with their reasons."""
     from assay.track import check_files
     from assay.track import verify_files as verifying
@@ -99,12 +280,16 @@ def verify_models(request: Sequence[str], context: Context, *, every: bool) -> d
     for checked in verifying(context.record, lambda row: check_files(row, places), wanted, every=every):
         count += 1
         if checked.why:
-            document = {"id": checked.row["id"], "model_id": checked.row["model_id"], "integrity": checked.faults}
-            faults.append(document | {"before": checked.row["integrity"], "code": checked.code, "why": checked.why})
-    return {"checked": count, "faults": faults}
+            model = checked.row
+            faults.append(
+                ModelFault(
+                    model["id"], model["model_id"], checked.faults, model["integrity"], checked.code, checked.why
+                )
+            )
+    return VerifyReport(count, faults)
 
 
-def prune_models(context: Context, *, dry_run: bool, by: str) -> dict[str, Any]:
+def prune_models(context: Context, *, dry_run: bool, by: str) -> PruneReport:
     """One pass of retention; what went, or in a dry run would go."""
     from assay.track import prune_files as pruning
 
@@ -112,18 +297,18 @@ def prune_models(context: Context, *, dry_run: bool, by: str) -> dict[str, Any]:
         context.record, artifacts=context.artifacts, models=context.models, shared=context.places.shared,
         days=context.retention_days, keep_last=context.models_keep_last, dry_run=dry_run, by=by,
     )  # fmt: skip
-    return {
-        "dry_run": pruned.dry_run,
-        "why": pruned.why,
-        "days": context.retention_days,
-        "keep_last": context.models_keep_last,
-        "bytes": pruned.bytes,
-        "models": [asdict(each) for each in pruned.models],
-        "orphans": [{"path": str(each.path), "bytes": each.bytes} for each in pruned.orphans],
-    }
+    return PruneReport(
+        dry_run=pruned.dry_run,
+        why=pruned.why,
+        days=context.retention_days,
+        keep_last=context.models_keep_last,
+        bytes=pruned.bytes,
+        models=[asdict(each) for each in pruned.models],
+        orphans=[{"path": str(each.path), "bytes": each.bytes} for each in pruned.orphans],
+    )
 
 
-def export_model(request: int | str, context: Context, to: Path) -> dict[str, Any]:
+def export_model(request: int | str, context: Context, to: Path) -> ModelExport:
     """Copy the parts and the manifest of a model, checked, into a new folder, or a new ``.tar`` where `to` ends so.
 
     StoreError ``STORE_PATH`` for a place that is taken or cannot be written; ArtifactError as loading says.
@@ -145,10 +330,10 @@ def export_model(request: int | str, context: Context, to: Path) -> dict[str, An
     except OSError as error:
         raise StoreError(f"{printable(str(to))} cannot be written: {error.strerror}", code="STORE_PATH") from error
     files = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
-    return {"model_id": row["model_id"], "to": str(to), "manifest_sha256": row["manifest_sha256"], "files": files}
+    return ModelExport(row["model_id"], str(to), row["manifest_sha256"], files)
 
 
-def load_test_model(request: int | str, context: Context, *, file: Path | None) -> dict[str, Any]:
+def load_test_model(request: int | str, context: Context, *, file: Path | None) -> LoadTest:
     """Load a model in a process of its own and ask its self-test rows; how many there are, and how long it took.
 
     Errors as `assay.track.load_model`.
@@ -167,16 +352,22 @@ def load_test_model(request: int | str, context: Context, *, file: Path | None) 
             strategy=file,
         )  # fmt: skip
     probes = bytes_.manifest["self_test"].get("probes", [])
-    document = {"id": row["id"], "model_id": row["model_id"], "format": row["format"], "loads": True}
-    return document | {"probes": len(probes), "seconds": round(time.monotonic() - began, 3)}
+    return LoadTest(
+        row["id"], row["model_id"], row["format"], loads=True, probes=len(probes),
+        seconds=round(time.monotonic() - began, 3),
+    )  # fmt: skip
 
 
-def works(context: Context, file: Path | None) -> Any:
+def works(context: Context, file: Path | None) -> Callable[[Row], None]:
     """The proof that a promotion asks for: bytes and self-test; `file` of a strategy of the user's own."""
     from assay.track import load_model
 
     places = context.places
-    return lambda row: load_model(row, places, strategy=file)
+
+    def prove(row: Row) -> None:
+        load_model(row, places, strategy=file)
+
+    return prove
 
 
 def _row(request: int | str, context: Context) -> Row:
@@ -184,28 +375,20 @@ def _row(request: int | str, context: Context) -> Row:
     return context.record.models.get(int(request) if is_number else request)
 
 
-def _line(row: Row, standing: ModelStanding) -> dict[str, Any]:
-    verdict = (row["verdict"] or {}).get("word")
-    document = {name: row[name] for name in (*_IDENTITY, *_STATE)} | {
-        "created_at": _iso(row["created_at"]),
-        "verdict": verdict,
-    }
-    return dict(to_jsonable(document | {"aliases": list(standing.aliases), "override": standing.override}))
+def _line(row: Row, standing: ModelStanding, context: Context) -> ModelRow:
+    today = _today(row, context, walk=False)
+    columns = {each.name: to_jsonable(row[each.name]) for each in fields(ModelRow) if each.name not in _LATER}
+    return ModelRow(
+        **columns,
+        created_at=iso_or_none(row["created_at"]),
+        verdict=(row["verdict"] or {}).get("word"),
+        aliases=list(standing.aliases),
+        override=to_jsonable(standing.override),
+        verdict_now=None if today is None else today.verdict,
+        looks_now=None if today is None else today.looks.n,
+    )
 
 
 def _today(row: Row, context: Context, *, walk: bool) -> Today | None:
     """Of a model that is GOLD, which is all that later looks can change."""
     return edge_today(row, context, walk=walk) if (row["verdict"] or {}).get("word") == "GOLD" else None
-
-
-def _now(row: Row, context: Context) -> dict[str, Any]:
-    """``verdict_now``, the word with today's looks, and ``looks_now``, how many; None where nothing was asked."""
-    today = _today(row, context, walk=False)
-    return {
-        "verdict_now": None if today is None else today.verdict,
-        "looks_now": None if today is None else today.looks.n,
-    }
-
-
-def _iso(moment: Any) -> str | None:
-    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError, did_you_mean, printable
+from assay.kernel.json_types import JsonObject
 from assay.kernel.spec import canonical
 from assay.kernel.timeframe import iso
 from assay.runs import run_outputs
 from assay.runs.context import Context
 from assay.runs.provenance import provenance_differences, stored_environment
 from assay.runs.run_artifacts import VERDICT, to_jsonable
-from assay.track import BLOB_FILE, Blobs, load_snapshot
+from assay.track import BLOB_FILE, Blobs, Row, load_snapshot
 from assay.track import HOLDOUT as HOLDOUT
 
 AUDIT = "audit"
@@ -65,7 +67,35 @@ def keep_beside(run: int, kind: str, document: Mapping[str, Any], context: Conte
 _VERDICT_FIELDS = ("verdict", "stage", "reasons")
 
 
-def list_runs(context: Context, *, limit: int, status: str | None = None) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One line of the list of runs.
+
+    Times in ISO 8601, None until known.   spec_hash, data_digest: SHA-256, hex.   verdict: of its model.
+    metrics: of the test split, fractions, undefined ones None.
+    """
+
+    run_id: str
+    experiment_id: int
+    name: str
+    spec: JsonObject | None
+    spec_hash: str | None
+    data_digest: str | None
+    status: str
+    start_time: str | None
+    end_time: str | None
+    seconds: float | None
+    verdict: str | None
+    model_id: str | None
+    metrics: dict[str, float | None]
+
+    @property
+    def document(self) -> JsonObject:
+        """The line as JSON."""
+        return asdict(self)
+
+
+def list_runs(context: Context, *, limit: int, status: str | None = None) -> list[RunRow]:
     """Runs, newest first: id, name, status, times, spec hash, verdict word and test metrics (undefined is None)."""
     result = context.record.experiments.recent(limit, status=status)
     return [_row(row, context) for row in result]
@@ -107,16 +137,15 @@ def apply_later_verdict(document: Mapping[str, Any], row: Mapping[str, Any], con
     return {k: v for k, v in document.items() if k != "advice"} | now | {"verdict_then": then}
 
 
-def _left(row: dict[str, Any], context: Context) -> dict[str, Any]:
+def _left(row: Row, context: Context) -> dict[str, Any]:
     try:
         return run_outputs.document_of(row["id"], context) or {}
     except ArtifactError as error:
         if error.code != "ARTIFACT_GONE":
             raise
         _LOG.warning("the report of run %d is gone, the record alone tells of it: %s", row["id"], error)
-        document = {
-            name: value for name, value in _row(row, context).items() if name in ("seconds", "model_id", "metrics")
-        }
+        line = _row(row, context)
+        document = {"seconds": line.seconds, "model_id": line.model_id, "metrics": line.metrics}
         return document | _judged(row, context) | {"gone": error.message}
 
 
@@ -126,21 +155,22 @@ def _judged(row: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {"verdict": result[0].get("word")} | {k: result[0][k] for k in VERDICT if k in result[0]} if result else {}
 
 
-def _row(row: dict[str, Any], context: Context) -> dict[str, Any]:
+def _row(row: Row, context: Context) -> RunRow:
     models = context.record.models.recent(row["id"], limit=1)
     verdict = (models[0]["verdict"] or {}) if models else {}
-    return _identity(row) | {
-        "status": row["status"],
-        "start_time": iso_or_none(row["start_time"]),
-        "end_time": iso_or_none(row["end_time"]),
-        "seconds": row["duration_seconds"],
-        "verdict": verdict.get("word"),
-        "model_id": models[0]["model_id"] if models else None,
-        "metrics": to_jsonable(context.record.metrics.last(row["id"], split="test")),
-    }
+    return RunRow(
+        **_identity(row),
+        status=row["status"],
+        start_time=iso_or_none(row["start_time"]),
+        end_time=iso_or_none(row["end_time"]),
+        seconds=row["duration_seconds"],
+        verdict=verdict.get("word"),
+        model_id=models[0]["model_id"] if models else None,
+        metrics=to_jsonable(context.record.metrics.last(row["id"], split="test")),
+    )
 
 
-def _identity(row: dict[str, Any]) -> dict[str, Any]:
+def _identity(row: Row) -> Row:
     return {
         "run_id": row["run_id"],
         "experiment_id": row["id"],
@@ -151,7 +181,7 @@ def _identity(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def iso_or_none(moment: Any) -> str | None:
+def iso_or_none(moment: datetime | None) -> str | None:
     """A time of the record in ISO 8601, ms, UTC; None for none."""
     return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 

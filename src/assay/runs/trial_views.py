@@ -1,20 +1,143 @@
 """Views of the trial ledger."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
 
 import numpy as np
 
+from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ArtifactError, StoreError, did_you_mean, printable
 from assay.kernel.instrument import Instrument, markets_of
+from assay.kernel.json_types import JsonObject
 from assay.runs.context import Context
 from assay.runs.run_views import iso_or_none
-from assay.track import Blobs, BrokenChain, LedgerRow, describe_old_trials
+from assay.track import Blobs, BrokenChain, LedgerRow, Row, describe_old_trials
 
 
-def list_tried_markets(context: Context, *, limit: int) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class SharpeSummary:
+    """Sharpe ratios per bar: best and median of the `count` trials that have one; None where none has."""
+
+    best: float | None
+    median: float | None
+    count: int
+
+    @property
+    def document(self) -> JsonObject:
+        """The summary as JSON, the count under ``known``."""
+        return {"best": self.best, "median": self.median, "known": self.count}
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCounts:
+    """What some rows of the ledger count; see `list_trials`."""
+
+    trials: int
+    rows: int
+    old: int
+    identities: int
+    by_learner: dict[str, int]
+    by_state: dict[str, int]
+    sharpe: SharpeSummary
+    unread: int
+
+    @property
+    def document(self) -> JsonObject:
+        """The counts as JSON."""
+        return {each.name: getattr(self, each.name) for each in fields(self)} | {"sharpe": self.sharpe.document}
+
+
+@dataclass(frozen=True, slots=True)
+class MissingLooks:
+    """Rows of a chain that somebody accepted to be missing, and the looks in them; time in ISO 8601."""
+
+    market_key: str
+    rows: int
+    looks: int
+    reason: str | None
+    by: str | None
+    time: str | None
+
+    @property
+    def document(self) -> JsonObject:
+        """The entry as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """Whether a market's chain is whole; `rows` of a whole one, of a broken one the first broken number and why."""
+
+    state: Literal["whole", "broken"]
+    rows: int | None
+    first_broken: int | None
+    text: str = ""
+
+    @property
+    def document(self) -> JsonObject:
+        """The state as JSON, with ``text`` of a broken chain alone."""
+        document: JsonObject = {"state": self.state, "rows": self.rows, "first_broken": self.first_broken}
+        return document if self.state == "whole" else document | {"text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One row of the ledger: `trials` configurations that a run scored on a market; times in ISO 8601.
+
+    sharpe: per bar, the best of the row.   start, end: of the window that was scored.
+    """
+
+    market_key: str
+    seq: int
+    time: str | None
+    run: int | None
+    learner: str
+    identity: str | None
+    strategy: str
+    method: str
+    trials: int
+    state: str
+    sharpe: float | None
+    score: float | None
+    objective: str | None
+    start: str | None
+    end: str | None
+
+    @property
+    def document(self) -> JsonObject:
+        """The row as JSON, the window under ``from`` and ``to``."""
+        renamed = {"start": "from", "end": "to"}
+        return {renamed.get(each.name, each.name): getattr(self, each.name) for each in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class TrialsView:
+    """The ledger of a market or of a run; see `list_trials`.
+
+    scope: of a run its number and the run that it reproduces, of a market its name and the chains on the same candles.
+    """
+
+    scope: JsonObject
+    counts: TrialCounts
+    old_text: str | None
+    missing: tuple[MissingLooks, ...]
+    chains: dict[str, ChainState]
+    latest: tuple[TrialRow, ...]
+
+    @property
+    def document(self) -> JsonObject:
+        """The view as JSON, scope and counts among its own keys."""
+        return self.scope | self.counts.document | {
+            "old_text": self.old_text,
+            "missing": [each.document for each in self.missing],
+            "chains": {key: chain.document for key, chain in self.chains.items()},
+            "latest": [each.document for each in self.latest],
+        }  # fmt: skip
+
+
+def list_tried_markets(context: Context, *, limit: int) -> list[Row]:
     """Every market that was tried, the latest first: ``market_key trials rows runs missing old first last``.
 
     missing: looks whose rows are gone, as somebody accepted; they are counted, and not among `trials`.   old: rows of
@@ -45,7 +168,7 @@ def _missing(context: Context) -> dict[str, int]:
 
 def list_trials(
     context: Context, *, market: Instrument | None = None, run: int | str | None = None, limit: int = 20
-) -> dict[str, Any]:
+) -> TrialsView:
     """What the ledger holds of a market, panels that it was part of included, or of a run.
 
     trials, by_learner, by_state: configurations, those of sweeps one by one.   sharpe: per bar, of all that have one:
@@ -62,34 +185,37 @@ def list_trials(
     """
     if run is not None:
         row = context.record.experiments.get(run)
-        document: dict[str, Any] = {"run": row["id"], "reproduces": row["reproduces_id"]}
+        scope: JsonObject = {"run": row["id"], "reproduces": row["reproduces_id"]}
         epochs = []
         result = _rows(context, experiment_id=row["id"])
     else:
         keys = _keys(context, market)
         epochs = [each for each in context.record.ledger.epochs() if each["market_key"] in keys]
         also = {} if market is None else _alike(market, set(keys), context)
-        document = {"market": None if market is None else asdict(market), "also": also}
+        scope = {"market": None if market is None else asdict(market), "also": {**also}}
         result = [each for key in keys for each in _rows(context, market_key=key)]
     result.sort(key=lambda each: each.row["id"])
     counted = _counted(result)
-    return document | counted | {
-        "old_text": describe_old_trials(counted["old"]) if counted["old"] else None,
-        "missing": [_gone(each) for each in epochs],
-        "chains": {key: _chain(key, context) for key in sorted({each.row["market_key"] for each in result})},
-        "latest": [_line(each) for each in result[: -limit - 1 : -1]],
-    }  # fmt: skip
+    return TrialsView(
+        scope,
+        counted,
+        old_text=describe_old_trials(counted.old) if counted.old else None,
+        missing=tuple(_gone(each) for each in epochs),
+        chains={key: _chain(key, context) for key in sorted({each.row["market_key"] for each in result})},
+        latest=tuple(_line(each) for each in result[: -limit - 1 : -1]),
+    )
 
 
-def _gone(epoch: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "market_key": epoch["market_key"], "rows": epoch["missing_rows"], "looks": epoch["missing_configs"],
-        "reason": epoch["reason"], "by": epoch["accepted_by"], "time": iso_or_none(epoch["created_at"]),
-    }  # fmt: skip
+def _gone(epoch: Row) -> MissingLooks:
+    return MissingLooks(
+        epoch["market_key"], rows=epoch["missing_rows"], looks=epoch["missing_configs"], reason=epoch["reason"],
+        by=epoch["accepted_by"], time=iso_or_none(epoch["created_at"]),
+    )  # fmt: skip
 
 
-def _rows(context: Context, **which: Any) -> list[LedgerRow]:
-    return list(context.record.ledger.trials(blobs=Blobs(context.artifacts), **which))
+def _rows(context: Context, market_key: str | None = None, experiment_id: int | None = None) -> list[LedgerRow]:
+    blobs = Blobs(context.artifacts)
+    return list(context.record.ledger.trials(market_key, experiment_id=experiment_id, blobs=blobs))
 
 
 def _keys(context: Context, market: Instrument | None) -> list[str]:
@@ -113,7 +239,7 @@ def _alike(market: Instrument, keys: set[str], context: Context) -> dict[str, in
     return {key: context.record.ledger.count(key) for key in result}
 
 
-def _counted(result: Sequence[LedgerRow]) -> dict[str, Any]:
+def _counted(result: Sequence[LedgerRow]) -> TrialCounts:
     learners: Counter[str] = Counter()
     states: Counter[str] = Counter()
     sharpes, unread = [np.empty(0)], 0
@@ -132,51 +258,52 @@ def _counted(result: Sequence[LedgerRow]) -> dict[str, Any]:
         else:
             states.update({"failed": failed, "complete": len(each) - failed})
         sharpes.append(columns.get("sharpe", np.array([_nan(each.row["sharpe"])])).astype(np.float64))
-    return {
-        "trials": sum(len(each) for each in result),
-        "rows": len(result),
-        "old": sum(each.row["identity"] is None for each in result),
-        "identities": len({each.row["identity"] or f"row {each.row['id']}" for each in result}),
-        "by_learner": dict(sorted(learners.items())),
-        "by_state": {state: n for state, n in sorted(states.items()) if n},
-        "sharpe": _sharpe(sharpes),
-        "unread": unread,
-    }
+    return TrialCounts(
+        trials=sum(len(each) for each in result),
+        rows=len(result),
+        old=sum(each.row["identity"] is None for each in result),
+        identities=len({each.row["identity"] or f"row {each.row['id']}" for each in result}),
+        by_learner=dict(sorted(learners.items())),
+        by_state={state: n for state, n in sorted(states.items()) if n},
+        sharpe=_sharpe(sharpes),
+        unread=unread,
+    )
 
 
-def _sharpe(parts: Iterable[np.ndarray[Any, np.dtype[np.float64]]]) -> dict[str, Any]:
+def _sharpe(parts: Iterable[FloatArray]) -> SharpeSummary:
     values = np.concatenate(list(parts))
     values = values[np.isfinite(values)]
     best, median = (float(values.max()), float(np.median(values))) if values.size else (None, None)
-    return {"best": best, "median": median, "known": int(values.size)}
+    return SharpeSummary(best, median, int(values.size))
 
 
-def _chain(market_key: str, context: Context) -> dict[str, Any]:
+def _chain(market_key: str, context: Context) -> ChainState:
     try:
-        return {"state": "whole", "rows": context.record.ledger.check(market_key), "first_broken": None}
+        return ChainState("whole", context.record.ledger.check(market_key), None)
     except BrokenChain as error:
-        return {"state": "broken", "rows": None, "first_broken": error.facts.get("seq"), "text": error.message}
+        seq = error.facts.get("seq")
+        return ChainState("broken", None, seq if isinstance(seq, int) else None, error.message)
 
 
-def _line(each: LedgerRow) -> dict[str, Any]:
+def _line(each: LedgerRow) -> TrialRow:
     row = each.row
-    return {
-        "market_key": row["market_key"],
-        "seq": row["seq"],
-        "time": iso_or_none(row["created_at"]),
-        "run": row["experiment_id"],
-        "learner": row["learner"],
-        "identity": row["identity"],
-        "strategy": row["strategy_name"],
-        "method": row["tuning_method"],
-        "trials": len(each),
-        "state": row["state"],
-        "sharpe": row["sharpe"],
-        "score": row["score"],
-        "objective": row["objective"],
-        "from": iso_or_none(row["window_start"]),
-        "to": iso_or_none(row["window_end"]),
-    }
+    return TrialRow(
+        market_key=row["market_key"],
+        seq=row["seq"],
+        time=iso_or_none(row["created_at"]),
+        run=row["experiment_id"],
+        learner=row["learner"],
+        identity=row["identity"],
+        strategy=row["strategy_name"],
+        method=row["tuning_method"],
+        trials=len(each),
+        state=row["state"],
+        sharpe=row["sharpe"],
+        score=row["score"],
+        objective=row["objective"],
+        start=iso_or_none(row["window_start"]),
+        end=iso_or_none(row["window_end"]),
+    )
 
 
 def _nan(value: float | None) -> float:

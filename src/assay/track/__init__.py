@@ -40,13 +40,16 @@ if TYPE_CHECKING:
     from assay.track.loading.formats import read_verified as read_verified
     from assay.track.loading.golden import golden_outputs as golden_outputs
     from assay.track.loading.sandbox import LoadingSandbox as LoadingSandbox
+    from assay.track.maintenance.backup import Backup as Backup
     from assay.track.maintenance.backup import backup_store as backup_store
     from assay.track.maintenance.export import csv_line as csv_line
     from assay.track.maintenance.export import export_csv as export_csv
+    from assay.track.maintenance.head_acceptance import Accepted as Accepted
     from assay.track.maintenance.head_acceptance import accept_ledger_head as accept_ledger_head
     from assay.track.maintenance.head_acceptance import find_published_heads as find_published_heads
     from assay.track.maintenance.readonly_sql import QueryAnswer as QueryAnswer
     from assay.track.maintenance.readonly_sql import query_store as query_store
+    from assay.track.maintenance.store_check import Checked as Checked
     from assay.track.maintenance.store_check import check_store as check_store
     from assay.track.maintenance.upgrade import SchemaUpgrade as SchemaUpgrade
     from assay.track.maintenance.upgrade import describe_old_trials as describe_old_trials
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from assay.track.maintenance.upgrade import store_version as store_version
     from assay.track.maintenance.upgrade import upgrade_store as upgrade_store
     from assay.track.markets import distinct_shifts as distinct_shifts
+    from assay.track.migrate.import_common import Imported as Imported
     from assay.track.migrate.legacy import from_legacy as from_legacy
     from assay.track.migrate.mlflow import from_mlflow as from_mlflow
     from assay.track.migrate.optuna import from_optuna as from_optuna
@@ -122,16 +126,17 @@ __getattr__, __dir__ = lazy_names(
         ),
         "loading.golden": ("golden_outputs",),
         "loading.sandbox": ("LoadingSandbox",),
-        "maintenance.backup": ("backup_store",),
+        "maintenance.backup": ("Backup", "backup_store"),
         "maintenance.export": ("csv_line", "export_csv"),
-        "maintenance.head_acceptance": ("accept_ledger_head", "find_published_heads"),
+        "maintenance.head_acceptance": ("Accepted", "accept_ledger_head", "find_published_heads"),
         "maintenance.readonly_sql": ("QueryAnswer", "query_store"),
-        "maintenance.store_check": ("check_store",),
+        "maintenance.store_check": ("Checked", "check_store"),
         "maintenance.upgrade": (
             "SchemaUpgrade", "describe_old_trials", "initialise_store", "store_version",
             "upgrade_store"
         ),
         "markets": ("distinct_shifts",),
+        "migrate.import_common": ("Imported",),
         "migrate.legacy": ("from_legacy",),
         "migrate.mlflow": ("from_mlflow",),
         "migrate.optuna": ("from_optuna",),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from numbers import Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -146,7 +146,7 @@ _THIN = "\u202f"
 _MINUS = "−"
 
 
-def number(value: Any) -> float:
+def number(value: object) -> float:
     """A document's number as float; null (and what is no number) is NaN."""
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
 
@@ -163,7 +163,7 @@ def times(frame: pl.DataFrame, name: str = "timestamp") -> IntArray:
     return column
 
 
-def percent(value: Any, decimals: int = 1, *, sign: bool = False) -> str:
+def percent(value: object, decimals: int = 1, *, sign: bool = False) -> str:
     """A fraction in percent.
 
     >>> percent(-0.1234)
@@ -175,7 +175,7 @@ def percent(value: Any, decimals: int = 1, *, sign: bool = False) -> str:
     return (_large(v * 100, sign) if abs(v) >= 100 else _signed(v * 100, f",.{decimals}f", sign)) + _THIN + "%"
 
 
-def ratio(value: Any, decimals: int = 2, *, sign: bool = False) -> str:
+def ratio(value: object, decimals: int = 2, *, sign: bool = False) -> str:
     """A number without a unit, with so many decimals; tiny ones with three significant digits."""
     v = number(value)
     if not math.isfinite(v):
@@ -184,35 +184,35 @@ def ratio(value: Any, decimals: int = 2, *, sign: bool = False) -> str:
     return _signed(v, ".3g" if tiny else f",.{decimals}f", sign)
 
 
-def count(value: Any) -> str:
+def count(value: object) -> str:
     """A whole number with commas."""
     v = number(value)
     return _signed(v, ",.0f", False) if math.isfinite(v) else NONE
 
 
-def bars_of(value: Any) -> str:
+def bars_of(value: object) -> str:
     """A whole number of bars."""
     return count(value) + (" bar" if number(value) == 1 else " bars")
 
 
-def days(value: Any) -> str:
+def days(value: object) -> str:
     """Days."""
     v = number(value)
     return NONE if not math.isfinite(v) else _signed(v, ",.1f" if abs(v) < 100 else ",.0f", False) + _THIN + "d"
 
 
-def money(value: Any) -> str:
+def money(value: object) -> str:
     """Quote currency, to the unit, small sums to the cent."""
     v = number(value)
     return NONE if not math.isfinite(v) else _signed(v, ",.2f" if abs(v) < 100 else ",.0f", False)
 
 
-def price(value: Any) -> str:
+def price(value: object) -> str:
     """A price with about six digits."""
-    value = number(value)
-    if not math.isfinite(value):
+    v = number(value)
+    if not math.isfinite(v):
         return NONE
-    return _signed(value, ",.0f" if abs(value) >= 10_000 else ",.2f" if abs(value) >= 100 else ".5g", False)
+    return _signed(v, ",.0f" if abs(v) >= 10_000 else ",.2f" if abs(v) >= 100 else ".5g", False)
 
 
 def _large(value: float, sign: bool) -> str:
@@ -247,12 +247,12 @@ def minute(ms: float) -> str:
     return f"{datetime.fromtimestamp(ms / 1000, UTC):%d %b %Y %H:%M}"
 
 
-def day_of(iso: Any) -> str:
+def day_of(iso: str | None) -> str:
     """A document's instant as a UTC date."""
     return NONE if iso is None else day(from_iso(iso))
 
 
-def general(value: Any) -> str:
+def general(value: object) -> str:
     """Any document value: numbers short, null as a dash, the rest as it stands."""
     if value is None:
         return NONE
@@ -265,10 +265,10 @@ def general(value: Any) -> str:
     return str(value)
 
 
-Form = Callable[[Any], str]
+Form = Callable[[object], str]
 
 
-def _share(value: Any) -> str:
+def _share(value: object) -> str:
     return percent(value, 2)
 
 
@@ -335,7 +335,7 @@ METRICS: Mapping[str, tuple[str, Form, str]] = {
 }
 
 
-def metric(name: str, value: Any) -> tuple[str, str, str]:
+def metric(name: str, value: object) -> tuple[str, str, str]:
     """Words, written value and meaning of one metric; one without an entry is written plainly."""
     if name in METRICS:
         words, form, meaning = METRICS[name]

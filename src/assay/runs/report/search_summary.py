@@ -26,7 +26,7 @@ class Objective:
     name: str
     fraction: bool = False
 
-    def write(self, value: Any, *, sign: bool = False) -> str:
+    def write(self, value: object, *, sign: bool = False) -> str:
         """One score, or a difference of two (`sign`)."""
         return percent(value, 2, sign=sign) if self.fraction else ratio(value, 2, sign=sign)
 
@@ -77,7 +77,7 @@ def part(window: Mapping[str, Any], which: str, name: str) -> Any:
     return (window[which] or {}).get(name)
 
 
-def place_in_range(space: Mapping[str, Any], value: Any) -> float:
+def place_in_range(space: Mapping[str, Any], value: object) -> float:
     """Where a value lies in its searched range, 0 the low end and 1 the high; NaN for what has no order."""
     if space.get("type") == "choice":
         values = [number(v) for v in space["values"]]
@@ -129,7 +129,7 @@ class Axis:
             return [(t, f"{t:g}") for t in result]
         return list(zip(result, alike(result), strict=True))
 
-    def place(self, value: Any) -> float:
+    def place(self, value: object) -> float:
         """Where a value of the document stands, NaN if it is not on this axis."""
         if self.labels:
             words = _words(value)
@@ -262,7 +262,7 @@ def _of_choices(name: str, column: pl.Series, values: Sequence[Any]) -> Axis:
     return Axis(name, np.where(bins < 0, np.nan, bins), edges, bins, tuple(labels))
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     if isinstance(value, float) and value == int(value):
         return general(int(value))
     return general(value)

@@ -93,7 +93,7 @@ def _cards(document: Mapping[str, Any], used: Mapping[str, Any]) -> Cards:
     )
 
 
-def _trials(count: Any) -> str:
+def _trials(count: object) -> str:
     """Effective trials: a whole number as one."""
     return ratio(count, 1).removesuffix(".0")
 
@@ -159,7 +159,7 @@ def _limits(limits: Mapping[str, Any]) -> Table:
     return table("Where the checks draw their lines", ("Threshold", "Value", "Default", "Meaning"), rows, meaning=4)
 
 
-def _moved(value: Any, usual: Any) -> str:
+def _moved(value: object, usual: object) -> str:
     return "the same" if number(value) == number(usual) else general(usual)
 
 
@@ -369,7 +369,7 @@ def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _inline(value: Any) -> str:
+def _inline(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {_inline(v)}" for k, v in value.items()) or NONE
     if isinstance(value, list | tuple):
@@ -399,7 +399,7 @@ def _place(name: str) -> tuple[int, str]:
     return (order.index(name) if name in order else len(order), name)
 
 
-def _measure(value: Any) -> str:
+def _measure(value: object) -> str:
     if isinstance(value, list):
         return count(len(value))
     if isinstance(value, Mapping):

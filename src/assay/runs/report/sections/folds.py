@@ -1,13 +1,13 @@
 """Sections: folds on a time line with their results, forecasts, and the profile of one parameter."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from assay.kernel.arrays import BoolArray, FloatArray, IntArray
 from assay.kernel.timeframe import from_iso
+from assay.runs.evaluation import FoldRow
 from assay.runs.report.components import (
     METRICS,
     NONE,
@@ -38,7 +38,7 @@ _FORECAST = ("auc", "log_loss")
 
 def section(evidence: RunArtifacts) -> Section | None:
     """The walk, fold by fold; None for a run that walked none."""
-    folds = evidence.document["folds"]
+    folds: list[FoldRow] = evidence.document["folds"]
     if not folds:
         return None
     lead = (
@@ -56,15 +56,15 @@ def section(evidence: RunArtifacts) -> Section | None:
     return Section("folds", "Folds", lead, tuple(parts))
 
 
-def timeline(folds: list[Mapping[str, Any]], noun: str = "Fold") -> Callable[[float], Canvas]:
+def timeline(folds: list[FoldRow], noun: str = "Fold") -> Callable[[float], Canvas]:
     """A drawing of the spans, one row a fold; `noun` is what the page calls it."""
     return lambda width: _draw(folds, noun, width)
 
 
-def _draw(folds: list[Mapping[str, Any]], noun: str, width: float) -> Canvas:
+def _draw(folds: list[FoldRow], noun: str, width: float) -> Canvas:
     row, left = (20.0 if len(folds) <= 12 else 13.0 if len(folds) <= 40 else 7.0), 40.0
     bottom = 8 + row * len(folds) + 6
-    ends = [from_iso(f[k]) for f in folds for k in ("train_from", "test_to")]
+    ends = [from_iso(each) for f in folds for each in (f["train_from"], f["test_to"])]
     x = Scale(float(min(ends)), float(max(ends)), left, width - 10)
     canvas = Canvas(width, bottom + 28, f"{len(folds)} {noun.lower()}s, each a train span and the test span after it")
     canvas.clock(x, bottom, top=6)
@@ -74,22 +74,28 @@ def _draw(folds: list[Mapping[str, Any]], noun: str, width: float) -> Canvas:
         if k % every == 0:
             canvas.text(left - 8, y + row / 2 + 4, str(fold["number"] + 1), anchor="end")
         for kind in ("train", "test"):
-            a, b = (x.at(float(from_iso(fold[f"{kind}_{end}"]))) for end in ("from", "to"))
+            first, last, _ = _span(fold, kind)
+            a, b = (x.at(float(from_iso(end))) for end in (first, last))
             css = f"{kind} out" if fold["left_out"] else kind
             places = {"x": a, "y": y + 1.5, "width": max(b - a, 1.5), "height": row - 3, "rx": 2}
             canvas.add("rect", css, _tip(fold, kind, noun), **places)
     return canvas
 
 
-def _tip(fold: Mapping[str, Any], kind: str, noun: str) -> str:
-    words = (
-        f"{noun} {fold['number'] + 1}, {kind}: {day_of(fold[f'{kind}_from'])} to {day_of(fold[f'{kind}_to'])}, "
-        f"{count(fold[f'{kind}_rows'])} rows"
-    )
+def _span(fold: FoldRow, kind: str) -> tuple[str, str, int]:
+    """First and last bar open (ISO 8601) and rows of the train or test part."""
+    if kind == "train":
+        return fold["train_from"], fold["train_to"], fold["train_rows"]
+    return fold["test_from"], fold["test_to"], fold["test_rows"]
+
+
+def _tip(fold: FoldRow, kind: str, noun: str) -> str:
+    first, last, rows = _span(fold, kind)
+    words = f"{noun} {fold['number'] + 1}, {kind}: {day_of(first)} to {day_of(last)}, {count(rows)} rows"
     return f"{words}. Left out: {fold['left_out']}" if fold["left_out"] else words
 
 
-def _metrics(folds: list[Mapping[str, Any]]) -> Part:
+def _metrics(folds: list[FoldRow]) -> Part:
     judged = [f for f in folds if not f["left_out"]]
     names = _COLUMNS + tuple(n for n in _FORECAST if any(n in f["metrics"] for f in judged))
     gains = [number(f["metrics"].get("net_profit")) for f in judged]
@@ -108,7 +114,7 @@ def _metrics(folds: list[Mapping[str, Any]]) -> Part:
     )
 
 
-def _spans(folds: list[Mapping[str, Any]]) -> Part:
+def _spans(folds: list[FoldRow]) -> Part:
     rows = [
         (
             str(f["number"] + 1),

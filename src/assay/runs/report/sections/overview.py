@@ -208,7 +208,7 @@ def _facts(evidence: RunArtifacts) -> tuple[tuple[str, str], ...]:
     return tuple(result)
 
 
-def _minute(iso: Any) -> str:
+def _minute(iso: object) -> str:
     return str(iso)[:16].replace("T", " ") + " UTC"
 
 
@@ -264,7 +264,7 @@ def _cards(evidence: RunArtifacts) -> Cards:
     return Cards((cards[0], against, *cards[1:]))
 
 
-def _card(name: str, value: Any) -> Card:
+def _card(name: str, value: object) -> Card:
     words, written, meaning = metric(name, value)
     v = number(value)
     mood = ""

@@ -128,7 +128,7 @@ def _parameters(document: Mapping[str, Any]) -> Part:
     return table("Best parameters by window", ("Window", *names), rows, caption=caption)
 
 
-def _lean(space: Mapping[str, Any], value: Any) -> float:
+def _lean(space: Mapping[str, Any], value: object) -> float:
     place = place_in_range(space, value)
     return float(np.clip(2 * place - 1, -1.0, 1.0)) if np.isfinite(place) else 0.0
 
