@@ -21,7 +21,9 @@ from assay.validate.argument_checks import plain, together, whole
 _EULER = 0.5772156649015329
 
 
-def probabilistic_sharpe_ratio(sharpe: Any, n: Any, skew: Any, kurtosis: Any, benchmark: Any = 0.0) -> Any:
+def probabilistic_sharpe_ratio(
+    sharpe: ArrayLike, n: ArrayLike, skew: ArrayLike, kurtosis: ArrayLike, benchmark: ArrayLike = 0.0
+) -> Any:
     """``Φ((SR - b)·√(n - 1) / √v)``: probability that the true per-bar Sharpe ratio exceeds `benchmark`.
 
     NaN where v <= 0 or n < 2.
@@ -36,7 +38,7 @@ def probabilistic_sharpe_ratio(sharpe: Any, n: Any, skew: Any, kurtosis: Any, be
     return plain(np.where(_positive(v) & (n >= 2) & np.isfinite(z), ndtr(z), np.nan))
 
 
-def expected_max_sharpe(n_trials: Any, variance: Any) -> Any:
+def expected_max_sharpe(n_trials: ArrayLike, variance: ArrayLike) -> Any:
     """``√variance · E[max_N]``: the best per-bar Sharpe ratio that N worthless trials show by luck.
 
     ``E[max_N] = max(0, (1 - γ)Φ⁻¹(1 - 1/N) + γΦ⁻¹(1 - 1/(N·e)))``; N = 1 gives 0, N may be a fraction.
@@ -53,13 +55,25 @@ def expected_max_sharpe(n_trials: Any, variance: Any) -> Any:
         return plain(np.sqrt(spread) * np.maximum(0.0, np.where(trials == 1, 0.0, largest)))
 
 
-def deflated_sharpe_ratio(sharpe: Any, n: Any, skew: Any, kurtosis: Any, n_trials: Any, trials_variance: Any) -> Any:
+def deflated_sharpe_ratio(
+    sharpe: ArrayLike,
+    n: ArrayLike,
+    skew: ArrayLike,
+    kurtosis: ArrayLike,
+    n_trials: ArrayLike,
+    trials_variance: ArrayLike,
+) -> Any:
     """`probabilistic_sharpe_ratio` against what `n_trials` worthless trials would show by luck. Source: as there."""
     return probabilistic_sharpe_ratio(sharpe, n, skew, kurtosis, expected_max_sharpe(n_trials, trials_variance))
 
 
 def min_track_record_length(
-    sharpe: Any, skew: Any, kurtosis: Any, benchmark: Any = 0.0, *, probability: Any = 0.95
+    sharpe: ArrayLike,
+    skew: ArrayLike,
+    kurtosis: ArrayLike,
+    benchmark: ArrayLike = 0.0,
+    *,
+    probability: ArrayLike = 0.95,
 ) -> Any:
     """``1 + v·(Φ⁻¹(p) / (SR - b))²``: bars, not rounded, until `probabilistic_sharpe_ratio` is `probability`.
 
@@ -78,7 +92,7 @@ def min_track_record_length(
     return plain(np.where(_positive(v) & _positive(over), length, np.nan))
 
 
-def min_backtest_length_years(n_trials: Any, target_annual_sharpe: Any) -> Any:
+def min_backtest_length_years(n_trials: ArrayLike, target_annual_sharpe: ArrayLike) -> Any:
     """``(E[max_N] / SR)²``: years below which the best of N worthless trials is expected to show the target.
 
     NaN for a target <= 0. Source: Bailey, Borwein, López de Prado & Zhu 2014, "Pseudo-Mathematics and Financial
@@ -90,7 +104,9 @@ def min_backtest_length_years(n_trials: Any, target_annual_sharpe: Any) -> Any:
     return plain(np.where(_positive(target), years, np.nan))
 
 
-def sharpe_p_value(sharpe: Any, n: Any, skew: Any, kurtosis: Any, benchmark: Any = 0.0) -> Any:
+def sharpe_p_value(
+    sharpe: ArrayLike, n: ArrayLike, skew: ArrayLike, kurtosis: ArrayLike, benchmark: ArrayLike = 0.0
+) -> Any:
     """``1 - Φ(SR·√(n-1)/√v)``, ``v = 1 - ⅔·skew·SR + (kurtosis-1)/4·SR²``: how probable luck alone is.
 
     As ``1 - probabilistic_sharpe_ratio(…)``, with two thirds of its skew: that one holds for the spread of the ratio,
@@ -108,7 +124,7 @@ def sharpe_p_value(sharpe: Any, n: Any, skew: Any, kurtosis: Any, benchmark: Any
     return plain(np.where(_positive(v) & (n >= 2) & np.isfinite(z), ndtr(-z), np.nan))
 
 
-def best_of_many_p_value(p_value: Any, n_trials: Any) -> Any:
+def best_of_many_p_value(p_value: ArrayLike, n_trials: ArrayLike) -> Any:
     """``1 - (1 - p)^N``: probability that the best of N independent skill-less trials has a p-value this small.
 
     N may be a fraction, >= 1. Computed as ``-expm1(N·log1p(-p))``. NaN for a p outside [0, 1].
@@ -121,7 +137,7 @@ def best_of_many_p_value(p_value: Any, n_trials: Any) -> Any:
         return plain(np.where((p >= 0) & (p <= 1), -np.expm1(trials * np.log1p(-p)), np.nan))
 
 
-def sharpe_that_passes(n_trials: Any, error: Any) -> Any:
+def sharpe_that_passes(n_trials: ArrayLike, error: ArrayLike) -> Any:
     """``Φ⁻¹((1 - error)^(1/N))``: deviations above 0 that the best of N must show so that its p-value is `error`.
 
     Raises ConfigError for N < 1 and for an error outside (0, 1). Source: `best_of_many_p_value`, solved for p.
@@ -149,7 +165,7 @@ def bars_for_error(sharpe: float, skew: float, kurtosis: float, n_trials: float,
     return float(plain(np.where(_positive(v) & _positive(ratio), bars, np.nan)))
 
 
-def harmonic(n_trials: Any) -> Any:
+def harmonic(n_trials: ArrayLike) -> Any:
     """``H_N = 1 + 1/2 + … + 1/N``, continued between whole N by the digamma function.
 
     A best-so-far record is new at the k-th of N exchangeable looks with probability 1/k: whoever judges after every
