@@ -12,6 +12,9 @@ from assay.kernel.decisions import Decisions
 from assay.kernel.errors import ConfigError, LeakError
 from assay.kernel.panel import Panel, Window
 
+State = Literal["PASS", "FAIL", "UNKNOWN"]
+"""What a check came to; UNKNOWN where there is too little to tell."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trial:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from assay.kernel.arrays import FloatArray, IntArray
+from assay.kernel.contracts import State
 from assay.kernel.errors import amount
 from assay.validate.active import Nature, nature_of
 from assay.validate.audit.pipeline import AuditReport
@@ -42,7 +43,6 @@ CHECKS = (
 _MOSTLY = 0.5  # of what a record earns: less of it left beyond holding is mostly holding
 _NAMED = 5  # problems of the data that a text names
 
-State = Literal["PASS", "FAIL", "UNKNOWN"]
 VerdictName = Literal["GOLD", "UNPROVEN", "PYRITE"]
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Literal
 
+from assay.kernel.contracts import State
 from assay.kernel.errors import ConfigError, did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -77,9 +78,6 @@ ACCOUNT_TRIGGERS: tuple[Trigger, ...] = (
 def circuit_breakers(stage: Stage) -> dict[str, Any]:
     """Breakers of a stage and triggers of the account under their names in the V3 document."""
     return asdict(BREAKERS[stage]) | {t.key: t.limit for t in ACCOUNT_TRIGGERS}
-
-
-State = Literal["PASS", "FAIL", "UNKNOWN"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from assay.features import psi
 from assay.kernel.arrays import FloatArray, IntArray, numbers
+from assay.kernel.contracts import State
 from assay.kernel.errors import ConfigError, amount
 from assay.validate.argument_checks import check_share, whole
 from assay.validate.gate import independent_trials
@@ -185,7 +186,6 @@ def _drawn(x: FloatArray, length: int, block: int, rows: int, rng: np.random.Gen
     return drawn
 
 
-State = Literal["PASS", "FAIL", "UNKNOWN"]
 Recommendation = Literal["keep", "retrain", "retire"]
 LEAST_BARS = 50
 """New bars below which neither record nor inputs are judged."""

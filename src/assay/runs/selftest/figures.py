@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, floor, isnan, nan
-from typing import Any, Literal
+from typing import Any
 
+from assay.kernel.contracts import State
 from assay.runs.run_artifacts import to_jsonable
 from assay.runs.selftest.simulations import (
     CONTROL,
@@ -29,8 +30,6 @@ STUDIED_POWER = 0.95  # share of the power of a Šidák test
 HEAVY = 2.0  # times the error that heavy tails and trades with far levels may show
 LEAST_NAIVE, MOST_DEFLATED = 0.10, 0.05  # shares of the control's markets on which ``edge`` passes
 FEW = 30  # below so many markets a share that is off tells nothing
-
-State = Literal["PASS", "FAIL", "UNKNOWN"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from assay.kernel.seeding import generator, integer
 from assay.validate.diagnostics import holding_returns, span_sums
 from assay.validate.search.objective import REASONS, TOO_FEW, Objective
 from assay.validate.search.result import SearchResult, Trials
-from assay.validate.search.sampler import Method, Random
+from assay.validate.search.sampler import Method, Random, Row, Session
 from assay.validate.search.space import Space
 from assay.validate.search.successive_halving import Halved, Halving
 from assay.validate.search.sweep_evaluator import RuleSweep, SweepEvaluator, Swept
@@ -38,6 +38,22 @@ _SWEPT_BATCH = 4096  # points of a sweep asked for together, where what is asked
 
 def _nobody(result: SearchResult) -> None:
     """Hear and forget."""
+
+
+class CandidateEvaluator(Protocol):
+    """How the points of a search are scored: one by one, by successive halving, or by a sweep.
+
+    seconds: spent in the engine so far; NaN where it is not measured.
+    """
+
+    @property
+    def seconds(self) -> float: ...
+
+    def evaluate(self, session: Session) -> Trials:
+        """Score every point that the session asks for, each counted before its score is used."""
+
+    def full(self, row: Row) -> Row:
+        """One row with all of its metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,7 +181,7 @@ class Search:
         adaptive = self.method.name == "bayesian"
         return self.batch if self.sweep is None or adaptive else max(self.batch, _SWEPT_BATCH)
 
-    def _judge(self, train: Panel, seed: int, counting: TrialRecorder) -> OneByOne | Halved | Swept:
+    def _judge(self, train: Panel, seed: int, counting: TrialRecorder) -> CandidateEvaluator:
         if self.sweep is not None:
             return Swept(self.sweep.on(train, self.space, self.costs), counting, whole=self.method.name == "grid")
         if self.plan is None:
