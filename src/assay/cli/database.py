@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from assay.track import SchemaUpgrade
-    from assay.track.maintenance.backup import Backup
-    from assay.track.maintenance.head_acceptance import Accepted
-    from assay.track.maintenance.store_check import Checked
+    from assay.track import Accepted, Backup, Checked, SchemaUpgrade
 
 app = typer.Typer(no_args_is_help=True, help="The record's database: lay it, bring it up to date, check it.")
 

@@ -10,7 +10,7 @@ from assay.cli.command import Home, Json, open_context, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.track.migrate.import_common import Imported
+    from assay.track import Imported
 
 app = typer.Typer(no_args_is_help=True, help="Bring runs of other programs into the record; they are only read.")
 Into = Annotated[str | None, typer.Option("--into", help="File or URL of a record. [the record of the home]")]
