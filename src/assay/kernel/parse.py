@@ -14,7 +14,7 @@ _KEYS = 10_000
 _WORDS = {bool: "true or false", int: "an integer", float: "a finite number", str: "a text"}
 
 
-def parse(kind: type[T], document: Mapping[str, Any], *, path: str = "", code: str = "CONFIG_FIELD") -> T:
+def parse(kind: type[T], document: Mapping[str, object], *, path: str = "", code: str = "CONFIG_FIELD") -> T:
     """Build the dataclass `kind` from a mapping of its fields.
 
     Types are strict: no text for a number, no true for 1; an integer may stand for a float, a list for a tuple.
@@ -25,7 +25,7 @@ def parse(kind: type[T], document: Mapping[str, Any], *, path: str = "", code: s
     return _dataclass(kind, document, path, code)
 
 
-def _dataclass(kind: type[T], document: Any, path: str, code: str) -> T:
+def _dataclass(kind: type[T], document: object, path: str, code: str) -> T:
     if not isinstance(document, Mapping):
         raise ConfigError(f"{path or 'the document'} must be a table, is {printable(document)}", code=code, field=path)
     hints = get_type_hints(kind)
@@ -49,7 +49,7 @@ def _dataclass(kind: type[T], document: Any, path: str, code: str) -> T:
     return kind(**values)
 
 
-def _value(hint: Any, value: Any, path: str, code: str) -> Any:
+def _value(hint: object, value: object, path: str, code: str) -> object:
     if get_origin(hint) in (Union, types.UnionType):
         return _union(hint, value, path, code)
     if is_dataclass(hint):
@@ -68,7 +68,7 @@ def _value(hint: Any, value: Any, path: str, code: str) -> Any:
     return _choice(hint, value, path, code)
 
 
-def _union(hint: Any, value: Any, path: str, code: str) -> Any:
+def _union(hint: object, value: object, path: str, code: str) -> object:
     options = get_args(hint)
     if value is None and type(None) in options:
         return None
@@ -82,7 +82,7 @@ def _union(hint: Any, value: Any, path: str, code: str) -> Any:
     raise ConfigError(f"{path} is {printable(value)}", code=code, field=path)
 
 
-def _plain(hint: type, value: Any, path: str, code: str) -> Any:
+def _plain(hint: type, value: Any, path: str, code: str) -> object:
     right = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value, right = _as_float(value), True
@@ -94,7 +94,7 @@ def _plain(hint: type, value: Any, path: str, code: str) -> Any:
     return value
 
 
-def _choice(hint: Any, value: Any, path: str, code: str) -> Any:
+def _choice(hint: object, value: object, path: str, code: str) -> object:
     allowed = get_args(hint)
     if value not in allowed or isinstance(value, bool) != any(isinstance(a, bool) for a in allowed):
         near = did_you_mean(str(value), [str(a) for a in allowed])
@@ -119,7 +119,7 @@ def _is_text(value: str) -> bool:
     return not any("\ud800" <= c <= "\udfff" for c in value)
 
 
-def _plain_document(value: Any, path: str, code: str) -> None:
+def _plain_document(value: object, path: str, code: str) -> None:
     """What stands in free tables must be plain JSON: finite numbers, text, true, false, null, lists, tables."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
@@ -139,7 +139,7 @@ def _plain_document(value: Any, path: str, code: str) -> None:
         )
 
 
-def _measure(document: Any) -> None:
+def _measure(document: object) -> None:
     """Refuse documents nested deeper than 16 or with more than 10,000 keys, without recursion."""
     stack, keys = [(document, 1)], 0
     while stack:

@@ -35,7 +35,7 @@ _LEAST = 2  # judged bars, for there to be a Sharpe ratio
 
 def lock_holdout(
     context: Context, exchange: str, symbol: str, *, by: str, last: str | None = None, since: str | None = None
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, object]:  # fmt: skip
     """Lock a market from a date on, or its newest so many days (``90d``), bars to come included.
 
     Raises ConfigError ``CONFIG_FIELD`` for none of both, both, or a text that is none; DataError ``DATA_NOT_FOUND``
@@ -74,7 +74,7 @@ def unlock_holdout(context: Context, exchange: str, symbol: str, *, by: str, why
     return _lock_document(result, context) | {"unlocked_by": by.strip(), "why": why.strip()}
 
 
-def list_locks(context: Context) -> dict[str, Any]:
+def list_locks(context: Context) -> dict[str, object]:
     """``locks``: markets that are locked.   events: all that was locked, read and unlocked, with who and why."""
     vault = context.record.vault
     events = [
@@ -85,7 +85,7 @@ def list_locks(context: Context) -> dict[str, Any]:
     return {"locks": [_lock_document(each, context) for each in vault.locks()], "events": told_events}
 
 
-def read_holdout(run: int | str, context: Context, *, by: str) -> dict[str, Any]:
+def read_holdout(run: int | str, context: Context, *, by: str) -> dict[str, object]:
     """Let the model that a run left decide on the locked stretch of its markets, once, and judge what it earns.
 
     Before anybody sees the score it is a row of the trial ledger, an event, and a file of the run. The verdict counts
@@ -125,7 +125,7 @@ def read_holdout(run: int | str, context: Context, *, by: str) -> dict[str, Any]
 
 def _earned(
     row: Mapping[str, Any],
-    model_row: Mapping[str, Any],
+    model_row: Mapping[str, object],
     spec: TrainSpec,
     locks: Sequence[HoldoutLock],
     context: Context,
@@ -149,7 +149,7 @@ def _earned(
 
 def _reading_document(
     result: OutOfSampleResult, evidence: GateInput, locks: Sequence[HoldoutLock], context: Context
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "time": iso(current_ms()),
         "from": iso(int(result.whole.timestamp[0])),
@@ -174,7 +174,7 @@ def _lock_document(each: HoldoutLock, context: Context) -> dict[str, Any]:
     return each.document | {"readings": len(reads)}
 
 
-def _left(row: Mapping[str, Any], context: Context) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _left(row: Mapping[str, Any], context: Context) -> tuple[Mapping[str, object], Mapping[str, object]]:
     document = run_outputs.document_of(row["id"], context)
     models = [m for m in context.record.models.recent(row["id"], limit=1) if m["manifest_sha256"] is not None]
     if document is None or not models:
@@ -245,7 +245,7 @@ def _fold(past: History, since: int, bars: Sequence[Bars]) -> Fold:
 
 
 def _trial(
-    spec: TrainSpec, result: OutOfSampleResult, digest: str, row: Mapping[str, Any],
+    spec: TrainSpec, result: OutOfSampleResult, digest: str, row: Mapping[str, object],
     locks: Sequence[HoldoutLock], seconds: float
 ) -> Trial:  # fmt: skip
     made = trial(spec, result, digest, seconds, strategy=str(spec.params.get("strategy", "")))

@@ -69,11 +69,11 @@ class SnapshotCandles:
 
     inputs: ReproductionInputs
 
-    def read(self, spec: Read, context: Context) -> tuple[list[Bars], dict[str, Any]]:
+    def read(self, spec: Read, context: Context) -> tuple[list[Bars], dict[str, object]]:
         """See `CandlePort.read`."""
         return [self.inputs.bars[i.symbol] for i in spec.instruments], dict(self.inputs.filtered)
 
-    def locks(self, spec: TrainSpec, context: Context) -> dict[str, Any]:
+    def locks(self, spec: TrainSpec, context: Context) -> dict[str, object]:
         """As the run said; see `CandlePort.locks`."""
         return {"locks": [], "readings": []} | dict(self.inputs.holdout)
 
@@ -165,7 +165,7 @@ class Comparison:
     def finish(
         self, spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunArtifacts, past: History, *,
         by: str, with_model: WithModel | None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, object]:  # fmt: skip
         """No model and no configuration; see `PublisherPort.finish`."""
         return leave_unpublished(spec, context, run, model, evidence, past, by=by)
 
@@ -199,12 +199,12 @@ Spec = TrainSpec | BacktestSpec
 TRAIN = "train"
 
 
-def _train_again(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, Any]:
+def _train_again(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, object]:
     assert isinstance(spec, TrainSpec)
     return execute_spec(spec, context, file=file, features_file=features, force=True).document
 
 
-def _backtest_again(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, Any]:
+def _backtest_again(spec: Spec, context: Context, file: Path | None, features: Path | None) -> Mapping[str, object]:
     assert isinstance(spec, BacktestSpec)
     return run_backtest(spec, load_strategy(spec.strategy, file), context, file=file, force=True).document
 
@@ -240,7 +240,7 @@ class _StoredRun:
     evidence: RunArtifacts
 
 
-def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict[str, Any]:
+def reproduce(run: int | str, context: Context, *, strict: bool = False) -> dict[str, object]:
     """Execute a run again as a new one with ``reproduces_id``, and compare all that both left.
 
     Spec, candles and a user's own strategy or features come from what the run kept: neither candle store nor file is
@@ -341,7 +341,7 @@ def _spec(row: Mapping[str, Any]) -> Spec:
     return spec
 
 
-def _nothing(row: Mapping[str, Any], why: str) -> ArtifactError:
+def _nothing(row: Mapping[str, object], why: str) -> ArtifactError:
     return ArtifactError(
         f"run {row['id']} {why}",
         code="ARTIFACT_GONE",
@@ -351,7 +351,7 @@ def _nothing(row: Mapping[str, Any], why: str) -> ArtifactError:
     )
 
 
-def _demand_same(run: int, differs: list[dict[str, Any]]) -> None:
+def _demand_same(run: int, differs: list[dict[str, object]]) -> None:
     deciding = [each for each in differs if each["decides"]]
     if deciding:
         document = [f"{each['what']} {each['was']} then, {each['now']} now" for each in deciding[:3]]
@@ -383,7 +383,7 @@ def _compared(stored: _StoredRun, now: RunArtifacts, context: Context) -> list[C
     return [*result, documents("document", before, lasting)]
 
 
-def _without_sentences(value: Any) -> Any:
+def _without_sentences(value: object) -> Any:
     if isinstance(value, Mapping):
         return {name: _without_sentences(each) for name, each in value.items() if name not in _SENTENCES}
     return [_without_sentences(each) for each in value] if isinstance(value, list) else value
@@ -396,7 +396,7 @@ def _as_then(was: pl.DataFrame | None, now: pl.DataFrame | None) -> pl.DataFrame
     return now.drop([name for name in now.columns if name in _COLUMNS_SINCE and name not in was.columns])
 
 
-def _gates(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _gates(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, object]]:
     """What to say where two runs were judged by gates of different versions: their verdicts are not compared."""
     if "verdict" not in was:
         return []
@@ -422,7 +422,7 @@ def _counted(again: ReproductionInputs) -> Compared:
     return Compared("ledger", 0, "trials", "all counted", f"{len(again.uncounted)} not counted")
 
 
-def _lasting(document: Mapping[str, Any]) -> dict[str, Any]:
+def _lasting(document: Mapping[str, Any]) -> dict[str, object]:
     """What of ``run.json`` must not change from one execution to the next."""
     result = {name: value for name, value in document.items() if name not in _CHANGES | _SAID_ELSEWHERE}
     result["folds"] = [{n: v for n, v in fold.items() if n != "seconds"} for fold in document["folds"]]

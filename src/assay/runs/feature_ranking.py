@@ -51,7 +51,7 @@ class FeatureRanking:
     report: ImportanceReport
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """What ``assay features rank --json`` prints."""
         result = self.report
         return self._head() | {
@@ -62,13 +62,13 @@ class FeatureRanking:
         }
 
     @property
-    def steadiness(self) -> dict[str, Any]:
+    def steadiness(self) -> dict[str, object]:
         """What ``assay features stability --json`` prints."""
         result = self.report
         at = {name: j for j, name in enumerate(result.names)}
         return self._head() | {"columns": [self._by_fold(row, at[row.name]) for row in result.rows]}
 
-    def _by_fold(self, row: FeatureScore, j: int) -> dict[str, Any]:
+    def _by_fold(self, row: FeatureScore, j: int) -> dict[str, object]:
         result = self.report
         document = {
             "name": row.name,
@@ -81,7 +81,7 @@ class FeatureRanking:
         }
         return dict(to_jsonable(document))
 
-    def _head(self) -> dict[str, Any]:
+    def _head(self) -> dict[str, object]:
         result, spec = self.report, self.spec
         folds = [
             {
@@ -152,7 +152,7 @@ def rank_spec_features(
     return FeatureRanking(spec, len(bars[0]), labels.name, result)
 
 
-def rank_targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, Any]:
+def rank_targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[str, object]:
     """What may be learnt of the pattern columns so many bars ahead: how often each event is in the folds' train rows.
 
     Each event that is asked about is a look at the market, and the ledger counts it. Rates are of the labels that a
@@ -188,7 +188,7 @@ def rank_targets(context: Context, spec: TrainSpec, *, target_lag: int) -> dict[
 
 
 def _count(
-    spec: TrainSpec, bars: Bars, context: Context, kind: str, columns: Sequence[str], request: Mapping[str, Any]
+    spec: TrainSpec, bars: Bars, context: Context, kind: str, columns: Sequence[str], request: Mapping[str, object]
 ) -> None:  # fmt: skip
     """A row of the ledger for who looks at columns outside a fit: as many configurations, on all bars used."""
     document = {"kind": f"features {kind}", "columns": list(columns)} | dict(request) | spec.as_dict()
@@ -218,7 +218,7 @@ class Looked:
 
     document: Mapping[str, Any]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """See `TrainSpec`."""
         return dict(self.document)
 
@@ -246,12 +246,12 @@ def _base(study: FeatureContext, first: int) -> FloatArray:
     return np.column_stack([base_values(study, pattern)[first:] for pattern in base_columns()])
 
 
-def _candidate_document(each: PatternCandidate, target_lag: int) -> dict[str, Any]:
+def _candidate_document(each: PatternCandidate, target_lag: int) -> dict[str, object]:
     target = Pattern(window=each.window, std_dev=each.std_dev, target_lag=target_lag, target_type=each.event)
     return dict(to_jsonable(asdict(each))) | {"target": str(target)}
 
 
-def describe_set(name: str) -> list[dict[str, Any]]:
+def describe_set(name: str) -> list[dict[str, object]]:
     """Name, group, unit and lookback of each column of a set. Raises ConfigError ``CONFIG_FEATURE``."""
     from assay.features import find_feature
 
@@ -260,7 +260,7 @@ def describe_set(name: str) -> list[dict[str, Any]]:
 
 def compute_features(
     context: Context, exchange: str, symbol: str, timeframe: str, name: str, *, out: Path | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """A set on stored candles: share of finite values, mean, std and last value of each column.
 
     out: ``.parquet`` or ``.csv`` to write ``timestamp`` (ms, bar open) and all columns to. Raises ConfigError
@@ -286,11 +286,11 @@ def compute_features(
     }
 
 
-def _described(feature: Feature) -> dict[str, Any]:
+def _described(feature: Feature) -> dict[str, object]:
     return {"name": feature.name, "group": feature.group, "unit": feature.unit, "lookback": feature.lookback}
 
 
-def _measured(name: str, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str, Any]:
+def _measured(name: str, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str, object]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column without a value has no mean
         mean, std = np.nanmean(values), np.nanstd(values)

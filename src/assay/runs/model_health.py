@@ -181,7 +181,7 @@ def holdout_findings(since: Since, context: Context) -> Iterator[Finding]:
         yield Finding("candles", "UNKNOWN", text)
 
 
-def age(row: Row, since: Since) -> dict[str, Any]:
+def age(row: Row, since: Since) -> dict[str, object]:
     """Days by the clock and by the candles, and the bars that are missing after its last."""
     learnt_to, newest = (int(bars.known_at[-1]) for bars in (since.learnt, since.bars))
     return {
@@ -213,7 +213,7 @@ _MONTH = 30
 _LOG = logging.getLogger(__name__)
 
 
-def check_health(request: int | str, context: Context, *, false_alarms: float = 0.05) -> dict[str, Any]:
+def check_health(request: int | str, context: Context, *, false_alarms: float = 0.05) -> dict[str, object]:
     """One model: ``recommendation`` and the ``reasons`` for it, with every number they rest on. Nothing is written.
 
     ``open`` counts the reasons that are UNKNOWN: a model of which nothing is known is kept for want of a reason.
@@ -227,7 +227,7 @@ def check_health(request: int | str, context: Context, *, false_alarms: float = 
     return _looked_at(context.record.models.get(int(request) if is_number else request), context, false_alarms)
 
 
-def check_serving_models(context: Context, *, false_alarms: float = 0.05) -> list[dict[str, Any]]:
+def check_serving_models(context: Context, *, false_alarms: float = 0.05) -> list[dict[str, object]]:
     """`check_health` of every champion and challenger, newest first; of one that cannot be looked at, why."""
     check_share("false_alarms", false_alarms)
     rows = find_models(context.record, {}, serving=True, limit=10_000)
@@ -236,7 +236,7 @@ def check_serving_models(context: Context, *, false_alarms: float = 0.05) -> lis
     return [_of_many(row, context, false_alarms) for row in serving]
 
 
-def _of_many(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
+def _of_many(row: Row, context: Context, false_alarms: float) -> dict[str, object]:
     """The others are looked at all the same."""
     try:
         return _looked_at(row, context, false_alarms)
@@ -246,8 +246,8 @@ def _of_many(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
         return _closed(_opened(row, context), [_audit(row), _verdict(row), why])
 
 
-def _opened(row: Row, context: Context) -> dict[str, Any]:
-    document: dict[str, Any] = {name: row[name] for name in _IDENTITY}
+def _opened(row: Row, context: Context) -> dict[str, object]:
+    document: dict[str, object] = {name: row[name] for name in _IDENTITY}
     document |= {
         "aliases": list(model_standings(context.record, [row["id"]])[row["id"]].aliases),
         "verdict": verdict_word(row),
@@ -255,7 +255,7 @@ def _opened(row: Row, context: Context) -> dict[str, Any]:
     return document | {"new_bars": None, "record": None, "inputs": None, "age": None, "monitoring": None}
 
 
-def _closed(document: dict[str, Any], findings: Sequence[Finding]) -> dict[str, Any]:
+def _closed(document: dict[str, object], findings: Sequence[Finding]) -> dict[str, object]:
     document |= {
         "recommendation": recommendation_of(findings),
         "open": sum(each.state == "UNKNOWN" for each in findings),
@@ -263,7 +263,7 @@ def _closed(document: dict[str, Any], findings: Sequence[Finding]) -> dict[str, 
     return dict(to_jsonable(document | {"reasons": [asdict(each) for each in findings]}))
 
 
-def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, Any]:
+def _looked_at(row: Row, context: Context, false_alarms: float) -> dict[str, object]:
     document = _opened(row, context)
     model, files = _loaded(row, context)
     findings = [files, _audit(row), _verdict(row)]
@@ -324,7 +324,7 @@ def _longest(evidence: RunArtifacts | None) -> int | None:
 
 def _judged(
     model: Model, row: Row, since: Since, evidence: RunArtifacts | None, context: Context, false_alarms: float,
-    document: dict[str, Any],
+    document: dict[str, object],
 ) -> Iterator[Finding]:  # fmt: skip
     """Record and inputs; their numbers go into `document`."""
     bytes_ = read_verified(row, context.places)
@@ -375,7 +375,7 @@ def _record(model: Model, window: Window, since: Since) -> BacktestResult | None
 
 def _of_record(
     record: BacktestResult | None, since: Since, evidence: RunArtifacts | None, row: Row
-) -> tuple[Finding, dict[str, Any] | None]:
+) -> tuple[Finding, dict[str, object] | None]:
     if evidence is None:
         return Finding("record", "UNKNOWN", "its out-of-sample record is gone: there is no band"), None
     past = evidence.bars.filter(pl.col("symbol") == row["symbol"])["return"].to_numpy()
@@ -385,7 +385,7 @@ def _of_record(
     result, realised = performance_finding(past, now, n_trials=luck, seed=integer(since.spec.seed, "health"))
     if realised is None or record is None:
         return result, None
-    numbers: dict[str, Any] = {
+    numbers: dict[str, object] = {
         "bars": len(now),
         "trades": len(record.trades),
         "out_of_sample_bars": len(past),
@@ -397,7 +397,7 @@ def _of_record(
 
 def _of_inputs(
     model: Model, window: Window, since: Since, false_alarms: float, warm_up: int
-) -> tuple[Finding, dict[str, Any] | None]:
+) -> tuple[Finding, dict[str, object] | None]:
     """Of the columns that the model leans on; of a few simple ones where it reads candles."""
     values, names = window.features, window.names
     if not names:
@@ -416,7 +416,7 @@ def _used(model: Model, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if shares.get(name, 0.0) > 0) or names
 
 
-def _monitoring(record: BacktestResult, since: Since, evidence: RunArtifacts) -> dict[str, Any] | None:
+def _monitoring(record: BacktestResult, since: Since, evidence: RunArtifacts) -> dict[str, object] | None:
     """Documented monitoring numbers, once there are thirty days."""
     if record.timestamp[-1] - record.timestamp[0] < _MONTH * DAY_MS:
         return None

@@ -184,7 +184,7 @@ class RuleSearch:
         self.search(self.spec.costs, counted=0, digest="")
         Random().start(self.space, trials=1, batch=1, seed=0, identity="").ask()
 
-    def _base(self) -> dict[str, Any]:
+    def _base(self) -> dict[str, object]:
         value = dict(self.params.fixed)
         values = self.rule.resolve(value)
         if ALLOW_SHORT in values and ALLOW_SHORT not in value:
@@ -213,27 +213,27 @@ def _place(rule: Strategy) -> Callable[[str], tuple[int, str]]:
     return lambda name: (places.get(name, len(places)), name)
 
 
-def _some(values: Sequence[Any]) -> Any:
+def _some(values: Sequence[object]) -> object:
     """A value that is not off."""
     return next((value for value in values if value is not None), None)
 
 
-def declared_space(rule: Strategy, fixed: Mapping[str, Any]) -> dict[str, Any]:
+def declared_space(rule: Strategy, fixed: Mapping[str, object]) -> dict[str, object]:
     """What a rule declares to search but for what is fixed, as `dimension` takes it: choices are a list."""
     result = {name: search for name, search in rule.space.items() if name not in fixed}
     return {name: list(search) if isinstance(search, tuple) else search for name, search in result.items()}
 
 
-def as_tables(space: Space) -> dict[str, dict[str, Any]]:
+def as_tables(space: Space) -> dict[str, dict[str, object]]:
     """The space as a document writes it."""
     return {name: _table(each) for name, each in space.dimensions.items()}
 
 
-def _table(each: Categorical | IntRange | FloatRange) -> dict[str, Any]:
+def _table(each: Categorical | IntRange | FloatRange) -> dict[str, object]:
     if isinstance(each, Categorical):
         return {"type": "choice", "values": list(each.values)}
     kind = "int" if isinstance(each, IntRange) else "float"
-    result: dict[str, Any] = {"type": kind, "low": each.low, "high": each.high}
+    result: dict[str, object] = {"type": kind, "low": each.low, "high": each.high}
     if each.log:
         result["log"] = True
     if each.points is not None:
@@ -369,7 +369,7 @@ def _metrics(model: Model, panel: Panel, rows: IntArray, costs: Costs, seed: int
     return performance_metrics(tested.record, bars_per_year=per_year, seed=seed)
 
 
-def _window_document(result: SearchResult, space: Space) -> dict[str, Any]:
+def _window_document(result: SearchResult, space: Space) -> dict[str, object]:
     curve = result.trials.best_so_far
     at = np.unique(np.linspace(0, len(curve) - 1, min(_CURVE, len(curve))).astype(np.int64))
     return {

@@ -107,7 +107,7 @@ class RunArtifacts:
         return cls(document, account, bars, decisions, trades, trials)
 
 
-def audit_status(audit: Mapping[str, Any] | None) -> str:
+def audit_status(audit: Mapping[str, object] | None) -> str:
     """What the models table says of a document's ``audit``: ``pending`` for one that was not run or not finished."""
     if audit is None:
         return "pending"
@@ -130,7 +130,7 @@ def tables(
     return _account(result), pl.concat(bars), pl.concat(decided, how="diagonal"), pl.concat(trades)
 
 
-def importance(outcomes: Sequence[FoldResult]) -> list[dict[str, Any]]:
+def importance(outcomes: Sequence[FoldResult]) -> list[dict[str, object]]:
     """``{fold, shares: {feature: share of gain}}`` for each fold whose model can say."""
     result = []
     for outcome in outcomes:
@@ -140,7 +140,7 @@ def importance(outcomes: Sequence[FoldResult]) -> list[dict[str, Any]]:
     return result
 
 
-def labels_summary(labels: Labels) -> dict[str, Any]:
+def labels_summary(labels: Labels) -> dict[str, object]:
     """Name, horizon, rows, class shares and what was dropped, for the report."""
     available = labels.y[np.isfinite(labels.y)]
     shares = {f"{c:g}": float((available == c).mean()) for c in labels.classes} if available.size else {}
@@ -155,7 +155,7 @@ def labels_summary(labels: Labels) -> dict[str, Any]:
     }
 
 
-def verdict_summary(verdict: Verdict) -> dict[str, Any]:
+def verdict_summary(verdict: Verdict) -> dict[str, object]:
     """A verdict as documents carry it: ``verdict`` (the word), ``stage``, ``reasons``, ``bars_needed``, ``nature``.
 
     ``gate_version`` says which checks there were; documents without it were judged by the first version's eight.
@@ -202,7 +202,7 @@ def _decided(symbol: str, tested: SymbolResult, fold: int, past: History) -> pl.
     window = past.panel[symbol]
     rows = slice(*tested.rows)
     d = tested.decisions
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         "symbol": np.repeat(symbol, len(d)),
         "timestamp": window.bars.timestamp[rows],
         "fold": np.full(len(d), fold, np.int32),
@@ -248,7 +248,7 @@ def trades_table(record: BacktestResult, fold: pl.Series, regime: Sequence[str |
     )
 
 
-def to_jsonable(value: Any) -> Any:
+def to_jsonable(value: object) -> Any:
     """NaN and infinities as None, numpy scalars as Python's, tuples as lists: what JSON can say."""
     if isinstance(value, Mapping):
         return {str(k): to_jsonable(v) for k, v in value.items()}
@@ -266,7 +266,7 @@ CHECKS = ("profit", "cost", "fills", "data")
 
 def member_reasons(
     result: OutOfSampleResult, past: History, outcomes: Sequence[FoldResult], costs: Costs, limits: Thresholds
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[dict[str, object]]]:
     """By symbol, the reasons of `CHECKS` about the instrument's own record, as JSON; empty for a panel of one.
 
     Cost: some 20 simulations an instrument.

@@ -55,7 +55,7 @@ class RunRequest(Protocol):
     def seed(self) -> int: ...
     @property
     def hash(self) -> str: ...
-    def as_dict(self) -> dict[str, Any]: ...
+    def as_dict(self) -> dict[str, object]: ...
 
 
 class Read(Protocol):
@@ -66,10 +66,10 @@ class Read(Protocol):
     @property
     def bars(self) -> int | None: ...
     @property
-    def filter(self) -> Mapping[str, Any] | None: ...
+    def filter(self) -> Mapping[str, object] | None: ...
 
 
-def candles(spec: Read, context: Context) -> tuple[list[Bars], dict[str, Any]]:
+def candles(spec: Read, context: Context) -> tuple[list[Bars], dict[str, object]]:
     """The bars of every instrument, and by symbol what the spec's filter did to them. See `CandlePort.read`."""
     return context.ports.candles.read(spec, context)
 
@@ -155,7 +155,7 @@ def finish(
     *,
     by: str = "",
     with_model: WithModel | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Publish the model and write everything about the run; the document, with the model's id in it.
 
     by: what the model and its trades are written down to; the learner when empty.   with_model: is called with the
@@ -172,7 +172,7 @@ def finish(
 def publish_run(
     spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunArtifacts, past: History, *, by: str,
     with_model: WithModel | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, object]:  # fmt: skip
     """`finish` of a run of its own: the model's files, then one transaction."""
     record = context.record
     written = _model_files(spec, context, model, evidence, past, by)
@@ -189,7 +189,7 @@ def publish_run(
 
 def leave_unpublished(
     spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunArtifacts, past: History, *, by: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """`finish` of a run that is repeated: no model, and what its ``content_sha256`` would have been."""
     with Blobs(context.artifacts).staging() as parts:
         _saved(model, past, parts)
@@ -301,9 +301,9 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: float("nan") if value is None else float(value) for name, value in values.items()}
 
 
-def _flat(document: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+def _flat(document: Mapping[str, Any], path: str = "") -> dict[str, object]:
     """Dotted names for a nested table; lists as JSON text."""
-    result: dict[str, Any] = {}
+    result: dict[str, object] = {}
     for key, value in document.items():
         name = f"{path}{key}"
         if isinstance(value, Mapping):

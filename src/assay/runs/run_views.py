@@ -26,7 +26,7 @@ AUDIT = "audit"
 _LOG = logging.getLogger(__name__)
 
 
-def load_documents(run: int, kind: str, context: Context) -> list[dict[str, Any]]:
+def load_documents(run: int, kind: str, context: Context) -> list[dict[str, object]]:
     """All of a kind, oldest first. Raises ArtifactError ``ARTIFACT_GONE`` for one whose file is not there."""
     return [_read(row, context) for row in _rows(run, kind, context)]
 
@@ -38,15 +38,15 @@ def load_or_note_gone(run: int, kind: str, context: Context) -> list[dict[str, A
     return [_read_or_gone(row, kind, run, context) for row in _rows(run, kind, context)]
 
 
-def _rows(run: int, kind: str, context: Context) -> list[dict[str, Any]]:
+def _rows(run: int, kind: str, context: Context) -> list[dict[str, object]]:
     return [row for row in context.record.artifacts.read(run) if row["artifact_type"] == kind]
 
 
-def _read(row: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def _read(row: Mapping[str, Any], context: Context) -> dict[str, object]:
     return dict(json.loads(Blobs(context.artifacts).get(row["metadata"]["blob"])))
 
 
-def _read_or_gone(row: Mapping[str, Any], kind: str, run: int, context: Context) -> dict[str, Any]:
+def _read_or_gone(row: Mapping[str, object], kind: str, run: int, context: Context) -> dict[str, object]:
     try:
         return _read(row, context)
     except ArtifactError as error:
@@ -56,7 +56,7 @@ def _read_or_gone(row: Mapping[str, Any], kind: str, run: int, context: Context)
         return {"gone": error.message}
 
 
-def keep_beside(run: int, kind: str, document: Mapping[str, Any], context: Context) -> None:
+def keep_beside(run: int, kind: str, document: Mapping[str, object], context: Context) -> None:
     """Keep one; inside the transaction of what it tells of."""
     blobs = Blobs(context.artifacts)
     blob = blobs.put(json.dumps(document, sort_keys=True, allow_nan=False).encode())
@@ -101,7 +101,7 @@ def list_runs(context: Context, *, limit: int, status: str | None = None) -> lis
     return [_row(row, context) for row in result]
 
 
-def show_run(run: int | str, context: Context) -> dict[str, Any]:
+def show_run(run: int | str, context: Context) -> dict[str, object]:
     """One run: its row, and ``run.json`` of a completed training beside it. StoreError ``STORE_NOT_FOUND``.
 
     Where that file is gone: metrics and model of the record, ``gone`` with what is missing, and a warning. Where the
@@ -123,7 +123,9 @@ def show_run(run: int | str, context: Context) -> dict[str, Any]:
     return _identity(row) | {"seconds": row["duration_seconds"]} | document | shown
 
 
-def apply_later_verdict(document: Mapping[str, Any], row: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def apply_later_verdict(
+    document: Mapping[str, object], row: Mapping[str, object], context: Context
+) -> dict[str, object]:
     """The document of a run with the word that its model has now, by a later audit; else the document itself.
 
     row: of the run. The run's own word is then ``verdict_then``, with stage, reasons and advice; and there is no
@@ -137,7 +139,7 @@ def apply_later_verdict(document: Mapping[str, Any], row: Mapping[str, Any], con
     return {k: v for k, v in document.items() if k != "advice"} | now | {"verdict_then": then}
 
 
-def _left(row: Row, context: Context) -> dict[str, Any]:
+def _left(row: Row, context: Context) -> dict[str, object]:
     try:
         return run_outputs.document_of(row["id"], context) or {}
     except ArtifactError as error:
@@ -149,7 +151,7 @@ def _left(row: Row, context: Context) -> dict[str, Any]:
         return document | _judged(row, context) | {"gone": error.message}
 
 
-def _judged(row: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def _judged(row: Mapping[str, Any], context: Context) -> dict[str, object]:
     """The verdict that the run's model has; nothing where it has none."""
     result = [model["verdict"] for model in context.record.models.recent(row["id"], limit=1) if model["verdict"]]
     return {"verdict": result[0].get("word")} | {k: result[0][k] for k in VERDICT if k in result[0]} if result else {}
@@ -241,7 +243,7 @@ class Compared:
         """Whether nothing differs."""
         return not self.place
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain and JSON-able; NaN and infinities as text, because null is another value."""
         shown = {name: _plain(getattr(self, name)) for name in ("was", "now")}
         return asdict(self) | shown | {"equal": self.equal}
@@ -270,7 +272,7 @@ def tables(what: str, was: pl.DataFrame | None, now: pl.DataFrame | None) -> Com
     return Compared(what, size)
 
 
-def documents(what: str, was: Any, now: Any) -> Compared:
+def documents(what: str, was: object, now: object) -> Compared:
     """Two plain JSON-able values, compared in the canonical spelling of each leaf; the first in the order of `was`."""
     size = 0
     for place, one, other in leaves(was, now):
@@ -281,7 +283,7 @@ def documents(what: str, was: Any, now: Any) -> Compared:
     return Compared(what, size)
 
 
-def leaves(was: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+def leaves(was: object, now: object, path: str = "") -> Iterator[tuple[str, object, object]]:
     """``(path, value, value)`` of every leaf of either; a leaf that one lacks is ``"absent"`` there."""
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         for key in dict.fromkeys((*was, *now)):
@@ -318,7 +320,7 @@ def _when(table: pl.DataFrame, row: int) -> str:
     return f" ({' '.join(parts)})" if parts else ""
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, float) and not np.isfinite(value):
         return str(value)
     return value if isinstance(value, str | int | float | bool | None) else to_jsonable(value)
@@ -328,7 +330,7 @@ MOST = 100
 _SHOWN = 8
 
 
-def diff_runs(one: int | str, other: int | str, context: Context) -> dict[str, Any]:
+def diff_runs(one: int | str, other: int | str, context: Context) -> dict[str, object]:
     """What differs between two runs: ``equal``, and of ``spec data code environment metrics`` a list of
     ``{what, a, b}`` each; ``"absent"`` or None where one side has no such thing.
 
@@ -336,7 +338,7 @@ def diff_runs(one: int | str, other: int | str, context: Context) -> dict[str, A
     """
     rows = [context.record.experiments.get(run) for run in (one, other)]
     around = [stored_environment(row) for row in rows]
-    result: dict[str, list[dict[str, Any]]] = {
+    result: dict[str, list[dict[str, object]]] = {
         "spec": list(_parting(*(row["spec"] or {} for row in rows))),
         "data": list(_parting(*(_data(row, context) for row in rows))),
         "code": [],
@@ -353,7 +355,7 @@ def diff_runs(one: int | str, other: int | str, context: Context) -> dict[str, A
     }
 
 
-def compare_runs(runs: Sequence[int | str], context: Context, *, metrics: Sequence[str] = ()) -> dict[str, Any]:
+def compare_runs(runs: Sequence[int | str], context: Context, *, metrics: Sequence[str] = ()) -> dict[str, object]:
     """``{runs, metrics}``: what was measured out of sample, a value a run under each metric; None where undefined.
 
     metrics: only these, in this order; by default all that any run has. Raises StoreError ``STORE_NOT_FOUND``,
@@ -380,25 +382,25 @@ def _some(names: Sequence[str]) -> str:
     return (", ".join(names[:_SHOWN]) or "none at all") + (f" and {rest} more; --json has all" if rest > 0 else "")
 
 
-def _parting(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _parting(one: Mapping[str, object], other: Mapping[str, object]) -> Iterator[dict[str, object]]:
     for place, a, b in leaves(one, other):
         if a != b:
             yield {"what": place, "a": a, "b": b}
 
 
-def _data(row: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def _data(row: Mapping[str, Any], context: Context) -> dict[str, object]:
     linked = context.record.datasets.of_run(row["id"])
     result = {f"{each['name']} ({each['usage_type']})": _dataset(each) for each in linked}
     return {"digest": row["data_digest"]} | result
 
 
-def _dataset(row: Mapping[str, Any]) -> dict[str, Any]:
+def _dataset(row: Mapping[str, object]) -> dict[str, object]:
     return {"snapshot": row["data_hash"], "bars": row["num_samples"]}
 
 
-def _metrics(run: int, context: Context) -> dict[str, Any]:
+def _metrics(run: int, context: Context) -> dict[str, object]:
     return dict(to_jsonable(context.record.metrics.last(run, split="test")))
 
 
-def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+def _named(row: Mapping[str, object]) -> dict[str, object]:
     return {"experiment_id": row["id"], "run_id": row["run_id"], "name": row["name"], "status": row["status"]}

@@ -25,7 +25,7 @@ _OWN = {"target": {"name"}, "sizing": {"name"}}  # fields beside the free `param
 
 
 def build_spec(
-    path: Path | None, flags: Mapping[str, Any], settings: Mapping[str, str], *, strategy_file: Path | None = None,
+    path: Path | None, flags: Mapping[str, object], settings: Mapping[str, str], *, strategy_file: Path | None = None,
     features_file: Path | None = None,
 ) -> TrainSpec:  # fmt: skip
     """The spec of a training: file first, flags over it, settings over both.
@@ -61,7 +61,7 @@ def build_spec(
 _NEEDED = {"exchange": "exchange", "symbol": "symbols", "timeframe": "timeframe"}
 
 
-def read_document(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, object]:
     """A TOML or JSON file as a dict. Raises ConfigError ``CONFIG_PATH``, ``CONFIG_TOO_LARGE``, ``CONFIG_JSON``."""
     try:
         with path.open("rb") as file:
@@ -90,7 +90,7 @@ def read_document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """A table of JSON; ValueError for a key that stands twice in it, of which JSON would take the last."""
     names = [name for name, _ in pairs]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -133,7 +133,7 @@ def _unknown_parameter(name: str, learner: str, names: list[str]) -> ConfigError
     return ConfigError(text, code="CONFIG_PARAMETER", hint=hint, field=name[:64])
 
 
-def _demand_no_strategy(learner: str, flags: Mapping[str, Any]) -> None:
+def _demand_no_strategy(learner: str, flags: Mapping[str, object]) -> None:
     name = flags.get("params.strategy")
     if learner != "rules" and name is not None:
         raise ConfigError(
@@ -148,7 +148,7 @@ def _dotted() -> list[str]:
     return [f"{part}.{f.name}" for part, kind in (("costs", Costs), ("folds", SplitSpec)) for f in fields(kind)]
 
 
-def _put(document: dict[str, Any], name: str, value: Any) -> None:
+def _put(document: dict[str, object], name: str, value: object) -> None:
     *parents, last = name.split(".")
     for parent in parents:
         inner = document.setdefault(parent, {})
@@ -177,7 +177,7 @@ def optimize_spec(
     file: Path | None,
     bars: int | None,
     seed: int,
-    **params: Any,
+    **params: object,
 ) -> TrainSpec:
     """The spec of a search, complete: the space that the strategy declares stands in it.
 
@@ -209,9 +209,9 @@ def optimize_spec(
     )
 
 
-def _space(rule: Strategy, fixed: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+def _space(rule: Strategy, fixed: Mapping[str, object], texts: Sequence[str]) -> dict[str, Any]:
     """What is searched, as the spec writes it: what the texts say, or else what the strategy declares."""
-    value: dict[str, Any] = {}
+    value: dict[str, object] = {}
     for text in texts:
         name, values = parse_space_text(text)
         if name in value:

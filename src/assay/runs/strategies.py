@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,7 @@ from assay.learn import (
 from assay.runs.user_files import check_probe, own_strategy, probe_rule
 
 
-def parse_value(text: str) -> Any:
+def parse_value(text: str) -> object:
     """A setting's text as a TOML value; what is none is text. ``none`` is null."""
     if text == "none":
         return None
@@ -66,13 +65,13 @@ def load_strategy(name: str, file: Path | None = None) -> Strategy:
 
 def split_settings(
     rule: Strategy, settings: Mapping[str, str]
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+) -> tuple[dict[str, object], dict[str, object], dict[str, object] | None]:
     """Settings by what they set: a bare name a parameter, ``costs.fee`` a cost, ``filter.action`` the data filter.
 
     The filter is None where nothing speaks of it. Raises ConfigError ``CONFIG_PARAMETER`` naming an unknown parameter
     and the nearest known name.
     """
-    result: dict[str, dict[str, Any]] = {"": {}, "costs": {}, "filter": {}}
+    result: dict[str, dict[str, object]] = {"": {}, "costs": {}, "filter": {}}
     for name, text in settings.items():
         part, dot, key = name.partition(".")
         if dot and part in result:
@@ -130,7 +129,7 @@ def count_signals(rule: Strategy, bars: Bars) -> int:
     return int(np.count_nonzero(np.diff(message, prepend=0.0) if rule.state else message))
 
 
-def demand_honest(rule: Strategy, bars: Bars, values: Mapping[str, Any], *, closed: bool = True) -> None:
+def demand_honest(rule: Strategy, bars: Bars, values: Mapping[str, object], *, closed: bool = True) -> None:
     """Raise where a strategy of the user's own peeks, draws lots, remembers, reaches out or writes into the bars.
 
     First in this process, on the first `PROBED` bars after its lookback: LeakError ``LEAK_STRATEGY`` with the bar at
@@ -160,12 +159,12 @@ def check_enough_bars(rule: Strategy, bars: Bars) -> None:
         )
 
 
-def list_strategies() -> list[dict[str, Any]]:
+def list_strategies() -> list[dict[str, object]]:
     """Name, summary and needs of every strategy that Assay has."""
     return [_facts(rule) for rule in all_strategies().values()]
 
 
-def describe_strategy(rule: Strategy, timeframe: str) -> dict[str, Any]:
+def describe_strategy(rule: Strategy, timeframe: str) -> dict[str, object]:
     """All that a strategy declares; `lookback` in bars of this length at the defaults, None where it reads none such.
 
     parameters: name, kind (structural, threshold or exit), default, unit, search (``low high step log``, a list of
@@ -180,7 +179,7 @@ def describe_strategy(rule: Strategy, timeframe: str) -> dict[str, Any]:
     }
 
 
-def _facts(rule: Strategy) -> dict[str, Any]:
+def _facts(rule: Strategy) -> dict[str, object]:
     return {
         "strategy": rule.name,
         "summary": rule.summary,
@@ -202,8 +201,8 @@ def _lookback(rule: Strategy, timeframe: str) -> int | None:
         return None
 
 
-def _parameter(name: str, each: Parameter) -> dict[str, Any]:
-    search: Any = each.search
+def _parameter(name: str, each: Parameter) -> dict[str, object]:
+    search: object = each.search
     if isinstance(search, Range):
         search = {"low": search.low, "high": search.high, "step": search.step, "log": search.log}
     return {

@@ -149,7 +149,7 @@ class BatchEvaluator:
     def _measured(self, result: SweepResult, names: Collection[str] | None) -> Measured:
         return result.metrics(bars_per_year=self.bars.bars_per_year, names=names)
 
-    def corners(self) -> list[dict[str, Any]]:
+    def corners(self) -> list[dict[str, object]]:
         """Parameter sets at the ends of the space: where the lookback is longest and shortest, unless a rule is odd."""
         ends = self._kinds(self.ends, "structural")
         if prod(len(values) for values in ends.values()) > _CORNERS:
@@ -181,7 +181,7 @@ class BatchEvaluator:
         self._allowed = regimes.within(self._window, self.regime) if self.regime else None
         self._cache.clear()
 
-    def _key(self, values: Values) -> tuple[Any, ...]:
+    def _key(self, values: Values) -> tuple[object, ...]:
         names = (*self.rule.of_kind(Structural), ALLOW_SHORT)
         return tuple(values.get(name) for name in names)
 
@@ -230,12 +230,12 @@ class BatchEvaluator:
         return Candidates(none, nobody, None, np.ones(k, np.bool_))
 
 
-def _end(values: Sequence[Any], side: Callable[[Sequence[Any]], Any]) -> Any:
+def _end(values: Sequence[object], side: Callable[[Sequence[object]], Any]) -> object:
     """The least or greatest of a threshold's values; off where it may be off."""
     return None if None in values else side(values)
 
 
-def _sets(base: Values, grids: Grids) -> Iterator[dict[str, Any]]:
+def _sets(base: Values, grids: Grids) -> Iterator[dict[str, object]]:
     for values in itertools.product(*grids.values()):
         yield {**base, **dict(zip(grids, values, strict=True))}
 

@@ -41,13 +41,13 @@ _DEATH_SIGNALS = (
 )  # fmt: skip
 
 
-def execution_metrics(costs: Mapping[str, Any]) -> dict[str, Any]:
+def execution_metrics(costs: Mapping[str, object]) -> dict[str, object]:
     """Null until fills exist; what was assumed stands beside them under its own name."""
     assumed = {"fee": costs["fee"], "slippage_bps": costs["slippage_bps"]}
     return dict.fromkeys(UNKNOWN_EXECUTION) | {"assumed": assumed}
 
 
-def alternative_data_signals(funding_rate: float | None) -> dict[str, Any]:
+def alternative_data_signals(funding_rate: float | None) -> dict[str, object]:
     """Null but for the newest funding rate, where a series of it is stored."""
     return {
         "order_flow_imbalance": None,
@@ -58,12 +58,12 @@ def alternative_data_signals(funding_rate: float | None) -> dict[str, Any]:
     }
 
 
-def adversarial_analysis() -> dict[str, Any]:
+def adversarial_analysis() -> dict[str, object]:
     """Null until it is measured."""
     return dict.fromkeys(_ADVERSARIAL)
 
 
-def pattern_health(correlations: Mapping[str, float]) -> dict[str, Any]:
+def pattern_health(correlations: Mapping[str, float]) -> dict[str, object]:
     """As at discovery: what monitoring computes on new bars is null, so no death signal is on."""
     return {
         "months_since_discovery": 0,
@@ -76,7 +76,7 @@ def pattern_health(correlations: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def lifecycle(placed: Placement, confidence: float, moment: str) -> dict[str, Any]:
+def lifecycle(placed: Placement, confidence: float, moment: str) -> dict[str, object]:
     """Stage, what it allows, and every rule with value and limit."""
     return {
         "current_stage": placed.stage,
@@ -90,7 +90,7 @@ def lifecycle(placed: Placement, confidence: float, moment: str) -> dict[str, An
     }
 
 
-def validation(document: Mapping[str, Any]) -> dict[str, Any]:
+def validation(document: Mapping[str, Any]) -> dict[str, object]:
     """Means over the test windows and what they say of overfitting; empty where nothing was held back."""
     windows = windows_stability(document["windows"])
     if not windows.windows:
@@ -144,7 +144,7 @@ _SAME_NAME = {
 }  # fmt: skip
 
 
-def row_of(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]:
+def row_of(document: Mapping[str, Any], verdict: Mapping[str, object]) -> dict[str, object]:
     """Every column that the document decides; row ids and the clock of activations are left to the record.
 
     The column ``regime`` cannot be empty: it keeps its default where the document knows no regime.
@@ -248,7 +248,7 @@ def configure(
 
 
 def config_id(
-    strategy: str, context: Mapping[str, Any], parameters: Mapping[str, Any], run_id: str, created: int
+    strategy: str, context: Mapping[str, object], parameters: Mapping[str, object], run_id: str, created: int
 ) -> str:
     """``{STRATEGY}_V3_{YYYYMMDD}_{HHMMSS}_{6 hex}``: UTC of `created` (ms), and the start of a hash over the rest."""
     text = canonical(
@@ -297,7 +297,7 @@ def _placed(result: Mapping[str, Any], n: numbers.Numbers) -> Placement:
     )  # fmt: skip
 
 
-def _context(bars: Bars, regime: str | None, *, filtered: bool) -> dict[str, Any]:
+def _context(bars: Bars, regime: str | None, *, filtered: bool) -> dict[str, object]:
     market = bars.instrument
     return {
         "pair": market.symbol,
@@ -311,7 +311,7 @@ def _context(bars: Bars, regime: str | None, *, filtered: bool) -> dict[str, Any
 def _chapters(
     evidence: RunArtifacts, bars: Bars, n: numbers.Numbers, placed: Placement, moment: str,
     others: Mapping[str, pl.DataFrame],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, object]:  # fmt: skip
     """What the document says beside whose it is: how good it was, and how it may be run."""
     result, steady = evidence.document, evidence.document["overfit"]["stability_score"]
     costs = result["spec"]["costs"]
@@ -342,7 +342,7 @@ def _regime(evidence: RunArtifacts, bars: Bars, *, judged: bool) -> str | None:
 
 def _metadata(
     result: Mapping[str, Any], run_id: str, moment: str, engine: str, regime: str | None, job: tuple[int, str] | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     spec, environment = result["spec"], result["environment"]
     return {
         "model_version": VERSION,
@@ -366,7 +366,7 @@ def _funding(bars: Bars) -> float | None:
     return None if series is None or not len(series.value) else float(series.value[-1])
 
 
-def _meta_learning(result: Mapping[str, Any], *, judged: bool) -> dict[str, Any]:
+def _meta_learning(result: Mapping[str, Any], *, judged: bool) -> dict[str, object]:
     return {
         "pattern_failure_predictors": [],
         "optimal_market_conditions": dict(result["by_regime"]) if judged else {},
@@ -375,5 +375,5 @@ def _meta_learning(result: Mapping[str, Any], *, judged: bool) -> dict[str, Any]
     }
 
 
-def _verdict(result: Mapping[str, Any]) -> dict[str, Any]:
+def _verdict(result: Mapping[str, object]) -> dict[str, object]:
     return {"word": result["verdict"]} | {key: result[key] for key in VERDICT if key in result}

@@ -23,7 +23,7 @@ def configuration_schema() -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def check_document(document: dict[str, Any]) -> dict[str, Any]:
+def check_document(document: dict[str, object]) -> dict[str, object]:
     """The same document, a configuration or a bundle, if it keeps to the schema.
 
     Raises ConfigError ``CONFIG_DOCUMENT`` with the path of the first key that is wrong, missing or unknown.
@@ -35,7 +35,7 @@ def check_document(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def parse_configuration(text: str) -> dict[str, Any]:
+def parse_configuration(text: str) -> dict[str, object]:
     """The configuration or bundle that a JSON text holds.
 
     Raises ArtifactError: ``ARTIFACT_VERSION`` for a document of another version, else ``ARTIFACT_CORRUPT`` with the

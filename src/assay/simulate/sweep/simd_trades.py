@@ -285,7 +285,7 @@ def settle(work: FloatArray, steps: int, rate: float, share: float, sums: FloatA
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _fills(work: FloatArray, at: int, shared: Any, rates: Any, share: float, money: Any) -> Any:
+def _fills(work: FloatArray, at: int, shared: Any, rates: object, share: float, money: Any) -> Any:
     """Enter and leave: the account afterwards, net and gross gain, notional of the entry."""
     has, marked, least, paid, slip, turned = money
     none, one = broadcast(0.0), broadcast(1.0)
@@ -319,12 +319,12 @@ def _fills(work: FloatArray, at: int, shared: Any, rates: Any, share: float, mon
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _size(value: Any) -> Any:
+def _size(value: object) -> object:
     return lane_maximum(value, broadcast(0.0) - value)
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _won(sums: Any, pnl: Any, gross: Any, there: Any) -> Any:
+def _won(sums: Any, pnl: object, gross: object, there: object) -> object:
     """Counts and sums of wins and losses, with one more trade, where it is there."""
     grosses, wins, losses, gained, value, streak, most = sums
     none, one = broadcast(0.0), broadcast(1.0)
@@ -341,7 +341,7 @@ def _won(sums: Any, pnl: Any, gross: Any, there: Any) -> Any:
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _gained(shares: Any, spreads: Any, gain: Any, there: Any) -> Any:
+def _gained(shares: Any, spreads: Any, gain: object, there: object) -> object:
     """The sums over relative gains with one more, where it is there."""
     won, lost = shares
     mean, squares, best, worst, count = spreads
@@ -357,7 +357,7 @@ def _gained(shares: Any, spreads: Any, gain: Any, there: Any) -> Any:
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _opened(sums: FloatArray) -> Any:
+def _opened(sums: FloatArray) -> object:
     won = (
         load_lanes(sums, GROSS * LANES),
         load_lanes(sums, WON * LANES),

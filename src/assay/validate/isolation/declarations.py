@@ -34,7 +34,7 @@ _FLAGS = ("needs_volume", "two_sided", "state", "calendar")
 _LONGEST_DOCS = 20_000
 
 
-def strategy_document(rule: Strategy) -> dict[str, Any]:
+def strategy_document(rule: Strategy) -> dict[str, object]:
     """JSON-able: everything that a strategy declares except its functions."""
     return {
         "name": rule.name,
@@ -64,7 +64,7 @@ def strategy_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def feature_document(entry: Feature) -> dict[str, Any]:
+def feature_document(entry: Feature) -> dict[str, object]:
     """JSON-able: everything that a feature declares except its function."""
     return {
         "name": entry.name,
@@ -144,7 +144,7 @@ def _side(arrays: Mapping[str, Array], name: str) -> Side | None:
     return Side(arrays[f"{name}.hold"], columns, **_levels(arrays, name, LEVEL_NAMES))
 
 
-def _level_arrays(side: str, levels: Mapping[str, Any]) -> dict[str, Array]:
+def _level_arrays(side: str, levels: Mapping[str, object]) -> dict[str, Array]:
     """Levels by name; a number, which stands for a constant column, as an array of one."""
     arrays: dict[str, Array] = {}
     for level, values in levels.items():
@@ -156,7 +156,7 @@ def _level_arrays(side: str, levels: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def _levels(arrays: Mapping[str, Array], side: str, names: Iterable[str]) -> dict[str, Any]:
-    levels: dict[str, Any] = dict.fromkeys(names)
+    levels: dict[str, object] = dict.fromkeys(names)
     for level in levels:
         if f"{side}.{level}" in arrays:
             levels[level] = arrays[f"{side}.{level}"]
@@ -165,8 +165,8 @@ def _levels(arrays: Mapping[str, Array], side: str, names: Iterable[str]) -> dic
     return levels
 
 
-def _parameter_document(name: str, each: Parameter) -> dict[str, Any]:
-    search: dict[str, Any] | None = None
+def _parameter_document(name: str, each: Parameter) -> dict[str, object]:
+    search: dict[str, object] | None = None
     if isinstance(each.search, Range):
         search = {"range": [each.search.low, each.search.high, each.search.step], "log": each.search.log}
     elif each.search is not None:
@@ -193,7 +193,7 @@ def _parameter(document: Mapping[str, Any]) -> Parameter:
         search = Range(low, high, step, log=bool(document["search"]["log"]))
     elif document["search"] is not None:
         search = tuple(_typed(each, bool | int | float | str | None) for each in document["search"]["choices"])
-    more: dict[str, Any] = {} if document["holds"] is None else {"holds": _typed(document["holds"], str)}
+    more: dict[str, object] = {} if document["holds"] is None else {"holds": _typed(document["holds"], str)}
     return kind(
         _typed(document["default"], bool | int | float | str | None),
         search=search,
@@ -206,7 +206,7 @@ def _parameter(document: Mapping[str, Any]) -> Parameter:
     )
 
 
-def _typed(value: Any, kind: Any) -> Any:
+def _typed(value: object, kind: Any) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise TypeError(f"{value!r:.80} is no {kind}")
     return value

@@ -128,8 +128,8 @@ class Guard:
         """Whether a path lies in what may be read."""
         return _below(path, self.reads)
 
-    def _hook(self) -> Callable[[str, tuple[Any, ...]], None]:
-        rules: dict[str, Callable[[str, tuple[Any, ...]], None]] = {_READS: self._opened}
+    def _hook(self) -> Callable[[str, tuple[object, ...]], None]:
+        rules: dict[str, Callable[[str, tuple[object, ...]], None]] = {_READS: self._opened}
         rules |= dict.fromkeys(_RUNS, self._runs)
         rules |= dict.fromkeys(_NATIVE, self._native)
         rules |= dict.fromkeys(_CHANGES, self._changes)
@@ -138,7 +138,7 @@ class Guard:
         rule_of = rules.get
         sockets = self._connects
 
-        def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        def hook(event: str, arguments: tuple[object, ...]) -> None:
             rule = rule_of(event)
             if rule is None and event.startswith("socket."):
                 rule = sockets
@@ -189,16 +189,16 @@ class Guard:
     def _runs(self, event: str, arguments: tuple[Any, ...]) -> None:
         self._refuse_user(f"starts another process ({event})")
 
-    def _connects(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _connects(self, event: str, arguments: tuple[object, ...]) -> None:
         self._refuse_user(f"opens a connection ({event})")
 
-    def _fetches(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _fetches(self, event: str, arguments: tuple[object, ...]) -> None:
         raise self.refuse(f"opens a connection (to {_shown(str(arguments[0]))})")
 
-    def _hooks(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _hooks(self, event: str, arguments: tuple[object, ...]) -> None:
         self._refuse_user("installs an audit hook")
 
-    def _database(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _database(self, event: str, arguments: tuple[object, ...]) -> None:
         if str(arguments[0]) != ":memory:":
             raise self.refuse(f"opens the database {_shown(str(arguments[0]))}")
 
@@ -206,11 +206,11 @@ class Guard:
         error = self.refuse(what) if self.by_user() else PermissionError(errno.EACCES, "not in a closed process")
         raise error
 
-    def _native(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _native(self, event: str, arguments: tuple[object, ...]) -> None:
         if self.by_user():
             raise self.refuse(f"calls native code ({event})")
 
-    def _changes(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _changes(self, event: str, arguments: tuple[object, ...]) -> None:
         paths = [absolute(each) for each in arguments if isinstance(each, str | bytes | os.PathLike)]
         if paths and all(_below(path, self.writes) for path in paths) and not self.by_user():
             return
@@ -317,16 +317,16 @@ def refuse_readers(guard: Guard) -> None:
 
 
 def _close_shared_memory(guard: Guard) -> None:
-    def shm_open(path: str, *_: Any, **__: Any) -> int:
+    def shm_open(path: str, *_: object, **__: object) -> int:
         raise guard.refuse(f"opens the shared memory {path[:200]!r}")
 
     if importlib.util.find_spec("_posixshmem") is not None:
         vars(importlib.import_module("_posixshmem"))["shm_open"] = shm_open
 
 
-def _refusing(guard: Guard, name: str, was: Callable[..., Any]) -> Callable[..., Any]:
+def _refusing(guard: Guard, name: str, was: Callable[..., object]) -> Callable[..., object]:
     @wraps(was)
-    def reader(*arguments: Any, **options: Any) -> Any:
+    def reader(*arguments: object, **options: object) -> object:
         for each in (*arguments[:1], *options.values()):
             if isinstance(each, str | os.PathLike) and guard.by_user():
                 raise guard.refuse(f"opens the file {os.fspath(each)[:200]!r} ({name})")
@@ -341,7 +341,7 @@ def _close_duckdb(guard: Guard) -> None:
     was = duckdb.connect
 
     @wraps(was)
-    def connect(database: Any = ":memory:", *arguments: Any, **options: Any) -> Any:
+    def connect(database: object = ":memory:", *arguments: object, **options: object) -> object:
         if str(database) not in _MEMORY and not str(database).startswith(":"):
             raise guard.refuse(f"opens the database {str(database)[:200]!r}")
         return _Connection(guard, was(":memory:", *arguments, **options))
@@ -368,19 +368,19 @@ class _Connection:
     def __exit__(self, *_: object) -> None:
         self._inner.close()
 
-    def sql(self, query: Any, *arguments: Any, **options: Any) -> Any:
+    def sql(self, query: object, *arguments: object, **options: object) -> object:
         """See DuckDB."""
         return self._reported(self._inner.sql, query, *arguments, **options)
 
-    def query(self, query: Any, *arguments: Any, **options: Any) -> Any:
+    def query(self, query: object, *arguments: object, **options: object) -> object:
         """See DuckDB."""
         return self._reported(self._inner.query, query, *arguments, **options)
 
-    def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
+    def execute(self, query: object, *arguments: object, **options: object) -> object:
         """See DuckDB."""
         return self._reported(self._inner.execute, query, *arguments, **options)
 
-    def _reported(self, call: Callable[..., Any], query: Any, *arguments: Any, **options: Any) -> Any:
+    def _reported(self, call: Callable[..., object], query: object, *arguments: object, **options: object) -> object:
         duckdb = sys.modules["duckdb"]
         try:
             return call(query, *arguments, **options)

@@ -39,20 +39,20 @@ class Categorical:
         """How many values there are."""
         return len(self.values)
 
-    def nth(self, index: int) -> Any:
+    def nth(self, index: int) -> object:
         """The value of this number."""
         return self.values[index]
 
-    def at(self, share: float) -> Any:
+    def at(self, share: float) -> object:
         """The value at a share in [0, 1) of the list."""
         return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
 
-    def grid(self) -> tuple[Any, ...]:
+    def grid(self) -> tuple[object, ...]:
         """Every value, in order."""
         return self.values
 
     @property
-    def ends(self) -> tuple[Any, ...]:
+    def ends(self) -> tuple[object, ...]:
         """Values that bound the others: all of them."""
         return self.values
 
@@ -171,7 +171,7 @@ def dimension(name: str, value: Any) -> Dimension:
     raise _wrong(name, f"is {printable(value)}, must be (low, high), a list of choices, or a table with a type")
 
 
-def choices(name: str, values: tuple[Any, ...]) -> Categorical:
+def choices(name: str, values: tuple[object, ...]) -> Categorical:
     """A list of choices: plain values, each once. Raises ConfigError ``CONFIG_SPACE``."""
     if not values:
         raise _wrong(name, "has no values to choose from")
@@ -186,7 +186,7 @@ def choices(name: str, values: tuple[Any, ...]) -> Categorical:
     return Categorical(values, rising)
 
 
-def _of_table(name: str, table: Mapping[str, Any]) -> Dimension:
+def _of_table(name: str, table: Mapping[str, object]) -> Dimension:
     kind = table.get("type")
     if not isinstance(kind, str) or kind not in _KEYS:
         near = did_you_mean(str(kind), _KEYS)

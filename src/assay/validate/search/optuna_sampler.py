@@ -100,7 +100,7 @@ class _Batches:
     def _fresh(self, wanted: int) -> list[ProposedBatch]:
         self._proposals.begin(integer(self._seed, f"search batch {self._number}"))
         draws = Draws(self._space, generator(self._seed, f"search fill {self._number}"), self._seen)
-        named: list[list[Any]] = []
+        named: list[list[object]] = []
         while len(named) < wanted:
             proposed = self._proposals.propose(self._wanted) or self._drawn(draws)
             if proposed is None:
@@ -115,7 +115,7 @@ class _Batches:
     def _wanted(self, point: Point) -> bool:
         return self._space.holds(point) and key(point) not in self._seen
 
-    def _drawn(self, draws: Draws) -> tuple[int, list[Any]] | None:
+    def _drawn(self, draws: Draws) -> tuple[int, list[object]] | None:
         point = draws.draw()
         if point is None:
             return None
@@ -169,7 +169,7 @@ class Proposals:
             document = sorted({*document[BEST - SEEN :], *best}, key=lambda each: each[1])
         self._storage.see([number for _, number in document])
 
-    def propose(self, wanted: Callable[[Point], bool]) -> tuple[int, list[Any]] | None:
+    def propose(self, wanted: Callable[[Point], bool]) -> tuple[int, list[object]] | None:
         """The sampler's next point that is wanted: its number, and its values as Optuna names them.
 
         None where the sampler does not find one, and from then on until the next batch.
@@ -183,7 +183,7 @@ class Proposals:
         self._spent = True
         return None
 
-    def put(self, raw: Sequence[Any]) -> int:
+    def put(self, raw: Sequence[object]) -> int:
         """Take in a point from elsewhere as one that is being judged; its number."""
         params = dict(zip(self._dimensions, raw, strict=True))
         self._study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=self._distributions))
@@ -200,11 +200,11 @@ class Proposals:
         else:
             self._study.tell(number, state=TrialState.FAIL)
 
-    def point(self, raw: Sequence[Any]) -> Point:
+    def point(self, raw: Sequence[object]) -> Point:
         """The point that Optuna names so."""
         return {n: _value(each, value) for (n, each), value in zip(self._dimensions.items(), raw, strict=True)}
 
-    def raw(self, point: Point) -> list[Any]:
+    def raw(self, point: Point) -> list[object]:
         """How Optuna names the point."""
         return [_raw(each, point[name]) for name, each in self._dimensions.items()]
 
@@ -217,7 +217,7 @@ class OneBatch(TPESampler):
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed=seed, n_startup_trials=STARTS, n_ei_candidates=_CANDIDATES, constant_liar=False)
-        self._built: dict[tuple[Any, ...], Any] = {}
+        self._built: dict[tuple[object, ...], object] = {}
 
     def _build_parzen_estimator(
         self,
@@ -268,13 +268,13 @@ def _distribution(each: Dimension) -> BaseDistribution:
     return CategoricalDistribution(list(range(each.count)))
 
 
-def _value(each: Dimension, raw: Any) -> Any:
+def _value(each: Dimension, raw: Any) -> object:
     if isinstance(each, FloatRange):
         return each.round_value(raw)
     return each.nth(int(raw)) if isinstance(each, Categorical) else int(raw)
 
 
-def _raw(each: Dimension, value: Any) -> Any:
+def _raw(each: Dimension, value: object) -> object:
     return each.values.index(value) if isinstance(each, Categorical) else value
 
 

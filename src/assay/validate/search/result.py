@@ -70,7 +70,7 @@ class Trials:
             int(self.ledger_id[number]),
         )
 
-    def point(self, number: int) -> dict[str, Any]:
+    def point(self, number: int) -> dict[str, object]:
         """The searched parameters of one candidate, as plain values."""
         return {name: _plain_values(values[number]) for name, values in self.parameters.items()}
 
@@ -89,7 +89,7 @@ class Trials:
         """Parquet of what the ledger keeps of each: parameters, score, state, trades and the moments of its returns."""
         import polars as pl
 
-        columns: dict[str, Any] = {f"p_{name}": _series(values) for name, values in self.parameters.items()}
+        columns: dict[str, object] = {f"p_{name}": _series(values) for name, values in self.parameters.items()}
         columns |= {
             "score": self.score,
             "failed": ~self.valid,
@@ -106,7 +106,7 @@ class Trials:
         """These candidates for people: number, ``p_`` + each parameter, score, valid, reason, trades and metrics."""
         import polars as pl
 
-        columns: dict[str, Any] = {"number": rows.astype(np.int64)}
+        columns: dict[str, object] = {"number": rows.astype(np.int64)}
         columns |= {f"p_{name}": _series(values[rows]) for name, values in self.parameters.items()}
         columns |= {
             "score": pl.Series(self.score[rows], nan_to_null=True),
@@ -148,7 +148,7 @@ class Trials:
         )
 
 
-def column(values: Sequence[Any]) -> Column:
+def column(values: Sequence[object]) -> Column:
     """Plain values as an array of their type; mixed ones as objects, so that each stays what it is."""
     kinds = {type(value) for value in values}
     if len(kinds) == 1 and kinds <= {int, float, bool}:
@@ -158,11 +158,11 @@ def column(values: Sequence[Any]) -> Column:
     return out
 
 
-def _plain_values(value: Any) -> Any:
+def _plain_values(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _series(values: Column) -> Any:
+def _series(values: Column) -> object:
     """Objects of several types have no Parquet type: numbers as float64, others as their JSON."""
     if values.dtype != object:
         return values
@@ -202,7 +202,7 @@ class SearchResult:
         return [self.trials.row(number) for number in range(len(self.trials))]
 
     @property
-    def best_parameters(self) -> dict[str, Any]:
+    def best_parameters(self) -> dict[str, object]:
         """Parameters of the best row."""
         return dict(self.best.parameters)
 
@@ -232,7 +232,7 @@ class SearchResult:
         return tuple(self.trials.ledger_id.tolist())
 
     @property
-    def all_results(self) -> list[dict[str, Any]]:
+    def all_results(self) -> list[dict[str, object]]:
         """One plain row a trial: number, parameters, score, valid, reason, ledger_id, ``metric_*``."""
         return [
             {
@@ -248,7 +248,7 @@ class SearchResult:
         ]
 
     @property
-    def search_stats(self) -> dict[str, Any]:
+    def search_stats(self) -> dict[str, object]:
         """Counts, spread of the objective over valid trials (std has ddof 1), and the best so far after each trial.
 
         top_10_pct_threshold is the 90 % quantile; the curve is NaN until the first valid trial.
@@ -268,9 +268,9 @@ class SearchResult:
             "convergence_curve": self.trials.best_so_far.tolist(),
         }
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain document of everything; an undefined number is None."""
-        document: dict[str, Any] = _plain(
+        document: dict[str, object] = _plain(
             {
                 "best_parameters": self.best_parameters,
                 "best_score": self.best_score,
@@ -290,7 +290,7 @@ class SearchResult:
         return document
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

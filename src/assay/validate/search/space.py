@@ -35,11 +35,11 @@ class Space:
     @classmethod
     def of(
         cls,
-        values: Mapping[str, Any],
+        values: Mapping[str, object],
         constraints: Sequence[str] = (),
         *,
         names: Iterable[str] | None = None,
-        fixed: Mapping[str, Any] | None = None,
+        fixed: Mapping[str, object] | None = None,
     ) -> "Space":
         """A space from Python values or from the tables of a document; see `dimension` for what each may be.
 
@@ -55,7 +55,7 @@ class Space:
 
     @classmethod
     def of_strategy(
-        cls, rule: Strategy, value: Mapping[str, Any] | None = None, *, values: Mapping[str, Any] | None = None
+        cls, rule: Strategy, value: Mapping[str, object] | None = None, *, values: Mapping[str, object] | None = None
     ) -> "Space":
         """The space that a rule declares; `given` replaces it, and leaves only these parameters to be searched.
 
@@ -78,7 +78,7 @@ class Space:
         counts = [each.count for each in self.dimensions.values()]
         return None if None in counts else prod(c for c in counts if c is not None)
 
-    def holds(self, point: Mapping[str, Any]) -> bool:
+    def holds(self, point: Mapping[str, object]) -> bool:
         """Whether the point satisfies every constraint."""
         values = {**self.fixed, **point}
         return all(constraint(values) for constraint in self.constraints)
@@ -141,7 +141,7 @@ class Space:
         return "; ".join([*parts, *(c.text for c in self.constraints), repr(sorted(self.fixed.items()))])
 
 
-def key(point: Mapping[str, Any]) -> str:
+def key(point: Mapping[str, object]) -> str:
     """Equal for equal points."""
     return canonical(dict(point))
 
@@ -156,7 +156,7 @@ def _demand_names(value: object) -> None:
             raise ConfigError(f"the space has the name {printable(name)}, must be a text", code="CONFIG_SPACE")
 
 
-def _demand_known(values: Mapping[str, Any], valid_names: set[str]) -> None:
+def _demand_known(values: Mapping[str, object], valid_names: set[str]) -> None:
     for name in values:
         if name not in valid_names:
             near = did_you_mean(str(name), valid_names) or f"known: {', '.join(sorted(valid_names))}"
@@ -168,7 +168,7 @@ def _demand_known(values: Mapping[str, Any], valid_names: set[str]) -> None:
             )
 
 
-def _as_typed(rule: Strategy, values: Mapping[str, Any]) -> Mapping[str, Any]:
+def _as_typed(rule: Strategy, values: Mapping[str, object]) -> Mapping[str, object]:
     """The same with whole numbers as floats where the parameter is one."""
     if not isinstance(values, Mapping):
         return values
@@ -176,7 +176,7 @@ def _as_typed(rule: Strategy, values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: _floats(value) if name in floats else value for name, value in values.items()}
 
 
-def _floats(value: Any) -> Any:
+def _floats(value: object) -> object:
     if isinstance(value, list | tuple):
         return type(value)(_floats(each) for each in value)
     if isinstance(value, Mapping) and value.get("type") == "int":
@@ -188,7 +188,7 @@ _FORMS = "write k=low:high, k=low:high:points or k=a,b,c"
 _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None}
 
 
-def parse_space_text(text: str) -> tuple[str, Any]:
+def parse_space_text(text: str) -> tuple[str, object]:
     """The parameter's name, and its values as `dimension` takes them.
 
     ``k=low:high`` is a range, of integers where both ends are; ``k=low:high:points`` the same with so many points for a
@@ -211,7 +211,7 @@ def parse_space_text(text: str) -> tuple[str, Any]:
     return name, _choices(text, name, values.split(","))
 
 
-def _range(text: str, name: str, parts: list[str]) -> Any:
+def _range(text: str, name: str, parts: list[str]) -> object:
     if any("," in part for part in parts):
         raise _wrong(text, name, "mixes a range with choices")
     if len(parts) > 3:
@@ -242,7 +242,7 @@ def _points(text: str, name: str, part: str) -> int:
     return count
 
 
-def _choices(text: str, name: str, parts: list[str]) -> list[Any]:
+def _choices(text: str, name: str, parts: list[str]) -> list[object]:
     result: list[Any] = []
     for part in parts:
         value = _plain(part)
@@ -258,7 +258,7 @@ def _choices(text: str, name: str, parts: list[str]) -> list[Any]:
     return [float(v) for v in result] if mixed else result
 
 
-def _plain(part: str) -> Any:
+def _plain(part: str) -> object:
     """The value of a text: a word, an integer, a number, else the text itself; ``1_000`` and ``٣`` are texts."""
     verdict = part.strip()
     if verdict.lower() in _WORDS:

@@ -62,7 +62,7 @@ def deflated_sharpe_ratio(
     kurtosis: ArrayLike,
     n_trials: ArrayLike,
     trials_variance: ArrayLike,
-) -> Any:
+) -> object:
     """`probabilistic_sharpe_ratio` against what `n_trials` worthless trials would show by luck. Source: as there."""
     return probabilistic_sharpe_ratio(sharpe, n, skew, kurtosis, expected_max_sharpe(n_trials, trials_variance))
 
@@ -74,7 +74,7 @@ def min_track_record_length(
     benchmark: ArrayLike = 0.0,
     *,
     probability: ArrayLike = 0.95,
-) -> Any:
+) -> object:
     """``1 + v·(Φ⁻¹(p) / (SR - b))²``: bars, not rounded, until `probabilistic_sharpe_ratio` is `probability`.
 
     NaN where SR <= b or v <= 0. Raises ConfigError for a probability outside (0, 1). Source: as there, MinTRL.
@@ -92,7 +92,7 @@ def min_track_record_length(
     return plain(np.where(_positive(v) & _positive(over), length, np.nan))
 
 
-def min_backtest_length_years(n_trials: ArrayLike, target_annual_sharpe: ArrayLike) -> Any:
+def min_backtest_length_years(n_trials: ArrayLike, target_annual_sharpe: ArrayLike) -> object:
     """``(E[max_N] / SR)²``: years below which the best of N worthless trials is expected to show the target.
 
     NaN for a target <= 0. Source: Bailey, Borwein, López de Prado & Zhu 2014, "Pseudo-Mathematics and Financial
@@ -254,7 +254,7 @@ def _of_closes(bars: Bars) -> float:
     return sqrt(square) if square > 0 else -sqrt(-square)
 
 
-def lo_factor(periods: ArrayLike, autocorrelations: ArrayLike) -> Any:
+def lo_factor(periods: ArrayLike, autocorrelations: ArrayLike) -> object:
     """``η(q) = q / √(q + 2 Σ_{k<q} (q - k) ρ_k)``: from a per-bar Sharpe ratio to that of q = `periods` bars.
 
     autocorrelations: ρ_1, ρ_2 … ``(L,)``, or ``(L, k)`` for one value a column; missing lags are 0, lags >= q are
@@ -275,7 +275,7 @@ def lo_factor(periods: ArrayLike, autocorrelations: ArrayLike) -> Any:
         return plain(np.where((under > 0) & np.isfinite(under), q / np.sqrt(under), np.nan))
 
 
-def lo_annual_sharpe(returns: ArrayLike, *, periods_per_year: ArrayLike, lags: int | None = None) -> Any:
+def lo_annual_sharpe(returns: ArrayLike, *, periods_per_year: ArrayLike, lags: int | None = None) -> object:
     """Annual Sharpe ratio of ``(n,)`` or ``(n, k)`` returns, ``SR·η(P)``, corrected for autocorrelation.
 
     lags: of the biased sample autocorrelations that enter, >= 0; default ``min(P - 1, ⌊10·log10 n⌋)``.

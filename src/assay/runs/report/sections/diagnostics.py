@@ -70,7 +70,7 @@ def section(evidence: RunArtifacts) -> Section | None:
     return Section("beside", "Beside the verdict", lead, tuple(parts))
 
 
-def _cards(document: Mapping[str, Any], used: Mapping[str, Any]) -> Cards:
+def _cards(document: Mapping[str, object], used: Mapping[str, object]) -> Cards:
     trials = f"of {count(document['trials_with_sharpe'])} of {count(used['n_trials'])} trials on this market"
     return Cards(
         (
@@ -98,7 +98,7 @@ def _trials(count: object) -> str:
     return ratio(count, 1).removesuffix(".0")
 
 
-def _deflated(document: Mapping[str, Any]) -> list[Card]:
+def _deflated(document: Mapping[str, object]) -> list[Card]:
     """Runs of before have neither."""
     if "deflated" not in document:
         return []
@@ -150,7 +150,7 @@ def _holdout(result: Mapping[str, Any]) -> list[Part]:
     return parts
 
 
-def _limits(limits: Mapping[str, Any]) -> Table:
+def _limits(limits: Mapping[str, object]) -> Table:
     usual = asdict(Thresholds())
     rows = [
         (name.replace("_", " ").capitalize(), general(value), _moved(value, usual.get(name)), _LINES.get(name, ""))
@@ -378,7 +378,7 @@ def _inline(value: object) -> str:
     return text[:16].replace("T", " ") if len(text) == 24 and text[10] == "T" and text.endswith("Z") else text or NONE
 
 
-def _counts(result: Mapping[str, Mapping[str, Any]]) -> Part:
+def _counts(result: Mapping[str, Mapping[str, object]]) -> Part:
     """One row a measure, one column a symbol: plain values, sizes of lists, counts of runs."""
     names = sorted({name for each in result.values() for name in each if name not in _ELSEWHERE}, key=_place)
     rows = [

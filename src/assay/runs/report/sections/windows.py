@@ -63,7 +63,7 @@ def section(evidence: RunArtifacts) -> Section:
     return Section("windows", "Windows", lead, tuple(parts))
 
 
-def _results(windows: Sequence[Mapping[str, Any]], *, present: bool) -> Part:
+def _results(windows: Sequence[Mapping[str, object]], *, present: bool) -> Part:
     most = _largest(part(w, "test", "net_profit") for w in windows)
     rows = [_result(w, most) for w in windows]
     head = ["Window"]
@@ -128,7 +128,7 @@ def _parameters(document: Mapping[str, Any]) -> Part:
     return table("Best parameters by window", ("Window", *names), rows, caption=caption)
 
 
-def _lean(space: Mapping[str, Any], value: object) -> float:
+def _lean(space: Mapping[str, object], value: object) -> float:
     place = place_in_range(space, value)
     return float(np.clip(2 * place - 1, -1.0, 1.0)) if np.isfinite(place) else 0.0
 
@@ -305,7 +305,7 @@ def _cards(result: Mapping[str, Any], windows: Sequence[Mapping[str, Any]]) -> C
     )
 
 
-def _out_of_sample_card(windows: Sequence[Mapping[str, Any]]) -> Card:
+def _out_of_sample_card(windows: Sequence[Mapping[str, object]]) -> Card:
     means = windows_stability(windows)
     if not means.windows:
         return Card("Sharpe out of sample", NONE, "no window was judged")
