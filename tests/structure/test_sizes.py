@@ -7,12 +7,11 @@ import assay
 from benchmarks import structure
 
 SOURCES = structure.Sources(Path(assay.__file__).parent.parent)
-MOST_LINES, MOST_CLASS_LINES, MOST_MODULES, FEW_LINES = 500, 350, 345, 40
+MOST_LINES, MOST_CLASS_LINES, MOST_MODULES, FEW_LINES = 500, 350, 340, 40
 SMALL = {
     "ml_persistence.core": "an import path of the first version's users",
     "assay.memory": "switches of malloc, set before anything is imported",
     "assay.kernel.arrays": "types that every package imports; nothing is to be loaded for them",
-    "assay.kernel.json_types": "types that every package imports",
     "assay.kernel.lazy": "imported by each interface; nothing is to be loaded for it",
     "assay.kernel.seeding": "one seed and its children: a noun of its own",
     "assay.features.interactions": "a group of features by its name",
@@ -48,5 +47,5 @@ def test_a_small_module_has_a_reason() -> None:
 
 
 def test_modules_stay_few() -> None:
-    """What is always read together is one module; the number that the house was built to, and a few for what comes."""
+    """What is always read together is one module. Whoever builds a new part raises the number by what it needs."""
     assert len(SOURCES.modules) <= MOST_MODULES

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from assay.kernel.json_types import JsonValue
+    from assay.kernel.parse import JsonValue
     from assay.track import QueryAnswer
 
 _WIDEST, _LEAST, _BETWEEN = 40, 12, 2

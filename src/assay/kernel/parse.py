@@ -4,7 +4,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from math import inf, isfinite
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from assay.kernel.errors import ConfigError, did_you_mean, printable
 
@@ -151,3 +151,7 @@ def _measure(document: object) -> None:
         if keys > _KEYS:
             raise ConfigError(f"the document has more than {_KEYS:,} keys (size)", code="CONFIG_TOO_LARGE")
         stack.extend((v, depth + 1) for v in inner)
+
+
+JsonValue: TypeAlias = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
+JsonObject: TypeAlias = dict[str, JsonValue]

@@ -49,9 +49,10 @@ if TYPE_CHECKING:
     from assay.runs.ingest import list_holdings as list_holdings
     from assay.runs.ingest import show_candles as show_candles
     from assay.runs.learners import execute_spec as execute_spec
-    from assay.runs.mirror import mirror_once as mirror_once
-    from assay.runs.mirror import mirror_status as mirror_status
-    from assay.runs.mirror import run_mirror as run_mirror
+    from assay.runs.maintenance import mirror_once as mirror_once
+    from assay.runs.maintenance import mirror_status as mirror_status
+    from assay.runs.maintenance import run_mirror as run_mirror
+    from assay.runs.maintenance import run_query as run_query
     from assay.runs.model_health import check_health as check_health
     from assay.runs.model_health import check_serving_models as check_serving_models
     from assay.runs.model_views import LoadTest as LoadTest
@@ -92,7 +93,6 @@ if TYPE_CHECKING:
     from assay.runs.selftest.trial_runs import try_idea as try_idea
     from assay.runs.specs import build_spec as build_spec
     from assay.runs.specs import optimize_spec as optimize_spec
-    from assay.runs.sql import run_query as run_query
     from assay.runs.strategies import check_enough_bars as check_enough_bars
     from assay.runs.strategies import count_signals as count_signals
     from assay.runs.strategies import describe_strategy as describe_strategy
@@ -135,7 +135,7 @@ __getattr__, __dir__ = lazy_names(
         ),
         "ingest": ("HoldingRow", "check_candles", "collect_candles", "import_file", "list_holdings", "show_candles"),
         "learners": ("execute_spec",),
-        "mirror": ("mirror_once", "mirror_status", "run_mirror"),
+        "maintenance": ("mirror_once", "mirror_status", "run_mirror", "run_query"),
         "model_health": ("check_health", "check_serving_models"),
         "model_views": (
             "LoadTest", "ModelExport", "ModelRow", "ModelSwitch", "ModelView", "PruneReport",
@@ -150,7 +150,6 @@ __getattr__, __dir__ = lazy_names(
         "selftest.selftest_page": ("write_selftest_page",),
         "selftest.trial_runs": ("CandidateRule", "choose_attempt", "momentum", "open_laboratory", "try_idea"),
         "specs": ("build_spec", "optimize_spec"),
-        "sql": ("run_query",),
         "strategies": (
             "check_enough_bars", "count_signals", "describe_strategy", "list_strategies",
             "load_strategy", "name_user_line"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from assay.kernel.errors import ConfigError, StoreError, printable
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.runs.bot_config.schema import bundle, check_document, check_stored
 from assay.runs.context import Context
 from assay.runs.run_views import iso_or_none

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from assay.kernel.errors import StoreError, did_you_mean, printable
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.kernel.timeframe import iso as iso_ms
 from assay.runs.context import Context
 from assay.runs.run_views import iso_or_none

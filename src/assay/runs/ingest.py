@@ -8,7 +8,7 @@ from typing import Any
 
 from assay.kernel.errors import ConfigError, printable
 from assay.kernel.instrument import Instrument
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.kernel.timeframe import from_iso, iso
 from assay.market import (
     VOLUME_UNIT_SERIES,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from assay.kernel.errors import StoreError, printable
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.runs.context import Context
 from assay.runs.model_health import Today, edge_today, fault_of
 from assay.runs.run_artifacts import to_jsonable

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from assay.kernel.errors import ArtifactError, ConfigError, StoreError, did_you_mean, printable
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.kernel.spec import canonical
 from assay.kernel.timeframe import iso
 from assay.runs import run_outputs

@@ -10,7 +10,7 @@ import numpy as np
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import ArtifactError, StoreError, did_you_mean, printable
 from assay.kernel.instrument import Instrument, markets_of
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.runs.context import Context
 from assay.runs.run_views import iso_or_none
 from assay.track import Blobs, BrokenChain, LedgerRow, Row, describe_old_trials

@@ -17,7 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import StoreError, printable
-from assay.kernel.json_types import JsonValue
+from assay.kernel.parse import JsonValue
 from assay.kernel.timeframe import iso
 
 _DEEPEST = 64

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from assay.kernel.arrays import FloatArray, IntArray
 from assay.kernel.contracts import Trial
 from assay.kernel.errors import ArtifactError
-from assay.kernel.json_types import JsonValue
+from assay.kernel.parse import JsonValue
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import canonical, decode, format_instant, parse_instant, sha256_of
 from assay.track.database import Database, Row, finite_or_none, hold, rows, writes

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.track.schema.tables import LEDGER_CHAIN, LEDGER_EPOCHS, TRIAL_HEADS, TRIALS
 
 FIRST = "0" * 64

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, printable
-from assay.kernel.json_types import JsonValue
+from assay.kernel.parse import JsonValue
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import canonical, decode, parse_instant
 from assay.track.database import Database, Row, check_fields, hold, nan_for_null, number, rows, scalar, writes

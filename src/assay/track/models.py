@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError, did_you_mean, printable
 from assay.kernel.instrument import slug
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import parse_instant
 from assay.track.database import (

@@ -11,7 +11,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from assay.kernel.errors import ConfigError, StoreError, printable
-from assay.kernel.json_types import JsonObject, JsonValue
+from assay.kernel.parse import JsonObject, JsonValue
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import canonical, parse_instant
 from assay.track.database import again

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from assay.kernel.errors import DataError, printable
-from assay.kernel.json_types import JsonValue
+from assay.kernel.parse import JsonValue
 from assay.kernel.timeframe import current_ms
 from assay.track.artifacts import Artifacts
 from assay.track.codecs import canonical, parse_instant

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from assay.kernel.errors import ArtifactError, ConfigError, printable
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.kernel.timeframe import iso
 from assay.track.codecs import canonical
 from assay.track.model_files.artifact_store import Blobs, check_bytes, write_checked

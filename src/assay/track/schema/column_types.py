@@ -12,7 +12,7 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.sql.functions import FunctionElement
 
 from assay.kernel.errors import StoreError, printable
-from assay.kernel.json_types import JsonValue
+from assay.kernel.parse import JsonValue
 from assay.track.codecs import canonical, decode, format_instant, parse_instant
 
 RECORD = sa.MetaData(

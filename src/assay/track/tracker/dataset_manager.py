@@ -11,7 +11,7 @@ from typing import TypedDict
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.track.artifacts import file_sha256
 from assay.track.database import Row, rows
 from assay.track.schema.tables import CONFIGURATIONS, DATASETS, TRADES

@@ -12,7 +12,7 @@ from typing import Any, TypedDict, Unpack
 import sqlalchemy as sa
 
 from assay.kernel.errors import StoreError
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.kernel.timeframe import current_ms
 from assay.track.codecs import parse_instant, sha256_of
 from assay.track.database import Row

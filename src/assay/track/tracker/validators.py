@@ -6,7 +6,7 @@ from operator import index
 from os import PathLike, fspath
 
 from assay.kernel.errors import StoreError, did_you_mean, printable
-from assay.kernel.json_types import JsonObject
+from assay.kernel.parse import JsonObject
 from assay.track.codecs import plain
 from assay.track.database import scalar
 
