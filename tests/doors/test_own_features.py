@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from assay.app import context
-from assay.features.registry import feature_registry, forget
+from assay.features.registry import feature_registry, unregister_feature
 from assay.kernel.bars import Bars
 from assay.runs._train import train
 from assay.runs.specs import build_spec
@@ -257,7 +257,7 @@ def imported_run(home: Path, source: str, audit: str = "off") -> dict[str, Any]:
         return dict(train(spec, context(home=home, audit=audit)[0]).document)
     finally:
         for name in set(feature_registry()) - names:
-            forget(name)
+            unregister_feature(name)
 
 
 def test_an_edited_column_that_was_imported_is_a_run_and_a_trial_of_its_own(stocked: Path) -> None:

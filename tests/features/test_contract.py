@@ -10,7 +10,7 @@ import pytest
 from assay.features import kernels
 from assay.features.compute import FeatureContext
 from assay.features.patterns import PATTERN_EVENTS, Pattern, base_columns, lag_columns
-from assay.features.registry import Feature, add, feature_registry, forget
+from assay.features.registry import Feature, add, feature_registry, unregister_feature
 from assay.kernel.arrays import FloatArray
 from assay.kernel.bars import Bars
 from assay.kernel.instrument import Instrument
@@ -104,7 +104,7 @@ def _higher_at_its_open(study: FeatureContext) -> FloatArray:
 def planted(request: pytest.FixtureRequest) -> Iterator[str]:
     add(Feature("planted", "test", 0, "other", request.param))
     yield "planted"
-    forget("planted")
+    unregister_feature("planted")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_long_lookback_is_caught() -> None:
         with pytest.raises(AssertionError, match="declares 5 rows, reads only 4"):
             contract.lookback_is_honest(["planted"], _BARS)
     finally:
-        forget("planted")
+        unregister_feature("planted")
 
 
 def test_wrong_unit_is_caught() -> None:
@@ -139,4 +139,4 @@ def test_wrong_unit_is_caught() -> None:
         with pytest.raises(AssertionError, match="does not scale as ratio"):
             contract.keeps_its_unit(["planted"], _BARS)
     finally:
-        forget("planted")
+        unregister_feature("planted")

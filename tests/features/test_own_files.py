@@ -10,7 +10,7 @@ import pytest
 
 from assay.features import FeatureContext, feature, set_digest, table
 from assay.features.compute import find_feature, is_own_column
-from assay.features.registry import feature_registry, forget
+from assay.features.registry import feature_registry, unregister_feature
 from assay.features.training import check_features_file, check_own_columns, own_names, training_table
 from assay.features.user_features import FeatureFile, find_imported_features, find_imported_source, load_feature_file
 from assay.kernel.errors import ConfigError, TrainError
@@ -62,7 +62,7 @@ def imported() -> Iterator[list[str]]:
     names: list[str] = []
     yield names
     for name in names:
-        forget(name)
+        unregister_feature(name)
 
 
 def test_the_hash_of_a_spec_without_a_file_is_the_one_that_it_always_had() -> None:
@@ -241,7 +241,7 @@ def imported_digest(source: str) -> str:
         return own.digest
     finally:
         for name in names:
-            forget(name)
+            unregister_feature(name)
 
 
 HELPED = SOURCE.replace("return K *", "return helper() + K *").replace(

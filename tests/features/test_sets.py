@@ -10,7 +10,7 @@ import pytest
 
 from assay import features
 from assay.features.patterns import parse_name, refuse_twins
-from assay.features.registry import forget
+from assay.features.registry import unregister_feature
 from assay.kernel.errors import AssayError, ConfigError, DataError, LeakError
 from assay.testing import features as contract
 from assay.testing.bars import random_bars
@@ -103,7 +103,7 @@ def test_ones_own_feature_stands_beside_ours() -> None:
         with pytest.raises(ConfigError, match="is there already"):
             features.feature(lookback=0, unit="ratio", name="my_column")(my_column)
     finally:
-        forget("my_column")
+        unregister_feature("my_column")
     for bad in ("future_x", "base_x", "x_lag_3", "X y"):
         with pytest.raises(ConfigError, match="will not do"):
             features.feature(lookback=0, unit="ratio", name=bad)(my_column)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from assay.features import feature, table
-from assay.features.registry import forget
+from assay.features.registry import unregister_feature
 from assay.kernel.contracts import Model
 from assay.kernel.errors import ArtifactError
 from assay.market.sources.synthetic import synthetic
@@ -130,6 +130,6 @@ def test_a_mirrored_model_runs_no_code_until_the_file_was_imported(tmp_path: Pat
         exec(compile(SOURCE, str(path), "exec"), {"__name__": "features_file", "feature": feature})
         np.testing.assert_array_equal(model.predict(frame)["target"], [0.5, 0.5])
     finally:
-        forget("my_own")
+        unregister_feature("my_own")
         if hasattr(sys, "own_features_were_run"):
             del sys.own_features_were_run

@@ -65,7 +65,7 @@ class Family:
         return replace(self.build(*map(int, result.groups())), name=name) if result else None
 
 
-_BOOK: dict[str, Feature] = {}
+_FEATURES: dict[str, Feature] = {}
 _FAMILIES: list[Family] = []
 
 
@@ -79,9 +79,9 @@ def add(entry: Feature) -> Feature:
         )
     if entry.lookback < 0:
         raise ConfigError(f"feature {entry.name}: lookback is {entry.lookback}, must be >= 0", code="CONFIG_FEATURE")
-    if entry.name in _BOOK:
+    if entry.name in _FEATURES:
         raise ConfigError(f"feature {entry.name} is there already", code="CONFIG_FEATURE_DUPLICATE")
-    _BOOK[entry.name] = entry
+    _FEATURES[entry.name] = entry
     return entry
 
 
@@ -123,20 +123,20 @@ def family(template: str, build: Callable[..., Feature], names: Mapping[str, tup
     _FAMILIES.append(Family(template, build))
 
 
-def forget(name: str) -> None:
+def unregister_feature(name: str) -> None:
     """Take a column of one's own out of the book again, for tests and notebooks."""
-    _BOOK.pop(name, None)
+    _FEATURES.pop(name, None)
 
 
-def enter_again(entries: Mapping[str, Feature]) -> None:
-    """Put columns back that were taken out of the book with `forget`."""
-    _BOOK.update(entries)
+def restore_features(entries: Mapping[str, Feature]) -> None:
+    """Put columns back that were taken out of the book with `unregister_feature`."""
+    _FEATURES.update(entries)
 
 
 def feature_registry() -> Mapping[str, Feature]:
     """All columns that have a name of their own, in the order of their entry."""
     _load()
-    return _BOOK
+    return _FEATURES
 
 
 def families() -> tuple[Family, ...]:

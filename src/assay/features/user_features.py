@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from assay.features.compute import CLOCKS, NEEDS, FeatureContext, is_own_column, seek
-from assay.features.registry import Feature, enter_again, feature_registry, forget
+from assay.features.registry import Feature, feature_registry, restore_features, unregister_feature
 from assay.kernel.arrays import FloatArray
 from assay.kernel.errors import AssayError, ConfigError, TrainError, printable
 from assay.kernel.user_source import UserCode, own_line, read_user_code, refusal, run_user_code
@@ -82,11 +82,11 @@ def _imported_aside() -> Iterator[None]:
     """Columns that were imported into this process are not in the book inside the block."""
     imported = {name: entry for name, entry in feature_registry().items() if not of_assay(entry)}
     for name in imported:
-        forget(name)
+        unregister_feature(name)
     try:
         yield
     finally:
-        enter_again(imported)
+        restore_features(imported)
 
 
 def _declared(path: Path) -> tuple[tuple[Feature, ...], UserCode]:
@@ -102,7 +102,7 @@ def _declared(path: Path) -> tuple[tuple[Feature, ...], UserCode]:
         raise ConfigError(f"{path.name}:{line}: {error.message}", code=error.code, hint=error.hint) from error
     finally:
         for name in set(feature_registry()) - before:
-            forget(name)
+            unregister_feature(name)
     if not own:
         hint = "Decorate a function of a study with @feature(lookback=…, unit=…)."
         raise refusal(path, "declares no feature", kind=_KIND, code=FEATURE_FILE_CODE, hint=hint)

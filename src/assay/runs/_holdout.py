@@ -138,7 +138,7 @@ def _earned(
     ):
         model = load_model(model_row, context.places, strategy=file)
         bars, _ = run_outputs.candles(replace(spec, bars=None), context.with_holdout())
-        past = load_history(spec, bars, own) if LEARNERS[spec.learner].trains else bare(bars)
+        past = load_history(spec, bars, own) if LEARNERS[spec.learner].uses_features else bare(bars)
         fold = _fold(past, max(each.since for each in locks), bars)
         tested = judge_model(model, past.panel, fold.test, spec.costs)
     outcome = FoldResult(0, fold, model, tested, time.monotonic() - began)

@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """A way to train.
+    """A way to train, by the name that a spec uses.
 
-    trains:      from features and labels; otherwise the parameters of a rule are searched.
-    strategy_type, model_format: what a published model is written down as.
-    parameters:  names of the learner's own parameters.
-    make:        its trainer from a spec, with the parameters checked. That of rules names a strategy's file, too, and
-                 is made by `assay.runs.rule_search.RuleSearch`.
+    uses_features: whether it fits a trainer to features and labels; else the parameters of a rule are searched.
+    strategy_type: what a published model is written down as.
+    model_format:  how its files are read, a key of `FORMATS` in `assay.track.loading.formats`, where a new one is entered.
+    parameters:    names of the learner's own parameters.
+    make:          its trainer (the object that fits) from a checked spec; None for rules, whose trainer
+                   `assay.runs.rule_search.RuleSearch` makes.
     """
 
     name: str
-    trains: bool
+    uses_features: bool
     strategy_type: str
     model_format: str
     parameters: Callable[[], tuple[str, ...]]
@@ -94,7 +95,7 @@ def demand_files(learner: str, strategy_file: Path | None, features_file: Path |
     ``CONFIG_FEATURE_FILE`` for features that are given to rules, ``CONFIG_STRATEGY_FILE`` for a strategy that is given
     to any other learner.
     """
-    trains = learner not in LEARNERS or LEARNERS[learner].trains
+    trains = learner not in LEARNERS or LEARNERS[learner].uses_features
     if not trains and features_file is not None:
         raise ConfigError(
             f"learner {learner} reads candles and no features; a file of features is given",
@@ -138,7 +139,7 @@ def execute_spec(
     from assay.runs.user_files import demand_none
 
     demand_files(spec.learner, file, features_file)
-    if spec.learner in LEARNERS and not LEARNERS[spec.learner].trains:
+    if spec.learner in LEARNERS and not LEARNERS[spec.learner].uses_features:
         demand_none(spec, features_file)
         from assay.runs._optimize import optimize
 

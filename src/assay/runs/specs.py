@@ -46,7 +46,7 @@ def build_spec(
         demand_learner(document["learner"])
         demand_files(document["learner"], strategy_file, features_file)
         _demand_no_strategy(document["learner"], flags)
-        if not LEARNERS[document["learner"]].trains:
+        if not LEARNERS[document["learner"]].uses_features:
             document.setdefault("features", [])
     for name, text in settings.items():
         _put(document, _address(name, str(document["learner"])), parse_value(text))

@@ -25,7 +25,7 @@ NOT_BUILT = {
 
 
 def all_strategies() -> dict[str, Strategy]:
-    """All of them by name, in the order of the documents."""
+    """All of them by name, in the order of `NAMES`."""
     return {name: strategy_named(name) for name in NAMES}
 
 

@@ -67,7 +67,7 @@ class CandleStore(Protocol):
         A row that is there with other values is revised: its revision rises by one and the old values are kept. What a
         row does not know (NaN volume, an absent column) never erases what the store knows. Volumes that differ by less
         than 1e-7 of their size are one volume, told by two sources.
-        covered: a stretch that the source was asked for to its end; committed with the rows, see `covered`.
+        covered: a stretch that the source was asked for to its end; committed with the rows, see `coverage`.
         """
         ...
 
@@ -155,7 +155,7 @@ def not_found(instrument: Instrument, holding: Sequence[Holding]) -> DataError:
     )
 
 
-_OTHERS = {
+_UNSUPPORTED_SCHEMES = {
     "postgres": "postgres",
     "postgresql": "postgres",
     "clickhouse": "clickhouse",
@@ -163,30 +163,43 @@ _OTHERS = {
 }
 
 
+def _open_memory(rest: str, base_timeframe: str) -> "CandleStore | None":
+    return None if rest else MemoryStore()
+
+
+def _open_duckdb(rest: str, base_timeframe: str) -> "CandleStore | None":
+    from assay.market.stores.duckdb import DuckDbStore
+
+    return (
+        DuckDbStore(Path(rest[1:]), base_timeframe=base_timeframe) if rest.startswith("/") and len(rest) > 1 else None
+    )
+
+
+STORES: Mapping[str, Callable[[str, str], "CandleStore | None"]] = {"memory": _open_memory, "duckdb": _open_duckdb}
+"""Candle stores by the scheme of their URL: what follows ``://`` and the base timeframe give one, or None if malformed."""
+
+
 def open_candles(url: str, *, base_timeframe: str = "1h") -> CandleStore:
     """The candle store at a URL: ``memory://``, ``duckdb:///relative/path`` or ``duckdb:////absolute/path``.
 
-    base_timeframe: the timeframe of the view ``market_data``.
+    base_timeframe: the timeframe of DuckDB's view ``market_data``; other stores have none.
     Raises ConfigError ``CONFIG_FIELD`` for any other URL.
     """
     scheme, colon, rest = url.partition("://")
-    if scheme == "memory" and colon and not rest:
-        return MemoryStore()
-    if scheme == "duckdb" and rest.startswith("/") and len(rest) > 1:
-        from assay.market.stores.duckdb import DuckDbStore
-
-        return DuckDbStore(Path(rest[1:]), base_timeframe=base_timeframe)
-    raise _unknown(url, scheme if colon else "")
+    store = STORES[scheme](rest, base_timeframe) if colon and scheme in STORES else None
+    if store is None:
+        raise _unknown(url, scheme if colon else "")
+    return store
 
 
 def _unknown(url: str, scheme: str) -> ConfigError:
     without_password = re.sub(r"://[^/]*@", "://***@", url)
-    if scheme in _OTHERS:
-        remedy = f"this version keeps candles in DuckDB; the extra assay[{_OTHERS[scheme]}] has no candle store yet"
+    if scheme in _UNSUPPORTED_SCHEMES:
+        remedy = f"this version keeps candles in DuckDB; the extra assay[{_UNSUPPORTED_SCHEMES[scheme]}] has no candle store yet"
     elif scheme == "duckdb":
         remedy = "write duckdb:///path/to/candles.duckdb, or with four slashes for an absolute path"
     else:
-        remedy = did_you_mean(scheme, ["memory", "duckdb"]) or "use memory:// or duckdb:///path/to/candles.duckdb"
+        remedy = did_you_mean(scheme, STORES) or "use memory:// or duckdb:///path/to/candles.duckdb"
     return ConfigError(
         f"candle store {printable(without_password)} is not known: {remedy}",
         code="CONFIG_FIELD",
@@ -262,7 +275,7 @@ class MemoryStore:
             return MappingProxyType(dict(sorted(self._series.get((exchange, symbol), {}).items())))
 
     def coverage(self, instrument: Instrument) -> tuple[Span, ...]:
-        """See `CandleStore.covered`."""
+        """See `CandleStore.coverage`."""
         return self._covered.get(instrument, ())
 
 
