@@ -21,7 +21,8 @@ class Learner:
 
     uses_features: whether it fits a trainer to features and labels; else the parameters of a rule are searched.
     strategy_type: what a published model is written down as.
-    model_format:  how its files are read, a key of `FORMATS` in `assay.track.loading.formats`, where a new one is entered.
+    model_format:  how its files are read: a key of `FORMATS` in `assay.track.loading.formats`, where a new one is
+                   entered.
     parameters:    names of the learner's own parameters.
     make:          its trainer (the object that fits) from a checked spec; None for rules, whose trainer
                    `assay.runs.rule_search.RuleSearch` makes.

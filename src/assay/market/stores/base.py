@@ -176,7 +176,7 @@ def _open_duckdb(rest: str, base_timeframe: str) -> "CandleStore | None":
 
 
 STORES: Mapping[str, Callable[[str, str], "CandleStore | None"]] = {"memory": _open_memory, "duckdb": _open_duckdb}
-"""Candle stores by the scheme of their URL: what follows ``://`` and the base timeframe give one, or None if malformed."""
+"""By the scheme of a URL, what makes a store of what follows ``://`` and a base timeframe; None where that is none."""
 
 
 def open_candles(url: str, *, base_timeframe: str = "1h") -> CandleStore:
@@ -195,7 +195,8 @@ def open_candles(url: str, *, base_timeframe: str = "1h") -> CandleStore:
 def _unknown(url: str, scheme: str) -> ConfigError:
     without_password = re.sub(r"://[^/]*@", "://***@", url)
     if scheme in _UNSUPPORTED_SCHEMES:
-        remedy = f"this version keeps candles in DuckDB; the extra assay[{_UNSUPPORTED_SCHEMES[scheme]}] has no candle store yet"
+        extra = _UNSUPPORTED_SCHEMES[scheme]
+        remedy = f"this version keeps candles in DuckDB; the extra assay[{extra}] has no candle store yet"
     elif scheme == "duckdb":
         remedy = "write duckdb:///path/to/candles.duckdb, or with four slashes for an absolute path"
     else:
