@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from threading import RLock
 from types import CodeType, FunctionType
-from typing import Any
 
 import numpy as np
 
@@ -219,7 +218,7 @@ def _file_digest(entry: Feature) -> str:
         return ""
 
 
-def _callable(function: Callable[..., Any], seen: set[int]) -> bytes:
+def _callable(function: Callable[..., object], seen: set[int]) -> bytes:
     if isinstance(function, partial):
         return _callable(function.func, seen) + repr((function.args, function.keywords)).encode()
     plain = getattr(function, "__wrapped__", None) or getattr(function, "py_func", function)

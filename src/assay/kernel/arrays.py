@@ -1,7 +1,5 @@
 """Names for the arrays that travel through the house, and the door by which numbers come in."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +10,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
-def numbers(name: str, value: Any) -> FloatArray:
+def numbers(name: str, value: object) -> FloatArray:
     """The value as float64. Raises ConfigError ``CONFIG_PARAMETER`` for text, complex numbers and ragged lists."""
     try:
         array = np.asarray(value)

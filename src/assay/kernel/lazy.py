@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import Any
 
 
 def lazy_names(
     package: str, names_by_module: Mapping[str, Iterable[str]]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """``__getattr__`` and ``__dir__`` of a package that offers these names.
 
     names_by_module: module relative to the package, ``"stores.base"``, and what it defines. Nothing of them is imported
@@ -16,7 +15,7 @@ def lazy_names(
     """
     homes = {name: module for module, names in names_by_module.items() for name in names}
 
-    def load(name: str) -> Any:
+    def load(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(f"{package}.{homes[name]}"), name)

@@ -117,7 +117,7 @@ class TrainSpec:
         """The market's name in the trial ledger; of several symbols the sorted keys joined by ``+``."""
         return "+".join(sorted(i.key for i in self.instruments))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain JSON-able dict of every field; `features_digest` only where it is not empty, as specs had none once."""
         return dict(json.loads(self._canonical()))
 

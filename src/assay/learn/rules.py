@@ -62,7 +62,7 @@ class RuleModel:
 
     def save(self, folder: Path) -> None:
         """Write ``rules.json``: name and parameters, and the hash of the file of a strategy that is the user's own."""
-        document: dict[str, Any] = {
+        document: dict[str, object] = {
             "format": _FORMAT,
             "format_version": _VERSION,
             "strategy": self.strategy.name,

@@ -143,7 +143,7 @@ def select_bars(bars: Bars, mask: BoolArray) -> Bars:
     return Bars(bars.instrument, bars.timestamp[mask], *prices, volume, columns, bars.joined)
 
 
-def _report(bars: Bars, config: DataFilter, counts: dict[str, int], usable: BoolArray) -> dict[str, Any]:
+def _report(bars: Bars, config: DataFilter, counts: dict[str, int], usable: BoolArray) -> dict[str, object]:
     n, stored = len(bars), int(usable.sum())
     removed = {name: count for name, count in counts.items() if count and name not in _VALID_STATES}
     times = bars.timestamp[usable]

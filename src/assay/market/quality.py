@@ -314,15 +314,15 @@ class Quality:
         codes = [row.code for row in self.set_aside]
         return {code: codes.count(code) for code in dict.fromkeys(codes)}
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Everything as JSON-able values; NaN is None."""
         sums = {"missing_bars": self.missing_bars, "longest_gap": self.longest_gap, "holes": len(self.gaps)}
         shares = {"quarantined": self.quarantined, "flat_share": self.flat_share if self.bars else None}
-        plain: dict[str, Any] = _plain({**asdict(self), **sums, **shares})
+        plain: dict[str, object] = _plain({**asdict(self), **sums, **shares})
         return plain
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -79,7 +79,7 @@ class BacktestSpec:
         """The same, as other specs name theirs."""
         return (self.instrument,)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain JSON-able dict of every field, and what kind of spec it is."""
         return {"kind": KIND} | asdict(self) | {"symbols": list(self.symbols), "params": dict(self.params)}
 
@@ -196,13 +196,13 @@ def run_backtest(
     return BacktestRun(_backtest_document(evidence))
 
 
-def _existing(spec: BacktestSpec, digest: str, context: Context) -> dict[str, Any] | None:
+def _existing(spec: BacktestSpec, digest: str, context: Context) -> dict[str, object] | None:
     result = run_outputs.find_existing(spec, digest, context)
     evidence = None if result is None else run_outputs.evidence_of(result["experiment_id"], context)
     return None if evidence is None else _backtest_document(evidence)
 
 
-def _backtest_document(evidence: RunArtifacts) -> dict[str, Any]:
+def _backtest_document(evidence: RunArtifacts) -> dict[str, object]:
     """The run's document with its trades in it, times in ISO."""
     columns = evidence.trades.drop(_UNTOLD).to_dicts()
     trades = [t | {"entry_time": iso(t["entry_time"]), "exit_time": iso(t["exit_time"])} for t in columns]
@@ -213,7 +213,7 @@ def _backtest_document(evidence: RunArtifacts) -> dict[str, Any]:
 def _trial(
     spec: BacktestSpec, record: BacktestResult, measured: Mapping[str, float], digest: str, seconds: float
 ) -> Trial:
-    own: dict[str, Any] = {"origin": spec.origin} if spec.origin else {}
+    own: dict[str, object] = {"origin": spec.origin} if spec.origin else {}
     own |= {"regime": spec.regime} if spec.regime else {}
     own |= {"filter": dict(spec.filter)} if spec.filter is not None else {}
     return Trial(
@@ -236,7 +236,7 @@ def _trial(
 
 def _document(
     spec: BacktestSpec, candles: Bars, record: BacktestResult, measured: Mapping[str, float]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     from assay.market import examine_quality
 
     symbol = spec.symbols[0]

@@ -118,7 +118,7 @@ def _decide_gate(
 
 def _configured(
     evidence: RunArtifacts, bars: Bars, run: Run, context: Context, model: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Keep the configuration that the run came to, beside the run's own rows."""
     made = configure(
         evidence, bars, run_id=run.run_id, created=current_ms(), engine_hash=engine_hash(), experiment_id=run.id,

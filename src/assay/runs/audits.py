@@ -49,7 +49,7 @@ class Audited:
     seconds: float
 
     @property
-    def document(self) -> dict[str, Any] | None:
+    def document(self) -> dict[str, object] | None:
         """Plain and JSON-able: mode, passed, complete, violations, checks, notes; None without an audit."""
         if self.report is None:
             return None
@@ -131,7 +131,7 @@ class FewCandidates:
             return self.otherwise.fit(train, seed=seed, report=report)
 
 
-def few_candidates(spec: TrainSpec, file: Path | None, best: Mapping[str, Any]) -> FewCandidates:
+def few_candidates(spec: TrainSpec, file: Path | None, best: Mapping[str, object]) -> FewCandidates:
     """The audited form of a parameter search. best: parameters that the run came to, beside those of the spec."""
     few = {**spec.params, "method": "random", "trials": CANDIDATES}
     request = RuleSearch(replace(spec, params=few), file)
@@ -142,7 +142,7 @@ def few_candidates(spec: TrainSpec, file: Path | None, best: Mapping[str, Any]) 
 _TRAIN_SHARE = 0.7  # of the bars on which a strategy file is asked
 
 
-def audit_run(run: int | str, context: Context) -> dict[str, Any]:
+def audit_run(run: int | str, context: Context) -> dict[str, object]:
     """Audit a completed training or search again, on its snapshots, until all is asked; its models decide beside.
 
     What is found is kept with the run (`audits_of`) and settled with its models: see
@@ -183,7 +183,7 @@ def audit_run(run: int | str, context: Context) -> dict[str, Any]:
     return document
 
 
-def audits_of(run: int, context: Context) -> list[dict[str, Any]]:
+def audits_of(run: int, context: Context) -> list[dict[str, object]]:
     """What `audit_run` found of a run each time, oldest first: the document of the audit, with ``time``."""
     return load_documents(run, AUDIT, context)
 
@@ -207,7 +207,7 @@ def _published(run: int, context: Context, file: Path | None) -> list[Model]:
     return [load_model(row, context.places, strategy=file) for row in result]
 
 
-def _settled(run: int, result: Audited, context: Context) -> dict[str, Any]:
+def _settled(run: int, result: Audited, context: Context) -> dict[str, object]:
     assert result.report is not None  # the mode is full
     document = {**(result.document or {}), "time": iso(current_ms()), "code_digest": code_digest()}
     record = context.record

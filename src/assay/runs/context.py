@@ -29,7 +29,7 @@ _MARKET = frozenset({"exchange", "symbols"})
 class Specified(Protocol):
     """A spec of whatever work."""
 
-    def as_dict(self) -> dict[str, Any]: ...
+    def as_dict(self) -> dict[str, object]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def identity_of(spec: Specified, bars: Sequence[Bars], code: str) -> Identity:
     return Identity(_sha256(parts), _sha256(recipe))
 
 
-def identity_from_metadata(metadata: Mapping[str, Any] | None) -> Identity:
+def identity_from_metadata(metadata: Mapping[str, object] | None) -> Identity:
     """What the metadata of a run says; empty for one of before identities were kept."""
     value = metadata or {}
     return Identity(str(value.get("identity", "")), str(value.get("recipe", "")))
@@ -72,7 +72,7 @@ def _sha256(value: object) -> str:
 class CandlePort(Protocol):
     """Where a run reads its candles: the store, or the snapshots of the run that it repeats."""
 
-    def read(self, spec: "Read", context: "Context") -> tuple[list[Bars], dict[str, Any]]:
+    def read(self, spec: "Read", context: "Context") -> tuple[list[Bars], dict[str, object]]:
         """The bars of every instrument, and by symbol what the spec's filter did to them.
 
         A filter that marks leaves a column ``usable`` (1 or 0) on the bars that it marked any of.
@@ -137,7 +137,7 @@ class PublisherPort(Protocol):
     def finish(
         self, spec: TrainSpec, context: "Context", run: Run, model: Model, evidence: "RunArtifacts", past: "History",
         *, by: str, with_model: "WithModel | None",
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, object]:  # fmt: skip
         """Write everything about the run, as `assay.runs.run_outputs.finish` says; the document."""
 
     def journal(self, name: str, context: "Context") -> Path | None:

@@ -61,7 +61,9 @@ def test_spans(spec: TrainSpec, result: OutOfSampleResult) -> tuple[tuple[int, i
     return tuple((int(opens[each][0]), int(opens[each][-1])) for each in rows if each.any())
 
 
-def of_run(run: Run, filtered: Mapping[str, Any], peeked: Audited, *, began: float, workers: int) -> dict[str, Any]:
+def of_run(
+    run: Run, filtered: Mapping[str, object], peeked: Audited, *, began: float, workers: int
+) -> dict[str, object]:
     """What ``run.json`` says of the run itself. began: of `time.monotonic`; ``seconds`` are those until now."""
     return {
         "run_id": run.run_id,
@@ -73,7 +75,7 @@ def of_run(run: Run, filtered: Mapping[str, Any], peeked: Audited, *, began: flo
     }
 
 
-def own_features(past: History) -> dict[str, Any]:
+def own_features(past: History) -> dict[str, object]:
     """``own_features``: name and digest of the user's file, and its columns that were learnt from; empty without."""
     return {} if past.own is None else {"own_features": facts_of(past.own, past.own_columns)}
 

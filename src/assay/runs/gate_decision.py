@@ -98,7 +98,7 @@ def with_looks(verdict: Verdict, looks: Looks) -> Verdict:
     return replace(verdict, reasons=reasons)
 
 
-def _spreads(evidence: GateInput, tried: Family) -> dict[str, Any]:
+def _spreads(evidence: GateInput, tried: Family) -> dict[str, object]:
     by_spread = deflated_by_spread(moments(evidence.returns), evidence.effective_trials, tried.spread)
     return {"trials_variance": tried.spread, "trials_with_sharpe": tried.counted, **by_spread}
 

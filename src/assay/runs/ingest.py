@@ -33,7 +33,7 @@ from assay.runs.provenance import code_digest
 
 def import_file(
     path: Path, context: Context, *, volume_unit: str | None = None, **options: Any
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, object]]:  # fmt: skip
     """Read a file, check every row at the door, and store what passes: a document for each instrument or series.
 
     volume_unit: what the volume of its candles counts, see `assay.market.units`; None leaves what is stored.
@@ -42,7 +42,7 @@ def import_file(
     """
     unit = None if volume_unit is None else check_volume_unit(volume_unit)
     contents = read_file(path, **options)
-    done: list[dict[str, Any]] = []
+    done: list[dict[str, object]] = []
     request = {"file": path.name} | options | ({} if unit is None else {"volume_unit": unit})
     with _ingest(f"import {path.name}"[:200], request, context):
         parts = len(contents.candles) + len(contents.series)
@@ -67,7 +67,7 @@ def collect_candles(
     since: str,
     until: str | None = None,
     client: ExchangeClient | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Collect closed bars from an exchange into the store; goes on where an earlier collection ended.
 
     since, until: ISO times, or dates (UTC midnight). client: the exchange; by default ccxt's of that name.
@@ -122,7 +122,7 @@ def list_holdings(context: Context) -> list[HoldingRow]:
     return [HoldingRow(h.instrument, h.bars, iso(h.first), iso(h.last)) for h in context.stored.instruments()]
 
 
-def check_candles(instrument: Instrument, context: Context) -> dict[str, Any]:
+def check_candles(instrument: Instrument, context: Context) -> dict[str, object]:
     """The quality report of stored candles. Raises DataError ``DATA_NOT_FOUND`` naming what is near."""
     bars = context.stored.read(instrument)
     unit = unit_of(bars)
@@ -134,7 +134,7 @@ def check_candles(instrument: Instrument, context: Context) -> dict[str, Any]:
     }
 
 
-def show_candles(instrument: Instrument, context: Context, *, last: int) -> dict[str, Any]:
+def show_candles(instrument: Instrument, context: Context, *, last: int) -> dict[str, object]:
     """The newest stored candles, oldest first, with the names of the series that are joined to them."""
     bars = context.stored.read(instrument, newest=last)
     volume = [None] * len(bars) if bars.volume is None else [None if v != v else float(v) for v in bars.volume]
@@ -150,7 +150,7 @@ def show_candles(instrument: Instrument, context: Context, *, last: int) -> dict
 
 
 @contextmanager
-def _ingest(name: str, spec: Mapping[str, Any], context: Context) -> Iterator[None]:
+def _ingest(name: str, spec: Mapping[str, object], context: Context) -> Iterator[None]:
     experiments = context.record.experiments
     run = experiments.start(name, "ingest", spec=dict(spec), metadata={"code_digest": code_digest()})
     with experiments.keep_alive(run):
@@ -162,13 +162,13 @@ def _keep_unit(instrument: Instrument, unit: VolumeUnit | None, context: Context
         context.stored.put_series(instrument.exchange, instrument.symbol, VOLUME_UNIT_SERIES, unit_series(unit))
 
 
-def _candles(path: Path, admitted: ValidatedBars, stored: Upserted) -> dict[str, Any]:
+def _candles(path: Path, admitted: ValidatedBars, stored: Upserted) -> dict[str, object]:
     quality = admitted.quality.as_dict()
     retained = {"bars": len(admitted.bars), "from": quality["first"], "to": quality["last"]}
     return {"file": str(path), **asdict(admitted.bars.instrument), **retained, **asdict(stored), "quality": quality}
 
 
-def _series(path: Path, named: NamedSeries, added: int) -> dict[str, Any]:
+def _series(path: Path, named: NamedSeries, added: int) -> dict[str, object]:
     times = named.series.value_time
     return {
         "file": str(path),

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -35,7 +34,7 @@ from assay.validate import Thresholds
 class StoredCandles:
     """Candles of the home's store, without what the holdout vault locks. See `CandlePort`."""
 
-    def read(self, spec: Read, context: Context) -> tuple[list[Bars], dict[str, Any]]:
+    def read(self, spec: Read, context: Context) -> tuple[list[Bars], dict[str, object]]:
         """See `CandlePort.read`."""
         stored = [context.candles.read(i, newest=spec.bars) for i in spec.instruments]
         if spec.filter is None:
@@ -46,7 +45,7 @@ class StoredCandles:
         filtered = [apply_filter(bars, config) for bars in stored]
         return [_marked(f.bars, f.usable) for f in filtered], {f.bars.instrument.symbol: f.report for f in filtered}
 
-    def locks(self, spec: TrainSpec, context: Context) -> dict[str, Any]:
+    def locks(self, spec: TrainSpec, context: Context) -> dict[str, object]:
         """See `CandlePort.locks`."""
         vault = context.record.vault
         locks = [lock for each in spec.instruments if (lock := vault.of(each.exchange, each.symbol)) is not None]
@@ -134,7 +133,7 @@ class Publisher:
     def finish(
         self, spec: TrainSpec, context: Context, run: Run, model: Model, evidence: RunArtifacts, past: History, *,
         by: str, with_model: WithModel | None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, object]:  # fmt: skip
         """See `PublisherPort.finish`."""
         return publish_run(spec, context, run, model, evidence, past, by=by, with_model=with_model)
 

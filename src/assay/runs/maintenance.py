@@ -3,7 +3,7 @@
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from assay.kernel.errors import ConfigError, StoreError
 from assay.kernel.parse import JsonObject
@@ -60,7 +60,7 @@ def _candles(statement: str, context: Context, limit: int) -> QueryAnswer:
 
 
 def _neither(missing: StoreError, error: StoreError | ConfigError) -> StoreError:
-    facts: dict[str, Any] = dict(missing.facts)
+    facts: dict[str, object] = dict(missing.facts)
     return StoreError(
         f"{missing.message}; nor has the candle store: {error.message}",
         code="STORE_NOT_FOUND",

@@ -37,7 +37,7 @@ def capture(context: Context, file: Path | None = None) -> Provenance:
     return capture_provenance(folders | {WORKING_FOLDER: Path.cwd()}, threads=threads, machine=context.machine)
 
 
-def describe_environment(*, workers: int) -> dict[str, Any]:
+def describe_environment(*, workers: int) -> dict[str, object]:
     """Python, platform, cores, workers and the `versions` of the libraries: what a reader needs to run it again."""
     return {
         "python": platform.python_version(),
@@ -51,7 +51,7 @@ def describe_environment(*, workers: int) -> dict[str, Any]:
 _MACHINE = ("platform", "machine", "cpu", "cores", "memory_bytes", "thread_variables", "threads")
 
 
-def stored_environment(row: Mapping[str, Any]) -> dict[str, Any]:
+def stored_environment(row: Mapping[str, Any]) -> dict[str, object]:
     """Flat facts of a run by what they are: ``commit``, ``diff``, ``sources``, ``lock``, ``python``, ``image``,
     ``library <name>``, and those of the machine. A fact that is not known is absent.
     """
@@ -73,12 +73,12 @@ def stored_environment(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if value is not None}
 
 
-def current_environment(context: Context) -> dict[str, Any]:
+def current_environment(context: Context) -> dict[str, object]:
     """`stored_environment` of a run that would begin now."""
     return stored_environment(capture(context).columns | {"metadata": {"code_digest": code_digest()}})
 
 
-def provenance_differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def provenance_differences(was: Mapping[str, object], now: Mapping[str, object]) -> Iterator[dict[str, object]]:
     """``{what, was, now, decides}`` of every fact that differs; None where one side does not know it.
 
     decides: commit, uncommitted diff, sources, lock, versions or image differ, not merely the machine.

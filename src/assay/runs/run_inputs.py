@@ -29,7 +29,7 @@ SOURCE, FEATURES = "strategy_file", "features_file"
 
 
 def keep(
-    bars: Sequence[Bars], file: Path | None, spec: Mapping[str, Any], run: Run, context: Context, *,
+    bars: Sequence[Bars], file: Path | None, spec: Mapping[str, object], run: Run, context: Context, *,
     features: "FeatureFile | None" = None,
 ) -> None:  # fmt: skip
     """Snapshot the bars, link them to the run, and keep the source of a user's own strategy and features.
@@ -62,7 +62,7 @@ def bars_of(run: int, context: Context) -> dict[str, Bars]:
 
 
 @contextmanager
-def source_of(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[Path | None]:
+def source_of(run: int, spec: Mapping[str, object], context: Context) -> Iterator[Path | None]:
     """The strategy file that a run was given, under its own name in a folder that is gone afterwards; None without.
 
     ArtifactError ``ARTIFACT_GONE`` where the spec names a file and none was kept, ``ARTIFACT_CORRUPT`` for a changed
@@ -77,7 +77,7 @@ def source_of(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[P
 
 
 @contextmanager
-def features_of(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[Path | None]:
+def features_of(run: int, spec: Mapping[str, object], context: Context) -> Iterator[Path | None]:
     """The file of features that a run was given, as `source_of` gives a strategy's; None without."""
     wanted = str(spec.get("features_digest") or "")
     if not wanted:

@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -86,7 +85,7 @@ class Looks:
     text: str = ""
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """``looks`` of a run document."""
         names = (
             "n", "effective", "own", "candidates", "judged_before", "unknown_rows", "missing", "markets_tried", "text",

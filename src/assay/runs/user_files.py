@@ -95,7 +95,7 @@ def _demand_imports(code: UserCode) -> None:
 
 
 def probe_rule(
-    rule: Strategy, bars: Bars, values: Mapping[str, Any], *, questions: int = PROBE_QUESTIONS, seed: int = 0,
+    rule: Strategy, bars: Bars, values: Mapping[str, object], *, questions: int = PROBE_QUESTIONS, seed: int = 0,
     limits: Confinement | None = None,
 ) -> FileProbe | None:  # fmt: skip
     """Ask a strategy of the user's own whether it decides in a closed process as it does in this one.
@@ -184,8 +184,8 @@ def check_features(
 
 
 def _check_document(
-    file: Path, bars: Bars, features: Mapping[str, Any], report: "AuditReport", closed: FileProbe
-) -> dict[str, Any]:  # fmt: skip
+    file: Path, bars: Bars, features: Mapping[str, object], report: "AuditReport", closed: FileProbe
+) -> dict[str, object]:  # fmt: skip
     checks = dict(report.checks)
     for probe, number in closed.checks.items():
         checks[probe] = checks.get(probe, 0) + number
@@ -258,13 +258,13 @@ def demand_none(spec: TrainSpec, file: Path | None) -> None:
         )
 
 
-def facts_of(own: FeatureFile, names: tuple[str, ...]) -> dict[str, Any]:
+def facts_of(own: FeatureFile, names: tuple[str, ...]) -> dict[str, object]:
     """What manifest and ``run.json`` say of a file: its name, digest, and those of its columns that are used."""
     return {"name": own.name, "sha256": own.digest, "columns": list(names)}
 
 
 @contextmanager
-def load_stored_features(run: int, spec: Mapping[str, Any], context: Context) -> Iterator[FeatureFile | None]:
+def load_stored_features(run: int, spec: Mapping[str, object], context: Context) -> Iterator[FeatureFile | None]:
     """The file of features that a run kept, executed; None for a run without. Raises as `features_of`."""
     with features_of(run, spec, context) as path:
         yield None if path is None else own_features(path)

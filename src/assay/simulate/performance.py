@@ -231,6 +231,6 @@ def _scaled(ratio: FloatArray, periods_per_year: ArrayLike | None) -> Value:
     return _out(ratio * np.sqrt(_periods(periods_per_year, ratio.shape)))
 
 
-def _out(value: Any) -> Value:
+def _out(value: object) -> Value:
     array = np.asarray(value, np.float64)
     return float(array) if array.ndim == 0 else array

@@ -3,7 +3,7 @@
 import types
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Protocol
+from typing import Protocol
 
 from assay.kernel.bars import Bars
 from assay.kernel.decisions import Costs
@@ -32,7 +32,7 @@ class Choice(Protocol):
         ...
 
     @property
-    def params(self) -> Mapping[str, Any]:
+    def params(self) -> Mapping[str, object]:
         """Its parameters."""
         ...
 
@@ -52,7 +52,7 @@ HORIZON = 24
 """Bars that `profitable` looks ahead where nobody says: the default of ``assay train``."""
 
 
-def parse_target(name: str, params: Mapping[str, Any] | None = None, /, **more: Any) -> Target:
+def parse_target(name: str, params: Mapping[str, object] | None = None, /, **more: object) -> Target:
     """The target of that name. ``parse_target("profitable", horizon=24, side="both")`` or with a mapping of parameters.
 
     Raises ConfigError ``CONFIG_TARGET_UNKNOWN`` for a name, ``CONFIG_PARAMETER`` for a parameter, both with the nearest

@@ -11,7 +11,7 @@ SMALLEST = float(np.finfo(np.float64).tiny)
 LARGEST = float(np.finfo(np.float64).max)
 
 
-def together(**values: Any) -> tuple[FloatArray, ...]:
+def together(**values: object) -> tuple[FloatArray, ...]:
     """The values as float64, in their order. Raises ConfigError if their shapes cannot be broadcast together."""
     arrays = tuple(numbers(name, value) for name, value in values.items())
     try:
@@ -41,7 +41,7 @@ def check_share(name: str, value: Any) -> float:
     return float(result)
 
 
-def within(name: str, value: Any, least: float, most: float) -> None:
+def within(name: str, value: object, least: float, most: float) -> None:
     """Raise ConfigError unless the value is one number in least..most; `SMALLEST` says > 0, `LARGEST` finite."""
     result = numbers(name, value)
     if result.ndim or not least <= result <= most:

@@ -7,7 +7,6 @@ and draws blocks anyway.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import isfinite, nan, sqrt
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -41,7 +40,7 @@ def holding_returns(bars: Bars, start: int = 0) -> FloatArray:
     return result
 
 
-def superiority_p_values(returns: FloatArray, holding: FloatArray, *, seed: int) -> dict[str, Any]:
+def superiority_p_values(returns: FloatArray, holding: FloatArray, *, seed: int) -> dict[str, object]:
     """p-values of "none of these configurations beats the benchmark", by Hansen's test, on `span_sums`.
 
     returns: ``(m, k)``, of k configurations.   holding: ``(m,)``, of buying and holding.   cash: against nothing at

@@ -7,7 +7,7 @@ PYRITE.
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from math import ceil, isfinite, isinf, isnan, nan, sqrt
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -386,7 +386,7 @@ def _bars_needed(evidence: GateInput, m: Moments | None, limits: Thresholds, rea
     return max(ceil(whole) - n, for_trades, limits.min_bars - n, 0)
 
 
-def gate_input_document(evidence: GateInput) -> dict[str, Any]:
+def gate_input_document(evidence: GateInput) -> dict[str, object]:
     """Plain and, but for NaN, JSON-able: counts, moments, and the sums behind each check. See `GateInput` for names.
 
     moments, active_moments: of the returns, and of those beyond holding; None where the latter are not known.
@@ -424,7 +424,7 @@ def gate_input_document(evidence: GateInput) -> dict[str, Any]:
     }
 
 
-def _overfitting_document(result: Overfitting | None) -> dict[str, Any] | None:
+def _overfitting_document(result: Overfitting | None) -> dict[str, object] | None:
     if result is None:
         return None
     numbers = {name: getattr(result, name) for name in ("pbo", "loss_share", "slope", "intercept", "n_dropped")}

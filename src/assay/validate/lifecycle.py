@@ -75,7 +75,7 @@ ACCOUNT_TRIGGERS: tuple[Trigger, ...] = (
 )  # fmt: skip
 
 
-def circuit_breakers(stage: Stage) -> dict[str, Any]:
+def circuit_breakers(stage: Stage) -> dict[str, object]:
     """Breakers of a stage and triggers of the account under their names in the V3 document."""
     return asdict(BREAKERS[stage]) | {t.key: t.limit for t in ACCOUNT_TRIGGERS}
 
@@ -159,7 +159,7 @@ NEEDED = ("net_profit", "sharpe_annual", "total_trades", "p_value")
 
 def place_stage(
     verdict: "VerdictName",
-    metrics: Mapping[str, Any],
+    metrics: Mapping[str, object],
     overfit: "OverfitVerdict | None",
     *,
     approved: bool = False,
@@ -199,7 +199,7 @@ def place_stage(
     return _placed("MATURE", None, reasons, seen) if approved else _placed("VALIDATION", "MATURE", reasons, seen)
 
 
-def confidence_score(metrics: Mapping[str, Any], stability_score: float | None) -> float:
+def confidence_score(metrics: Mapping[str, object], stability_score: float | None) -> float:
     """0..1: ``0.3 min(trades/200, 1) + 0.3 min(max(Sharpe, 0)/3, 1) + 0.2 win rate + 0.2 stability``, to 4 decimals.
 
     metrics: ``total_trades sharpe_annual win_rate``, out of sample; undefined counts 0, as an undefined stability does.
@@ -336,7 +336,7 @@ class Refusal:
     limit: float
 
 
-def position_size(stage: Stage, metrics: Mapping[str, Any], *, capital: float, confidence: float) -> float:
+def position_size(stage: Stage, metrics: Mapping[str, object], *, capital: float, confidence: float) -> float:
     """Quote units of a new position.
 
     ``capital * base * clamp(0.6 * min(Sharpe / 2, 1.5) + 0.4 * win rate, 0.5, 1.5) * confidence``, never above

@@ -22,7 +22,7 @@ NEIGHBOUR_SHARE = 0.05
 _SAMPLED = 50_000  # trials looked at; the error of a median of 2,500 neighbours is far below what anybody acts on
 
 
-def parameter_stability(result: Sequence[Mapping[str, Any]], space: Mapping[str, Mapping[str, Any]]) -> float:
+def parameter_stability(result: Sequence[Mapping[str, object]], space: Mapping[str, Mapping[str, object]]) -> float:
     """How little the best parameters moved between windows: 1 not at all, 0 as much as drawn at random, or more.
 
     result: the best of each window that found one, by searched name.
@@ -100,7 +100,7 @@ def _sample(scores: FloatArray, best: int) -> IntArray:
     return rows
 
 
-def _parameter(window: Mapping[str, Any], name: str, number: int) -> Any:
+def _parameter(window: Mapping[str, object], name: str, number: int) -> object:
     if name not in window:
         raise ConfigError(
             f"window {number} lacks the searched parameter {name}",
@@ -111,7 +111,7 @@ def _parameter(window: Mapping[str, Any], name: str, number: int) -> Any:
     return window[name]
 
 
-def _movement(values: Sequence[Any], table: Mapping[str, Any]) -> float | None:
+def _movement(values: Sequence[object], table: Mapping[str, Any]) -> float | None:
     """1 for values that stay, 0 for such as a uniform draw gives; None for a parameter with one possible value."""
     if table["type"] == "choice":
         return _chosen(values, list(table["values"]))
@@ -126,7 +126,7 @@ def _movement(values: Sequence[Any], table: Mapping[str, Any]) -> float | None:
     return _still((numbers - low) / (high - low), ranks)
 
 
-def _chosen(values: Sequence[Any], options: list[Any]) -> float | None:
+def _chosen(values: Sequence[object], options: list[Any]) -> float | None:
     m = len(options)
     if m < 2:
         return None

@@ -64,7 +64,7 @@ class Thresholds:
         within("mature_annual_sharpe", self.mature_annual_sharpe, -LARGEST, LARGEST)
 
 
-def looser_thresholds(values: Mapping[str, Any], request: Thresholds, check: str | None = None) -> list[str]:
+def looser_thresholds(values: Mapping[str, object], request: Thresholds, check: str | None = None) -> list[str]:
     """Each limit of `values` that lets more pass than `request` does, in words; of one check only, or of all.
 
     What `values` lacks is as by default; what it has and no check knows is passed over.
@@ -80,7 +80,7 @@ def looser_thresholds(values: Mapping[str, Any], request: Thresholds, check: str
     return lines
 
 
-def thresholds_from_document(document: Mapping[str, Any]) -> Thresholds:
+def thresholds_from_document(document: Mapping[str, object]) -> Thresholds:
     """Those that a stored verdict was given by; a document that names none was judged by the defaults.
 
     One of the gate's first version carries a ``confidence``; see `translate_thresholds`.

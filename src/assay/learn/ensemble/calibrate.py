@@ -54,7 +54,7 @@ class Calibration:
         if self.kind != "none" and not self.curves:
             raise ValueError("calibration without curves")
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON-able; `from_dict` gives an equal object back."""
         return {"kind": self.kind, "curves": [[list(a), list(b)] for a, b in self.curves]}
 

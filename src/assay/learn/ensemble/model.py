@@ -168,7 +168,7 @@ class EnsembleModel:
         """Write ``ensemble.json`` and one file a member (LightGBM text, XGBoost UBJ, skops)."""
         for member in self.members.values():
             member.write(folder)
-        document: dict[str, Any] = {
+        document: dict[str, object] = {
             "format_version": 1,
             "files": {path.name: sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())},
             "members": list(self.members),  # in the order in which their votes are summed
@@ -248,7 +248,7 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _digest(document: Mapping[str, Any]) -> str:
+def _digest(document: Mapping[str, object]) -> str:
     return sha256(canonical(document).encode()).hexdigest()
 
 
@@ -327,7 +327,7 @@ def read_forest(path: Path, *, columns: int, n_classes: int) -> "RandomForestCla
     return forest
 
 
-def _check(forest: Any, name: str, columns: int, n_classes: int) -> None:
+def _check(forest: object, name: str, columns: int, n_classes: int) -> None:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.tree import DecisionTreeClassifier
     from sklearn.tree._tree import Tree
@@ -367,7 +367,7 @@ def _canonical(data: bytes) -> bytes:
     return out.getvalue()
 
 
-def _renumbered(part: Any, numbers: dict[str, str]) -> Any:
+def _renumbered(part: Any, numbers: dict[str, str]) -> object:
     """The schema with every address replaced by its order of appearance; depth first, in document order."""
     if isinstance(part, list):
         return [_renumbered(p, numbers) for p in part]
@@ -376,7 +376,7 @@ def _renumbered(part: Any, numbers: dict[str, str]) -> Any:
     return {key: _number(key, value, numbers) for key, value in part.items()}
 
 
-def _number(key: str, value: Any, numbers: dict[str, str]) -> Any:
+def _number(key: str, value: Any, numbers: dict[str, str]) -> object:
     if key == "__id__":
         return int(numbers.setdefault(str(value), str(len(numbers) + 1)))
     if key == "file":

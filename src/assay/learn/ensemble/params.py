@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from assay.kernel.errors import ConfigError, did_you_mean
 from assay.kernel.parse import parse
@@ -113,7 +113,7 @@ class EnsembleParams:
         return {m: w / sum(weights) for m, w in zip(self.members, weights, strict=True)}
 
 
-def ensemble_params(document: Mapping[str, Any]) -> EnsembleParams:
+def ensemble_params(document: Mapping[str, object]) -> EnsembleParams:
     """Checked parameters from a spec's ``params``. Raises ConfigError ``CONFIG_PARAMETER`` with field and range.
 
     A `num_threads` above the machine's cores is cut to them, with a warning in the log.

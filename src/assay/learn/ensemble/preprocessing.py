@@ -201,7 +201,7 @@ class Columns:
                 out[:, j] = (column - self.centre[j]) / self.spread[j]
         return out
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON-able; `from_dict` gives an equal object back."""
         return {
             "names": list(self.names),

@@ -1,7 +1,6 @@
 """Contract checks of a strategy on bars, Assay's own and the user's."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ ROWS_ASKED = 24  # bars with a setup at which the future is cut off, and as many
 Rows = Mapping[str, FloatArray]
 
 
-def check_honest(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
+def check_honest(strategy: Strategy, bars: Bars, values: Mapping[str, object]) -> None:
     """What a search or a backtest asks of a user's strategy first: no future, an honest lookback, deterministic.
 
     Raises as `check_strategy` does. Some hundred evaluations of the rule on these bars.
@@ -31,7 +30,7 @@ def check_honest(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> N
         check_lookback_is_enough(strategy, bars, values)
 
 
-def check_strategy(strategy: Strategy, bars: Bars, values: Mapping[str, Any] | None = None) -> int:
+def check_strategy(strategy: Strategy, bars: Bars, values: Mapping[str, object] | None = None) -> int:
     """Hold a strategy to its declaration on these bars; gives the number of bars that it was asked about.
 
     No future, honest lookback, both ends of its search space can be computed, deterministic, input untouched. values:
@@ -50,7 +49,7 @@ def check_strategy(strategy: Strategy, bars: Bars, values: Mapping[str, Any] | N
     return count
 
 
-def check_leaves_its_input_alone(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
+def check_leaves_its_input_alone(strategy: Strategy, bars: Bars, values: Mapping[str, object]) -> None:
     """The rule writes into no array of the bars."""
     named = {name: getattr(bars, name) for name in (*PRICES, "timestamp", "volume")} | dict(bars.columns)
     before = {name: array.copy() for name, array in named.items() if array is not None}
@@ -63,7 +62,7 @@ def check_leaves_its_input_alone(strategy: Strategy, bars: Bars, values: Mapping
             )
 
 
-def check_is_deterministic(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
+def check_is_deterministic(strategy: Strategy, bars: Bars, values: Mapping[str, object]) -> None:
     """The same bars and parameters give the same setups."""
     first, second = (setup_columns(strategy.setups(bars, values)) for _ in range(2))
     result = _difference(first, second, 0, len(bars))
@@ -75,7 +74,7 @@ def check_is_deterministic(strategy: Strategy, bars: Bars, values: Mapping[str, 
         )
 
 
-def check_knows_no_later_bar(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> int:
+def check_knows_no_later_bar(strategy: Strategy, bars: Bars, values: Mapping[str, object]) -> int:
     """Cutting off or scrambling the bars after row c changes nothing up to c. Gives how many rows c it asked about."""
     lookback = strategy.lookback(values, bars.instrument.timeframe)
     whole = setup_columns(strategy.setups(bars, values))
@@ -97,7 +96,7 @@ def check_knows_no_later_bar(strategy: Strategy, bars: Bars, values: Mapping[str
     return len(request)
 
 
-def check_lookback_is_enough(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
+def check_lookback_is_enough(strategy: Strategy, bars: Bars, values: Mapping[str, object]) -> None:
     """With exactly `lookback` rows in front, a row is answered as in the whole history: its signal and its levels."""
     lookback = strategy.lookback(values, bars.instrument.timeframe)
     whole = signals(strategy, bars, values)
@@ -116,10 +115,10 @@ def check_lookback_is_enough(strategy: Strategy, bars: Bars, values: Mapping[str
             )
 
 
-def check_space_can_be_computed(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> None:
+def check_space_can_be_computed(strategy: Strategy, bars: Bars, values: Mapping[str, object]) -> None:
     """Each structural parameter at the first and last value of its search, where the constraints allow it."""
     for name, parameter in strategy.of_kind(Structural).items():
-        ends: tuple[Any, ...] = ()
+        ends: tuple[object, ...] = ()
         if isinstance(parameter.search, Range):
             ends = (parameter.search.low, parameter.search.high)
         elif parameter.search and not parameter.book:
@@ -146,7 +145,7 @@ def setup_columns(result: Setups | State) -> Rows:
     return out
 
 
-def signals(strategy: Strategy, bars: Bars, values: Mapping[str, Any]) -> Rows:
+def signals(strategy: Strategy, bars: Bars, values: Mapping[str, object]) -> Rows:
     """The decisions at these values, ``(n,)`` float64 by field."""
     made = strategy.decisions(bars, values)
     return {"target": made.target, "stop": made.stop, "take": made.take, "hold": made.hold.astype(np.float64)}

@@ -72,16 +72,16 @@ class Strategy:
         return {name: p for name, p in self.parameters.items() if isinstance(p, Threshold)}
 
     @property
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> dict[str, object]:
         """Default values of all parameters."""
         return {name: p.default for name, p in self.parameters.items()}
 
     @property
-    def space(self) -> dict[str, Any]:
+    def space(self) -> dict[str, object]:
         """What is searched by default: `Range` or tuple of choices by name; parameters of absent columns left out."""
         return {name: p.search for name, p in self.parameters.items() if p.search is not None and not p.book}
 
-    def resolve(self, inputs: Values | None = None) -> dict[str, Any]:
+    def resolve(self, inputs: Values | None = None) -> dict[str, object]:
         """All parameters: those given, checked, and defaults for the others.
 
         Raises ConfigError ``CONFIG_PARAMETER`` for an unknown name (with the nearest), a value of the wrong type or

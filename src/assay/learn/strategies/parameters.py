@@ -202,7 +202,7 @@ class Constraint:
         self._condition(tree)
         self._tree = tree
 
-    def __call__(self, values: Mapping[str, Any]) -> bool:
+    def __call__(self, values: Mapping[str, object]) -> bool:
         """Whether the values satisfy it; a parameter that is off (None) or a division by 0 does not."""
         if any(values[name] is None for name in self.names):
             return False
@@ -242,7 +242,7 @@ class Constraint:
         )
 
 
-def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
+def _value(node: ast.expr, values: Mapping[str, object]) -> Any:
     if isinstance(node, ast.BoolOp):
         return all(_value(part, values) for part in node.values)
     if isinstance(node, ast.Compare):

@@ -37,11 +37,11 @@ class ExchangeClient(Protocol):
     last_http_response: str | None
     last_response_headers: Mapping[str, str] | None
 
-    def load_markets(self) -> Mapping[str, Mapping[str, Any]]:
+    def load_markets(self) -> Mapping[str, Mapping[str, object]]:
         """All markets by unified symbol."""
         ...
 
-    def fetch_ohlcv(self, symbol: str, timeframe: str, since: int | None, limit: int | None) -> list[list[Any]]:
+    def fetch_ohlcv(self, symbol: str, timeframe: str, since: int | None, limit: int | None) -> list[list[object]]:
         """Rows of time (ms), open, high, low, close, volume."""
         ...
 
@@ -188,7 +188,7 @@ def retry_after(headers: Mapping[str, str] | None, *, now: Callable[[], datetime
         return 0.0
 
 
-def survivorship(markets: Mapping[str, Mapping[str, Any]]) -> str:
+def survivorship(markets: Mapping[str, Mapping[str, object]]) -> str:
     """A warning if a universe of several markets holds only those that still trade; else the empty text.
 
     markets: ccxt's descriptions by symbol; ``active`` False is a delisted market.
@@ -316,9 +316,9 @@ class _Walk:
             done = (position - self.span.start) / (self.span.end - self.span.start)
             self.report(Progress(min(1.0, done), position, self.upserted, self.line.requests))
 
-    def _page(self, position: int, end: int) -> list[list[Any]]:
+    def _page(self, position: int, end: int) -> list[list[object]]:
         """Rows of ``[position, end)``; that there are none is only believed when it was said twice."""
-        rows: list[list[Any]] = []
+        rows: list[list[object]] = []
         for _ in range(_EMPTY_ASKED):
             sent = self.line.page(self.instrument, position, self.limit)
             rows = [row for row in sent if position <= row[0] < end]
@@ -412,7 +412,7 @@ def _open_parts(span: Span, covered: Sequence[Span], revisit: int) -> list[Span]
     return list(unite_spans(Span(max(span.start, p.start - revisit), p.end) for p in parts))
 
 
-def _admitted(exchange: str, instrument: Instrument, rows: list[list[Any]], now: int) -> ValidatedBars:
+def _admitted(exchange: str, instrument: Instrument, rows: list[list[object]], now: int) -> ValidatedBars:
     """The page through the door. A volume of 0 stays 0: whether a market has volume, no single page can tell."""
     names = ("timestamp", "open", "high", "low", "close", "volume")
     kinds = {name: pl.Int64 if name == "timestamp" else pl.Float64 for name in names}

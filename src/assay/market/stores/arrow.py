@@ -1,7 +1,6 @@
 """Bars as Arrow tables, for engines that speak Arrow."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +16,7 @@ def table_of(bars: Bars) -> pa.Table:
     """Key, prices, volumes and ``extra``: a map from name to value with all further columns. NaN becomes null."""
     n = len(bars)
     key = bars.instrument
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         "exchange": _same(key.exchange, n),
         "symbol": _same(key.symbol, n),
         "timeframe": _same(key.timeframe, n),

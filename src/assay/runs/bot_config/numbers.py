@@ -58,7 +58,7 @@ def numbers(evidence: RunArtifacts) -> Numbers:
     )
 
 
-def performance(n: Numbers) -> dict[str, Any]:
+def performance(n: Numbers) -> dict[str, object]:
     """The block of that name: quote currency on 10,000."""
     m = n.metrics
     return {
@@ -73,7 +73,7 @@ def performance(n: Numbers) -> dict[str, Any]:
     }
 
 
-def statistical_validation(n: Numbers, stability_score: float | None) -> dict[str, Any]:
+def statistical_validation(n: Numbers, stability_score: float | None) -> dict[str, object]:
     """The block of that name: annual ratios of per-bar returns; ``deflated_sharpe`` is a probability."""
     m = n.metrics
     return {
@@ -93,7 +93,7 @@ def statistical_validation(n: Numbers, stability_score: float | None) -> dict[st
     }
 
 
-def risk_allocation(n: Numbers, base: float) -> dict[str, Any]:
+def risk_allocation(n: Numbers, base: float) -> dict[str, object]:
     """The block of that name; base: share of capital that the stage allows one new position."""
     return {
         "kelly_fraction": n.metrics["kelly_fraction"],
@@ -106,7 +106,7 @@ def risk_allocation(n: Numbers, base: float) -> dict[str, Any]:
     }
 
 
-def microstructure(bars: Bars, judged: pl.Series, taker_fee: float) -> dict[str, Any]:
+def microstructure(bars: Bars, judged: pl.Series, taker_fee: float) -> dict[str, object]:
     """The block ``market_microstructure``: means over the judged bars of columns that are stored, else null."""
     rows = np.isin(bars.timestamp, judged.to_numpy())
     share = _column(bars, "book_bid_share", rows)
@@ -191,7 +191,7 @@ def most_frequent(bars: Bars, judged: IntArray) -> str | None:
     return REGIME_NAMES[int(np.bincount(result).argmax())] if result.size else None
 
 
-def ensemble(bars: Bars) -> dict[str, Any]:
+def ensemble(bars: Bars) -> dict[str, object]:
     """The block ``ensemble_regime_classification`` at the last bar.
 
     A member is the regime rule on bars of 1h, 4h or 1d, made of the traded ones; its prediction is its newest label. It
@@ -237,7 +237,7 @@ def _recent(bars: Bars) -> IntArray:
     )
 
 
-def _member(labels: IntArray, total: int) -> dict[str, Any]:
+def _member(labels: IntArray, total: int) -> dict[str, object]:
     if not len(labels):
         return {"weight": 0.0, "prediction": None}
     return {"weight": len(labels) / total, "prediction": REGIME_NAMES[labels[-1]]}

@@ -103,7 +103,7 @@ def _of_search(evidence: RunArtifacts, candles: Mapping[str, Bars]) -> list[Sect
     ]
 
 
-def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(document: Mapping[str, object]) -> dict[str, object]:
     """The document as it comes back from its file, symbols in the order of the spec: no order of keys shows."""
     plain: dict[str, Any] = json.loads(canonical(to_jsonable(document)))
     symbols = plain["spec"]["symbols"]

@@ -214,7 +214,7 @@ def fair_rows(score: FloatArray, made: int) -> BoolArray:
     return fair
 
 
-def axis(name: str, column: pl.Series, space: Mapping[str, Any], bins: int) -> Axis:
+def axis(name: str, column: pl.Series, space: Mapping[str, object], bins: int) -> Axis:
     """The axis of one parameter: each choice for itself, a range of many numbers in so many bins."""
     values = _choices(column, space)
     if values is not None:
@@ -235,7 +235,7 @@ def axis(name: str, column: pl.Series, space: Mapping[str, Any], bins: int) -> A
     return Axis(name, stored, edges, np.where(np.isfinite(at), result, -1), log=log, whole=whole)
 
 
-def _choices(column: pl.Series, space: Mapping[str, Any]) -> list[Any] | None:
+def _choices(column: pl.Series, space: Mapping[str, Any]) -> list[object] | None:
     """The values that stand each for itself, numbers in order; None for a range of many."""
     declared = list(space.get("values", ())) if space.get("type") == "choice" else None
     if not column.dtype.is_numeric():
@@ -249,7 +249,7 @@ def _choices(column: pl.Series, space: Mapping[str, Any]) -> list[Any] | None:
     return seen if len(seen) <= _STEPS and 2 * len(seen) <= len(column) else None
 
 
-def _of_choices(name: str, column: pl.Series, values: Sequence[Any]) -> Axis:
+def _of_choices(name: str, column: pl.Series, values: Sequence[object]) -> Axis:
     labels = list(dict.fromkeys(_words(v) for v in values))
     value = [None if v is None else _words(v) for v in column.to_list()]
     if len(labels) > _CHOICES:

@@ -51,7 +51,7 @@ class Figure:
     state: State
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Plain and JSON-able; ``rate`` beside its ``n``."""
         return dict(to_jsonable(asdict(self) | {"rate": self.count / self.n}))
 
@@ -110,7 +110,7 @@ def _every(name: str, title: str, count: int, n: int, *, wanted: int) -> Figure:
     return Figure(name, title, count, n, nan, nan, needs, float(wanted > 0), "PASS" if count == wanted else "FAIL")
 
 
-def whole_suite(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def whole_suite(parts: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """The parts of the suite of leaks as one: numbers are added, names follow each other."""
     whole: dict[str, Any] = {}
     for part in parts:

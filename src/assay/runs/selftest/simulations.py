@@ -98,7 +98,7 @@ class Repetition:
     suite: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Plain and JSON-able."""
         fields = {name: value for name, value in asdict(self).items() if name != "suite"}
         return dict(to_jsonable(fields | {"told": fields.pop("chosen_outcome")}))  # the key of documents of before
@@ -127,7 +127,7 @@ def _market(task: Task) -> Bars:
     return with_drift(bars, HOLDING_SHARPE if task.number % 2 == 0 else -HOLDING_SHARPE)
 
 
-def _researched(task: Task, home: Path) -> dict[str, Any]:
+def _researched(task: Task, home: Path) -> dict[str, object]:
     bars, costs = _market(task), _FREE if task.kind == CONTROL else Costs()
     tries = drift_ideas() if task.kind == DRIFT else ideas()
     with open_laboratory(home / "home") as context:
@@ -141,7 +141,7 @@ def _researched(task: Task, home: Path) -> dict[str, Any]:
     return facts
 
 
-def _facts(result: Chosen) -> dict[str, Any]:
+def _facts(result: Chosen) -> dict[str, object]:
     best, edge, naive = result.best, result.alone.reason("edge"), result.naive.reason("edge")
     return {
         "best": best.idea.name,
@@ -199,7 +199,7 @@ def _spec(task: Task, bars: Bars, learner: str, **more: Any) -> TrainSpec:
     )  # fmt: skip
 
 
-def _studied(task: Task) -> dict[str, Any]:
+def _studied(task: Task) -> dict[str, object]:
     """One case of `assay.validate.gate_study`, drawn by the seed of the whole self-test; last a rising market."""
     limit = Thresholds().error
     if task.number >= len(STUDY_CASES):

@@ -163,7 +163,7 @@ def add_bars(equities: FloatArray, count: int, sums: FloatArray) -> None:
 
 
 @njit(**UNCOUNTED, forceinline=True)
-def _with_bar(stored: Any, before: Any, now: Any) -> Any:
+def _with_bar(stored: Any, before: object, now: Any) -> object:
     """The sums with the return from one equity to the next; those of an account that loses all of it do not hold."""
     total, squares, cubes, fourths, downside, growth, peak, trough, deepest, depths, episodes, worst = stored
     one = broadcast(1.0)

@@ -185,7 +185,7 @@ def _silence(faults: int, printed: _Printed) -> None:
     for number in (0, 1, 2):
         os.dup2(nowhere, number)
     sys.stdin = io.StringIO()
-    output: Any = printed
+    output: object = printed
     sys.stdout = sys.stderr = output
     setattr(sys, "__stdout__", output)  # noqa: B010 - mypy knows them as final
     setattr(sys, "__stderr__", output)  # noqa: B010
@@ -240,7 +240,7 @@ class _Strategy:
         self.rule = load_strategy_file(path)
         self.bars: Bars | None = None
 
-    def declared(self) -> dict[str, Any]:
+    def declared(self) -> dict[str, object]:
         from assay.validate.isolation.declarations import strategy_document
 
         assert self.rule.source is not None
@@ -262,7 +262,7 @@ class _Strategy:
         fields = {"target": made.target, "stop": made.stop, "take": made.take, "hold": made.hold}
         return Message({}, {name: np.asarray(each) for name, each in fields.items()})
 
-    def _lookback(self, values: dict[str, Any], timeframe: str) -> object:
+    def _lookback(self, values: dict[str, object], timeframe: str) -> object:
         rows: object = self.rule.reads(values, Timeframe(timeframe))
         return rows if isinstance(rows, bool | int | float | str | None) else printable(rows)
 
@@ -275,7 +275,7 @@ class _Features:
 
         self.own = load_feature_file(path)
 
-    def declared(self) -> dict[str, Any]:
+    def declared(self) -> dict[str, object]:
         from assay.validate.isolation.declarations import feature_document
 
         assert self.own.code is not None

@@ -119,7 +119,7 @@ def _read(handle: int, size: int, until: float | None) -> bytes:
     return b"".join(parts)
 
 
-def bars_message(facts: Mapping[str, Any], bars: Bars) -> Message:
+def bars_message(facts: Mapping[str, object], bars: Bars) -> Message:
     """A question about these bars; `bars_of` reads them again."""
     arrays: dict[str, Array] = {"timestamp": bars.timestamp} | {name: getattr(bars, name) for name in PRICES}
     if bars.volume is not None:

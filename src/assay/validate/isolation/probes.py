@@ -55,7 +55,7 @@ class FileProbe:
 
 
 def probe_strategy_file(
-    code: UserCode, bars: Bars, values: Mapping[str, Any], *, judged: Decisions | None = None,
+    code: UserCode, bars: Bars, values: Mapping[str, object], *, judged: Decisions | None = None,
     questions: int = PROBE_QUESTIONS, seed: int = 0, lookback: int = 0, calendar: bool = False, name: str = "",
     limits: Confinement | None = None,
 ) -> FileProbe:  # fmt: skip

@@ -91,7 +91,7 @@ class ClosedProcess:
         self._to = self._from = -1
         self._lock = threading.RLock()
         self._sent: Bars | None = None
-        self._finalizer: finalize[Any, Any] | None = None
+        self._finalizer: finalize[Any, object] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +116,7 @@ class ClosedProcess:
             if not self.declared:
                 self.declared = self._exchange(None, loading=True).facts
 
-    def ask(self, bars: Bars | None, facts: Mapping[str, Any], *, keep: bool = False) -> Message:
+    def ask(self, bars: Bars | None, facts: Mapping[str, object], *, keep: bool = False) -> Message:
         """The file's answer to these bars, or to facts alone. Threads are served one after the other.
 
         keep: the process may hold the bars until the next question that has some, so that they are sent once for a row
@@ -219,7 +219,7 @@ class ClosedProcess:
             self._raise(got.facts, loading=loading)
         return got
 
-    def _note_printed(self, facts: Mapping[str, Any]) -> None:
+    def _note_printed(self, facts: Mapping[str, object]) -> None:
         for line in str(facts.get("printed", ""))[:_TAIL].splitlines():
             if line.strip() and len(self.printed) < _MOST_PRINTED:
                 self.printed[line[:200]] = None
@@ -262,7 +262,7 @@ class ClosedProcess:
             return f": {printable(lines[-1])}" if lines else ""
         return ""
 
-    def _raise(self, facts: Mapping[str, Any], *, loading: bool) -> NoReturn:
+    def _raise(self, facts: Mapping[str, object], *, loading: bool) -> NoReturn:
         """An error that the process told of, as one of ours."""
         code, text, line = str(facts["error"]), str(facts.get("text", "")), facts.get("line")
         file = str(facts.get("file") or self.code.main.path)
@@ -316,7 +316,7 @@ def _widen(pipe: int) -> None:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
-def _attempt(facts: Mapping[str, Any]) -> Attempt:
+def _attempt(facts: Mapping[str, object]) -> Attempt:
     line = facts.get("line")
     return Attempt(str(facts["attempt"])[:500], str(facts.get("file"))[:200], line if isinstance(line, int) else 0)
 

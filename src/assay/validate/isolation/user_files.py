@@ -39,7 +39,7 @@ class IsolatedStrategy(ClosedProcess):
     def __init__(self, code: UserCode, *, number: int = 0, limits: Confinement | None = None) -> None:
         super().__init__(code, "strategy", number=number, limits=limits)
 
-    def decide(self, bars: Bars, values: Mapping[str, Any]) -> Decisions:
+    def decide(self, bars: Bars, values: Mapping[str, object]) -> Decisions:
         """Decisions at these values, all of them as `Strategy.resolve` gives them. See `Strategy.decisions`."""
         got = self.ask(bars, {"values": dict(values)}).arrays
         if {name: each.shape for name, each in got.items()} != dict.fromkeys(
@@ -48,12 +48,12 @@ class IsolatedStrategy(ClosedProcess):
             raise TrainError(f"{self.code.main.path} gave no decisions for {len(bars)} bars", code="TRAIN_STRATEGY")
         return Decisions(got["target"], got["stop"], got["take"], got["hold"].astype(np.int32, copy=False))
 
-    def rule(self, bars: Bars, structural: Mapping[str, Any]) -> Setups | State:
+    def rule(self, bars: Bars, structural: Mapping[str, object]) -> Setups | State:
         """What the rule gives for these bars, at its structural parameters. See `Strategy.setups`."""
         name = str(self.declared["strategy"]["name"]) if self.declared else self.code.main.path
         return setups_of(self.ask(bars, {"values": dict(structural), "whole": True}, keep=True), name)
 
-    def lookback(self, values: Mapping[str, Any], timeframe: str) -> object:
+    def lookback(self, values: Mapping[str, object], timeframe: str) -> object:
         """What the file's lookback gives for these values; whether it is a number of rows is the caller's to check."""
         return self.ask(None, {"values": dict(values), "timeframe": timeframe}).facts.get("lookback")
 
@@ -98,11 +98,11 @@ class IsolatedRule:
         self.gaps = _gaps(process)
         self._lookbacks: dict[str, object] = {}
 
-    def __call__(self, bars: Bars, **structural: Any) -> Setups | State:
+    def __call__(self, bars: Bars, **structural: object) -> Setups | State:
         """What the rule gives for these bars. Raises LeakError ``LEAK_OUTSIDE``, TrainError ``TRAIN_STRATEGY``."""
         return _answer(self.process, lambda: self.process.rule(bars, structural))
 
-    def lookback(self, values: Mapping[str, Any], timeframe: Timeframe) -> int:
+    def lookback(self, values: Mapping[str, object], timeframe: Timeframe) -> int:
         """What the file declares for these values; each set of them is asked for once."""
         key = canonical([dict(values), timeframe.name])
         if key not in self._lookbacks:

@@ -79,7 +79,7 @@ class SearchJournal:
             self._write({"counted": count})
         return self.counted
 
-    def record_batch(self, batch: int, points: Sequence[Sequence[Any]]) -> None:
+    def record_batch(self, batch: int, points: Sequence[Sequence[object]]) -> None:
         """Keep that these points are asked for."""
         self._write({"batch": batch, "points": [list(point) for point in points]})
 
@@ -87,7 +87,7 @@ class SearchJournal:
         """Keep the row of the batch's next point; on disk before this returns if it is the last one."""
         self._write({"batch": batch, "row": _plain(row)}, sync=last)
 
-    def _write(self, document: dict[str, Any], *, sync: bool = False) -> None:
+    def _write(self, document: dict[str, object], *, sync: bool = False) -> None:
         if self.path is None:
             return
         body = json.dumps({"search": self.search, **document}, separators=(",", ":"), allow_nan=False).encode()
@@ -130,7 +130,7 @@ class SearchJournal:
         elif "row" in line:
             self._store_row(number, batch, line["row"])
 
-    def _store_row(self, number: int, batch: int, row: dict[str, Any]) -> None:
+    def _store_row(self, number: int, batch: int, row: dict[str, object]) -> None:
         """Two processes that search the same at once tell the same twice: the first counts."""
         available = self.batches.get(batch)
         again = bool(available and available.rows and row["number"] <= available.rows[-1]["number"])

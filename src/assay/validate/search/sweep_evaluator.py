@@ -56,7 +56,7 @@ def distinct(trials: Trials, most: int) -> list[int]:
     return []
 
 
-def pack_returns(places: list[int], returns: Callable[[Mapping[str, Any]], FloatArray], trials: Trials) -> bytes:
+def pack_returns(places: list[int], returns: Callable[[Mapping[str, object]], FloatArray], trials: Trials) -> bytes:
     """Parquet with a column of per-bar returns (float64) a place, named by the place; empty without any.
 
     returns: of one point, through the single backtest.
@@ -140,7 +140,7 @@ class SweepEvaluator:
             result = {name: values[keep] for name, values in result.items()}
         return self._scored(parameters, result, objective)
 
-    def record(self, point: Mapping[str, Any]) -> BacktestResult:
+    def record(self, point: Mapping[str, object]) -> BacktestResult:
         """One candidate through the single backtest, on the same bars."""
         bars, start = self.bench.bars, self.bench.start
         model = RuleModel(self.sweep.rule, {**self.sweep.base, **point}, bars.instrument.timeframe, self.sweep.regime)
@@ -161,7 +161,7 @@ class SweepEvaluator:
         return Trials(parameters, score, reason, trades, result, np.full(len(score), -1, np.int64))
 
 
-def _columns(grids: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[Any]]:
+def _columns(grids: Mapping[str, Sequence[object]]) -> dict[str, NDArray[Any]]:
     """Values of every point of the whole grid, a column a parameter."""
     shape = [len(values) for values in grids.values()]
     columns = {}

@@ -255,7 +255,7 @@ class TrialRecorder:
     def _trial(
         self,
         learner: str,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         record: BacktestResult | None,
         metrics: Mapping[str, float],
         score: float,

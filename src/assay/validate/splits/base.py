@@ -84,7 +84,7 @@ class SklearnSplitter:
     known_at: IntArray
     decided_at: IntArray | None = None
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntArray, IntArray]]:
+    def split(self, X: Any, y: object = None, groups: object = None) -> Iterator[tuple[IntArray, IntArray]]:
         """Train and test rows of every fold. Raises ConfigError ``CONFIG_FOLDS`` if X has another number of rows."""
         if not (getattr(X, "shape", ()) or hasattr(X, "__len__")):
             raise ConfigError(
@@ -96,6 +96,6 @@ class SklearnSplitter:
         for fold in self.splitter.folds(self.known_at, self.decided_at):
             yield fold.train, fold.test
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
         """Folds that there will be."""
         return sum(1 for _ in self.splitter.folds(self.known_at, self.decided_at))

@@ -12,7 +12,7 @@ from assay.validate.argument_checks import plain, whole
 _FEWEST = 3
 
 
-def information_coefficient(forecast: ArrayLike, realised: ArrayLike) -> Any:
+def information_coefficient(forecast: ArrayLike, realised: ArrayLike) -> object:
     """Pearson correlation over the pairs that are both finite: ``(n,)`` a number, ``(n, k)`` one a row, across columns.
 
     NaN for fewer than 3 pairs or where either does not vary.
@@ -20,7 +20,7 @@ def information_coefficient(forecast: ArrayLike, realised: ArrayLike) -> Any:
     return _by_rows(forecast, realised, ranked=False)
 
 
-def rank_information_coefficient(forecast: ArrayLike, realised: ArrayLike) -> Any:
+def rank_information_coefficient(forecast: ArrayLike, realised: ArrayLike) -> object:
     """The same on average ranks. Source: Spearman 1904, Am. J. Psychology 15(1)."""
     return _by_rows(forecast, realised, ranked=True)
 
@@ -63,7 +63,7 @@ def _summary(values: FloatArray, overlap: float) -> tuple[float, float, float, f
     return mean, std, ratio, ratio * float(np.sqrt(len(values) / overlap))
 
 
-def brier_score(probability: ArrayLike, outcome: ArrayLike) -> Any:
+def brier_score(probability: ArrayLike, outcome: ArrayLike) -> object:
     """``mean((p - y)²)``, y 0 or 1, of ``(n,)`` or ``(n, k)``; NaN for a NaN or without pairs.
 
     Source: Brier 1950, Monthly Weather Review 78(1).
@@ -72,7 +72,7 @@ def brier_score(probability: ArrayLike, outcome: ArrayLike) -> Any:
     return plain(((p - y) ** 2).mean(axis=0) if len(p) else np.full(p.shape[1:], np.nan))
 
 
-def expected_calibration_error(probability: ArrayLike, outcome: ArrayLike, *, n_bins: int = 10) -> Any:
+def expected_calibration_error(probability: ArrayLike, outcome: ArrayLike, *, n_bins: int = 10) -> object:
     """``Σ_b (n_b/n)·|mean p - mean y|`` over equal bins ``[i/B, (i+1)/B)``, the last closed; empty ones left out.
 
     Of ``(n,)`` or ``(n, k)``. NaN for a NaN or without pairs. Source: Naeini, Cooper & Hauskrecht 2015, AAAI.
@@ -124,7 +124,7 @@ def _pairs(probability: ArrayLike, outcome: ArrayLike) -> tuple[FloatArray, Floa
     return p, y
 
 
-def _by_rows(forecast: ArrayLike, realised: ArrayLike, *, ranked: bool) -> Any:
+def _by_rows(forecast: ArrayLike, realised: ArrayLike, *, ranked: bool) -> object:
     f, r = numbers("forecast", forecast), numbers("realised", realised)
     if f.shape != r.shape or f.ndim not in (1, 2):
         raise ConfigError(f"shapes {f.shape} and {r.shape}; two of (n,) or (n, k) are needed", code="CONFIG_PARAMETER")

@@ -125,7 +125,7 @@ def _boundary_notes(document: Mapping[str, Any], name: str) -> str:
     return "; ".join(words)
 
 
-def _among(values: list[Any]) -> str:
+def _among(values: list[object]) -> str:
     numbers = [number(v) for v in values]
     if np.isfinite(numbers).all():
         low, high = min(numbers), max(numbers)

@@ -183,7 +183,7 @@ def numbers(evidence: RunArtifacts) -> Section:
     )
 
 
-def _by_symbol(by_symbol: Mapping[str, Mapping[str, Any]]) -> Table:
+def _by_symbol(by_symbol: Mapping[str, Mapping[str, object]]) -> Table:
     names = ("net_profit", "buy_and_hold", "sharpe_annual", "max_drawdown", "total_trades", "win_rate", "exposure")
     rows = [(s, *(metric(n, values.get(n))[1] for n in names)) for s, values in by_symbol.items()]
     return table(

@@ -47,7 +47,7 @@ def draw_trials(result: Trials) -> Drawn:
     return Drawn(number, np.concatenate([rest[taken], best]), np.append(tint, np.full(len(best), _CLASSES)))
 
 
-def parallel(result: Trials, windows: Sequence[Mapping[str, Any]], aim: Objective) -> Part:
+def parallel(result: Trials, windows: Sequence[Mapping[str, object]], aim: Objective) -> Part:
     """The combinations of the newest window and what they scored."""
     shown = draw_trials(result)
     bests = int((shown.tint == _CLASSES).sum())
