@@ -20,7 +20,7 @@ METRICS = {"sharpe": 0.1, "n_obs": float(N)}
         ({}, "edge", "Trade it small: every check passed."),
         ({"audit": None}, "edge", "trials that were made; still open: audit."),
         ({"active_returns": returns(-0.001)}, "holding", "Leave it: beyond holding its mean position"),
-        ({"active_returns": returns(0.0005)}, "holding", "1,169 more bars (49 days) would decide."),
+        ({"active_returns": returns(0.0005)}, "holding", "1,170 more bars (49 days) would decide."),
         ({"active_returns": returns(0.0001)}, "holding", "Waiting will not decide it"),
         ({"active_returns": None}, "unknown", "Do not trade it yet: its exposures were not kept"),
         ({"n_trades": 0}, "unknown", "It made no trade: loosen its rule"),
