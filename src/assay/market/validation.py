@@ -106,7 +106,7 @@ def _cleaned(rows: Rows, instrument: Instrument, faults: Faults) -> tuple[Rows, 
     empty: BoolArray = np.asarray(np.isnan(np.stack([rows.values[name] for name in PRICES])).all(axis=0))
     if empty.all():
         text = f"all {total} rows for {instrument} are without prices" if total else f"0 rows for {instrument}"
-        faults.add("DATA_EMPTY", text, hint="A header alone is no data.")
+        faults.add("DATA_EMPTY", text, hint="" if total else "A header alone is no data.")
         faults.refuse()
     notices_: list[Notice] = []
     if empty.any():
