@@ -30,11 +30,7 @@ from assay.validate.isolation.process import ClosedProcess, Confinement, Kind, d
 
 
 class IsolatedStrategy(ClosedProcess):
-    """A strategy file in a closed process.
-
-    >>> with IsolatedStrategy(code) as rule:  # doctest: +SKIP
-    ...     decisions = rule.decide(bars, values)
-    """
+    """A strategy file in a closed process: ``with IsolatedStrategy(code) as rule: rule.decide(bars, values)``."""
 
     def __init__(self, code: UserCode, *, number: int = 0, limits: Confinement | None = None) -> None:
         super().__init__(code, "strategy", number=number, limits=limits)
