@@ -87,7 +87,7 @@ def ic_015(seed: int) -> Bars:
 
 
 KINDS: dict[str, tuple[Callable[[int], Bars], CandidateRule]] = {
-    "hour of day": (hour_of_day, CandidateRule(hours, {"allow_short": False})),
+    "hour of day": (hour_of_day, CandidateRule(hours, {})),
     "regime momentum": (regime_momentum, CandidateRule(calm_or_wild, {})),
     "ic 0.15": (ic_015, CandidateRule(momentum, {"lookback": 24, "mirrored": False})),
 }
