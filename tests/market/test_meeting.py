@@ -117,6 +117,31 @@ def test_a_true_jump_is_no_other_unit() -> None:
     assert [each.code for each in let_in(back, day).quality.set_aside] == ["DATA_JUMP"]  # the level does not stay
 
 
+@pytest.mark.parametrize(("first", "count"), [(194, 2), (192, 5), (196, 2), (3, 2), (3, 5), (100, 5)])
+def test_a_stretch_in_another_unit_is_set_aside_wherever_it_stands(first: int, count: int) -> None:
+    """With two or three right rows after it (or before it), too: too few to make a level of."""
+    at = pl.int_range(pl.len()).is_between(first, first + count - 1)
+    prices = ("open", "high", "low", "close")
+    odd = rows(200, 100.0).with_columns(pl.when(at).then(pl.col(k) * 1e4).otherwise(pl.col(k)).alias(k) for k in prices)
+    many = 6_000  # so that five rows are less than 0.1 %
+    before, behind = rows(many, 100.0, start=START - many * HOUR), rows(many, 100.0, start=START + 200 * HOUR)
+    admitted = let_in(before.vstack(odd) if first > 10 else odd.vstack(behind))
+    assert admitted.quality.quarantined == {"DATA_JUMP": count}
+
+
+@pytest.mark.parametrize("after", [3, 5, 20])
+def test_a_level_that_stays_three_bars_is_true(after: int) -> None:
+    table = rows(100, 100.0)
+    new = pl.int_range(pl.len()) >= 100 - 1 - after
+    prices = ("open", "high", "low", "close")
+    moved = table.with_columns(pl.when(new).then(pl.col(k) * 80).otherwise(pl.col(k)).alias(k) for k in prices)
+    moved = moved.with_columns(  # the bar of the move opens at the old level
+        pl.when(pl.int_range(pl.len()) == 99 - after).then(pl.lit(100.0)).otherwise(pl.col(k)).alias(k)
+        for k in ("open", "low")
+    )
+    assert len(let_in(moved).bars) == 100
+
+
 def test_suspects_are_set_aside_kept_or_refused() -> None:
     table = rows(200, 100.0)
     odd = table.with_columns(

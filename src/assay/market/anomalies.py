@@ -202,16 +202,25 @@ def find_outliers(rows: Rows) -> BoolArray:
 def _moves_over(stack: FloatArray, close: FloatArray) -> BoolArray:
     """``(n,)`` bars from one level to another: no price is far beyond the level of the rows before and of those after.
 
-    Levels are median closes of up to 11 rows, their own included; fewer than `STAYS` rows after it (or before it) show
-    no level there.
+    Levels are median closes of 11 rows, the own one included. Where fewer are left, they show a level only if there are
+    `STAYS` of them beside the own one, and all lie at it: else a row of another unit could pass for a new level.
     """
-    size = 2 * _SIDE + 1
-    before = pl.Series(close).rolling_median(size, min_samples=1).to_numpy().copy()
-    after = pl.Series(close[::-1]).rolling_median(size, min_samples=1).to_numpy()[::-1].copy()
-    after[-STAYS:], before[:STAYS] = before[-STAYS:], after[:STAYS]
+    size, at = 2 * _SIDE + 1, np.arange(len(close))
+    before = pl.Series(close).rolling_median(size, min_samples=1).to_numpy()
+    after = pl.Series(close[::-1]).rolling_median(size, min_samples=1).to_numpy()[::-1]
+    mixed_before = np.r_[False, _mixed(close)[:-1]] | (at < STAYS)
+    mixed_after = _mixed(close[::-1])[::-1] | (at >= len(close) - STAYS)
+    after = np.where((at > len(close) - size) & mixed_after, before, after)
+    before = np.where((at < size - 1) & mixed_before, after, before)
     bottom, top = np.minimum(before, after) / FACTOR, np.maximum(before, after) * FACTOR
     over: BoolArray = (stack >= bottom).all(axis=0) & (stack <= top).all(axis=0)
     return over
+
+
+def _mixed(close: FloatArray) -> BoolArray:
+    """``(n,)``: whether the rows up to each one lie at several levels."""
+    mixed: BoolArray = np.asarray(np.maximum.accumulate(close) > FACTOR * np.minimum.accumulate(close))
+    return mixed
 
 
 def level(close: FloatArray) -> FloatArray:

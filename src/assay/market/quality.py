@@ -115,9 +115,7 @@ def _quarantined_price(rows: Rows, at: int) -> str:
 def _shape(rows: Rows, at: int) -> str:
     values = [float(rows.values[name][at]) for name in PRICES]
     plain = [f"{value:.12g}" for value in values]
-    exact = (
-        plain if len(set(plain)) == len(set(values)) else [repr(value) for value in values]
-    )  # that they differ shows
+    exact = plain if len(set(plain)) == len(set(values)) else [repr(value) for value in values]
     message = ", ".join(f"{name} {value}" for name, value in zip(PRICES, exact, strict=True))
     return f"{message}: high must be the highest and low the lowest of the four"
 

@@ -216,9 +216,10 @@ class Context:
     @cached_property
     def candles(self) -> CandleStore:
         """The candle store without what the holdout vault locks: all that any work may read."""
-        return HoldoutView(self.stored, self._locked_from)
+        return HoldoutView(self.stored, self.locked_from)
 
-    def _locked_from(self, exchange: str, symbol: str) -> int | None:
+    def locked_from(self, exchange: str, symbol: str) -> int | None:
+        """Open (ms) of the first bar that the vault locks; None where it locks none."""
         lock = self.record.vault.of(exchange, symbol)
         return None if lock is None else lock.since
 

@@ -64,8 +64,7 @@ class StoredCandles:
 
     def locked_from(self, exchange: str, symbol: str, context: Context) -> int | None:
         """See `CandlePort.locked_from`."""
-        lock = context.record.vault.of(exchange, symbol)
-        return None if lock is None else lock.since
+        return context.locked_from(exchange, symbol)
 
 
 class CurrentLedger:
