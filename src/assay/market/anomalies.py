@@ -213,14 +213,15 @@ def _moves_over(stack: FloatArray, close: FloatArray) -> BoolArray:
     after = np.where((at > len(close) - size) & mixed_after, before, after)
     before = np.where((at < size - 1) & mixed_before, after, before)
     bottom, top = np.minimum(before, after) / FACTOR, np.maximum(before, after) * FACTOR
-    over: BoolArray = (stack >= bottom).all(axis=0) & (stack <= top).all(axis=0)
+    over: BoolArray = np.asarray(((stack >= bottom) & (stack <= top)).all(axis=0))
     return over
 
 
 def _mixed(close: FloatArray) -> BoolArray:
     """``(n,)``: whether the rows up to each one lie at several levels."""
-    mixed: BoolArray = np.asarray(np.maximum.accumulate(close) > FACTOR * np.minimum.accumulate(close))
-    return mixed
+    highest: FloatArray = np.maximum.accumulate(close)
+    lowest: FloatArray = np.minimum.accumulate(close)
+    return np.asarray(highest > FACTOR * lowest, np.bool_)
 
 
 def level(close: FloatArray) -> FloatArray:
